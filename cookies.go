@@ -1,0 +1,378 @@
+package mojo
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gorilla/securecookie"
+)
+
+const (
+	maxCookieBytes    = 4096 // of name and value together: what browsers keep
+	maxIDBytes        = 1024 // of a session id or a user id
+	maxCookieAhead    = 60   // seconds that a cookie's date may be in the future
+	maxCookieVerified = 4    // cookies of one name in one request that are looked at
+)
+
+// Identity is who sent a request, as proven by cookies or by a site's own means.
+// The zero value is somebody unknown.
+type Identity struct {
+	SessionID string    // the browser's session, "" if it has none
+	UserID    string    // the user who is logged in, "" if nobody is
+	Expires   time.Time // when this stops being true; zero: never
+}
+
+// Cookies reads and writes the two cookies that say who is who: one with the session id, signed, and
+// one with the id of the user who is logged in, signed and encrypted. A site can use it without a
+// [Server], for instance in the handler of its login form. Whoever has the browser can read the session
+// id, but not change it.
+//
+// Both cookies are HttpOnly. Their values are serialized as JSON strings, in the format of
+// github.com/gorilla/securecookie. A site that writes them with code of its own makes the same values by
+//
+//	securecookie.New(key.Hash, nil).SetSerializer(securecookie.JSONEncoder{}).Encode("session_id", sessionID)
+//	securecookie.New(key.Hash, key.Block).SetSerializer(securecookie.JSONEncoder{}).Encode("logged_in", userID)
+//
+// with its own cookie names, if it has chosen others. An id is valid UTF-8 of at most 1,024 bytes.
+//
+// A Cookies is immutable and safe for concurrent use. The zero value has no keys: it identifies nobody
+// and refuses to write. Make one with [NewCookies].
+type Cookies struct {
+	sessionName, loginName     string
+	sessionCodecs, loginCodecs []cookieCodec // in the order of the keys
+	maxAge                     int64         // seconds
+	attributes                 http.Cookie   // all but name, value and age
+}
+
+// cookieCodec writes and reads a cookie with one key. It is made of functions because these print as
+// addresses: whatever prints a Cookies, or what holds one, must not print a key.
+type cookieCodec struct {
+	encode func(name string, value any) (text string, err error)
+	decode func(name, text string, dst any) error
+}
+
+// NewCookies checks opts, copies it and returns a Cookies that works by it. The error says which field is
+// wrong and what is expected; it contains no secret.
+func NewCookies(opts CookieOptions) (*Cookies, error) {
+	opts.fillIn()
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	c := &Cookies{
+		sessionName: opts.SessionName,
+		loginName:   opts.LoginName,
+		maxAge:      int64(opts.MaxAge / time.Second),
+		attributes: http.Cookie{
+			Path:     opts.Path,
+			Domain:   strings.TrimPrefix(opts.Domain, "."),
+			Secure:   !opts.Insecure,
+			HttpOnly: true,
+			SameSite: opts.SameSite,
+		},
+	}
+	for _, key := range opts.Keys {
+		hash, block := bytes.Clone(key.Hash), bytes.Clone(key.Block)
+		c.sessionCodecs = append(c.sessionCodecs, c.codec(hash, nil))
+		c.loginCodecs = append(c.loginCodecs, c.codec(hash, block))
+	}
+	return c, nil
+}
+
+func (c *Cookies) codec(hash, block []byte) cookieCodec {
+	codec := securecookie.New(hash, block).
+		SetSerializer(securecookie.JSONEncoder{}).
+		MaxAge(int(c.maxAge)).
+		MaxLength(maxCookieBytes)
+	return cookieCodec{codec.Encode, codec.Decode}
+}
+
+// SetSession writes the session cookie: from its next request on, the browser is known by sessionID. It
+// replaces what was set for that cookie earlier in the same response, and must be called before the body
+// is written. The id must be hard to guess; a session that gets logged in needs a new one, which
+// [Server.LogIn] sees to. An empty sessionID removes the cookie from the browser.
+//
+// It returns an error, and writes nothing, if sessionID is not valid UTF-8 or too long for a cookie.
+func (c *Cookies) SetSession(w http.ResponseWriter, sessionID string) error {
+	if err := checkID("session", sessionID); err != nil {
+		return err
+	}
+	if sessionID == "" {
+		return c.remove(w, c.sessionName)
+	}
+	return c.set(w, c.sessionName, c.sessionCodecs, sessionID)
+}
+
+// SetLogin writes the login cookie: from its next request on, the browser is logged in as userID. It
+// replaces what was set for that cookie earlier in the same response, and must be called before the body
+// is written. An empty userID logs out: it removes the cookie from the browser.
+//
+// Such a login stands alone: it holds whatever session the browser has, or with none. [Server.LogIn] is
+// the safer way, as it ties the login to a new session.
+//
+// It returns an error, and writes nothing, if userID is not valid UTF-8 or too long for a cookie.
+func (c *Cookies) SetLogin(w http.ResponseWriter, userID string) error {
+	if err := checkID("user", userID); err != nil {
+		return err
+	}
+	if userID == "" {
+		return c.remove(w, c.loginName)
+	}
+	return c.set(w, c.loginName, c.loginCodecs, userID)
+}
+
+// setLoginBound is SetLogin for a login that is worth nothing without the session cookie of sessionID.
+func (c *Cookies) setLoginBound(w http.ResponseWriter, sessionID, userID string) error {
+	if err := checkID("session", sessionID); err != nil {
+		return err
+	}
+	if err := checkID("user", userID); err != nil {
+		return err
+	}
+	if sessionID == "" || userID == "" {
+		return errors.New("mojo: a login has no user id or no session id; want both")
+	}
+	return c.set(w, c.loginName, c.loginCodecs, [2]string{userID, sessionID})
+}
+
+func checkID(kind, id string) error {
+	if len(id) > maxIDBytes {
+		return fmt.Errorf("mojo: the %s id has %d bytes; want at most %d", kind, len(id), maxIDBytes)
+	}
+	if !utf8.ValidString(id) {
+		return fmt.Errorf("mojo: the %s id is not valid UTF-8", kind)
+	}
+	return nil
+}
+
+func newSessionID() string {
+	id := make([]byte, 32)
+	rand.Read(id)
+	return base64.RawURLEncoding.EncodeToString(id)
+}
+
+func (c *Cookies) set(w http.ResponseWriter, name string, codecs []cookieCodec, value any) error {
+	if len(codecs) == 0 {
+		return errors.New("mojo: a Cookies without keys cannot write; want one that NewCookies made")
+	}
+	encoded, err := codecs[0].encode(name, value)
+	if err != nil || len(name)+len(encoded) > maxCookieBytes {
+		return fmt.Errorf("mojo: the cookie %s would be too long; want at most %d bytes, signed and encoded", name, maxCookieBytes)
+	}
+	c.write(w, name, encoded, c.attributes.Domain, int(c.maxAge))
+	return nil
+}
+
+// remove also removes a cookie without a domain, which would otherwise be back in the next request.
+func (c *Cookies) remove(w http.ResponseWriter, name string) error {
+	if len(c.sessionCodecs) == 0 {
+		return errors.New("mojo: a Cookies without keys cannot write; want one that NewCookies made")
+	}
+	c.write(w, name, "", c.attributes.Domain, -1)
+	c.write(w, name, "", "", -1)
+	return nil
+}
+
+// write puts a cookie into the header, in the place of one that differs in value and age alone.
+func (c *Cookies) write(w http.ResponseWriter, name, value, domain string, maxAge int) {
+	cookie := c.attributes
+	cookie.Name, cookie.Value, cookie.Domain, cookie.MaxAge = name, value, domain, maxAge
+	header := w.Header()
+	header["Set-Cookie"] = append(slices.DeleteFunc(slices.Clone(header["Set-Cookie"]), func(line string) bool {
+		return c.sets(line, name, domain)
+	}), cookie.String())
+}
+
+// sets reports whether a Set-Cookie line is about the cookie of that name and domain.
+func (c *Cookies) sets(line, name, domain string) bool {
+	if !strings.HasPrefix(line, name+"=") {
+		return false
+	}
+	cookie, err := http.ParseSetCookie(line)
+	return err == nil && cookie.Path == c.attributes.Path &&
+		strings.EqualFold(strings.TrimPrefix(cookie.Domain, "."), domain)
+}
+
+// expireHostOnlyDuplicates removes cookies that were set without a Domain from a browser that has, or is
+// about to get, the same ones with it: it would send both, and neither would count. It is to be called
+// after the cookies of this response were set. Without a Domain there is nothing that it could name.
+func (c *Cookies) expireHostOnlyDuplicates(w http.ResponseWriter, r *http.Request) {
+	if c.attributes.Domain == "" {
+		return
+	}
+	for _, name := range []string{c.sessionName, c.loginName} {
+		sent := len(r.CookiesNamed(name))
+		replaced := slices.ContainsFunc(w.Header()["Set-Cookie"], func(line string) bool {
+			return c.sets(line, name, c.attributes.Domain)
+		})
+		if sent > 1 || sent == 1 && replaced {
+			c.write(w, name, "", "", -1)
+		}
+	}
+}
+
+// cookieFaults is a set of reasons why cookies of a request did not count, for counting and logging.
+type cookieFaults uint8
+
+const (
+	cookieForged    cookieFaults = 1 << iota // changed, of another name, or signed by an unknown key
+	cookieExpired                            // MaxAge ago, or longer
+	cookieAhead                              // dated more than a minute into the future
+	cookieTooLong                            // longer than any that counts
+	cookieMalformed                          // signed, but not with an id in it
+	cookieUnbound                            // a login that is bound to another session than the request's
+	cookieDuplicate                          // several that differ, or too many to look at
+)
+
+var cookieFaultNames = [...]string{"forged", "expired", "ahead", "too long", "malformed", "unbound", "duplicate"}
+
+// String names the faults, separated by commas.
+func (f cookieFaults) String() string {
+	var names []string
+	for i, name := range cookieFaultNames {
+		if f&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// Identify says who sent r, by the two cookies in it.
+//
+// A cookie that is missing, not signed by one of the keys, changed, expired or dated more than a minute
+// into the future counts as missing, and so do two of one name that are both valid and differ, or more
+// than four of one name. A login that is bound to a session by [Server.LogIn] counts only together with
+// it. Without a valid session cookie SessionID is empty, without a valid login UserID is.
+//
+// Expires is the date at which the cookies were written plus MaxAge, of the earlier one if there are two,
+// and always in the future; it is zero if the Identity is empty.
+//
+// The error is nil: an invalid cookie is none. It is there so that Identify fits Options.Identify.
+func (c *Cookies) Identify(r *http.Request) (Identity, error) {
+	identity, _ := c.identify(r)
+	return identity, nil
+}
+
+// identify is Identify, and says what was wrong with cookies that did not count.
+func (c *Cookies) identify(r *http.Request) (Identity, cookieFaults) {
+	session, faults := pickCookie(r.CookiesNamed(c.sessionName), func(text string) (cookieValue, cookieFaults) {
+		value, fault := c.open(c.sessionName, text, c.sessionCodecs)
+		if fault == 0 && (value.id == "" || value.sessionID != "") {
+			fault = cookieMalformed
+		}
+		return value, fault
+	})
+	login, loginFaults := pickCookie(r.CookiesNamed(c.loginName), func(text string) (cookieValue, cookieFaults) {
+		value, fault := c.open(c.loginName, text, c.loginCodecs)
+		if fault == 0 && value.sessionID != "" && value.sessionID != session.id {
+			fault = cookieUnbound
+		}
+		return value, fault
+	})
+
+	identity := Identity{SessionID: session.id, UserID: login.id, Expires: session.expires}
+	if login.id != "" && (session.id == "" || login.expires.Before(session.expires)) {
+		identity.Expires = login.expires
+	}
+	return identity, faults | loginFaults
+}
+
+// pickCookie returns the value on which all valid cookies agree, the zero value if there is none.
+func pickCookie(cookies []*http.Cookie, open func(text string) (cookieValue, cookieFaults)) (cookieValue, cookieFaults) {
+	if len(cookies) > maxCookieVerified {
+		return cookieValue{}, cookieDuplicate
+	}
+	var picked cookieValue
+	var faults cookieFaults
+	for _, cookie := range cookies {
+		value, fault := open(cookie.Value)
+		faults |= fault
+		switch {
+		case fault != 0:
+		case picked.expires.IsZero():
+			picked = value
+		case picked.id != value.id:
+			return cookieValue{}, faults | cookieDuplicate
+		case picked.expires.Before(value.expires):
+			picked = value
+		}
+	}
+	return picked, faults
+}
+
+// cookieValue is what a cookie proves. In the session cookie id is the session id. In the login cookie it
+// is the user id, and sessionID is the session that the login is bound to, if it is bound.
+type cookieValue struct {
+	id, sessionID string
+	expires       time.Time
+}
+
+// open verifies the text of a cookie and returns what is in it. With a fault the value means nothing.
+func (c *Cookies) open(name, text string, codecs []cookieCodec) (cookieValue, cookieFaults) {
+	if len(text) > maxCookieBytes {
+		return cookieValue{}, cookieTooLong
+	}
+	// Only one spelling of a value is ours, though base64 knows several.
+	signed, err := base64.URLEncoding.Strict().DecodeString(text)
+	if err != nil || base64.URLEncoding.EncodedLen(len(signed)) != len(text) {
+		return cookieValue{}, cookieForged
+	}
+	for _, codec := range codecs {
+		var content json.RawMessage // a fresh one for each key
+		err := codec.decode(name, text, &content)
+		if errors.Is(err, securecookie.ErrMacInvalid) {
+			continue
+		}
+		// What is signed is "date|content|signature". The date is read before err is looked at, as it
+		// says what err does not: whether only the age is wrong.
+		date, _, _ := bytes.Cut(signed, []byte("|"))
+		written, dateErr := strconv.ParseInt(string(date), 10, 64)
+		now := time.Now().Unix()
+		switch {
+		case dateErr != nil:
+			return cookieValue{}, cookieMalformed
+		case written <= now-c.maxAge:
+			return cookieValue{}, cookieExpired
+		case written > now+maxCookieAhead:
+			return cookieValue{}, cookieAhead
+		case err != nil:
+			return cookieValue{}, cookieMalformed
+		}
+		value, fault := parseCookie(content)
+		value.expires = time.Unix(written+c.maxAge, 0)
+		return value, fault
+	}
+	return cookieValue{}, cookieForged
+}
+
+// parseCookie reads the JSON in a cookie: the string "id", or ["id","session id"] in a bound login.
+func parseCookie(content []byte) (cookieValue, cookieFaults) {
+	var value cookieValue
+	switch {
+	case !utf8.Valid(content):
+		return value, cookieMalformed
+	case bytes.HasPrefix(content, []byte(`"`)):
+		if json.Unmarshal(content, &value.id) != nil {
+			return value, cookieMalformed
+		}
+	default:
+		var pair []string
+		if json.Unmarshal(content, &pair) != nil || len(pair) != 2 || pair[0] == "" || pair[1] == "" {
+			return value, cookieMalformed
+		}
+		value.id, value.sessionID = pair[0], pair[1]
+	}
+	if len(value.id) > maxIDBytes || len(value.sessionID) > maxIDBytes {
+		return value, cookieTooLong
+	}
+	return value, 0
+}
