@@ -1,0 +1,245 @@
+package siotest
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"testing"
+)
+
+// Client is a Socket.IO client: an Engine whose messages are sorted by namespace.
+type Client struct {
+	Engine *Engine
+
+	mu      sync.Mutex // guards the fields below
+	sockets map[string]*Socket
+	answers map[string]*mailbox[connectAnswer]
+	known   map[string]bool // namespaces that a CONNECT was sent for
+}
+
+type connectAnswer struct {
+	socket  *Socket
+	refused *ConnectError
+}
+
+// ConnectError is the server's refusal of a namespace.
+type ConnectError struct {
+	Message string          `json:"message"`
+	Data    json.RawMessage `json:"data"` // nil if absent
+}
+
+func (e *ConnectError) Error() string { return "siotest: connect error: " + e.Message }
+
+// Dial connects and fails the test if that does not succeed. No namespace is connected yet.
+func Dial(t testing.TB, s *Site, o Options) *Client {
+	t.Helper()
+	return NewClient(Open(t, s, o))
+}
+
+// TryDial is Dial with the error: see TryOpen.
+func TryDial(ctx context.Context, s *Site, o Options) (*Client, error) {
+	e, err := TryOpen(ctx, s, o)
+	if err != nil {
+		return nil, err
+	}
+	return NewClient(e), nil
+}
+
+// NewClient speaks Socket.IO on e, whose messages it takes from now on.
+func NewClient(e *Engine) *Client {
+	c := &Client{
+		Engine:  e,
+		sockets: make(map[string]*Socket),
+		answers: make(map[string]*mailbox[connectAnswer]),
+		known:   make(map[string]bool),
+	}
+	e.wg.Go(c.sortLoop)
+	return c
+}
+
+// Connect connects a namespace; auth is the payload, nil for none. It fails the test if that is refused, if
+// no answer comes within Limit, or if the connection ends.
+func (c *Client) Connect(namespace string, auth any) *Socket {
+	c.Engine.t.Helper()
+	s, refused := c.TryConnect(namespace, auth)
+	if refused != nil {
+		c.Engine.t.Fatalf("siotest: %s was refused: %s %s", namespace, refused.Message, refused.Data)
+	}
+	return s
+}
+
+// TryConnect is Connect with the refusal.
+func (c *Client) TryConnect(namespace string, auth any) (*Socket, *ConnectError) {
+	c.Engine.t.Helper()
+	c.SendConnect(namespace, auth)
+	return c.AwaitConnect(namespace)
+}
+
+// SendConnect sends a CONNECT and waits for nothing.
+func (c *Client) SendConnect(namespace string, auth any) {
+	c.Engine.t.Helper()
+	f := &frame{kind: typeConnect, namespace: namespace}
+	if auth != nil {
+		payload, err := json.Marshal(auth)
+		if err != nil {
+			c.Engine.t.Fatalf("siotest: auth: %v", err)
+		}
+		f.payload = payload
+	}
+	c.mu.Lock()
+	c.known[namespace] = true
+	c.mu.Unlock()
+	c.send(f)
+}
+
+// AwaitConnect waits for the next answer to a CONNECT for the namespace. If there is a Socket for it
+// already, the new one takes its place, and the old one reads ReasonReplaced.
+func (c *Client) AwaitConnect(namespace string) (*Socket, *ConnectError) {
+	c.Engine.t.Helper()
+	answer, err := waitFor(c.answersTo(namespace), Limit)
+	if err != nil {
+		c.Engine.t.Fatalf("siotest: no answer to CONNECT %s: %v%s", namespace, err, c.Engine.obituary())
+	}
+	return answer.socket, answer.refused
+}
+
+// barrier is a namespace that no server mounts.
+const barrier = "/__barrier"
+
+// Barrier goes to the server and back: when it returns, all that the server had queued for this connection
+// when the barrier reached it has arrived, on every namespace. It says nothing about handlers that were still running then.
+func (c *Client) Barrier() {
+	c.Engine.t.Helper()
+	if _, refused := c.TryConnect(barrier, nil); refused == nil {
+		c.Engine.t.Fatalf("siotest: the server has a namespace %s", barrier)
+	}
+}
+
+// Close ends the connection in order, all namespaces with it.
+func (c *Client) Close() { c.Engine.Close() }
+
+func (c *Client) send(f *frame) {
+	items := []outgoing{{text: "4" + f.encode()}}
+	for _, a := range f.attachments {
+		items = append(items, outgoing{binary: append([]byte{}, a...)})
+	}
+	c.Engine.out.put(items...)
+}
+
+func (c *Client) answersTo(namespace string) *mailbox[connectAnswer] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.answers[namespace]
+	if m == nil {
+		m = new(mailbox[connectAnswer])
+		if c.answers == nil { // the connection has ended
+			m.close()
+			return m
+		}
+		c.answers[namespace] = m
+	}
+	return m
+}
+
+// sortLoop gives what arrives to the sockets, in order, until the connection ends.
+func (c *Client) sortLoop() {
+	var pending *frame // a header that waits for attachments
+	for {
+		p, err := c.Engine.in.get(context.Background())
+		if err != nil {
+			break
+		}
+		if pending, err = c.sort(pending, p); err != nil {
+			c.Engine.finish(ReasonError, err)
+			break
+		}
+	}
+	<-c.Engine.closed
+
+	c.mu.Lock()
+	sockets, answers := c.sockets, c.answers
+	c.sockets, c.answers = nil, nil
+	c.mu.Unlock()
+	for _, s := range sockets {
+		s.end(c.Engine.CloseReason())
+	}
+	for _, m := range answers {
+		m.close()
+	}
+}
+
+func (c *Client) sort(pending *frame, p Packet) (*frame, error) {
+	switch {
+	case p.Binary && pending == nil:
+		return nil, violation("an attachment without a header")
+	case p.Binary:
+		pending.attachments = append(pending.attachments, p.Data)
+		if len(pending.attachments) < pending.announced {
+			return pending, nil
+		}
+		if err := pending.complete(); err != nil {
+			return nil, err
+		}
+		return nil, c.deliver(pending)
+	case pending != nil:
+		return nil, violation("text between a header and its attachments: %.60q", p.Text)
+	}
+	f, err := decodeFrame(p.Text)
+	if err != nil {
+		return nil, err
+	}
+	if f.announced > 0 {
+		return f, nil
+	}
+	return nil, c.deliver(f)
+}
+
+func (c *Client) deliver(f *frame) error {
+	c.mu.Lock()
+	s, known := c.sockets[f.namespace], c.known[f.namespace]
+	c.mu.Unlock()
+	switch {
+	case !known:
+		return violation("packet %d for namespace %s, which was never asked for", f.kind, f.namespace)
+	case f.kind == typeConnect:
+		return c.connected(f)
+	case f.kind == typeConnectError:
+		refused := new(ConnectError)
+		if err := json.Unmarshal(f.payload, refused); err != nil {
+			return violation("payload of CONNECT_ERROR %q: %v", f.payload, err)
+		}
+		c.answersTo(f.namespace).put(connectAnswer{refused: refused})
+		return nil
+	case s == nil:
+		return nil // it crossed a DISCONNECT on the wire
+	}
+	return s.receive(f)
+}
+
+func (c *Client) connected(f *frame) error {
+	var open struct {
+		SID string `json:"sid"`
+	}
+	if err := json.Unmarshal(f.payload, &open); err != nil || open.SID == "" {
+		return violation("payload of CONNECT %q has no sid", f.payload)
+	}
+	s := &Socket{client: c, namespace: f.namespace, sid: open.SID, gone: make(chan struct{}), asked: make(map[uint64]*Answer)}
+	c.mu.Lock()
+	old := c.sockets[f.namespace]
+	c.sockets[f.namespace] = s
+	c.mu.Unlock()
+	if old != nil {
+		old.end(ReasonReplaced)
+	}
+	c.answersTo(f.namespace).put(connectAnswer{socket: s})
+	return nil
+}
+
+// leave takes a socket out, unless another has taken its place.
+func (c *Client) leave(s *Socket) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sockets[s.namespace] == s {
+		delete(c.sockets, s.namespace)
+	}
+}

@@ -1,0 +1,90 @@
+package siotest
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Event is what arrived for a Socket: an event, or the answer to one (then Name is "").
+type Event struct {
+	Name        string
+	Args        []json.RawMessage // without the name; attachments are placeholders in here
+	Attachments [][]byte
+	AckID       *uint64 // the server wants an ack: see Reply
+
+	socket *Socket
+}
+
+// Decode reads argument i into dst. Attachments decode into *[]byte, and into *any as []byte at any depth.
+func (e Event) Decode(i int, dst any) error {
+	if i >= len(e.Args) {
+		return fmt.Errorf("siotest: there is no argument %d in %s", i, e)
+	}
+	switch dst := dst.(type) {
+	case *[]byte:
+		var p placeholder
+		if json.Unmarshal(e.Args[i], &p) == nil && p.Placeholder && p.Num >= 0 && p.Num < len(e.Attachments) {
+			*dst = e.Attachments[p.Num]
+			return nil
+		}
+	case *any:
+		if err := json.Unmarshal(e.Args[i], dst); err != nil {
+			return err
+		}
+		v, err := restore(*dst, e.Attachments)
+		*dst = v
+		return err
+	}
+	return json.Unmarshal(e.Args[i], dst)
+}
+
+// Arg is Decode, and fails the test if that is not possible.
+func (e Event) Arg(i int, dst any) {
+	e.socket.t().Helper()
+	if err := e.Decode(i, dst); err != nil {
+		e.socket.t().Fatalf("siotest: argument %d of %s: %v", i, e, err)
+	}
+}
+
+// Text is argument i, which must be a string.
+func (e Event) Text(i int) string {
+	e.socket.t().Helper()
+	var s string
+	e.Arg(i, &s)
+	return s
+}
+
+// Bytes is argument i, which must be an attachment.
+func (e Event) Bytes(i int) []byte {
+	e.socket.t().Helper()
+	var b []byte
+	e.Arg(i, &b)
+	return b
+}
+
+// JSON is the array of the arguments, without the name, with placeholders for attachments.
+func (e Event) JSON() string {
+	args := e.Args
+	if args == nil {
+		args = []json.RawMessage{}
+	}
+	b, err := json.Marshal(args)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+// String is for messages: name, arguments, number of attachments.
+func (e Event) String() string {
+	return fmt.Sprintf("%q %s with %d attachments", e.Name, e.JSON(), len(e.Attachments))
+}
+
+// Reply sends the ack that the server asked for.
+func (e Event) Reply(args ...any) {
+	e.socket.t().Helper()
+	if e.AckID == nil {
+		e.socket.t().Fatalf("siotest: no ack was asked for by %s", e)
+	}
+	e.socket.send(typeBinaryAck, typeAck, e.AckID, args)
+}

@@ -1,0 +1,68 @@
+package siotest
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// failing is a test that is meant to fail.
+type failing struct {
+	testing.TB
+	text string
+}
+
+func (f *failing) Fatalf(format string, args ...any) {
+	f.text += fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+func (f *failing) Errorf(format string, args ...any) { f.text += fmt.Sprintf(format, args...) }
+func (f *failing) FailNow()                          { runtime.Goexit() }
+
+// TestExpectationsCanFail: what fails the test says why, and does not take longer than Limit.
+func TestExpectationsCanFail(t *testing.T) {
+	for name, c := range map[string]struct {
+		act  func(c *Client, s *Socket)
+		want string
+	}{
+		"nothing comes":       {func(_ *Client, s *Socket) { s.Next() }, "no event came on /chat"},
+		"no message":          {func(c *Client, _ *Socket) { c.Engine.Next() }, "no message came"},
+		"no answer":           {func(c *Client, _ *Socket) { c.AwaitConnect("/chat") }, "no answer to CONNECT /chat"},
+		"no end":              {func(c *Client, _ *Socket) { c.Engine.AwaitClosed() }, "did not end"},
+		"still connected":     {func(_ *Client, s *Socket) { s.AwaitDisconnected() }, "was not disconnected"},
+		"no ping":             {func(c *Client, _ *Socket) { c.Engine.NextPing() }, "no ping came"},
+		"refused":             {func(c *Client, _ *Socket) { c.Connect("/refused", nil) }, "/refused was refused: no"},
+		"nothing to reply to": {func(_ *Client, s *Socket) { s.Emit("echo"); s.Next().Reply() }, "no ack was asked for"},
+		"another event":       {func(_ *Client, s *Socket) { s.Emit("echo", 1); s.Expect("other", 1) }, "event on /chat"},
+		"other arguments":     {func(_ *Client, s *Socket) { s.Emit("echo", 1); s.Expect("echo", 2) }, "arguments of"},
+		"other attachments":   {func(_ *Client, s *Socket) { s.Emit("echo", []byte{1}); s.Expect("echo", []byte{2}) }, "attachments of"},
+		"something came":      {func(_ *Client, s *Socket) { s.Emit("echo", "x"); s.ExpectNothing() }, `nothing was expected on /chat, but there is "echo" ["x"]`},
+		"no such argument":    {func(_ *Client, s *Socket) { s.Emit("echo"); s.Next().Text(0) }, "there is no argument 0"},
+		"dropped": {func(c *Client, s *Socket) {
+			a := s.Ask("echo")
+			a.Wait()
+			c.Engine.Drop()
+			s.Call("echo")
+		}, "the socket ended: client drop"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &failing{TB: t}
+				client := Dial(f, Serve(t, Memory, &fakeServer{}), Options{Transport: "websocket"})
+				socket := client.Connect("/chat", nil)
+				start, done := time.Now(), make(chan struct{})
+				go func() {
+					defer close(done)
+					c.act(client, socket)
+				}()
+				<-done
+				require.Contains(t, f.text, c.want)
+				require.LessOrEqual(t, time.Since(start), client.Engine.pollLimit())
+			})
+		})
+	}
+}

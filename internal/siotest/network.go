@@ -1,0 +1,200 @@
+package siotest
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Limit is how long anything in this package waits for the server before it fails the test.
+const Limit = 10 * time.Second
+
+// Network is a kind of listener. Networks can be compared with ==.
+type Network struct {
+	Name        string
+	tls, memory bool
+}
+
+var (
+	TCP    = Network{Name: "tcp"}                  // 127.0.0.1; the server sees *net.TCPConn
+	TLS    = Network{Name: "tls", tls: true}       // the same with TLS, and HTTP/2 for who asks
+	Memory = Network{Name: "memory", memory: true} // no network; for testing/synctest
+
+	// Networks is all of them, for loops.
+	Networks = []Network{TCP, TLS, Memory}
+)
+
+// Each runs fn as a subtest on each network.
+func Each(t *testing.T, fn func(t *testing.T, n Network)) {
+	t.Helper()
+	for _, n := range Networks {
+		t.Run(n.Name, func(t *testing.T) { fn(t, n) })
+	}
+}
+
+// Site is a running http.Server and the ways to reach it. Its methods may be called from several goroutines.
+type Site struct {
+	URL string // scheme://host[:port], no slash at the end
+
+	t        testing.TB
+	network  Network
+	listener net.Listener
+	server   *http.Server
+	served   chan struct{}
+	dialer   dialer // for Dial, Client and HTTP2Client
+	http1    *http.Client
+	http2    *http.Client
+
+	mu      sync.Mutex // guards engines
+	engines map[*Engine]struct{}
+}
+
+// Serve runs h on a listener of kind n until the test ends.
+func Serve(t testing.TB, n Network, h http.Handler) *Site {
+	t.Helper()
+	return ServeServer(t, n, &http.Server{Handler: h})
+}
+
+// ServeServer runs srv, with the caller's own settings, on a listener of kind n. When the test ends, all
+// connections that this package opened are cut, hijacked ones too, and srv is closed. It sets srv.TLSConfig
+// and, if nil, srv.ErrorLog.
+func ServeServer(t testing.TB, n Network, srv *http.Server) *Site {
+	t.Helper()
+	s := &Site{t: t, network: n, server: srv, served: make(chan struct{}), engines: make(map[*Engine]struct{})}
+	s.dialer.site = s
+	if srv.ErrorLog == nil {
+		srv.ErrorLog = log.New(errorLog{}, "", log.LstdFlags)
+	}
+	s.listen()
+	s.http1 = s.dialer.httpClient(false)
+	s.http2 = s.dialer.httpClient(true)
+	listener := s.listener
+	go func() {
+		defer close(s.served)
+		if n.tls {
+			srv.ServeTLS(listener, "", "")
+		} else {
+			srv.Serve(listener)
+		}
+	}()
+	t.Cleanup(s.close)
+	return s
+}
+
+func (s *Site) listen() {
+	s.t.Helper()
+	if s.network.memory {
+		s.listener = newMemoryListener()
+		s.URL = "http://mojo.test"
+		return
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatalf("siotest: %v", err)
+	}
+	s.listener = listener
+	s.URL = "http://" + listener.Addr().String()
+	if s.network.tls {
+		s.URL = "https://" + listener.Addr().String()
+		config := s.server.TLSConfig.Clone()
+		if config == nil {
+			config = &tls.Config{}
+		}
+		cert, _ := certificate()
+		config.Certificates = []tls.Certificate{cert}
+		s.server.TLSConfig = config
+	}
+}
+
+func (s *Site) close() {
+	s.mu.Lock()
+	engines := s.engines
+	s.engines = nil
+	s.mu.Unlock()
+	for e := range engines {
+		e.shut()
+	}
+	s.http1.CloseIdleConnections()
+	s.http2.CloseIdleConnections()
+	s.dialer.cut()
+	s.server.Close()
+	s.listener.Close() // srv.Close misses it if Serve did not get that far
+	<-s.served
+}
+
+// Network is what the site listens on.
+func (s *Site) Network() Network { return s.network }
+
+// Host is the host[:port] of the site's URL.
+func (s *Site) Host() string {
+	_, host, _ := bytes.Cut([]byte(s.URL), []byte("://"))
+	return string(host)
+}
+
+// Client returns an HTTP/1.1 client that reaches the site, whatever the network, and trusts its certificate.
+// It keeps connections alive; they are closed when the test ends.
+func (s *Site) Client() *http.Client { return s.http1 }
+
+// HTTP2Client is Client over HTTP/2; the site must be on TLS.
+func (s *Site) HTTP2Client() *http.Client {
+	s.t.Helper()
+	if !s.network.tls {
+		s.t.Fatalf("siotest: HTTP/2 needs the network TLS, this site is on %s", s.network.Name)
+	}
+	return s.http2
+}
+
+// Dial opens a connection of its own, with TLS (HTTP/1.1) already agreed. It is closed when the test ends.
+func (s *Site) Dial(ctx context.Context) (net.Conn, error) { return s.dialer.dial(ctx) }
+
+func (s *Site) connect(ctx context.Context, readBuffer int) (net.Conn, error) {
+	if memory, ok := s.listener.(*memoryListener); ok {
+		return memory.dial(ctx, readBuffer)
+	}
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", s.listener.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	if readBuffer > 0 {
+		// Below this, Linux stops announcing a window at all over the loopback's large segments.
+		c.(*net.TCPConn).SetReadBuffer(max(readBuffer, 32<<10))
+	}
+	return c, nil
+}
+
+func (s *Site) tlsConfig() *tls.Config {
+	_, pool := certificate()
+	return &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}
+}
+
+// adopt remembers an engine, so that it ends before the server does.
+func (s *Site) adopt(e *Engine) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.engines != nil {
+		s.engines[e] = struct{}{}
+	}
+}
+
+func (s *Site) forget(e *Engine) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.engines, e)
+}
+
+// errorLog leaves out what cut connections make the HTTP server say.
+type errorLog struct{}
+
+func (errorLog) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte("TLS handshake error")) || bytes.Contains(line, []byte("http2: server: error reading preface")) {
+		return len(line), nil
+	}
+	return os.Stderr.Write(line)
+}

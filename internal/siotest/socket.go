@@ -1,0 +1,237 @@
+package siotest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Socket is a connected namespace of a Client.
+//
+// Emit, Ask and Disconnect may be called from several goroutines; what waits belongs in the test's.
+type Socket struct {
+	client    *Client
+	namespace string
+	sid       string
+	events    mailbox[Event]
+
+	mu     sync.Mutex // guards the fields below
+	nextID uint64
+	asked  map[uint64]*Answer
+	reason string
+	gone   chan struct{} // closed under mu, once
+}
+
+// Why a Socket ended, besides the reasons of its Engine.
+const (
+	ReasonServerDisconnect = "io server disconnect" // the server sent DISCONNECT
+	ReasonClientDisconnect = "io client disconnect" // Disconnect
+	ReasonReplaced         = "replaced"             // a second CONNECT for the namespace was answered
+)
+
+func (s *Socket) t() testing.TB { return s.client.Engine.t }
+
+// SID is the id that the server gave to this socket; not that of the Engine.
+func (s *Socket) SID() string { return s.sid }
+
+// Namespace is what Connect was called with.
+func (s *Socket) Namespace() string { return s.namespace }
+
+// Emit sends an event. A []byte that is an argument, or inside map[string]any or []any, becomes an
+// attachment. On a socket that has ended it still sends, so that a test can see what the server does.
+func (s *Socket) Emit(event string, args ...any) {
+	s.t().Helper()
+	s.send(typeBinaryEvent, typeEvent, nil, append([]any{event}, args...))
+}
+
+// Ask emits an event that wants an ack, and does not wait for it.
+func (s *Socket) Ask(event string, args ...any) *Answer {
+	s.t().Helper()
+	a := &Answer{socket: s, event: event}
+	s.mu.Lock()
+	id := s.nextID
+	s.nextID++
+	if s.asked[id] = a; s.reason != "" {
+		a.box.close()
+	}
+	s.mu.Unlock()
+	s.send(typeBinaryEvent, typeEvent, &id, append([]any{event}, args...))
+	return a
+}
+
+// Call emits an event and waits for its ack, whose Event has no name. It fails the test after Limit.
+func (s *Socket) Call(event string, args ...any) Event {
+	s.t().Helper()
+	return s.Ask(event, args...).Wait()
+}
+
+// Answer is the ack to an event that was sent with Ask.
+type Answer struct {
+	socket *Socket
+	event  string
+	box    mailbox[Event]
+}
+
+// Wait returns the ack, once. It fails the test after Limit or when the socket ends first.
+func (a *Answer) Wait() Event {
+	a.socket.t().Helper()
+	e, err := waitFor(&a.box, Limit)
+	if err != nil {
+		a.socket.t().Fatalf("siotest: no ack of %q came on %s: %v%s", a.event, a.socket.namespace, err, a.socket.obituary())
+	}
+	return e
+}
+
+// Arrived tells whether Wait would return at once.
+func (a *Answer) Arrived() bool { return a.box.len() > 0 }
+
+// Next returns the next event. It fails the test after Limit or when the socket ends first; events that
+// came before the end can still be read.
+func (s *Socket) Next() Event {
+	s.t().Helper()
+	e, err := waitFor(&s.events, Limit)
+	if err != nil {
+		s.t().Fatalf("siotest: no event came on %s: %v%s", s.namespace, err, s.obituary())
+	}
+	return e
+}
+
+// Waiting is the number of events that have arrived and were not read.
+func (s *Socket) Waiting() int { return s.events.len() }
+
+// Expect reads the next event and compares name, arguments (as JSON) and attachments.
+func (s *Socket) Expect(event string, args ...any) Event {
+	s.t().Helper()
+	got := s.Next()
+	want, err := newFrame(typeBinaryEvent, typeEvent, s.namespace, nil, append([]any{event}, args...))
+	require.NoError(s.t(), err)
+	_, wantArgs, err := want.event()
+	require.NoError(s.t(), err)
+	wanted := Event{Name: event, Args: wantArgs, Attachments: want.attachments}
+	require.Equal(s.t(), event, got.Name, "event on %s: %s", s.namespace, got)
+	require.JSONEq(s.t(), wanted.JSON(), got.JSON(), "arguments of %q on %s", event, s.namespace)
+	require.Equal(s.t(), wanted.Attachments, got.Attachments, "attachments of %q on %s", event, s.namespace)
+	return got
+}
+
+// Barrier is Client.Barrier.
+func (s *Socket) Barrier() {
+	s.t().Helper()
+	s.client.Barrier()
+}
+
+// ExpectNothing proves that no event has arrived that was not read, nor is on its way from the server's
+// queue: see Client.Barrier.
+func (s *Socket) ExpectNothing() {
+	s.t().Helper()
+	s.Barrier()
+	if s.events.len() > 0 {
+		s.t().Fatalf("siotest: nothing was expected on %s, but there is %s", s.namespace, s.Next())
+	}
+}
+
+// Disconnect leaves the namespace: it sends DISCONNECT. What the server sent meanwhile is thrown away.
+func (s *Socket) Disconnect() {
+	s.client.leave(s)
+	s.client.send(&frame{kind: typeDisconnect, namespace: s.namespace})
+	s.end(ReasonClientDisconnect)
+}
+
+// Disconnected is closed when the socket has ended: by either side, with its connection, or replaced.
+func (s *Socket) Disconnected() <-chan struct{} { return s.gone }
+
+// AwaitDisconnected waits for that and returns the reason: one of the constants beside this type, or of the
+// Engine. It fails the test after Limit.
+func (s *Socket) AwaitDisconnected() string {
+	s.t().Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Limit)
+	defer cancel()
+	select {
+	case <-s.gone:
+	case <-ctx.Done():
+		s.t().Fatalf("siotest: %s was not disconnected", s.namespace)
+	}
+	return s.Reason()
+}
+
+// Reason is why the socket ended, "" while it is connected.
+func (s *Socket) Reason() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reason
+}
+
+func (s *Socket) obituary() string {
+	reason := s.Reason()
+	if reason == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (the socket ended: %s, error: %v)", reason, s.client.Engine.Err())
+}
+
+// end is the last thing that happens to a socket, once.
+func (s *Socket) end(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reason != "" {
+		return
+	}
+	s.reason = reason
+	s.events.close()
+	for _, a := range s.asked {
+		a.box.close()
+	}
+	s.asked = map[uint64]*Answer{}
+	close(s.gone)
+}
+
+func (s *Socket) send(binaryKind, textKind int, ackID *uint64, args []any) {
+	s.t().Helper()
+	f, err := newFrame(binaryKind, textKind, s.namespace, ackID, args)
+	if err != nil {
+		s.t().Fatalf("siotest: encode: %v", err)
+	}
+	s.client.send(f)
+}
+
+// receive takes a packet for this namespace in.
+func (s *Socket) receive(f *frame) error {
+	switch f.kind {
+	case typeDisconnect:
+		s.client.leave(s)
+		s.end(ReasonServerDisconnect)
+		return nil
+	case typeEvent, typeBinaryEvent:
+		name, args, err := f.event()
+		if err != nil {
+			return err
+		}
+		s.events.put(Event{Name: name, Args: args, Attachments: f.attachments, AckID: f.ackID, socket: s})
+		return nil
+	default:
+		return s.acked(f)
+	}
+}
+
+func (s *Socket) acked(f *frame) error {
+	args, err := f.array()
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	a, asked := s.asked[*f.ackID]
+	delete(s.asked, *f.ackID)
+	over := s.reason != ""
+	s.mu.Unlock()
+	if !asked && !over {
+		return violation("ack %d on %s, which was not asked for: %s", *f.ackID, s.namespace, json.RawMessage(f.payload))
+	}
+	if asked {
+		a.box.put(Event{Args: args, Attachments: f.attachments, socket: s})
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package siotest
+
+import (
+	"context"
+	"fmt"
+)
+
+// Upgrade moves the connection from polling to a WebSocket: probe, last poll, switch. Nothing is lost, in
+// either direction. It fails the test if the server does not agree.
+func (e *Engine) Upgrade() {
+	e.t.Helper()
+	ctx, cancel := e.patience()
+	defer cancel()
+	if err := e.upgrade(ctx); err != nil {
+		e.t.Fatalf("siotest: upgrade: %v%s", err, e.obituary())
+	}
+}
+
+// Probe is an upgrade that has got as far as the server's "3probe". Polling goes on beside it.
+type Probe struct {
+	engine *Engine
+	ws     *wsConn
+}
+
+// Probe opens a WebSocket and sends "2probe" on it. It fails the test if "3probe" does not come.
+func (e *Engine) Probe() *Probe {
+	e.t.Helper()
+	ctx, cancel := e.patience()
+	defer cancel()
+	p, err := e.probe(ctx)
+	if err != nil {
+		e.t.Fatalf("siotest: probe: %v%s", err, e.obituary())
+	}
+	return p
+}
+
+// Complete ends the polling and sends "5".
+func (p *Probe) Complete() {
+	p.engine.t.Helper()
+	ctx, cancel := p.engine.patience()
+	defer cancel()
+	if err := p.complete(ctx); err != nil {
+		p.engine.t.Fatalf("siotest: upgrade: %v%s", err, p.engine.obituary())
+	}
+}
+
+// Abandon closes the WebSocket of the probe; the connection stays on polling.
+func (p *Probe) Abandon() { p.ws.conn.Close() }
+
+func (e *Engine) upgrade(ctx context.Context) error {
+	p, err := e.probe(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.complete(ctx); err != nil {
+		p.Abandon()
+		return err
+	}
+	return nil
+}
+
+func (e *Engine) probe(ctx context.Context) (*Probe, error) {
+	if e.ws.Load() != nil {
+		return nil, fmt.Errorf("siotest: it is a WebSocket already")
+	}
+	w, _, err := e.dialWebSocket(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	err = w.writePart([]outgoing{{text: "2probe"}}, false)
+	if err == nil {
+		err = w.awaitProbe(ctx)
+	}
+	if err != nil {
+		w.conn.Close()
+		return nil, err
+	}
+	return &Probe{engine: e, ws: w}, nil
+}
+
+func (w *wsConn) awaitProbe(ctx context.Context) error {
+	binary, data, err := w.readBefore(ctx)
+	if err == nil && (binary || string(data) != "3probe") {
+		err = violation("%.60q came on the probing WebSocket, not 3probe", data)
+	}
+	return err
+}
+
+// complete holds back what is to be sent, lets the poll in progress be the last, and switches.
+func (p *Probe) complete(ctx context.Context) error {
+	e := p.engine
+	if err := e.acquire(ctx); err != nil {
+		return err
+	}
+	defer e.release()
+	if e.ws.Load() != nil {
+		return fmt.Errorf("siotest: it is a WebSocket already")
+	}
+	close(e.stopPoll)
+	select {
+	case <-e.polled:
+	case <-ctx.Done():
+		return fmt.Errorf("siotest: the last poll was not answered: %w", ctx.Err())
+	}
+	if e.CloseReason() != "" {
+		return fmt.Errorf("siotest: the connection ended")
+	}
+	if err := p.ws.writePart([]outgoing{{text: "5"}}, false); err != nil {
+		return err
+	}
+	e.ws.Store(p.ws)
+	e.http.CloseIdleConnections()
+	e.wg.Go(func() { e.readLoop(p.ws) })
+	return nil
+}
+
+// patience is how long answers may take that the server holds back: a poll can last until the next ping.
+func (e *Engine) patience() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), e.pollLimit())
+}
