@@ -1,0 +1,261 @@
+// Package engineio is an Engine.IO server, protocol revision 4: sessions over
+// HTTP long-polling and WebSocket, the upgrade from one to the other,
+// heartbeats and bounded queues. It carries messages and knows nothing of what
+// they mean; package socketio does.
+//
+// Lock order: Engine.mu, Session.mu and wheel.mu are leaves. None is held while
+// a Handler runs, and no two of them are held together, except that Session.mu
+// may be held while a wheel entry is scheduled.
+package engineio
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Transport is the name of a way to carry packets, as it stands in the
+// "transport" query parameter.
+type Transport string
+
+// The transports of Engine.IO revision 4 that this engine speaks.
+const (
+	Polling   Transport = "polling"
+	WebSocket Transport = "websocket"
+)
+
+// Reason says why a session ended, in the words Socket.IO uses where it has any.
+type Reason string
+
+// The reasons that an engine gives.
+const (
+	TransportClose Reason = "transport close"
+	TransportError Reason = "transport error"
+	PingTimeout    Reason = "ping timeout"
+	ParseError     Reason = "parse error"
+	ForcedClose    Reason = "forced server close"
+	ServerShutdown Reason = "server shutting down"
+	QueueOverflow  Reason = "send queue overflow"
+	WriteTimeout   Reason = "write timeout"
+	HandlerStall   Reason = "handler stall"
+)
+
+// ErrClosed is returned by Send on a session that has ended, and makes Open's
+// caller answer that the server is going away.
+var ErrClosed = errors.New("engine.io: closed")
+
+// Handler is told what happens on one session.
+type Handler interface {
+	// Admits reports whether r comes from whoever opened the session. It is asked
+	// for every request after the handshake.
+	Admits(r *http.Request) bool
+	// Message takes one message. Calls never overlap; data is valid until Message
+	// returns, and may be modified. Message must not block on user code. An error
+	// ends the session with ParseError.
+	Message(data []byte, binary bool) error
+	// Closed is called once, after which no Message begins. It must not block.
+	Closed(reason Reason)
+}
+
+// Options configures an Engine. All fields but Logger must be set, and are
+// trusted: whoever takes them from a user checks them.
+type Options struct {
+	PingInterval   time.Duration
+	PingTimeout    time.Duration // also the longest a write may make no progress
+	UpgradeTimeout time.Duration
+	MaxPayload     int // bytes in one message, or in one polling request
+	MaxQueue       int // bytes waiting for one client
+	MaxInbound     int // bytes of one client waiting for handlers, see Session.Hold
+	Transports     []Transport
+	Origins        Origins
+
+	// Open makes the Handler of a new session. It runs before the handshake is
+	// answered and must not keep r. An error refuses the handshake: ErrClosed with
+	// 503, any other with 403.
+	Open func(s *Session, r *http.Request) (Handler, error)
+
+	Logger *slog.Logger
+}
+
+// Engine is an http.Handler that speaks Engine.IO under whatever path it is
+// mounted. It is safe for concurrent use.
+type Engine struct {
+	opts  Options
+	start time.Time // now is measured from here, on the monotonic clock
+	beats *wheel
+	flush flushList
+
+	mu       sync.RWMutex // guards what follows
+	sessions map[string]*Session
+	links    map[*link]struct{}
+	closing  bool
+	idle     chan struct{} // closed when a closing engine has nothing left
+}
+
+// New returns an Engine. It starts no goroutine and needs no Close while it has
+// no session.
+func New(opts Options) *Engine {
+	e := &Engine{
+		opts:     opts,
+		start:    time.Now(),
+		sessions: make(map[string]*Session),
+		links:    make(map[*link]struct{}),
+		idle:     make(chan struct{}),
+	}
+	e.beats = newWheel(wheelTick(opts.PingInterval, opts.PingTimeout), e.start, e.beat)
+	return e
+}
+
+// now is the time since the engine was made.
+func (e *Engine) now() time.Duration { return time.Since(e.start) }
+
+func (e *Engine) serves(t Transport) bool { return slices.Contains(e.opts.Transports, t) }
+
+// handshakeData is what the open packet tells the client.
+// https://github.com/socketio/engine.io-protocol#handshake
+type handshakeData struct {
+	SID          string      `json:"sid"`
+	Upgrades     []Transport `json:"upgrades"`
+	PingInterval int64       `json:"pingInterval"`
+	PingTimeout  int64       `json:"pingTimeout"`
+	MaxPayload   int         `json:"maxPayload"`
+}
+
+// open makes a session and its handler and enters it in the table of sessions.
+// The open packet is the first in its queue, whatever the handler sends.
+func (e *Engine) open(r *http.Request, t Transport, b64 bool) (*Session, error) {
+	s := &Session{engine: e, id: newID(), b64: b64}
+	data := handshakeData{
+		SID:          s.id,
+		Upgrades:     []Transport{},
+		PingInterval: e.opts.PingInterval.Milliseconds(),
+		PingTimeout:  e.opts.PingTimeout.Milliseconds(),
+		MaxPayload:   e.opts.MaxPayload,
+	}
+	if t == Polling && e.serves(WebSocket) {
+		data.Upgrades = append(data.Upgrades, WebSocket)
+	}
+	packet, err := json.Marshal(data)
+	if err != nil {
+		return nil, err
+	}
+	greeting := control(string(packetOpen) + string(packet))
+	s.queue.push(greeting)
+	s.queued = greeting.Size()
+
+	h, err := e.opts.Open(s, r)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	closing := e.closing
+	if !closing {
+		e.sessions[s.id] = s
+	}
+	e.mu.Unlock()
+	if closing {
+		s.Close(ServerShutdown)
+	}
+	if err := s.start(h); err != nil {
+		e.forget(s)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (e *Engine) session(id string) *Session {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.sessions[id]
+}
+
+func (e *Engine) forget(s *Session) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.sessions, s.id)
+	e.checkIdle()
+}
+
+func (e *Engine) addLink(l *link) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.links[l] = struct{}{}
+}
+
+func (e *Engine) forgetLink(l *link) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.links, l)
+	e.checkIdle()
+}
+
+// checkIdle needs e.mu.
+func (e *Engine) checkIdle() {
+	if e.closing && len(e.sessions) == 0 && len(e.links) == 0 {
+		select {
+		case <-e.idle:
+		default:
+			close(e.idle)
+		}
+	}
+}
+
+// Shutdown refuses new sessions and closes the live ones, telling each client,
+// and returns when all have gone or, with ctx's error, when ctx ends.
+func (e *Engine) Shutdown(ctx context.Context) error {
+	e.mu.Lock()
+	e.closing = true
+	live := make([]*Session, 0, len(e.sessions))
+	for _, s := range e.sessions {
+		live = append(live, s)
+	}
+	e.checkIdle()
+	e.mu.Unlock()
+	for _, s := range live {
+		s.Close(ServerShutdown)
+	}
+	select {
+	case <-e.idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close ends everything at once, without waiting for clients to take leave.
+func (e *Engine) Close() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = e.Shutdown(ctx) // tells whom it can without waiting
+	e.mu.RLock()
+	sessions := make([]*Session, 0, len(e.sessions))
+	for _, s := range e.sessions {
+		sessions = append(sessions, s)
+	}
+	links := make([]*link, 0, len(e.links))
+	for l := range e.links {
+		links = append(links, l)
+	}
+	e.mu.RUnlock()
+	for _, s := range sessions {
+		s.endLinger()
+	}
+	for _, l := range links {
+		_ = l.conn.Close()
+	}
+}
+
+// newID returns 18 random bytes as text. An Engine.IO session id opens the
+// session to whoever knows it, so it is a secret.
+func newID() string {
+	var b [18]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}

@@ -1,0 +1,193 @@
+package engineio
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// This is the one file that knows the WebSocket library.
+
+// maxFrameHeader is the longest header of a frame that a server sends.
+const maxFrameHeader = 10
+
+// The status codes of a Close frame, RFC 6455 section 7.4.1.
+const (
+	statusNormal     = uint16(ws.StatusNormalClosure)
+	statusProtocol   = uint16(ws.StatusProtocolError)
+	statusNotUTF8    = uint16(ws.StatusInvalidFramePayloadData)
+	statusTooBig     = uint16(ws.StatusMessageTooBig)
+	statusPolicy     = uint16(ws.StatusPolicyViolation)
+	statusGoingAway  = uint16(ws.StatusGoingAway)
+	statusCloseBytes = 2
+)
+
+type opcode = ws.OpCode
+
+const (
+	opContinuation = ws.OpContinuation
+	opText         = ws.OpText
+	opBinary       = ws.OpBinary
+	opClose        = ws.OpClose
+	opPing         = ws.OpPing
+	opPong         = ws.OpPong
+)
+
+// checkUpgrade says what is wrong with a WebSocket handshake request, so that it
+// can be answered before the connection is taken over.
+func checkUpgrade(r *http.Request) error {
+	switch key := r.Header.Values("Sec-Websocket-Key"); {
+	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
+		return errors.New("WebSocket needs HTTP/1.1")
+	case !hasToken(r.Header.Values("Connection"), "upgrade"):
+		return errors.New("Connection is not Upgrade")
+	case !hasToken(r.Header.Values("Upgrade"), "websocket"):
+		return errors.New("Upgrade is not websocket")
+	case len(key) != 1 || len(key[0]) != 24:
+		return errors.New("bad Sec-WebSocket-Key")
+	case r.Header.Get("Sec-Websocket-Version") != "13":
+		return errors.New("Sec-WebSocket-Version is not 13")
+	}
+	return nil
+}
+
+func hasToken(values []string, token string) bool {
+	for _, v := range values {
+		for part := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// takeOver hijacks the connection of a request that checkUpgrade passed and
+// answers 101. It returns what the client sent behind its handshake. After an
+// error that is errNotHijacked the caller can still answer.
+func takeOver(w http.ResponseWriter, r *http.Request, timeout time.Duration) (net.Conn, []byte, error) {
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, errNotHijacked
+	}
+	_, _, _, err = ws.HTTPUpgrader{Timeout: timeout}.Upgrade(r, hijacked{w, conn, rw})
+	if err != nil {
+		_ = conn.Close()
+		return nil, nil, err
+	}
+	var early []byte
+	if n := rw.Reader.Buffered(); n > 0 {
+		peeked, _ := rw.Reader.Peek(n)
+		early = bytes.Clone(peeked)
+	}
+	return conn, early, nil
+}
+
+var errNotHijacked = errors.New("the ResponseWriter cannot be hijacked")
+
+// hijacked hands a connection that was already taken over to the upgrader, which
+// would answer a failure to do so in its own way.
+type hijacked struct {
+	http.ResponseWriter
+	conn net.Conn
+	rw   *bufio.ReadWriter
+}
+
+func (h hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.conn, h.rw, nil }
+
+// frameHeader is the header of a frame from a client.
+type frameHeader struct {
+	op     opcode
+	fin    bool
+	mask   [4]byte
+	length int64
+}
+
+// headerScratch is what parsing a header needs beside its bytes. It lives with
+// the read buffers, so that parsing does not allocate.
+type headerScratch struct {
+	reader bytes.Reader
+	buf    [ws.MaxHeaderSize]byte
+}
+
+// headerSize is how many bytes the header has whose first two are given.
+func headerSize(second byte) int {
+	n := 2
+	switch second & 0x7f {
+	case 126:
+		n += 2
+	case 127:
+		n += 8
+	}
+	if second&0x80 != 0 {
+		n += 4
+	}
+	return n
+}
+
+// parse reads a header from p, which holds all of it. fragmented says that a
+// message is under way.
+func (s *headerScratch) parse(p []byte, fragmented bool) (frameHeader, error) {
+	s.reader.Reset(p)
+	h, err := ws.ReadHeaderBuffer(&s.reader, s.buf[:])
+	if err != nil {
+		return frameHeader{}, err
+	}
+	state := ws.StateServerSide
+	if fragmented {
+		state |= ws.StateFragmented
+	}
+	if err := ws.CheckHeader(h, state); err != nil {
+		return frameHeader{}, err
+	}
+	return frameHeader{op: h.OpCode, fin: h.Fin, mask: h.Mask, length: h.Length}, nil
+}
+
+// unmask undoes the masking of a payload of which offset bytes came before p.
+func unmask(p []byte, mask [4]byte, offset int) { ws.Cipher(p, mask, offset) }
+
+func appendTextHeader(dst []byte, length int) []byte   { return appendHeader(dst, ws.OpText, length) }
+func appendBinaryHeader(dst []byte, length int) []byte { return appendHeader(dst, ws.OpBinary, length) }
+
+func appendHeader(dst []byte, op ws.OpCode, length int) []byte {
+	w := appender{dst}
+	// An appender takes everything, and a length of memory is a valid one.
+	_ = ws.WriteHeader(&w, ws.Header{Fin: true, OpCode: op, Length: int64(length)})
+	return w.buf
+}
+
+type appender struct{ buf []byte }
+
+func (a *appender) Write(p []byte) (int, error) {
+	a.buf = append(a.buf, p...)
+	return len(p), nil
+}
+
+// appendControl appends a Pong or Close frame.
+func appendControl(dst []byte, op opcode, payload []byte) []byte {
+	return append(appendHeader(dst, op, len(payload)), payload...)
+}
+
+func appendClose(dst []byte, status uint16) []byte {
+	var payload [statusCloseBytes]byte
+	binary.BigEndian.PutUint16(payload[:], status)
+	return appendControl(dst, ws.OpClose, payload[:])
+}
+
+// checkClose says whether the payload of a Close frame is valid.
+func checkClose(payload []byte) error {
+	switch len(payload) {
+	case 0:
+		return nil
+	case 1:
+		return errors.New("a close status of one byte")
+	}
+	return ws.CheckCloseFrameData(ws.StatusCode(binary.BigEndian.Uint16(payload)), string(payload[statusCloseBytes:]))
+}

@@ -1,0 +1,204 @@
+package engineio
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// errorCode is the code in the body of an HTTP error, which clients act upon:
+// after an unknown session id they open a new session.
+type errorCode int
+
+const (
+	codeTransport  errorCode = 0
+	codeUnknownSID errorCode = 1
+	codeMethod     errorCode = 2
+	codeBadRequest errorCode = 3
+	codeForbidden  errorCode = 4
+	codeProtocol   errorCode = 5
+)
+
+const (
+	textUnknownSID = "Session ID unknown"
+	textBadRequest = "Bad request"
+	textForbidden  = "Forbidden"
+)
+
+// refuse answers an error. The text says little: it goes to strangers.
+func refuse(w http.ResponseWriter, status int, code errorCode, text string) {
+	body, _ := json.Marshal(struct {
+		Code    errorCode `json:"code"`
+		Message string    `json:"message"`
+	}{code, text}) // cannot fail
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // whoever asked may be gone
+}
+
+// query is what the query string of a request says to an engine.
+type query struct {
+	eio, transport, sid parameter
+	b64                 bool
+}
+
+type parameter struct {
+	value string
+	count int
+}
+
+// parseQuery looks at the parameters that matter and no others, of which there
+// may be many.
+func parseQuery(raw string) query {
+	var q query
+	for pair := range strings.SplitSeq(raw, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		var p *parameter
+		switch name {
+		case "EIO":
+			p = &q.eio
+		case "transport":
+			p = &q.transport
+		case "sid":
+			p = &q.sid
+		case "b64":
+			q.b64 = value != "" && value != "0" && value != "false"
+			continue
+		default:
+			continue
+		}
+		p.count++
+		p.value, _ = url.QueryUnescape(value) // malformed: empty, which is no valid value of any
+	}
+	return q
+}
+
+// ServeHTTP answers every request of the protocol: handshakes, polls, posts,
+// WebSocket upgrades and preflights.
+func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q := parseQuery(r.URL.RawQuery)
+	if !e.opts.Origins.admit(w, r, q.transport.value == string(WebSocket)) {
+		refuse(w, http.StatusForbidden, codeForbidden, textForbidden)
+		return
+	}
+	if r.Method == http.MethodOptions {
+		answerPreflight(w, r)
+		return
+	}
+	transport := Transport(q.transport.value)
+	if q.transport.count != 1 || !e.serves(transport) {
+		refuse(w, http.StatusBadRequest, codeTransport, "Transport unknown")
+		return
+	}
+	if q.sid.count == 0 {
+		e.handshake(w, r, q, transport)
+		return
+	}
+	s := e.find(r, q)
+	switch {
+	case s == nil:
+		refuse(w, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
+	case !q.revisionKnown():
+		refuse(w, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
+	case transport == WebSocket && r.Method == http.MethodGet:
+		e.upgrade(w, r, s)
+	case transport == Polling && r.Method == http.MethodGet:
+		s.servePoll(w, r)
+	case transport == Polling && r.Method == http.MethodPost:
+		s.servePost(w, r)
+	default:
+		refuse(w, http.StatusBadRequest, codeBadRequest, textBadRequest)
+	}
+}
+
+func (q *query) revisionKnown() bool { return q.eio.count == 1 && q.eio.value == "4" }
+
+// find returns the session that the request names, if it is the requester's. One
+// of somebody else is as unknown as one that does not exist.
+func (e *Engine) find(r *http.Request, q query) *Session {
+	if q.sid.count != 1 {
+		return nil
+	}
+	s := e.session(q.sid.value)
+	if s == nil || !s.handler.Admits(r) {
+		return nil
+	}
+	if s.expired() {
+		s.end(PingTimeout, abruptly, statusNormal)
+		return nil
+	}
+	return s
+}
+
+// handshake opens a session.
+func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q query, transport Transport) {
+	switch {
+	case r.Method != http.MethodGet:
+		refuse(w, http.StatusBadRequest, codeMethod, "Bad handshake method")
+		return
+	case !q.revisionKnown():
+		refuse(w, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
+		return
+	}
+	if transport == WebSocket {
+		if err := checkUpgrade(r); err != nil {
+			refuse(w, http.StatusBadRequest, codeBadRequest, err.Error())
+			return
+		}
+	}
+	s, err := e.open(r, transport, q.b64)
+	switch {
+	case errors.Is(err, ErrClosed):
+		refuse(w, http.StatusServiceUnavailable, codeForbidden, "Server closed")
+	case err != nil:
+		refuse(w, http.StatusForbidden, codeForbidden, textForbidden)
+	case transport == Polling:
+		s.servePoll(w, r)
+	default:
+		e.serveWebSocket(w, r, s)
+	}
+}
+
+// serveWebSocket takes the connection over for a session that was just opened.
+func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Session) {
+	conn, early, err := takeOver(w, r, e.opts.UpgradeTimeout)
+	if err != nil {
+		s.end(TransportError, brokenly, statusNormal)
+		e.answerHijack(w, err)
+		return
+	}
+	l := newLink(s, conn)
+	e.addLink(l)
+	s.mu.Lock()
+	live := s.state == open
+	if live {
+		s.link = l
+		l.writing = true // the open packet waits
+	}
+	s.mu.Unlock()
+	if live {
+		l.flush()
+	} else {
+		l.close(statusGoingAway)
+	}
+	// From here on the HTTP server's buffers and this goroutine's stack are free.
+	go l.read(early)
+}
+
+// answerHijack answers a request whose connection could not be taken over. Once
+// it was taken, there is nobody to answer.
+func (e *Engine) answerHijack(w http.ResponseWriter, err error) {
+	if errors.Is(err, errNotHijacked) {
+		e.opts.Logger.Error("mojo: cannot take over a connection for a WebSocket; "+
+			"a middleware's ResponseWriter should have an Unwrap method", "error", err)
+		refuse(w, http.StatusInternalServerError, codeBadRequest, textBadRequest)
+	}
+}
+
+func (e *Engine) logProtocolError(s *Session, err error) {
+	e.opts.Logger.Debug("mojo: closing a session after a protocol error", "transport", s.Transport(), "error", err)
+}

@@ -1,0 +1,278 @@
+package engineio
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// link is one WebSocket connection. Reading belongs to one goroutine. Writing
+// belongs to whoever set writing, and everything about it is guarded by the mu of
+// the session.
+//
+// There are two ways to do I/O. Where raw is set (plain TCP on Unix), reads and
+// writes are non-blocking system calls: an idle connection has no buffer, and a
+// write is done by whoever has something to send; only what a full socket did not
+// take is left to a goroutine. Everywhere else a read keeps a small buffer, and
+// all writes are left to a goroutine that lives while there is something to send.
+type link struct {
+	session *Session
+	conn    net.Conn
+	raw     syscall.RawConn
+	frames  frameReader // belongs to the reading goroutine
+	deaf    bool        // so does this: what comes is ignored
+
+	// guarded by session.mu
+	control  []byte // frames that go out ahead of messages
+	inflight int    // bytes of messages in the write under way
+	writing  bool
+	stuck    bool // the socket is full, or may be
+	probed   bool // 2probe has come
+	closing  bool // nothing but the queue and a Close frame goes out any more
+	saidBye  bool // our Close frame is going out or went out
+	heardBye bool // the client's came in
+	status   uint16
+	giveUp   *time.Timer // of the upgrade
+}
+
+func newLink(s *Session, conn net.Conn) *link {
+	return &link{session: s, conn: conn, raw: rawOf(conn)}
+}
+
+// batch is bytes on their way out. Those that were gathered stand in a pooled
+// buffer.
+type batch struct {
+	bytes []byte
+	buf   *writeBuffer
+}
+
+type writeBuffer [64 << 10]byte
+
+var writeBuffers = sync.Pool{New: func() any { return new(writeBuffer) }}
+
+func (b *batch) release() {
+	if b.buf != nil {
+		writeBuffers.Put(b.buf)
+	}
+	*b = batch{}
+}
+
+// flush writes what waits. The caller has claimed the link.
+func (l *link) flush() {
+	if l.raw == nil {
+		go l.drain(batch{})
+		return
+	}
+	for {
+		b, more := l.take()
+		if !more {
+			return
+		}
+		n, err := l.tryWrite(b.bytes)
+		if err != nil {
+			b.release()
+			l.broken(err)
+			return
+		}
+		if n < len(b.bytes) {
+			b.bytes = b.bytes[n:]
+			l.session.mu.Lock()
+			l.stuck = true
+			l.session.mu.Unlock()
+			go l.drain(b)
+			return
+		}
+		b.release()
+	}
+}
+
+// drain writes b and then what waits, blocking, until nothing is left.
+func (l *link) drain(b batch) {
+	for {
+		if err := l.writeAll(b.bytes); err != nil {
+			b.release()
+			l.broken(err)
+			return
+		}
+		b.release()
+		var more bool
+		if b, more = l.take(); !more {
+			return
+		}
+	}
+}
+
+// writeAll writes p as long as it makes progress.
+func (l *link) writeAll(p []byte) error {
+	const chunk = 16 << 10 // a TLS record; a write that times out within one is final
+	for len(p) > 0 {
+		_ = l.conn.SetWriteDeadline(time.Now().Add(l.patience()))
+		n, err := l.conn.Write(p[:min(len(p), chunk)])
+		p = p[n:]
+		if err != nil && (l.raw == nil || n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
+			return err
+		}
+	}
+	return l.conn.SetWriteDeadline(time.Time{})
+}
+
+func (l *link) patience() time.Duration {
+	l.session.mu.Lock()
+	defer l.session.mu.Unlock()
+	if l.closing {
+		return closeLinger
+	}
+	return l.session.engine.opts.PingTimeout
+}
+
+// take takes the next bytes to write from what waits. When nothing is left it
+// gives up the claim on the link.
+func (l *link) take() (batch, bool) {
+	s := l.session
+	s.mu.Lock()
+	s.queued -= l.inflight
+	l.inflight = 0
+	b := l.gather()
+	bye, heard := false, l.heardBye
+	if len(b.bytes) == 0 {
+		l.writing, l.stuck = false, false
+		bye = l.saidBye
+	}
+	s.mu.Unlock()
+	if bye {
+		l.hangUp(heard)
+	}
+	return b, len(b.bytes) > 0
+}
+
+// gather needs session.mu.
+func (l *link) gather() batch {
+	s := l.session
+	messages := &s.queue
+	if s.link != l { // a probing WebSocket carries no messages
+		messages = new(outQueue)
+	}
+	if len(l.control) == 0 && messages.len() == 1 {
+		return batch{bytes: l.framesOf(messages.pop())}
+	}
+	if len(l.control) == 0 && messages.len() == 0 {
+		if l.closing && !l.saidBye {
+			l.saidBye = true
+			return batch{bytes: appendClose(nil, l.status)}
+		}
+		return batch{}
+	}
+	buf := writeBuffers.Get().(*writeBuffer)
+	out := append(buf[:0], l.control...)
+	l.control = nil
+	for messages.len() > 0 {
+		size := messages.first().Size() * 2 // asText may make more of it
+		if len(out)+size > cap(out) {
+			if len(out) == 0 {
+				writeBuffers.Put(buf)
+				return batch{bytes: l.framesOf(messages.pop())}
+			}
+			break
+		}
+		out = append(out, l.framesOf(messages.pop())...)
+	}
+	return batch{bytes: out, buf: buf}
+}
+
+func (l *link) framesOf(m *Message) []byte {
+	l.inflight += m.Size()
+	if l.session.b64 {
+		m = m.asText()
+	}
+	return m.frames
+}
+
+// sendControl queues a frame ahead of messages. What a client makes the server
+// answer is bounded: at most a few pings wait for their pongs.
+func (l *link) sendControl(frame []byte) {
+	const most = 1 << 10
+	l.session.mu.Lock()
+	if l.closing || len(l.control) > most {
+		l.session.mu.Unlock()
+		return
+	}
+	l.control = append(l.control, frame...)
+	claimed := !l.writing
+	l.writing = true
+	l.session.mu.Unlock()
+	if claimed {
+		l.flush()
+	}
+}
+
+// beginClose has a Close frame sent behind what waits. It needs session.mu, and
+// reports whether the caller has to flush.
+func (l *link) beginClose(status uint16) bool {
+	if l.closing {
+		return false
+	}
+	l.closing, l.status = true, status
+	if l.writing {
+		// Whoever writes finishes, but does not wait as long as before.
+		_ = l.conn.SetWriteDeadline(time.Now().Add(closeLinger))
+		return false
+	}
+	l.writing = true
+	return true
+}
+
+// close closes a link that carries no session, or no longer.
+func (l *link) close(status uint16) {
+	l.session.mu.Lock()
+	flush := l.beginClose(status)
+	l.session.mu.Unlock()
+	if flush {
+		l.flush()
+	}
+}
+
+// hangUp ends the sending side after the Close frame and leaves the reading
+// goroutine a moment to see the client's end: closing with unread input would
+// send a reset, which can overtake the last message. Behind the client's own
+// Close frame nothing comes any more.
+func (l *link) hangUp(heardBye bool) {
+	if heardBye {
+		_ = l.conn.Close()
+		return
+	}
+	_ = l.conn.SetReadDeadline(time.Now().Add(closeLinger))
+	if half, ok := l.conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+}
+
+// broken ends the session after a failed write.
+func (l *link) broken(err error) {
+	reason := TransportError
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		reason = WriteTimeout
+	}
+	l.lost(reason)
+	_ = l.conn.Close()
+}
+
+// lost tells the session that this link is of no more use. Without a probing
+// link polling goes on.
+func (l *link) lost(reason Reason) {
+	s := l.session
+	s.mu.Lock()
+	if l.giveUp != nil {
+		l.giveUp.Stop()
+	}
+	if s.probe == l {
+		s.probe = nil
+	}
+	carried := s.link == l
+	s.mu.Unlock()
+	if carried {
+		s.end(reason, brokenly, statusNormal)
+	}
+}

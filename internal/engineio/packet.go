@@ -1,0 +1,54 @@
+package engineio
+
+import (
+	"encoding/base64"
+	"errors"
+)
+
+var (
+	errPacket      = errors.New("invalid Engine.IO packet")
+	errClientClose = errors.New("the client sent a close packet")
+)
+
+// receive handles one text packet of a session whose inbound is held. It returns
+// errClientClose for a close packet.
+func (s *Session) receive(p []byte) error {
+	if len(p) == 0 {
+		return errPacket
+	}
+	switch p[0] {
+	case packetMessage:
+		return s.deliver(p[1:], false)
+	case packetBinary:
+		data := make([]byte, base64.StdEncoding.DecodedLen(len(p)-1))
+		n, err := base64.StdEncoding.Decode(data, p[1:])
+		if err != nil {
+			return errPacket
+		}
+		return s.deliver(data[:n], true)
+	case packetPong:
+		s.pong()
+	case packetNoop:
+	case packetClose:
+		return errClientClose
+	default:
+		return errPacket
+	}
+	return nil
+}
+
+// deliver hands a message to the handler and then waits, if need be, until the
+// handler has caught up.
+func (s *Session) deliver(data []byte, binary bool) error {
+	s.mu.Lock()
+	live := s.state == open
+	s.mu.Unlock()
+	if !live {
+		return nil
+	}
+	if err := s.handler.Message(data, binary); err != nil {
+		return err
+	}
+	s.awaitRoom()
+	return nil
+}

@@ -1,0 +1,226 @@
+package engineio
+
+import (
+	"sync"
+	"time"
+)
+
+type state uint8
+
+const (
+	opening state = iota // Options.Open has not returned
+	open
+	leaving // over for the handler; a poll may still fetch the farewell
+	closed
+)
+
+// How long a client may take to fetch or answer a farewell: a server's close, and
+// the noop that the client's own close packet gets.
+const (
+	closeLinger = time.Second
+	leaveLinger = 100 * time.Millisecond
+)
+
+// Session is one Engine.IO session: a client, over whichever transport it uses at
+// the moment. Its methods are safe for concurrent use and never block.
+type Session struct {
+	engine *Engine
+	id     string
+	b64    bool // binary goes out as text on a WebSocket too
+
+	entry wheelEntry // the next heartbeat; guarded by the wheel
+
+	// inbound is held while the packets of one POST or of one read from a WebSocket
+	// are handled, so that Handler.Message is never called twice at a time.
+	inbound sync.Mutex
+
+	mu      sync.Mutex // guards what follows, and the write side of the links
+	state   state
+	handler Handler
+	reason  Reason
+
+	link  *link // the WebSocket, nil while polling
+	probe *link // a WebSocket that wants to take over
+
+	queue  outQueue
+	queued int // bytes in queue and on their way into the socket
+
+	poll     *poller  // the GET that waits
+	posting  bool     // a POST is being handled
+	farewell *Message // what the next poll gets while leaving
+	linger   *time.Timer
+
+	held   int           // bytes that wait for handlers
+	resume chan struct{} // non-nil while reading has stopped; closed to go on
+
+	deadline     time.Duration // when the pong must be here, or the next ping goes out
+	awaitingPong bool
+}
+
+// ID is the secret "sid" of the session.
+func (s *Session) ID() string { return s.id }
+
+// Transport is the transport in use now.
+func (s *Session) Transport() Transport {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link != nil {
+		return WebSocket
+	}
+	return Polling
+}
+
+// start makes the session live with its handler, unless it was closed meanwhile.
+func (s *Session) start(h Handler) error {
+	s.mu.Lock()
+	s.handler = h
+	if s.state != opening {
+		reason := s.reason
+		s.mu.Unlock()
+		h.Closed(reason)
+		return ErrClosed
+	}
+	s.state = open
+	s.deadline = s.engine.now() + s.engine.opts.PingInterval
+	s.engine.beats.schedule(s, s.deadline)
+	s.mu.Unlock()
+	return nil
+}
+
+// Close ends the session by closing its transport, so that the client knows at
+// once and comes back by itself. What was queued before still goes out.
+func (s *Session) Close(reason Reason) { s.end(reason, gracefully, statusNormal) }
+
+// manner says how a session ends.
+type manner uint8
+
+const (
+	gracefully manner = iota // the queue goes out first, and the client is told
+	byClient                 // the client's own close packet
+	abruptly                 // the client is told if that takes no waiting
+	brokenly                 // the transport is gone or of no use
+)
+
+// end takes the session out of its open state; only the first call does anything.
+func (s *Session) end(reason Reason, how manner, status uint16) {
+	s.mu.Lock()
+	if s.state > open {
+		s.mu.Unlock()
+		return
+	}
+	handler := s.handler
+	s.state, s.reason = closed, reason
+	if s.resume != nil {
+		close(s.resume)
+		s.resume = nil
+	}
+	if how == brokenly {
+		s.queue = outQueue{}
+	}
+	probe, current := s.probe, s.link
+	s.probe = nil
+	write := false
+	switch {
+	case current == nil:
+		s.sayFarewell(how)
+	case how != brokenly:
+		write = current.beginClose(status)
+	}
+	forget := s.state == closed
+	s.mu.Unlock()
+
+	s.engine.beats.remove(s)
+	if forget {
+		s.engine.forget(s)
+	}
+	if handler != nil {
+		handler.Closed(reason)
+	}
+	if probe != nil {
+		probe.close(statusNormal)
+	}
+	switch {
+	case write:
+		current.flush()
+	case current != nil && how == brokenly:
+		_ = current.conn.Close()
+	}
+}
+
+// sayFarewell prepares the last answer to a polling client: to the poll that
+// waits, or else to one that comes in time. It needs s.mu.
+func (s *Session) sayFarewell(how manner) {
+	s.farewell = closeMessage
+	linger := closeLinger
+	switch how {
+	case byClient:
+		s.farewell = noopMessage
+		linger = leaveLinger
+	case abruptly, brokenly:
+		linger = 0
+	}
+	if s.poll != nil {
+		s.poll.signal()
+		return
+	}
+	if linger > 0 && s.handler != nil {
+		s.state = leaving
+		s.linger = time.AfterFunc(linger, s.endLinger)
+	}
+}
+
+// endLinger gives up waiting for a poll that would fetch the farewell.
+func (s *Session) endLinger() {
+	s.mu.Lock()
+	if s.linger != nil {
+		s.linger.Stop()
+	}
+	was := s.state
+	if was == leaving {
+		s.state = closed
+	}
+	s.mu.Unlock()
+	if was == leaving {
+		s.engine.forget(s)
+	}
+}
+
+// Hold adds n bytes to what waits for handlers. Above Options.MaxInbound nothing
+// more is read from the client until Release has brought it down again.
+func (s *Session) Hold(n int) {
+	s.mu.Lock()
+	s.held += n
+	s.mu.Unlock()
+}
+
+// Release takes back what Hold added.
+func (s *Session) Release(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held -= n
+	if s.resume == nil || s.held > s.engine.opts.MaxInbound/2 {
+		return
+	}
+	close(s.resume)
+	s.resume = nil
+	if s.awaitingPong { // it may stand behind what was not read
+		s.deadline = s.engine.now() + s.engine.opts.PingTimeout
+	}
+}
+
+// awaitRoom returns when what waits for handlers is below the bound again, or the
+// session is over. A stall that outlasts a whole heartbeat ends the session.
+func (s *Session) awaitRoom() {
+	s.mu.Lock()
+	if s.held <= s.engine.opts.MaxInbound || s.state != open {
+		s.mu.Unlock()
+		return
+	}
+	resume := make(chan struct{})
+	s.resume = resume
+	s.mu.Unlock()
+	patience := s.engine.opts.PingInterval + s.engine.opts.PingTimeout
+	timer := time.AfterFunc(patience, func() { s.Close(HandlerStall) })
+	<-resume
+	timer.Stop()
+}

@@ -1,0 +1,94 @@
+package engineio
+
+import (
+	"errors"
+	"net/http"
+	"time"
+)
+
+// The upgrade from polling to a WebSocket. Until the client's upgrade packet the
+// WebSocket only probes: polling carries all messages, in both directions, and
+// goes on if the probe fails. The packet comes when the client has stopped
+// polling, so from then on the WebSocket carries everything, the queue first.
+// https://github.com/socketio/engine.io-protocol#upgrade
+
+var errProbe = errors.New("a probing WebSocket sends 2probe and then 5")
+
+// noopDelay is how long a poll is held that arrives while the probe is open.
+const noopDelay = 100 * time.Millisecond
+
+// upgrade answers a WebSocket handshake that names an existing session.
+func (e *Engine) upgrade(w http.ResponseWriter, r *http.Request, s *Session) {
+	if err := checkUpgrade(r); err != nil {
+		refuse(w, http.StatusBadRequest, codeBadRequest, err.Error())
+		return
+	}
+	conn, early, err := takeOver(w, r, e.opts.UpgradeTimeout)
+	if err != nil {
+		e.answerHijack(w, err)
+		return
+	}
+	l := newLink(s, conn)
+	e.addLink(l)
+	s.mu.Lock()
+	taken := s.state != open || s.link != nil || s.probe != nil
+	if !taken {
+		s.probe = l
+		l.giveUp = time.AfterFunc(e.opts.UpgradeTimeout, func() {
+			l.lost(TransportClose)
+			l.close(statusNormal)
+		})
+	}
+	s.mu.Unlock()
+	if taken {
+		l.close(statusNormal)
+	}
+	go l.read(early)
+}
+
+// receiveProbe handles a text packet of a probing WebSocket.
+func (l *link) receiveProbe(packet string) error {
+	s := l.session
+	s.mu.Lock()
+	probed := l.probed
+	switch {
+	case packet == probePing && !probed:
+		l.probed = true
+		if s.poll != nil { // have the client stop polling at once
+			s.poll.noop = true
+			s.poll.signal()
+		}
+		s.mu.Unlock()
+		l.sendControl(append(appendTextHeader(nil, len(probePong)), probePong...))
+		return nil
+	case packet == string(packetUpgrade) && probed:
+		flush := l.takeSession()
+		s.mu.Unlock()
+		if flush {
+			l.flush()
+		}
+		return nil
+	}
+	s.mu.Unlock()
+	return errProbe
+}
+
+// takeSession makes the probing link the one that carries the session. It needs
+// session.mu, and reports whether the caller has to flush.
+func (l *link) takeSession() bool {
+	s := l.session
+	if s.probe != l || s.state != open {
+		return false
+	}
+	l.giveUp.Stop()
+	s.probe, s.link = nil, l
+	if s.poll != nil {
+		s.poll.refused = true
+		s.poll.signal()
+	}
+	if l.writing || s.queue.len() == 0 {
+		return false
+	}
+	l.writing = true
+	return true
+}

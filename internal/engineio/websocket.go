@@ -1,0 +1,289 @@
+package engineio
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"unicode/utf8"
+)
+
+// frameReader assembles messages from the bytes of a WebSocket. It is fed what
+// has arrived and keeps only what is incomplete.
+type frameReader struct {
+	header   frameHeader
+	inFrame  bool
+	got      int64 // payload bytes of this frame so far
+	partial  [14]byte
+	nPartial int
+
+	message   []byte // payload of a message under way
+	op        opcode // its type; opContinuation if none is under way
+	fragments int
+	control   []byte // payload of a control frame under way
+}
+
+// maxFragments bounds the frames of one message: each costs a few bytes to send
+// and, however small, work to read.
+const maxFragments = 4096
+
+// readBuffer is what a read needs, taken from a pool when there is something to
+// read and given back before waiting again.
+type readBuffer struct {
+	data    [16 << 10]byte
+	scratch headerScratch
+}
+
+var readBuffers = sync.Pool{New: func() any { return new(readBuffer) }}
+
+// streamBuffer is how much a connection that cannot wait without a buffer reads
+// at a time.
+const streamBuffer = 2 << 10
+
+// wsError is a violation of the WebSocket protocol, with the status for it.
+type wsError struct {
+	status uint16
+	text   string
+}
+
+func (e *wsError) Error() string { return e.text }
+
+var (
+	errWSProtocol  = &wsError{statusProtocol, "invalid WebSocket frame"}
+	errWSTooBig    = &wsError{statusTooBig, "WebSocket message above MaxPayload"}
+	errWSNotUTF8   = &wsError{statusNotUTF8, "WebSocket text is not UTF-8"}
+	errWSFragments = &wsError{statusPolicy, "too many fragments"}
+
+	errWSClosed = errors.New("the client sent a Close frame")
+)
+
+// feed takes the next bytes, which it may modify, and hands every message and
+// control frame that they complete to l.
+func (r *frameReader) feed(p []byte, scratch *headerScratch, l *link) error {
+	for {
+		if !r.inFrame {
+			n, err := r.feedHeader(p, scratch, l.session.engine.opts.MaxPayload)
+			if err != nil || !r.inFrame {
+				return err
+			}
+			p = p[n:]
+		}
+		n := int(min(int64(len(p)), r.header.length-r.got))
+		chunk := p[:n]
+		p = p[n:]
+		unmask(chunk, r.header.mask, int(r.got&3))
+		r.got += int64(n)
+		r.inFrame = r.got < r.header.length
+		if err := r.feedPayload(chunk, l); err != nil || r.inFrame {
+			return err
+		}
+	}
+}
+
+// feedHeader takes bytes up to the end of a frame header and returns how many. If
+// the header is complete it sets inFrame.
+func (r *frameReader) feedHeader(p []byte, scratch *headerScratch, limit int) (int, error) {
+	n := 0
+	head := p
+	if r.nPartial > 0 || len(p) < 2 || len(p) < headerSize(p[1]) {
+		for r.nPartial < 2 || r.nPartial < headerSize(r.partial[1]) {
+			if n == len(p) {
+				return n, nil
+			}
+			r.partial[r.nPartial] = p[n]
+			r.nPartial++
+			n++
+		}
+		head = r.partial[:r.nPartial]
+		r.nPartial = 0
+	} else {
+		n = headerSize(p[1])
+		head = p[:n]
+	}
+	h, err := scratch.parse(head, r.op != opContinuation)
+	if err != nil {
+		return 0, errWSProtocol
+	}
+	if h.op < opClose {
+		if h.length > int64(limit-len(r.message)) {
+			return 0, errWSTooBig
+		}
+		if r.fragments++; r.fragments > maxFragments {
+			return 0, errWSFragments
+		}
+		if h.op != opContinuation {
+			r.op = h.op
+		}
+	}
+	r.header, r.inFrame, r.got = h, true, 0
+	return n, nil
+}
+
+// feedPayload takes the next part of the current frame's payload, unmasked, the
+// last one if inFrame is false.
+func (r *frameReader) feedPayload(chunk []byte, l *link) error {
+	if r.header.op >= opClose {
+		if r.inFrame || len(r.control) > 0 {
+			r.control = append(r.control, chunk...)
+			chunk = r.control
+		}
+		if r.inFrame {
+			return nil
+		}
+		r.control = nil
+		return l.receiveControl(r.header.op, chunk)
+	}
+	last := !r.inFrame && r.header.fin
+	if !last || len(r.message) > 0 {
+		r.message = append(r.message, chunk...)
+		chunk = r.message
+	}
+	if !last {
+		return nil
+	}
+	op := r.op
+	r.op, r.message, r.fragments = opContinuation, nil, 0
+	if op == opText && !utf8.Valid(chunk) {
+		return errWSNotUTF8
+	}
+	return l.receive(op == opBinary, chunk)
+}
+
+// read feeds the link with early and then with what its connection brings, until
+// it ends.
+func (l *link) read(early []byte) {
+	buf := readBuffers.Get().(*readBuffer)
+	alive := l.feed(buf, early)
+	readBuffers.Put(buf)
+	var err error
+	switch {
+	case !alive:
+	case l.raw != nil:
+		err = l.readRaw(l.feed)
+	default:
+		err = l.readStream()
+	}
+	reason := TransportClose
+	if err != nil && !errors.Is(err, io.EOF) {
+		reason = TransportError
+	}
+	l.lost(reason)
+	_ = l.conn.Close()
+	l.session.engine.forgetLink(l)
+}
+
+func (l *link) readStream() error {
+	var data [streamBuffer]byte
+	for {
+		n, err := l.conn.Read(data[:])
+		if n > 0 {
+			buf := readBuffers.Get().(*readBuffer)
+			goOn := l.feed(buf, data[:n])
+			readBuffers.Put(buf)
+			if !goOn {
+				return nil
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// feed handles p and reports whether to read on.
+func (l *link) feed(buf *readBuffer, p []byte) bool {
+	if l.deaf {
+		return true
+	}
+	s := l.session
+	s.inbound.Lock()
+	defer s.inbound.Unlock()
+	err := l.frames.feed(p, &buf.scratch, l)
+	if err == nil {
+		return true
+	}
+	if errors.Is(err, errWSClosed) {
+		return false
+	}
+	status := statusNormal
+	var violation *wsError
+	if errors.As(err, &violation) {
+		status = violation.status
+	}
+	s.engine.logProtocolError(s, err)
+	l.refuse(ParseError, status)
+	return true
+}
+
+// refuse ends the session that the link carries, or, while it only probes, the
+// link alone. What still comes is read, until the client closes its side or the
+// deadline that hangUp sets has passed, and ignored.
+func (l *link) refuse(reason Reason, status uint16) {
+	l.deaf = true
+	l.frames = frameReader{}
+	s := l.session
+	s.mu.Lock()
+	carried := s.link == l
+	s.mu.Unlock()
+	if carried {
+		s.end(reason, abruptly, status)
+	}
+	l.lost(reason)
+	l.close(status)
+}
+
+// receiveControl handles a Ping, Pong or Close frame.
+func (l *link) receiveControl(op opcode, payload []byte) error {
+	switch op {
+	case opPing:
+		l.sendControl(appendControl(nil, opPong, payload))
+	case opClose:
+		return l.receiveClose(payload)
+	}
+	return nil
+}
+
+// receiveClose answers the client's Close frame, unless it is itself the answer
+// to ours; then there is nothing left to wait for.
+func (l *link) receiveClose(payload []byte) error {
+	if checkClose(payload) != nil {
+		return errWSProtocol
+	}
+	s := l.session
+	s.mu.Lock()
+	l.heardBye = true
+	answered := l.saidBye && !l.writing
+	s.mu.Unlock()
+	if answered {
+		return errWSClosed
+	}
+	l.refuse(TransportClose, statusNormal)
+	return nil
+}
+
+// receive handles one message from the client.
+func (l *link) receive(binary bool, p []byte) error {
+	s := l.session
+	s.mu.Lock()
+	carries, probes := s.link == l, s.probe == l
+	s.mu.Unlock()
+	switch {
+	case carries && binary:
+		return s.deliver(p, true)
+	case carries && s.b64 || carries && (len(p) == 0 || p[0] != packetBinary):
+		return l.receivePacket(p)
+	case probes && !binary:
+		return l.receiveProbe(string(p))
+	case carries || probes:
+		return errPacket
+	}
+	return nil
+}
+
+func (l *link) receivePacket(p []byte) error {
+	err := l.session.receive(p)
+	if errors.Is(err, errClientClose) {
+		l.refuse(TransportClose, statusNormal)
+		return nil
+	}
+	return err
+}
