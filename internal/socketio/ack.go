@@ -1,0 +1,122 @@
+package socketio
+
+import (
+	"context"
+
+	"github.com/mojosocket/mojo/internal/engineio"
+	"github.com/mojosocket/mojo/internal/parser"
+)
+
+// acks are the answers that a socket waits for. Socket.mu guards them.
+type acks struct {
+	last    uint64
+	waiting map[uint64]chan parser.Args // each has room for one; closed without one when the socket ends
+}
+
+func (a *acks) fail() {
+	for _, answer := range a.waiting {
+		close(answer)
+	}
+	a.waiting = nil
+}
+
+// resolve gives the answer to whoever waits for it. Any other answer, one that
+// comes too late for instance, is ignored.
+func (s *Socket) resolve(id uint64, args parser.Args) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if answer, ok := s.acks.waiting[id]; ok {
+		delete(s.acks.waiting, id)
+		answer <- args
+	}
+}
+
+// EmitWithAck sends an event and waits for the client's answer. It returns
+// ErrNotConnected when the socket is not connected, or ends meanwhile, and ctx's
+// error when ctx ends first.
+func (s *Socket) EmitWithAck(ctx context.Context, event string, args []any) (parser.Args, error) {
+	server := s.namespace.server
+	if server.isClosed() {
+		return parser.Args{}, ErrServerClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return parser.Args{}, err
+	}
+	payload, err := parser.EncodeEvent(event, args)
+	if err != nil {
+		return parser.Args{}, err
+	}
+	id, answer, err := s.await()
+	if err != nil {
+		return parser.Args{}, err
+	}
+	defer s.giveUp(id)
+	m := packetWithID(parser.Event, s.namespace.name, id, payload)
+	if err := server.checkSize(m); err != nil {
+		return parser.Args{}, err
+	}
+	s.observe(event, args)
+	if err := s.send(m, false); err != nil {
+		return parser.Args{}, err
+	}
+	select {
+	case got, ok := <-answer:
+		if !ok {
+			return parser.Args{}, ErrNotConnected
+		}
+		return got, nil
+	case <-ctx.Done():
+		return parser.Args{}, ctx.Err()
+	}
+}
+
+func (s *Socket) await() (uint64, <-chan parser.Args, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != connected {
+		return 0, nil, ErrNotConnected
+	}
+	if s.acks.waiting == nil {
+		s.acks.waiting = make(map[uint64]chan parser.Args)
+	}
+	id := s.acks.last
+	s.acks.last++
+	answer := make(chan parser.Args, 1)
+	s.acks.waiting[id] = answer
+	return id, answer, nil
+}
+
+func (s *Socket) giveUp(id uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.acks.waiting, id)
+}
+
+// WantsAck reports whether the client waits for an answer.
+func (e *Event) WantsAck() bool { return e.wantsAck }
+
+// Ack answers the event, once. Without WantsAck it does nothing.
+func (e *Event) Ack(args []any) error {
+	if !e.wantsAck {
+		return nil
+	}
+	s := e.Socket
+	payload, err := parser.EncodeArgs(args)
+	if err != nil {
+		return err
+	}
+	m := packetWithID(parser.Ack, s.namespace.name, e.id, payload)
+	if err := s.namespace.server.checkSize(m); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	acked := e.acked
+	e.acked = true
+	s.mu.Unlock()
+	if acked {
+		return ErrAlreadyAcked
+	}
+	var b engineio.Batch
+	defer b.Flush()
+	return s.queue(m, false, &b)
+}

@@ -1,0 +1,154 @@
+package socketio
+
+import (
+	"slices"
+
+	"github.com/mojosocket/mojo/internal/engineio"
+	"github.com/mojosocket/mojo/internal/parser"
+)
+
+// Target says for whom a message is: the sockets of a view that match it. It is a
+// value; the methods that narrow or widen it return another.
+type Target struct {
+	View     View
+	Keys     []Key // under any of them; nil: everyone
+	Having   Kind  // Session or User: only sockets that have one
+	Except   []Key // none of these
+	Without  []*Socket
+	Volatile bool
+}
+
+// Sockets returns the sockets that the target means now. The list must not be
+// changed.
+func (t *Target) Sockets() []*Socket {
+	r := &t.View.Server.registry
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	sc := t.View.scope()
+	var found []*Socket
+	switch {
+	case t.Keys == nil:
+		found = sc.everyone.snapshot()
+	case len(t.Keys) == 1:
+		found = sc.sockets(t.Keys[0])
+	default:
+		seen := make(map[*Socket]struct{})
+		for _, k := range t.Keys {
+			for _, s := range sc.sockets(k) {
+				if _, dup := seen[s]; !dup {
+					seen[s] = struct{}{}
+					found = append(found, s)
+				}
+			}
+		}
+	}
+	if t.Having == Room && len(t.Except) == 0 && len(t.Without) == 0 {
+		return found
+	}
+	return t.filter(found)
+}
+
+// filter needs registry.mu.
+func (t *Target) filter(found []*Socket) []*Socket {
+	kept := make([]*Socket, 0, len(found))
+	for _, s := range found {
+		if t.Having != Room && s.client.key(t.Having) == "" ||
+			slices.ContainsFunc(t.Except, s.under) || slices.Contains(t.Without, s) {
+			continue
+		}
+		kept = append(kept, s)
+	}
+	return kept
+}
+
+// under reports whether the socket is to be found under a key. It needs
+// registry.mu.
+func (s *Socket) under(k Key) bool {
+	if k.Kind == Room {
+		_, in := s.rooms[k.ID]
+		return in
+	}
+	return s.client.key(k.Kind) == k.ID
+}
+
+// Emit sends an event to a target. This is the one place where a message becomes
+// messages: it is encoded once, framed once for each namespace, and the same bytes
+// go to every socket. An error means that nobody got anything.
+func (t *Target) Emit(event string, args []any) error {
+	server := t.View.Server
+	if server.isClosed() {
+		return ErrServerClosed
+	}
+	payload, err := parser.EncodeEvent(event, args)
+	if err != nil {
+		return err
+	}
+	sockets := t.Sockets()
+	messages, err := server.frame(payload, t.View.Namespace, sockets)
+	if err != nil {
+		return err
+	}
+	var b engineio.Batch
+	defer b.Flush()
+	for _, s := range sockets {
+		s.observe(event, args)
+		// A socket that ends meanwhile is no error.
+		_ = s.queue(messages.of(s.namespace), t.Volatile, &b)
+	}
+	return nil
+}
+
+// framed is an encoded event as the message of each namespace it goes to.
+type framed []struct {
+	namespace *Namespace
+	message   *engineio.Message
+}
+
+func (f framed) of(n *Namespace) *engineio.Message {
+	for i := range f {
+		if f[i].namespace == n {
+			return f[i].message
+		}
+	}
+	return nil
+}
+
+// frame makes the message of n or, if that is nil, of each socket's namespace.
+// With no socket there it makes one all the same, for the sake of its size.
+func (s *Server) frame(p parser.Payload, n *Namespace, sockets []*Socket) (framed, error) {
+	var f framed
+	add := func(n *Namespace, name string) error {
+		m := packet(parser.Event, name, p)
+		f = append(f, struct {
+			namespace *Namespace
+			message   *engineio.Message
+		}{n, m})
+		return s.checkSize(m)
+	}
+	switch {
+	case n != nil:
+		err := add(n, n.name)
+		return f, err
+	case len(sockets) == 0:
+		err := add(nil, "/")
+		return f, err
+	}
+	for _, socket := range sockets {
+		if n := socket.namespace; f.of(n) == nil {
+			if err := add(n, n.name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return f, nil
+}
+
+// encodeData is the payload of a packet that carries a value and not an event.
+func encodeData(v any) (parser.Payload, error) {
+	p, err := parser.EncodeArgs([]any{v})
+	if err != nil {
+		return p, err
+	}
+	p.JSON = p.JSON[1 : len(p.JSON)-1] // the value without the array around it
+	return p, nil
+}

@@ -1,0 +1,91 @@
+package socketio
+
+import "time"
+
+// retired is the session ids that were given up and open nothing any more, up to
+// when their cookies have expired. It is bounded; the oldest give way.
+// registry.mu guards it.
+type retired struct {
+	until map[string]time.Time
+	order []string // oldest first
+}
+
+const maxRetired = 1 << 16
+
+func (t *retired) init() { t.until = make(map[string]time.Time) }
+
+func (t *retired) add(id string, until time.Time) {
+	if _, in := t.until[id]; !in {
+		t.order = append(t.order, id)
+	}
+	t.until[id] = until
+	now := time.Now()
+	for len(t.order) > 0 && (len(t.order) > maxRetired || now.After(t.until[t.order[0]])) {
+		delete(t.until, t.order[0])
+		t.order[0] = ""
+		t.order = t.order[1:]
+	}
+}
+
+func (t *retired) has(id string) bool {
+	until, in := t.until[id]
+	return in && !time.Now().After(until)
+}
+
+// admit enters a connection under its identity. One that comes with a retired
+// session id is nobody.
+func (r *registry) admit(c *client) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.retired.has(c.identity.Session) {
+		c.identity = Identity{}
+	}
+	for k := Session; k < kinds; k++ {
+		if id := c.key(k); id != "" {
+			addTo(r.clients[k], id, c)
+		}
+	}
+}
+
+func (r *registry) forget(c *client) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for k := Session; k < kinds; k++ {
+		if id := c.key(k); id != "" {
+			removeFrom(r.clients[k], id, c)
+		}
+	}
+}
+
+// retire lists the session id until the given time and returns the connections
+// that were made with this identity: those of the session or, for a login that
+// stands without one, those of the same login.
+func (r *registry) retire(id Identity, until time.Time) []*client {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if id.Session != "" {
+		r.retired.add(id.Session, until)
+		if g := r.clients[Session][id.Session]; g != nil {
+			return g.snapshot()
+		}
+		return nil
+	}
+	var found []*client
+	if g := r.clients[User][id.User]; g != nil {
+		for _, c := range g.snapshot() {
+			if c.identity.Session == "" {
+				found = append(found, c)
+			}
+		}
+	}
+	return found
+}
+
+// Retire gives up an identity: a handshake that still comes with its session id
+// is nobody, until the given time, and its connections, whatever their state,
+// are closed by their transport, so that clients come back under the new one.
+func (s *Server) Retire(id Identity, until time.Time) {
+	for _, c := range s.registry.retire(id, until) {
+		c.session.Close(IdentityChanged)
+	}
+}

@@ -1,0 +1,241 @@
+package socketio
+
+import (
+	"maps"
+	"slices"
+	"sync"
+)
+
+// Kind is the kind of a Key.
+type Kind uint8
+
+// The kinds of keys.
+const (
+	Room Kind = iota
+	Session
+	User
+	kinds
+)
+
+// Key is an address within a namespace, or within the whole server. It is typed,
+// so that no room by whatever name reaches a session or a user.
+type Key struct {
+	Kind Kind
+	ID   string
+}
+
+// scope is the index of a namespace or of the whole server: all visible sockets,
+// and those under each key. Rooms also hold pending sockets, and exist in
+// namespaces alone.
+type scope struct {
+	everyone group[*Socket]
+	keyed    [kinds]map[string]*group[*Socket]
+	byID     map[string]*Socket // of a namespace
+}
+
+func (sc *scope) add(k Key, s *Socket) {
+	if sc.keyed[k.Kind] == nil {
+		sc.keyed[k.Kind] = make(map[string]*group[*Socket])
+	}
+	addTo(sc.keyed[k.Kind], k.ID, s)
+}
+
+func (sc *scope) remove(k Key, s *Socket) { removeFrom(sc.keyed[k.Kind], k.ID, s) }
+
+func addTo[T comparable](m map[string]*group[T], id string, v T) {
+	g := m[id]
+	if g == nil {
+		g = new(group[T])
+		m[id] = g
+	}
+	g.add(v)
+}
+
+func removeFrom[T comparable](m map[string]*group[T], id string, v T) {
+	g := m[id]
+	if g == nil {
+		return
+	}
+	g.remove(v)
+	if g.len() == 0 {
+		delete(m, id)
+	}
+}
+
+// registry is who is connected. One lock covers all indexes, so that a socket
+// appears in them, and is gone from them, at once.
+type registry struct {
+	mu  sync.RWMutex // guards what follows, Namespace.scope, and Socket.rooms and gone
+	all scope
+
+	// Every connection from before its handshake is answered, so that no change of
+	// identity can slip between the check of a cookie and the entry in an index.
+	clients [kinds]map[string]*group[*client]
+	retired retired
+}
+
+func (r *registry) init() {
+	for k := range r.clients {
+		r.clients[k] = make(map[string]*group[*client])
+	}
+	r.retired.init()
+}
+
+func (c *client) key(k Kind) string {
+	switch k {
+	case Session:
+		return c.identity.Session
+	case User:
+		return c.identity.User
+	}
+	return ""
+}
+
+// show makes a socket visible, unless it has ended.
+func (r *registry) show(s *Socket) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.gone {
+		return
+	}
+	if s.namespace.scope.byID == nil {
+		s.namespace.scope.byID = make(map[string]*Socket)
+	}
+	s.namespace.scope.byID[s.id] = s
+	for _, sc := range []*scope{&r.all, &s.namespace.scope} {
+		sc.everyone.add(s)
+		for k := Session; k < kinds; k++ {
+			if id := s.client.key(k); id != "" {
+				sc.add(Key{k, id}, s)
+			}
+		}
+	}
+}
+
+// hide takes a socket out of every index, for good.
+func (r *registry) hide(s *Socket) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.gone = true
+	delete(s.namespace.scope.byID, s.id)
+	for _, sc := range []*scope{&r.all, &s.namespace.scope} {
+		sc.everyone.remove(s)
+		for k := Session; k < kinds; k++ {
+			if id := s.client.key(k); id != "" {
+				sc.remove(Key{k, id}, s)
+			}
+		}
+	}
+	for room := range s.rooms {
+		s.namespace.scope.remove(Key{Room, room}, s)
+	}
+	s.rooms = nil
+}
+
+// Join puts the socket into rooms; those it is in already stay. It returns
+// ErrNotConnected after the end.
+func (s *Socket) Join(rooms ...string) error {
+	r := &s.namespace.server.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.gone {
+		return ErrNotConnected
+	}
+	if s.rooms == nil {
+		s.rooms = make(map[string]struct{}, len(rooms))
+	}
+	for _, room := range rooms {
+		if _, in := s.rooms[room]; !in {
+			s.rooms[room] = struct{}{}
+			s.namespace.scope.add(Key{Room, room}, s)
+		}
+	}
+	return nil
+}
+
+// Leave takes the socket out of rooms.
+func (s *Socket) Leave(rooms ...string) {
+	r := &s.namespace.server.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, room := range rooms {
+		if _, in := s.rooms[room]; in {
+			delete(s.rooms, room)
+			s.namespace.scope.remove(Key{Room, room}, s)
+		}
+	}
+}
+
+// Rooms returns the rooms the socket is in, sorted.
+func (s *Socket) Rooms() []string {
+	r := &s.namespace.server.registry
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Sorted(maps.Keys(s.rooms))
+}
+
+// View is the index of one namespace or, if that is nil, of the whole server.
+type View struct {
+	Server    *Server
+	Namespace *Namespace
+}
+
+func (v View) scope() *scope {
+	if v.Namespace != nil {
+		return &v.Namespace.scope
+	}
+	return &v.Server.registry.all
+}
+
+// IDs returns the ids of a kind under which anybody is connected, as of now.
+func (v View) IDs(k Kind) []string {
+	r := &v.Server.registry
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	keyed := v.scope().keyed[k]
+	ids := make([]string, 0, len(keyed))
+	for id := range keyed {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// Count is the length of IDs.
+func (v View) Count(k Kind) int {
+	r := &v.Server.registry
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return len(v.scope().keyed[k])
+}
+
+// Sockets returns the sockets under a key, as of now. The list must not be changed.
+func (v View) Sockets(k Key) []*Socket {
+	r := &v.Server.registry
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return v.scope().sockets(k)
+}
+
+// Everyone returns all visible sockets, as of now. The list must not be changed.
+func (v View) Everyone() []*Socket {
+	r := &v.Server.registry
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return v.scope().everyone.snapshot()
+}
+
+// Socket returns the visible socket of this id in the namespace, or nil.
+func (n *Namespace) Socket(id string) *Socket {
+	r := &n.server.registry
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return n.scope.byID[id]
+}
+
+// sockets needs registry.mu.
+func (sc *scope) sockets(k Key) []*Socket {
+	if g := sc.keyed[k.Kind][k.ID]; g != nil {
+		return g.snapshot()
+	}
+	return nil
+}

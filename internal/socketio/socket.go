@@ -1,0 +1,283 @@
+package socketio
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"sync"
+
+	"github.com/mojosocket/mojo/internal/engineio"
+	"github.com/mojosocket/mojo/internal/parser"
+)
+
+// Socket is one client on one namespace. Its methods are safe for concurrent use.
+type Socket struct {
+	namespace *Namespace
+	client    *client
+	id        string
+
+	// Data belongs to the App, which sets it in Connect.
+	Data any
+
+	// guarded by registry.mu
+	rooms map[string]struct{}
+	gone  bool // in no index, and will not be
+
+	mu      sync.Mutex // guards what follows
+	state   socketState
+	reason  Reason
+	held    []*engineio.Message // sent while pending
+	heldLen int
+	leave   bool // disconnect as soon as connected
+	deaf    bool // what the client sent is not handled: not accepted, or disconnected by us
+	lane    lane
+	acks    acks
+	cancel  context.CancelFunc
+	ctx     context.Context
+}
+
+type socketState uint8
+
+const (
+	pending socketState = iota
+	connected
+	ended
+)
+
+// newID returns 18 random bytes as text. The id is public; it is unguessable so
+// that it can serve as an address all the same.
+func newID() string {
+	var b [18]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// ID is the id that the client knows too. It is not the engine's secret sid.
+func (s *Socket) ID() string { return s.id }
+
+// Identity is whom the socket belongs to.
+func (s *Socket) Identity() Identity { return s.client.identity }
+
+// Handshake is what Options.Open returned to be kept.
+func (s *Socket) Handshake() any { return s.client.handshake }
+
+// Transport is the transport in use now.
+func (s *Socket) Transport() engineio.Transport { return s.client.session.Transport() }
+
+// Connected reports whether the App has accepted the socket and it has not ended.
+func (s *Socket) Connected() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == connected
+}
+
+func (s *Socket) hasEnded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == ended
+}
+
+// Context ends with the socket. It is made on first use.
+func (s *Socket) Context() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx == nil {
+		s.ctx, s.cancel = context.WithCancel(context.Background())
+		if s.state == ended {
+			s.cancel()
+		}
+	}
+	return s.ctx
+}
+
+// Emit queues an event. It returns ErrNotConnected after the end, and
+// ErrServerClosed after Shutdown.
+func (s *Socket) Emit(event string, args []any, volatile bool) error {
+	server := s.namespace.server
+	if server.isClosed() {
+		return ErrServerClosed
+	}
+	if s.hasEnded() {
+		return ErrNotConnected
+	}
+	payload, err := parser.EncodeEvent(event, args)
+	if err != nil {
+		return err
+	}
+	m := packet(parser.Event, s.namespace.name, payload)
+	if err := server.checkSize(m); err != nil {
+		return err
+	}
+	s.observe(event, args)
+	return s.send(m, volatile)
+}
+
+func (s *Socket) observe(event string, args []any) {
+	if s.namespace.observer != nil {
+		s.namespace.observer.Emitted(s, event, args)
+	}
+}
+
+func (s *Socket) send(m *engineio.Message, volatile bool) error {
+	var b engineio.Batch
+	err := s.queue(m, volatile, &b)
+	b.Flush()
+	return err
+}
+
+// queue queues m for the client, or holds it while the socket is pending: the
+// answer to the CONNECT goes first. Holding mu meanwhile means that nothing can be
+// queued for a socket once end has returned.
+func (s *Socket) queue(m *engineio.Message, volatile bool, b *engineio.Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.state {
+	case connected:
+		if s.client.session.Queue(m, volatile, b) == nil {
+			return nil
+		}
+	case pending:
+		if volatile {
+			return nil
+		}
+		s.heldLen += m.Size()
+		if s.heldLen <= s.namespace.server.opts.Engine.MaxQueue {
+			s.held = append(s.held, m)
+			return nil
+		}
+		b.Overflow(s.client.session)
+	}
+	return ErrNotConnected
+}
+
+// accept makes the socket connected, and visible before anything can arrive from
+// it. It reports false if the socket has ended meanwhile.
+func (s *Socket) accept() bool {
+	s.mu.Lock()
+	leave := s.leave
+	s.mu.Unlock()
+	if !leave {
+		s.namespace.server.registry.show(s)
+	}
+	payload, err := encodeData(struct {
+		SID string `json:"sid"`
+	}{s.id})
+	if err != nil {
+		return false
+	}
+	greeting := packet(parser.Connect, s.namespace.name, payload)
+
+	var b engineio.Batch
+	defer b.Flush()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != pending {
+		return false
+	}
+	s.state, s.deaf = connected, s.leave
+	session := s.client.session
+	_ = session.Queue(greeting, false, &b)
+	for _, m := range s.held {
+		_ = session.Queue(m, false, &b)
+	}
+	s.held, s.heldLen = nil, 0
+	return true
+}
+
+// refuse answers the CONNECT with an error and ends the socket.
+func (s *Socket) refuse(r *Refusal) {
+	payload, err := encodeData(r.data())
+	if err != nil {
+		s.namespace.server.log.Error("mojo: cannot encode the data of a refusal", "namespace", s.namespace.name, "error", err)
+		payload, _ = encodeData(Refusal{Message: r.Message}.data())
+	}
+	var b engineio.Batch
+	defer b.Flush()
+	s.finish(ClientDisconnect, func() {
+		_ = s.client.session.Queue(packet(parser.ConnectError, s.namespace.name, payload), false, &b)
+	})
+}
+
+// data is the payload of a CONNECT_ERROR packet.
+func (r Refusal) data() any {
+	return struct {
+		Message string `json:"message"`
+		Data    any    `json:"data,omitempty"`
+	}{r.Message, r.Data}
+}
+
+// end takes the socket out of every index and has the App told. Only the first
+// call does anything.
+func (s *Socket) end(reason Reason) { s.finish(reason, nil) }
+
+// finish is end, with a last thing to do while nothing else can be queued.
+func (s *Socket) finish(reason Reason, last func()) {
+	s.mu.Lock()
+	if s.state == ended {
+		s.mu.Unlock()
+		return
+	}
+	wasConnected := s.state == connected
+	s.state, s.reason = ended, reason
+	s.held = nil
+	s.acks.fail()
+	if s.cancel != nil {
+		s.cancel()
+	}
+	if last != nil {
+		last()
+	}
+	s.mu.Unlock()
+	s.namespace.server.registry.hide(s)
+	s.client.left(s)
+	if wasConnected { // a pending one finds out when Connect has returned
+		s.push(task{kind: taskDisconnect})
+	}
+}
+
+// Disconnect tells the client to leave the namespace; it does not come back by
+// itself. The other namespaces stay. In Connect it takes effect when that has
+// returned nil.
+func (s *Socket) Disconnect() error {
+	s.mu.Lock()
+	s.deaf = true
+	switch s.state {
+	case pending:
+		s.leave = true
+		s.mu.Unlock()
+		return nil
+	case ended:
+		s.mu.Unlock()
+		return ErrNotConnected
+	}
+	s.mu.Unlock()
+	var b engineio.Batch
+	defer b.Flush()
+	s.finish(ServerDisconnect, func() {
+		_ = s.client.session.Queue(packet(parser.Disconnect, s.namespace.name, parser.Payload{}), false, &b)
+	})
+	return nil
+}
+
+// packet encodes a packet once for any number of receivers.
+func packet(t parser.Type, namespace string, p parser.Payload) *engineio.Message {
+	hint := len(p.JSON) + len(namespace) + 32
+	return engineio.NewMessage(hint, func(dst []byte) []byte {
+		return parser.AppendPacket(dst, t, namespace, 0, false, p)
+	}, p.Attachments)
+}
+
+// packetWithID is packet for one that carries an ack id.
+func packetWithID(t parser.Type, namespace string, id uint64, p parser.Payload) *engineio.Message {
+	hint := len(p.JSON) + len(namespace) + 32
+	return engineio.NewMessage(hint, func(dst []byte) []byte {
+		return parser.AppendPacket(dst, t, namespace, id, true, p)
+	}, p.Attachments)
+}
+
+func (s *Server) checkSize(m *engineio.Message) error {
+	if m.Size() > s.opts.Engine.MaxQueue {
+		return ErrTooLarge
+	}
+	return nil
+}
