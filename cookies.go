@@ -88,6 +88,9 @@ func NewCookies(opts CookieOptions) (*Cookies, error) {
 	return c, nil
 }
 
+// expiry is the Expires of a cookie that is written now.
+func (c *Cookies) expiry(now time.Time) time.Time { return time.Unix(now.Unix()+c.maxAge, 0) }
+
 func (c *Cookies) codec(hash, block []byte) cookieCodec {
 	codec := securecookie.New(hash, block).
 		SetSerializer(securecookie.JSONEncoder{}).

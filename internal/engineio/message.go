@@ -29,6 +29,18 @@ func NewMessage(hint int, fill func(dst []byte) []byte, attachments [][]byte) *M
 	return finish(fill(buf), attachments)
 }
 
+// NewText makes a message packet of one text.
+func NewText(text []byte) *Message {
+	return NewMessage(len(text), func(dst []byte) []byte { return append(dst, text...) }, nil)
+}
+
+// NewBinary makes a message of one binary packet without a text before it.
+func NewBinary(data []byte) *Message {
+	buf := appendBinaryHeader(make([]byte, 0, maxFrameHeader+len(data)), len(data))
+	at := len(buf)
+	return &Message{frames: append(buf, data...), attachments: []span{{at, at + len(data)}}}
+}
+
 // control makes a message of one Engine.IO packet.
 func control(packet string) *Message {
 	buf := make([]byte, maxFrameHeader, maxFrameHeader+len(packet))
@@ -109,10 +121,3 @@ var (
 	noopMessage  = control(string(packetNoop))
 	closeMessage = control(string(packetClose))
 )
-
-// NewBinary makes a message of one binary packet.
-func NewBinary(data []byte) *Message {
-	buf := appendBinaryHeader(make([]byte, 0, maxFrameHeader+len(data)), len(data))
-	at := len(buf)
-	return &Message{frames: append(buf, data...), attachments: []span{{at, at + len(data)}}}
-}

@@ -112,17 +112,21 @@ type Namespace struct {
 	scope    scope    // guarded by registry.mu
 }
 
-// Mount adds a namespace, whose name begins with a slash. The observer may be nil.
-// It reports false if the name is taken.
-func (s *Server) Mount(name string, app App, o Observer) (*Namespace, bool) {
-	n := &Namespace{server: s, name: name, app: app, observer: o}
+// NewNamespace returns a namespace, whose name begins with a slash, that is yet to
+// be mounted. The observer may be nil.
+func (s *Server) NewNamespace(name string, app App, o Observer) *Namespace {
+	return &Namespace{server: s, name: name, app: app, observer: o}
+}
+
+// Mount has clients connect to n. It reports false if the name is taken.
+func (s *Server) Mount(n *Namespace) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, taken := s.namespaces[name]; taken {
-		return nil, false
+	if _, taken := s.namespaces[n.name]; taken {
+		return false
 	}
-	s.namespaces[name] = n
-	return n, true
+	s.namespaces[n.name] = n
+	return true
 }
 
 func (s *Server) namespace(name []byte) *Namespace {

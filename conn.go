@@ -1,0 +1,139 @@
+package mojo
+
+import (
+	"context"
+	"sync"
+
+	"github.com/mojosocket/mojo/internal/socketio"
+)
+
+// Conn is one client on one app: a tab that has connected to the app's namespace.
+// Its methods are safe for concurrent use and, but for EmitWithAck, never block. A
+// Conn may be kept after its end; what it sends then returns ErrNotConnected.
+type Conn struct {
+	socket  *socketio.Socket
+	channel *Channel
+	auth    []byte
+
+	mu     sync.Mutex // guards what follows
+	values map[any]any
+}
+
+// ID is the id of the connection, which its client knows as socket.id. It is
+// random and not a secret.
+func (c *Conn) ID() string { return c.socket.ID() }
+
+// Channel is the app's channel.
+func (c *Conn) Channel() *Channel { return c.channel }
+
+// Identity is whom the connection belongs to.
+func (c *Conn) Identity() Identity {
+	id := c.socket.Identity()
+	if id == (socketio.Identity{}) {
+		return Identity{}
+	}
+	return Identity{SessionID: id.Session, UserID: id.User, Expires: c.handshake().expires}
+}
+
+// SessionID is the id of the browser session, "" if there is none.
+func (c *Conn) SessionID() string { return c.socket.Identity().Session }
+
+// UserID is the id of the logged-in user, "" if nobody is logged in.
+func (c *Conn) UserID() string { return c.socket.Identity().User }
+
+// Handshake is what the client said of itself when it connected.
+func (c *Conn) Handshake() Handshake { return c.handshake().public(c.auth) }
+
+func (c *Conn) handshake() *handshake { return c.socket.Handshake().(*handshake) }
+
+// Transport is the transport in use at the moment: a connection begins with
+// Polling and is upgraded to a WebSocket, unless the options say otherwise.
+func (c *Conn) Transport() Transport { return Transport(c.socket.Transport()) }
+
+// Context ends with the connection. It is made on first use.
+func (c *Conn) Context() context.Context { return c.socket.Context() }
+
+// Emit sends an event to the client. It never blocks: it returns nil when the event
+// is queued. In OnConnect it is queued for when that has returned nil. Package
+// documentation says what arguments can be.
+//
+// It returns ErrNotConnected after the end, and ErrServerClosed after Shutdown. If
+// an argument cannot be encoded, and for ErrReservedEvent, ErrTooManyAttachments
+// and ErrTooLarge, nothing is sent. It keeps no reference to the arguments. A
+// client for which more than Options.MaxQueue bytes would wait is closed.
+func (c *Conn) Emit(event string, args ...any) error {
+	return edge(c.socket.Emit(event, args, false))
+}
+
+// EmitVolatile is Emit for what is of no use later: it is dropped if the client is
+// behind, which is while its socket is full or, over polling, while something else
+// still waits for its next poll.
+func (c *Conn) EmitVolatile(event string, args ...any) error {
+	return edge(c.socket.Emit(event, args, true))
+}
+
+// Send emits the "message" event, as socket.send does in the client.
+func (c *Conn) Send(args ...any) error { return c.Emit("message", args...) }
+
+// EmitWithAck sends an event and waits for the client's answer, a Message whose
+// arguments are what the client passed to its callback. It returns an error that is
+// ctx's when ctx ends first, and ErrNotConnected when the connection ends first and
+// at once in OnConnect; otherwise it has the errors of Emit. It may be called in
+// OnMessage: answers do not wait for the handler. A ctx without a deadline waits as
+// long as the connection lasts.
+func (c *Conn) EmitWithAck(ctx context.Context, event string, args ...any) (*Message, error) {
+	answer, err := c.socket.EmitWithAck(ctx, event, args)
+	if err != nil {
+		return nil, edge(err)
+	}
+	return &Message{args: answer}, nil
+}
+
+// Call is Conn.EmitWithAck with the answer's first argument decoded into an Out;
+// without an argument that is the zero value. An answer that does not decode is an
+// error.
+func Call[Out any](ctx context.Context, c *Conn, event string, args ...any) (Out, error) {
+	m, err := c.EmitWithAck(ctx, event, args...)
+	if err != nil {
+		var none Out
+		return none, err
+	}
+	out, err := firstArg[Out](m)
+	return out, err
+}
+
+// Join puts the connection into rooms of its Channel; it leaves them when it ends.
+// From then on it gets what is sent to them; in OnConnect that arrives after the
+// client's connect event. It returns ErrNotConnected after the end.
+func (c *Conn) Join(rooms ...string) error { return edge(c.socket.Join(rooms...)) }
+
+// Leave takes the connection out of rooms.
+func (c *Conn) Leave(rooms ...string) { c.socket.Leave(rooms...) }
+
+// Rooms returns the rooms the connection is in, sorted.
+func (c *Conn) Rooms() []string { return c.socket.Rooms() }
+
+// Set keeps a value with the connection under a key, as context.WithValue does:
+// keys should have a type of their own.
+func (c *Conn) Set(key, value any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.values == nil {
+		c.values = make(map[any]any)
+	}
+	c.values[key] = value
+}
+
+// Get returns what Set has kept under the key, nil if nothing.
+func (c *Conn) Get(key any) any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.values[key]
+}
+
+// Disconnect disconnects the client from this app: what was emitted before still
+// arrives, the client's disconnect event has the reason "io server disconnect", and
+// the client does not come back by itself. Its other apps stay. It returns
+// ErrNotConnected if the connection has ended. In OnConnect it takes effect when
+// that has returned nil.
+func (c *Conn) Disconnect() error { return edge(c.socket.Disconnect()) }

@@ -1,0 +1,262 @@
+// Package mojo gives every app of a web site its own Socket.IO channel and lets
+// any HTTP handler reach people: by browser session, by logged-in user, or
+// everyone.
+//
+// A [Server] is an http.Handler that a site mounts in its own server, at the path
+// that socket.io-client asks for. Each app registers a [SocketHandler] and gets a
+// [Channel], which is a Socket.IO namespace; all apps of a page share one
+// connection:
+//
+//	srv, err := mojo.New(mojo.Options{Cookies: cookies})
+//	chat, err := srv.Register("Chat", &ChatHandler{}) // io("/ChatSocket")
+//	mux.Handle("/socket.io/", srv)
+//	http.ListenAndServe(addr, srv.EnsureSession(mux))
+//
+// Connections are indexed by the two cookies that they came with: the session of
+// the browser and the login of the user. HTTP handlers reach them by these:
+//
+//	srv.CurrentSessions().Emit("news", item)               // everybody with a session
+//	srv.LoggedInSessions().Get(userID).Emit("note", note)  // every tab and device of one user
+//
+// # Messages
+//
+// Arguments are values for encoding/json. A []byte that is itself an argument or
+// an element of a map[string]any or []any, and a [Binary] anywhere, travel as
+// binary. Emitting never blocks: messages wait in a queue per connection, up to
+// Options.MaxQueue bytes, and a client that does not keep up is closed. Messages to
+// one connection arrive in the order of their emits, whatever their kind.
+//
+// # Protocol
+//
+// The protocol is Socket.IO revision 5 over Engine.IO revision 4, which
+// socket.io-client speaks since version 3:
+// https://github.com/socketio/socket.io-protocol and
+// https://github.com/socketio/engine.io-protocol.
+package mojo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/mojosocket/mojo/internal/engineio"
+	"github.com/mojosocket/mojo/internal/parser"
+	"github.com/mojosocket/mojo/internal/socketio"
+)
+
+// The errors that callers may want to tell apart, with errors.Is.
+var (
+	// ErrServerClosed is returned by what cannot be done after Shutdown or Close.
+	ErrServerClosed = socketio.ErrServerClosed
+	// ErrNotConnected is returned by methods of a Conn that has ended or, where it
+	// says so, is not yet accepted.
+	ErrNotConnected = socketio.ErrNotConnected
+	// ErrReservedEvent is returned for event names that belong to the protocol:
+	// connect, connect_error, disconnect, disconnecting, newListener and
+	// removeListener.
+	ErrReservedEvent = parser.ErrReservedEvent
+	// ErrTooManyAttachments is returned for a message with more than 10 pieces of
+	// binary, which is what clients accept.
+	ErrTooManyAttachments = parser.ErrTooManyAttachments
+	// ErrTooLarge is returned for a message above Options.MaxQueue.
+	ErrTooLarge = socketio.ErrTooLarge
+	// ErrAlreadyAcked is returned by a second Message.Ack.
+	ErrAlreadyAcked = socketio.ErrAlreadyAcked
+)
+
+// edge puts the package's name in front of an error that leaves it.
+func edge(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("mojo: %w", err)
+}
+
+// Server accepts the connections of a site and knows who is connected. Make one
+// with New and mount it where socket.io-client connects to, which is /socket.io/
+// unless the page says otherwise. Its methods are safe for concurrent use.
+type Server struct {
+	opts Options
+	sio  *socketio.Server
+
+	mu       sync.RWMutex        // guards what follows
+	channels map[string]*Channel // by app
+}
+
+// New returns a Server without apps. It starts nothing: a Server that never had a
+// connection needs no Close. The error says which option is wrong.
+func New(opts Options) (*Server, error) {
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	opts.fillIn()
+	s := &Server{opts: opts, channels: make(map[string]*Channel)}
+	s.sio = socketio.NewServer(socketio.Options{
+		Engine:         opts.engine(),
+		ConnectTimeout: opts.ConnectTimeout,
+		RequireSession: opts.RequireSession,
+		Open:           s.open,
+		Admits:         s.admits,
+	})
+	return s, nil
+}
+
+// Register mounts an app: its namespace is "/" + app + "Socket", in exactly this
+// case, so that pages connect to the app "Chat" with io("/ChatSocket"). The handler
+// is called from several goroutines, for one Conn from one at a time. Register
+// returns an error if the name is empty or taken, or cannot stand in a namespace:
+// no spaces, control characters, commas, question marks or number signs. Apps may
+// be registered at any time.
+func (s *Server) Register(app string, h SocketHandler) (*Channel, error) {
+	if app == "" {
+		return nil, errors.New("mojo: Register: the app's name is empty")
+	}
+	return s.mount(app, "/"+app+"Socket", h)
+}
+
+// Handle mounts any namespace, "/" (that of io() without an argument) included. It
+// must begin with a slash. Otherwise it is like Register; the App of the Channel
+// is "".
+func (s *Server) Handle(namespace string, h SocketHandler) (*Channel, error) {
+	return s.mount("", namespace, h)
+}
+
+func (s *Server) mount(app, namespace string, h SocketHandler) (*Channel, error) {
+	if h == nil {
+		return nil, fmt.Errorf("mojo: the handler of namespace %q is nil", namespace)
+	}
+	if err := checkNamespace(namespace); err != nil {
+		return nil, err
+	}
+	if ev, ok := h.(interface{ seal() }); ok {
+		ev.seal()
+	}
+	var observer socketio.Observer
+	if o, ok := h.(EmitObserver); ok {
+		observer = emitObserver{o}
+	}
+	ch := &Channel{server: s, app: app, name: namespace, handler: h}
+	ch.namespace = s.sio.NewNamespace(namespace, channelApp{ch}, observer)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.sio.Mount(ch.namespace) {
+		return nil, fmt.Errorf("mojo: namespace %q is taken", namespace)
+	}
+	if app != "" {
+		s.channels[app] = ch
+	}
+	return ch, nil
+}
+
+// checkNamespace says why a client could not name this namespace: a comma ends it
+// in a packet, and socket.io-client reads it as the path of a URL.
+func checkNamespace(namespace string) error {
+	unusable := func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune(",?#", r)
+	}
+	switch {
+	case !strings.HasPrefix(namespace, "/"):
+		return fmt.Errorf("mojo: namespace %q does not begin with a slash", namespace)
+	case !utf8.ValidString(namespace) || strings.ContainsFunc(namespace, unusable):
+		return fmt.Errorf("mojo: namespace %q has a character that cannot stand in one; "+
+			"spaces, control characters and , ? # cannot", namespace)
+	}
+	return nil
+}
+
+// Channel returns the channel of a registered app.
+func (s *Server) Channel(app string) (*Channel, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	ch, ok := s.channels[app]
+	return ch, ok
+}
+
+// CurrentSessions returns the browser sessions that are connected to any app, by
+// session id. See Sessions.
+func (s *Server) CurrentSessions() Sessions {
+	return Sessions{view: socketio.View{Server: s.sio}, kind: socketio.Session}
+}
+
+// LoggedInSessions returns the users who are connected to any app, by user id. See
+// Sessions.
+func (s *Server) LoggedInSessions() Sessions {
+	return Sessions{view: socketio.View{Server: s.sio}, kind: socketio.User}
+}
+
+// ServeHTTP serves the requests of socket.io-client: handshakes, long-polling and
+// WebSockets. It never sets a cookie.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if e := ensuredFrom(r); e != nil {
+		e.withdraw(w)
+	}
+	s.sio.ServeHTTP(w, r)
+}
+
+// Shutdown refuses new connections with 503 and closes the live ones by their
+// transport, so that clients come back by themselves, to another process or after
+// the restart. What was emitted before still goes out. It returns when all clients
+// have gone and all handlers have returned, or with ctx's error when ctx ends.
+//
+// http.Server.Shutdown does not close WebSockets; call this beside it.
+func (s *Server) Shutdown(ctx context.Context) error { return edge(s.sio.Shutdown(ctx)) }
+
+// Close is Shutdown without patience: it cuts every connection and waits for
+// nothing. Handlers are still told of each end. It returns nil.
+func (s *Server) Close() error {
+	s.sio.Close()
+	return nil
+}
+
+// open is called for each handshake.
+func (s *Server) open(r *http.Request) (socketio.Identity, any, error) {
+	id, err := s.identify(r)
+	if err != nil {
+		s.opts.Logger.Info("mojo: Options.Identify refused a handshake", "error", err)
+		return socketio.Identity{}, nil, err
+	}
+	hs := newHandshake(r, s.opts.Cookies, time.Now())
+	hs.expires = id.Expires
+	return socketio.Identity{Session: id.SessionID, User: id.UserID}, hs, nil
+}
+
+// admits is called for each later request of a connection.
+func (s *Server) admits(r *http.Request, id socketio.Identity) bool {
+	now, err := s.identify(r)
+	return err == nil && now.SessionID == id.Session && now.UserID == id.User
+}
+
+// identify believes what the client sent and nothing else.
+func (s *Server) identify(r *http.Request) (Identity, error) {
+	switch {
+	case s.opts.Cookies != nil:
+		return s.opts.Cookies.Identify(r)
+	case s.opts.Identify != nil:
+		return s.opts.Identify(r)
+	}
+	return Identity{}, nil
+}
+
+func (o *Options) engine() engineio.Options {
+	transports := make([]engineio.Transport, len(o.Transports))
+	for i, t := range o.Transports {
+		transports[i] = engineio.Transport(t)
+	}
+	return engineio.Options{
+		PingInterval:   o.PingInterval,
+		PingTimeout:    o.PingTimeout,
+		UpgradeTimeout: o.UpgradeTimeout,
+		MaxPayload:     o.MaxPayload,
+		MaxQueue:       o.MaxQueue,
+		MaxInbound:     o.MaxInbound,
+		Transports:     transports,
+		Origins:        engineio.NewOrigins(o.Origins),
+		Logger:         o.Logger,
+	}
+}

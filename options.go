@@ -1,0 +1,158 @@
+package mojo
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// Transport is the name of a way to carry messages.
+type Transport string
+
+// The transports.
+const (
+	Polling   Transport = "polling"   // HTTP long-polling
+	WebSocket Transport = "websocket" // a WebSocket
+)
+
+// Options configures a Server. New copies it; nothing can be changed later. The
+// zero value serves everybody from the site's own pages, and nobody has a session.
+type Options struct {
+	// Cookies tells who is who by the two cookies of mojo. Nil: see Identify.
+	Cookies *Cookies
+
+	// Identify tells who made a request, for sites that have sessions of their own.
+	// It is called for the handshake and for each later request of a connection,
+	// from several goroutines, and must return the same ids for the same client. An
+	// error refuses the request. It excludes Cookies. With neither nobody has a
+	// session.
+	Identify func(r *http.Request) (Identity, error)
+
+	// Origins lists the sites whose pages may connect besides the server's own, as
+	// scheme://host or scheme://host:port, exactly. "*" admits every page of every
+	// site, and only goes without Cookies and Identify. Nil: none.
+	//
+	// Pages on another site also need cookies with SameSite=None, and
+	// withCredentials in the options of socket.io-client.
+	Origins []string
+
+	PingInterval   time.Duration // between two pings to a client; 0: 25 s
+	PingTimeout    time.Duration // for its pong, and for a write without progress; 0: 20 s
+	UpgradeTimeout time.Duration // for the change from polling to a WebSocket; 0: 10 s
+	ConnectTimeout time.Duration // for a client to connect to an app; 0: 45 s
+
+	MaxPayload int // bytes of one message, or one polling request, from a client; 0: 1,000,000
+	MaxQueue   int // bytes that may wait for one client, and of one message to it; 0: 1 MiB
+	MaxInbound int // bytes of one client that may wait for handlers before reading stops; 0: 1 MiB
+
+	// RequireSession refuses clients without a valid session with 403.
+	RequireSession bool
+
+	// Transports lists the transports to serve. Nil: both, polling first and then
+	// an upgrade, as clients do by themselves.
+	Transports []Transport
+
+	// Logger gets what a developer or operator should know. No secrets are logged.
+	// Nil: slog.Default().
+	Logger *slog.Logger
+}
+
+const (
+	leastTime  = time.Millisecond
+	leastBytes = 1 << 10
+)
+
+func (o *Options) check() error {
+	identity := o.Cookies != nil || o.Identify != nil
+	if o.Cookies != nil && o.Identify != nil {
+		return errors.New("mojo: Options.Cookies and Options.Identify are both set; want one of them")
+	}
+	if o.RequireSession && !identity {
+		return errors.New("mojo: Options.RequireSession is set, but neither Cookies nor Identify, so nobody could connect")
+	}
+	for _, origin := range o.Origins {
+		if err := checkOrigin(origin, identity); err != nil {
+			return err
+		}
+	}
+	for _, f := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"PingInterval", o.PingInterval},
+		{"PingTimeout", o.PingTimeout},
+		{"UpgradeTimeout", o.UpgradeTimeout},
+		{"ConnectTimeout", o.ConnectTimeout},
+	} {
+		if f.value != 0 && f.value < leastTime {
+			return fmt.Errorf("mojo: Options.%s is %v; want 0 or at least %v", f.name, f.value, leastTime)
+		}
+	}
+	for _, f := range []struct {
+		name  string
+		value int
+	}{
+		{"MaxPayload", o.MaxPayload},
+		{"MaxQueue", o.MaxQueue},
+		{"MaxInbound", o.MaxInbound},
+	} {
+		if f.value != 0 && f.value < leastBytes {
+			return fmt.Errorf("mojo: Options.%s is %d bytes; want 0 or at least %d", f.name, f.value, leastBytes)
+		}
+	}
+	for i, t := range o.Transports {
+		if t != Polling && t != WebSocket {
+			return fmt.Errorf("mojo: Options.Transports[%d] is %q; want %q or %q", i, t, Polling, WebSocket)
+		}
+		if slices.Contains(o.Transports[:i], t) {
+			return fmt.Errorf("mojo: Options.Transports has %q twice", t)
+		}
+	}
+	return nil
+}
+
+func checkOrigin(origin string, identity bool) error {
+	if origin == "*" {
+		if identity {
+			return errors.New(`mojo: Options.Origins has "*"; with Cookies or Identify every site could act as its visitors here, so list the sites`)
+		}
+		return nil
+	}
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host {
+		return fmt.Errorf("mojo: Options.Origins has %q; want scheme://host or scheme://host:port", origin)
+	}
+	return nil
+}
+
+func (o *Options) fillIn() {
+	orTime := func(d *time.Duration, def time.Duration) {
+		if *d == 0 {
+			*d = def
+		}
+	}
+	orTime(&o.PingInterval, 25*time.Second)
+	orTime(&o.PingTimeout, 20*time.Second)
+	orTime(&o.UpgradeTimeout, 10*time.Second)
+	orTime(&o.ConnectTimeout, 45*time.Second)
+	orBytes := func(n *int, def int) {
+		if *n == 0 {
+			*n = def
+		}
+	}
+	orBytes(&o.MaxPayload, 1_000_000)
+	orBytes(&o.MaxQueue, 1<<20)
+	orBytes(&o.MaxInbound, 1<<20)
+	o.Origins = slices.Clone(o.Origins)
+	o.Transports = slices.Clone(o.Transports)
+	if len(o.Transports) == 0 {
+		o.Transports = []Transport{Polling, WebSocket}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+}
