@@ -1,0 +1,91 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+func TestHelloReachesEverySession(t *testing.T) {
+	site := serve(t, siotest.TCP)
+	ann, guest := open(t, site), open(t, site)
+	ann.logIn("Ann")
+	pages := []*tab{ann.in(), ann.in(), guest.in()}
+	_, body := ann.get("/hello")
+	require.Contains(t, body, "2 connected browsers")
+	for _, page := range pages {
+		for _, socket := range []*siotest.Socket{page.status, page.chat} {
+			require.JSONEq(t, `[{"data": "Ann has joined the chat"}]`, page.await(socket, "joinedStatus").JSON())
+		}
+	}
+	guest.get("/hello")
+	require.JSONEq(t, `[{"data": "Somebody has joined the chat"}]`, pages[0].await(pages[0].status, "joinedStatus").JSON())
+}
+
+func TestHelloToNobody(t *testing.T) {
+	_, body := open(t, serve(t, siotest.TCP)).get("/hello")
+	require.Contains(t, body, "nobody was told")
+}
+
+func TestAnnouncementReachesTheLoggedIn(t *testing.T) {
+	site := serve(t, siotest.TCP)
+	ann, bob, guest := open(t, site), open(t, site), open(t, site)
+	ann.logIn("Ann")
+	bob.logIn("Bob")
+	anns, bobs, guests := ann.in(), bob.in(), guest.in()
+	code, body := ann.post("/announce", url.Values{"text": {"Tea at four"}})
+	require.Equal(t, http.StatusNoContent, code, body)
+	for _, page := range []*tab{anns, bobs} {
+		require.JSONEq(t, `[{"from": "Ann", "text": "Tea at four"}]`, page.await(page.status, "announcement").JSON())
+	}
+	require.NotContains(t, guests.arrived(guests.status), "announcement")
+	require.NotContains(t, guests.arrived(guests.chat), "announcement")
+}
+
+func TestNoteReachesAllTabsOfItsUserAndNobodyElse(t *testing.T) {
+	site := serve(t, siotest.TCP)
+	ann, bob, phone, guest := open(t, site), open(t, site), open(t, site), open(t, site)
+	ann.logIn("Ann")
+	bob.logIn("Bob")
+	phone.logIn("Bob")
+	anns, guests := ann.in(), guest.in()
+	bobs := []*tab{bob.in(), bob.in(), phone.in()}
+	code, body := ann.post("/note", url.Values{"to": {"Bob"}, "text": {"Psst"}})
+	require.Equal(t, http.StatusNoContent, code, body)
+	for _, page := range bobs {
+		require.JSONEq(t, `[{"from": "Ann", "text": "Psst"}]`, page.await(page.status, "note").JSON())
+		require.NotContains(t, page.arrived(page.status), "note", "once is enough")
+	}
+	for _, page := range []*tab{anns, guests} {
+		require.NotContains(t, page.arrived(page.status), "note")
+		require.NotContains(t, page.arrived(page.chat), "note")
+	}
+}
+
+func TestWhatCannotBeSent(t *testing.T) {
+	site := serve(t, siotest.TCP)
+	ann, guest := open(t, site), open(t, site)
+	ann.logIn("Ann")
+	for _, c := range []struct {
+		from *browser
+		path string
+		form url.Values
+		code int
+		body string
+	}{
+		{guest, "/announce", url.Values{"text": {"Hi"}}, http.StatusForbidden, "Log in first.\n"},
+		{guest, "/note", url.Values{"to": {"Ann"}, "text": {"Hi"}}, http.StatusForbidden, "Log in first.\n"},
+		{ann, "/announce", nil, http.StatusUnprocessableEntity, "An announcement cannot be empty.\n"},
+		{ann, "/note", url.Values{"to": {"Ann"}}, http.StatusUnprocessableEntity, "A note cannot be empty.\n"},
+		{ann, "/note", url.Values{"to": {"Zoe"}, "text": {"Hi"}}, http.StatusNotFound, "Nobody of this name is here.\n"},
+		{ann, "/note", url.Values{"text": {"Hi"}}, http.StatusNotFound, "Nobody of this name is here.\n"},
+	} {
+		code, body := c.from.post(c.path, c.form)
+		require.Equal(t, c.code, code)
+		require.Equal(t, c.body, body)
+	}
+}

@@ -1,0 +1,54 @@
+// Package chat is the app Chat: one room, in which everybody reads and who is logged
+// in speaks. Pages connect to it with io("/ChatSocket").
+//
+// A page gets "history" when it connects, a list of lines, and then "said" for each
+// new line, and "came" and "left" with the name of a user. It calls "say" with a text
+// and is answered with the Said, or with an error for the person.
+package chat
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/examples/chat/text"
+)
+
+// Said is one line of the chat.
+type Said struct {
+	ID   int       `json:"id"`
+	From string    `json:"from"`
+	Text string    `json:"text"`
+	At   time.Time `json:"at"`
+}
+
+// Handlers returns the app, with an empty room.
+func Handlers() mojo.SocketHandler {
+	r := newRoom()
+	ev := &mojo.Events{
+		Connect:    r.enter,
+		Disconnect: func(c *mojo.Conn, _ mojo.Reason) { r.leave(c) },
+	}
+	mojo.OnCall(ev, "say", r.onSay)
+	return ev
+}
+
+// onSay is the event "say"; what it returns is the answer.
+func (r *room) onSay(c *mojo.Conn, words string) (Said, error) {
+	if c.UserID() == "" {
+		return Said{}, mojo.ClientError{Message: "Log in to speak."}
+	}
+	words, err := text.Line("A message", words, text.Max)
+	if err != nil {
+		return Said{}, mojo.ClientError{Message: err.Error() + "."}
+	}
+	return r.say(c, words)
+}
+
+// announce sends an event that nobody waits for.
+func announce(ch *mojo.Channel, event, name string) {
+	if err := ch.To(members).Emit(event, name); err != nil && !errors.Is(err, mojo.ErrServerClosed) {
+		slog.Error("cannot announce", "event", event, "error", err)
+	}
+}

@@ -1,0 +1,78 @@
+// The page: two apps on one connection, and who this browser is logged in as.
+import { avatar } from "./avatar.js";
+import { setUpChat } from "./chat.js";
+import { comeBack, showConnection, showProblem } from "./connection.js";
+import { setUpForms } from "./forms.js";
+import { setUpPeople } from "./people.js";
+import { toast } from "./toasts.js";
+
+if (typeof io === "undefined") {
+  showProblem("stopped", "No client", "The page could not load socket.io-client. Is there a network?");
+  document.getElementById("retry").addEventListener("click", () => location.reload());
+} else {
+  start();
+}
+
+function start() {
+  const options = { reconnectionDelay: 500, reconnectionDelayMax: 5000 };
+  const status = io("/StatusSocket", options);
+  const chat = io("/ChatSocket", options);
+  const sockets = [status, chat];
+
+  showConnection(sockets);
+  const room = setUpChat(chat);
+  const people = setUpPeople(status);
+  setUpForms();
+
+  followIdentity(status, sockets, (name) => {
+    room.setName(name);
+    people.setName(name);
+  });
+
+  // What HTTP handlers send to a session or a user comes on both sockets; one is enough.
+  status.on("joinedStatus", ({ data }) => toast("hello", "Hello page", data));
+  status.on("announcement", ({ from, text }) => toast("announcement", `${from} announces`, text));
+  status.on("note", ({ from, text }) => toast("note", `A note from ${from}`, text));
+}
+
+// followIdentity keeps the page in step with the login, which another tab of this
+// browser may change: the server then closes the connection, and says on the next one
+// who this is.
+function followIdentity(status, sockets, tell) {
+  let name = document.body.dataset.name;
+  let asked = false;
+  show();
+
+  status.on("you", async (you) => {
+    if (!you.session && !asked) {
+      // The cookies are of no use, for instance because the site was restarted with
+      // other keys. Any page brings a new session.
+      asked = true;
+      await fetch("/", { method: "HEAD", cache: "no-store" }).catch(() => {});
+      comeBack(sockets);
+      return;
+    }
+    if (!you.session) {
+      toast("error", "No session", "This browser keeps no cookies for this site.");
+    }
+    asked = false;
+    if (you.name === name) return;
+    name = you.name;
+    toast("info", "Your login", name ? `You are now logged in as ${name}.` : "You are logged out.");
+    show();
+  });
+
+  function show() {
+    document.body.dataset.name = name;
+    document.getElementById("me").textContent = name;
+    document.getElementById("mark").replaceChildren(avatar(name));
+    for (const part of document.querySelectorAll("[data-when]")) {
+      part.hidden = (part.dataset.when === "in") !== (name !== "");
+    }
+    for (const field of document.querySelectorAll("#announce input, #announce button")) {
+      field.disabled = name === "";
+    }
+    document.getElementById("announcement").placeholder = name ? "Tea at four" : "Log in first";
+    tell(name);
+  }
+}
