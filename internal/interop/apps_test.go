@@ -1,0 +1,173 @@
+package interop_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mojosocket/mojo"
+)
+
+// mount registers the apps that scenarios talk to.
+func (s *site) mount(server *mojo.Server) error {
+	_, echoErr := server.Register("Echo", watched{echo{}, s})
+	_, deskErr := server.Register("Desk", watched{desk(), s})
+	_, gateErr := server.Register("Gate", watched{gate(), s})
+	_, rootErr := server.Handle("/", watched{echo{}, s})
+	return errors.Join(echoErr, deskErr, gateErr, rootErr)
+}
+
+// echo sends every event back, as the answer if one is wanted.
+type echo struct{}
+
+func (echo) OnConnect(*mojo.Conn) error { return nil }
+
+func (echo) OnMessage(c *mojo.Conn, m *mojo.Message) {
+	args, err := arguments(m)
+	if err != nil {
+		c.Emit("failed", err.Error())
+		return
+	}
+	if m.WantsAck() {
+		err = m.Ack(args...)
+	} else {
+		err = c.Emit(m.Event(), args...)
+	}
+	if err != nil {
+		c.Emit("failed", err.Error())
+	}
+}
+
+func (echo) OnDisconnect(*mojo.Conn, mojo.Reason) {}
+
+// arguments decodes all arguments of a message.
+func arguments(m *mojo.Message) ([]any, error) {
+	args, dst := make([]any, m.Len()), make([]any, m.Len())
+	for i := range args {
+		dst[i] = &args[i]
+	}
+	return args, m.Decode(dst...)
+}
+
+// gate refuses who asks for it.
+func gate() *mojo.Events {
+	return &mojo.Events{Connect: func(c *mojo.Conn) error {
+		switch string(c.Handshake().Auth) {
+		case `{"please":"refuse"}`:
+			return mojo.ClientError{Message: "not today", Data: map[string]any{"code": 7, "days": []string{"Mon", "Tue"}}}
+		case `{"please":"wrap"}`:
+			return fmt.Errorf("table users, row 12: %w", mojo.ClientError{Message: "not today"})
+		case `{"please":"fail"}`:
+			return errors.New("the database password is hunter2")
+		}
+		for i := range 3 {
+			if err := c.Emit("welcome", c.ID(), i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+}
+
+type (
+	pair   struct{ A, B int }
+	parcel struct {
+		Name  string
+		Data  mojo.Binary
+		Parts []mojo.Binary
+	}
+	saying struct{ Room, Text string }
+)
+
+// Keys of what a desk keeps with a connection.
+type (
+	countKey struct{}
+	heldKey  struct{}
+)
+
+// desk is an app with typed functions, one for each thing that scenarios want done.
+func desk() *mojo.Events {
+	ev := &mojo.Events{Fallback: holdAndRelease}
+
+	mojo.OnCall(ev, "whoami", func(c *mojo.Conn, _ struct{}) (string, error) { return c.ID(), nil })
+	mojo.OnCall(ev, "add", func(_ *mojo.Conn, in pair) (int, error) { return in.A + in.B, nil })
+	mojo.OnCall(ev, "fail", func(_ *mojo.Conn, how string) (string, error) {
+		if how == "openly" {
+			return "", mojo.ClientError{Message: "out of stock", Data: map[string]int{"left": 0}}
+		}
+		return "", errors.New("the database password is hunter2")
+	})
+	mojo.OnCall(ev, "reverse", func(_ *mojo.Conn, in parcel) (parcel, error) { return reversed(in), nil })
+	mojo.OnCall(ev, "quiz", quiz)
+
+	mojo.On(ev, "count", func(c *mojo.Conn, n int) error {
+		seen, _ := c.Get(countKey{}).([]int)
+		c.Set(countKey{}, append(seen, n))
+		return nil
+	})
+	mojo.OnCall(ev, "counted", func(c *mojo.Conn, _ struct{}) ([]int, error) {
+		seen, _ := c.Get(countKey{}).([]int)
+		return seen, nil
+	})
+	mojo.On(ev, "burst", func(c *mojo.Conn, n int) error {
+		for i := range n {
+			if err := c.Emit("n", i); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	mojo.On(ev, "tick", func(c *mojo.Conn, n int) error {
+		return errors.Join(c.Emit("tock", 2*n), c.Emit("tock", 2*n+1, mojo.Binary{byte(n)}))
+	})
+	mojo.On(ev, "volatile", func(c *mojo.Conn, n int) error {
+		text := strings.Repeat("x", 4000) // all together far above MaxQueue
+		for i := range n {
+			if err := c.EmitVolatile("maybe", i, text); err != nil {
+				return err
+			}
+		}
+		return c.Emit("surely")
+	})
+
+	mojo.On(ev, "join", func(c *mojo.Conn, rooms []string) error { return c.Join(rooms...) })
+	mojo.On(ev, "leave", func(c *mojo.Conn, rooms []string) error { c.Leave(rooms...); return nil })
+	mojo.On(ev, "say", func(c *mojo.Conn, in saying) error {
+		return c.Channel().To(in.Room).Without(c).Emit("said", in.Text)
+	})
+	mojo.On(ev, "kick", func(c *mojo.Conn, _ struct{}) error { return c.Disconnect() })
+	return ev
+}
+
+// holdAndRelease keeps the answer to "hold" back until "release".
+func holdAndRelease(c *mojo.Conn, m *mojo.Message) {
+	switch m.Event() {
+	case "hold":
+		c.Set(heldKey{}, m)
+	case "release":
+		if held, ok := c.Get(heldKey{}).(*mojo.Message); ok {
+			held.Ack("late")
+		}
+	}
+}
+
+func reversed(p parcel) parcel {
+	p.Data = slices.Clone(p.Data)
+	slices.Reverse(p.Data)
+	p.Parts = slices.Clone(p.Parts)
+	slices.Reverse(p.Parts)
+	return p
+}
+
+// quiz has the client reverse a parcel and tells whether it is right.
+func quiz(c *mojo.Conn, _ struct{}) (bool, error) {
+	sent := parcel{Name: "quiz", Data: mojo.Binary{0, 1, 127, 128, 255}, Parts: []mojo.Binary{{1}, {}, bytes.Repeat([]byte{7}, 3000)}}
+	got, err := mojo.Call[parcel](c.Context(), c, "reverse", sent)
+	if err != nil {
+		return false, err
+	}
+	want := reversed(sent)
+	return got.Name == want.Name && bytes.Equal(got.Data, want.Data) && slices.EqualFunc(got.Parts, want.Parts, func(a, b mojo.Binary) bool { return bytes.Equal(a, b) }), nil
+}

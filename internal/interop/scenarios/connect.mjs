@@ -1,0 +1,80 @@
+// Connecting: what the server learns, and how it refuses.
+
+import assert from "node:assert/strict";
+
+export async function auth(t) {
+  const auth = { token: "t0ken", nested: [1, { deep: null }], text: "grüße 🎈" };
+  const socket = await t.connect("Desk", { auth, query: { room: "a b" }, extraHeaders: { "X-Page": "index" } });
+  const conn = await t.server("conn", { id: socket.id });
+  assert.deepEqual(conn.auth, auth);
+  assert.equal(conn.namespace, "/DeskSocket");
+  assert.deepEqual(conn.query.room, ["a b"]);
+  assert.deepEqual(conn.header["X-Page"], ["index"]);
+  assert.deepEqual(await t.ask(socket, "whoami"), [socket.id]);
+}
+
+export async function authFunction(t) {
+  const socket = await t.connect("Desk", { auth: (give) => setImmediate(give, { token: "later" }) });
+  assert.deepEqual((await t.server("conn", { id: socket.id })).auth, { token: "later" });
+}
+
+export async function noAuth(t) {
+  const socket = await t.connect("");
+  const conn = await t.server("conn", { id: socket.id });
+  assert.equal(conn.auth, null);
+  assert.equal(conn.namespace, "/");
+}
+
+export async function transportInUse(t) {
+  const socket = await t.connect("Desk");
+  await t.upgraded(socket);
+  // An answer comes after the server has seen the upgrade.
+  await t.ask(socket, "whoami");
+  const { transport } = await t.server("conn", { id: socket.id });
+  assert.equal(transport, t.transport === "upgrade" ? "websocket" : t.transport);
+  assert.equal(socket.io.engine.transport.name, transport);
+}
+
+export async function refused(t) {
+  const socket = t.open("Gate", { auth: { please: "refuse" } });
+  const [error] = await t.once(socket, "connect_error");
+  assert.equal(error.message, "not today");
+  assert.deepEqual(error.data, { code: 7, days: ["Mon", "Tue"] });
+  assert.equal(socket.connected, false);
+
+  socket.auth = {};
+  socket.connect();
+  await t.once(socket, "connect");
+  assert.equal((await t.server("conn", { id: socket.id })).id, socket.id);
+}
+
+export async function refusedByWrappedError(t) {
+  const [error] = await t.once(t.open("Gate", { auth: { please: "wrap" } }), "connect_error");
+  assert.equal(error.message, "not today");
+  assert.equal(error.data, undefined);
+}
+
+export async function errorTextStaysOnServer(t) {
+  const [error] = await t.once(t.open("Gate", { auth: { please: "fail" } }), "connect_error");
+  assert.equal(error.message, "internal error");
+  assert.equal(error.data, undefined);
+}
+
+export async function unknownNamespace(t) {
+  const other = await t.connect("Echo");
+  const [error] = await t.once(t.open("Nobody", { manager: other.io }), "connect_error");
+  assert.equal(error.message, "Invalid namespace");
+  assert.deepEqual(await t.ask(other, "still", "there"), ["there"]);
+}
+
+export async function emittedWhileConnecting(t) {
+  const socket = t.open("Gate");
+  const welcome = t.collect(socket, "welcome");
+  await t.once(socket, "connect");
+  await welcome.until(3);
+  assert.deepEqual(welcome, [0, 1, 2].map((i) => [socket.id, i]));
+
+  const early = t.open("Desk");
+  for (const n of [0, 1, 2]) early.emit("count", n);
+  assert.deepEqual(await t.ask(early, "counted"), [[0, 1, 2]]);
+}

@@ -1,0 +1,71 @@
+// Who gets what of a broadcast.
+
+import assert from "node:assert/strict";
+
+// three connects a, b and c; a and b are in the room r, b and c in s.
+async function three(t) {
+  const sockets = {};
+  for (const [name, rooms] of Object.entries({ a: ["r"], b: ["r", "s"], c: ["s"] })) {
+    const socket = (sockets[name] = await t.connect("Desk"));
+    socket.emit("join", rooms);
+    await t.ask(socket, "whoami");
+    assert.deepEqual((await t.server("conn", { id: socket.id })).rooms, rooms);
+  }
+  // heard listens to everybody. The function that it returns makes everybody hear a last word, and tells
+  // what they heard before it, as "a:text b:text".
+  const heard = () => {
+    const said = Object.entries(sockets).map(async ([name, socket]) => {
+      const texts = t.collect(socket, "said");
+      await t.once(socket, "last word");
+      return texts.map((text) => `${name}:${text}`);
+    });
+    return async () => {
+      await t.server("broadcast", { app: "Desk", event: "last word" });
+      return (await Promise.all(said)).flat().join(" ");
+    };
+  };
+  return { ...sockets, heard };
+}
+
+export async function broadcasts(t) {
+  const { a, b, heard } = await three(t);
+  const say = (text, whom) => t.server("broadcast", { app: "Desk", event: "said", args: [text], ...whom });
+  const result = heard();
+  await say("all", {});
+  await say("r", { to: ["r"] });
+  await say("r or s", { to: ["r", "s"] });
+  await say("r not s", { to: ["r"], except: ["s"] });
+  await say("not r", { except: ["r"] });
+  await say("r not b", { to: ["r"], without: [b.id] });
+  await say("not a", { without: [a.id] });
+  await say("nobody", { to: ["empty"] });
+  await say("id is no room", { to: [a.id] });
+  assert.equal(
+    await result(),
+    "a:all a:r a:r or s a:r not s a:r not b " +
+      "b:all b:r b:r or s b:not a " +
+      "c:all c:r or s c:not r c:not a",
+  );
+}
+
+export async function fromClient(t) {
+  const { a, b, c, heard } = await three(t);
+  const result = heard();
+  a.emit("say", { room: "r", text: "from a" });
+  await t.ask(a, "whoami");
+  b.emit("leave", ["r"]);
+  await t.ask(b, "whoami");
+  c.emit("say", { room: "r", text: "from c" });
+  await t.ask(c, "whoami");
+  assert.equal(await result(), "a:from c b:from a");
+}
+
+export async function bigText(t) {
+  const { a, b, c } = await three(t);
+  const got = [a, b, c].map((socket) => t.once(socket, "text"));
+  await t.server("broadcast", { app: "Desk", event: "text", args: ["grüße 🎈", { big: "y".repeat(200_000) }] });
+  for (const [text, { big }] of await Promise.all(got)) {
+    assert.equal(text, "grüße 🎈");
+    assert.equal(big.length, 200_000);
+  }
+}

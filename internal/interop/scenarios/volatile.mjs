@@ -1,0 +1,31 @@
+// Messages that may be dropped arrive in order and at most once.
+
+import assert from "node:assert/strict";
+
+// The server drops what the client is too slow for, and does not close it for that.
+export async function fromServer(t) {
+  const socket = await t.connect("Desk");
+  const { id } = socket;
+  const maybe = t.collect(socket, "maybe");
+  do {
+    maybe.length = 0;
+    socket.emit("volatile", 1000);
+    await t.once(socket, "surely");
+  } while (maybe.length === 0);
+  const numbers = maybe.map(([n]) => n);
+  assert.deepEqual(numbers, [...new Set(numbers)].sort((a, b) => a - b));
+  assert.equal(socket.id, id);
+}
+
+export async function fromClient(t) {
+  const socket = t.open("Desk");
+  socket.volatile.emit("count", -1); // dropped: there is no connection yet
+  await t.once(socket, "connect");
+  let sent = 0;
+  let counted;
+  do {
+    socket.volatile.emit("count", sent++);
+    [counted] = await t.ask(socket, "counted");
+  } while (!counted);
+  assert.deepEqual(counted, [sent - 1]);
+}

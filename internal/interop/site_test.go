@@ -1,0 +1,178 @@
+package interop_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+)
+
+const (
+	limit        = 20 * time.Second       // for anything that a test waits for
+	pingInterval = 300 * time.Millisecond // short, so that pings fall into every scenario
+)
+
+// site is a web site with a mojo.Server that can go away and come back at the same address. It remembers
+// every connection that its apps have accepted.
+type site struct {
+	t       *testing.T
+	cookies *mojo.Cookies
+	addr    string
+
+	mu         sync.Mutex // guards what follows
+	mojo       *mojo.Server
+	http       *http.Server
+	served     chan struct{} // closed when http has stopped
+	records    map[string]*record
+	handshakes int
+}
+
+// record is what became of a connection.
+type record struct {
+	conn   *mojo.Conn
+	ended  chan struct{}
+	reason mojo.Reason // once ended is closed
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})
+	require.NoError(t, err)
+	s := &site{t: t, cookies: cookies, addr: "127.0.0.1:0", records: make(map[string]*record)}
+	require.NoError(t, s.start())
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		if err := s.server().Shutdown(ctx); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		s.stop()
+	})
+	return s
+}
+
+func (s *site) url() string { return "http://" + s.addr }
+
+func (s *site) server() *mojo.Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mojo
+}
+
+// start brings up a new mojo.Server, at the address of the last one.
+func (s *site) start() error {
+	server, err := mojo.New(mojo.Options{
+		Cookies:      s.cookies,
+		PingInterval: pingInterval,
+		Logger:       slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.mount(server); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/socket.io/", s.counted(server))
+	site := &http.Server{Handler: mux}
+	served := make(chan struct{})
+	s.mu.Lock()
+	s.addr, s.mojo, s.http, s.served = listener.Addr().String(), server, site, served
+	s.mu.Unlock()
+	go func() {
+		defer close(served)
+		if err := site.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.t.Errorf("Serve: %v", err)
+		}
+	}()
+	return nil
+}
+
+// stop is the end of the process: the listener goes and every connection is cut.
+func (s *site) stop() {
+	s.mu.Lock()
+	server, site, served := s.mojo, s.http, s.served
+	s.mu.Unlock()
+	site.Close()
+	server.Close()
+	<-served
+}
+
+// counted counts the Engine.IO handshakes.
+func (s *site) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !r.URL.Query().Has("sid") {
+			s.mu.Lock()
+			s.handshakes++
+			s.mu.Unlock()
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *site) record(id string) *record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.records[id]
+}
+
+// requireQuiet waits for the end of every connection and checks that the server has forgotten them.
+func (s *site) requireQuiet(t *testing.T) {
+	t.Helper()
+	timeout := time.After(limit)
+	s.mu.Lock()
+	records, server := maps.Clone(s.records), s.mojo
+	s.mu.Unlock()
+	for id, r := range records {
+		select {
+		case <-r.ended:
+		case <-timeout:
+			require.Failf(t, "the client has gone, its connection has not ended", "%s on %s", id, r.conn.Channel().Namespace())
+		}
+	}
+	for _, r := range records {
+		require.Zero(t, r.conn.Channel().Len(), "connections on %s", r.conn.Channel().Namespace())
+	}
+	require.Zero(t, server.CurrentSessions().Len(), "sessions")
+	require.Zero(t, server.LoggedInSessions().Len(), "logged-in sessions")
+}
+
+// watched is an app whose connections the site records.
+type watched struct {
+	mojo.SocketHandler
+	site *site
+}
+
+func (w watched) OnConnect(c *mojo.Conn) error {
+	if err := w.SocketHandler.OnConnect(c); err != nil {
+		return err
+	}
+	w.site.mu.Lock()
+	defer w.site.mu.Unlock()
+	w.site.records[c.ID()] = &record{conn: c, ended: make(chan struct{})}
+	return nil
+}
+
+func (w watched) OnDisconnect(c *mojo.Conn, reason mojo.Reason) {
+	w.SocketHandler.OnDisconnect(c, reason)
+	r := w.site.record(c.ID())
+	if r == nil {
+		w.site.t.Errorf("OnDisconnect for %s, which was not accepted", c.ID())
+		return
+	}
+	r.reason = reason
+	close(r.ended) // panics, and fails the test, if it is called twice
+}
