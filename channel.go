@@ -169,6 +169,7 @@ func (a channelApp) Connect(s *socketio.Socket, auth []byte) *socketio.Refusal {
 	c := &Conn{socket: s, channel: a.ch, auth: auth}
 	s.Data = c
 	err := a.ch.handler.OnConnect(c)
+	c.settle()
 	if err == nil {
 		return nil
 	}

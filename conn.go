@@ -13,10 +13,19 @@ import (
 type Conn struct {
 	socket  *socketio.Socket
 	channel *Channel
-	auth    []byte
 
 	mu     sync.Mutex // guards what follows
+	auth   []byte
 	values map[any]any
+}
+
+// settle lets go of what only OnConnect may need.
+func (c *Conn) settle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.auth) > maxHandshake {
+		c.auth = nil
+	}
 }
 
 // ID is the id of the connection, which its client knows as socket.id. It is
@@ -42,7 +51,12 @@ func (c *Conn) SessionID() string { return c.socket.Identity().Session }
 func (c *Conn) UserID() string { return c.socket.Identity().User }
 
 // Handshake is what the client said of itself when it connected.
-func (c *Conn) Handshake() Handshake { return c.handshake().public(c.auth) }
+func (c *Conn) Handshake() Handshake {
+	c.mu.Lock()
+	auth := c.auth
+	c.mu.Unlock()
+	return c.handshake().public(auth)
+}
 
 func (c *Conn) handshake() *handshake { return c.socket.Handshake().(*handshake) }
 
@@ -67,7 +81,7 @@ func (c *Conn) Emit(event string, args ...any) error {
 
 // EmitVolatile is Emit for what is of no use later: it is dropped if the client is
 // behind, which is while its socket is full or, over polling, while something else
-// still waits for its next poll.
+// still waits for its next poll, and in OnConnect.
 func (c *Conn) EmitVolatile(event string, args ...any) error {
 	return edge(c.socket.Emit(event, args, true))
 }
@@ -98,8 +112,7 @@ func Call[Out any](ctx context.Context, c *Conn, event string, args ...any) (Out
 		var none Out
 		return none, err
 	}
-	out, err := firstArg[Out](m)
-	return out, err
+	return decodeFirst[Out](m)
 }
 
 // Join puts the connection into rooms of its Channel; it leaves them when it ends.

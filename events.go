@@ -64,11 +64,9 @@ func (ev *Events) OnDisconnect(c *Conn, reason Reason) {
 // after ev was registered. It is not safe for concurrent use.
 func On[In any](ev *Events, event string, fn func(c *Conn, in In) error) {
 	ev.route(event, func(c *Conn, m *Message) {
-		in, err := firstArg[In](m)
-		if err == nil {
-			err = fn(c, in)
+		if in, ok := firstArg[In](c, m); ok {
+			answer(c, m, fn(c, in))
 		}
-		answer(c, m, err)
 	})
 }
 
@@ -76,16 +74,12 @@ func On[In any](ev *Events, event string, fn func(c *Conn, in In) error) {
 // it waits for one.
 func OnCall[In, Out any](ev *Events, event string, fn func(c *Conn, in In) (Out, error)) {
 	ev.route(event, func(c *Conn, m *Message) {
-		in, err := firstArg[In](m)
-		var out Out
-		if err == nil {
-			out, err = fn(c, in)
-		}
-		if err != nil {
-			answer(c, m, err)
+		in, ok := firstArg[In](c, m)
+		if !ok {
 			return
 		}
-		answer(c, m, nil, out)
+		out, err := fn(c, in)
+		answer(c, m, err, out)
 	})
 }
 
@@ -105,43 +99,54 @@ func (ev *Events) route(event string, fn func(*Conn, *Message)) {
 	ev.routes[event] = fn
 }
 
-// invalidArguments is the error for what does not decode.
-type invalidArguments struct{ error }
+// firstArg decodes the first argument; an absent one is the zero value. If it does
+// not decode the client is told so, and firstArg reports false.
+func firstArg[T any](c *Conn, m *Message) (T, bool) {
+	v, err := decodeFirst[T](m)
+	if err != nil {
+		ch := c.channel
+		ch.server.opts.Logger.Debug("mojo: a message does not decode", "namespace", ch.name, "event", m.Event(), "error", err)
+		sendAnswer(c, m, errorAnswer{errorBody{Message: "invalid arguments"}})
+	}
+	return v, err == nil
+}
 
-// firstArg decodes the first argument; an absent one is the zero value.
-func firstArg[T any](m *Message) (T, error) {
+func decodeFirst[T any](m *Message) (T, error) {
 	var v T
 	if m.Len() == 0 {
 		return v, nil
 	}
-	if err := m.Decode(&v); err != nil {
-		return v, invalidArguments{err}
-	}
-	return v, nil
+	err := m.Decode(&v)
+	return v, err
 }
 
 // answer ends a routed message: with the results or, if err is not nil, with what
 // the client may see of that.
 func answer(c *Conn, m *Message, err error, results ...any) {
-	ch := c.channel
 	if err != nil {
-		var shown ClientError
-		switch invalid := (invalidArguments{}); {
-		case errors.As(err, &invalid):
-			shown = ClientError{Message: "invalid arguments"}
-			ch.server.opts.Logger.Debug("mojo: a message does not decode", "namespace", ch.name, "error", err)
-		default:
-			var isClient bool
-			if shown, isClient = clientError(err); !isClient {
-				ch.logHandlerError("OnMessage", m.Event(), err)
-			}
+		shown, isClient := clientError(err)
+		if !isClient {
+			c.channel.logHandlerError("OnMessage", m.Event(), err)
 		}
 		results = []any{errorAnswer{errorBody(shown)}}
 	}
-	err = m.Ack(results...)
-	if err != nil && !errors.Is(err, ErrNotConnected) {
-		ch.server.opts.Logger.Error("mojo: cannot send an answer", "namespace", ch.name, "event", m.Event(), "error", err)
+	sendAnswer(c, m, results...)
+}
+
+// sendAnswer acknowledges m. If that cannot be encoded the client gets an error in
+// its place, and does not wait for ever.
+func sendAnswer(c *Conn, m *Message, results ...any) {
+	err := m.Ack(results...)
+	if err == nil || errors.Is(err, ErrNotConnected) {
+		return
 	}
+	ch := c.channel
+	ch.server.opts.Logger.Error("mojo: cannot send an answer", "namespace", ch.name, "event", m.Event(), "error", err)
+	instead, _ := clientError(err)
+	if told, ok := results[0].(errorAnswer); ok { // it is the data of a ClientError that cannot be sent
+		instead.Message = told.Error.Message
+	}
+	_ = m.Ack(errorAnswer{errorBody{Message: instead.Message}}) // an error: the client has gone
 }
 
 type errorAnswer struct {

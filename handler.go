@@ -46,6 +46,7 @@ const (
 	ReasonServerDisconnect Reason = Reason(socketio.ServerDisconnect) // Conn.Disconnect or Session.Disconnect
 	ReasonTransportClose   Reason = "transport close"                 // the page was closed, or the network is gone
 	ReasonTransportError   Reason = "transport error"                 // reading or writing failed
+	ReasonForcedClose      Reason = "forced server close"             // nobody connected to an app within Options.ConnectTimeout
 	ReasonPingTimeout      Reason = "ping timeout"                    // no sign of life within Options.PingTimeout
 	ReasonParseError       Reason = "parse error"                     // the client broke the protocol
 	ReasonShutdown         Reason = "server shutting down"            // Server.Shutdown or Close
@@ -94,14 +95,21 @@ func (m *Message) Len() int { return m.args.Len() }
 // does not fit; those before it are decoded then.
 func (m *Message) Decode(dst ...any) error {
 	if len(dst) > m.Len() {
-		return fmt.Errorf("mojo: event %q has %d arguments; want at least %d", m.name, m.Len(), len(dst))
+		return fmt.Errorf("mojo: %s has %d arguments; want at least %d", m.subject(), m.Len(), len(dst))
 	}
 	for i := range dst {
 		if err := m.args.Decode(i, dst[i]); err != nil {
-			return fmt.Errorf("mojo: event %q, argument %d into %T: %w", m.name, i+1, dst[i], err)
+			return fmt.Errorf("mojo: %s, argument %d into %T: %w", m.subject(), i+1, dst[i], err)
 		}
 	}
 	return nil
+}
+
+func (m *Message) subject() string {
+	if m.event == nil {
+		return "the answer"
+	}
+	return fmt.Sprintf("event %q", m.name)
 }
 
 // WantsAck reports whether the client waits for an answer.

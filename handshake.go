@@ -9,8 +9,10 @@ import (
 	"time"
 )
 
-// Handshake is what a client said of itself when it connected. It is a value, kept
-// with each connection as one string of at most 4 KiB and parsed on demand.
+// Handshake is what a client said of itself when it connected. It is a value; but
+// for Auth it is kept with each connection as one string of at most 4 KiB, and
+// parsed on demand. It may be used from several goroutines as long as none writes
+// to it.
 type Handshake struct {
 	// RemoteAddr is the address of the peer, as in http.Request. Behind a proxy it
 	// is the proxy's.
@@ -18,7 +20,7 @@ type Handshake struct {
 	// Time is when the handshake came.
 	Time time.Time
 	// Auth is the JSON object that the client passed as auth when it connected to
-	// the app, nil if none.
+	// the app, nil if none. Above 4 KiB it is there in OnConnect alone.
 	Auth json.RawMessage
 
 	query, header string
@@ -94,7 +96,7 @@ func newHandshake(r *http.Request, cookies *Cookies, now time.Time) *handshake {
 			line(name, value)
 		}
 	}
-	hs.text = b.String()
+	hs.text = strings.Clone(b.String()) // without the builder's spare bytes
 	return hs
 }
 
@@ -131,6 +133,7 @@ func (c *Cookies) strip(header string) string {
 	for part := range strings.SplitSeq(header, ";") {
 		part = strings.TrimSpace(part)
 		name, _, _ := strings.Cut(part, "=")
+		name = strings.TrimSpace(name) // as net/http reads it
 		if part != "" && name != c.sessionName && name != c.loginName {
 			kept = append(kept, part)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/mojosocket/mojo/internal/socketio"
@@ -15,67 +16,103 @@ var errNoCookies = errors.New("mojo: Options.Cookies is not set, so there are no
 // ensured is the identity of a request that EnsureSession has seen, as it will be
 // when the answer has reached the browser.
 type ensured struct {
+	mu       sync.Mutex // guards what follows
 	identity Identity
-	fresh    bool // the session was made for this request; no client has its cookie yet
-	cookies  *Cookies
+	lines    []string // the Set-Cookie lines of a session made for this request; no client has it yet
 }
 
-type ensuredKey struct{}
+// ensuredKey is the key in a request's context for what the EnsureSession of one
+// Server has found.
+type ensuredKey struct{ server *Server }
 
-func ensuredFrom(r *http.Request) *ensured {
-	e, _ := r.Context().Value(ensuredKey{}).(*ensured)
+func (s *Server) ensured(r *http.Request) *ensured {
+	e, _ := r.Context().Value(ensuredKey{s}).(*ensured)
 	return e
 }
 
-// withdraw takes back the cookie of a fresh session: a request of the Server
+// withdraw takes back the cookies of a fresh session: a request of the Server
 // itself never sets one.
 func (e *ensured) withdraw(w http.ResponseWriter) {
-	if !e.fresh {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.lines) == 0 {
 		return
 	}
-	c, header := e.cookies, w.Header()
-	header["Set-Cookie"] = slices.DeleteFunc(header["Set-Cookie"], func(line string) bool {
-		return c.sets(line, c.sessionName, c.attributes.Domain) || c.sets(line, c.sessionName, "")
+	header := w.Header()
+	left := slices.DeleteFunc(slices.Clone(header["Set-Cookie"]), func(line string) bool {
+		return slices.Contains(e.lines, line)
 	})
+	if len(left) == 0 {
+		header.Del("Set-Cookie")
+		return
+	}
+	header["Set-Cookie"] = left
 }
 
 // EnsureSession wraps a site's handlers so that every browser has a session: a
 // request without a valid session_id gets a new one, which Server.Identity shows to
 // the handlers of this very request. Requests that reach the Server are left alone.
 // With Identify in place of Cookies, or neither, it does nothing.
+//
+// A request with a session that LogIn or LogOut has given up is nobody's. It gets no
+// new session within 30 seconds of that: it may have left the browser before the
+// new cookies arrived, which its answer must not replace.
 func (s *Server) EnsureSession(next http.Handler) http.Handler {
 	cookies := s.opts.Cookies
 	if cookies == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e := new(ensured)
 		id, _ := cookies.identify(r)
-		e := &ensured{identity: id, cookies: cookies}
-		if id.SessionID == "" {
-			e.identity.SessionID = newSessionID()
-			e.identity.Expires = cookies.expiry(time.Now())
-			e.fresh = true
-			if err := cookies.SetSession(w, e.identity.SessionID); err != nil {
+		since, retired := s.sio.Retired(id.SessionID)
+		switch {
+		case retired && time.Since(since) < cookiesSettle:
+		case retired || id.SessionID == "":
+			if retired {
+				id = Identity{}
+			}
+			id.SessionID, id.Expires = newSessionID(), cookies.expiry(time.Now())
+			before := w.Header()["Set-Cookie"]
+			if err := cookies.SetSession(w, id.SessionID); err != nil {
 				s.opts.Logger.Error("mojo: cannot set the session cookie", "error", err)
 				http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 				return
 			}
 			cookies.expireHostOnlyDuplicates(w, r)
+			for _, line := range w.Header()["Set-Cookie"] {
+				if !slices.Contains(before, line) {
+					e.lines = append(e.lines, line)
+				}
+			}
+			e.identity = id
+		default:
+			e.identity = id
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), ensuredKey{}, e)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), ensuredKey{s}, e)))
 	})
 }
+
+// cookiesSettle is how long requests with the old cookies may be on their way after
+// LogIn and LogOut.
+const cookiesSettle = 30 * time.Second
 
 // Identity tells who made a request: by its cookies or Options.Identify and, below
 // EnsureSession, with what this request has changed already. Whoever is not known
 // has the zero Identity; so has everybody for whom Options.Identify returns an
-// error.
+// error, and whoever comes with cookies that LogIn or LogOut of this Server has
+// replaced.
 func (s *Server) Identity(r *http.Request) Identity {
-	if e := ensuredFrom(r); e != nil {
+	if e := s.ensured(r); e != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
 		return e.identity
 	}
 	id, err := s.identify(r)
 	if err != nil {
+		return Identity{}
+	}
+	if _, retired := s.sio.Retired(id.SessionID); retired {
 		return Identity{}
 	}
 	return id
@@ -86,7 +123,8 @@ func (s *Server) Identity(r *http.Request) Identity {
 // that somebody else knew beforehand is of no use to them. The live connections of
 // the browser's session, on every app, are closed by their transport; their clients
 // come back at once under the new identity, and what still comes under the old
-// session id is nobody.
+// session id is nobody's, until its cookie expires. (A Server remembers the latest
+// 65,536 of these ids.)
 //
 // Call it before anything is written to w. It returns an error, and changes
 // nothing, if userID is empty or too long, and without Options.Cookies.
@@ -111,8 +149,8 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	if cookies == nil {
 		return errNoCookies
 	}
-	old := s.Identity(r)
-	now := Identity{SessionID: newSessionID(), UserID: userID, Expires: cookies.expiry(time.Now())}
+	old, expires := s.Identity(r), cookies.expiry(time.Now())
+	now := Identity{SessionID: newSessionID(), UserID: userID, Expires: expires}
 	// The login first: it is the one that can be refused, and then nothing was set.
 	var err error
 	if userID != "" {
@@ -127,13 +165,21 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 		return err
 	}
 	cookies.expireHostOnlyDuplicates(w, r)
-	e := ensuredFrom(r)
-	if e != nil && e.fresh { // no connection can have come with it
+	if e := s.ensured(r); e != nil && e.become(now) { // no connection can have come with the old one
 		old.SessionID = ""
 	}
-	s.sio.Retire(socketio.Identity{Session: old.SessionID, User: old.UserID}, old.Expires)
-	if e != nil {
-		e.identity, e.fresh = now, false
-	}
+	// No cookie with the old session id can outlast this, whenever it was written.
+	until := expires.Add(maxCookieAhead * time.Second)
+	s.sio.Retire(socketio.Identity{Session: old.SessionID, User: old.UserID}, until)
 	return nil
+}
+
+// become has the rest of the request be made by now. It reports whether the session
+// before was made for this request.
+func (e *ensured) become(now Identity) (fresh bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	fresh = len(e.lines) > 0
+	e.identity, e.lines = now, nil
+	return fresh
 }

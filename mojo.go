@@ -110,9 +110,10 @@ func New(opts Options) (*Server, error) {
 // Register mounts an app: its namespace is "/" + app + "Socket", in exactly this
 // case, so that pages connect to the app "Chat" with io("/ChatSocket"). The handler
 // is called from several goroutines, for one Conn from one at a time. Register
-// returns an error if the name is empty or taken, or cannot stand in a namespace:
-// no spaces, control characters, commas, question marks or number signs. Apps may
-// be registered at any time.
+// returns an error if h is nil, and if the name is empty or taken, or cannot stand
+// in a namespace: no slash at its beginning, no spaces, control characters, commas,
+// question marks or number signs. Apps may be registered at any time; clients may
+// be there before Register has returned.
 func (s *Server) Register(app string, h SocketHandler) (*Channel, error) {
 	if app == "" {
 		return nil, errors.New("mojo: Register: the app's name is empty")
@@ -155,7 +156,8 @@ func (s *Server) mount(app, namespace string, h SocketHandler) (*Channel, error)
 }
 
 // checkNamespace says why a client could not name this namespace: a comma ends it
-// in a packet, and socket.io-client reads it as the path of a URL.
+// in a packet, and socket.io-client reads it as the path of a URL, in which two
+// slashes would begin a host.
 func checkNamespace(namespace string) error {
 	unusable := func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune(",?#", r)
@@ -163,6 +165,8 @@ func checkNamespace(namespace string) error {
 	switch {
 	case !strings.HasPrefix(namespace, "/"):
 		return fmt.Errorf("mojo: namespace %q does not begin with a slash", namespace)
+	case strings.HasPrefix(namespace, "//"):
+		return fmt.Errorf("mojo: namespace %q begins with two slashes; want one", namespace)
 	case !utf8.ValidString(namespace) || strings.ContainsFunc(namespace, unusable):
 		return fmt.Errorf("mojo: namespace %q has a character that cannot stand in one; "+
 			"spaces, control characters and , ? # cannot", namespace)
@@ -193,7 +197,7 @@ func (s *Server) LoggedInSessions() Sessions {
 // ServeHTTP serves the requests of socket.io-client: handshakes, long-polling and
 // WebSockets. It never sets a cookie.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if e := ensuredFrom(r); e != nil {
+	if e := s.ensured(r); e != nil {
 		e.withdraw(w)
 	}
 	s.sio.ServeHTTP(w, r)
@@ -223,7 +227,9 @@ func (s *Server) open(r *http.Request) (socketio.Identity, any, error) {
 	}
 	hs := newHandshake(r, s.opts.Cookies, time.Now())
 	hs.expires = id.Expires
-	return socketio.Identity{Session: id.SessionID, User: id.UserID}, hs, nil
+	// Clones, for Options.Identify may return parts of the request's headers, which
+	// all share one string.
+	return socketio.Identity{Session: strings.Clone(id.SessionID), User: strings.Clone(id.UserID)}, hs, nil
 }
 
 // admits is called for each later request of a connection.
@@ -236,7 +242,11 @@ func (s *Server) admits(r *http.Request, id socketio.Identity) bool {
 func (s *Server) identify(r *http.Request) (Identity, error) {
 	switch {
 	case s.opts.Cookies != nil:
-		return s.opts.Cookies.Identify(r)
+		id, faults := s.opts.Cookies.identify(r)
+		if faults != 0 {
+			s.opts.Logger.Debug("mojo: a cookie does not count", "faults", faults.String())
+		}
+		return id, nil
 	case s.opts.Identify != nil:
 		return s.opts.Identify(r)
 	}

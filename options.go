@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -33,7 +34,7 @@ type Options struct {
 	Identify func(r *http.Request) (Identity, error)
 
 	// Origins lists the sites whose pages may connect besides the server's own, as
-	// scheme://host or scheme://host:port, exactly. "*" admits every page of every
+	// scheme://host or scheme://host:port, exactly; no part of it can be "*". "*" admits every page of every
 	// site, and only goes without Cookies and Identify. Nil: none.
 	//
 	// Pages on another site also need cookies with SameSite=None, and
@@ -123,7 +124,7 @@ func checkOrigin(origin string, identity bool) error {
 		return nil
 	}
 	u, err := url.Parse(origin)
-	if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host {
+	if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host || strings.Contains(origin, "*") {
 		return fmt.Errorf("mojo: Options.Origins has %q; want scheme://host or scheme://host:port", origin)
 	}
 	return nil

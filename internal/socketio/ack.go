@@ -9,7 +9,6 @@ import (
 
 // acks are the answers that a socket waits for. Socket.mu guards them.
 type acks struct {
-	last    uint64
 	waiting map[uint64]chan parser.Args // each has room for one; closed without one when the socket ends
 }
 
@@ -79,8 +78,9 @@ func (s *Socket) await() (uint64, <-chan parser.Args, error) {
 	if s.acks.waiting == nil {
 		s.acks.waiting = make(map[uint64]chan parser.Args)
 	}
-	id := s.acks.last
-	s.acks.last++
+	// Unique over all sockets of the client: an answer that comes late must not be
+	// taken for one to the socket that has replaced its own.
+	id := s.client.lastAck.Add(1) - 1
 	answer := make(chan parser.Args, 1)
 	s.acks.waiting[id] = answer
 	return id, answer, nil

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mojosocket/mojo/internal/engineio"
@@ -16,8 +17,10 @@ import (
 type client struct {
 	server    *Server
 	session   *engineio.Session
-	identity  Identity
+	presented Identity // by the handshake, and to be presented by all later requests
+	identity  Identity // whom it counts as: presented, or nobody if that was given up before
 	handshake any
+	lastAck   atomic.Uint64
 
 	mu    sync.Mutex // guards what follows
 	slots []slot
@@ -42,21 +45,23 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 	if err != nil {
 		return nil, err
 	}
-	c := &client{server: s, session: session, identity: id, handshake: handshake}
+	c := &client{server: s, session: session, presented: id, handshake: handshake}
 	s.registry.admit(c)
 	if s.opts.RequireSession && c.identity.Session == "" {
 		s.registry.forget(c)
 		return nil, errNoSession
 	}
+	s.activity.begin()
 	c.timer = time.AfterFunc(s.opts.ConnectTimeout, func() { session.Close(engineio.ForcedClose) })
 	return c, nil
 }
 
 // Admits is part of engineio.Handler.
-func (c *client) Admits(r *http.Request) bool { return c.server.opts.Admits(r, c.identity) }
+func (c *client) Admits(r *http.Request) bool { return c.server.opts.Admits(r, c.presented) }
 
 // Closed is part of engineio.Handler.
 func (c *client) Closed(reason Reason) {
+	defer c.server.activity.end()
 	c.timer.Stop()
 	c.mu.Lock()
 	c.gone = true
@@ -159,7 +164,7 @@ func (c *client) connect(n *Namespace, auth []byte) {
 	if old != nil {
 		old.end(ClientDisconnect)
 	}
-	s.push(task{kind: taskConnect, auth: bytes.Clone(auth)})
+	s.push(task{kind: taskConnect, auth: bytes.Clone(auth), size: lifeCost + len(auth)})
 }
 
 // left marks the namespace of an ended socket as left.

@@ -53,9 +53,11 @@ func (g *group[T]) remove(v T) {
 		g.shared.Store(false)
 	}
 	var zero T
-	g.list[i], g.list[last] = g.list[last], zero
+	moved := g.list[last]
+	g.list[i] = moved
+	g.list[last] = zero
 	if g.at != nil {
-		g.at[g.list[i]] = i
+		g.at[moved] = i
 		delete(g.at, v)
 	}
 	g.list = g.list[:last]

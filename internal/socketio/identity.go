@@ -6,30 +6,33 @@ import "time"
 // when their cookies have expired. It is bounded; the oldest give way.
 // registry.mu guards it.
 type retired struct {
-	until map[string]time.Time
+	ids   map[string]retirement
 	order []string // oldest first
 }
 
+type retirement struct{ since, until time.Time }
+
 const maxRetired = 1 << 16
 
-func (t *retired) init() { t.until = make(map[string]time.Time) }
+func (t *retired) init() { t.ids = make(map[string]retirement) }
 
 func (t *retired) add(id string, until time.Time) {
-	if _, in := t.until[id]; !in {
-		t.order = append(t.order, id)
-	}
-	t.until[id] = until
 	now := time.Now()
-	for len(t.order) > 0 && (len(t.order) > maxRetired || now.After(t.until[t.order[0]])) {
-		delete(t.until, t.order[0])
+	if _, in := t.ids[id]; !in {
+		t.order = append(t.order, id)
+		t.ids[id] = retirement{now, until}
+	}
+	for len(t.order) > 0 && (len(t.order) > maxRetired || now.After(t.ids[t.order[0]].until)) {
+		delete(t.ids, t.order[0])
 		t.order[0] = ""
 		t.order = t.order[1:]
 	}
 }
 
-func (t *retired) has(id string) bool {
-	until, in := t.until[id]
-	return in && !time.Now().After(until)
+// since returns when an id was given up.
+func (t *retired) since(id string) (time.Time, bool) {
+	r, in := t.ids[id]
+	return r.since, in && !time.Now().After(r.until)
 }
 
 // admit enters a connection under its identity. One that comes with a retired
@@ -37,8 +40,8 @@ func (t *retired) has(id string) bool {
 func (r *registry) admit(c *client) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.retired.has(c.identity.Session) {
-		c.identity = Identity{}
+	if _, retired := r.retired.since(c.presented.Session); !retired {
+		c.identity = c.presented
 	}
 	for k := Session; k < kinds; k++ {
 		if id := c.key(k); id != "" {
@@ -88,4 +91,12 @@ func (s *Server) Retire(id Identity, until time.Time) {
 	for _, c := range s.registry.retire(id, until) {
 		c.session.Close(IdentityChanged)
 	}
+}
+
+// Retired tells whether a session id was given up, and when.
+func (s *Server) Retired(sessionID string) (since time.Time, retired bool) {
+	r := &s.registry
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.retired.since(sessionID)
 }

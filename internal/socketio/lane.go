@@ -1,9 +1,7 @@
 package socketio
 
 import (
-	"context"
 	"runtime/debug"
-	"sync"
 
 	"github.com/mojosocket/mojo/internal/parser"
 )
@@ -19,6 +17,7 @@ type task struct {
 	kind  taskKind
 	auth  []byte
 	event *Event
+	size  int // what it counts against MaxInbound until it has been run
 }
 
 type taskKind uint8
@@ -29,46 +28,70 @@ const (
 	taskDisconnect
 )
 
-// taskOverhead is what a waiting event costs beside its bytes, roughly.
-const taskOverhead = 256
+// What a waiting task costs beside its bytes, roughly. To begin or end a socket
+// takes a goroutine of its own, so a client that connects again and again, while
+// the App is slow to answer, is not read from either.
+const (
+	eventCost = 256
+	argCost   = 8
+	lifeCost  = 4 << 10
+)
 
+// push has a task run behind those that wait.
 func (s *Socket) push(t task) {
+	s.client.session.Hold(t.size)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pushLocked(t)
 }
 
-// pushLocked needs mu.
+// pushLocked needs mu, and the task's size held.
 func (s *Socket) pushLocked(t task) {
 	s.lane.tasks = append(s.lane.tasks, t)
 	if s.lane.running {
 		return
 	}
 	s.lane.running = true
-	s.namespace.server.lanes.begin()
+	s.namespace.server.activity.begin()
 	go s.run()
 }
 
 func (s *Socket) run() {
-	defer s.namespace.server.lanes.end()
-	for {
-		s.mu.Lock()
-		tasks := s.lane.tasks
-		s.lane.tasks = nil
-		if len(tasks) == 0 {
-			s.lane.running = false
-			s.mu.Unlock()
+	idle := false
+	defer func() {
+		if !idle { // a handler called runtime.Goexit; what waits has its turn all the same
+			go s.run()
 			return
 		}
-		s.mu.Unlock()
-		for i := range tasks {
-			s.do(&tasks[i])
-			tasks[i] = task{}
+		s.namespace.server.activity.end()
+	}()
+	for {
+		t, ok := s.next()
+		if !ok {
+			idle = true
+			return
 		}
+		s.do(&t)
 	}
 }
 
+// next takes the first task. If there is none the lane is idle.
+func (s *Socket) next() (task, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := &s.lane
+	if len(l.tasks) == 0 {
+		l.tasks, l.running = nil, false
+		return task{}, false
+	}
+	t := l.tasks[0]
+	l.tasks[0] = task{}
+	l.tasks = l.tasks[1:]
+	return t, true
+}
+
 func (s *Socket) do(t *task) {
+	defer s.client.session.Release(t.size)
 	switch t.kind {
 	case taskConnect:
 		s.doConnect(t.auth)
@@ -89,8 +112,9 @@ func (s *Socket) doConnect(auth []byte) {
 		s.refuse(refusal)
 		return
 	}
-	if !s.accept() {
-		s.doDisconnect() // the client left while Connect ran
+	if !s.accept() { // the client left while Connect ran; what it sent meanwhile is not handled
+		s.namespace.server.registry.hide(s) // whoever ended it may not have got there yet
+		s.doDisconnect()
 		return
 	}
 	s.mu.Lock()
@@ -108,7 +132,6 @@ func (s *Socket) doEvent(e *Event) {
 	if !deaf {
 		s.guard("OnMessage", func() { s.namespace.app.Event(e) })
 	}
-	s.client.session.Release(e.size)
 }
 
 func (s *Socket) doDisconnect() {
@@ -119,15 +142,17 @@ func (s *Socket) doDisconnect() {
 }
 
 // guard runs user code. A panic costs the connection it happened on, by its
-// transport, so that the client comes back, and nothing else.
+// transport, so that the client comes back, and nothing else. The socket handles
+// no more of its events: what the panic left behind may not be fit for them.
 func (s *Socket) guard(callback string, run func()) (ok bool) {
 	defer func() {
 		if ok {
 			return
 		}
-		// A nil here is runtime.Goexit, for instance a failed test's: the goroutine
-		// ends, and with it the lane.
-		if p := recover(); p != nil {
+		s.mu.Lock()
+		s.deaf = true
+		s.mu.Unlock()
+		if p := recover(); p != nil { // nil: runtime.Goexit, for instance a failed test's
 			s.namespace.server.log.Error("mojo: a handler panicked",
 				"callback", callback, "namespace", s.namespace.name, "panic", p, "stack", string(debug.Stack()))
 		}
@@ -143,7 +168,6 @@ type Event struct {
 	Name   string
 	Args   parser.Args
 
-	size     int
 	id       uint64
 	wantsAck bool
 	acked    bool // guarded by Socket.mu
@@ -171,66 +195,24 @@ func (s *Socket) receive(p parser.Packet, data []byte, attachments [][]byte) err
 	if parser.Reserved(name) {
 		return errReserved
 	}
-	e := &Event{Socket: s, Name: name, Args: args.From(1), size: taskOverhead + len(data), id: p.ID, wantsAck: p.HasID}
+	e := &Event{Socket: s, Name: name, Args: args.From(1), id: p.ID, wantsAck: p.HasID}
+	size := eventCost + len(data) + argCost*args.Len()
 	for _, a := range attachments {
-		e.size += len(a)
+		size += len(a)
 	}
-	s.client.session.Hold(e.size)
-	if !s.pushEvent(e) {
-		s.client.session.Release(e.size)
-	}
+	s.pushEvent(task{kind: taskEvent, event: e, size: size})
 	return nil
 }
 
-// pushEvent has the event handled, unless the socket has ended.
-func (s *Socket) pushEvent(e *Event) bool {
+// pushEvent has an event handled, unless the socket has ended.
+func (s *Socket) pushEvent(t task) {
+	session := s.client.session
+	session.Hold(t.size)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == ended {
-		return false
+		session.Release(t.size)
+		return
 	}
-	s.pushLocked(task{kind: taskEvent, event: e})
-	return true
-}
-
-// laneCount counts the lanes that run, for Shutdown to wait for.
-type laneCount struct {
-	mu   sync.Mutex // guards what follows
-	n    int
-	none chan struct{} // closed when n falls to zero; nil if nobody waits
-}
-
-func (c *laneCount) begin() {
-	c.mu.Lock()
-	c.n++
-	c.mu.Unlock()
-}
-
-func (c *laneCount) end() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n--
-	if c.n == 0 && c.none != nil {
-		close(c.none)
-		c.none = nil
-	}
-}
-
-func (c *laneCount) wait(ctx context.Context) error {
-	c.mu.Lock()
-	if c.n == 0 {
-		c.mu.Unlock()
-		return nil
-	}
-	if c.none == nil {
-		c.none = make(chan struct{})
-	}
-	none := c.none
-	c.mu.Unlock()
-	select {
-	case <-none:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	s.pushLocked(t)
 }

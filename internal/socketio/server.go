@@ -2,9 +2,9 @@
 // namespaces over one connection, events, acks, binary attachments, rooms, and
 // the registry of who is connected.
 //
-// Lock order: client.mu, then Socket.mu, then the locks of engineio. registry.mu
-// and Server.mu are taken with none of these held, and none while they are. Under
-// a lock there is no user code, no I/O and no encoding.
+// Lock order: client.mu, then Socket.mu, then activity.mu and the locks of
+// engineio. registry.mu and Server.mu are taken with none of these held, and none
+// while they are. Under a lock there is no user code, no I/O and no encoding.
 package socketio
 
 import (
@@ -65,7 +65,7 @@ type Server struct {
 	engine   *engineio.Engine
 	log      *slog.Logger
 	registry registry
-	lanes    laneCount
+	activity activity
 
 	mu         sync.RWMutex // guards what follows
 	namespaces map[string]*Namespace
@@ -157,7 +157,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.engine.Shutdown(ctx); err != nil {
 		return err
 	}
-	return s.lanes.wait(ctx)
+	return s.activity.wait(ctx)
 }
 
 // Close cuts every connection without waiting for clients or handlers.

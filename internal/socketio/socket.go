@@ -29,7 +29,7 @@ type Socket struct {
 	held    []*engineio.Message // sent while pending
 	heldLen int
 	leave   bool // disconnect as soon as connected
-	deaf    bool // what the client sent is not handled: not accepted, or disconnected by us
+	deaf    bool // what the client sent is not handled: not accepted, disconnected by us, or panicked
 	lane    lane
 	acks    acks
 	cancel  context.CancelFunc
@@ -159,12 +159,9 @@ func (s *Socket) accept() bool {
 	if !leave {
 		s.namespace.server.registry.show(s)
 	}
-	payload, err := encodeData(struct {
+	payload, _ := encodeData(struct {
 		SID string `json:"sid"`
-	}{s.id})
-	if err != nil {
-		return false
-	}
+	}{s.id}) // cannot fail
 	greeting := packet(parser.Connect, s.namespace.name, payload)
 
 	var b engineio.Batch
@@ -231,7 +228,7 @@ func (s *Socket) finish(reason Reason, last func()) {
 	s.namespace.server.registry.hide(s)
 	s.client.left(s)
 	if wasConnected { // a pending one finds out when Connect has returned
-		s.push(task{kind: taskDisconnect})
+		s.push(task{kind: taskDisconnect, size: lifeCost})
 	}
 }
 

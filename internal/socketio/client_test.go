@@ -1,0 +1,121 @@
+package socketio
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/engineio"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// TestSilentAttachments: who announces binary and does not send it has to go 20 seconds after its last piece.
+func TestSilentAttachments(t *testing.T) {
+	for _, pieces := range []int{0, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			app := newTestApp()
+			_, _, site := serve(t, app, "/a")
+			client := dial(t, site, "websocket", "", "")
+			client.Connect("/a", nil)
+			start := time.Now()
+			client.Engine.Send(`53-/a,["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1},{"_placeholder":true,"num":2}]`)
+			for range pieces {
+				time.Sleep(15 * time.Second)
+				client.Engine.SendBinary([]byte("piece"))
+			}
+
+			<-client.Engine.Closed() // longer than siotest waits
+
+			require.Equal(t, engineio.ParseError, await(t, app.ended))
+			require.Equal(t, time.Duration(pieces)*15*time.Second+attachmentSilence, time.Since(start).Round(time.Second))
+		})
+	}
+}
+
+// TestAttachmentsOutOfPlace close the connection.
+func TestAttachmentsOutOfPlace(t *testing.T) {
+	header := `52-/a,["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`
+	for name, send := range map[string]func(c *siotest.Client){
+		"without a header": func(c *siotest.Client) { c.Engine.SendBinary([]byte("x")) },
+		"text between": func(c *siotest.Client) {
+			c.Engine.Send(header)
+			c.Engine.SendBinary([]byte("x"))
+			c.Engine.Send(`2/a,["e"]`)
+		},
+		"a second header": func(c *siotest.Client) {
+			c.Engine.Send(header)
+			c.Engine.Send(header)
+		},
+		"one too many": func(c *siotest.Client) {
+			c.Engine.Send(header)
+			for range 3 {
+				c.Engine.SendBinary([]byte("x"))
+			}
+		},
+		"too large together": func(c *siotest.Client) {
+			c.Engine.Send(header)
+			for range 2 {
+				c.Engine.SendBinary(make([]byte, 600_000))
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, transport := range []string{"websocket", "polling", "upgrade"} {
+				app := newTestApp()
+				_, _, site := serve(t, app, "/a")
+				client := dial(t, site, transport, "", "")
+				client.Connect("/a", nil)
+
+				send(client)
+
+				require.Equal(t, engineio.ParseError, await(t, app.ended))
+				client.Engine.AwaitClosed()
+			}
+		})
+	}
+}
+
+// TestHalfAPacketAtTheEnd is dropped with the connection, and its timer with it.
+func TestHalfAPacketAtTheEnd(t *testing.T) {
+	app := newTestApp()
+	_, _, site := serve(t, app, "/a")
+	client := dial(t, site, "websocket", "", "")
+	client.Connect("/a", nil)
+	s := await(t, app.connected)
+	client.Engine.Send(`51-/a,["e",{"_placeholder":true,"num":0}]`)
+
+	client.Close()
+	await(t, app.ended)
+
+	s.client.mu.Lock()
+	defer s.client.mu.Unlock()
+	require.Nil(t, s.client.parts)
+	require.True(t, s.client.gone)
+	require.NotContains(t, app.told, "e")
+}
+
+// TestBadPackets close the connection, and no handler runs.
+func TestBadPackets(t *testing.T) {
+	for _, packet := range []string{
+		"", "7", "2", `2/a,`, `2/a,[]`, `2/a,{}`, `2/a,null`, `2/a,[null]`, `2/a,[[1]]`, `2/a,[{"toString":"x"}]`, `2/a,["e"`,
+		`511-/a,["e"]`, `59999999999-/a,`, `5-1-/a,["e"]`, `501-/a,["e"]`, `50-/a,["e"]`, `60-/a,1[]`, `3/a,[]`,
+		`2/a,["connect"]`, `2/a,["connect_error"]`, `2/a,["disconnect"]`, `2/a,["disconnecting"]`, `2/a,["newListener"]`, `2/a,["removeListener"]`,
+		`0/a,[]`, `0/a,1`, `4/a,"x"`, "2/a," + strings.Repeat("[", 100_000), `2/a,` + strings.Repeat("9", 400) + `["e"]`,
+	} {
+		t.Run(fmt.Sprintf("%.40s", packet), func(t *testing.T) {
+			app := newTestApp()
+			_, _, site := serve(t, app, "/a")
+			client := dial(t, site, "websocket", "", "")
+			client.Connect("/a", nil)
+
+			client.Engine.Send(packet)
+
+			require.Equal(t, engineio.ParseError, await(t, app.ended))
+			require.Equal(t, []string{"connect ", "disconnect"}, app.told)
+		})
+	}
+}

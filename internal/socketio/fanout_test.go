@@ -1,0 +1,56 @@
+package socketio
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/parser"
+)
+
+// TestFramesPerNamespace: one message for each namespace there is, with its name in it, and the same for all its
+// sockets.
+func TestFramesPerNamespace(t *testing.T) {
+	server := NewServer(serverOptions())
+	a, b, root := server.NewNamespace("/a", nil, nil), server.NewNamespace("/b", nil, nil), server.NewNamespace("/", nil, nil)
+	sockets := []*Socket{{namespace: a}, {namespace: b}, {namespace: a}, {namespace: root}, {namespace: b}}
+	payload, err := parser.EncodeEvent("event", []any{1})
+	require.NoError(t, err)
+
+	f, err := server.frame(payload, nil, sockets)
+
+	require.NoError(t, err)
+	require.Len(t, f, 3)
+	for n, want := range map[*Namespace]string{a: `2/a,["event",1]`, b: `2/b,["event",1]`, root: `2["event",1]`} {
+		require.Equal(t, packetSize(want), f.of(n).Size())
+	}
+	require.Nil(t, f.of(server.NewNamespace("/c", nil, nil)))
+
+	one, err := server.frame(payload, a, sockets)
+	require.NoError(t, err)
+	require.Len(t, one, 1)
+}
+
+// packetSize is that of a short message on a WebSocket: two bytes of header, the engine's type, and the packet.
+func packetSize(packet string) int { return 3 + len(packet) }
+
+// TestFrameChecksSizes before anything is sent, and with nobody there.
+func TestFrameChecksSizes(t *testing.T) {
+	server := NewServer(serverOptions())
+	limit := server.opts.Engine.MaxQueue
+	long := server.NewNamespace("/"+strings.Repeat("n", 2000), nil, nil)
+	short := server.NewNamespace("/a", nil, nil)
+	payload, err := parser.EncodeEvent("event", []any{strings.Repeat("x", limit-1000)})
+	require.NoError(t, err)
+
+	_, err = server.frame(payload, nil, []*Socket{{namespace: short}, {namespace: long}})
+	require.ErrorIs(t, err, ErrTooLarge, "one of them could not get it, so nobody does")
+	_, err = server.frame(payload, nil, []*Socket{{namespace: short}})
+	require.NoError(t, err)
+
+	payload, err = parser.EncodeEvent("event", []any{strings.Repeat("x", limit)})
+	require.NoError(t, err)
+	_, err = server.frame(payload, nil, nil)
+	require.ErrorIs(t, err, ErrTooLarge)
+}

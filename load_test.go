@@ -1,0 +1,342 @@
+package mojo
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// crowd connects n clients over WebSockets to the app Chat, in sessions of two each.
+func crowd(t testing.TB, network siotest.Network, n int, h SocketHandler) (*Server, *Channel, []*siotest.Socket) {
+	t.Helper()
+	srv, ch := chatServer(t, h)
+	site := siotest.Serve(t, network, srv)
+	sockets := make([]*siotest.Socket, n)
+	for i := range sockets {
+		sockets[i] = dial(t, site, "websocket", inSession(fmt.Sprint("s", i/2))).Connect(chatNamespace, nil)
+	}
+	return srv, ch, sockets
+}
+
+// TestBroadcastToAThousand is encoded once and reaches everybody once.
+func TestBroadcastToAThousand(t *testing.T) {
+	srv, ch, sockets := crowd(t, siotest.Memory, 1000, newApp())
+	var encoded atomic.Int32
+	require.NoError(t, srv.CurrentSessions().Emit("event", counted{&encoded}))
+	require.NoError(t, ch.Emit("event", counted{&encoded}))
+
+	for _, socket := range sockets {
+		socket.Expect("event", "counted")
+		socket.Expect("event", "counted")
+	}
+	require.EqualValues(t, 2, encoded.Load())
+	require.Equal(t, 500, srv.CurrentSessions().Len())
+}
+
+// TestBroadcastAllocatesAConstant, however many connections there are. Those that poll, and have not come back for
+// more, show the fan-out alone.
+func TestBroadcastAllocatesAConstant(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates too")
+	}
+	cost := func(n int) float64 {
+		h := newApp()
+		srv := newTestServer(t, Options{MaxQueue: 16 << 20})
+		ch := register(t, srv, "Chat", h)
+		site := siotest.Serve(t, siotest.Memory, srv)
+		for range n {
+			client := siotest.Dial(t, site, siotest.Options{ManualPoll: true})
+			client.SendConnect(chatNamespace, nil)
+			await(t, h.accepted)
+		}
+		for range 1 << 10 { // so that no queue has to grow
+			require.NoError(t, ch.Emit("event", "x"))
+		}
+		return testing.AllocsPerRun(200, func() { _ = ch.Emit("event", "x") })
+	}
+	few, many := cost(10), cost(500)
+	require.LessOrEqual(t, many, few+2)
+	require.LessOrEqual(t, few, 16.0)
+}
+
+// TestManyAtOnce: emitters of all kinds, joins, leaves, iterations, connections that come and go. What arrives is
+// whole, and in the end nobody is left.
+func TestManyAtOnce(t *testing.T) {
+	h := newApp()
+	h.connect = func(c *Conn) error {
+		_ = c.Emit("hello")
+		return c.Join("room")
+	}
+	h.message = func(c *Conn, m *Message) { _ = c.Channel().Except().Without(c).Emit("said", m.Len()) }
+	h.disconnect = func(c *Conn, _ Reason) { _ = c.Channel().Emit("left", c.ID()) }
+	srv, ch := chatServer(t, h)
+	site := siotest.Serve(t, siotest.Memory, srv)
+
+	var clients, others sync.WaitGroup
+	stop := make(chan struct{})
+	var connected atomic.Int32
+	for i := range 20 {
+		clients.Go(func() {
+			for round := range 10 {
+				options := siotest.Options{Transport: transports[(i+round)%3], Header: as(inSession(fmt.Sprint("s", i/2)), asUser("u"))}
+				client, err := siotest.TryDial(t.Context(), site, options)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				client.SendConnect(chatNamespace, nil)
+				connected.Add(1)
+				client.Engine.Send("2" + chatNamespace + `,["event",1]`)
+				switch round % 3 {
+				case 0:
+					client.Engine.Drop()
+				case 1:
+					client.Engine.Send("1" + chatNamespace + ",")
+					client.Engine.Close()
+				default:
+					client.Engine.Close()
+				}
+			}
+		})
+	}
+	for i := range 1000 {
+		others.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				switch i % 8 {
+				case 0:
+					_ = ch.Emit("a", i)
+				case 1:
+					_ = srv.CurrentSessions().Get(fmt.Sprint("s", i%10)).Emit("b", []byte("binary"))
+				case 2:
+					_ = ch.To("room").Except("other").Emit("c")
+				case 3:
+					for c := range ch.Conns() {
+						_ = c.Join("other", fmt.Sprint("r", rand.IntN(5)))
+					}
+				case 4:
+					for session := range srv.CurrentSessions().All() {
+						for c := range session.Conns() {
+							c.Leave("other")
+							_ = c.Rooms()
+						}
+					}
+				case 5:
+					_ = srv.LoggedInSessions().Emit("d")
+				case 6:
+					_, _ = ch.Len(), srv.CurrentSessions().Len()
+					ch.To("r1").Leave("r1")
+				case 7:
+					ch.To("r2").Disconnect()
+				}
+				time.Sleep(time.Millisecond) // breath, for two cores and a race detector
+			}
+		})
+	}
+	clients.Wait()
+	close(stop)
+	others.Wait()
+	shutdown(t, srv)
+	requireEmpty(t, srv, ch)
+	require.Equal(t, len(h.accepted), len(h.ended))
+	require.NotZero(t, connected.Load())
+}
+
+// TestOrderAmongConcurrentEmitters: each one's events arrive in its order, once.
+func TestOrderAmongConcurrentEmitters(t *testing.T) {
+	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		const emitters, events = 8, 100
+		ch, socket := chatOn(t, n, transport, newApp())
+		for e := range emitters {
+			go func() {
+				for i := range events {
+					_ = ch.Emit("event", e, i)
+				}
+			}()
+		}
+		var next [emitters]int
+		for range emitters * events {
+			event := socket.Next()
+			var e, i int
+			event.Arg(0, &e)
+			event.Arg(1, &i)
+			require.Equal(t, next[e], i)
+			next[e]++
+		}
+		socket.ExpectNothing()
+	})
+}
+
+// TestBlockedHandler stops its own connection's app and nothing else: its other app and other clients are served,
+// heartbeats go on, and it can be closed.
+func TestBlockedHandler(t *testing.T) {
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				goOn := make(chan struct{})
+				h := newApp()
+				h.message = func(*Conn, *Message) { <-goOn }
+				echo := newApp()
+				echo.message = func(_ *Conn, m *Message) { _ = m.Ack(m.Event()) }
+				srv, _ := chatServer(t, h)
+				register(t, srv, "Echo", echo)
+				site := siotest.Serve(t, siotest.Memory, srv)
+				client := dial(t, site, transport)
+				blocked, free := client.Connect(chatNamespace, nil), client.Connect("/EchoSocket", nil)
+				conn := await(t, h.accepted)
+				blocked.Emit("block")
+
+				for range 5 {
+					client.Engine.NextPing()
+					require.Equal(t, `["a"]`, free.Call("a").JSON())
+					require.NoError(t, conn.Emit("still"))
+					blocked.Expect("still")
+				}
+				require.Equal(t, `["b"]`, dial(t, site, transport).Connect("/EchoSocket", nil).Call("b").JSON())
+
+				require.NoError(t, conn.Disconnect())
+				require.Equal(t, siotest.ReasonServerDisconnect, blocked.AwaitDisconnected())
+				require.Empty(t, h.ended, "the handler still runs")
+				close(goOn)
+				await(t, h.ended)
+			})
+		})
+	}
+}
+
+// TestBackPressure: above MaxInbound nothing more is read from a client, until its handlers have caught up; then
+// nothing was lost.
+func TestBackPressure(t *testing.T) {
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const events, size = 100, 1000
+				goOn := make(chan struct{})
+				handled := make(chan int, events)
+				h := newApp()
+				h.message = func(c *Conn, m *Message) {
+					<-goOn
+					var i int
+					_ = m.Decode(&i)
+					handled <- i
+				}
+				echo := newApp()
+				srv := newTestServer(t, Options{MaxInbound: 10 << 10})
+				ch := register(t, srv, "Chat", h)
+				register(t, srv, "Echo", echo)
+				client := dial(t, siotest.Serve(t, siotest.Memory, srv), transport)
+				socket := client.Connect(chatNamespace, nil)
+				for i := range events {
+					socket.Emit("event", i, strings.Repeat("x", size))
+				}
+				client.SendConnect("/EchoSocket", nil)
+				time.Sleep(30 * time.Second) // a ping has gone out, whose answer waits with the rest
+				require.Empty(t, echo.accepted, "it was read from")
+				require.Equal(t, 1, ch.Len())
+				require.NoError(t, ch.Emit("still"))
+				socket.Expect("still")
+
+				close(goOn)
+
+				for i := range events {
+					require.Equal(t, i, await(t, handled))
+				}
+				await(t, echo.accepted)
+				client.Engine.NextPing()
+				require.Empty(t, h.ended)
+			})
+		})
+	}
+}
+
+// TestHandlerStall: whoever's handlers do not catch up within a heartbeat has to go.
+func TestHandlerStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		goOn := make(chan struct{})
+		h := newApp()
+		h.message = func(*Conn, *Message) { <-goOn }
+		srv := newTestServer(t, Options{MaxInbound: 1 << 10})
+		register(t, srv, "Chat", h)
+		client := dial(t, siotest.Serve(t, siotest.Memory, srv), "websocket")
+		socket := client.Connect(chatNamespace, nil)
+		conn := await(t, h.accepted)
+		start := time.Now()
+		for range 20 {
+			socket.Emit("event", strings.Repeat("x", 500))
+		}
+
+		awaitEndOf(conn)
+
+		require.InDelta(t, 45, time.Since(start).Seconds(), 1)
+		close(goOn)
+		require.Equal(t, ReasonHandlerStall, await(t, h.ended).reason)
+	})
+}
+
+// awaitEndOf is for bubbles, in which waiting costs nothing.
+func awaitEndOf(c *Conn) { <-c.Context().Done() }
+
+// TestEventFlood: there is no goroutine per message, and everything is handled in order.
+func TestEventFlood(t *testing.T) {
+	const events = 20_000
+	h := newApp()
+	var most, next atomic.Int64
+	done := make(chan struct{})
+	h.message = func(_ *Conn, m *Message) {
+		var i int64
+		if err := m.Decode(&i); err != nil || i != next.Load() {
+			t.Error("out of order", i, err)
+		}
+		if i%100 == 0 {
+			most.Store(max(most.Load(), int64(runtime.NumGoroutine())))
+		}
+		if next.Add(1) == events {
+			close(done)
+		}
+	}
+	_, socket := chatOn(t, siotest.TCP, "websocket", h)
+	before := int64(runtime.NumGoroutine())
+	for i := range events {
+		socket.Emit("event", i)
+	}
+	awaitClosed(t, done)
+	require.LessOrEqual(t, most.Load(), before+10)
+}
+
+// TestHeldMessagesAreBounded: what waits for a connection that is not accepted yet counts, too.
+func TestHeldMessagesAreBounded(t *testing.T) {
+	h := newApp()
+	overflowed := make(chan error, 1)
+	h.connect = func(c *Conn) error {
+		var err error
+		for range 100 {
+			if err = c.Emit("event", strings.Repeat("x", 1<<10)); err != nil {
+				break
+			}
+		}
+		overflowed <- err
+		return nil
+	}
+	srv := newTestServer(t, Options{MaxQueue: 16 << 10})
+	register(t, srv, "Chat", h)
+	client := dial(t, siotest.Serve(t, siotest.Memory, srv), "websocket")
+	client.SendConnect(chatNamespace, nil)
+
+	require.ErrorIs(t, await(t, overflowed), ErrNotConnected)
+	client.Engine.AwaitClosed()
+	require.Equal(t, ReasonQueueOverflow, await(t, h.ended).reason)
+}

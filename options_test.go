@@ -1,0 +1,106 @@
+package mojo
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+func TestNewRefuses(t *testing.T) {
+	cookies := newTestCookies(t, CookieOptions{})
+	identify := func(*http.Request) (Identity, error) { return Identity{}, nil }
+	for name, test := range map[string]struct {
+		opts Options
+		want string
+	}{
+		"two identities":       {Options{Cookies: cookies, Identify: identify}, "mojo: Options.Cookies and Options.Identify are both set; want one of them"},
+		"nobody could connect": {Options{RequireSession: true}, "mojo: Options.RequireSession is set, but neither Cookies nor Identify, so nobody could connect"},
+
+		"any origin with cookies":  {Options{Cookies: cookies, Origins: []string{"*"}}, `mojo: Options.Origins has "*"; with Cookies or Identify every site could act as its visitors here, so list the sites`},
+		"any origin with Identify": {Options{Identify: identify, Origins: []string{"*"}}, `mojo: Options.Origins has "*"; with Cookies or Identify every site could act as its visitors here, so list the sites`},
+		"origin without a scheme":  {Options{Origins: []string{"example.com"}}, `mojo: Options.Origins has "example.com"; want scheme://host or scheme://host:port`},
+		"origin with a path":       {Options{Origins: []string{"https://example.com/"}}, `mojo: Options.Origins has "https://example.com/"; want scheme://host or scheme://host:port`},
+		"origin with a user":       {Options{Origins: []string{"https://a@example.com"}}, `mojo: Options.Origins has "https://a@example.com"; want scheme://host or scheme://host:port`},
+		"origin with a bad port":   {Options{Origins: []string{"https://example.com:x"}}, `mojo: Options.Origins has "https://example.com:x"; want scheme://host or scheme://host:port`},
+		"origin as a pattern":      {Options{Origins: []string{"https://*.example.com"}}, `mojo: Options.Origins has "https://*.example.com"; want scheme://host or scheme://host:port`},
+		"empty origin":             {Options{Origins: []string{""}}, `mojo: Options.Origins has ""; want scheme://host or scheme://host:port`},
+
+		"PingInterval":   {Options{PingInterval: -1}, "mojo: Options.PingInterval is -1ns; want 0 or at least 1ms"},
+		"PingTimeout":    {Options{PingTimeout: time.Microsecond}, "mojo: Options.PingTimeout is 1µs; want 0 or at least 1ms"},
+		"UpgradeTimeout": {Options{UpgradeTimeout: -time.Hour}, "mojo: Options.UpgradeTimeout is -1h0m0s; want 0 or at least 1ms"},
+		"ConnectTimeout": {Options{ConnectTimeout: 999 * time.Microsecond}, "mojo: Options.ConnectTimeout is 999µs; want 0 or at least 1ms"},
+		"MaxPayload":     {Options{MaxPayload: -1}, "mojo: Options.MaxPayload is -1 bytes; want 0 or at least 1024"},
+		"MaxQueue":       {Options{MaxQueue: 1023}, "mojo: Options.MaxQueue is 1023 bytes; want 0 or at least 1024"},
+		"MaxInbound":     {Options{MaxInbound: 1}, "mojo: Options.MaxInbound is 1 bytes; want 0 or at least 1024"},
+
+		"unknown transport": {Options{Transports: []Transport{Polling, "webtransport"}}, `mojo: Options.Transports[1] is "webtransport"; want "polling" or "websocket"`},
+		"transport twice":   {Options{Transports: []Transport{Polling, Polling}}, `mojo: Options.Transports has "polling" twice`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv, err := New(test.opts)
+
+			require.EqualError(t, err, test.want)
+			require.Nil(t, srv)
+		})
+	}
+}
+
+func TestNewTakes(t *testing.T) {
+	cookies := newTestCookies(t, CookieOptions{})
+	for name, opts := range map[string]Options{
+		"nothing":        {},
+		"any origin":     {Origins: []string{"*"}},
+		"listed origins": {Cookies: cookies, RequireSession: true, Origins: []string{"https://example.com", "http://localhost:8080"}},
+		"least values":   {PingInterval: leastTime, PingTimeout: leastTime, UpgradeTimeout: leastTime, ConnectTimeout: leastTime, MaxPayload: leastBytes, MaxQueue: leastBytes, MaxInbound: leastBytes},
+		"one transport":  {Transports: []Transport{WebSocket}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv, err := New(opts)
+
+			require.NoError(t, err)
+			require.NotNil(t, srv)
+		})
+	}
+}
+
+// TestNewCopiesOptions: what the caller does with a slice later changes nothing.
+func TestNewCopiesOptions(t *testing.T) {
+	opts := Options{Transports: []Transport{WebSocket}, Origins: []string{"https://example.com"}}
+	srv := newTestServer(t, opts)
+	register(t, srv, "Chat", newApp())
+	opts.Transports[0], opts.Origins[0] = Polling, "https://evil.example"
+	site := siotest.Serve(t, siotest.Memory, srv)
+
+	header := http.Header{"Origin": {"https://example.com"}}
+	client := siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: header})
+
+	client.Connect(chatNamespace, nil)
+}
+
+func TestHandshakeTellsTheOptions(t *testing.T) {
+	srv := newTestServer(t, Options{PingInterval: 3 * time.Second, PingTimeout: 2 * time.Second, MaxPayload: 4321})
+
+	got := dial(t, siotest.Serve(t, siotest.Memory, srv), "polling").Engine.Handshake
+
+	require.Equal(t, 3000, got.PingInterval)
+	require.Equal(t, 2000, got.PingTimeout)
+	require.Equal(t, 4321, got.MaxPayload)
+	require.Equal(t, []string{"websocket"}, got.Upgrades)
+}
+
+// TestZeroOptions are those that Options names.
+func TestZeroOptions(t *testing.T) {
+	var opts Options
+
+	opts.fillIn()
+
+	require.Equal(t, []time.Duration{25 * time.Second, 20 * time.Second, 10 * time.Second, 45 * time.Second},
+		[]time.Duration{opts.PingInterval, opts.PingTimeout, opts.UpgradeTimeout, opts.ConnectTimeout})
+	require.Equal(t, []int{1_000_000, 1 << 20, 1 << 20}, []int{opts.MaxPayload, opts.MaxQueue, opts.MaxInbound})
+	require.Equal(t, []Transport{Polling, WebSocket}, opts.Transports)
+	require.NotNil(t, opts.Logger)
+}
