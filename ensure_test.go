@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/internal/socketio"
 )
 
 // TestEnsureSession gives a session to whoever has none, at once and once.
@@ -124,7 +125,7 @@ func TestEnsureSessionAfterLogOut(t *testing.T) {
 		require.Equal(t, Identity{}, id)
 		require.NotContains(t, w.Header(), "Set-Cookie")
 
-		time.Sleep(cookiesSettle)
+		time.Sleep(socketio.Settling)
 		h.ServeHTTP(w, cookieRequest(old...))
 		require.NotContains(t, []string{"", "s"}, id.SessionID)
 		require.Equal(t, "", id.UserID)

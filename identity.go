@@ -67,7 +67,7 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 		id, _ := cookies.identify(r)
 		since, retired := s.sio.Retired(id.SessionID)
 		switch {
-		case retired && time.Since(since) < cookiesSettle:
+		case retired && time.Since(since) < socketio.Settling:
 		case retired || id.SessionID == "":
 			if retired {
 				id = Identity{}
@@ -92,10 +92,6 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), ensuredKey{s}, e)))
 	})
 }
-
-// cookiesSettle is how long requests with the old cookies may be on their way after
-// LogIn and LogOut.
-const cookiesSettle = 30 * time.Second
 
 // Identity tells who made a request: by its cookies or Options.Identify and, below
 // EnsureSession, with what this request has changed already. Whoever is not known
@@ -124,7 +120,8 @@ func (s *Server) Identity(r *http.Request) Identity {
 // the browser's session, on every app, are closed by their transport; their clients
 // come back at once under the new identity, and what still comes under the old
 // session id is nobody's, until its cookie expires. (A Server remembers the latest
-// 65,536 of these ids.)
+// 65,536 of these ids.) One that comes within 30 seconds, before its browser has
+// stored the new cookies perhaps, is closed after a second and comes again.
 //
 // Call it before anything is written to w. It returns an error, and changes
 // nothing, if userID is empty or too long, and without Options.Cookies.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/internal/socketio"
 )
 
 // loginSite is a site with the apps Chat and News, and pages to log in and out.
@@ -177,6 +178,29 @@ func TestRetiredCookiesStayNobodys(t *testing.T) {
 		time.Sleep(cookieTestMaxAge - time.Second)
 
 		require.Equal(t, Identity{}, srv.Identity(cookieRequest(session)))
+	})
+}
+
+// TestBackBeforeTheCookies: a tab that comes back with its old cookies, because its browser has not stored the new
+// ones yet, is nobody and is sent away again; later it may stay, as nobody.
+func TestBackBeforeTheCookies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, ch := chatServer(t, newApp())
+		site := siotest.Serve(t, siotest.Memory, srv)
+		old := []string{inSession("s"), asUser("u")}
+		require.NoError(t, srv.LogOut(httptest.NewRecorder(), cookieRequest(old...)))
+
+		early := dial(t, site, "websocket", old...)
+		early.Connect(chatNamespace, nil)
+		require.Zero(t, srv.CurrentSessions().Len()+srv.LoggedInSessions().Len())
+		require.Equal(t, siotest.ReasonCloseFrame, early.Engine.AwaitClosed())
+
+		time.Sleep(socketio.Settling)
+		late := dial(t, site, "websocket", old...).Connect(chatNamespace, nil)
+		time.Sleep(5 * time.Second)
+		late.Barrier()
+		require.Equal(t, 1, ch.Len())
+		require.Zero(t, srv.CurrentSessions().Len()+srv.LoggedInSessions().Len())
 	})
 }
 

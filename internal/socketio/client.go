@@ -21,6 +21,7 @@ type client struct {
 	identity  Identity // whom it counts as: presented, or nobody if that was given up before
 	handshake any
 	lastAck   atomic.Uint64
+	again     *time.Timer // for one who came before its browser had the new cookies
 
 	mu    sync.Mutex // guards what follows
 	slots []slot
@@ -46,13 +47,16 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 		return nil, err
 	}
 	c := &client{server: s, session: session, presented: id, handshake: handshake}
-	s.registry.admit(c)
+	since, retired := s.registry.admit(c)
 	if s.opts.RequireSession && c.identity.Session == "" {
 		s.registry.forget(c)
 		return nil, errNoSession
 	}
 	s.activity.begin()
 	c.timer = time.AfterFunc(s.opts.ConnectTimeout, func() { session.Close(engineio.ForcedClose) })
+	if retired && time.Since(since) < Settling {
+		c.again = time.AfterFunc(comeAgain, func() { session.Close(IdentityChanged) })
+	}
 	return c, nil
 }
 
@@ -63,6 +67,9 @@ func (c *client) Admits(r *http.Request) bool { return c.server.opts.Admits(r, c
 func (c *client) Closed(reason Reason) {
 	defer c.server.activity.end()
 	c.timer.Stop()
+	if c.again != nil {
+		c.again.Stop()
+	}
 	c.mu.Lock()
 	c.gone = true
 	slots := c.slots

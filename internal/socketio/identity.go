@@ -14,6 +14,14 @@ type retirement struct{ since, until time.Time }
 
 const maxRetired = 1 << 16
 
+// Settling is how long after an identity was given up a browser may be without the
+// cookies of the new one. A client that comes with the old ones in that time is
+// nobody, and is sent away after comeAgain, to come back with the new ones.
+const (
+	Settling  = 30 * time.Second
+	comeAgain = time.Second
+)
+
 func (t *retired) init() { t.ids = make(map[string]retirement) }
 
 func (t *retired) add(id string, until time.Time) {
@@ -36,11 +44,12 @@ func (t *retired) since(id string) (time.Time, bool) {
 }
 
 // admit enters a connection under its identity. One that comes with a retired
-// session id is nobody.
-func (r *registry) admit(c *client) {
+// session id is nobody; admit tells so, and since when it is retired.
+func (r *registry) admit(c *client) (since time.Time, retired bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, retired := r.retired.since(c.presented.Session); !retired {
+	since, retired = r.retired.since(c.presented.Session)
+	if !retired {
 		c.identity = c.presented
 	}
 	for k := Session; k < kinds; k++ {
@@ -48,6 +57,7 @@ func (r *registry) admit(c *client) {
 			addTo(r.clients[k], id, c)
 		}
 	}
+	return since, retired
 }
 
 func (r *registry) forget(c *client) {
