@@ -3,9 +3,10 @@
 // heartbeats and bounded queues. It carries messages and knows nothing of what
 // they mean; package socketio does.
 //
-// Lock order: Engine.mu, Session.mu and wheel.mu are leaves. None is held while
-// a Handler runs, and no two of them are held together, except that Session.mu
-// may be held while a wheel entry is scheduled.
+// Lock order: Session.inbound, then Session.mu, then wheel.mu or flushList.mu.
+// Engine.mu is never held together with another. Only Session.inbound, which
+// keeps the messages of a session apart, is held while a Handler runs or
+// something is written.
 package engineio
 
 import (
@@ -60,7 +61,8 @@ type Handler interface {
 	// returns, and may be modified. Message must not block on user code. An error
 	// ends the session with ParseError.
 	Message(data []byte, binary bool) error
-	// Closed is called once, after which no Message begins. It must not block.
+	// Closed is called once. A Message that had begun may still be running then;
+	// no other one follows. It must not block.
 	Closed(reason Reason)
 }
 
@@ -68,7 +70,7 @@ type Handler interface {
 // trusted: whoever takes them from a user checks them.
 type Options struct {
 	PingInterval   time.Duration
-	PingTimeout    time.Duration // also the longest a write may make no progress
+	PingTimeout    time.Duration // also how long a write may go without progress
 	UpgradeTimeout time.Duration
 	MaxPayload     int // bytes in one message, or in one polling request
 	MaxQueue       int // bytes waiting for one client
@@ -95,7 +97,8 @@ type Engine struct {
 	mu       sync.RWMutex // guards what follows
 	sessions map[string]*Session
 	links    map[*link]struct{}
-	closing  bool
+	closing  bool          // no session is opened any more
+	cut      bool          // nor any WebSocket
 	idle     chan struct{} // closed when a closing engine has nothing left
 }
 
@@ -183,10 +186,16 @@ func (e *Engine) forget(s *Session) {
 	e.checkIdle()
 }
 
+// addLink enters a WebSocket that was just taken over. After Close it is too late
+// for that.
 func (e *Engine) addLink(l *link) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.links[l] = struct{}{}
+	late := e.cut
+	e.mu.Unlock()
+	if late {
+		cut(l.conn)
+	}
 }
 
 func (e *Engine) forgetLink(l *link) {
@@ -208,7 +217,8 @@ func (e *Engine) checkIdle() {
 }
 
 // Shutdown refuses new sessions and closes the live ones, telling each client,
-// and returns when all have gone or, with ctx's error, when ctx ends.
+// and returns when all have gone and their handlers know it or, with ctx's error,
+// when ctx ends.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	e.mu.Lock()
 	e.closing = true
@@ -234,7 +244,8 @@ func (e *Engine) Close() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = e.Shutdown(ctx) // tells whom it can without waiting
-	e.mu.RLock()
+	e.mu.Lock()
+	e.cut = true
 	sessions := make([]*Session, 0, len(e.sessions))
 	for _, s := range e.sessions {
 		sessions = append(sessions, s)
@@ -243,12 +254,12 @@ func (e *Engine) Close() {
 	for l := range e.links {
 		links = append(links, l)
 	}
-	e.mu.RUnlock()
+	e.mu.Unlock()
 	for _, s := range sessions {
-		s.endLinger()
+		s.left()
 	}
 	for _, l := range links {
-		_ = l.conn.Close()
+		cut(l.conn)
 	}
 }
 

@@ -21,6 +21,11 @@ const workerShare = 32
 
 func (f *flushList) add(links []*link) {
 	f.mu.Lock()
+	if f.head > len(f.links)/2 { // a list that is never quite empty would grow for ever
+		n := copy(f.links, f.links[f.head:])
+		clear(f.links[n:])
+		f.links, f.head = f.links[:n], 0
+	}
 	f.links = append(f.links, links...)
 	start := (len(f.links) - f.head + workerShare - 1) / workerShare
 	start = min(start, runtime.GOMAXPROCS(0)) - f.workers

@@ -20,14 +20,16 @@ const maxFrameHeader = 10
 
 // The status codes of a Close frame, RFC 6455 section 7.4.1.
 const (
-	statusNormal     = uint16(ws.StatusNormalClosure)
-	statusProtocol   = uint16(ws.StatusProtocolError)
-	statusNotUTF8    = uint16(ws.StatusInvalidFramePayloadData)
-	statusTooBig     = uint16(ws.StatusMessageTooBig)
-	statusPolicy     = uint16(ws.StatusPolicyViolation)
-	statusGoingAway  = uint16(ws.StatusGoingAway)
-	statusCloseBytes = 2
+	statusNormal    = uint16(ws.StatusNormalClosure)
+	statusProtocol  = uint16(ws.StatusProtocolError)
+	statusNotUTF8   = uint16(ws.StatusInvalidFramePayloadData)
+	statusTooBig    = uint16(ws.StatusMessageTooBig)
+	statusPolicy    = uint16(ws.StatusPolicyViolation)
+	statusGoingAway = uint16(ws.StatusGoingAway)
 )
+
+// statusBytes is how many bytes of a Close frame's payload are its status.
+const statusBytes = 2
 
 type opcode = ws.OpCode
 
@@ -77,7 +79,7 @@ func takeOver(w http.ResponseWriter, r *http.Request, timeout time.Duration) (ne
 	if err != nil {
 		return nil, nil, errNotHijacked
 	}
-	_, _, _, err = ws.HTTPUpgrader{Timeout: timeout}.Upgrade(r, hijacked{w, conn, rw})
+	_, _, _, err = ws.HTTPUpgrader{Timeout: timeout}.Upgrade(plainUpgrade(r), hijacked{w, conn, rw})
 	if err != nil {
 		_ = conn.Close()
 		return nil, nil, err
@@ -88,6 +90,21 @@ func takeOver(w http.ResponseWriter, r *http.Request, timeout time.Duration) (ne
 		early = bytes.Clone(peeked)
 	}
 	return conn, early, nil
+}
+
+// plainUpgrade is the request in the one form that the upgrader takes. It looks at
+// the first header line of a name only, for instance, and refuses in a way of its
+// own what checkUpgrade passed.
+func plainUpgrade(r *http.Request) *http.Request {
+	return &http.Request{
+		Method: http.MethodGet, ProtoMajor: 1, ProtoMinor: 1, Host: "any",
+		Header: http.Header{
+			"Connection":            {"Upgrade"},
+			"Upgrade":               {"websocket"},
+			"Sec-Websocket-Key":     r.Header["Sec-Websocket-Key"],
+			"Sec-Websocket-Version": {"13"},
+		},
+	}
 }
 
 var errNotHijacked = errors.New("the ResponseWriter cannot be hijacked")
@@ -153,7 +170,8 @@ func (s *headerScratch) parse(p []byte, fragmented bool) (frameHeader, error) {
 // unmask undoes the masking of a payload of which offset bytes came before p.
 func unmask(p []byte, mask [4]byte, offset int) { ws.Cipher(p, mask, offset) }
 
-func appendTextHeader(dst []byte, length int) []byte   { return appendHeader(dst, ws.OpText, length) }
+func appendTextHeader(dst []byte, length int) []byte { return appendHeader(dst, ws.OpText, length) }
+
 func appendBinaryHeader(dst []byte, length int) []byte { return appendHeader(dst, ws.OpBinary, length) }
 
 func appendHeader(dst []byte, op ws.OpCode, length int) []byte {
@@ -176,7 +194,7 @@ func appendControl(dst []byte, op opcode, payload []byte) []byte {
 }
 
 func appendClose(dst []byte, status uint16) []byte {
-	var payload [statusCloseBytes]byte
+	var payload [statusBytes]byte
 	binary.BigEndian.PutUint16(payload[:], status)
 	return appendControl(dst, ws.OpClose, payload[:])
 }
@@ -189,5 +207,5 @@ func checkClose(payload []byte) error {
 	case 1:
 		return errors.New("a close status of one byte")
 	}
-	return ws.CheckCloseFrameData(ws.StatusCode(binary.BigEndian.Uint16(payload)), string(payload[statusCloseBytes:]))
+	return ws.CheckCloseFrameData(ws.StatusCode(binary.BigEndian.Uint16(payload)), string(payload[statusBytes:]))
 }

@@ -3,7 +3,9 @@ package engineio
 import "time"
 
 // The heartbeat: a ping goes out every PingInterval, whatever else is sent, and
-// its pong must be here PingTimeout after it was due.
+// its pong must be here PingTimeout after it was due. While a handler stalls the
+// pong may stand behind what is not read, so its deadline is suspended; the pings
+// still go out, because the client gives up without them.
 // https://github.com/socketio/engine.io-protocol#heartbeat
 
 // beat is called by the wheel with the sessions whose deadline has come.
@@ -29,22 +31,31 @@ func (s *Session) pingIfDue() bool {
 		return false
 	}
 	now := s.engine.now()
-	ping := !s.awaitingPong && now >= s.deadline
-	switch {
-	case ping:
+	ping := now >= s.pingDue
+	if ping {
 		// Counting from when it was due keeps the client's time and ours together;
 		// after a long sleep of the machine the client still gets its whole time.
 		const lateness = time.Second
-		if now-s.deadline > lateness {
-			s.deadline = now
+		if now-s.pingDue > lateness {
+			s.pingDue = now
 		}
-		s.awaitingPong = true
-		s.deadline += s.engine.opts.PingTimeout
-	case s.awaitingPong && s.resume != nil:
-		s.deadline = now + s.engine.opts.PingTimeout // suspended: see awaitRoom
+		if s.pongDue == 0 {
+			s.pongDue = s.pingDue + s.engine.opts.PingTimeout
+		}
+		s.pingDue += s.engine.opts.PingInterval
 	}
-	s.engine.beats.schedule(s, s.deadline)
+	s.schedule()
 	return ping
+}
+
+// schedule has the wheel look at the session when there is something to do. It
+// needs s.mu.
+func (s *Session) schedule() {
+	next := s.pingDue
+	if s.pongDue != 0 {
+		next = min(next, s.pongDue)
+	}
+	s.engine.beats.schedule(s, next)
 }
 
 // expired reports whether the pong is overdue. Requests ask it too, so that a
@@ -52,16 +63,25 @@ func (s *Session) pingIfDue() bool {
 func (s *Session) expired() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state == open && s.awaitingPong && s.resume == nil && s.engine.now() >= s.deadline
+	return s.state == open && s.pongDue != 0 && s.resume == nil && s.engine.now() >= s.pongDue
+}
+
+// extendPong gives a client that was not read from its whole time again. It needs
+// s.mu.
+func (s *Session) extendPong() {
+	if s.pongDue == 0 {
+		return
+	}
+	s.pongDue = max(s.pongDue, s.engine.now()+s.engine.opts.PingTimeout)
+	s.schedule()
 }
 
 func (s *Session) pong() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.awaitingPong || s.state != open {
+	if s.pongDue == 0 || s.state != open {
 		return
 	}
-	s.awaitingPong = false
-	s.deadline += s.engine.opts.PingInterval - s.engine.opts.PingTimeout
-	s.engine.beats.schedule(s, s.deadline)
+	s.pongDue = 0
+	s.schedule()
 }

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"os"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // errorCode is the code in the body of an HTTP error, which clients act upon:
@@ -33,11 +36,44 @@ func refuse(w http.ResponseWriter, status int, code errorCode, text string) {
 		Code    errorCode `json:"code"`
 		Message string    `json:"message"`
 	}{code, text}) // cannot fail
+	_ = reply(w, status, "application/json", body, refusalPatience) // whoever asked may be gone
+}
+
+// refusalPatience is how long the writing of a refusal may take.
+const refusalPatience = 5 * time.Second
+
+const textPlain = "text/plain; charset=UTF-8"
+
+// reply writes an answer. The site's own write deadline may have been lifted to
+// wait for it; what counts here is progress: an error that is
+// os.ErrDeadlineExceeded says that there was none for so long.
+func reply(w http.ResponseWriter, status int, contentType string, body []byte, patience time.Duration) error {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // whoever asked may be gone
+	rc := http.NewResponseController(w)
+	for len(body) > 0 {
+		n := min(len(body), writeChunk)
+		by := time.Now().Add(patience)
+		_ = rc.SetWriteDeadline(by)
+		_, err := w.Write(body[:n])
+		if err == nil {
+			err = rc.Flush()
+		}
+		switch {
+		case err == nil, errors.Is(err, http.ErrNotSupported):
+		case !time.Now().Before(by): // HTTP/2 reports a closed stream
+			return os.ErrDeadlineExceeded
+		default:
+			return err
+		}
+		body = body[n:]
+	}
+	// A deadline that is left would hold for later requests on this connection.
+	_ = rc.SetWriteDeadline(time.Time{})
+	return nil
 }
 
 // query is what the query string of a request says to an engine.
@@ -124,7 +160,7 @@ func (e *Engine) find(r *http.Request, q query) *Session {
 		return nil
 	}
 	s := e.session(q.sid.value)
-	if s == nil || !s.handler.Admits(r) {
+	if s == nil || !s.admits(r) {
 		return nil
 	}
 	if s.expired() {

@@ -29,11 +29,12 @@ type link struct {
 	control  []byte // frames that go out ahead of messages
 	inflight int    // bytes of messages in the write under way
 	writing  bool
-	stuck    bool // the socket is full, or may be
-	probed   bool // 2probe has come
-	closing  bool // nothing but the queue and a Close frame goes out any more
-	saidBye  bool // our Close frame is going out or went out
-	heardBye bool // the client's came in
+	stuck    bool          // the socket is full, or may be
+	probed   bool          // 2probe has come
+	closing  bool          // nothing but the queue and a Close frame goes out any more
+	closeBy  time.Duration // when that must be done, on the engine's clock
+	saidBye  bool          // our Close frame is going out or went out
+	heardBye bool          // the client's came in
 	status   uint16
 	giveUp   *time.Timer // of the upgrade
 }
@@ -60,13 +61,17 @@ func (b *batch) release() {
 	*b = batch{}
 }
 
+// writesPerTurn is how often a link is written to before others have their turn:
+// a fast producer and a fast client must not keep who flushes to themselves.
+const writesPerTurn = 8
+
 // flush writes what waits. The caller has claimed the link.
 func (l *link) flush() {
 	if l.raw == nil {
 		go l.drain(batch{})
 		return
 	}
-	for {
+	for range writesPerTurn {
 		b, more := l.take()
 		if !more {
 			return
@@ -87,30 +92,35 @@ func (l *link) flush() {
 		}
 		b.release()
 	}
+	l.session.engine.flush.add([]*link{l})
 }
 
 // drain writes b and then what waits, blocking, until nothing is left.
 func (l *link) drain(b batch) {
-	for {
-		if err := l.writeAll(b.bytes); err != nil {
-			b.release()
-			l.broken(err)
-			return
-		}
+	for more := true; more; b, more = l.take() {
+		err := l.writeAll(b.bytes)
 		b.release()
-		var more bool
-		if b, more = l.take(); !more {
+		if err != nil {
+			l.broken(err)
 			return
 		}
 	}
 }
 
+// writeChunk is what has to leave before a write deadline: a TLS record, within
+// which a timeout is final.
+const writeChunk = 16 << 10
+
 // writeAll writes p as long as it makes progress.
 func (l *link) writeAll(p []byte) error {
-	const chunk = 16 << 10 // a TLS record; a write that times out within one is final
+	if len(p) == 0 {
+		return nil
+	}
 	for len(p) > 0 {
-		_ = l.conn.SetWriteDeadline(time.Now().Add(l.patience()))
-		n, err := l.conn.Write(p[:min(len(p), chunk)])
+		l.session.mu.Lock()
+		l.setWriteDeadline()
+		l.session.mu.Unlock()
+		n, err := l.conn.Write(p[:min(len(p), writeChunk)])
 		p = p[n:]
 		if err != nil && (l.raw == nil || n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return err
@@ -119,13 +129,16 @@ func (l *link) writeAll(p []byte) error {
 	return l.conn.SetWriteDeadline(time.Time{})
 }
 
-func (l *link) patience() time.Duration {
-	l.session.mu.Lock()
-	defer l.session.mu.Unlock()
+// setWriteDeadline says how long the next write, or the one under way, may take.
+// It needs session.mu, so that a link that begins to close cannot be given the
+// longer time of one that does not.
+func (l *link) setWriteDeadline() {
+	e := l.session.engine
+	by := e.now() + e.opts.PingTimeout
 	if l.closing {
-		return closeLinger
+		by = min(e.now()+closeLinger, l.closeBy)
 	}
-	return l.session.engine.opts.PingTimeout
+	_ = l.conn.SetWriteDeadline(e.start.Add(by))
 }
 
 // take takes the next bytes to write from what waits. When nothing is left it
@@ -214,10 +227,11 @@ func (l *link) beginClose(status uint16) bool {
 	if l.closing {
 		return false
 	}
+	e := l.session.engine
 	l.closing, l.status = true, status
+	l.closeBy = e.now() + e.opts.PingTimeout // whatever progress is made
 	if l.writing {
-		// Whoever writes finishes, but does not wait as long as before.
-		_ = l.conn.SetWriteDeadline(time.Now().Add(closeLinger))
+		l.setWriteDeadline()
 		return false
 	}
 	l.writing = true
@@ -256,7 +270,16 @@ func (l *link) broken(err error) {
 		reason = WriteTimeout
 	}
 	l.lost(reason)
-	_ = l.conn.Close()
+	cut(l.conn)
+}
+
+// cut closes a connection that is of no more use, without the leave that TLS would
+// first take of the other side: that may have to wait.
+func cut(conn net.Conn) {
+	if over, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = over.NetConn()
+	}
+	_ = conn.Close()
 }
 
 // lost tells the session that this link is of no more use. Without a probing

@@ -6,7 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"strconv"
+	"os"
 	"time"
 	"unicode/utf8"
 )
@@ -35,35 +35,17 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	_ = rc.SetWriteDeadline(time.Time{})
 
 	p := &poller{wake: make(chan struct{}, 1)}
+	answer, probed := s.beginPoll(p)
 	var nudge <-chan time.Time
-	s.mu.Lock()
-	duplicate := s.poll != nil
-	if !duplicate {
-		s.poll = p
-		if s.probe != nil && s.probe.probed {
-			t := time.NewTimer(noopDelay)
-			defer t.Stop()
-			nudge = t.C
-		}
+	if probed {
+		t := time.NewTimer(noopDelay)
+		defer t.Stop()
+		nudge = t.C
 	}
-	s.mu.Unlock()
-	if duplicate {
-		s.end(TransportError, abruptly, statusNormal)
-		refuse(w, http.StatusBadRequest, codeBadRequest, textBadRequest)
-		return
-	}
-	for {
-		payload, answer := s.takePoll(p)
-		switch answer {
-		case pollPayload:
-			s.writePoll(w, rc, payload)
-			return
-		case pollUnknown:
-			refuse(w, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
-			return
-		case pollRefused:
-			refuse(w, http.StatusBadRequest, codeBadRequest, textBadRequest)
-			return
+	var payload []byte
+	for answer == pollWait {
+		if payload, answer = s.takePoll(p); answer != pollWait {
+			break
 		}
 		select {
 		case <-p.wake:
@@ -76,59 +58,79 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 			s.poll = nil
 			s.mu.Unlock()
 			s.end(TransportError, brokenly, statusNormal)
-			return
+			s.left()
+			answer = pollUnknown
 		}
+	}
+	switch answer {
+	case pollPayload:
+		s.writePoll(w, payload)
+	case pollFarewell:
+		s.writePoll(w, payload)
+		s.left()
+	case pollUnknown:
+		refuse(w, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
+	case pollDuplicate:
+		s.end(TransportError, abruptly, statusNormal)
+		refuse(w, http.StatusBadRequest, codeBadRequest, textBadRequest)
+	case pollRefused:
+		refuse(w, http.StatusBadRequest, codeBadRequest, textBadRequest)
 	}
 }
 
 type pollAnswer uint8
 
 const (
-	pollWait    pollAnswer = iota
-	pollPayload            // 200
-	pollRefused            // 400: the session does not poll any more
-	pollUnknown            // 400: there is no such session any more
+	pollWait      pollAnswer = iota
+	pollPayload              // 200
+	pollFarewell             // 200, and the session ends
+	pollRefused              // 400: the session does not poll any more
+	pollDuplicate            // 400: another poll waits, which ends the session
+	pollUnknown              // 400: there is no such session any more
 )
+
+// beginPoll makes p the poll of the session. It reports whether a WebSocket is
+// about to take over.
+func (s *Session) beginPoll(p *poller) (answer pollAnswer, probed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.link != nil:
+		return pollRefused, false
+	case s.poll != nil:
+		return pollDuplicate, false
+	}
+	s.poll = p
+	return pollWait, s.probe != nil && s.probe.probed
+}
 
 // takePoll returns what there is to say to a poll. Unless that is to wait, the
 // poll is over for the session.
 func (s *Session) takePoll(p *poller) ([]byte, pollAnswer) {
-	payload, answer, forget := s.takePollLocked(p)
-	if forget {
-		s.engine.forget(s)
-	}
-	return payload, answer
-}
-
-func (s *Session) takePollLocked(p *poller) (payload []byte, answer pollAnswer, forget bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.link != nil || p.refused {
+	if p.refused {
 		s.poll = nil
-		return nil, pollRefused, false
+		return nil, pollRefused
 	}
-	payload = s.takePayload()
-	if s.farewell != nil {
-		payload = appendPacket(payload, s.farewell)
+	payload, answer := s.takePayload(), pollPayload
+	switch {
+	case s.farewell != nil:
+		payload, answer = appendPacket(payload, s.farewell), pollFarewell
 		s.farewell = nil
-		forget = s.state == leaving
-		s.state = closed
 		if s.linger != nil {
 			s.linger.Stop()
 		}
-	}
-	switch {
 	case payload != nil:
-		answer = pollPayload
 	case s.state > open:
 		answer = pollUnknown
 	case p.noop:
-		payload, answer = appendPacket(nil, noopMessage), pollPayload
+		payload = appendPacket(nil, noopMessage)
 	default:
-		return nil, pollWait, false
+		return nil, pollWait
 	}
 	s.poll = nil
-	return payload, answer, forget
+	return payload, answer
 }
 
 // takePayload takes the whole queue as one payload, nil if it is empty. It needs
@@ -150,60 +152,51 @@ func appendPacket(payload []byte, m *Message) []byte {
 	return m.appendPayload(payload)
 }
 
-// writePoll sends the answer within a write deadline of its own.
-func (s *Session) writePoll(w http.ResponseWriter, rc *http.ResponseController, payload []byte) {
-	h := w.Header()
-	h.Set("Content-Type", "text/plain; charset=UTF-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(len(payload)))
-	_ = rc.SetWriteDeadline(time.Now().Add(s.engine.opts.PingTimeout))
-	_, err := w.Write(payload)
-	if err == nil {
-		if err = rc.Flush(); errors.Is(err, http.ErrNotSupported) {
-			err = nil
-		}
-	}
-	if err != nil { // what was in the answer is lost
+// writePoll sends the answer. What is in it is lost with it.
+func (s *Session) writePoll(w http.ResponseWriter, payload []byte) {
+	switch err := reply(w, http.StatusOK, textPlain, payload, s.engine.opts.PingTimeout); {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.end(WriteTimeout, brokenly, statusNormal)
+	case err != nil:
 		s.end(TransportError, brokenly, statusNormal)
-		return
 	}
-	// A deadline that is left would hold for later requests on this connection.
-	_ = rc.SetWriteDeadline(time.Time{})
 }
 
 // servePost takes the packets of a POST, in order, and answers when all of them
 // have been handed on.
 func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	overlap, over := s.posting, s.state != open || s.link != nil
-	if !overlap && !over {
+	over, upgraded, overlap := s.state != open, s.link != nil, s.posting
+	if !over && !upgraded {
 		s.posting = true
 	}
 	s.mu.Unlock()
+	status := http.StatusBadRequest
 	switch {
 	case over:
-		refuse(w, http.StatusBadRequest, codeBadRequest, textBadRequest)
+		refuse(w, status, codeUnknownSID, textUnknownSID)
 		return
+	case upgraded:
 	case overlap:
 		s.end(TransportError, abruptly, statusNormal)
-		refuse(w, http.StatusBadRequest, codeBadRequest, textBadRequest)
-		return
+	default:
+		status = s.takePost(w, r)
 	}
-	status := s.takePost(w, r)
-	s.mu.Lock()
-	s.posting = false
-	s.mu.Unlock()
 	if status != http.StatusOK {
 		refuse(w, status, codeBadRequest, textBadRequest)
 		return
 	}
-	w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = io.WriteString(w, "ok") // a client that is gone will not poll again
+	// A client that is gone will not poll again: no need to look at the error.
+	_ = reply(w, status, textPlain, []byte("ok"), s.engine.opts.PingTimeout)
 }
 
 // takePost reads and handles the payload, and returns the status to answer with.
 func (s *Session) takePost(w http.ResponseWriter, r *http.Request) int {
+	defer func() {
+		s.mu.Lock()
+		s.posting = false
+		s.mu.Unlock()
+	}()
 	if !isText(r.Header.Get("Content-Type")) {
 		s.end(ParseError, abruptly, statusNormal)
 		return http.StatusBadRequest
@@ -212,16 +205,15 @@ func (s *Session) takePost(w http.ResponseWriter, r *http.Request) int {
 	switch {
 	case errors.Is(err, errTooLarge):
 		s.end(ParseError, abruptly, statusNormal)
-		w.Header().Set("Connection", "close") // rather than read on to use it again
+		if r.ProtoMajor == 1 { // rather than read on to use the connection again
+			w.Header().Set("Connection", "close")
+		}
 		return http.StatusRequestEntityTooLarge
 	case err != nil:
 		s.end(TransportError, abruptly, statusNormal)
 		return http.StatusBadRequest
 	}
-	s.inbound.Lock()
-	err = s.receivePayload(payload)
-	s.inbound.Unlock()
-	switch {
+	switch err = s.receivePayload(payload); {
 	case errors.Is(err, errClientClose):
 		s.end(TransportClose, byClient, statusNormal)
 	case err != nil:
@@ -245,6 +237,9 @@ func isText(contentType string) bool {
 
 var errTooLarge = errors.New("polling payload above MaxPayload")
 
+// maxForesight is how much room a POST gets before its bytes have come.
+const maxForesight = 64 << 10
+
 // readPost reads the body, for which a client has no longer than to answer a
 // ping.
 func (s *Session) readPost(w http.ResponseWriter, r *http.Request) ([]byte, error) {
@@ -255,8 +250,8 @@ func (s *Session) readPost(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(s.engine.opts.PingInterval + s.engine.opts.PingTimeout))
 	var body bytes.Buffer
-	if r.ContentLength > 0 {
-		body.Grow(int(r.ContentLength) + bytes.MinRead)
+	if r.ContentLength > 0 { // which is only what the client says
+		body.Grow(int(min(r.ContentLength, maxForesight)) + bytes.MinRead)
 	}
 	n, err := body.ReadFrom(io.LimitReader(r.Body, limit+1))
 	switch {
@@ -274,6 +269,8 @@ func (s *Session) readPost(w http.ResponseWriter, r *http.Request) ([]byte, erro
 // receivePayload handles the packets of a polling payload one after another.
 // https://github.com/socketio/engine.io-protocol#http-long-polling-1
 func (s *Session) receivePayload(payload []byte) error {
+	s.inbound.Lock()
+	defer s.inbound.Unlock()
 	if !utf8.Valid(payload) {
 		return errPacket
 	}

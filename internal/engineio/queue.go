@@ -11,7 +11,15 @@ const keptQueue = 16 // messages for which an empty queue keeps room
 
 func (q *outQueue) len() int { return len(q.messages) - q.head }
 
-func (q *outQueue) push(m *Message) { q.messages = append(q.messages, m) }
+func (q *outQueue) push(m *Message) {
+	if len(q.messages) == cap(q.messages) && q.head > len(q.messages)/2 {
+		// A queue that is never quite empty would grow for ever behind its head.
+		n := copy(q.messages, q.messages[q.head:])
+		clear(q.messages[n:])
+		q.messages, q.head = q.messages[:n], 0
+	}
+	q.messages = append(q.messages, m)
+}
 
 func (q *outQueue) first() *Message { return q.messages[q.head] }
 

@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"net/http"
 	"sync"
 	"time"
 )
@@ -10,7 +11,7 @@ type state uint8
 const (
 	opening state = iota // Options.Open has not returned
 	open
-	leaving // over for the handler; a poll may still fetch the farewell
+	leaving // over for the handler; a poll is about to take the farewell, or may come for it
 	closed
 )
 
@@ -36,6 +37,8 @@ type Session struct {
 
 	mu      sync.Mutex // guards what follows, and the write side of the links
 	state   state
+	told    bool // Handler.Closed has returned
+	posting bool // a POST is being handled
 	handler Handler
 	reason  Reason
 
@@ -46,15 +49,14 @@ type Session struct {
 	queued int // bytes in queue and on their way into the socket
 
 	poll     *poller  // the GET that waits
-	posting  bool     // a POST is being handled
 	farewell *Message // what the next poll gets while leaving
 	linger   *time.Timer
 
 	held   int           // bytes that wait for handlers
 	resume chan struct{} // non-nil while reading has stopped; closed to go on
 
-	deadline     time.Duration // when the pong must be here, or the next ping goes out
-	awaitingPong bool
+	pingDue time.Duration // when the next ping goes out
+	pongDue time.Duration // when the pong must be here; 0 if none is awaited
 }
 
 // ID is the secret "sid" of the session.
@@ -81,10 +83,18 @@ func (s *Session) start(h Handler) error {
 		return ErrClosed
 	}
 	s.state = open
-	s.deadline = s.engine.now() + s.engine.opts.PingInterval
-	s.engine.beats.schedule(s, s.deadline)
+	s.pingDue = s.engine.now() + s.engine.opts.PingInterval
+	s.schedule()
 	s.mu.Unlock()
 	return nil
+}
+
+// admits reports whether r comes from whoever opened the session.
+func (s *Session) admits(r *http.Request) bool {
+	s.mu.Lock()
+	h := s.handler
+	s.mu.Unlock()
+	return h != nil && h.Admits(r)
 }
 
 // Close ends the session by closing its transport, so that the client knows at
@@ -126,16 +136,16 @@ func (s *Session) end(reason Reason, how manner, status uint16) {
 	case how != brokenly:
 		write = current.beginClose(status)
 	}
-	forget := s.state == closed
 	s.mu.Unlock()
 
 	s.engine.beats.remove(s)
-	if forget {
-		s.engine.forget(s)
-	}
-	if handler != nil {
+	if handler != nil { // otherwise start tells it
 		handler.Closed(reason)
+		s.mu.Lock()
+		s.told = true
+		s.mu.Unlock()
 	}
+	s.forget()
 	if probe != nil {
 		probe.close(statusNormal)
 	}
@@ -143,44 +153,52 @@ func (s *Session) end(reason Reason, how manner, status uint16) {
 	case write:
 		current.flush()
 	case current != nil && how == brokenly:
-		_ = current.conn.Close()
+		cut(current.conn)
 	}
 }
 
 // sayFarewell prepares the last answer to a polling client: to the poll that
 // waits, or else to one that comes in time. It needs s.mu.
 func (s *Session) sayFarewell(how manner) {
-	s.farewell = closeMessage
-	linger := closeLinger
+	last, linger := closeMessage, closeLinger
 	switch how {
 	case byClient:
-		s.farewell = noopMessage
-		linger = leaveLinger
+		last, linger = noopMessage, leaveLinger
 	case abruptly, brokenly:
 		linger = 0
 	}
-	if s.poll != nil {
+	switch {
+	case s.poll != nil: // until it is answered
 		s.poll.signal()
+	case linger > 0 && s.handler != nil:
+		s.linger = time.AfterFunc(linger, s.left)
+	default:
 		return
 	}
-	if linger > 0 && s.handler != nil {
-		s.state = leaving
-		s.linger = time.AfterFunc(linger, s.endLinger)
-	}
+	s.state, s.farewell = leaving, last
 }
 
-// endLinger gives up waiting for a poll that would fetch the farewell.
-func (s *Session) endLinger() {
+// left ends the wait for a poll that fetches the farewell: it was answered, or
+// there will be none.
+func (s *Session) left() {
 	s.mu.Lock()
 	if s.linger != nil {
 		s.linger.Stop()
 	}
-	was := s.state
-	if was == leaving {
+	if s.state == leaving {
 		s.state = closed
 	}
 	s.mu.Unlock()
-	if was == leaving {
+	s.forget()
+}
+
+// forget takes the session out of the engine's table when nothing of it is left to
+// wait for.
+func (s *Session) forget() {
+	s.mu.Lock()
+	gone := s.state == closed && s.told
+	s.mu.Unlock()
+	if gone {
 		s.engine.forget(s)
 	}
 }
@@ -203,9 +221,7 @@ func (s *Session) Release(n int) {
 	}
 	close(s.resume)
 	s.resume = nil
-	if s.awaitingPong { // it may stand behind what was not read
-		s.deadline = s.engine.now() + s.engine.opts.PingTimeout
-	}
+	s.extendPong()
 }
 
 // awaitRoom returns when what waits for handlers is below the bound again, or the

@@ -34,16 +34,28 @@ func (e *Engine) upgrade(w http.ResponseWriter, r *http.Request, s *Session) {
 	taken := s.state != open || s.link != nil || s.probe != nil
 	if !taken {
 		s.probe = l
-		l.giveUp = time.AfterFunc(e.opts.UpgradeTimeout, func() {
-			l.lost(TransportClose)
-			l.close(statusNormal)
-		})
+		l.giveUp = time.AfterFunc(e.opts.UpgradeTimeout, l.abandon)
 	}
 	s.mu.Unlock()
 	if taken {
 		l.close(statusNormal)
 	}
 	go l.read(early)
+}
+
+// abandon closes a probing link whose client takes too long. One that carries the
+// session by now stays.
+func (l *link) abandon() {
+	s := l.session
+	s.mu.Lock()
+	probes := s.probe == l
+	if probes {
+		s.probe = nil
+	}
+	s.mu.Unlock()
+	if probes {
+		l.close(statusNormal)
+	}
 }
 
 // receiveProbe handles a text packet of a probing WebSocket.

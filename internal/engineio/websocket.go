@@ -59,7 +59,7 @@ var (
 // feed takes the next bytes, which it may modify, and hands every message and
 // control frame that they complete to l.
 func (r *frameReader) feed(p []byte, scratch *headerScratch, l *link) error {
-	for {
+	for !l.deaf {
 		if !r.inFrame {
 			n, err := r.feedHeader(p, scratch, l.session.engine.opts.MaxPayload)
 			if err != nil || !r.inFrame {
@@ -77,6 +77,7 @@ func (r *frameReader) feed(p []byte, scratch *headerScratch, l *link) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // feedHeader takes bytes up to the end of a frame header and returns how many. If
@@ -151,9 +152,12 @@ func (r *frameReader) feedPayload(chunk []byte, l *link) error {
 // read feeds the link with early and then with what its connection brings, until
 // it ends.
 func (l *link) read(early []byte) {
-	buf := readBuffers.Get().(*readBuffer)
-	alive := l.feed(buf, early)
-	readBuffers.Put(buf)
+	alive := true
+	if len(early) > 0 {
+		buf := readBuffers.Get().(*readBuffer)
+		alive = l.feed(buf, early)
+		readBuffers.Put(buf)
+	}
 	var err error
 	switch {
 	case !alive:

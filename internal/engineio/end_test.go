@@ -1,0 +1,246 @@
+package engineio
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// Shutdown tells every client, returns when all have gone, and lets nobody in.
+func TestShutdown(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		var clients []*siotest.Engine
+		for i := range 30 {
+			client, _ := h.connect(siotest.Options{Transport: []string{"polling", "websocket", "upgrade"}[i%3]})
+			clients = append(clients, client)
+		}
+		pending, _ := h.connect(siotest.Options{})
+		pending.Probe()
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		require.NoError(t, h.Shutdown(ctx))
+		for _, p := range h.peers {
+			require.False(t, p.live(), "Shutdown returned before the handler knew")
+			require.Equal(t, ServerShutdown, p.ended())
+		}
+		for i, client := range clients {
+			want := siotest.ReasonCloseFrame
+			if i%3 == 0 {
+				want = siotest.ReasonClosePacket
+			}
+			require.Equal(t, want, client.AwaitClosed())
+		}
+		for _, transport := range []string{"polling", "websocket"} {
+			a := h.do("GET", "/?EIO=4&transport="+transport, "", upgradeHeaders...)
+			requireError(t, a, http.StatusServiceUnavailable, codeForbidden)
+		}
+		require.NoError(t, h.Shutdown(ctx), "again")
+	})
+}
+
+func TestShutdownOfAnIdleEngine(t *testing.T) {
+	h := newHost(t, nil)
+	require.NoError(t, h.Shutdown(t.Context()))
+	h.Close()
+}
+
+// A client that does not take its leave holds Shutdown up no longer than its
+// context says, and not at all once its time is over.
+func TestShutdownWithAClientThatDoesNotRead(t *testing.T) {
+	for _, transport := range []string{"websocket", "polling"} {
+		t.Run(transport, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := serve(t, siotest.Memory, nil)
+				client, p := h.connect(siotest.Options{Transport: transport, ReadBuffer: 1 << 10})
+				synctest.Wait()
+				client.Pause()
+				require.NoError(t, p.Send(NewText(make([]byte, 1<<19))))
+				synctest.Wait()
+				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				defer cancel()
+				begun := time.Now()
+				require.ErrorIs(t, h.Shutdown(ctx), context.DeadlineExceeded)
+				require.Equal(t, 100*time.Millisecond, time.Since(begun))
+				require.Equal(t, ServerShutdown, p.ended())
+				require.NoError(t, h.Shutdown(t.Context()))
+				require.LessOrEqual(t, time.Since(begun), h.opts.PingTimeout)
+			})
+		})
+	}
+}
+
+// Close waits for nobody.
+func TestCloseOfTheEngine(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		for i := range 12 {
+			client, p := h.connect(siotest.Options{Transport: []string{"polling", "websocket", "upgrade"}[i%3], ReadBuffer: 1 << 10})
+			if i < 6 {
+				client.Pause()
+				require.NoError(t, p.Send(NewText(make([]byte, 1<<19))))
+			}
+		}
+		h.Close()
+		for _, p := range h.peers {
+			require.Equal(t, ServerShutdown, p.ended())
+		}
+	})
+}
+
+// Sessions open, upgrade, talk and end while the engine is closed.
+func TestShutdownDuringTraffic(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					transport := []string{"polling", "websocket", "upgrade"}[i%3]
+					client, err := siotest.TryOpen(t.Context(), h.site, siotest.Options{Path: "/", Transport: transport})
+					if err != nil {
+						continue
+					}
+					client.Send("x")
+					client.Drop()
+				}
+			})
+		}
+		for range 50 {
+			h.next()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		require.NoError(t, h.Shutdown(ctx))
+		close(stop)
+		wg.Wait()
+		sessions, _ := h.counts()
+		require.Zero(t, sessions)
+	})
+}
+
+// However sessions end, nothing of them stays.
+func TestChurn(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		round := func() {
+			var wg sync.WaitGroup
+			for i := range 60 {
+				client, p := h.connect(siotest.Options{Transport: []string{"polling", "websocket", "upgrade"}[i%3]})
+				echoes(t, client)
+				if client.Transport() == "polling" {
+					h.awaitPoll(p) // between two polls only the heartbeat would miss it
+				}
+				wg.Go(func() {
+					switch i / 3 % 5 {
+					case 0:
+						client.Close()
+					case 1:
+						client.Drop()
+					case 2:
+						p.Close(ForcedClose)
+						<-client.Closed()
+					case 3:
+						client.SendPacket("9")
+						<-client.Closed()
+					case 4:
+						go p.Close(ForcedClose)
+						client.Close()
+					}
+					client.Drop()
+				})
+				h.mu.Lock()
+				h.peers = h.peers[:0]
+				h.mu.Unlock()
+			}
+			wg.Wait()
+			waitUntil(t, func() bool {
+				sessions, links := h.counts()
+				return sessions+links == 0
+			})
+		}
+		round()
+		before := runtime.NumGoroutine()
+		for range 3 {
+			round()
+		}
+		waitUntil(t, func() bool { return runtime.NumGoroutine() <= before+2 })
+		require.Zero(t, h.beats.count)
+	})
+}
+
+// On plain TCP an idle connection is one goroutine, which holds no buffer.
+func TestIdleConnectionIsOneGoroutine(t *testing.T) {
+	const connections = 500
+	h := serve(t, siotest.TCP, nil)
+	var conns []net.Conn
+	conn, _ := h.rawWebSocket(t)
+	conns = append(conns, conn)
+	waitUntil(t, func() bool { return !serving() }) // the HTTP server has let go of it
+	runtime.GC()
+	var before, after runtime.MemStats
+	goroutines := runtime.NumGoroutine()
+	runtime.ReadMemStats(&before)
+	for range connections {
+		conn, _ := h.rawWebSocket(t)
+		conns = append(conns, conn)
+	}
+	waitUntil(t, func() bool { return runtime.NumGoroutine() == goroutines+connections })
+	runtime.GC()
+	runtime.GC() // twice empties the pools
+	runtime.ReadMemStats(&after)
+	// Both ends and the test's own reader of 4 KiB. A read buffer would be 16 KiB more.
+	perConnection := int64(after.HeapAlloc+after.StackInuse-before.HeapAlloc-before.StackInuse) / connections
+	t.Logf("%d bytes a connection, both ends", perConnection)
+	require.Less(t, perConnection, int64(20<<10))
+	runtime.KeepAlive(conns)
+}
+
+// serving reports whether the HTTP server is still busy with a connection.
+func serving() bool {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	return bytes.Contains(stacks, []byte("net/http.(*conn).serve("))
+}
+
+// What a session and its link take at rest.
+func TestSessionsAreSmall(t *testing.T) {
+	require.LessOrEqual(t, unsafe.Sizeof(Session{}), uintptr(384))
+	require.LessOrEqual(t, unsafe.Sizeof(link{}), uintptr(352))
+	t.Logf("Session %d, link %d", unsafe.Sizeof(Session{}), unsafe.Sizeof(link{}))
+}
+
+// Close from everywhere at once tells the handler once.
+func TestConcurrentClose(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		for i := range 30 {
+			client, p := h.connect(siotest.Options{Transport: []string{"polling", "websocket", "upgrade"}[i%3]})
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() { p.Close(ForcedClose) })
+				wg.Go(func() { _ = p.Send(NewText([]byte("x"))) })
+			}
+			wg.Go(func() { client.SendPacket("9") })
+			wg.Wait()
+			p.ended()
+		}
+	})
+}

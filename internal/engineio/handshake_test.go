@@ -1,0 +1,133 @@
+package engineio
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+func TestHandshakeSaysWhatTheClientNeeds(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		a := h.do("GET", "/?EIO=4&transport=polling", "")
+		require.Equal(t, http.StatusOK, a.status)
+		require.Equal(t, "text/plain; charset=UTF-8", a.header.Get("Content-Type"))
+		require.Equal(t, "no-store", a.header.Get("Cache-Control"))
+		p := h.next()
+		require.Equal(t, `0{"sid":"`+p.ID()+`","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`, a.body)
+		require.Len(t, p.ID(), 24)
+		p.Close(ForcedClose)
+	})
+}
+
+func TestHandshakeOffersOnlyUpgradesThatWork(t *testing.T) {
+	for name, c := range map[string]struct {
+		served    []Transport
+		transport string
+		upgrades  []string
+	}{
+		"polling with WebSocket":    {[]Transport{Polling, WebSocket}, "polling", []string{"websocket"}},
+		"polling without WebSocket": {[]Transport{Polling}, "polling", []string{}},
+		"WebSocket":                 {[]Transport{Polling, WebSocket}, "websocket", []string{}},
+		"WebSocket alone":           {[]Transport{WebSocket}, "websocket", []string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := serve(t, siotest.Memory, func(o *Options) { o.Transports = c.served })
+			client, _ := h.connect(siotest.Options{Transport: c.transport})
+			require.Equal(t, c.upgrades, client.Handshake.Upgrades)
+			echoes(t, client)
+		})
+	}
+}
+
+func TestHandshakeIsRefusedOnATransportThatIsNotServed(t *testing.T) {
+	h := serve(t, siotest.Memory, func(o *Options) { o.Transports = []Transport{Polling} })
+	requireError(t, h.do("GET", "/?EIO=4&transport=websocket", "", upgradeHeaders...), 400, codeTransport)
+	client, _ := h.connect(siotest.Options{})
+	requireError(t, h.do("GET", "/?EIO=4&transport=websocket&sid="+client.Handshake.SID, "", upgradeHeaders...), 400, codeTransport)
+	echoes(t, client)
+
+	h = serve(t, siotest.Memory, func(o *Options) { o.Transports = []Transport{WebSocket} })
+	requireError(t, h.do("GET", "/?EIO=4&transport=polling", ""), 400, codeTransport)
+}
+
+func TestHandshakeThatTheHandlerRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		err    error
+		status int
+	}{
+		"because it is closed": {ErrClosed, http.StatusServiceUnavailable},
+		"for reasons unknown":  {errors.New("a secret"), http.StatusForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := serve(t, siotest.TCP, func(o *Options) {
+				o.Open = func(*Session, *http.Request) (Handler, error) { return nil, c.err }
+			})
+			for _, transport := range []string{"polling", "websocket"} {
+				a := h.do("GET", "/?EIO=4&transport="+transport, "", upgradeHeaders...)
+				requireError(t, a, c.status, codeForbidden)
+				require.NotContains(t, a.body, "secret")
+			}
+			sessions, links := h.counts()
+			require.Zero(t, sessions+links)
+		})
+	}
+}
+
+// What a handler sends before the handshake is answered stands behind the open
+// packet, and a close in it refuses the handshake.
+func TestHandshakeWithAHandlerThatActsAtOnce(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, func(o *Options) {
+			opened := o.Open
+			o.Open = func(s *Session, r *http.Request) (Handler, error) {
+				require.NoError(t, s.Send(NewText([]byte("first"))))
+				require.NoError(t, s.Send(NewText([]byte("second"))))
+				if r.Header.Get("Close") != "" {
+					s.Close(ForcedClose)
+					require.ErrorIs(t, s.Send(NewText([]byte("third"))), ErrClosed)
+				}
+				return opened(s, r)
+			}
+		})
+		for _, transport := range []string{"polling", "websocket"} {
+			client, _ := h.connect(siotest.Options{Transport: transport})
+			require.Equal(t, "first", client.Next().Text)
+			require.Equal(t, "second", client.Next().Text)
+
+			a := h.do("GET", "/?EIO=4&transport="+transport, "", append(upgradeHeaders, "Close", "1")...)
+			requireError(t, a, http.StatusServiceUnavailable, codeForbidden)
+			require.Equal(t, ForcedClose, h.next().ended())
+		}
+	})
+}
+
+// A packet in the same segment as the request for a WebSocket is not lost.
+func TestHandshakeWithPacketsBehindIt(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		for range 20 {
+			client, _ := h.connect(siotest.Options{Transport: "websocket", Early: []string{"4one", "4two"}})
+			require.Equal(t, "one", client.Next().Text)
+			require.Equal(t, "two", client.Next().Text)
+			echoes(t, client)
+			client.Close()
+		}
+	})
+}
+
+// A bad frame in that segment ends the session, and nothing else.
+func TestHandshakeWithABadPacketBehindIt(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		for range 20 {
+			client, p := h.connect(siotest.Options{Transport: "websocket", Early: []string{"9"}})
+			require.Equal(t, siotest.ReasonCloseFrame, client.AwaitClosed())
+			require.Equal(t, ParseError, p.ended())
+		}
+	})
+}

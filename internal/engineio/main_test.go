@@ -1,0 +1,232 @@
+package engineio
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// limit is how long a test waits for what must happen.
+const limit = 10 * time.Second
+
+// host is an Engine under test, on a network, and the sessions it has opened.
+type host struct {
+	*Engine
+	t    testing.TB
+	site *siotest.Site
+
+	// message is what handlers do with a message; nil echoes it.
+	message func(p *peer, data []byte, binary bool) error
+	admits  func(r *http.Request) bool // nil admits all
+
+	opened chan *peer
+
+	mu    sync.Mutex // guards peers
+	peers []*peer
+}
+
+// peer is the Handler of one session.
+type peer struct {
+	*Session
+	host   *host
+	closed chan Reason
+}
+
+func (p *peer) Admits(r *http.Request) bool { return p.host.admits == nil || p.host.admits(r) }
+
+func (p *peer) Message(data []byte, binary bool) error {
+	if p.host.message != nil {
+		return p.host.message(p, data, binary)
+	}
+	if binary {
+		return p.Send(NewBinary(data))
+	}
+	return p.Send(NewText(data))
+}
+
+func (p *peer) Closed(reason Reason) { p.closed <- reason }
+
+// ended waits for the end of the session and returns its reason.
+func (p *peer) ended() Reason {
+	p.host.t.Helper()
+	select {
+	case reason := <-p.closed:
+		p.closed <- reason
+		return reason
+	case <-time.After(2 * time.Minute): // in a bubble, where most wait for heartbeats
+		require.FailNow(p.host.t, "the session did not end")
+		return ""
+	}
+}
+
+// live reports whether the handler was not yet told of an end.
+func (p *peer) live() bool { return len(p.closed) == 0 }
+
+func testOptions() Options {
+	return Options{
+		PingInterval:   25 * time.Second,
+		PingTimeout:    20 * time.Second,
+		UpgradeTimeout: 10 * time.Second,
+		MaxPayload:     1_000_000,
+		MaxQueue:       1 << 20,
+		MaxInbound:     1 << 20,
+		Transports:     []Transport{Polling, WebSocket},
+		Logger:         slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+}
+
+// newHost makes an Engine. When the test ends nothing may be left of what it
+// opened, and each handler must have been told so.
+func newHost(t testing.TB, change func(*Options)) *host {
+	h := &host{t: t, opened: make(chan *peer, 1<<15)}
+	opts := testOptions()
+	opts.Open = func(s *Session, _ *http.Request) (Handler, error) {
+		p := &peer{Session: s, host: h, closed: make(chan Reason, 1)} // a second Closed would hang
+		h.mu.Lock()
+		h.peers = append(h.peers, p)
+		h.mu.Unlock()
+		h.opened <- p
+		return p, nil
+	}
+	if change != nil {
+		change(&opts)
+	}
+	h.Engine = New(opts)
+	t.Cleanup(h.settle)
+	return h
+}
+
+// settle waits until nothing is left.
+func (h *host) settle() {
+	h.t.Helper()
+	h.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	require.NoError(h.t, h.Shutdown(ctx), "sessions or connections are left")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range h.peers {
+		require.Len(h.t, p.closed, 1, "the handler was not told of the end")
+	}
+	require.Zero(h.t, h.beats.count, "heartbeats are left")
+}
+
+// serve runs an Engine on a network until the test ends.
+func serve(t testing.TB, n siotest.Network, change func(*Options)) *host {
+	t.Helper()
+	h := newHost(t, change)
+	h.site = siotest.Serve(t, n, h)
+	return h
+}
+
+// connect opens a connection and returns both ends.
+func (h *host) connect(o siotest.Options) (*siotest.Engine, *peer) {
+	h.t.Helper()
+	o.Path = "/"
+	client := siotest.Open(h.t, h.site, o)
+	return client, h.next()
+}
+
+// next is the session that was opened next.
+func (h *host) next() *peer {
+	h.t.Helper()
+	select {
+	case p := <-h.opened:
+		return p
+	case <-time.After(limit):
+		require.FailNow(h.t, "no session was opened")
+		return nil
+	}
+}
+
+func (h *host) counts() (sessions, links int) {
+	h.Engine.mu.RLock()
+	defer h.Engine.mu.RUnlock()
+	return len(h.sessions), len(h.links)
+}
+
+// waitUntil waits for a state that no event tells of. Unlike require.Eventually it
+// starts no goroutine, which tests that count them would count.
+func waitUntil(t testing.TB, state func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(limit); !state(); <-tick.C {
+		require.True(t, time.Now().Before(deadline), "it did not come to that")
+	}
+}
+
+// answer is an HTTP server's, read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do makes one request to the site, and requires exactly one answer.
+func (h *host) do(method, target, body string, header ...string) answer {
+	h.t.Helper()
+	var r io.Reader
+	if body != "" {
+		r = strings.NewReader(body)
+	}
+	req, err := http.NewRequest(method, h.site.URL+target, r)
+	require.NoError(h.t, err)
+	for pair := range slices.Chunk(header, 2) {
+		if pair[0] == "Host" {
+			req.Host = pair[1]
+			continue
+		}
+		req.Header.Add(pair[0], pair[1])
+	}
+	res, err := h.site.Client().Do(req)
+	require.NoError(h.t, err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	require.NoError(h.t, err)
+	return answer{res.StatusCode, res.Header, string(text)}
+}
+
+// requireError requires an error answer in the form that clients read.
+func requireError(t testing.TB, a answer, status int, code errorCode) {
+	t.Helper()
+	require.Equal(t, status, a.status, a.body)
+	require.Equal(t, "application/json", a.header.Get("Content-Type"))
+	require.Equal(t, "no-store", a.header.Get("Cache-Control"))
+	require.Contains(t, a.header.Values("Vary"), "Origin")
+	var body struct {
+		Code    *errorCode `json:"code"`
+		Message *string    `json:"message"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(a.body), &body), a.body)
+	require.NotNil(t, body.Code)
+	require.NotNil(t, body.Message)
+	require.Equal(t, code, *body.Code, a.body)
+	require.NotEmpty(t, *body.Message)
+}
+
+var upgradeHeaders = []string{
+	"Connection", "Upgrade", "Upgrade", "websocket",
+	"Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+// echoes requires that the connection still works both ways.
+func echoes(t testing.TB, client *siotest.Engine) {
+	t.Helper()
+	client.Send("still there?")
+	require.Equal(t, "still there?", client.Next().Text)
+}

@@ -1,0 +1,321 @@
+package engineio
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+func TestPollingCarriesSeveralPacketsInOnePayload(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		require.NoError(t, p.Send(NewText([]byte("héllo"))))
+		require.NoError(t, p.Send(NewBinary([]byte{0, 1, 2, 3})))
+		require.NoError(t, p.Send(NewMessage(4, func(dst []byte) []byte { return append(dst, "head"...) }, [][]byte{{1}, {}})))
+		status, payload := client.Poll()
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, "4héllo\x1ebAAECAw==\x1e4head\x1ebAQ==\x1eb", payload)
+
+		status, body := client.Post("4one\x1ebAAEC\x1e6\x1e4two")
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, "ok", body)
+		_, payload = client.Poll()
+		require.Equal(t, "4one\x1ebAAEC\x1e4two", payload)
+	})
+}
+
+func TestPollingKeepsAPollUntilThereIsSomething(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		client, p := h.connect(siotest.Options{})
+		for i := range 100 {
+			text := fmt.Sprint(i)
+			require.NoError(t, p.Send(NewText([]byte(text))))
+			require.Equal(t, text, client.Next().Text)
+		}
+	})
+}
+
+// Each of these ends the session, and the poll that waits is told.
+func TestPollingPayloadsThatEndTheSession(t *testing.T) {
+	for name, c := range map[string]struct{ payload, header string }{
+		"empty":                    {payload: ""},
+		"empty packet":             {payload: "4a\x1e"},
+		"open packet":              {payload: "0"},
+		"ping from the client":     {payload: "2"},
+		"upgrade packet":           {payload: "5"},
+		"type 7":                   {payload: "7"},
+		"type 8":                   {payload: "8"},
+		"type 9":                   {payload: "9x"},
+		"type not ASCII":           {payload: "é"},
+		"not UTF-8":                {payload: "4\xff"},
+		"base64 that is none":      {payload: "b***"},
+		"base64 without padding":   {payload: "bAQ"},
+		"refused by the handler":   {payload: "4bad"},
+		"binary Content-Type":      {payload: "4a", header: "application/octet-stream"},
+		"Content-Type in capitals": {payload: "4a", header: "Application/Octet-Stream"},
+		"malformed Content-Type":   {payload: "4a", header: ";"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := serve(t, siotest.TCP, nil)
+			h.message = func(_ *peer, data []byte, _ bool) error {
+				if string(data) == "bad" {
+					return errors.New("bad")
+				}
+				return nil
+			}
+			client, p := h.connect(siotest.Options{})
+			a := h.do("POST", "/?EIO=4&transport=polling&sid="+p.ID(), c.payload, "Content-Type", c.header)
+			requireError(t, a, http.StatusBadRequest, codeBadRequest)
+			require.Equal(t, ParseError, p.ended())
+			// The background poll either waited, and got "1", or came later.
+			if reason := client.AwaitClosed(); reason != siotest.ReasonClosePacket {
+				require.ErrorContains(t, client.Err(), textUnknownSID)
+			}
+			requireError(t, h.do("GET", "/?EIO=4&transport=polling&sid="+p.ID(), ""), http.StatusBadRequest, codeUnknownSID)
+		})
+	}
+}
+
+// A payload of 500,000 packets costs the memory of its bytes, and no goroutine.
+func TestPollingPayloadOfManyPackets(t *testing.T) {
+	h := newHost(t, nil)
+	s := h.bare(t)
+	payload := []byte(strings.Repeat("6\x1e", 500_000))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := s.receivePayload(payload)
+	runtime.ReadMemStats(&after)
+	require.ErrorIs(t, err, errPacket, "the last one is empty")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+}
+
+func TestPostAboveMaxPayload(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		for name, body := range map[string]io.Reader{
+			"by Content-Length": strings.NewReader("4" + strings.Repeat("a", 1000)),
+			"chunked":           io.MultiReader(strings.NewReader("4a\x1e4b\x1e"), strings.NewReader("4"+strings.Repeat("a", 1000))),
+		} {
+			t.Run(name, func(t *testing.T) {
+				h := serve(t, n, func(o *Options) { o.MaxPayload = 1000 })
+				h.message = func(*peer, []byte, bool) error {
+					t.Error("a part of a refused payload was dispatched")
+					return nil
+				}
+				client, p := h.connect(siotest.Options{})
+				res, err := h.site.Client().Post(client.URL("polling"), "text/plain", body)
+				require.NoError(t, err)
+				text, _ := io.ReadAll(res.Body)
+				res.Body.Close()
+				requireError(t, answer{res.StatusCode, res.Header, string(text)}, http.StatusRequestEntityTooLarge, codeBadRequest)
+				require.Equal(t, ParseError, p.ended())
+			})
+		}
+		t.Run("exactly", func(t *testing.T) {
+			h := serve(t, n, func(o *Options) { o.MaxPayload = 1000 })
+			client, _ := h.connect(siotest.Options{})
+			client.Send(strings.Repeat("a", 999))
+			require.Len(t, client.Next().Text, 999)
+		})
+	})
+}
+
+// The answer comes although no byte of the body was sent.
+func TestPostAboveMaxPayloadIsAnsweredWithoutItsBody(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		client, p := h.connect(siotest.Options{})
+		conn, err := h.site.Dial(t.Context())
+		require.NoError(t, err)
+		path := strings.TrimPrefix(client.URL("polling"), h.site.URL)
+		_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000001\r\n\r\n", path)
+		require.NoError(t, err)
+		all, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		require.True(t, bytes.HasPrefix(all, []byte("HTTP/1.1 413 ")), "%s", all)
+		require.Equal(t, 1, bytes.Count(all, []byte("HTTP/1.1")))
+		require.Equal(t, ParseError, p.ended())
+	})
+}
+
+func TestSecondPollEndsTheSession(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		client, p := h.connect(siotest.Options{})
+		h.awaitPoll(p)
+		requireError(t, h.do("GET", "/?EIO=4&transport=polling&sid="+p.ID(), ""), http.StatusBadRequest, codeBadRequest)
+		require.Equal(t, TransportError, p.ended())
+		require.Equal(t, siotest.ReasonClosePacket, client.AwaitClosed())
+		requireError(t, h.do("GET", "/?EIO=4&transport=polling&sid="+p.ID(), ""), http.StatusBadRequest, codeUnknownSID)
+	})
+}
+
+func TestOverlappingPostEndsTheSession(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		begun, goOn := make(chan struct{}), make(chan struct{})
+		h.message = func(*peer, []byte, bool) error {
+			close(begun)
+			<-goOn
+			return nil
+		}
+		client, p := h.connect(siotest.Options{})
+		client.Send("slow")
+		<-begun
+		defer close(goOn)
+		a := h.do("POST", "/?EIO=4&transport=polling&sid="+p.ID(), "4overlapping")
+		requireError(t, a, http.StatusBadRequest, codeBadRequest)
+		require.Equal(t, TransportError, p.ended())
+	})
+}
+
+func TestAbortedPollEndsTheSession(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		client, p := h.connect(siotest.Options{})
+		h.awaitPoll(p)
+		client.Drop()
+		require.Equal(t, TransportError, p.ended())
+		sessions, _ := h.counts()
+		require.Zero(t, sessions)
+	})
+}
+
+func TestClientClosesByPolling(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		status, _ := client.Post("4before\x1e1\x1e4after")
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, TransportClose, p.ended())
+		_, payload := client.Poll()
+		require.Equal(t, "4before\x1e6", payload)
+		status, _ = client.Poll()
+		require.Equal(t, http.StatusBadRequest, status)
+	})
+}
+
+// The noop for the client's close waits 100 ms for its poll, the server's close a
+// second; after that the session is unknown.
+func TestFarewellWaitsForAPoll(t *testing.T) {
+	for name, c := range map[string]struct {
+		end      func(*siotest.Engine, *peer)
+		farewell string
+		wait     time.Duration
+	}{
+		"client": {func(c *siotest.Engine, _ *peer) { c.Post("1") }, "6", leaveLinger},
+		"server": {func(_ *siotest.Engine, p *peer) { p.Close(ForcedClose) }, "4last\x1e1", closeLinger},
+		"broken": {func(c *siotest.Engine, _ *peer) { c.Post("9") }, "", 0},
+	} {
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, late %t", name, late), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					h := serve(t, siotest.Memory, nil)
+					client, p := h.connect(siotest.Options{ManualPoll: true})
+					if name == "server" {
+						require.NoError(t, p.Send(NewText([]byte("last"))))
+					}
+					c.end(client, p)
+					p.ended()
+					wait := c.wait - time.Millisecond
+					if late || wait < 0 {
+						wait = c.wait + time.Millisecond
+					}
+					time.Sleep(wait)
+					status, payload := client.Poll()
+					if late || c.farewell == "" {
+						require.Equal(t, http.StatusBadRequest, status)
+						require.Contains(t, payload, textUnknownSID)
+						return
+					}
+					require.Equal(t, http.StatusOK, status)
+					require.Equal(t, c.farewell, payload)
+					requireError(t, h.do("GET", "/?EIO=4&transport=polling&sid="+p.ID(), ""), http.StatusBadRequest, codeUnknownSID)
+				})
+			})
+		}
+	}
+}
+
+func TestServerClosesAPollingClient(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		client, p := h.connect(siotest.Options{})
+		require.NoError(t, p.Send(NewText([]byte("last"))))
+		p.Close(ServerShutdown)
+		require.Equal(t, "last", client.Next().Text)
+		require.Equal(t, siotest.ReasonClosePacket, client.AwaitClosed())
+		require.ErrorIs(t, p.Send(NewText([]byte("late"))), ErrClosed)
+		require.Equal(t, ServerShutdown, p.ended())
+	})
+}
+
+// While handlers are behind, a POST stays unanswered.
+func TestPollingBackPressure(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, func(o *Options) { o.MaxInbound = 100 })
+		taken := make(chan int, 10)
+		h.message = func(p *peer, data []byte, _ bool) error {
+			p.Hold(len(data))
+			taken <- len(data)
+			return nil
+		}
+		client, p := h.connect(siotest.Options{})
+		big := strings.Repeat("a", 101)
+		client.SendPackets("4a", "4"+big, "4last")
+		require.Equal(t, 1, <-taken)
+		require.Equal(t, 101, <-taken)
+		h.awaitStall(p)
+		require.Empty(t, taken)
+		p.Release(1)
+		p.Release(50)
+		h.awaitStall(p) // it goes on at half the bound only
+		p.Release(1)
+		require.Equal(t, 4, <-taken)
+		client.Flush()
+	})
+}
+
+// bare is a live session without a client.
+func (h *host) bare(t testing.TB) *Session {
+	t.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
+	require.NoError(t, err)
+	s, err := h.open(r, Polling, false)
+	require.NoError(t, err)
+	h.next()
+	s.mu.Lock()
+	for s.queue.len() > 0 {
+		s.queued -= s.queue.pop().Size()
+	}
+	s.mu.Unlock()
+	return s
+}
+
+// awaitPoll waits until a poll of the session waits.
+func (h *host) awaitPoll(p *peer) { h.await(p, func() bool { return p.poll != nil }) }
+
+// awaitStall waits until nothing more is read for the session.
+func (h *host) awaitStall(p *peer) { h.await(p, func() bool { return p.resume != nil }) }
+
+func (h *host) await(p *peer, state func() bool) {
+	h.t.Helper()
+	waitUntil(h.t, func() bool {
+		p.Session.mu.Lock()
+		defer p.Session.mu.Unlock()
+		return state()
+	})
+}

@@ -1,0 +1,215 @@
+package engineio
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+func TestOutQueueKeepsOrderAndLittleMemory(t *testing.T) {
+	var q outQueue
+	messages := make([]*Message, 10_000)
+	for i := range messages {
+		messages[i] = NewText(fmt.Append(nil, i))
+	}
+	next := 0
+	for i, m := range messages { // never empty, never long
+		q.push(m)
+		if i > 100 {
+			require.Same(t, messages[next], q.pop())
+			next++
+		}
+	}
+	require.Less(t, cap(q.messages), 1024)
+	for q.len() > 0 {
+		require.Same(t, messages[next], q.pop())
+		next++
+	}
+	require.Equal(t, len(messages), next)
+	require.LessOrEqual(t, cap(q.messages), keptQueue)
+	for _, m := range q.messages[:cap(q.messages)] {
+		require.Nil(t, m, "a message that has left is kept")
+	}
+}
+
+// Exactly MaxQueue may wait, and nothing more.
+func TestQueueIsBoundedInBytes(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		m := NewText(make([]byte, 100))
+		h := serve(t, n, func(o *Options) { o.MaxQueue = 10 * m.Size() })
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		for range 10 {
+			require.NoError(t, p.Send(m))
+		}
+		require.True(t, p.live())
+		_, _ = client.Poll()
+		for range 10 {
+			require.Len(t, client.Next().Text, 100)
+			require.NoError(t, p.Send(m))
+		}
+		require.ErrorIs(t, p.Send(m), ErrClosed)
+		require.Equal(t, QueueOverflow, p.ended())
+		require.ErrorIs(t, p.Send(m), ErrClosed)
+	})
+}
+
+func TestVolatileMessagesAreDroppedForAClientThatIsBehind(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		volatile := func(p *peer, text string) {
+			var b Batch
+			require.NoError(t, p.Queue(NewText([]byte(text)), true, &b))
+			b.Flush()
+		}
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		volatile(p, "nothing waits")
+		volatile(p, "dropped")
+		_, payload := client.Poll()
+		require.Equal(t, "4nothing waits", payload)
+
+		client, p = h.connect(siotest.Options{Transport: "websocket", ReadBuffer: 1 << 10})
+		client.Pause()
+		sent := 0
+		for ; !h.behind(p); sent++ {
+			require.NoError(t, p.Send(NewText(make([]byte, 10_000))))
+		}
+		volatile(p, "dropped")
+		client.Resume()
+		for range sent {
+			require.Len(t, client.Next().Text, 10_000)
+		}
+		h.await(p, func() bool { return !p.behind() })
+		volatile(p, "in time")
+		require.Equal(t, "in time", client.Next().Text)
+	})
+}
+
+func (h *host) behind(p *peer) bool {
+	p.Session.mu.Lock()
+	defer p.Session.mu.Unlock()
+	return p.behind()
+}
+
+// Several goroutines, some sending alone and some in batches: each one's messages
+// arrive in its order, all of them once, on every connection.
+func TestOrderIsKeptUnderConcurrency(t *testing.T) {
+	const senders, messages, clients = 8, 200, 12 // enough for the flush workers
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, func(o *Options) { o.MaxQueue = 64 << 20 })
+		var connected []*siotest.Engine
+		var peers []*peer
+		for i := range clients {
+			transport := []string{"websocket", "websocket", "websocket", "polling"}[i%4]
+			client, p := h.connect(siotest.Options{Transport: transport})
+			connected, peers = append(connected, client), append(peers, p)
+		}
+		var wg sync.WaitGroup
+		for sender := range senders {
+			wg.Go(func() {
+				for i := range messages {
+					m := NewText(fmt.Appendf(nil, "%d %d", sender, i))
+					var b Batch
+					for _, p := range peers {
+						if sender%2 == 0 {
+							_ = p.Send(m)
+						} else {
+							_ = p.Queue(m, false, &b)
+						}
+					}
+					b.Flush()
+				}
+			})
+		}
+		for _, client := range connected {
+			var next [senders]int
+			for range senders * messages {
+				var sender, i int
+				_, err := fmt.Sscan(client.Next().Text, &sender, &i)
+				require.NoError(t, err)
+				require.Equal(t, next[sender], i)
+				next[sender]++
+			}
+		}
+		wg.Wait()
+		for _, client := range connected {
+			echoes(t, client) // nothing is left over
+			require.Zero(t, client.Waiting())
+		}
+		for _, p := range peers {
+			h.await(p, func() bool { return p.queued == 0 })
+		}
+	})
+}
+
+// More links than a batch holds, and than the workers take at a time.
+func TestBatchOfManySessions(t *testing.T) {
+	const clients, rounds = 300, 5
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		connected := make([]*siotest.Engine, clients)
+		for i := range connected {
+			connected[i], _ = h.connect(siotest.Options{Transport: "websocket"})
+		}
+		for i := range rounds {
+			m := NewText(fmt.Append(nil, i))
+			var b Batch
+			for _, p := range h.peers {
+				require.NoError(t, p.Queue(m, false, &b))
+			}
+			b.Flush()
+		}
+		for _, client := range connected {
+			for i := range rounds {
+				require.Equal(t, fmt.Sprint(i), client.Next().Text)
+			}
+			require.Zero(t, client.Waiting())
+		}
+		h.flush.mu.Lock()
+		defer h.flush.mu.Unlock()
+		require.Zero(t, len(h.flush.links)-h.flush.head)
+	})
+}
+
+// One client with much to take does not hold up those behind it in the list.
+func TestFlushGivesOthersTheirTurn(t *testing.T) {
+	h := serve(t, siotest.TCP, func(o *Options) { o.MaxQueue = 64 << 20 })
+	client, p := h.connect(siotest.Options{Transport: "websocket"})
+	const big, count = 100_000, 4 * writesPerTurn
+	var b Batch
+	for range count {
+		require.NoError(t, p.Queue(NewText(make([]byte, big)), false, &b))
+	}
+	b.Flush()
+	for range count {
+		require.Len(t, client.Next().Text, big)
+	}
+}
+
+// What a fan-out allocates does not depend on how many it reaches.
+func TestFanOutAllocatesAConstant(t *testing.T) {
+	h := newHost(t, nil)
+	cost := func(sessions int) float64 {
+		all := make([]*Session, sessions)
+		for i := range all {
+			all[i] = h.bare(t)
+			all[i].link = &link{session: all[i], conn: discard{}, writing: true}
+			all[i].queue.messages = make([]*Message, 0, keptQueue)
+		}
+		m := NewText([]byte("hello"))
+		return testing.AllocsPerRun(10, func() {
+			var b Batch
+			for _, s := range all {
+				_ = s.Queue(m, false, &b)
+			}
+			b.Flush()
+			for _, s := range all {
+				s.queued -= s.queue.pop().Size()
+			}
+		})
+	}
+	require.LessOrEqual(t, cost(2000), cost(20)+1)
+}

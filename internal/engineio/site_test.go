@@ -1,0 +1,116 @@
+package engineio
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// Timeouts that a site sets for its other pages do not end a poll, a POST that
+// waits, or a WebSocket; and a deadline of ours does not stay on a connection.
+func TestSiteWithShortTimeouts(t *testing.T) {
+	const short = 100 * time.Millisecond
+	for name, c := range map[string]struct {
+		network siotest.Network
+		options siotest.Options
+	}{
+		"polling":                 {siotest.TCP, siotest.Options{}},
+		"polling over TLS":        {siotest.TLS, siotest.Options{}},
+		"polling over HTTP/2":     {siotest.TLS, siotest.Options{HTTP2: true}},
+		"WebSocket":               {siotest.TCP, siotest.Options{Transport: "websocket"}},
+		"WebSocket over TLS":      {siotest.TLS, siotest.Options{Transport: "websocket"}},
+		"upgrade":                 {siotest.TCP, siotest.Options{Transport: "upgrade"}},
+		"upgrade from HTTP/2":     {siotest.TLS, siotest.Options{Transport: "upgrade", HTTP2: true}},
+		"polling over the memory": {siotest.Memory, siotest.Options{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t, func(o *Options) {
+				o.PingInterval = 3 * short
+				o.PingTimeout = limit
+				o.MaxInbound = 1
+			})
+			h.site = siotest.ServeServer(t, c.network, &http.Server{Handler: h, ReadTimeout: short, WriteTimeout: short})
+			h.message = func(p *peer, data []byte, _ bool) error {
+				p.Hold(2)
+				time.AfterFunc(3*short, func() { p.Release(2) }) // the POST is answered after that
+				return p.Send(NewText(data))
+			}
+			client, _ := h.connect(c.options)
+			for range 2 {
+				client.NextPing() // three times as long as the timeouts
+				echoes(t, client)
+				client.Flush()
+			}
+		})
+	}
+}
+
+// plainWriter hides everything that a ResponseWriter may be able to do besides.
+type plainWriter struct{ http.ResponseWriter }
+
+// unwrapper hides it too, but tells http.ResponseController where to look.
+type unwrapper struct{ plainWriter }
+
+func (u unwrapper) Unwrap() http.ResponseWriter { return u.ResponseWriter }
+
+func TestMiddlewareThatWrapsTheResponseWriter(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := newHost(t, nil)
+		h.site = siotest.Serve(t, n, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(unwrapper{plainWriter{w}}, r)
+		}))
+		for _, transport := range []string{"polling", "websocket", "upgrade"} {
+			client, _ := h.connect(siotest.Options{Transport: transport})
+			echoes(t, client)
+			client.Close()
+		}
+	})
+}
+
+// Without a way to take the connection over polling works; a WebSocket gets an
+// error, and a session that wanted to upgrade goes on.
+func TestResponseWriterThatCannotBeHijacked(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := newHost(t, nil)
+		h.site = siotest.Serve(t, n, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(plainWriter{w}, r)
+		}))
+		client, _ := h.connect(siotest.Options{})
+		echoes(t, client)
+		requireError(t, h.do("GET", "/?EIO=4&transport=websocket&sid="+client.Handshake.SID, "", upgradeHeaders...), 500, codeBadRequest)
+		echoes(t, client)
+
+		requireError(t, h.do("GET", "/?EIO=4&transport=websocket", "", upgradeHeaders...), 500, codeBadRequest)
+		require.Equal(t, TransportError, h.next().ended())
+	})
+}
+
+func TestWebSocketOverHTTP2IsRefused(t *testing.T) {
+	h := serve(t, siotest.TLS, nil)
+	polling, _ := h.connect(siotest.Options{HTTP2: true})
+	for _, url := range []string{h.site.URL + "/?EIO=4&transport=websocket", polling.URL("websocket")} {
+		res, err := h.site.HTTP2Client().Get(url)
+		require.NoError(t, err)
+		res.Body.Close()
+		require.Equal(t, 2, res.ProtoMajor)
+		require.Equal(t, http.StatusBadRequest, res.StatusCode)
+	}
+	echoes(t, polling)
+}
+
+// A client that breaks off its poll over HTTP/2 leaves the connection usable.
+func TestPollingOverHTTP2(t *testing.T) {
+	h := serve(t, siotest.TLS, nil)
+	client, p := h.connect(siotest.Options{HTTP2: true})
+	big := make([]byte, 500_000)
+	require.NoError(t, p.Send(NewBinary(big)))
+	require.Len(t, client.Next().Data, len(big))
+	h.awaitPoll(p)
+	client.Drop()
+	require.Equal(t, TransportError, p.ended())
+}

@@ -1,0 +1,250 @@
+package engineio
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// rawWebSocket opens a session on a WebSocket of which the test reads and writes
+// the bytes. The open packet has been read.
+func (h *host) rawWebSocket(t testing.TB) (net.Conn, *peer) {
+	t.Helper()
+	conn := h.rawHandshake(t, "")
+	header, err := ws.ReadHeader(conn)
+	require.NoError(t, err)
+	open := make([]byte, header.Length)
+	_, err = io.ReadFull(conn, open)
+	require.NoError(t, err)
+	require.Equal(t, byte('0'), open[0])
+	return conn, h.next()
+}
+
+// rawProbe opens a WebSocket for the client's session and sends packets on it.
+func (h *host) rawProbe(t testing.TB, client *siotest.Engine, packets ...string) net.Conn {
+	t.Helper()
+	conn := h.rawHandshake(t, "&sid="+client.Handshake.SID)
+	for _, p := range packets {
+		_, err := conn.Write(text(p))
+		require.NoError(t, err)
+	}
+	return conn
+}
+
+func (h *host) rawHandshake(t testing.TB, query string) net.Conn {
+	t.Helper()
+	conn, err := h.site.Dial(context.Background())
+	require.NoError(t, err)
+	require.NoError(t, conn.SetDeadline(time.Now().Add(10*limit)))
+	_, err = fmt.Fprintf(conn, "GET /?EIO=4&transport=websocket%s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"+
+		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", query)
+	require.NoError(t, err)
+	in := bufio.NewReader(conn)
+	res, err := http.ReadResponse(in, nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusSwitchingProtocols, res.StatusCode)
+	require.Equal(t, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", res.Header.Get("Sec-WebSocket-Accept"))
+	return bufferedConn{conn, in}
+}
+
+// bufferedConn reads first what came together with the answer to the handshake.
+type bufferedConn struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func (c bufferedConn) Read(p []byte) (int, error) { return c.in.Read(p) }
+
+// reader is a link without a connection that keeps what it reads. What it would
+// send is never written.
+type reader struct {
+	link *link
+	got  []string
+	err  error
+}
+
+func newReader(t testing.TB, maxPayload int) *reader {
+	r := &reader{}
+	opts := testOptions()
+	opts.MaxPayload = maxPayload
+	opts.Open = func(*Session, *http.Request) (Handler, error) { return r, nil }
+	s, err := New(opts).open(nil, WebSocket, true)
+	require.NoError(t, err)
+	t.Cleanup(func() { s.end(TransportClose, brokenly, statusNormal) })
+	r.link = &link{session: s, conn: discard{}, writing: true}
+	s.link = r.link
+	return r
+}
+
+type discard struct{ net.Conn }
+
+func (discard) Close() error                     { return nil }
+func (discard) SetReadDeadline(time.Time) error  { return nil }
+func (discard) SetWriteDeadline(time.Time) error { return nil }
+
+func (r *reader) Admits(*http.Request) bool { return true }
+func (r *reader) Closed(Reason)             {}
+
+func (r *reader) Message(data []byte, binary bool) error {
+	r.got = append(r.got, fmt.Sprintf("%t %q", binary, data))
+	clear(data) // which a handler may do
+	return nil
+}
+
+// feed feeds a copy, as the reader may modify it.
+func (r *reader) feed(p []byte) {
+	if r.err == nil {
+		var scratch headerScratch
+		r.err = r.link.frames.feed(slices.Clone(p), &scratch, r.link)
+	}
+}
+
+func (r *reader) outcome() []string { return append(r.got, fmt.Sprint(r.err)) }
+
+// stream has every kind of frame, and ends with what is given.
+func stream(end ...byte) []byte {
+	return append(join(
+		text("4first"),
+		frame(ws.OpPing, true, "payload"),
+		frame(ws.OpBinary, true, strings.Repeat("b", 126)),
+		frame(ws.OpText, false, ""),
+		frame(ws.OpPong, true, ""),
+		frame(ws.OpContinuation, false, "4\xc3"), // within a character
+		frame(ws.OpPing, true, strings.Repeat("p", 125)),
+		frame(ws.OpContinuation, true, "\xa9"),
+		text("3"),
+		text("bAQID"),
+		frame(ws.OpBinary, true, ""),
+		frame(ws.OpBinary, true, strings.Repeat("c", 65536)),
+		text("4last"),
+	), end...)
+}
+
+// However the network cuts a stream, the messages are the same.
+func TestReaderOfSplitStreams(t *testing.T) {
+	whole := newReader(t, 1<<20)
+	whole.feed(stream())
+	require.NoError(t, whole.err)
+	require.Len(t, whole.got, 7)
+
+	small := append(stream()[:300], text("5")...) // ends in an error
+	for _, all := range [][]byte{stream(), small} {
+		want := newReader(t, 1<<20)
+		want.feed(all)
+		for at := 0; at < len(all); at += 1 + at/300*97 { // each byte at first
+			r := newReader(t, 1<<20)
+			r.feed(all[:at])
+			r.feed(all[at:])
+			require.Equal(t, want.outcome(), r.outcome(), "cut at %d", at)
+		}
+		r := newReader(t, 1<<20)
+		for i := range all {
+			r.feed(all[i : i+1])
+		}
+		require.Equal(t, want.outcome(), r.outcome(), "one byte at a time")
+	}
+}
+
+func TestReaderOfRandomPieces(t *testing.T) {
+	want := newReader(t, 1<<20)
+	want.feed(stream())
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		r := newReader(t, 1<<20)
+		for rest := stream(); len(rest) > 0; {
+			n := min(len(rest), 1+random.IntN(1<<random.IntN(14)))
+			r.feed(rest[:n])
+			rest = rest[n:]
+		}
+		require.Equal(t, want.outcome(), r.outcome(), "seed %d", seed)
+	}
+}
+
+// A claimed length takes no memory: only what has come does.
+func TestReaderTakesNoMemoryForClaims(t *testing.T) {
+	r := newReader(t, 1<<30)
+	header := append(claim(ws.OpBinary, 1<<30), 0, 0, 0, 0)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r.feed(header)
+	r.feed([]byte("a"))
+	runtime.ReadMemStats(&after)
+	require.NoError(t, r.err)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<10))
+}
+
+// A reader between two messages holds nothing.
+func TestReaderKeepsNothingBetweenMessages(t *testing.T) {
+	r := newReader(t, 1<<20)
+	for _, b := range stream() {
+		r.feed([]byte{b})
+	}
+	require.Equal(t, frameReader{header: r.link.frames.header, got: r.link.frames.got, partial: r.link.frames.partial}, r.link.frames)
+}
+
+func TestReaderOfAMessageDoesNotAllocate(t *testing.T) {
+	r := newReader(t, 1<<20)
+	var scratch headerScratch
+	p := text("6")
+	q := make([]byte, len(p))
+	allocs := testing.AllocsPerRun(100, func() {
+		copy(q, p)
+		require.NoError(t, r.link.frames.feed(q, &scratch, r.link))
+	})
+	require.Zero(t, allocs)
+}
+
+func FuzzReader(f *testing.F) {
+	f.Add(stream()[:500], []byte{1, 0, 7}) // small, for the fuzzer's sake
+	f.Add(append(stream()[:200], text("5")...), []byte{255})
+	f.Add(join(frame(ws.OpText, false, "4"), frame(ws.OpText, true, "4a")), []byte{3})
+	f.Add(append(claim(ws.OpText, 1<<63), 0, 0, 0, 0), []byte{9, 1})
+	f.Add(frame(ws.OpClose, true, "\x03\xe8bye"), []byte{2})
+	f.Fuzz(func(t *testing.T, p, cuts []byte) {
+		want := newReader(t, 1000)
+		want.feed(p)
+		r := newReader(t, 1000)
+		for i := 0; len(p) > 0; i++ {
+			n := len(p)
+			if len(cuts) > 0 {
+				n = min(n, 1+int(cuts[i%len(cuts)]))
+			}
+			r.feed(p[:n])
+			p = p[n:]
+		}
+		require.Equal(t, want.outcome(), r.outcome())
+		require.LessOrEqual(t, cap(r.link.frames.message), 4096)
+	})
+}
+
+func FuzzPayload(f *testing.F) {
+	f.Add([]byte("4a\x1ebAQID\x1e6\x1e3"))
+	f.Add([]byte("4\x1e1\x1e4x"))
+	f.Add([]byte("\x1e\x1e"))
+	f.Add([]byte("4\xff"))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		r := newReader(t, 1000)
+		packets := strings.Split(string(p), "\x1e")
+		err := r.link.session.receivePayload(p)
+		if err == nil {
+			for _, packet := range packets {
+				require.Contains(t, "34b6", packet[:1])
+			}
+		}
+		require.LessOrEqual(t, len(r.got), len(packets))
+	})
+}
