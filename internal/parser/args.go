@@ -68,9 +68,8 @@ func (a Args) From(n int) Args {
 }
 
 // Decode decodes an argument into dst as json.Unmarshal does. An attachment decodes into Binary
-// or []byte at any depth, and into an interface as []byte; a string gets its base64 text, which
-// line ends may follow. It can be called any number of times, and no two results share memory with
-// each other or the Args.
+// or []byte at any depth, and into an interface as []byte; a string gets its base64 text. It can be
+// called any number of times, and no two results share memory with each other or the Args.
 func (a Args) Decode(i int, dst any) error {
 	if i < 0 || i >= len(a.spans) {
 		return fmt.Errorf("argument %d is missing, there are %d", i+1, len(a.spans))

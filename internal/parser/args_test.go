@@ -210,6 +210,25 @@ func TestAttachmentsDecodeAtEveryDepth(t *testing.T) {
 	require.Equal(t, want, second, "two results share memory")
 }
 
+// A string and a RawMessage get base64, and nothing else, whatever stands beside them.
+func TestAttachmentsDecodeIntoTexts(t *testing.T) {
+	type texts struct {
+		Text  string
+		Texts map[string]string
+		Raw   json.RawMessage
+		Any   any
+	}
+	data := `["e",{"Text":{"_placeholder":true,"num":0},"Texts":{"a":{"_placeholder":true,"num":1}},` +
+		`"Raw":[{"_placeholder":true,"num":2}],"Any":{"_placeholder":true,"num":3}}]`
+	args, err := SplitArgs([]byte(data), [][]byte{[]byte("hello"), []byte("map"), []byte("raw"), []byte("any")})
+	require.NoError(t, err)
+
+	var got texts
+	require.NoError(t, args.Decode(1, &got))
+
+	require.Equal(t, texts{"aGVsbG8=", map[string]string{"a": "bWFw"}, json.RawMessage(`["cmF3"]`), []byte("any")}, got)
+}
+
 func TestAttachmentDecodesIntoTheWholeArgument(t *testing.T) {
 	for _, content := range []string{"", "x", "hello"} {
 		args, err := SplitArgs([]byte(`["e",{"_placeholder":true,"num":0}]`), [][]byte{[]byte(content)})

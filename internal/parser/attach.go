@@ -1,9 +1,11 @@
 package parser
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"reflect"
+	"strings"
 )
 
 // attached are the attachments of arguments and where they belong.
@@ -29,8 +31,8 @@ func (a *attached) within(s span) []placeholder {
 //
 // Each of them is replaced by the base64 text that encoding/json expects for a []byte, so that
 // every type that takes bytes works as it is. An interface would get that text as a string. If
-// dst can lead to one, the text therefore ends with a mark that the base64 decoder ignores, and
-// strings that are such a text are afterwards replaced by the bytes.
+// dst can lead to one, the text therefore ends with a mark that the base64 decoder ignores. What is
+// such a text afterwards is replaced in interfaces by the bytes, and elsewhere loses the mark.
 func (a *attached) decode(raw []byte, offset int, places []placeholder, dst any) error {
 	if len(places) == 1 && places[0].end-places[0].start == len(raw) {
 		if a.assign(places[0].num, dst) {
@@ -107,7 +109,7 @@ func clone(content []byte) []byte {
 	return append(make([]byte, 0, len(content)), content...)
 }
 
-// restorer replaces marked texts in interfaces by the attachments they stand for. It goes where
+// restorer replaces marked texts, in interfaces by the attachments they stand for. It goes where
 // encoding/json may have stored something.
 type restorer struct {
 	texts map[string][]byte
@@ -124,12 +126,20 @@ const maxRestore = 4 * maxDepth
 
 // restore handles v, in which everything to be replaced is settable.
 func (r *restorer) restore(v reflect.Value, depth int) {
-	if depth > maxRestore || !reachesInterface(v.Type()) {
+	if depth > maxRestore || !reachesText(v.Type()) {
+		return
+	}
+	if v.Type() == rawType {
+		v.SetBytes(bytes.ReplaceAll(v.Bytes(), []byte(escapedMark+`"`), []byte(`"`)))
 		return
 	}
 	switch v.Kind() {
 	case reflect.Interface:
 		r.restoreInterface(v, depth)
+	case reflect.String:
+		if _, marked := r.texts[v.String()]; marked {
+			v.SetString(strings.TrimSuffix(v.String(), mark))
+		}
 	case reflect.Pointer:
 		if !v.IsNil() && r.enter(v) {
 			r.restore(v.Elem(), depth+1)

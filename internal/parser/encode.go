@@ -124,6 +124,19 @@ func (e *encoder) name(event string) error {
 	return nil
 }
 
+// EncodeValue returns the payload of a packet that carries a value and has no binary form, as
+// Connect and ConnectError ("Connection to a namespace"): binary in it is what encoding/json makes
+// of bytes.
+func EncodeValue(v any) (Payload, error) {
+	e := encoders.Get().(*encoder)
+	if err := e.value(v); err != nil {
+		return Payload{}, e.fail(err)
+	}
+	p := Payload{JSON: bytes.Clone(e.text.Bytes())}
+	e.release()
+	return p, nil
+}
+
 // value writes what encoding/json makes of v.
 func (e *encoder) value(v any) error {
 	if err := e.json.Encode(v); err != nil {

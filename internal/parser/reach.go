@@ -1,15 +1,16 @@
 package parser
 
 import (
+	"encoding/json"
 	"reflect"
 	"strings"
 	"sync"
 )
 
-// The two questions about a type that decide whether a value has to be walked. Most types answer
-// no to both, and the answers are kept.
+// The questions about a type that decide whether a value has to be walked. The answers are kept.
 var (
 	interfaceCache sync.Map // reflect.Type to bool
+	textCache      sync.Map // reflect.Type to bool
 	binaryCache    sync.Map // reflect.Type to bool
 )
 
@@ -17,6 +18,16 @@ var (
 func reachesInterface(t reflect.Type) bool {
 	return reaches(t, &interfaceCache, isInterface)
 }
+
+// reachesText reports whether encoding/json can come from a value of type t to something that takes
+// a JSON string as it is.
+func reachesText(t reflect.Type) bool {
+	return reaches(t, &textCache, func(t reflect.Type) bool {
+		return t.Kind() == reflect.String || t == rawType || isInterface(t)
+	})
+}
+
+var rawType = reflect.TypeFor[json.RawMessage]()
 
 // reachesBinary reports whether encoding/json can come from a value of type t to a Binary, for
 // which interfaces count because they can hold one.
