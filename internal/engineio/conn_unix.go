@@ -36,6 +36,7 @@ func (l *link) readRaw(feed func(*readBuffer, []byte) bool) error {
 		n, err = retry(syscall.Read, fd, buf.data[:])
 		if errors.Is(err, syscall.EAGAIN) {
 			readBuffers.Put(buf)
+			buf = nil
 			return false
 		}
 		return true
@@ -46,6 +47,7 @@ func (l *link) readRaw(feed func(*readBuffer, []byte) bool) error {
 		}
 		goOn := err == nil && n > 0 && feed(buf, buf.data[:n])
 		readBuffers.Put(buf)
+		buf = nil
 		switch {
 		case err != nil:
 			return err

@@ -3,6 +3,7 @@ package engineio
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"runtime"
@@ -50,9 +51,34 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
+// A session that ends by itself meanwhile has gone when its handler knows, though
+// its client went before that.
+func TestShutdownWaitsForHandlers(t *testing.T) {
+	eachTransport(t, func(t *testing.T, transport string) {
+		h := serve(t, siotest.Memory, nil)
+		goOn := make(chan struct{})
+		h.closed = func() { <-goOn }
+		client, p := h.connect(siotest.Options{Transport: transport})
+		synctest.Wait()
+		go p.Close(ForcedClose)
+		synctest.Wait()
+		client.Drop()
+		done := make(chan error, 1)
+		go func() { done <- h.Shutdown(t.Context()) }()
+		time.Sleep(2 * closeLinger)
+		require.Empty(t, done)
+		close(goOn)
+		require.NoError(t, <-done)
+	})
+}
+
 func TestShutdownOfAnIdleEngine(t *testing.T) {
 	h := newHost(t, nil)
-	require.NoError(t, h.Shutdown(t.Context()))
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 { // it must not be a matter of luck
+		require.NoError(t, h.Shutdown(over))
+	}
 	h.Close()
 }
 
@@ -97,6 +123,21 @@ func TestCloseOfTheEngine(t *testing.T) {
 			require.Equal(t, ServerShutdown, p.ended())
 		}
 	})
+}
+
+// A connection that is taken over while the engine is closed is not kept.
+func TestCloseOfTheEngineDuringAHandshake(t *testing.T) {
+	h := newHost(t, nil)
+	s := h.bare(t)
+	h.Close()
+	ours, theirs := net.Pipe()
+	l := newLink(s, ours)
+	h.addLink(l)
+	_, err := theirs.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
+	l.read(nil)
+	_, links := h.counts()
+	require.Zero(t, links)
 }
 
 // Sessions open, upgrade, talk and end while the engine is closed.

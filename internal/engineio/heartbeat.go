@@ -52,7 +52,7 @@ func (s *Session) pingIfDue() bool {
 // needs s.mu.
 func (s *Session) schedule() {
 	next := s.pingDue
-	if s.pongDue != 0 {
+	if s.pongDue != 0 && s.resume == nil {
 		next = min(next, s.pongDue)
 	}
 	s.engine.beats.schedule(s, next)

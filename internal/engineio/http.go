@@ -71,9 +71,7 @@ func reply(w http.ResponseWriter, status int, contentType string, body []byte, p
 		}
 		body = body[n:]
 	}
-	// A deadline that is left would hold for later requests on this connection.
-	_ = rc.SetWriteDeadline(time.Time{})
-	return nil
+	return nil // the deadline ends with the request
 }
 
 // query is what the query string of a request says to an engine.

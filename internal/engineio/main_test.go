@@ -32,6 +32,7 @@ type host struct {
 	// message is what handlers do with a message; nil echoes it.
 	message func(p *peer, data []byte, binary bool) error
 	admits  func(r *http.Request) bool // nil admits all
+	closed  func()                     // called by Closed, if not nil
 
 	opened chan *peer
 
@@ -58,7 +59,12 @@ func (p *peer) Message(data []byte, binary bool) error {
 	return p.Send(NewText(data))
 }
 
-func (p *peer) Closed(reason Reason) { p.closed <- reason }
+func (p *peer) Closed(reason Reason) {
+	if p.host.closed != nil {
+		p.host.closed()
+	}
+	p.closed <- reason
+}
 
 // ended waits for the end of the session and returns its reason.
 func (p *peer) ended() Reason {

@@ -45,7 +45,7 @@ func (s *Session) behind() bool {
 	if s.link != nil {
 		return s.link.stuck || s.queued > behindBytes
 	}
-	return s.poll == nil && s.queue.len() > 0
+	return s.queue.len() > 0
 }
 
 // Send queues m for the client and, if nothing else is under way, writes it as
@@ -64,13 +64,16 @@ func (s *Session) Send(m *Message) error {
 func (s *Session) Queue(m *Message, volatile bool, b *Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state > open {
+	full := s.queued+m.Size() > s.engine.opts.MaxQueue
+	switch {
+	case s.state > open || s.overflowed:
 		return ErrClosed
-	}
-	if volatile && s.behind() {
+	case volatile && (full || s.behind()):
 		return nil
-	}
-	if s.queued+m.Size() > s.engine.opts.MaxQueue {
+	case full:
+		// From here on nothing more is queued, or the client would get what comes
+		// behind a message that is missing.
+		s.overflowed = true
 		b.Overflow(s)
 		return ErrClosed
 	}

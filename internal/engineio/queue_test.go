@@ -88,6 +88,42 @@ func TestVolatileMessagesAreDroppedForAClientThatIsBehind(t *testing.T) {
 	})
 }
 
+// However many volatile messages there are, and however large, they close nobody.
+func TestVolatileMessagesAloneCloseNobody(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, func(o *Options) { o.MaxQueue = 64 << 10 })
+		for _, transport := range []string{"polling", "websocket"} {
+			_, p := h.connect(siotest.Options{Transport: transport})
+			for range 2000 {
+				var b Batch
+				require.NoError(t, p.Queue(NewText(make([]byte, 2<<10)), true, &b))
+				b.Flush()
+			}
+			var b Batch
+			require.NoError(t, p.Queue(NewText(make([]byte, 64<<10)), true, &b))
+			b.Flush()
+			require.True(t, p.live(), transport)
+		}
+	})
+}
+
+// What does not fit ends the session: nothing that is sent behind it arrives, also
+// if that is smaller and the end has not come yet.
+func TestNothingArrivesBehindAnOverflow(t *testing.T) {
+	h := serve(t, siotest.Memory, func(o *Options) { o.MaxQueue = 4 << 10 })
+	client, p := h.connect(siotest.Options{ManualPoll: true})
+	require.NoError(t, p.Send(NewText([]byte("one"))))
+	var b Batch
+	require.ErrorIs(t, p.Queue(NewText(make([]byte, 4<<10)), false, &b), ErrClosed)
+
+	require.ErrorIs(t, p.Send(NewText([]byte("three"))), ErrClosed)
+
+	_, payload := client.Poll()
+	require.Equal(t, "4one", payload)
+	b.Flush()
+	require.Equal(t, QueueOverflow, p.ended())
+}
+
 func (h *host) behind(p *peer) bool {
 	p.Session.mu.Lock()
 	defer p.Session.mu.Unlock()

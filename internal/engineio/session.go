@@ -39,8 +39,10 @@ type Session struct {
 	state   state
 	told    bool // Handler.Closed has returned
 	posting bool // a POST is being handled
-	handler Handler
-	reason  Reason
+	// overflowed: a message did not fit, and the session is about to be closed
+	overflowed bool
+	handler    Handler
+	reason     Reason
 
 	link  *link // the WebSocket, nil while polling
 	probe *link // a WebSocket that wants to take over

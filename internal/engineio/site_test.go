@@ -3,6 +3,7 @@ package engineio
 import (
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -13,7 +14,7 @@ import (
 // Timeouts that a site sets for its other pages do not end a poll, a POST that
 // waits, or a WebSocket; and a deadline of ours does not stay on a connection.
 func TestSiteWithShortTimeouts(t *testing.T) {
-	const short = 100 * time.Millisecond
+	const short = time.Second // it also covers the TLS handshake and the headers, on a machine that may be slow
 	for name, c := range map[string]struct {
 		network siotest.Network
 		options siotest.Options
@@ -46,6 +47,27 @@ func TestSiteWithShortTimeouts(t *testing.T) {
 				echoes(t, client)
 				client.Flush()
 			}
+		})
+	}
+}
+
+// The deadline that an answer of ours had does not hold for the site's pages, which
+// may come over the same connection.
+func TestDeadlinesDoNotStayOnAConnection(t *testing.T) {
+	for name, c := range map[string]string{"poll": "EIO=4&transport=polling", "refusal": ""} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHost(t, nil)
+				mux := http.NewServeMux()
+				mux.Handle("/", h)
+				mux.HandleFunc("/slow", func(w http.ResponseWriter, _ *http.Request) {
+					time.Sleep(h.opts.PingTimeout + refusalPatience)
+					_, _ = w.Write([]byte("slow"))
+				})
+				h.site = siotest.Serve(t, siotest.Memory, mux)
+				_ = h.do("GET", "/?"+c, "")
+				require.Equal(t, "slow", h.do("GET", "/slow", "").body)
+			})
 		})
 	}
 }

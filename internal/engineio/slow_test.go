@@ -1,6 +1,10 @@
 package engineio
 
 import (
+	"fmt"
+	"io"
+	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,28 +75,68 @@ func TestClientThatStopsReadingOverHTTP2(t *testing.T) {
 	require.Equal(t, QueueOverflow, p.ended())
 }
 
+// sip reads what a server can write before its deadline of a second, just in time.
+func sip(conn net.Conn) (int, error) {
+	time.Sleep(900 * time.Millisecond)
+	return io.ReadFull(conn, make([]byte, writeChunk))
+}
+
 // A client that takes little at a time has all the time it needs, while the
 // session lives.
 func TestSlowClientGetsEverything(t *testing.T) {
+	const size = 600_000
 	for _, transport := range []string{"websocket", "polling"} {
 		t.Run(transport, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := serve(t, siotest.Memory, func(o *Options) { o.PingInterval, o.PingTimeout = time.Hour, time.Second })
-				client, p := h.connect(siotest.Options{Transport: transport, ReadBuffer: 32 << 10})
-				synctest.Wait()
-				client.Pause()
-				require.NoError(t, p.Send(NewText(make([]byte, 400_000))))
-				for client.Waiting() == 0 {
-					client.Resume()
-					synctest.Wait()
-					client.Pause()
-					time.Sleep(900 * time.Millisecond)
+				var conn net.Conn
+				var p *peer
+				if transport == "websocket" {
+					conn, p = h.rawWebSocket(t)
+				} else {
+					var client *siotest.Engine
+					client, p = h.connect(siotest.Options{ManualPoll: true})
+					var err error
+					conn, err = h.site.Dial(t.Context())
+					require.NoError(t, err)
+					_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", strings.TrimPrefix(client.URL("polling"), h.site.URL))
+					require.NoError(t, err)
 				}
+				begun := time.Now()
+				require.NoError(t, p.Send(NewText(make([]byte, size))))
+				for got := 0; got+writeChunk < size; {
+					n, err := sip(conn)
+					require.NoError(t, err)
+					got += n
+				}
+				require.Greater(t, time.Since(begun), 20*h.opts.PingTimeout)
 				require.True(t, p.live())
-				require.Len(t, client.Next().Text, 400_000)
 			})
 		})
 	}
+}
+
+// After Close that has an end.
+func TestCloseOfAClientThatReadsTooSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := serve(t, siotest.Memory, nil)
+		conn, p := h.rawWebSocket(t)
+		require.NoError(t, p.Send(NewText(make([]byte, 1_000_000))))
+		synctest.Wait()
+		p.Close(ForcedClose)
+		begun := time.Now()
+		for time.Since(begun) < h.opts.PingTimeout-time.Second {
+			_, err := sip(conn)
+			require.NoError(t, err)
+		}
+		_, links := h.counts()
+		require.Equal(t, 1, links)
+		for range 3 { // it goes on, for longer than it has
+			_, _ = sip(conn)
+		}
+		_, links = h.counts()
+		require.Zero(t, links)
+	})
 }
 
 // After Close a client that does not take what is left is cut off.

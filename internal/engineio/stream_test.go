@@ -174,6 +174,18 @@ func TestReaderOfRandomPieces(t *testing.T) {
 	}
 }
 
+// Behind the end of a connection nothing is looked at, though it came with it.
+func TestReaderStopsAtTheEnd(t *testing.T) {
+	for name, end := range map[string][]byte{"Close frame": frame(ws.OpClose, true, ""), "close packet": text("1")} {
+		t.Run(name, func(t *testing.T) {
+			r := newReader(t, 1000)
+			r.feed(join(text("4a"), end, text("9"), []byte{0xff, 0xff}))
+			require.Equal(t, []string{`false "a"`, "<nil>"}, r.outcome())
+			require.Zero(t, r.link.frames)
+		})
+	}
+}
+
 // A claimed length takes no memory: only what has come does.
 func TestReaderTakesNoMemoryForClaims(t *testing.T) {
 	r := newReader(t, 1<<30)
