@@ -40,17 +40,17 @@ func main() {
 
 // run serves the site until ctx ends.
 func run(ctx context.Context, addr, clientDir string) error {
-	client, err := findClient(ctx, clientDir, thisMachine())
-	if err != nil {
-		return err
-	}
-	site, err := newSite(client)
-	if err != nil {
-		return err
-	}
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
+	}
+	client, err := findClient(ctx, clientDir, thisMachine())
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	site, err := newSite(client)
+	if err != nil {
+		return errors.Join(err, listener.Close())
 	}
 	fmt.Println("socket.io-client:", client)
 	fmt.Printf("serving http://%s/\n", listener.Addr())
