@@ -80,8 +80,8 @@ func (c *Conn) Emit(event string, args ...any) error {
 }
 
 // EmitVolatile is Emit for what is of no use later: it is dropped if the client is
-// behind, which is while its socket is full or, over polling, while something else
-// still waits for its next poll, and in OnConnect.
+// behind, which is while its socket is full, more than 16 KiB wait for it or, over
+// polling, anything waits; and in OnConnect.
 func (c *Conn) EmitVolatile(event string, args ...any) error {
 	return edge(c.socket.Emit(event, args, true))
 }

@@ -133,6 +133,7 @@ func TestRefusals(t *testing.T) {
 		"wrapped *":   {fmt.Errorf("secret: %w", &ClientError{Message: "go away", Data: "x"}), siotest.ConnectError{Message: "go away", Data: []byte(`"x"`)}, false},
 		"nil pointer": {(*ClientError)(nil), siotest.ConnectError{Message: "internal error"}, true},
 		"other":       {errTest, siotest.ConnectError{Message: "internal error"}, true},
+		"binary data": {ClientError{Message: "go away", Data: map[string]any{"a": []byte("hi"), "b": Binary("hi")}}, siotest.ConnectError{Message: "go away", Data: []byte(`{"a":"aGk=","b":"aGk="}`)}, false},
 		"bad data":    {ClientError{Message: "go away", Data: func() {}}, siotest.ConnectError{Message: "go away"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {

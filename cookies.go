@@ -223,7 +223,7 @@ func (c *Cookies) expireHostOnlyDuplicates(w http.ResponseWriter, r *http.Reques
 	}
 }
 
-// cookieFaults is a set of reasons why cookies of a request did not count, for counting and logging.
+// cookieFaults is a set of reasons why cookies of a request did not count, for logging.
 type cookieFaults uint8
 
 const (

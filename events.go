@@ -116,8 +116,10 @@ func decodeFirst[T any](m *Message) (T, error) {
 	if m.Len() == 0 {
 		return v, nil
 	}
-	err := m.Decode(&v)
-	return v, err
+	if err := m.args.Decode(0, &v); err != nil {
+		return v, m.decodeError(0, &v, err)
+	}
+	return v, nil
 }
 
 // answer ends a routed message: with the results or, if err is not nil, with what

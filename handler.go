@@ -9,8 +9,9 @@ import (
 
 // SocketHandler is an app: it is told what happens on the connections of one
 // Channel. For one Conn the calls never overlap, come in order and have a lane of
-// their own, so that a slow one delays nobody else; for different Conns they run at
-// the same time. A panic is logged and costs the connection it happened on.
+// their own, so that a slow one delays no other client; for different Conns they run
+// at the same time. (Only when Options.MaxInbound bytes of one client wait for
+// handlers is nothing more read from that client.) A panic is logged and costs the connection it happened on.
 //
 // More abilities are further interfaces, which a SocketHandler may also implement:
 // see EmitObserver. Events is a ready SocketHandler that routes by event name.
@@ -30,7 +31,8 @@ type SocketHandler interface {
 
 // EmitObserver may be implemented by a SocketHandler that wants to see what is
 // sent to its connections. OnEmit is called for each event, broadcasts included,
-// before it is queued for c, by whoever emits; it must not change the arguments.
+// before it is queued for any, by whoever emits, which waits for it; it must not
+// change the arguments.
 type EmitObserver interface {
 	OnEmit(c *Conn, event string, args []any)
 }
@@ -42,19 +44,19 @@ type Reason string
 // The reasons. After those that close the transport, clients come back by
 // themselves.
 const (
-	ReasonClientDisconnect Reason = Reason(socketio.ClientDisconnect) // the client left this namespace
-	ReasonServerDisconnect Reason = Reason(socketio.ServerDisconnect) // Conn.Disconnect or Session.Disconnect
-	ReasonTransportClose   Reason = "transport close"                 // the page was closed, or the network is gone
-	ReasonTransportError   Reason = "transport error"                 // reading or writing failed
-	ReasonForcedClose      Reason = "forced server close"             // nobody connected to an app within Options.ConnectTimeout
-	ReasonPingTimeout      Reason = "ping timeout"                    // no sign of life within Options.PingTimeout
-	ReasonParseError       Reason = "parse error"                     // the client broke the protocol
-	ReasonShutdown         Reason = "server shutting down"            // Server.Shutdown or Close
-	ReasonQueueOverflow    Reason = "send queue overflow"             // more than Options.MaxQueue waited for the client
-	ReasonWriteTimeout     Reason = "write timeout"                   // a write made no progress
-	ReasonHandlerStall     Reason = "handler stall"                   // handlers did not catch up, see Options.MaxInbound
-	ReasonHandlerPanic     Reason = "handler panic"                   // a callback panicked
-	ReasonIdentityChanged  Reason = "identity changed"                // Server.LogIn or LogOut
+	ReasonClientDisconnect Reason = "client namespace disconnect" // the client left this namespace
+	ReasonServerDisconnect Reason = "server namespace disconnect" // Conn.Disconnect or Session.Disconnect
+	ReasonTransportClose   Reason = "transport close"             // the page was closed, or the network is gone
+	ReasonTransportError   Reason = "transport error"             // reading or writing failed
+	ReasonForcedClose      Reason = "forced server close"         // nobody connected to an app within Options.ConnectTimeout
+	ReasonPingTimeout      Reason = "ping timeout"                // no sign of life within Options.PingTimeout
+	ReasonParseError       Reason = "parse error"                 // the client broke the protocol
+	ReasonShutdown         Reason = "server shutting down"        // Server.Shutdown or Close
+	ReasonQueueOverflow    Reason = "send queue overflow"         // more than Options.MaxQueue waited for the client
+	ReasonWriteTimeout     Reason = "write timeout"               // a write made no progress
+	ReasonHandlerStall     Reason = "handler stall"               // handlers did not catch up, see Options.MaxInbound
+	ReasonHandlerPanic     Reason = "handler panic"               // a callback panicked
+	ReasonIdentityChanged  Reason = "identity changed"            // Server.LogIn or LogOut
 )
 
 // ClientError is an error that the client is meant to see: returned by OnConnect
@@ -99,10 +101,14 @@ func (m *Message) Decode(dst ...any) error {
 	}
 	for i := range dst {
 		if err := m.args.Decode(i, dst[i]); err != nil {
-			return fmt.Errorf("mojo: %s, argument %d into %T: %w", m.subject(), i+1, dst[i], err)
+			return m.decodeError(i, dst[i], err)
 		}
 	}
 	return nil
+}
+
+func (m *Message) decodeError(i int, dst any, err error) error {
+	return fmt.Errorf("mojo: %s, argument %d into %T: %w", m.subject(), i+1, dst, err)
 }
 
 func (m *Message) subject() string {

@@ -146,10 +146,13 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	if cookies == nil {
 		return errNoCookies
 	}
-	old, expires := s.Identity(r), cookies.expiry(time.Now())
+	old, err := cookies.Identify(r) // what the browser has, and its connections came with
+	if err != nil {
+		return err
+	}
+	expires := cookies.expiry(time.Now())
 	now := Identity{SessionID: newSessionID(), UserID: userID, Expires: expires}
 	// The login first: it is the one that can be refused, and then nothing was set.
-	var err error
 	if userID != "" {
 		err = cookies.setLoginBound(w, now.SessionID, userID)
 	} else {
@@ -162,21 +165,18 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 		return err
 	}
 	cookies.expireHostOnlyDuplicates(w, r)
-	if e := s.ensured(r); e != nil && e.become(now) { // no connection can have come with the old one
-		old.SessionID = ""
+	if e := s.ensured(r); e != nil {
+		e.become(now)
 	}
 	// No cookie with the old session id can outlast this, whenever it was written.
 	until := expires.Add(maxCookieAhead * time.Second)
-	s.sio.Retire(socketio.Identity{Session: old.SessionID, User: old.UserID}, until)
+	s.sio.Retire(socketio.Identity{Session: old.SessionID, User: old.UserID}, now.SessionID, until)
 	return nil
 }
 
-// become has the rest of the request be made by now. It reports whether the session
-// before was made for this request.
-func (e *ensured) become(now Identity) (fresh bool) {
+// become has the rest of the request be made by now.
+func (e *ensured) become(now Identity) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	fresh = len(e.lines) > 0
 	e.identity, e.lines = now, nil
-	return fresh
 }

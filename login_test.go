@@ -181,6 +181,26 @@ func TestRetiredCookiesStayNobodys(t *testing.T) {
 	})
 }
 
+// TestTwoLogInsAtOnce, as on a double click: both requests come with the same cookies, and a tab is back between
+// them. The browser keeps what the second has set, and nothing stays under what the first has.
+func TestTwoLogInsAtOnce(t *testing.T) {
+	srv, _ := chatServer(t, newApp())
+	site := siotest.Serve(t, siotest.Memory, srv)
+	request := cookieRequest(inSession("s"))
+	first, second := httptest.NewRecorder(), httptest.NewRecorder()
+	require.NoError(t, srv.LogIn(first, request, "ann"))
+	between := dial(t, site, "websocket", returned(first).Header["Cookie"]...)
+	between.Connect(chatNamespace, nil)
+	require.True(t, srv.LoggedInSessions().Has("ann"))
+
+	require.NoError(t, srv.LogIn(second, request, "ann"))
+
+	require.Equal(t, siotest.ReasonCloseFrame, between.Engine.AwaitClosed())
+	require.Zero(t, srv.LoggedInSessions().Len())
+	require.Equal(t, Identity{}, srv.Identity(returned(first)))
+	require.Equal(t, "ann", srv.Identity(returned(second)).UserID)
+}
+
 // TestBackBeforeTheCookies: a tab that comes back with its old cookies, because its browser has not stored the new
 // ones yet, is nobody and is sent away again; later it may stay, as nobody.
 func TestBackBeforeTheCookies(t *testing.T) {

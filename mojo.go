@@ -45,7 +45,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/parser"
 	"github.com/mojosocket/mojo/internal/socketio"
 )
@@ -85,7 +84,7 @@ type Server struct {
 	opts Options
 	sio  *socketio.Server
 
-	mu       sync.RWMutex        // guards what follows
+	mu       sync.RWMutex        // guards what follows; held while sio mounts, before its own
 	channels map[string]*Channel // by app
 }
 
@@ -112,8 +111,9 @@ func New(opts Options) (*Server, error) {
 // is called from several goroutines, for one Conn from one at a time. Register
 // returns an error if h is nil, and if the name is empty or taken, or cannot stand
 // in a namespace: no slash at its beginning, no spaces, control characters, commas,
-// question marks or number signs. Apps may be registered at any time; clients may
-// be there before Register has returned.
+// question marks, number signs or at signs. Apps may be registered at any time until
+// Shutdown, after which it returns ErrServerClosed; clients may be there before
+// Register has returned.
 func (s *Server) Register(app string, h SocketHandler) (*Channel, error) {
 	if app == "" {
 		return nil, errors.New("mojo: Register: the app's name is empty")
@@ -129,14 +129,14 @@ func (s *Server) Handle(namespace string, h SocketHandler) (*Channel, error) {
 }
 
 func (s *Server) mount(app, namespace string, h SocketHandler) (*Channel, error) {
-	if h == nil {
+	if ev, isEvents := h.(*Events); h == nil || isEvents && ev == nil {
 		return nil, fmt.Errorf("mojo: the handler of namespace %q is nil", namespace)
 	}
 	if err := checkNamespace(namespace); err != nil {
 		return nil, err
 	}
-	if ev, ok := h.(interface{ seal() }); ok {
-		ev.seal()
+	if s.sio.Closed() {
+		return nil, edge(ErrServerClosed)
 	}
 	var observer socketio.Observer
 	if o, ok := h.(EmitObserver); ok {
@@ -149,6 +149,9 @@ func (s *Server) mount(app, namespace string, h SocketHandler) (*Channel, error)
 	if !s.sio.Mount(ch.namespace) {
 		return nil, fmt.Errorf("mojo: namespace %q is taken", namespace)
 	}
+	if ev, ok := h.(interface{ seal() }); ok {
+		ev.seal()
+	}
 	if app != "" {
 		s.channels[app] = ch
 	}
@@ -157,10 +160,10 @@ func (s *Server) mount(app, namespace string, h SocketHandler) (*Channel, error)
 
 // checkNamespace says why a client could not name this namespace: a comma ends it
 // in a packet, and socket.io-client reads it as the path of a URL, in which two
-// slashes would begin a host.
+// slashes would begin a host and an at sign would end a user.
 func checkNamespace(namespace string) error {
 	unusable := func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune(",?#", r)
+		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune(",?#@", r)
 	}
 	switch {
 	case !strings.HasPrefix(namespace, "/"):
@@ -169,7 +172,7 @@ func checkNamespace(namespace string) error {
 		return fmt.Errorf("mojo: namespace %q begins with two slashes; want one", namespace)
 	case !utf8.ValidString(namespace) || strings.ContainsFunc(namespace, unusable):
 		return fmt.Errorf("mojo: namespace %q has a character that cannot stand in one; "+
-			"spaces, control characters and , ? # cannot", namespace)
+			"spaces, control characters and , ? # @ cannot", namespace)
 	}
 	return nil
 }
@@ -251,22 +254,4 @@ func (s *Server) identify(r *http.Request) (Identity, error) {
 		return s.opts.Identify(r)
 	}
 	return Identity{}, nil
-}
-
-func (o *Options) engine() engineio.Options {
-	transports := make([]engineio.Transport, len(o.Transports))
-	for i, t := range o.Transports {
-		transports[i] = engineio.Transport(t)
-	}
-	return engineio.Options{
-		PingInterval:   o.PingInterval,
-		PingTimeout:    o.PingTimeout,
-		UpgradeTimeout: o.UpgradeTimeout,
-		MaxPayload:     o.MaxPayload,
-		MaxQueue:       o.MaxQueue,
-		MaxInbound:     o.MaxInbound,
-		Transports:     transports,
-		Origins:        engineio.NewOrigins(o.Origins),
-		Logger:         o.Logger,
-	}
 }

@@ -16,13 +16,15 @@ func TestRegisterRefuses(t *testing.T) {
 	}{
 		"no name":         {"", newApp(), "mojo: Register: the app's name is empty"},
 		"no handler":      {"Chat", nil, `mojo: the handler of namespace "/ChatSocket" is nil`},
+		"no events":       {"Chat", (*Events)(nil), `mojo: the handler of namespace "/ChatSocket" is nil`},
 		"taken":           {"Taken", newApp(), `mojo: namespace "/TakenSocket" is taken`},
-		"comma":           {"a,b", newApp(), `mojo: namespace "/a,bSocket" has a character that cannot stand in one; spaces, control characters and , ? # cannot`},
-		"question mark":   {"a?b", newApp(), `mojo: namespace "/a?bSocket" has a character that cannot stand in one; spaces, control characters and , ? # cannot`},
-		"number sign":     {"a#b", newApp(), `mojo: namespace "/a#bSocket" has a character that cannot stand in one; spaces, control characters and , ? # cannot`},
-		"space":           {"a b", newApp(), `mojo: namespace "/a bSocket" has a character that cannot stand in one; spaces, control characters and , ? # cannot`},
-		"control":         {"a\x00", newApp(), `mojo: namespace "/a\x00Socket" has a character that cannot stand in one; spaces, control characters and , ? # cannot`},
-		"not UTF-8":       {"\xff", newApp(), `mojo: namespace "/\xffSocket" has a character that cannot stand in one; spaces, control characters and , ? # cannot`},
+		"comma":           {"a,b", newApp(), `mojo: namespace "/a,bSocket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
+		"question mark":   {"a?b", newApp(), `mojo: namespace "/a?bSocket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
+		"number sign":     {"a#b", newApp(), `mojo: namespace "/a#bSocket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
+		"at sign":         {"a@b", newApp(), `mojo: namespace "/a@bSocket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
+		"space":           {"a b", newApp(), `mojo: namespace "/a bSocket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
+		"control":         {"a\x00", newApp(), `mojo: namespace "/a\x00Socket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
+		"not UTF-8":       {"\xff", newApp(), `mojo: namespace "/\xffSocket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
 		"slash before it": {"/Chat", newApp(), `mojo: namespace "//ChatSocket" begins with two slashes; want one`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,6 +60,27 @@ func TestHandleRefuses(t *testing.T) {
 			require.EqualError(t, err, test.want)
 		})
 	}
+}
+
+// TestFailedRegisterChangesNothing: the Events can still be set up, and be registered elsewhere.
+func TestFailedRegisterChangesNothing(t *testing.T) {
+	srv := newTestServer(t, Options{})
+	register(t, srv, "Taken", newApp())
+	var ev Events
+	_, err := srv.Register("Taken", &ev)
+	require.Error(t, err)
+
+	On(&ev, "late", func(*Conn, any) error { return nil })
+	register(t, srv, "Free", &ev)
+}
+
+func TestRegisterAfterShutdown(t *testing.T) {
+	srv := newTestServer(t, Options{})
+	shutdown(t, srv)
+
+	_, err := srv.Register("Chat", newApp())
+
+	require.ErrorIs(t, err, ErrServerClosed)
 }
 
 func TestChannelNamesItself(t *testing.T) {

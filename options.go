@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/mojosocket/mojo/internal/engineio"
 )
 
 // Transport is the name of a way to carry messages.
@@ -34,17 +36,22 @@ type Options struct {
 	Identify func(r *http.Request) (Identity, error)
 
 	// Origins lists the sites whose pages may connect besides the server's own, as
-	// scheme://host or scheme://host:port, exactly; no part of it can be "*". "*" admits every page of every
-	// site, and only goes without Cookies and Identify. Nil: none.
+	// scheme://host or scheme://host:port, exactly; no part of it can be "*". A "*"
+	// alone admits every page of every site, and only goes without Cookies and
+	// Identify. Nil: none.
 	//
 	// Pages on another site also need cookies with SameSite=None, and
 	// withCredentials in the options of socket.io-client.
 	Origins []string
 
+	// Times are from 1 ms to 24 h.
+
 	PingInterval   time.Duration // between two pings to a client; 0: 25 s
 	PingTimeout    time.Duration // for its pong, and for a write without progress; 0: 20 s
 	UpgradeTimeout time.Duration // for the change from polling to a WebSocket; 0: 10 s
 	ConnectTimeout time.Duration // for a client to connect to an app; 0: 45 s
+
+	// Sizes are from 1 KiB to 1 GiB.
 
 	MaxPayload int // bytes of one message, or one polling request, from a client; 0: 1,000,000
 	MaxQueue   int // bytes that may wait for one client, and of one message to it; 0: 1 MiB
@@ -53,7 +60,7 @@ type Options struct {
 	// RequireSession refuses clients without a valid session with 403.
 	RequireSession bool
 
-	// Transports lists the transports to serve. Nil: both, polling first and then
+	// Transports lists the transports to serve. Empty: both, polling first and then
 	// an upgrade, as clients do by themselves.
 	Transports []Transport
 
@@ -62,15 +69,21 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// What times and sizes may be. The upper bounds leave room to add some up.
 const (
 	leastTime  = time.Millisecond
+	mostTime   = 24 * time.Hour
 	leastBytes = 1 << 10
+	mostBytes  = 1 << 30
 )
 
 func (o *Options) check() error {
 	identity := o.Cookies != nil || o.Identify != nil
 	if o.Cookies != nil && o.Identify != nil {
 		return errors.New("mojo: Options.Cookies and Options.Identify are both set; want one of them")
+	}
+	if o.Cookies != nil && len(o.Cookies.sessionCodecs) == 0 {
+		return errors.New("mojo: Options.Cookies is a zero Cookies, which knows nobody; make it with NewCookies")
 	}
 	if o.RequireSession && !identity {
 		return errors.New("mojo: Options.RequireSession is set, but neither Cookies nor Identify, so nobody could connect")
@@ -89,8 +102,8 @@ func (o *Options) check() error {
 		{"UpgradeTimeout", o.UpgradeTimeout},
 		{"ConnectTimeout", o.ConnectTimeout},
 	} {
-		if f.value != 0 && f.value < leastTime {
-			return fmt.Errorf("mojo: Options.%s is %v; want 0 or at least %v", f.name, f.value, leastTime)
+		if f.value != 0 && (f.value < leastTime || f.value > mostTime) {
+			return fmt.Errorf("mojo: Options.%s is %v; want 0, or from %v to %v", f.name, f.value, leastTime, mostTime)
 		}
 	}
 	for _, f := range []struct {
@@ -101,8 +114,8 @@ func (o *Options) check() error {
 		{"MaxQueue", o.MaxQueue},
 		{"MaxInbound", o.MaxInbound},
 	} {
-		if f.value != 0 && f.value < leastBytes {
-			return fmt.Errorf("mojo: Options.%s is %d bytes; want 0 or at least %d", f.name, f.value, leastBytes)
+		if f.value != 0 && (f.value < leastBytes || f.value > mostBytes) {
+			return fmt.Errorf("mojo: Options.%s is %d bytes; want 0, or from %d to %d", f.name, f.value, leastBytes, mostBytes)
 		}
 	}
 	for i, t := range o.Transports {
@@ -124,7 +137,7 @@ func checkOrigin(origin string, identity bool) error {
 		return nil
 	}
 	u, err := url.Parse(origin)
-	if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host || strings.Contains(origin, "*") {
+	if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host || strings.Contains(origin, "*") || strings.HasSuffix(origin, ":") {
 		return fmt.Errorf("mojo: Options.Origins has %q; want scheme://host or scheme://host:port", origin)
 	}
 	return nil
@@ -155,5 +168,24 @@ func (o *Options) fillIn() {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+}
+
+// engine is the part of the options that the engine goes by.
+func (o *Options) engine() engineio.Options {
+	transports := make([]engineio.Transport, len(o.Transports))
+	for i, t := range o.Transports {
+		transports[i] = engineio.Transport(t)
+	}
+	return engineio.Options{
+		PingInterval:   o.PingInterval,
+		PingTimeout:    o.PingTimeout,
+		UpgradeTimeout: o.UpgradeTimeout,
+		MaxPayload:     o.MaxPayload,
+		MaxQueue:       o.MaxQueue,
+		MaxInbound:     o.MaxInbound,
+		Transports:     transports,
+		Origins:        engineio.NewOrigins(o.Origins),
+		Logger:         o.Logger,
 	}
 }

@@ -1,6 +1,7 @@
 package mojo
 
 import (
+	"math"
 	"net/http"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ func TestNewRefuses(t *testing.T) {
 		want string
 	}{
 		"two identities":       {Options{Cookies: cookies, Identify: identify}, "mojo: Options.Cookies and Options.Identify are both set; want one of them"},
+		"cookies without keys": {Options{Cookies: &Cookies{}}, "mojo: Options.Cookies is a zero Cookies, which knows nobody; make it with NewCookies"},
 		"nobody could connect": {Options{RequireSession: true}, "mojo: Options.RequireSession is set, but neither Cookies nor Identify, so nobody could connect"},
 
 		"any origin with cookies":  {Options{Cookies: cookies, Origins: []string{"*"}}, `mojo: Options.Origins has "*"; with Cookies or Identify every site could act as its visitors here, so list the sites`},
@@ -26,16 +28,19 @@ func TestNewRefuses(t *testing.T) {
 		"origin with a path":       {Options{Origins: []string{"https://example.com/"}}, `mojo: Options.Origins has "https://example.com/"; want scheme://host or scheme://host:port`},
 		"origin with a user":       {Options{Origins: []string{"https://a@example.com"}}, `mojo: Options.Origins has "https://a@example.com"; want scheme://host or scheme://host:port`},
 		"origin with a bad port":   {Options{Origins: []string{"https://example.com:x"}}, `mojo: Options.Origins has "https://example.com:x"; want scheme://host or scheme://host:port`},
+		"origin with no port":      {Options{Origins: []string{"https://example.com:"}}, `mojo: Options.Origins has "https://example.com:"; want scheme://host or scheme://host:port`},
 		"origin as a pattern":      {Options{Origins: []string{"https://*.example.com"}}, `mojo: Options.Origins has "https://*.example.com"; want scheme://host or scheme://host:port`},
 		"empty origin":             {Options{Origins: []string{""}}, `mojo: Options.Origins has ""; want scheme://host or scheme://host:port`},
 
-		"PingInterval":   {Options{PingInterval: -1}, "mojo: Options.PingInterval is -1ns; want 0 or at least 1ms"},
-		"PingTimeout":    {Options{PingTimeout: time.Microsecond}, "mojo: Options.PingTimeout is 1µs; want 0 or at least 1ms"},
-		"UpgradeTimeout": {Options{UpgradeTimeout: -time.Hour}, "mojo: Options.UpgradeTimeout is -1h0m0s; want 0 or at least 1ms"},
-		"ConnectTimeout": {Options{ConnectTimeout: 999 * time.Microsecond}, "mojo: Options.ConnectTimeout is 999µs; want 0 or at least 1ms"},
-		"MaxPayload":     {Options{MaxPayload: -1}, "mojo: Options.MaxPayload is -1 bytes; want 0 or at least 1024"},
-		"MaxQueue":       {Options{MaxQueue: 1023}, "mojo: Options.MaxQueue is 1023 bytes; want 0 or at least 1024"},
-		"MaxInbound":     {Options{MaxInbound: 1}, "mojo: Options.MaxInbound is 1 bytes; want 0 or at least 1024"},
+		"PingInterval":   {Options{PingInterval: -1}, "mojo: Options.PingInterval is -1ns; want 0, or from 1ms to 24h0m0s"},
+		"PingTimeout":    {Options{PingTimeout: time.Microsecond}, "mojo: Options.PingTimeout is 1µs; want 0, or from 1ms to 24h0m0s"},
+		"UpgradeTimeout": {Options{UpgradeTimeout: -time.Hour}, "mojo: Options.UpgradeTimeout is -1h0m0s; want 0, or from 1ms to 24h0m0s"},
+		"ConnectTimeout": {Options{ConnectTimeout: 999 * time.Microsecond}, "mojo: Options.ConnectTimeout is 999µs; want 0, or from 1ms to 24h0m0s"},
+		"MaxPayload":     {Options{MaxPayload: -1}, "mojo: Options.MaxPayload is -1 bytes; want 0, or from 1024 to 1073741824"},
+		"MaxQueue":       {Options{MaxQueue: 1023}, "mojo: Options.MaxQueue is 1023 bytes; want 0, or from 1024 to 1073741824"},
+		"MaxInbound":     {Options{MaxInbound: 1}, "mojo: Options.MaxInbound is 1 bytes; want 0, or from 1024 to 1073741824"},
+		"endless time":   {Options{PingInterval: math.MaxInt64}, "mojo: Options.PingInterval is 2562047h47m16.854775807s; want 0, or from 1ms to 24h0m0s"},
+		"endless size":   {Options{MaxPayload: math.MaxInt32}, "mojo: Options.MaxPayload is 2147483647 bytes; want 0, or from 1024 to 1073741824"},
 
 		"unknown transport": {Options{Transports: []Transport{Polling, "webtransport"}}, `mojo: Options.Transports[1] is "webtransport"; want "polling" or "websocket"`},
 		"transport twice":   {Options{Transports: []Transport{Polling, Polling}}, `mojo: Options.Transports has "polling" twice`},

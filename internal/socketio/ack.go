@@ -35,7 +35,7 @@ func (s *Socket) resolve(id uint64, args parser.Args) {
 // error when ctx ends first.
 func (s *Socket) EmitWithAck(ctx context.Context, event string, args []any) (parser.Args, error) {
 	server := s.namespace.server
-	if server.isClosed() {
+	if server.Closed() {
 		return parser.Args{}, ErrServerClosed
 	}
 	if err := ctx.Err(); err != nil {

@@ -39,7 +39,7 @@ type slot struct {
 
 // open is the engine's Options.Open.
 func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Handler, error) {
-	if s.isClosed() {
+	if s.Closed() {
 		return nil, engineio.ErrClosed
 	}
 	id, handshake, err := s.opts.Open(r)
@@ -130,7 +130,7 @@ func (c *client) Message(data []byte, binary bool) error {
 
 // refuseUnknown answers a CONNECT for a namespace that is not mounted.
 func (c *client) refuseUnknown(name []byte) {
-	payload, err := encodeData(Refusal{Message: "Invalid namespace"}.data())
+	payload, err := parser.EncodeValue(Refusal{Message: "Invalid namespace"}.data())
 	if err == nil {
 		_ = c.session.Send(packet(parser.ConnectError, string(name), payload))
 	}

@@ -76,7 +76,7 @@ func (s *Socket) under(k Key) bool {
 // go to every socket. An error means that nobody got anything.
 func (t *Target) Emit(event string, args []any) error {
 	server := t.View.Server
-	if server.isClosed() {
+	if server.Closed() {
 		return ErrServerClosed
 	}
 	payload, err := parser.EncodeEvent(event, args)
@@ -88,10 +88,14 @@ func (t *Target) Emit(event string, args []any) error {
 	if err != nil {
 		return err
 	}
+	if messages.observed() { // user code, which must not run while others wait to be flushed
+		for _, s := range sockets {
+			s.observe(event, args)
+		}
+	}
 	var b engineio.Batch
 	defer b.Flush()
 	for _, s := range sockets {
-		s.observe(event, args)
 		// A socket that ends meanwhile is no error.
 		_ = s.queue(messages.of(s.namespace), t.Volatile, &b)
 	}
@@ -111,6 +115,16 @@ func (f framed) of(n *Namespace) *engineio.Message {
 		}
 	}
 	return nil
+}
+
+// observed reports whether anybody wants to see the event.
+func (f framed) observed() bool {
+	for i := range f {
+		if n := f[i].namespace; n != nil && n.observer != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // frame makes the message of n or, if that is nil, of each socket's namespace.
@@ -141,14 +155,4 @@ func (s *Server) frame(p parser.Payload, n *Namespace, sockets []*Socket) (frame
 		}
 	}
 	return f, nil
-}
-
-// encodeData is the payload of a packet that carries a value and not an event.
-func encodeData(v any) (parser.Payload, error) {
-	p, err := parser.EncodeArgs([]any{v})
-	if err != nil {
-		return p, err
-	}
-	p.JSON = p.JSON[1 : len(p.JSON)-1] // the value without the array around it
-	return p, nil
 }

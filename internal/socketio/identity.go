@@ -10,7 +10,10 @@ type retired struct {
 	order []string // oldest first
 }
 
-type retirement struct{ since, until time.Time }
+type retirement struct {
+	since, until time.Time
+	successor    string // the session id that took its place
+}
 
 const maxRetired = 1 << 16
 
@@ -24,11 +27,11 @@ const (
 
 func (t *retired) init() { t.ids = make(map[string]retirement) }
 
-func (t *retired) add(id string, until time.Time) {
+func (t *retired) add(id, successor string, until time.Time) {
 	now := time.Now()
 	if _, in := t.ids[id]; !in {
 		t.order = append(t.order, id)
-		t.ids[id] = retirement{now, until}
+		t.ids[id] = retirement{now, until, successor}
 	}
 	for len(t.order) > 0 && (len(t.order) > maxRetired || now.After(t.ids[t.order[0]].until)) {
 		delete(t.ids, t.order[0])
@@ -73,32 +76,45 @@ func (r *registry) forget(c *client) {
 // retire lists the session id until the given time and returns the connections
 // that were made with this identity: those of the session or, for a login that
 // stands without one, those of the same login.
-func (r *registry) retire(id Identity, until time.Time) []*client {
+//
+// Two requests can leave a browser with one session id, on a double click for
+// instance, and each gives it a new one. The later of these is what the browser
+// keeps, so the earlier is given up with the id that it took the place of. It is
+// only while Settling: whoever once knew an old id has no power over the new one.
+func (r *registry) retire(id Identity, successor string, until time.Time) []*client {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if id.Session != "" {
-		r.retired.add(id.Session, until)
-		if g := r.clients[Session][id.Session]; g != nil {
-			return g.snapshot()
-		}
-		return nil
-	}
 	var found []*client
-	if g := r.clients[User][id.User]; g != nil {
-		for _, c := range g.snapshot() {
-			if c.identity.Session == "" {
-				found = append(found, c)
+	if id.Session == "" {
+		if g := r.clients[User][id.User]; g != nil {
+			for _, c := range g.snapshot() {
+				if c.identity.Session == "" {
+					found = append(found, c)
+				}
 			}
 		}
+		return found
+	}
+	for old := id.Session; old != successor; {
+		before, known := r.retired.ids[old]
+		r.retired.add(old, successor, until)
+		if g := r.clients[Session][old]; g != nil {
+			found = append(found, g.snapshot()...)
+		}
+		if !known || time.Since(before.since) >= Settling {
+			break
+		}
+		old = before.successor
 	}
 	return found
 }
 
 // Retire gives up an identity: a handshake that still comes with its session id
 // is nobody, until the given time, and its connections, whatever their state,
-// are closed by their transport, so that clients come back under the new one.
-func (s *Server) Retire(id Identity, until time.Time) {
-	for _, c := range s.registry.retire(id, until) {
+// are closed by their transport, so that clients come back under the new one. The
+// successor is the session id that takes its place.
+func (s *Server) Retire(id Identity, successor string, until time.Time) {
+	for _, c := range s.registry.retire(id, successor, until) {
 		c.session.Close(IdentityChanged)
 	}
 }

@@ -16,7 +16,7 @@ func TestRetiredIsBounded(t *testing.T) {
 	until := time.Now().Add(time.Hour)
 	const extra = 100
 	for i := range maxRetired + extra {
-		list.add(fmt.Sprint(i), until)
+		list.add(fmt.Sprint(i), "", until)
 	}
 
 	require.Len(t, list.ids, maxRetired)
@@ -33,8 +33,8 @@ func TestRetiredExpires(t *testing.T) {
 		var list retired
 		list.init()
 		start := time.Now()
-		list.add("a", start.Add(time.Hour))
-		list.add("a", start.Add(2*time.Hour)) // again
+		list.add("a", "", start.Add(time.Hour))
+		list.add("a", "", start.Add(2*time.Hour)) // again
 		time.Sleep(time.Hour)
 		since, in := list.since("a")
 		require.True(t, in)
@@ -45,7 +45,7 @@ func TestRetiredExpires(t *testing.T) {
 		time.Sleep(time.Second)
 		_, in = list.since("a")
 		require.False(t, in)
-		list.add("b", time.Now().Add(time.Hour))
+		list.add("b", "", time.Now().Add(time.Hour))
 		require.Len(t, list.ids, 1)
 		require.Equal(t, []string{"b"}, list.order)
 	})
@@ -64,14 +64,14 @@ func TestAdmitAndForget(t *testing.T) {
 		r.admit(c)
 	}
 
-	require.Empty(t, r.retire(Identity{}, time.Now().Add(time.Hour)))
-	require.Equal(t, []*client{loner}, r.retire(Identity{"", "u"}, time.Now().Add(time.Hour)))
-	require.ElementsMatch(t, []*client{a, b}, r.retire(Identity{"s", "u"}, time.Now().Add(time.Hour)))
+	require.Empty(t, r.retire(Identity{}, "new", time.Now().Add(time.Hour)))
+	require.Equal(t, []*client{loner}, r.retire(Identity{"", "u"}, "new", time.Now().Add(time.Hour)))
+	require.ElementsMatch(t, []*client{a, b}, r.retire(Identity{"s", "u"}, "new", time.Now().Add(time.Hour)))
 	late := &client{presented: Identity{"s", "u"}}
 	r.admit(late)
 	require.Equal(t, Identity{}, late.identity)
 	require.Equal(t, Identity{"s", "u"}, late.presented)
-	require.ElementsMatch(t, []*client{a, b}, r.retire(Identity{"s", "u"}, time.Now().Add(time.Hour)))
+	require.ElementsMatch(t, []*client{a, b}, r.retire(Identity{"s", "u"}, "new", time.Now().Add(time.Hour)))
 	for _, c := range []*client{a, b, loner, nobody, late} {
 		r.forget(c)
 		r.forget(c)

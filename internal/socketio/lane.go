@@ -10,8 +10,13 @@ import (
 // lives only while there is something to run. Socket.mu guards it.
 type lane struct {
 	tasks   []task
+	head    int // of what waits in tasks
 	running bool
 }
+
+// keptTasks is for how many tasks an idle lane keeps room, so that a lone event
+// does not allocate any.
+const keptTasks = 1
 
 type task struct {
 	kind  taskKind
@@ -47,11 +52,18 @@ func (s *Socket) push(t task) {
 
 // pushLocked needs mu, and the task's size held.
 func (s *Socket) pushLocked(t task) {
-	s.lane.tasks = append(s.lane.tasks, t)
-	if s.lane.running {
+	l := &s.lane
+	if len(l.tasks) == cap(l.tasks) && l.head > len(l.tasks)/2 {
+		// A lane that is never quite idle would grow for ever behind its head.
+		n := copy(l.tasks, l.tasks[l.head:])
+		clear(l.tasks[n:])
+		l.tasks, l.head = l.tasks[:n], 0
+	}
+	l.tasks = append(l.tasks, t)
+	if l.running {
 		return
 	}
-	s.lane.running = true
+	l.running = true
 	s.namespace.server.activity.begin()
 	go s.run()
 }
@@ -80,13 +92,16 @@ func (s *Socket) next() (task, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := &s.lane
-	if len(l.tasks) == 0 {
-		l.tasks, l.running = nil, false
+	if l.head == len(l.tasks) {
+		l.tasks, l.head, l.running = l.tasks[:0], 0, false
+		if cap(l.tasks) > keptTasks || s.state == ended {
+			l.tasks = nil
+		}
 		return task{}, false
 	}
-	t := l.tasks[0]
-	l.tasks[0] = task{}
-	l.tasks = l.tasks[1:]
+	t := l.tasks[l.head]
+	l.tasks[l.head] = task{}
+	l.head++
 	return t, true
 }
 

@@ -138,7 +138,8 @@ func (s *Server) namespace(name []byte) *Namespace {
 	return s.namespaces[string(name)]
 }
 
-func (s *Server) isClosed() bool {
+// Closed reports whether Shutdown or Close was called.
+func (s *Server) Closed() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.closed

@@ -94,7 +94,7 @@ func (s *Socket) Context() context.Context {
 // ErrServerClosed after Shutdown.
 func (s *Socket) Emit(event string, args []any, volatile bool) error {
 	server := s.namespace.server
-	if server.isClosed() {
+	if server.Closed() {
 		return ErrServerClosed
 	}
 	if s.hasEnded() {
@@ -159,7 +159,7 @@ func (s *Socket) accept() bool {
 	if !leave {
 		s.namespace.server.registry.show(s)
 	}
-	payload, _ := encodeData(struct {
+	payload, _ := parser.EncodeValue(struct {
 		SID string `json:"sid"`
 	}{s.id}) // cannot fail
 	greeting := packet(parser.Connect, s.namespace.name, payload)
@@ -183,10 +183,10 @@ func (s *Socket) accept() bool {
 
 // refuse answers the CONNECT with an error and ends the socket.
 func (s *Socket) refuse(r *Refusal) {
-	payload, err := encodeData(r.data())
+	payload, err := parser.EncodeValue(r.data())
 	if err != nil {
 		s.namespace.server.log.Error("mojo: cannot encode the data of a refusal", "namespace", s.namespace.name, "error", err)
-		payload, _ = encodeData(Refusal{Message: r.Message}.data())
+		payload, _ = parser.EncodeValue(Refusal{Message: r.Message}.data())
 	}
 	var b engineio.Batch
 	defer b.Flush()
