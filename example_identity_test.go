@@ -37,7 +37,7 @@ func ExampleServer_CurrentSessions() {
 	// 2/StatusSocket,["joinedStatus",{"data":"Ada has joined the chat"}]
 }
 
-func ExampleServer_LoggedInSessions() {
+func ExampleSessions() {
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})
 	check(err)
 	srv, err := mojo.New(mojo.Options{Cookies: cookies})

@@ -315,3 +315,33 @@ func ExampleServer_Shutdown() {
 	fmt.Println(errors.Is(err, mojo.ErrServerClosed), strings.HasPrefix(err.Error(), "mojo: "))
 	// Output: true true
 }
+
+// Why a connection ended, in the words of Socket.IO.
+func ExampleReason() {
+	ended := make(chan mojo.Reason, 1)
+	srv, err := mojo.New(mojo.Options{})
+	check(err)
+	_, err = srv.Register("Chat", &mojo.Events{
+		Disconnect: func(_ *mojo.Conn, reason mojo.Reason) { ended <- reason },
+	})
+	check(err)
+
+	p, done := open(srv, srv)
+	defer done()
+	p.connect("/ChatSocket")
+	p.send("41/ChatSocket,") // what socket.disconnect() sends
+	reason := <-ended
+	fmt.Println(reason, reason == mojo.ReasonClientDisconnect)
+	// Output: client namespace disconnect true
+}
+
+// A server for WebSockets alone: pages connect with transports: ["websocket"].
+func ExampleTransport() {
+	srv, err := mojo.New(mojo.Options{Transports: []mojo.Transport{mojo.WebSocket}})
+	check(err)
+
+	p, done := open(srv, srv)
+	defer done()
+	fmt.Println(p.visit("/socket.io/?EIO=4&transport=polling"))
+	// Output: {"code":0,"message":"Transport unknown"}
+}
