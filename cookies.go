@@ -2,13 +2,10 @@ package mojo
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -97,130 +94,6 @@ func (c *Cookies) codec(hash, block []byte) cookieCodec {
 		MaxAge(int(c.maxAge)).
 		MaxLength(maxCookieBytes)
 	return cookieCodec{codec.Encode, codec.Decode}
-}
-
-// SetSession writes the session cookie: from its next request on, the browser is known by sessionID. It
-// replaces what was set for that cookie earlier in the same response, and must be called before the body
-// is written. The id must be hard to guess; a session that gets logged in needs a new one, which
-// [Server.LogIn] sees to. An empty sessionID removes the cookie from the browser.
-//
-// It returns an error, and writes nothing, if sessionID is not valid UTF-8 or too long for a cookie.
-func (c *Cookies) SetSession(w http.ResponseWriter, sessionID string) error {
-	if err := checkID("session", sessionID); err != nil {
-		return err
-	}
-	if sessionID == "" {
-		return c.remove(w, c.sessionName)
-	}
-	return c.set(w, c.sessionName, c.sessionCodecs, sessionID)
-}
-
-// SetLogin writes the login cookie: from its next request on, the browser is logged in as userID. It
-// replaces what was set for that cookie earlier in the same response, and must be called before the body
-// is written. An empty userID logs out: it removes the cookie from the browser.
-//
-// Such a login stands alone: it holds whatever session the browser has, or with none. [Server.LogIn] is
-// the safer way, as it ties the login to a new session.
-//
-// It returns an error, and writes nothing, if userID is not valid UTF-8 or too long for a cookie.
-func (c *Cookies) SetLogin(w http.ResponseWriter, userID string) error {
-	if err := checkID("user", userID); err != nil {
-		return err
-	}
-	if userID == "" {
-		return c.remove(w, c.loginName)
-	}
-	return c.set(w, c.loginName, c.loginCodecs, userID)
-}
-
-// setLoginBound is SetLogin for a login that is worth nothing without the session cookie of sessionID.
-func (c *Cookies) setLoginBound(w http.ResponseWriter, sessionID, userID string) error {
-	if err := checkID("session", sessionID); err != nil {
-		return err
-	}
-	if err := checkID("user", userID); err != nil {
-		return err
-	}
-	if sessionID == "" || userID == "" {
-		return errors.New("mojo: a login has no user id or no session id; want both")
-	}
-	return c.set(w, c.loginName, c.loginCodecs, [2]string{userID, sessionID})
-}
-
-func checkID(kind, id string) error {
-	if len(id) > maxIDBytes {
-		return fmt.Errorf("mojo: the %s id has %d bytes; want at most %d", kind, len(id), maxIDBytes)
-	}
-	if !utf8.ValidString(id) {
-		return fmt.Errorf("mojo: the %s id is not valid UTF-8", kind)
-	}
-	return nil
-}
-
-func newSessionID() string {
-	id := make([]byte, 32)
-	rand.Read(id)
-	return base64.RawURLEncoding.EncodeToString(id)
-}
-
-func (c *Cookies) set(w http.ResponseWriter, name string, codecs []cookieCodec, value any) error {
-	if len(codecs) == 0 {
-		return errors.New("mojo: a Cookies without keys cannot write; want one that NewCookies made")
-	}
-	encoded, err := codecs[0].encode(name, value)
-	if err != nil || len(name)+len(encoded) > maxCookieBytes {
-		return fmt.Errorf("mojo: the cookie %s would be too long; want at most %d bytes, signed and encoded", name, maxCookieBytes)
-	}
-	c.write(w, name, encoded, c.attributes.Domain, int(c.maxAge))
-	return nil
-}
-
-// remove also removes a cookie without a domain, which would otherwise be back in the next request.
-func (c *Cookies) remove(w http.ResponseWriter, name string) error {
-	if len(c.sessionCodecs) == 0 {
-		return errors.New("mojo: a Cookies without keys cannot write; want one that NewCookies made")
-	}
-	c.write(w, name, "", c.attributes.Domain, -1)
-	c.write(w, name, "", "", -1)
-	return nil
-}
-
-// write puts a cookie into the header, in the place of one that differs in value and age alone.
-func (c *Cookies) write(w http.ResponseWriter, name, value, domain string, maxAge int) {
-	cookie := c.attributes
-	cookie.Name, cookie.Value, cookie.Domain, cookie.MaxAge = name, value, domain, maxAge
-	header := w.Header()
-	header["Set-Cookie"] = append(slices.DeleteFunc(slices.Clone(header["Set-Cookie"]), func(line string) bool {
-		return c.sets(line, name, domain)
-	}), cookie.String())
-}
-
-// sets reports whether a Set-Cookie line is about the cookie of that name and domain.
-func (c *Cookies) sets(line, name, domain string) bool {
-	if !strings.HasPrefix(line, name+"=") {
-		return false
-	}
-	cookie, err := http.ParseSetCookie(line)
-	return err == nil && cookie.Path == c.attributes.Path &&
-		strings.EqualFold(strings.TrimPrefix(cookie.Domain, "."), domain)
-}
-
-// expireHostOnlyDuplicates removes cookies that were set without a Domain from a browser that has, or is
-// about to get, the same ones with it: it would send both, and neither would count. It is to be called
-// after the cookies of this response were set. Without a Domain there is nothing that it could name.
-func (c *Cookies) expireHostOnlyDuplicates(w http.ResponseWriter, r *http.Request) {
-	if c.attributes.Domain == "" {
-		return
-	}
-	for _, name := range []string{c.sessionName, c.loginName} {
-		sent := len(r.CookiesNamed(name))
-		replaced := slices.ContainsFunc(w.Header()["Set-Cookie"], func(line string) bool {
-			return c.sets(line, name, c.attributes.Domain)
-		})
-		if sent > 1 || sent == 1 && replaced {
-			c.write(w, name, "", "", -1)
-		}
-	}
 }
 
 // cookieFaults is a set of reasons why cookies of a request did not count, for logging.
