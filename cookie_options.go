@@ -68,6 +68,10 @@ type CookieOptions struct {
 	// SameSite is [http.SameSiteLaxMode] if it is zero or http.SameSiteDefaultMode.
 	// http.SameSiteNoneMode and Insecure exclude each other.
 	SameSite http.SameSite
+
+	// Tornado also reads cookies that a Python site on Tornado has set. If it is nil, they count as
+	// forged.
+	Tornado *TornadoCookies
 }
 
 // fillIn replaces zero fields by their defaults.
@@ -135,6 +139,9 @@ func (o *CookieOptions) check() error {
 		}
 	default:
 		return fmt.Errorf("mojo: CookieOptions.SameSite is %d; want Lax, Strict or None of net/http", o.SameSite)
+	}
+	if o.Tornado != nil {
+		return o.Tornado.check(o)
 	}
 	return nil
 }

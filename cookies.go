@@ -47,6 +47,7 @@ type Identity struct {
 type Cookies struct {
 	sessionName, loginName     string
 	sessionCodecs, loginCodecs []cookieCodec // in the order of the keys
+	tornado                    tornadoOpener // nil unless asked for
 	maxAge                     int64         // seconds
 	attributes                 http.Cookie   // all but name, value and age
 }
@@ -81,6 +82,9 @@ func NewCookies(opts CookieOptions) (*Cookies, error) {
 		hash, block := bytes.Clone(key.Hash), bytes.Clone(key.Block)
 		c.sessionCodecs = append(c.sessionCodecs, c.codec(hash, nil))
 		c.loginCodecs = append(c.loginCodecs, c.codec(hash, block))
+	}
+	if opts.Tornado != nil {
+		c.tornado = opts.Tornado.opener()
 	}
 	return c, nil
 }
@@ -128,6 +132,8 @@ func (f cookieFaults) String() string {
 // into the future counts as missing, and so do two of one name that are both valid and differ, or more
 // than four of one name. A login that is bound to a session by [Server.LogIn] counts only together with
 // it. Without a valid session cookie SessionID is empty, without a valid login UserID is.
+//
+// With CookieOptions.Tornado the cookies may also be Tornado's, by the same rules.
 //
 // Expires is the date at which the cookies were written plus MaxAge, of the earlier one if there are two,
 // and always in the future; it is zero if the Identity is empty.
@@ -194,8 +200,11 @@ type cookieValue struct {
 
 // open verifies the text of a cookie and returns what is in it. With a fault the value means nothing.
 func (c *Cookies) open(name, text string, codecs []cookieCodec) (cookieValue, cookieFaults) {
-	if len(text) > maxCookieBytes {
+	switch {
+	case len(text) > maxCookieBytes:
 		return cookieValue{}, cookieTooLong
+	case c.tornado != nil && strings.Contains(text, "|"): // which is in no text of ours
+		return c.openTornado(name, text)
 	}
 	// Only one spelling of a value is ours, though base64 knows several.
 	signed, err := base64.URLEncoding.Strict().DecodeString(text)
@@ -212,22 +221,33 @@ func (c *Cookies) open(name, text string, codecs []cookieCodec) (cookieValue, co
 		// says what err does not: whether only the age is wrong.
 		date, _, _ := bytes.Cut(signed, []byte("|"))
 		written, dateErr := strconv.ParseInt(string(date), 10, 64)
-		now := time.Now().Unix()
-		switch {
-		case dateErr != nil:
-			return cookieValue{}, cookieMalformed
-		case written <= now-c.maxAge:
-			return cookieValue{}, cookieExpired
-		case written > now+maxCookieAhead:
-			return cookieValue{}, cookieAhead
-		case err != nil:
+		if dateErr != nil {
 			return cookieValue{}, cookieMalformed
 		}
+		expires, fault := c.checkDate(written)
+		if fault == 0 && err != nil {
+			fault = cookieMalformed
+		}
+		if fault != 0 {
+			return cookieValue{}, fault
+		}
 		value, fault := parseCookie(content)
-		value.expires = time.Unix(written+c.maxAge, 0)
+		value.expires = expires
 		return value, fault
 	}
 	return cookieValue{}, cookieForged
+}
+
+// checkDate says whether a cookie that was written then, in seconds, counts now, and until when.
+func (c *Cookies) checkDate(written int64) (expires time.Time, fault cookieFaults) {
+	now := time.Now().Unix()
+	switch {
+	case written <= now-c.maxAge:
+		return time.Time{}, cookieExpired
+	case written > now+maxCookieAhead:
+		return time.Time{}, cookieAhead
+	}
+	return time.Unix(written+c.maxAge, 0), 0
 }
 
 // parseCookie reads the JSON in a cookie: the string "id", or ["id","session id"] in a bound login.

@@ -5,6 +5,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"time"
 
 	"github.com/mojosocket/mojo"
 )
@@ -155,4 +156,24 @@ func ExampleCookies_SetLogin_logOut() {
 func ExampleKey() {
 	fmt.Println(mojo.NewKey())
 	// Output: mojo.Key(redacted)
+}
+
+// A Go service beside a Python site on Tornado reads the cookies that the site has set.
+func ExampleTornadoCookies() {
+	cookies, err := mojo.NewCookies(mojo.CookieOptions{
+		Keys:    []mojo.Key{mojo.NewKey()},
+		MaxAge:  60 * 365 * 24 * time.Hour, // the cookie below is of 2011
+		Tornado: &mojo.TornadoCookies{Secrets: map[int]string{7: "mojo-test-secret-0123456789abcdef"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	// In Python: self.set_secure_cookie("logged_in", "user-42")
+	r.Header.Set("Cookie", `logged_in="2|1:7|10:1300000000|9:logged_in|12:dXNlci00Mg==|`+
+		`f0a95c0ceabc2d04ffe9cf972c8e3679ffbd6b5aa265542fd87f39198fddcadc"`)
+
+	identity, err := cookies.Identify(r)
+	fmt.Printf("%q %v\n", identity.UserID, err)
+	// Output: "user-42" <nil>
 }
