@@ -1,0 +1,126 @@
+// Command gorilla is a site whose sessions are those of github.com/gorilla/sessions, kept in a cookie. mojo
+// takes from them who is who: identity.go is all it needs.
+//
+//	cd examples/identity && go run ./gorilla
+package main
+
+import (
+	"crypto/rand"
+	"log"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/sessions"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/examples/identity/page"
+)
+
+const lifetime = 30 * 24 * time.Hour // of a login
+
+func main() {
+	s, err := newSite(newStore(mojo.NewKey())) // a site that is meant to stay keeps its key
+	if err != nil {
+		log.Fatal(err)
+	}
+	log.Println("serving http://127.0.0.1:8000/")
+	log.Fatal(http.ListenAndServe("127.0.0.1:8000", s.handler()))
+}
+
+// newStore signs and encrypts. Without the second key visitors could read what is in their session.
+func newStore(key mojo.Key) *sessions.CookieStore {
+	store := sessions.NewCookieStore(key.Hash, key.Block)
+	store.Options = &sessions.Options{
+		Path:     "/",
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
+		Secure:   false, // this site is served over plain HTTP; true where there is HTTPS
+	}
+	store.MaxAge(int(lifetime.Seconds())) // of the cookie and of the date that is signed
+	return store
+}
+
+type site struct {
+	store   sessions.Store
+	sockets *mojo.Server
+}
+
+func newSite(store sessions.Store) (*site, error) {
+	sockets, err := mojo.New(mojo.Options{Identify: identify(store)})
+	if err != nil {
+		return nil, err
+	}
+	notes := &mojo.Events{Connect: func(c *mojo.Conn) error { return c.Emit("you", c.UserID()) }}
+	if _, err := sockets.Register("Notes", notes); err != nil {
+		return nil, err
+	}
+	return &site{store, sockets}, nil
+}
+
+func (s *site) handler() http.Handler {
+	pages := http.NewServeMux()
+	pages.HandleFunc("GET /{$}", page.Serve)
+	pages.HandleFunc("POST /login", s.login)
+	pages.HandleFunc("POST /logout", s.logout)
+	pages.HandleFunc("POST /note", s.note)
+
+	root := http.NewServeMux()
+	root.Handle("/socket.io/", s.sockets)
+	root.Handle("/", http.NewCrossOriginProtection().Handler(pages))
+	return root
+}
+
+// login believes everybody; a real site checks a password first. The session gets a new id, so that one
+// that somebody else knew beforehand is of no use to them.
+func (s *site) login(w http.ResponseWriter, r *http.Request) {
+	user := r.PostFormValue("user")
+	if user == "" {
+		http.Error(w, "A name is needed.", http.StatusUnprocessableEntity)
+		return
+	}
+	session, _ := s.store.Get(r, sessionName) // with an error it is a new one
+	before, _ := session.Values[idKey].(string)
+	session.Values[idKey] = rand.Text()
+	session.Values[userKey] = user
+	session.Values[untilKey] = time.Now().Add(lifetime).Unix()
+	s.finish(w, r, session, before)
+}
+
+// logout removes the cookie from this browser. A CookieStore knows no sessions, so a copy of the cookie
+// would be good until it expires; sites that mind use a store that keeps them.
+func (s *site) logout(w http.ResponseWriter, r *http.Request) {
+	session, _ := s.store.Get(r, sessionName)
+	before, _ := session.Values[idKey].(string)
+	session.Options.MaxAge = -1
+	s.finish(w, r, session, before)
+}
+
+// finish saves a session whose id was another before.
+func (s *site) finish(w http.ResponseWriter, r *http.Request, session *sessions.Session, before string) {
+	if err := session.Save(r, w); err != nil {
+		failed(w, err)
+		return
+	}
+	_ = s.sockets.CurrentSessions().Get(before).Disconnect()
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// note reaches every tab and device of a user.
+func (s *site) note(w http.ResponseWriter, r *http.Request) {
+	from := s.sockets.Identity(r).UserID
+	if from == "" {
+		http.Error(w, "Log in first.", http.StatusForbidden)
+		return
+	}
+	to := s.sockets.LoggedInSessions().Get(r.PostFormValue("to"))
+	if err := to.Emit("note", from, r.PostFormValue("text")); err != nil {
+		failed(w, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func failed(w http.ResponseWriter, err error) {
+	log.Print(err)
+	http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/examples/identity/visitor"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func serve(t *testing.T) *siotest.Site {
+	s, err := newSite(newStore(mojo.NewKey()))
+	require.NoError(t, err)
+	return siotest.Serve(t, siotest.TCP, s.handler())
+}
+
+func TestNoteReachesEveryTabOfAUser(t *testing.T) {
+	site := serve(t)
+	ann, bob, nobody := visitor.New(t, site), visitor.New(t, site), visitor.New(t, site)
+	require.Equal(t, http.StatusOK, ann.Post("/login", "user", "ann"))
+	require.Equal(t, http.StatusOK, bob.Post("/login", "user", "bob"))
+	bobs, nobodys := bob.Notes("websocket", "bob"), nobody.Notes("websocket", "")
+	var tabs []*siotest.Socket
+	for _, transport := range []string{"polling", "websocket", "upgrade"} {
+		tabs = append(tabs, ann.Notes(transport, "ann"))
+	}
+
+	require.Equal(t, http.StatusNoContent, bob.Post("/note", "to", "ann", "text", "hello"))
+
+	for _, tab := range tabs {
+		tab.Expect("note", "bob", "hello")
+	}
+	bobs.ExpectNothing()
+	nobodys.ExpectNothing()
+	require.Equal(t, http.StatusForbidden, nobody.Post("/note", "to", "ann", "text", "hello"))
+}
+
+func TestLogOutEndsTheConnections(t *testing.T) {
+	for _, transport := range []string{"polling", "websocket", "upgrade"} {
+		t.Run(transport, func(t *testing.T) {
+			ann := visitor.New(t, serve(t))
+			ann.Post("/login", "user", "ann")
+			notes := ann.Notes(transport, "ann")
+
+			require.Equal(t, http.StatusOK, ann.Post("/logout"))
+
+			require.Equal(t, siotest.ReasonServerDisconnect, notes.AwaitDisconnected())
+			require.Empty(t, ann.Header())
+			ann.Notes(transport, "")
+		})
+	}
+}
+
+func TestLogInGivesUpTheSessionBefore(t *testing.T) {
+	ann := visitor.New(t, serve(t))
+	ann.Post("/login", "user", "ann")
+	notes := ann.Notes("websocket", "ann")
+
+	require.Equal(t, http.StatusOK, ann.Post("/login", "user", "bob"))
+
+	require.Equal(t, siotest.ReasonServerDisconnect, notes.AwaitDisconnected())
+	ann.Notes("websocket", "bob")
+}
+
+func TestIdentify(t *testing.T) {
+	store, other := newStore(mojo.NewKey()), newStore(mojo.NewKey())
+	s, err := newSite(store)
+	require.NoError(t, err)
+	ann := visitor.New(t, siotest.Serve(t, siotest.TCP, s.handler()))
+	ann.Post("/login", "user", "ann")
+	header := ann.Header()
+
+	first, err := identify(store)(&http.Request{Header: header})
+	require.NoError(t, err)
+	require.Equal(t, "ann", first.UserID)
+	require.NotEmpty(t, first.SessionID)
+	require.WithinDuration(t, time.Now().Add(lifetime), first.Expires, time.Minute)
+
+	again, err := identify(store)(&http.Request{Header: header})
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+
+	for name, request := range map[string]*http.Request{
+		"no cookie":  {Header: http.Header{}},
+		"no session": {Header: http.Header{"Cookie": {sessionName + "=x"}}},
+	} {
+		identity, err := identify(store)(request)
+		require.NoError(t, err, name)
+		require.Zero(t, identity, name)
+	}
+	identity, err := identify(other)(&http.Request{Header: header})
+	require.NoError(t, err, "another key")
+	require.Zero(t, identity, "another key")
+}
