@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -172,4 +174,33 @@ func TestTornadoCookies(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Somebody whom the Python site knows is not given another session, until mojo logs them in or out.
+func TestServerBesideTornado(t *testing.T) {
+	atTornadoClock(t, func(t *testing.T) {
+		cookies := newTornadoCookies(t, allTornado())
+		srv, err := New(Options{Cookies: cookies})
+		require.NoError(t, err)
+		defer srv.Close()
+		serve := func(handler http.HandlerFunc) http.ResponseWriter {
+			w := httptest.NewRecorder()
+			srv.EnsureSession(handler).ServeHTTP(w, cookieRequest("session_id="+tornadoSession2, "logged_in="+tornadoLogin2))
+			return w
+		}
+
+		kept := serve(func(_ http.ResponseWriter, r *http.Request) {
+			require.Equal(t, "7c9e6679-7425-40de-944b-e07fc1f90ae7", srv.Identity(r).SessionID)
+			require.Equal(t, "user-42", srv.Identity(r).UserID)
+		})
+		require.Empty(t, kept.Header())
+
+		moved := serve(func(w http.ResponseWriter, r *http.Request) {
+			require.NoError(t, srv.LogIn(w, r, "user-43"))
+		})
+		identity, faults := cookies.identify(returned(moved))
+		require.Zero(t, faults)
+		require.Equal(t, "user-43", identity.UserID)
+		require.NotEqual(t, "7c9e6679-7425-40de-944b-e07fc1f90ae7", identity.SessionID)
+	})
 }
