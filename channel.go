@@ -1,8 +1,10 @@
 package mojo
 
 import (
+	"context"
 	"errors"
 	"iter"
+	"log/slog"
 	"slices"
 
 	"github.com/mojosocket/mojo/internal/socketio"
@@ -175,7 +177,7 @@ func (a channelApp) Connect(s *socketio.Socket, auth []byte) *socketio.Refusal {
 	}
 	shown, isClient := clientError(err)
 	if !isClient {
-		a.ch.logHandlerError("OnConnect", "", err)
+		c.logHandlerError("OnConnect", "", err)
 	}
 	return &socketio.Refusal{Message: shown.Message, Data: shown.Data}
 }
@@ -190,9 +192,15 @@ func (a channelApp) Disconnect(s *socketio.Socket, reason socketio.Reason) {
 	a.ch.handler.OnDisconnect(connOf(s), Reason(reason))
 }
 
-func (ch *Channel) logHandlerError(callback, event string, err error) {
-	ch.server.opts.Logger.Error("mojo: a handler returned an error that the client does not see",
-		"callback", callback, "namespace", ch.name, "event", event, "error", err)
+// logHandlerError logs an error that a handler has returned for c. That the client
+// or the server has gone meanwhile is no fault of anybody's.
+func (c *Conn) logHandlerError(callback, event string, err error) {
+	level := slog.LevelError
+	if errors.Is(err, ErrNotConnected) && c.socket.Ended() || errors.Is(err, ErrServerClosed) {
+		level = slog.LevelDebug
+	}
+	c.channel.server.opts.Logger.Log(context.Background(), level, "mojo: a handler returned an error that the client does not see",
+		"callback", callback, "namespace", c.channel.name, "event", event, "error", err)
 }
 
 type emitObserver struct{ o EmitObserver }

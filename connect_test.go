@@ -296,3 +296,25 @@ func TestClientLeavesDuringOnConnect(t *testing.T) {
 		}
 	}
 }
+
+// TestClientGoneIsNoFault: a handler that returns what Emit says to a client that has left is not logged as failing.
+func TestClientGoneIsNoFault(t *testing.T) {
+	var log journal
+	srv := newTestServer(t, Options{Logger: log.logger()})
+	inside := make(chan *Conn)
+	h := newApp()
+	h.connect = func(c *Conn) error {
+		inside <- c
+		<-c.Context().Done()
+		return c.Emit("welcome")
+	}
+	register(t, srv, "Chat", h)
+	client := dial(t, siotest.Serve(t, siotest.Memory, srv), "websocket")
+	client.SendConnect(chatNamespace, nil)
+	await(t, inside)
+
+	client.Close()
+	shutdown(t, srv)
+
+	require.NotContains(t, log.String(), "level=ERROR")
+}

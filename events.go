@@ -128,7 +128,7 @@ func answer(c *Conn, m *Message, err error, results ...any) {
 	if err != nil {
 		shown, isClient := clientError(err)
 		if !isClient {
-			c.channel.logHandlerError("OnMessage", m.Event(), err)
+			c.logHandlerError("OnMessage", m.Event(), err)
 		}
 		results = []any{errorAnswer{errorBody(shown)}}
 	}

@@ -64,8 +64,8 @@ const (
 // function of Events the answer to a call. It may be wrapped. Other errors never
 // reach a client.
 type ClientError struct {
-	Message string
-	Data    any // a value for encoding/json; left out if nil
+	Message string // what the client reads
+	Data    any    // a value for encoding/json; left out if nil
 }
 
 // Error returns the message.

@@ -71,7 +71,8 @@ func (s *Socket) Connected() bool {
 	return s.state == connected
 }
 
-func (s *Socket) hasEnded() bool {
+// Ended reports whether the socket has ended, or was refused.
+func (s *Socket) Ended() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state == ended
@@ -97,7 +98,7 @@ func (s *Socket) Emit(event string, args []any, volatile bool) error {
 	if server.Closed() {
 		return ErrServerClosed
 	}
-	if s.hasEnded() {
+	if s.Ended() {
 		return ErrNotConnected
 	}
 	payload, err := parser.EncodeEvent(event, args)
