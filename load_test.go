@@ -69,6 +69,39 @@ func TestBroadcastAllocatesAConstant(t *testing.T) {
 	require.LessOrEqual(t, few, 16.0)
 }
 
+// TestInboundEventAllocatesLittle, from the socket to a typed function.
+func TestInboundEventAllocatesLittle(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates too")
+	}
+	type line struct {
+		Text string `json:"text"`
+		N    int    `json:"n"`
+	}
+	heard := make(chan struct{})
+	var ev Events
+	On(&ev, "say", func(*Conn, line) error { heard <- struct{}{}; return nil })
+	srv := newTestServer(t, Options{})
+	register(t, srv, "Chat", &ev)
+	site := siotest.Serve(t, siotest.TCP, srv)
+	conn, err := site.Dial(t.Context())
+	require.NoError(t, err)
+	defer conn.Close()
+	frame := func(text string) []byte { return append([]byte{0x81, 0x80 | byte(len(text)), 0, 0, 0, 0}, text...) }
+	_, err = conn.Write(append([]byte("GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"+
+		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"),
+		frame("40"+chatNamespace+",")...))
+	require.NoError(t, err)
+	event := frame("42" + chatNamespace + `,["say",{"text":"hello world","n":12}]`)
+
+	cost := testing.AllocsPerRun(2000, func() {
+		_, _ = conn.Write(event)
+		<-heard
+	})
+
+	require.LessOrEqual(t, cost, 12.0)
+}
+
 // TestManyAtOnce: emitters of all kinds, joins, leaves, iterations, connections that come and go. What arrives is
 // whole, and in the end nobody is left.
 func TestManyAtOnce(t *testing.T) {
