@@ -87,7 +87,6 @@ func (c *client) Closed(reason Reason) {
 
 var (
 	errUnexpected = errors.New("unexpected packet")
-	errReserved   = errors.New("reserved event name")
 	errNoSession  = errors.New("no session")
 )
 

@@ -12,7 +12,7 @@ import (
 type Target struct {
 	View     View
 	Keys     []Key // under any of them; nil: everyone
-	Having   Kind  // Session or User: only sockets that have one
+	Having   Kind  // Session or User: only sockets that have one; Room, the zero Kind: all
 	Except   []Key // none of these
 	Without  []*Socket
 	Volatile bool

@@ -208,7 +208,7 @@ func (s *Socket) receive(p parser.Packet, data []byte, attachments [][]byte) err
 		return err
 	}
 	if parser.Reserved(name) {
-		return errReserved
+		return parser.ErrReservedEvent
 	}
 	e := &Event{Socket: s, Name: name, Args: args.From(1), id: p.ID, wantsAck: p.HasID}
 	size := eventCost + len(data) + argCost*args.Len()
