@@ -54,12 +54,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 			p.noop = true
 			s.mu.Unlock()
 		case <-r.Context().Done():
-			s.mu.Lock()
-			s.poll = nil
-			s.mu.Unlock()
-			s.end(TransportError, brokenly, statusNormal)
-			s.left()
-			answer = pollUnknown
+			answer = s.abortPoll(p)
 		}
 	}
 	switch answer {
@@ -102,6 +97,21 @@ func (s *Session) beginPoll(p *poller) (answer pollAnswer, probed bool) {
 	}
 	s.poll = p
 	return pollWait, s.probe != nil && s.probe.probed
+}
+
+// abortPoll ends a poll whose client has gone, and with it the session: unless a
+// WebSocket carries that by now, then the poll was over anyway.
+func (s *Session) abortPoll(p *poller) pollAnswer {
+	s.mu.Lock()
+	s.poll = nil
+	refused := p.refused
+	s.mu.Unlock()
+	if refused {
+		return pollRefused
+	}
+	s.end(TransportError, brokenly, statusNormal)
+	s.left()
+	return pollUnknown
 }
 
 // takePoll returns what there is to say to a poll. Unless that is to wait, the

@@ -1,9 +1,12 @@
 package engineio
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -252,6 +255,30 @@ func TestUpgradeRefusesThePollThatWaits(t *testing.T) {
 		requireError(t, h.do("GET", "/?EIO=4&transport=polling&sid="+p.ID(), ""), http.StatusBadRequest, codeBadRequest)
 		require.True(t, p.live())
 	})
+}
+
+// A poll whose client goes just when a WebSocket takes over does not take the
+// session along.
+func TestPollThatIsAbortedDuringTheUpgrade(t *testing.T) {
+	h := serve(t, siotest.TCP, nil)
+	for range 20 { // the poll learns of both, in either order
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		_ = h.rawProbe(t, client, "2probe")
+		h.await(p, func() bool { return p.probe != nil && p.probe.probed })
+		ctx, cancel := context.WithCancel(t.Context())
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, client.URL("polling"), nil)
+		var poll sync.WaitGroup
+		poll.Go(func() { p.servePoll(httptest.NewRecorder(), r) })
+		h.awaitPoll(p)
+
+		p.Session.mu.Lock()
+		cancel()
+		p.probe.takeSession()
+		p.Session.mu.Unlock()
+
+		poll.Wait()
+		require.True(t, p.live())
+	}
 }
 
 // The session may end at any moment of an upgrade.
