@@ -185,7 +185,7 @@ func TestIdentify(t *testing.T) {
 		refused := ask(t, site, http.MethodGet, site.URL+"/socket.io/?EIO=4&transport=polling", http.Header{"X-Who": {"evil"}}, "")
 		require.Equal(t, http.StatusForbidden, refused.status)
 		require.NotContains(t, refused.body, "evil")
-		require.Contains(t, log.String(), `msg="mojo: Options.Identify refused a handshake" error="is evil"`)
+		require.Contains(t, log.String(), `msg="mojo: Options.Identify refused a request" error="is evil"`)
 
 		require.EqualError(t, srv.LogIn(nil, cookieRequest(), "ann"), "mojo: Options.Cookies is not set, so there are no cookies to write")
 		require.EqualError(t, srv.LogOut(nil, cookieRequest()), "mojo: Options.Cookies is not set, so there are no cookies to write")

@@ -49,11 +49,13 @@ func (ch *Channel) Conn(id string) (*Conn, bool) {
 
 // CurrentSessions returns the browser sessions that are connected to this app.
 func (ch *Channel) CurrentSessions() Sessions {
-	return Sessions{view: ch.view(), kind: socketio.Session}
+	return Sessions{server: ch.server, view: ch.view(), kind: socketio.Session}
 }
 
 // LoggedInSessions returns the users who are connected to this app.
-func (ch *Channel) LoggedInSessions() Sessions { return Sessions{view: ch.view(), kind: socketio.User} }
+func (ch *Channel) LoggedInSessions() Sessions {
+	return Sessions{server: ch.server, view: ch.view(), kind: socketio.User}
+}
 
 // Emit sends an event to every connection of the app. It never blocks. See
 // Broadcast.Emit for its errors.
@@ -172,12 +174,17 @@ func (a channelApp) Connect(s *socketio.Socket, auth []byte) *socketio.Refusal {
 	s.Data = c
 	err := a.ch.handler.OnConnect(c)
 	c.settle()
+	return c.refusal("OnConnect", err)
+}
+
+// refusal is what the client sees of a callback's error, nil if that is nil.
+func (c *Conn) refusal(callback string, err error) *socketio.Refusal {
 	if err == nil {
 		return nil
 	}
 	shown, isClient := clientError(err)
 	if !isClient {
-		c.logHandlerError("OnConnect", "", err)
+		c.logHandlerError(callback, "", err)
 	}
 	return &socketio.Refusal{Message: shown.Message, Data: shown.Data}
 }
@@ -202,6 +209,38 @@ func (c *Conn) logHandlerError(callback, event string, err error) {
 	c.channel.server.opts.Logger.Log(context.Background(), level, "mojo: a handler returned an error that the client does not see",
 		"callback", callback, "namespace", c.channel.name, "event", event, "error", err)
 }
+
+// watchers are the further interfaces that the handler implements.
+func (ch *Channel) watchers() (w socketio.Watchers) {
+	if o, ok := ch.handler.(EmitObserver); ok {
+		w.Emits = emitObserver{o}
+	}
+	ev, isEvents := ch.handler.(*Events)
+	if o, ok := ch.handler.(IdentityObserver); ok && !(isEvents && ev.Identity == nil) {
+		w.Identity = identityObserver{o}
+	}
+	if o, ok := ch.handler.(PresenceObserver); ok && !(isEvents && ev.Presence == nil) {
+		w.Presence = presenceObserver{ch, o}
+	}
+	return w
+}
+
+type identityObserver struct{ o IdentityObserver }
+
+// Changed is part of socketio.IdentityWatcher.
+func (i identityObserver) Changed(s *socketio.Socket, from, to socketio.Identified) *socketio.Refusal {
+	c := connOf(s)
+	err := i.o.OnIdentity(c, outer(from), outer(to))
+	return c.refusal("OnIdentity", err)
+}
+
+type presenceObserver struct {
+	ch *Channel
+	o  PresenceObserver
+}
+
+// Presence is part of socketio.PresenceWatcher.
+func (p presenceObserver) Presence(e socketio.Edge) { p.o.OnPresence(p.ch, presenceOf(e)) }
 
 type emitObserver struct{ o EmitObserver }
 

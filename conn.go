@@ -35,20 +35,15 @@ func (c *Conn) ID() string { return c.socket.ID() }
 // Channel is the app's channel.
 func (c *Conn) Channel() *Channel { return c.channel }
 
-// Identity is whom the connection belongs to.
-func (c *Conn) Identity() Identity {
-	id := c.socket.Identity()
-	if id == (socketio.Identity{}) {
-		return Identity{}
-	}
-	return Identity{SessionID: id.Session, UserID: id.User, Expires: c.handshake().expires}
-}
+// Identity is whom the connection belongs to now. Server.LogIn, LogOut and Rebind
+// change it, see IdentityObserver.
+func (c *Conn) Identity() Identity { return outer(c.socket.Identity()) }
 
 // SessionID is the id of the browser session, "" if there is none.
-func (c *Conn) SessionID() string { return c.socket.Identity().Session }
+func (c *Conn) SessionID() string { return c.Identity().SessionID }
 
 // UserID is the id of the logged-in user, "" if nobody is logged in.
-func (c *Conn) UserID() string { return c.socket.Identity().User }
+func (c *Conn) UserID() string { return c.Identity().UserID }
 
 // Handshake is what the client said of itself when it connected.
 func (c *Conn) Handshake() Handshake {

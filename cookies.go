@@ -146,6 +146,25 @@ func (c *Cookies) Identify(r *http.Request) (Identity, error) {
 
 // identify is Identify, and says what was wrong with cookies that did not count.
 func (c *Cookies) identify(r *http.Request) (Identity, cookieFaults) {
+	p, faults := c.prove(r)
+	return p.identity(), faults
+}
+
+// proof is what the cookies of a request prove.
+type proof struct {
+	session, login cookieValue // zero if there is none that counts
+}
+
+func (p proof) identity() Identity {
+	identity := Identity{SessionID: p.session.id, UserID: p.login.id, Expires: p.session.expires}
+	if p.login.id != "" && (p.session.id == "" || p.login.expires.Before(p.session.expires)) {
+		identity.Expires = p.login.expires
+	}
+	return identity
+}
+
+// prove verifies the cookies of a request.
+func (c *Cookies) prove(r *http.Request) (proof, cookieFaults) {
 	session, faults := pickCookie(r.CookiesNamed(c.sessionName), func(text string) (cookieValue, cookieFaults) {
 		value, fault := c.open(c.sessionName, text, c.sessionCodecs)
 		if fault == 0 && (value.id == "" || value.sessionID != "") {
@@ -160,12 +179,7 @@ func (c *Cookies) identify(r *http.Request) (Identity, cookieFaults) {
 		}
 		return value, fault
 	})
-
-	identity := Identity{SessionID: session.id, UserID: login.id, Expires: session.expires}
-	if login.id != "" && (session.id == "" || login.expires.Before(session.expires)) {
-		identity.Expires = login.expires
-	}
-	return identity, faults | loginFaults
+	return proof{session, login}, faults | loginFaults
 }
 
 // pickCookie returns the value on which all valid cookies agree, the zero value if there is none.
@@ -195,7 +209,8 @@ func pickCookie(cookies []*http.Cookie, open func(text string) (cookieValue, coo
 // is the user id, and sessionID is the session that the login is bound to, if it is bound.
 type cookieValue struct {
 	id, sessionID string
-	expires       time.Time
+	expires       time.Time // when it was written, plus MaxAge
+	current       bool      // written by the first key
 }
 
 // open verifies the text of a cookie and returns what is in it. With a fault the value means nothing.
@@ -211,7 +226,7 @@ func (c *Cookies) open(name, text string, codecs []cookieCodec) (cookieValue, co
 	if err != nil || base64.URLEncoding.EncodedLen(len(signed)) != len(text) {
 		return cookieValue{}, cookieForged
 	}
-	for _, codec := range codecs {
+	for i, codec := range codecs {
 		var content json.RawMessage // a fresh one for each key
 		err := codec.decode(name, text, &content)
 		if errors.Is(err, securecookie.ErrMacInvalid) {
@@ -232,10 +247,15 @@ func (c *Cookies) open(name, text string, codecs []cookieCodec) (cookieValue, co
 			return cookieValue{}, fault
 		}
 		value, fault := parseCookie(content)
-		value.expires = expires
+		value.expires, value.current = expires, i == 0
 		return value, fault
 	}
 	return cookieValue{}, cookieForged
+}
+
+// written is when a cookie was made.
+func (c *Cookies) written(v cookieValue) time.Time {
+	return v.expires.Add(-time.Duration(c.maxAge) * time.Second)
 }
 
 // checkDate says whether a cookie that was written then, in seconds, counts now, and until when.

@@ -1,7 +1,6 @@
 package mojo
 
 import (
-	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
@@ -93,11 +92,11 @@ var ends = map[string]end{
 		act:    func(_ *testing.T, _ *Conn, s *siotest.Socket, _ *siotest.Client) { s.Emit("exit") },
 		reason: ReasonHandlerPanic,
 	},
-	"LogOut": {
+	"revoked": {
 		act: func(t *testing.T, c *Conn, _ *siotest.Socket, _ *siotest.Client) {
-			require.NoError(t, c.channel.server.LogOut(httptest.NewRecorder(), cookieRequest(inSession("s"))))
+			require.NoError(t, c.channel.server.CurrentSessions().Get("s").Revoke(Revocation{Reconnect: true}))
 		},
-		reason: ReasonIdentityChanged,
+		reason: ReasonRevoked,
 	},
 }
 

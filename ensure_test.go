@@ -89,7 +89,7 @@ func TestLogInAfterEnsureSession(t *testing.T) {
 	id := srv.Identity(returned(w))
 	require.Equal(t, "ann", id.UserID)
 	require.NotEqual(t, fresh.SessionID, id.SessionID)
-	_, retired := srv.sio.Retired(fresh.SessionID)
+	_, retired := srv.sio.GivenUp(fresh.SessionID)
 	require.False(t, retired, "nobody ever had it")
 }
 

@@ -19,6 +19,10 @@ type Events struct {
 	Disconnect func(c *Conn, reason Reason)
 	// Fallback takes the events that have no function; nil drops them.
 	Fallback func(c *Conn, m *Message)
+	// Identity is OnIdentity of IdentityObserver; nil accepts every change.
+	Identity func(c *Conn, old, now Identity) error
+	// Presence is OnPresence of PresenceObserver; nil does nothing.
+	Presence func(ch *Channel, p Presence)
 
 	routes map[string]func(*Conn, *Message)
 	sealed atomic.Bool
@@ -49,6 +53,21 @@ func (ev *Events) OnMessage(c *Conn, m *Message) {
 func (ev *Events) OnDisconnect(c *Conn, reason Reason) {
 	if ev.Disconnect != nil {
 		ev.Disconnect(c, reason)
+	}
+}
+
+// OnIdentity is part of IdentityObserver.
+func (ev *Events) OnIdentity(c *Conn, old, now Identity) error {
+	if ev.Identity == nil {
+		return nil
+	}
+	return ev.Identity(c, old, now)
+}
+
+// OnPresence is part of PresenceObserver.
+func (ev *Events) OnPresence(ch *Channel, p Presence) {
+	if ev.Presence != nil {
+		ev.Presence(ch, p)
 	}
 }
 

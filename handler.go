@@ -56,7 +56,11 @@ const (
 	ReasonWriteTimeout     Reason = "write timeout"               // a write made no progress
 	ReasonHandlerStall     Reason = "handler stall"               // handlers did not catch up, see Options.MaxInbound
 	ReasonHandlerPanic     Reason = "handler panic"               // a callback panicked
-	ReasonIdentityChanged  Reason = "identity changed"            // Server.LogIn or LogOut
+	ReasonIdentityChanged  Reason = "identity changed"            // of a browser that has to come again with its new cookies
+	ReasonRevoked          Reason = "session revoked"             // Session.Revoke, unless it was given another reason
+	ReasonExpired          Reason = "session expired"             // the cookies have expired
+	ReasonInvalid          Reason = "session no longer valid"     // Options.Revalidate
+	ReasonIdentityRefused  Reason = "identity refused"            // OnIdentity returned an error
 )
 
 // ClientError is an error that the client is meant to see: returned by OnConnect

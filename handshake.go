@@ -61,7 +61,6 @@ type handshake struct {
 	addrEnd  int
 	queryEnd int
 	time     time.Time
-	expires  time.Time // of the identity
 }
 
 func newHandshake(r *http.Request, cookies *Cookies, now time.Time) *handshake {

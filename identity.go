@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/mojosocket/mojo/internal/socketio"
@@ -13,91 +11,11 @@ import (
 
 var errNoCookies = errors.New("mojo: Options.Cookies is not set, so there are no cookies to write")
 
-// ensured is the identity of a request that EnsureSession has seen, as it will be
-// when the answer has reached the browser.
-type ensured struct {
-	mu       sync.Mutex // guards what follows
-	identity Identity
-	lines    []string // the Set-Cookie lines of a session made for this request; no client has it yet
-}
-
-// ensuredKey is the key in a request's context for what the EnsureSession of one
-// Server has found.
-type ensuredKey struct{ server *Server }
-
-func (s *Server) ensured(r *http.Request) *ensured {
-	e, _ := r.Context().Value(ensuredKey{s}).(*ensured)
-	return e
-}
-
-// withdraw takes back the cookies of a fresh session: a request of the Server
-// itself never sets one.
-func (e *ensured) withdraw(w http.ResponseWriter) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if len(e.lines) == 0 {
-		return
-	}
-	header := w.Header()
-	left := slices.DeleteFunc(slices.Clone(header["Set-Cookie"]), func(line string) bool {
-		return slices.Contains(e.lines, line)
-	})
-	if len(left) == 0 {
-		header.Del("Set-Cookie")
-		return
-	}
-	header["Set-Cookie"] = left
-}
-
-// EnsureSession wraps a site's handlers so that every browser has a session: a
-// request without a valid session_id gets a new one, which Server.Identity shows to
-// the handlers of this very request. Requests that reach the Server are left alone.
-// With Identify in place of Cookies, or neither, it does nothing.
-//
-// A request with a session that LogIn or LogOut has given up is nobody's. It gets no
-// new session within 30 seconds of that: it may have left the browser before the
-// new cookies arrived, which its answer must not replace.
-func (s *Server) EnsureSession(next http.Handler) http.Handler {
-	cookies := s.opts.Cookies
-	if cookies == nil {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e := new(ensured)
-		id, _ := cookies.identify(r)
-		since, retired := s.sio.Retired(id.SessionID)
-		switch {
-		case retired && time.Since(since) < socketio.Settling:
-		case retired || id.SessionID == "":
-			if retired {
-				id = Identity{}
-			}
-			id.SessionID, id.Expires = newSessionID(), cookies.expiry(time.Now())
-			before := w.Header()["Set-Cookie"]
-			if err := cookies.SetSession(w, id.SessionID); err != nil {
-				s.opts.Logger.Error("mojo: cannot set the session cookie", "error", err)
-				http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
-				return
-			}
-			cookies.expireHostOnlyDuplicates(w, r)
-			for _, line := range w.Header()["Set-Cookie"] {
-				if !slices.Contains(before, line) {
-					e.lines = append(e.lines, line)
-				}
-			}
-			e.identity = id
-		default:
-			e.identity = id
-		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), ensuredKey{s}, e)))
-	})
-}
-
 // Identity tells who made a request: by its cookies or Options.Identify and, below
 // EnsureSession, with what this request has changed already. Whoever is not known
 // has the zero Identity; so has everybody for whom Options.Identify returns an
-// error, and whoever comes with cookies that LogIn or LogOut of this Server has
-// replaced.
+// error, and whoever comes with a session that LogIn, LogOut or Rebind of this
+// Server has given up, or Revoke has revoked.
 func (s *Server) Identity(r *http.Request) Identity {
 	if e := s.ensured(r); e != nil {
 		e.mu.Lock()
@@ -108,7 +26,7 @@ func (s *Server) Identity(r *http.Request) Identity {
 	if err != nil {
 		return Identity{}
 	}
-	if _, retired := s.sio.Retired(id.SessionID); retired {
+	if _, givenUp := s.sio.GivenUp(id.SessionID); givenUp {
 		return Identity{}
 	}
 	return id
@@ -116,15 +34,24 @@ func (s *Server) Identity(r *http.Request) Identity {
 
 // LogIn makes the browser that sent r logged in as a user: it sets the logged_in
 // cookie and a new session_id, to which the login is bound, so that a session id
-// that somebody else knew beforehand is of no use to them. The live connections of
-// the browser's session, on every app, are closed by their transport; their clients
-// come back at once under the new identity, and what still comes under the old
-// session id is nobody's, until its cookie expires. (A Server remembers the latest
-// 65,536 of these ids.) One that comes within 30 seconds, before its browser has
-// stored the new cookies perhaps, is closed after a second and comes again.
+// that somebody else knew beforehand is of no use to them.
+//
+// The live connections of the browser's session, in every tab and on every app, go
+// on as the user's: when LogIn has returned they are reachable under the user and
+// the new session id, and no more under what they were. Handlers are told, see
+// IdentityObserver. Requests of these connections may come with the cookies of
+// before until the first one with the new cookies, for 30 seconds at most; rooms
+// stay as they are. Connections that came without a session cannot be found: wrap
+// the site's pages with EnsureSession.
+//
+// A new connection that comes with the old session id is nobody's, until its cookie
+// has expired. (A Server remembers the latest 65,536 of these ids.) If it comes
+// within 30 seconds, before its browser has stored the new cookies perhaps, it is
+// closed after a second and comes again.
 //
 // Call it before anything is written to w. It returns an error, and changes
-// nothing, if userID is empty or too long, and without Options.Cookies.
+// nothing, if userID is empty or too long, and without Options.Cookies. It is safe
+// for concurrent use.
 func (s *Server) LogIn(w http.ResponseWriter, r *http.Request, userID string) error {
 	if userID == "" {
 		return errors.New("mojo: LogIn: the user id is empty; LogOut logs out")
@@ -133,14 +60,15 @@ func (s *Server) LogIn(w http.ResponseWriter, r *http.Request, userID string) er
 }
 
 // LogOut removes the logged_in cookie of the browser that sent r and gives it a new
-// session_id. Its live connections are closed as by LogIn. It returns an error, and
-// changes nothing, without Options.Cookies.
+// session_id. Its live connections go on as nobody's in particular: when LogOut has
+// returned, nothing that is sent to the user is queued for them any more, by
+// whomever; what was queued before arrives. Otherwise it is like LogIn.
 func (s *Server) LogOut(w http.ResponseWriter, r *http.Request) error {
 	return s.rotate(w, r, "")
 }
 
 // rotate gives the browser a new session, logged in as userID or, if that is
-// empty, not logged in, and retires the old identity.
+// empty, not logged in, and moves its connections there.
 func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) error {
 	cookies := s.opts.Cookies
 	if cookies == nil {
@@ -150,8 +78,7 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	if err != nil {
 		return err
 	}
-	expires := cookies.expiry(time.Now())
-	now := Identity{SessionID: newSessionID(), UserID: userID, Expires: expires}
+	now := Identity{SessionID: newSessionID(), UserID: userID, Expires: cookies.expiry(time.Now())}
 	// The login first: it is the one that can be refused, and then nothing was set.
 	if userID != "" {
 		err = cookies.setLoginBound(w, now.SessionID, userID)
@@ -168,15 +95,80 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	if e := s.ensured(r); e != nil {
 		e.become(now)
 	}
-	// No cookie with the old session id can outlast this, whenever it was written.
-	until := expires.Add(maxCookieAhead * time.Second)
-	s.sio.Retire(socketio.Identity{Session: old.SessionID, User: old.UserID}, now.SessionID, until)
-	return nil
+	s.sio.Spare(inner(now).Identity)
+	return edge(s.sio.Change(socketio.Change{
+		From: inner(old).Identity, To: inner(now), Until: s.latestExpiry(),
+	}))
 }
 
-// become has the rest of the request be made by now.
-func (e *ensured) become(now Identity) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.identity, e.lines = now, nil
+// latestExpiry is when no cookie that was written up to now counts any more; zero
+// if that is not known.
+func (s *Server) latestExpiry() time.Time {
+	if s.opts.Cookies == nil {
+		return time.Time{}
+	}
+	return s.opts.Cookies.expiry(time.Now()).Add(maxCookieAhead * time.Second)
+}
+
+// Rebind is LogIn and LogOut for sites with a login of their own: the live
+// connections of a session go on as now, by the same guarantees, and the old id
+// opens nothing new if now has another one. Call it when the site has changed whom
+// its cookies stand for, and before the answer leaves that tells the browser. An
+// empty UserID logs out; an empty SessionID leaves connections without a session,
+// which Options.RequireSession closes. With an Expires they are closed then.
+//
+// It returns an error, and changes nothing, if sessionID is empty, if it or the new
+// ids are too long or not valid UTF-8, if now.SessionID is one that was given up or
+// revoked, and without Options.Cookies or Identify. That nobody is connected is no
+// error. It is safe for concurrent use.
+func (s *Server) Rebind(sessionID string, now Identity) error {
+	if s.opts.Cookies == nil && s.opts.Identify == nil {
+		return errors.New("mojo: Rebind: neither Options.Cookies nor Options.Identify is set, so nobody has a session")
+	}
+	if sessionID == "" {
+		return errors.New("mojo: Rebind: the session id is empty; want the one that connections have now")
+	}
+	for _, id := range []string{sessionID, now.SessionID} {
+		if err := checkID("session", id); err != nil {
+			return err
+		}
+	}
+	if err := checkID("user", now.UserID); err != nil {
+		return err
+	}
+	err := s.sio.Change(socketio.Change{
+		From: socketio.Identity{Session: sessionID}, To: inner(now), Until: s.latestExpiry(),
+	})
+	if errors.Is(err, socketio.ErrGivenUp) {
+		return errors.New("mojo: Rebind: now.SessionID was given up or revoked; want a new one")
+	}
+	return edge(err)
+}
+
+// revalidation is Options.Revalidate as the layer below has it.
+func (s *Server) revalidation() socketio.Revalidation {
+	if s.opts.Revalidate == nil {
+		return socketio.Revalidation{}
+	}
+	return socketio.Revalidation{
+		Ask: func(ctx context.Context, id socketio.Identified) (bool, error) {
+			return s.opts.Revalidate(ctx, outer(id))
+		},
+		Every:    s.opts.RevalidateEvery,
+		Failures: s.opts.RevalidateFailures,
+		FailOpen: s.opts.RevalidateFailOpen,
+		Until:    s.latestExpiry,
+	}
+}
+
+// IdentityObserver may be implemented by a SocketHandler that wants to know when
+// the identity of a connection changes. OnIdentity is called after LogIn, LogOut or
+// Rebind, once for each change and connection and in their order, between the other
+// calls for that Conn; c.Identity may be ahead of now. It is the place to leave
+// rooms that were the old user's. An error disconnects the Conn: the client gets a
+// RevokedEvent with CodeRefused, with the error's text if it is a ClientError, and
+// OnDisconnect gets ReasonIdentityRefused. A connection that was still in OnConnect
+// is told afterwards; one that began after the change is not.
+type IdentityObserver interface {
+	OnIdentity(c *Conn, old, now Identity) error
 }

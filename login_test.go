@@ -53,8 +53,8 @@ func (b *browser) whoIs(path string) (session, user string) {
 	return session, user
 }
 
-// TestLogInAndOut: a browser that gets a session, logs in, and out. Each time its connections are closed by their
-// transport and come back under what it is now; its old cookies are nobody's.
+// TestLogInAndOut: a browser that gets a session, logs in, as another, and out. Its connections stay, in every tab and
+// on every app, and are each time reachable under what they are now and no more under what they were.
 func TestLogInAndOut(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := newApp()
@@ -62,58 +62,65 @@ func TestLogInAndOut(t *testing.T) {
 		b := newBrowser(t, site)
 		old, _ := b.whoIs("/who")
 		require.NotEmpty(t, old)
-		bystander := dial(t, site, transport, inSession("s2"), asUser("ann")).Connect(chatNamespace, nil)
+		bystander := dial(t, site, transport, inSession("s2"), asUser("cleo")).Connect(chatNamespace, nil)
 		await(t, h.accepted)
+		client, tab := b.dial(transport), b.dial(transport)
+		sockets := []*siotest.Socket{
+			client.Connect(chatNamespace, nil), client.Connect("/NewsSocket", nil), tab.Connect(chatNamespace, nil),
+		}
+		conns := []*Conn{await(t, h.accepted), await(t, h.accepted), await(t, h.accepted)}
 
+		before := ""
 		for _, step := range []struct{ path, user string }{
 			{"/login?user=ann", "ann"},
 			{"/login?user=bob", "bob"},
 			{"/logout", ""},
 		} {
-			client := b.dial(transport)
-			chat, news := client.Connect(chatNamespace, nil), client.Connect("/NewsSocket", nil)
-			require.Equal(t, old, await(t, h.accepted).SessionID())
-			await(t, h.accepted)
-			before := b.header()
+			stale := b.header()
 
 			now, user := b.whoIs(step.path)
 
 			require.NotEqual(t, old, now)
 			require.Equal(t, step.user, user)
-			require.Equal(t, ReasonIdentityChanged, await(t, h.ended).reason)
-			require.Equal(t, ReasonIdentityChanged, await(t, h.ended).reason)
-			client.Engine.AwaitClosed()
-			require.NotEqual(t, siotest.ReasonServerDisconnect, chat.Reason())
-			require.NotEqual(t, siotest.ReasonServerDisconnect, news.Reason())
+			require.NoError(t, srv.LoggedInSessions().Get(before).Emit("to "+before))
+			require.NoError(t, srv.CurrentSessions().Get(old).Emit("to the old session"))
+			require.NoError(t, srv.CurrentSessions().Get(now).Emit("to the session"))
+			if step.user != "" {
+				require.NoError(t, srv.LoggedInSessions().Get(step.user).Emit("to "+step.user))
+			}
+			for i, socket := range sockets {
+				socket.Expect("to the session")
+				if step.user != "" {
+					socket.Expect("to " + step.user)
+				}
+				socket.ExpectNothing()
+				require.Equal(t, now+" "+step.user, conns[i].SessionID()+" "+conns[i].UserID())
+			}
+			require.Equal(t, 3, srv.CurrentSessions().Get(now).Len())
 			require.False(t, srv.CurrentSessions().Has(old))
-			session, user := b.whoIs("/who")
-			require.Equal(t, now+" "+step.user, session+" "+user)
+			require.False(t, srv.LoggedInSessions().Has(before))
+			client.Engine.SetHeader(b.header())
+			tab.Engine.SetHeader(b.header())
+			for _, socket := range sockets {
+				socket.Barrier()
+			}
 
-			returned := b.dial(transport)
-			returned.Connect(chatNamespace, nil)
-			conn := await(t, h.accepted)
-			require.Equal(t, now+" "+step.user, conn.SessionID()+" "+conn.UserID())
-			require.True(t, srv.CurrentSessions().Has(now))
-			returned.Close()
-			await(t, h.ended)
-
-			stale := siotest.Dial(t, site, siotest.Options{Transport: transport, Header: before})
-			stale.Connect(chatNamespace, nil).ExpectNothing()
+			late := siotest.Dial(t, site, siotest.Options{Transport: transport, Header: stale})
+			late.Connect(chatNamespace, nil).ExpectNothing()
 			require.Equal(t, Identity{}, await(t, h.accepted).Identity())
-			stale.Close()
+			late.Close()
 			await(t, h.ended)
-			r := cookieRequest(before.Get("Cookie"))
-			require.Equal(t, Identity{}, srv.Identity(r))
-			old = now
+			require.Equal(t, Identity{}, srv.Identity(cookieRequest(stale.Get("Cookie"))))
+			old, before = now, step.user
 		}
 		bystander.ExpectNothing()
 		require.Empty(t, h.ended)
 	})
 }
 
-// TestLogInClosesPendingConnections: those whose OnConnect still runs, too, so that nobody comes in late under what
-// the browser was.
-func TestLogInClosesPendingConnections(t *testing.T) {
+// TestLogInReachesPendingConnections: those that are on no app yet, and those whose OnConnect still runs, too, so that
+// nobody comes in late under what the browser was.
+func TestLogInReachesPendingConnections(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		inside, goOn := make(chan *Conn), make(chan struct{})
 		h := newApp()
@@ -128,19 +135,72 @@ func TestLogInClosesPendingConnections(t *testing.T) {
 		client := dial(t, site, transport, inSession("s"))
 		client.SendConnect(chatNamespace, nil)
 		conn := await(t, inside)
+		require.Equal(t, "s", conn.SessionID())
 
-		require.NoError(t, srv.LogIn(httptest.NewRecorder(), cookieRequest(inSession("s")), "ann"))
+		w := httptest.NewRecorder()
+		require.NoError(t, srv.LogIn(w, cookieRequest(inSession("s")), "ann"))
 
-		client.Engine.AwaitClosed()
-		bare.Engine.AwaitClosed()
-		awaitClosed(t, conn.Context().Done())
+		require.Equal(t, "ann", conn.UserID())
+		require.False(t, srv.LoggedInSessions().Has("ann"), "nobody is connected yet")
+		bare.SendConnect(chatNamespace, nil)
+		require.Equal(t, "ann", await(t, inside).UserID())
 		close(goOn)
-		require.Equal(t, ending{conn, ReasonIdentityChanged}, await(t, h.ended))
-		requireEmpty(t, srv, ch)
+		for _, c := range []*siotest.Client{client, bare} {
+			socket, refusal := c.AwaitConnect(chatNamespace)
+			require.Nil(t, refusal)
+			require.NoError(t, srv.LoggedInSessions().Get("ann").Emit("note"))
+			socket.Expect("note")
+		}
+		require.False(t, srv.CurrentSessions().Has("s"))
+		require.Equal(t, 2, ch.LoggedInSessions().Get("ann").Len())
 	})
 }
 
-// TestHandshakesDuringLogOut: whatever the order, no connection is left under the old session.
+// TestOldCookiesOfALiveConnection count for it until the new ones are seen, and for 30 seconds at most; those of
+// others do not.
+func TestOldCookiesOfALiveConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, _ := chatServer(t, newApp())
+		site := siotest.Serve(t, siotest.Memory, srv)
+		begin := func() (*siotest.Socket, *siotest.Engine, http.Header, http.Header) {
+			session := inSession(newSessionID())
+			client := dial(t, site, "polling", session)
+			w := httptest.NewRecorder()
+			socket := client.Connect(chatNamespace, nil)
+			require.NoError(t, srv.LogIn(w, cookieRequest(session), "ann"))
+			return socket, client.Engine, as(session), returned(w).Header
+		}
+
+		socket, engine, _, _ := begin() // goes on with the old ones
+		time.Sleep(socketio.Settling - time.Second)
+		socket.Barrier()
+		socket.Emit("too late")
+		time.Sleep(2 * time.Second)
+		socket.Emit("too late")
+		requireRefused(t, engine)
+
+		socket, engine, old, now := begin() // has the new ones and, in another tab perhaps, the old ones
+		engine.SetHeader(now)
+		socket.Barrier()
+		engine.SetHeader(old)
+		socket.Emit("too late")
+		requireRefused(t, engine)
+
+		socket, engine, _, _ = begin()
+		engine.SetHeader(as(inSession("other"), asUser("ann")))
+		socket.Emit("not mine")
+		requireRefused(t, engine)
+	})
+}
+
+// requireRefused requires that a request of the connection was answered as one for an unknown session.
+func requireRefused(t testing.TB, e *siotest.Engine) {
+	t.Helper()
+	e.AwaitClosed()
+	require.ErrorContains(t, e.Err(), "Session ID unknown")
+}
+
+// TestHandshakesDuringLogOut: whatever the order, no connection is left under the old session or the user.
 func TestHandshakesDuringLogOut(t *testing.T) {
 	srv, ch := chatServer(t, newApp())
 	site := siotest.Serve(t, siotest.Memory, srv)
@@ -164,7 +224,7 @@ func TestHandshakesDuringLogOut(t *testing.T) {
 		require.False(t, srv.CurrentSessions().Has(session))
 	}
 	require.Zero(t, srv.LoggedInSessions().Len())
-	require.Zero(t, ch.CurrentSessions().Len())
+	require.Zero(t, ch.LoggedInSessions().Len())
 }
 
 // TestRetiredCookiesStayNobodys until the last of them has expired, even where the login was written long before the
@@ -181,24 +241,37 @@ func TestRetiredCookiesStayNobodys(t *testing.T) {
 	})
 }
 
-// TestTwoLogInsAtOnce, as on a double click: both requests come with the same cookies, and a tab is back between
-// them. The browser keeps what the second has set, and nothing stays under what the first has.
+// TestTwoLogInsAtOnce, as on a double click: both requests come with the same cookies. The browser keeps what the
+// second has set, and nothing stays under what the first has: connections move along if they are the same user's. With
+// an id that is known from before a login nobody else gets hold of them: they are closed, and come back as they are.
 func TestTwoLogInsAtOnce(t *testing.T) {
-	srv, _ := chatServer(t, newApp())
-	site := siotest.Serve(t, siotest.Memory, srv)
-	request := cookieRequest(inSession("s"))
-	first, second := httptest.NewRecorder(), httptest.NewRecorder()
-	require.NoError(t, srv.LogIn(first, request, "ann"))
-	between := dial(t, site, "websocket", returned(first).Header["Cookie"]...)
-	between.Connect(chatNamespace, nil)
-	require.True(t, srv.LoggedInSessions().Has("ann"))
+	for user, moves := range map[string]bool{"ann": true, "eve": false, "": false} {
+		srv, _ := chatServer(t, newApp())
+		site := siotest.Serve(t, siotest.Memory, srv)
+		request := cookieRequest(inSession("s"))
+		client := dial(t, site, "websocket", inSession("s"))
+		socket := client.Connect(chatNamespace, nil)
+		first, second := httptest.NewRecorder(), httptest.NewRecorder()
+		require.NoError(t, srv.LogIn(first, request, "ann"))
+		require.True(t, srv.LoggedInSessions().Has("ann"))
 
-	require.NoError(t, srv.LogIn(second, request, "ann"))
+		if user == "" {
+			require.NoError(t, srv.LogOut(second, request))
+		} else {
+			require.NoError(t, srv.LogIn(second, request, user))
+		}
 
-	require.Equal(t, siotest.ReasonCloseFrame, between.Engine.AwaitClosed())
-	require.Zero(t, srv.LoggedInSessions().Len())
-	require.Equal(t, Identity{}, srv.Identity(returned(first)))
-	require.Equal(t, "ann", srv.Identity(returned(second)).UserID)
+		now := srv.Identity(returned(second))
+		require.Equal(t, user, now.UserID)
+		require.Equal(t, Identity{}, srv.Identity(returned(first)))
+		require.Equal(t, moves, srv.CurrentSessions().Has(now.SessionID))
+		require.Equal(t, moves, srv.LoggedInSessions().Has("ann"))
+		if moves {
+			socket.ExpectNothing()
+		} else {
+			require.Equal(t, siotest.ReasonCloseFrame, client.Engine.AwaitClosed())
+		}
+	}
 }
 
 // TestBackBeforeTheCookies: a tab that comes back with its old cookies, because its browser has not stored the new

@@ -100,8 +100,13 @@ func New(opts Options) (*Server, error) {
 		Engine:         opts.engine(),
 		ConnectTimeout: opts.ConnectTimeout,
 		RequireSession: opts.RequireSession,
-		Open:           s.open,
-		Admits:         s.admits,
+		MaxPerSession:  opts.MaxConnsPerSession,
+		MaxPerUser:     opts.MaxConnsPerUser,
+		Identify:       s.identifyConn,
+		Keep:           s.keep,
+		PresenceGrace:  opts.PresenceGrace,
+		Presence:       s.presenceTeller(),
+		Revalidation:   s.revalidation(),
 	})
 	return s, nil
 }
@@ -138,12 +143,8 @@ func (s *Server) mount(app, namespace string, h SocketHandler) (*Channel, error)
 	if s.sio.Closed() {
 		return nil, edge(ErrServerClosed)
 	}
-	var observer socketio.Observer
-	if o, ok := h.(EmitObserver); ok {
-		observer = emitObserver{o}
-	}
 	ch := &Channel{server: s, app: app, name: namespace, handler: h}
-	ch.namespace = s.sio.NewNamespace(namespace, channelApp{ch}, observer)
+	ch.namespace = s.sio.NewNamespace(namespace, channelApp{ch}, ch.watchers())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.sio.Mount(ch.namespace) {
@@ -188,13 +189,13 @@ func (s *Server) Channel(app string) (*Channel, bool) {
 // CurrentSessions returns the browser sessions that are connected to any app, by
 // session id. See Sessions.
 func (s *Server) CurrentSessions() Sessions {
-	return Sessions{view: socketio.View{Server: s.sio}, kind: socketio.Session}
+	return Sessions{server: s, view: socketio.View{Server: s.sio}, kind: socketio.Session}
 }
 
 // LoggedInSessions returns the users who are connected to any app, by user id. See
 // Sessions.
 func (s *Server) LoggedInSessions() Sessions {
-	return Sessions{view: socketio.View{Server: s.sio}, kind: socketio.User}
+	return Sessions{server: s, view: socketio.View{Server: s.sio}, kind: socketio.User}
 }
 
 // ServeHTTP serves the requests of socket.io-client: handshakes, long-polling and
@@ -221,37 +222,54 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// open is called for each handshake.
-func (s *Server) open(r *http.Request) (socketio.Identity, any, error) {
+// keep is called for each handshake that is taken in.
+func (s *Server) keep(r *http.Request) any { return newHandshake(r, s.opts.Cookies, time.Now()) }
+
+// identifyConn is called for each handshake and each later request of a connection.
+func (s *Server) identifyConn(r *http.Request) (socketio.Identified, error) {
 	id, err := s.identify(r)
 	if err != nil {
-		s.opts.Logger.Info("mojo: Options.Identify refused a handshake", "error", err)
-		return socketio.Identity{}, nil, err
+		s.opts.Logger.Info("mojo: Options.Identify refused a request", "error", err)
+		return socketio.Identified{}, err
 	}
-	hs := newHandshake(r, s.opts.Cookies, time.Now())
-	hs.expires = id.Expires
 	// Clones, for Options.Identify may return parts of the request's headers, which
 	// all share one string.
-	return socketio.Identity{Session: strings.Clone(id.SessionID), User: strings.Clone(id.UserID)}, hs, nil
-}
-
-// admits is called for each later request of a connection.
-func (s *Server) admits(r *http.Request, id socketio.Identity) bool {
-	now, err := s.identify(r)
-	return err == nil && now.SessionID == id.Session && now.UserID == id.User
+	id.SessionID, id.UserID = strings.Clone(id.SessionID), strings.Clone(id.UserID)
+	return inner(id), nil
 }
 
 // identify believes what the client sent and nothing else.
 func (s *Server) identify(r *http.Request) (Identity, error) {
 	switch {
 	case s.opts.Cookies != nil:
-		id, faults := s.opts.Cookies.identify(r)
-		if faults != 0 {
-			s.opts.Logger.Debug("mojo: a cookie does not count", "faults", faults.String())
-		}
-		return id, nil
+		return s.prove(r).identity(), nil
 	case s.opts.Identify != nil:
 		return s.opts.Identify(r)
 	}
 	return Identity{}, nil
+}
+
+// prove is Cookies.prove, less the logins that were revoked.
+func (s *Server) prove(r *http.Request) proof {
+	cookies := s.opts.Cookies
+	p, faults := cookies.prove(r)
+	if faults != 0 {
+		s.opts.Logger.Debug("mojo: a cookie does not count", "faults", faults.String())
+	}
+	if p.login.id != "" && !s.sio.LoginCounts(inner(p.identity()).Identity, cookies.written(p.login)) {
+		p.login = cookieValue{}
+	}
+	return p
+}
+
+// inner is an identity as the layer below has it.
+func inner(id Identity) socketio.Identified {
+	return socketio.Identified{
+		Identity: socketio.Identity{Session: id.SessionID, User: id.UserID},
+		Expires:  id.Expires,
+	}
+}
+
+func outer(id socketio.Identified) Identity {
+	return Identity{SessionID: id.Session, UserID: id.User, Expires: id.Expires}
 }

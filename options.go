@@ -1,6 +1,7 @@
 package mojo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -60,6 +61,37 @@ type Options struct {
 	// RequireSession refuses clients without a valid session with 403.
 	RequireSession bool
 
+	// MaxConnsPerSession and MaxConnsPerUser limit the connections of one session, and
+	// of one user over all sessions: a tab is one, whatever number of apps it is on.
+	// Who is above gets a connect_error on every app, with the message "too many
+	// connections of this session" (or user) and the limit in its data, and does not
+	// come back by itself. Connections that are there stay, also when LogIn makes them
+	// one user's. 0: no limit.
+	MaxConnsPerSession, MaxConnsPerUser int
+
+	// OnPresence is told when users and sessions come online on any app, and when
+	// they go offline: for one id in turn, each exactly once. It is called from one
+	// goroutine at a time, which delays no client; nil: nobody is told. A panic is
+	// logged. For one app see PresenceObserver.
+	OnPresence func(p Presence)
+	// PresenceGrace is how long somebody stays online after the last connection has
+	// ended, so that a reload of the page is no absence. 0: 5 s. Shutdown ends it.
+	PresenceGrace time.Duration
+
+	// Revalidate asks whether who is connected still may be, for sites where that can
+	// change without LogOut or Revoke: a user was locked in the database. It is called
+	// for each live session (or login without one) once in RevalidateEvery, spread over
+	// that time, once for all tabs, in goroutines of which at most 16 run at a time;
+	// ctx ends after RevalidateEvery. With false the session is revoked, with
+	// ReasonInvalid. An error says that the answer is not known; nil: nobody is asked.
+	Revalidate      func(ctx context.Context, id Identity) (valid bool, err error)
+	RevalidateEvery time.Duration // 0: 1 minute
+	// RevalidateFailures is the number of errors (or panics) in a row for one session
+	// after which its connections are closed, with ReasonInvalid; their cookies stay
+	// good. 0: 3. With RevalidateFailOpen they stay.
+	RevalidateFailures int
+	RevalidateFailOpen bool
+
 	// Transports lists the transports to serve. Empty: both, polling first and then
 	// an upgrade, as clients do by themselves.
 	Transports []Transport
@@ -101,6 +133,8 @@ func (o *Options) check() error {
 		{"PingTimeout", o.PingTimeout},
 		{"UpgradeTimeout", o.UpgradeTimeout},
 		{"ConnectTimeout", o.ConnectTimeout},
+		{"PresenceGrace", o.PresenceGrace},
+		{"RevalidateEvery", o.RevalidateEvery},
 	} {
 		if f.value != 0 && (f.value < leastTime || f.value > mostTime) {
 			return fmt.Errorf("mojo: Options.%s is %v; want 0, or from %v to %v", f.name, f.value, leastTime, mostTime)
@@ -116,6 +150,18 @@ func (o *Options) check() error {
 	} {
 		if f.value != 0 && (f.value < leastBytes || f.value > mostBytes) {
 			return fmt.Errorf("mojo: Options.%s is %d bytes; want 0, or from %d to %d", f.name, f.value, leastBytes, mostBytes)
+		}
+	}
+	for _, f := range []struct {
+		name  string
+		value int
+	}{
+		{"MaxConnsPerSession", o.MaxConnsPerSession},
+		{"MaxConnsPerUser", o.MaxConnsPerUser},
+		{"RevalidateFailures", o.RevalidateFailures},
+	} {
+		if f.value < 0 {
+			return fmt.Errorf("mojo: Options.%s is %d; want 0 or more", f.name, f.value)
 		}
 	}
 	for i, t := range o.Transports {
@@ -153,6 +199,11 @@ func (o *Options) fillIn() {
 	orTime(&o.PingTimeout, 20*time.Second)
 	orTime(&o.UpgradeTimeout, 10*time.Second)
 	orTime(&o.ConnectTimeout, 45*time.Second)
+	orTime(&o.PresenceGrace, 5*time.Second)
+	orTime(&o.RevalidateEvery, time.Minute)
+	if o.RevalidateFailures == 0 {
+		o.RevalidateFailures = 3
+	}
 	orBytes := func(n *int, def int) {
 		if *n == 0 {
 			*n = def

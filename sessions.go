@@ -13,8 +13,9 @@ import (
 // count, and only under ids from verified cookies. The methods are safe for
 // concurrent use. Get it from a Server or Channel; the zero value is of no use.
 type Sessions struct {
-	view socketio.View
-	kind socketio.Kind
+	server *Server
+	view   socketio.View
+	kind   socketio.Kind
 }
 
 // All walks the sessions there are when the walk begins, in no order. It holds no

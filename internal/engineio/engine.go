@@ -61,6 +61,9 @@ type Handler interface {
 	// returns, and may be modified. Message must not block on user code. An error
 	// ends the session with ParseError.
 	Message(data []byte, binary bool) error
+	// Lapsed is called when the time that Session.LapseAt named has come. It must not
+	// block.
+	Lapsed()
 	// Closed is called once. A Message that had begun may still be running then;
 	// no other one follows. It must not block.
 	Closed(reason Reason)

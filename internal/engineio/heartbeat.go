@@ -12,6 +12,9 @@ import "time"
 func (e *Engine) beat(due []*Session) {
 	var b Batch
 	for _, s := range due {
+		if h := s.lapsed(); h != nil {
+			h.Lapsed()
+		}
 		if s.pingIfDue() {
 			_ = s.Queue(pingMessage, false, &b)
 		}
@@ -55,7 +58,35 @@ func (s *Session) schedule() {
 	if s.pongDue != 0 && s.resume == nil {
 		next = min(next, s.pongDue)
 	}
+	if s.lapses != 0 {
+		next = min(next, s.lapses)
+	}
 	s.engine.beats.schedule(s, next)
+}
+
+// LapseAt has Handler.Lapsed called at a time, or not at all if it is zero. It
+// takes the place of what an earlier call said.
+func (s *Session) LapseAt(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lapses = 0
+	if !at.IsZero() {
+		s.lapses = max(s.engine.now()+time.Until(at), 1)
+	}
+	if s.state == open { // otherwise start schedules, or nobody does any more
+		s.schedule()
+	}
+}
+
+// lapsed returns the handler that is to be told that its time has come, or nil.
+func (s *Session) lapsed() Handler {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != open || s.lapses == 0 || s.engine.now() < s.lapses {
+		return nil
+	}
+	s.lapses = 0
+	return s.handler
 }
 
 // expired reports whether the pong is overdue. Requests ask it too, so that a

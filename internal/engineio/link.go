@@ -168,15 +168,14 @@ func (l *link) gather() batch {
 	if s.link != l { // a probing WebSocket carries no messages
 		messages = new(outQueue)
 	}
-	if len(l.control) == 0 && messages.len() == 1 {
-		return batch{bytes: l.framesOf(messages.pop())}
-	}
-	if len(l.control) == 0 && messages.len() == 0 {
-		if l.closing && !l.saidBye {
-			l.saidBye = true
-			return batch{bytes: appendClose(nil, l.status)}
+	last := l.closing && !l.saidBye // a Close frame goes behind the rest, in the same write
+	if len(l.control) == 0 && !last {
+		switch messages.len() {
+		case 0:
+			return batch{}
+		case 1:
+			return batch{bytes: l.framesOf(messages.pop())}
 		}
-		return batch{}
 	}
 	buf := writeBuffers.Get().(*writeBuffer)
 	out := append(buf[:0], l.control...)
@@ -184,13 +183,17 @@ func (l *link) gather() batch {
 	for messages.len() > 0 {
 		size := messages.first().Size() * 2 // asText may make more of it
 		if len(out)+size > cap(out) {
-			if len(out) == 0 {
-				writeBuffers.Put(buf)
-				return batch{bytes: l.framesOf(messages.pop())}
+			if len(out) > 0 {
+				return batch{bytes: out, buf: buf}
 			}
-			break
+			writeBuffers.Put(buf)
+			return batch{bytes: l.framesOf(messages.pop())}
 		}
 		out = append(out, l.framesOf(messages.pop())...)
+	}
+	if last {
+		l.saidBye = true
+		out = appendClose(out, l.status)
 	}
 	return batch{bytes: out, buf: buf}
 }

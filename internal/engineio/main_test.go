@@ -59,6 +59,8 @@ func (p *peer) Message(data []byte, binary bool) error {
 	return p.Send(NewText(data))
 }
 
+func (p *peer) Lapsed() { p.Close("lapsed") }
+
 func (p *peer) Closed(reason Reason) {
 	if p.host.closed != nil {
 		p.host.closed()

@@ -59,6 +59,7 @@ type Session struct {
 
 	pingDue time.Duration // when the next ping goes out
 	pongDue time.Duration // when the pong must be here; 0 if none is awaited
+	lapses  time.Duration // when Handler.Lapsed is to be called; 0 if never
 }
 
 // ID is the secret "sid" of the session.

@@ -97,7 +97,9 @@ func (discard) SetReadDeadline(time.Time) error  { return nil }
 func (discard) SetWriteDeadline(time.Time) error { return nil }
 
 func (r *reader) Admits(*http.Request) bool { return true }
-func (r *reader) Closed(Reason)             {}
+
+func (r *reader) Lapsed()       {}
+func (r *reader) Closed(Reason) {}
 
 func (r *reader) Message(data []byte, binary bool) error {
 	r.got = append(r.got, fmt.Sprintf("%t %q", binary, data))

@@ -47,6 +47,7 @@ type Engine struct {
 	t      testing.TB
 	site   *Site
 	opts   Options
+	header atomic.Pointer[http.Header] // of the requests to come
 	dialer dialer
 	http   *http.Client
 
@@ -112,6 +113,7 @@ func tryOpen(ctx context.Context, t testing.TB, s *Site, o Options) (*Engine, er
 		polled:   make(chan struct{}),
 		closed:   make(chan struct{}),
 	}
+	e.SetHeader(o.Header)
 	e.http = e.dialer.httpClient(o.HTTP2)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	s.adopt(e)

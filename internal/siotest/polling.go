@@ -53,8 +53,11 @@ func (e *Engine) request(ctx context.Context, method, body string) (int, http.He
 	return res.StatusCode, res.Header, string(answer), err
 }
 
+// SetHeader has the requests to come sent with another Options.Header.
+func (e *Engine) SetHeader(h http.Header) { e.header.Store(&h) }
+
 func (e *Engine) setHeader(req *http.Request) {
-	for k, v := range e.opts.Header {
+	for k, v := range *e.header.Load() {
 		req.Header[http.CanonicalHeaderKey(k)] = v
 	}
 	if host := req.Header.Get("Host"); host != "" {

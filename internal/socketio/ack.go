@@ -118,5 +118,5 @@ func (e *Event) Ack(args []any) error {
 	}
 	var b engineio.Batch
 	defer b.Flush()
-	return s.queue(m, false, &b)
+	return s.queue(m, false, nil, &b)
 }

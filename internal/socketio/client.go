@@ -17,17 +17,23 @@ import (
 type client struct {
 	server    *Server
 	session   *engineio.Session
-	presented Identity // by the handshake, and to be presented by all later requests
-	identity  Identity // whom it counts as: presented, or nobody if that was given up before
 	handshake any
+	standing  atomic.Pointer[standing] // changes with registry.mu held
 	lastAck   atomic.Uint64
 	again     *time.Timer // for one who came before its browser had the new cookies
+	refusal   *Refusal    // the answer to every CONNECT, if it is not welcome
 
-	mu    sync.Mutex // guards what follows
-	slots []slot
-	parts *assembly   // a packet whose attachments are still to come
-	timer *time.Timer // until the first CONNECT
-	gone  bool
+	// guarded by registry.mu
+	shown   []*Socket // the visible ones
+	evicted bool      // in no index, and will not be
+
+	mu       sync.Mutex // guards what follows
+	slots    []slot
+	parts    *assembly   // a packet whose attachments are still to come
+	timer    *time.Timer // until the first CONNECT
+	gone     bool
+	expected Identity // of requests
+	former   []former // of requests that are late; oldest first
 }
 
 // slot is a namespace that the client has asked for. The socket is nil once it
@@ -42,26 +48,21 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 	if s.Closed() {
 		return nil, engineio.ErrClosed
 	}
-	id, handshake, err := s.opts.Open(r)
+	c := &client{server: s, session: session}
+	welcome, err := s.admit(c, r)
 	if err != nil {
 		return nil, err
 	}
-	c := &client{server: s, session: session, presented: id, handshake: handshake}
-	since, retired := s.registry.admit(c)
-	if s.opts.RequireSession && c.identity.Session == "" {
-		s.registry.forget(c)
-		return nil, errNoSession
-	}
+	c.handshake = s.opts.Keep(r)
 	s.activity.begin()
+	s.validity.arm()
 	c.timer = time.AfterFunc(s.opts.ConnectTimeout, func() { session.Close(engineio.ForcedClose) })
-	if retired && time.Since(since) < Settling {
+	if welcome == early {
 		c.again = time.AfterFunc(comeAgain, func() { session.Close(IdentityChanged) })
 	}
+	c.watchExpiry()
 	return c, nil
 }
-
-// Admits is part of engineio.Handler.
-func (c *client) Admits(r *http.Request) bool { return c.server.opts.Admits(r, c.presented) }
 
 // Closed is part of engineio.Handler.
 func (c *client) Closed(reason Reason) {
@@ -77,17 +78,18 @@ func (c *client) Closed(reason Reason) {
 	c.parts.drop()
 	c.parts = nil
 	c.mu.Unlock()
-	c.server.registry.forget(c)
 	for _, sl := range slots {
 		if sl.socket != nil {
 			sl.socket.end(reason)
 		}
 	}
+	c.server.registry.forget(c)
 }
 
 var (
 	errUnexpected = errors.New("unexpected packet")
 	errNoSession  = errors.New("no session")
+	errRevoked    = errors.New("session revoked")
 )
 
 // Message is part of engineio.Handler.
@@ -105,7 +107,10 @@ func (c *client) Message(data []byte, binary bool) error {
 	namespace := c.server.namespace(p.Namespace)
 	switch {
 	case p.Type == parser.Connect && namespace == nil:
-		c.refuseUnknown(p.Namespace)
+		c.refuse(p.Namespace, &Refusal{Message: "Invalid namespace"})
+		return nil
+	case p.Type == parser.Connect && c.refusal != nil:
+		c.refuse(p.Namespace, c.refusal)
 		return nil
 	case p.Type == parser.Connect:
 		c.connect(namespace, p.Data)
@@ -127,12 +132,9 @@ func (c *client) Message(data []byte, binary bool) error {
 	return socket.receive(p, bytes.Clone(p.Data), nil)
 }
 
-// refuseUnknown answers a CONNECT for a namespace that is not mounted.
-func (c *client) refuseUnknown(name []byte) {
-	payload, err := parser.EncodeValue(Refusal{Message: "Invalid namespace"}.data())
-	if err == nil {
-		_ = c.session.Send(packet(parser.ConnectError, string(name), payload))
-	}
+// refuse answers a CONNECT that begins nothing.
+func (c *client) refuse(namespace []byte, r *Refusal) {
+	_ = c.session.Send(c.server.refusal(string(namespace), r)) // whoever asked may be gone
 }
 
 // socket returns the socket on a namespace, nil if it has ended, and whether
@@ -145,6 +147,17 @@ func (c *client) socket(n *Namespace) (*Socket, bool) {
 		return nil, false
 	}
 	return c.slots[i].socket, true
+}
+
+// sockets returns those that have not ended. It needs mu.
+func (c *client) sockets() []*Socket {
+	sockets := make([]*Socket, 0, len(c.slots))
+	for _, sl := range c.slots {
+		if sl.socket != nil {
+			sockets = append(sockets, sl.socket)
+		}
+	}
+	return sockets
 }
 
 // connect begins a socket. One that the client has on the namespace already is

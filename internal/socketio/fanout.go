@@ -52,7 +52,7 @@ func (t *Target) Sockets() []*Socket {
 func (t *Target) filter(found []*Socket) []*Socket {
 	kept := make([]*Socket, 0, len(found))
 	for _, s := range found {
-		if t.Having != Room && s.client.key(t.Having) == "" ||
+		if t.Having != Room && s.client.standing.Load().key(t.Having) == "" ||
 			slices.ContainsFunc(t.Except, s.under) || slices.Contains(t.Without, s) {
 			continue
 		}
@@ -68,7 +68,23 @@ func (s *Socket) under(k Key) bool {
 		_, in := s.rooms[k.ID]
 		return in
 	}
-	return s.client.key(k.Kind) == k.ID
+	return s.client.standing.Load().key(k.Kind) == k.ID
+}
+
+// addresses reports whether t, which found the socket a moment ago, still means the
+// person whose it is. What an app sends to rooms or to everybody does not depend on
+// that.
+func (t *Target) addresses(s *Socket) bool {
+	is := s.client.standing.Load()
+	if t.Having != Room && is.key(t.Having) == "" {
+		return false
+	}
+	for _, k := range t.Keys {
+		if k.Kind == Room || is.key(k.Kind) == k.ID {
+			return true
+		}
+	}
+	return len(t.Keys) == 0
 }
 
 // Emit sends an event to a target. This is the one place where a message becomes
@@ -97,7 +113,7 @@ func (t *Target) Emit(event string, args []any) error {
 	defer b.Flush()
 	for _, s := range sockets {
 		// A socket that ends meanwhile is no error.
-		_ = s.queue(messages.of(s.namespace), t.Volatile, &b)
+		_ = s.queue(messages.of(s.namespace), t.Volatile, t, &b)
 	}
 	return nil
 }
@@ -120,7 +136,7 @@ func (f framed) of(n *Namespace) *engineio.Message {
 // observed reports whether anybody wants to see the event.
 func (f framed) observed() bool {
 	for i := range f {
-		if n := f[i].namespace; n != nil && n.observer != nil {
+		if n := f[i].namespace; n != nil && n.watchers.Emits != nil {
 			return true
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // sockets.
 func TestFramesPerNamespace(t *testing.T) {
 	server := NewServer(serverOptions())
-	a, b, root := server.NewNamespace("/a", nil, nil), server.NewNamespace("/b", nil, nil), server.NewNamespace("/", nil, nil)
+	a, b, root := server.NewNamespace("/a", nil, Watchers{}), server.NewNamespace("/b", nil, Watchers{}), server.NewNamespace("/", nil, Watchers{})
 	sockets := []*Socket{{namespace: a}, {namespace: b}, {namespace: a}, {namespace: root}, {namespace: b}}
 	payload, err := parser.EncodeEvent("event", []any{1})
 	require.NoError(t, err)
@@ -25,7 +25,7 @@ func TestFramesPerNamespace(t *testing.T) {
 	for n, want := range map[*Namespace]string{a: `2/a,["event",1]`, b: `2/b,["event",1]`, root: `2["event",1]`} {
 		require.Equal(t, packetSize(want), f.of(n).Size())
 	}
-	require.Nil(t, f.of(server.NewNamespace("/c", nil, nil)))
+	require.Nil(t, f.of(server.NewNamespace("/c", nil, Watchers{})))
 
 	one, err := server.frame(payload, a, sockets)
 	require.NoError(t, err)
@@ -39,8 +39,8 @@ func packetSize(packet string) int { return 3 + len(packet) }
 func TestFrameChecksSizes(t *testing.T) {
 	server := NewServer(serverOptions())
 	limit := server.opts.Engine.MaxQueue
-	long := server.NewNamespace("/"+strings.Repeat("n", 2000), nil, nil)
-	short := server.NewNamespace("/a", nil, nil)
+	long := server.NewNamespace("/"+strings.Repeat("n", 2000), nil, Watchers{})
+	short := server.NewNamespace("/a", nil, Watchers{})
 	payload, err := parser.EncodeEvent("event", []any{strings.Repeat("x", limit-1000)})
 	require.NoError(t, err)
 

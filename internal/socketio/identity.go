@@ -1,128 +1,326 @@
 package socketio
 
-import "time"
-
-// retired is the session ids that were given up and open nothing any more, up to
-// when their cookies have expired. It is bounded; the oldest give way.
-// registry.mu guards it.
-type retired struct {
-	ids   map[string]retirement
-	order []string // oldest first
-}
-
-type retirement struct {
-	since, until time.Time
-	successor    string // the session id that took its place
-}
-
-const maxRetired = 1 << 16
-
-// Settling is how long after an identity was given up a browser may be without the
-// cookies of the new one. A client that comes with the old ones in that time is
-// nobody, and is sent away after comeAgain, to come back with the new ones.
-const (
-	Settling  = 30 * time.Second
-	comeAgain = time.Second
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"time"
 )
 
-func (t *retired) init() { t.ids = make(map[string]retirement) }
-
-func (t *retired) add(id, successor string, until time.Time) {
-	now := time.Now()
-	if _, in := t.ids[id]; !in {
-		t.order = append(t.order, id)
-		t.ids[id] = retirement{now, until, successor}
-	}
-	for len(t.order) > 0 && (len(t.order) > maxRetired || now.After(t.ids[t.order[0]].until)) {
-		delete(t.ids, t.order[0])
-		t.order[0] = ""
-		t.order = t.order[1:]
-	}
+// Identity is whom a connection belongs to. Empty fields are nobody.
+type Identity struct {
+	Session string
+	User    string
 }
 
-// since returns when an id was given up.
-func (t *retired) since(id string) (time.Time, bool) {
-	r, in := t.ids[id]
-	return r.since, in && !time.Now().After(r.until)
+func (id Identity) key(k Kind) string {
+	switch k {
+	case Session:
+		return id.Session
+	case User:
+		return id.User
+	}
+	return ""
 }
 
-// admit enters a connection under its identity. One that comes with a retired
-// session id is nobody; admit tells so, and since when it is retired.
-func (r *registry) admit(c *client) (since time.Time, retired bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	since, retired = r.retired.since(c.presented.Session)
-	if !retired {
-		c.identity = c.presented
+// standing is whom a connection counts as, and until when. It is never changed:
+// another takes its place.
+type standing struct {
+	Identified
+	version int // counts the changes of Identity
+}
+
+// Identified is an Identity and until when it holds.
+type Identified struct {
+	Identity
+	Expires time.Time // zero: for ever
+}
+
+// former is an identity that requests of a connection may still come with, because
+// their browser may not have the cookies of the next one yet.
+//
+// The first request with the next one ends that. But a client polls and posts at
+// the same time, so the poll may still be on its way, with what it left with, when
+// the post is there, or the other way round: one such request is let through.
+type former struct {
+	Identity
+	until time.Time
+	late  string // the method of that one; empty until a request has come with the next identity
+}
+
+// lateness is how long the one late request may take.
+const lateness = time.Second
+
+// maxFormer is how many changes of identity a browser may be behind.
+const maxFormer = 4
+
+// Admits is part of engineio.Handler. It holds a request against the identity of
+// the connection, by the ids. One that comes with a later expiry, and so with
+// renewed cookies, extends the connection.
+func (c *client) Admits(r *http.Request) bool {
+	now, err := c.server.opts.Identify(r)
+	if err != nil || !c.expects(now.Identity, r.Method) {
+		return false
 	}
-	for k := Session; k < kinds; k++ {
-		if id := c.key(k); id != "" {
-			addTo(r.clients[k], id, c)
+	if is := c.standing.Load(); is.Identity == now.Identity && is.Expires.Before(now.Expires) && !is.Expires.IsZero() {
+		c.server.extend([]*client{c}, now)
+	}
+	return true
+}
+
+// expects reports whether a request by this method may come with this identity: the
+// latest one, or for a moment one before that.
+func (c *client) expects(id Identity, method string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if id == c.expected {
+		c.seen(method)
+		return true
+	}
+	i := slices.IndexFunc(c.former, func(f former) bool {
+		return f.Identity == id && time.Now().Before(f.until) && (f.late == "" || f.late == method)
+	})
+	if i < 0 {
+		return false
+	}
+	if c.former[i].late != "" {
+		c.former = nil
+	}
+	return true
+}
+
+// seen notes that a request has come with the latest identity. It needs c.mu.
+func (c *client) seen(method string) {
+	if c.former == nil {
+		return
+	}
+	other := http.MethodPost
+	if method == other {
+		other = http.MethodGet
+	}
+	by := time.Now().Add(lateness)
+	for i := range c.former {
+		f := &c.former[i]
+		if f.late == method { // nothing is late any more
+			c.former = nil
+			return
+		}
+		f.late = other
+		if by.Before(f.until) {
+			f.until = by
 		}
 	}
-	return since, retired
 }
 
-func (r *registry) forget(c *client) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for k := Session; k < kinds; k++ {
-		if id := c.key(k); id != "" {
-			removeFrom(r.clients[k], id, c)
-		}
-	}
+// Change is what becomes of the connections of an identity.
+type Change struct {
+	From  Identity
+	To    Identified
+	Until time.Time // how long a handshake could come with the session id of From; zero: for ever
 }
 
-// retire lists the session id until the given time and returns the connections
-// that were made with this identity: those of the session or, for a login that
-// stands without one, those of the same login.
+// ErrGivenUp is returned for a session id that was given up or revoked.
+var ErrGivenUp = errors.New("session id was given up")
+
+// Change moves the connections of a session to another identity, whatever their
+// state. When it has returned, nothing that is addressed to what they were is
+// queued for them any more. A session id that changes opens nothing new from then
+// on, until its time is up.
 //
 // Two requests can leave a browser with one session id, on a double click for
 // instance, and each gives it a new one. The later of these is what the browser
-// keeps, so the earlier is given up with the id that it took the place of. It is
-// only while Settling: whoever once knew an old id has no power over the new one.
-func (r *registry) retire(id Identity, successor string, until time.Time) []*client {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var found []*client
-	if id.Session == "" {
-		if g := r.clients[User][id.User]; g != nil {
-			for _, c := range g.snapshot() {
-				if c.identity.Session == "" {
-					found = append(found, c)
-				}
-			}
-		}
-		return found
+// keeps, so the earlier is given up with the id that it took the place of. Its
+// connections are moved along if they are the same user's, and otherwise closed, to
+// come back as whoever they are: an id that others knew before a login must not
+// lend them what came of it. And it is only while Settling.
+//
+// A login that stands without a session cannot be told from the same user's other
+// ones: connections of these are closed by their transport.
+func (s *Server) Change(ch Change) error {
+	s.changes.Lock()
+	defer s.changes.Unlock()
+	moved, closed, err := s.registry.change(ch)
+	if err != nil {
+		return err
 	}
-	for old := id.Session; old != successor; {
-		before, known := r.retired.ids[old]
-		r.retired.add(old, successor, until)
-		if g := r.clients[Session][old]; g != nil {
-			found = append(found, g.snapshot()...)
-		}
-		if !known || time.Since(before.since) >= Settling {
-			break
-		}
-		old = before.successor
+	for _, m := range moved {
+		m.client.settle(m.from, ch)
 	}
-	return found
+	for _, c := range closed {
+		c.session.Close(IdentityChanged)
+	}
+	return nil
 }
 
-// Retire gives up an identity: a handshake that still comes with its session id
-// is nobody, until the given time, and its connections, whatever their state,
-// are closed by their transport, so that clients come back under the new one. The
-// successor is the session id that takes its place.
-func (s *Server) Retire(id Identity, successor string, until time.Time) {
-	for _, c := range s.registry.retire(id, successor, until) {
+// moved is a client that has got another standing.
+type moved struct {
+	client *client
+	from   *standing
+}
+
+// change is the part of Change that happens at once, for all indexes.
+func (r *registry) change(ch Change) (all []moved, others []*client, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, listed := r.retired.look(ch.To.Session); listed {
+		return nil, nil, ErrGivenUp
+	}
+	if ch.From.Session == "" {
+		for _, c := range r.connections(User, ch.From.User) {
+			if c.standing.Load().Session == "" {
+				others = append(others, c)
+			}
+		}
+		return nil, others, nil
+	}
+	move := func(c *client) {
+		from := c.standing.Load()
+		all = append(all, moved{c, from})
+		r.move(c, &standing{ch.To, from.version + 1})
+	}
+	for _, c := range r.connections(Session, ch.From.Session) {
+		move(c)
+	}
+	if ch.From.Session == ch.To.Session {
+		r.inPlace++
+		return all, nil, nil
+	}
+	before, known := r.giveUp(ch.From.Session, ch.To.Session, ch.Until)
+	for known && before.successor != "" && time.Since(before.since) < Settling {
+		old := before.successor
+		for _, c := range r.connections(Session, old) {
+			if c.standing.Load().User == ch.To.User && ch.To.User != "" {
+				move(c)
+			} else {
+				others = append(others, c)
+			}
+		}
+		before, known = r.giveUp(old, ch.To.Session, ch.Until)
+	}
+	return all, others, nil
+}
+
+// connections returns the clients under a key. It needs registry.mu.
+func (r *registry) connections(k Kind, id string) []*client {
+	if g := r.clients[k][id]; g != nil {
+		return g.snapshot()
+	}
+	return nil
+}
+
+// move gives a client another standing and puts it, and its visible sockets, under
+// the keys of that. It needs registry.mu.
+func (r *registry) move(c *client, to *standing) {
+	from := c.standing.Load()
+	c.standing.Store(to)
+	for k := Session; k < kinds; k++ {
+		was, is := from.key(k), to.key(k)
+		if was == is {
+			continue
+		}
+		if is != "" {
+			addTo(r.clients[k], is, c)
+		}
+		if was != "" {
+			removeFrom(r.clients[k], was, c)
+		}
+		for _, s := range c.shown {
+			if is != "" {
+				r.enter(Key{k, is}, s)
+			}
+			if was != "" {
+				r.exit(Key{k, was}, s)
+			}
+		}
+	}
+}
+
+// settle completes a change for one client: its requests may come with the new
+// identity, no fan-out that found it under the old one queues anything from here
+// on, and the Apps are told.
+func (c *client) settle(from *standing, ch Change) {
+	c.mu.Lock()
+	c.former = append(c.former, former{Identity: c.expected, until: time.Now().Add(Settling)})
+	if n := len(c.former) - maxFormer; n > 0 {
+		c.former = slices.Clone(c.former[n:])
+	}
+	c.expected = ch.To.Identity
+	sockets := c.sockets()
+	c.mu.Unlock()
+	for _, s := range sockets {
+		s.identityChanged(from)
+	}
+	c.watchExpiry()
+	if c.server.opts.RequireSession && ch.To.Session == "" {
 		c.session.Close(IdentityChanged)
 	}
 }
 
-// Retired tells whether a session id was given up, and when.
-func (s *Server) Retired(sessionID string) (since time.Time, retired bool) {
+// Extend has the connections of an identity last longer, as renewed cookies do.
+func (s *Server) Extend(now Identified) {
 	r := &s.registry
 	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.retired.since(sessionID)
+	clients := r.connections(Session, now.Session)
+	r.mu.RUnlock()
+	s.extend(clients, now)
+}
+
+func (s *Server) extend(clients []*client, now Identified) {
+	for _, c := range clients {
+		if s.registry.extend(c, now) {
+			c.watchExpiry()
+		}
+	}
+}
+
+// watchExpiry has Lapsed called when the standing of c expires.
+func (c *client) watchExpiry() {
+	c.mu.Lock() // so that of two calls the later one looks later, too
+	defer c.mu.Unlock()
+	c.session.LapseAt(c.standing.Load().Expires)
+}
+
+// extend gives a client a later expiry, if it still has this identity.
+func (r *registry) extend(c *client, now Identified) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	is := c.standing.Load()
+	if is.Identity != now.Identity || is.Expires.IsZero() || !is.Expires.Before(now.Expires) {
+		return false
+	}
+	c.standing.Store(&standing{now, is.version})
+	return true
+}
+
+// Identity is whom the socket belongs to now.
+func (s *Socket) Identity() Identified { return s.client.standing.Load().Identified }
+
+// identityChanged returns when nothing is queued any more for what the socket was,
+// and has the App told what it became.
+func (s *Socket) identityChanged(from *standing) {
+	watcher := s.namespace.watchers.Identity
+	if watcher != nil {
+		s.client.session.Hold(eventCost)
+	}
+	s.mu.Lock() // whoever queues holds it while it looks at the identity
+	defer s.mu.Unlock()
+	if watcher == nil {
+		return
+	}
+	s.pushLocked(task{kind: taskIdentity, from: from, to: s.client.standing.Load(), size: eventCost})
+}
+
+// doIdentity tells the App of a change, unless the socket began after it.
+func (s *Socket) doIdentity(from, to *standing) {
+	s.mu.Lock()
+	known := s.deaf || to.version <= s.version
+	s.mu.Unlock()
+	if known {
+		return
+	}
+	var refusal *Refusal
+	s.guard("OnIdentity", func() { refusal = s.namespace.watchers.Identity.Changed(s, from.Identified, to.Identified) })
+	if refusal != nil {
+		s.revoke(Revocation{Code: CodeRefused, Reason: IdentityRefused, Message: refusal.Message, Data: refusal.Data})
+	}
 }

@@ -9,73 +9,119 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRetiredIsBounded: the oldest give way.
-func TestRetiredIsBounded(t *testing.T) {
-	var list retired
-	list.init()
+// TestLedgerIsBounded: the oldest give way.
+func TestLedgerIsBounded(t *testing.T) {
+	var l ledger[int]
 	until := time.Now().Add(time.Hour)
 	const extra = 100
-	for i := range maxRetired + extra {
-		list.add(fmt.Sprint(i), "", until)
+	for i := range maxLedger + extra {
+		l.note(fmt.Sprint(i), i, until)
 	}
 
-	require.Len(t, list.ids, maxRetired)
-	require.Len(t, list.order, maxRetired)
-	_, in := list.since(fmt.Sprint(extra - 1))
+	require.Len(t, l.entries, maxLedger)
+	require.Len(t, l.order, maxLedger)
+	_, in := l.look(fmt.Sprint(extra - 1))
 	require.False(t, in)
-	_, in = list.since(fmt.Sprint(extra))
+	v, in := l.look(fmt.Sprint(extra))
 	require.True(t, in)
+	require.Equal(t, extra, v)
 }
 
-// TestRetiredExpires, and what has expired takes no room when others come.
-func TestRetiredExpires(t *testing.T) {
+// TestLedgerExpires, and what has expired takes no room when others come.
+func TestLedgerExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var list retired
-		list.init()
-		start := time.Now()
-		list.add("a", "", start.Add(time.Hour))
-		list.add("a", "", start.Add(2*time.Hour)) // again
+		var l ledger[int]
+		l.note("a", 1, time.Now().Add(time.Hour))
 		time.Sleep(time.Hour)
-		since, in := list.since("a")
+		_, in := l.look("a")
 		require.True(t, in)
-		require.Equal(t, start, since)
-		_, in = list.since("")
+		_, in = l.look("")
 		require.False(t, in)
 
 		time.Sleep(time.Second)
-		_, in = list.since("a")
+		_, in = l.look("a")
 		require.False(t, in)
-		list.add("b", "", time.Now().Add(time.Hour))
-		require.Len(t, list.ids, 1)
-		require.Equal(t, []string{"b"}, list.order)
+		l.note("b", 2, time.Time{})
+		require.Len(t, l.entries, 1)
+		require.Equal(t, []string{"b"}, l.order)
+		time.Sleep(1e6 * time.Hour)
+		_, in = l.look("b")
+		require.True(t, in, "without a time it is for ever")
 	})
 }
 
-// TestAdmitAndForget: a connection is under its identity until it is forgotten; one with a retired session is under
-// none, but shows that it has the cookies it came with.
+// clientOf is a client of nobody else's concern.
+func clientOf(id Identity) *client {
+	c := new(client)
+	c.standing.Store(&standing{Identified: Identified{Identity: id}})
+	return c
+}
+
+// enter admits a client as the server does.
+func enter(t testing.TB, r *registry, id Identity) (*client, welcome) {
+	t.Helper()
+	c := new(client)
+	w, again, err := r.admit(c, standing{Identified: Identified{Identity: id}}, r.inPlace, new(Options))
+	require.NoError(t, err)
+	require.False(t, again)
+	return c, w
+}
+
+// TestAdmitAndForget: a connection is under its identity until it is forgotten; one with a session that was given up
+// is under none, but its requests come with the cookies it came with.
 func TestAdmitAndForget(t *testing.T) {
 	var r registry
-	r.init()
-	a := &client{presented: Identity{"s", "u"}}
-	b := &client{presented: Identity{"s", ""}}
-	loner := &client{presented: Identity{"", "u"}}
-	nobody := &client{}
-	for _, c := range []*client{a, b, loner, nobody} {
-		r.admit(c)
-	}
+	r.init(new(Server))
+	a, _ := enter(t, &r, Identity{"s", "u"})
+	b, _ := enter(t, &r, Identity{"s", ""})
+	loner, _ := enter(t, &r, Identity{"", "u"})
+	nobody, _ := enter(t, &r, Identity{})
+	to := Identified{Identity: Identity{"new", "v"}}
 
-	require.Empty(t, r.retire(Identity{}, "new", time.Now().Add(time.Hour)))
-	require.Equal(t, []*client{loner}, r.retire(Identity{"", "u"}, "new", time.Now().Add(time.Hour)))
-	require.ElementsMatch(t, []*client{a, b}, r.retire(Identity{"s", "u"}, "new", time.Now().Add(time.Hour)))
-	late := &client{presented: Identity{"s", "u"}}
-	r.admit(late)
-	require.Equal(t, Identity{}, late.identity)
-	require.Equal(t, Identity{"s", "u"}, late.presented)
-	require.ElementsMatch(t, []*client{a, b}, r.retire(Identity{"s", "u"}, "new", time.Now().Add(time.Hour)))
+	moved, closed, err := r.change(Change{To: to})
+	require.NoError(t, err)
+	require.Empty(t, moved)
+	require.Empty(t, closed)
+
+	moved, closed, err = r.change(Change{From: Identity{"", "u"}, To: to})
+	require.NoError(t, err)
+	require.Empty(t, moved)
+	require.Equal(t, []*client{loner}, closed)
+
+	moved, closed, err = r.change(Change{From: Identity{"s", "u"}, To: to})
+	require.NoError(t, err)
+	require.Len(t, moved, 2)
+	require.Empty(t, closed)
+	for _, c := range []*client{a, b} {
+		require.Equal(t, to, c.standing.Load().Identified)
+	}
+	late, w := enter(t, &r, Identity{"s", "u"})
+	require.Equal(t, early, w)
+	require.Equal(t, Identity{}, late.standing.Load().Identity)
+	require.Equal(t, Identity{"s", "u"}, late.expected)
+
+	_, _, err = r.change(Change{From: Identity{"x", ""}, To: Identified{Identity: Identity{"s", "u"}}})
+	require.ErrorIs(t, err, ErrGivenUp)
+
 	for _, c := range []*client{a, b, loner, nobody, late} {
 		r.forget(c)
 		r.forget(c)
 	}
+	requireNobody(t, &r)
+}
+
+// TestAdmitLooksAgain, if an identity has changed between the check of a cookie and the entry in the index.
+func TestAdmitLooksAgain(t *testing.T) {
+	var r registry
+	r.init(new(Server))
+	seen := r.changesInPlace()
+	_, _, err := r.change(Change{From: Identity{"s", ""}, To: Identified{Identity: Identity{"s", "u"}}})
+	require.NoError(t, err)
+
+	_, again, err := r.admit(new(client), standing{Identified: Identified{Identity: Identity{"s", ""}}}, seen, new(Options))
+
+	require.NoError(t, err)
+	require.True(t, again)
 	requireNobody(t, &r)
 }
 

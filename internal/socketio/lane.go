@@ -22,6 +22,8 @@ type task struct {
 	kind  taskKind
 	auth  []byte
 	event *Event
+	from  *standing // of taskIdentity
+	to    *standing
 	size  int // what it counts against MaxInbound until it has been run
 }
 
@@ -30,6 +32,7 @@ type taskKind uint8
 const (
 	taskConnect taskKind = iota
 	taskEvent
+	taskIdentity
 	taskDisconnect
 )
 
@@ -112,6 +115,8 @@ func (s *Socket) do(t *task) {
 		s.doConnect(t.auth)
 	case taskEvent:
 		s.doEvent(t.event)
+	case taskIdentity:
+		s.doIdentity(t.from, t.to)
 	case taskDisconnect:
 		s.doDisconnect()
 	}
@@ -119,6 +124,9 @@ func (s *Socket) do(t *task) {
 
 func (s *Socket) doConnect(auth []byte) {
 	app := s.namespace.app
+	s.mu.Lock()
+	s.version = s.client.standing.Load().version
+	s.mu.Unlock()
 	var refusal *Refusal
 	if !s.guard("OnConnect", func() { refusal = app.Connect(s, auth) }) {
 		return

@@ -33,81 +33,81 @@ type scope struct {
 	byID     map[string]*Socket // of a namespace
 }
 
-func (sc *scope) add(k Key, s *Socket) {
+func (sc *scope) add(k Key, s *Socket) (first bool) {
 	if sc.keyed[k.Kind] == nil {
 		sc.keyed[k.Kind] = make(map[string]*group[*Socket])
 	}
-	addTo(sc.keyed[k.Kind], k.ID, s)
+	return addTo(sc.keyed[k.Kind], k.ID, s)
 }
 
-func (sc *scope) remove(k Key, s *Socket) { removeFrom(sc.keyed[k.Kind], k.ID, s) }
+func (sc *scope) remove(k Key, s *Socket) (last bool) { return removeFrom(sc.keyed[k.Kind], k.ID, s) }
 
-func addTo[T comparable](m map[string]*group[T], id string, v T) {
+// addTo reports whether v is the first one there.
+func addTo[T comparable](m map[string]*group[T], id string, v T) (first bool) {
 	g := m[id]
 	if g == nil {
 		g = new(group[T])
 		m[id] = g
 	}
 	g.add(v)
+	return g.len() == 1
 }
 
-func removeFrom[T comparable](m map[string]*group[T], id string, v T) {
+// removeFrom reports whether v was the last one there.
+func removeFrom[T comparable](m map[string]*group[T], id string, v T) (last bool) {
 	g := m[id]
 	if g == nil {
-		return
+		return false
 	}
 	g.remove(v)
-	if g.len() == 0 {
-		delete(m, id)
+	if g.len() > 0 {
+		return false
 	}
+	delete(m, id)
+	return true
 }
 
 // registry is who is connected. One lock covers all indexes, so that a socket
 // appears in them, and is gone from them, at once.
 type registry struct {
-	mu  sync.RWMutex // guards what follows, Namespace.scope, and Socket.rooms and gone
+	mu  sync.RWMutex // guards what follows, Namespace.scope, Socket.rooms and gone, and client.shown and evicted
 	all scope
 
 	// Every connection from before its handshake is answered, so that no change of
 	// identity can slip between the check of a cookie and the entry in an index.
-	clients [kinds]map[string]*group[*client]
-	retired retired
+	clients  [kinds]map[string]*group[*client]
+	retired  ledger[retirement] // by session id
+	banished ledger[banishment] // by user id
+	inPlace  int                // counts changes that gave up no session id
+	presence presence
 }
 
-func (r *registry) init() {
+func (r *registry) init(s *Server) {
 	for k := range r.clients {
 		r.clients[k] = make(map[string]*group[*client])
 	}
-	r.retired.init()
-}
-
-func (c *client) key(k Kind) string {
-	switch k {
-	case Session:
-		return c.identity.Session
-	case User:
-		return c.identity.User
-	}
-	return ""
+	r.presence.server = s
 }
 
 // show makes a socket visible, unless it has ended.
 func (r *registry) show(s *Socket) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.gone {
+	c := s.client
+	if s.gone || c.evicted {
 		return
 	}
 	if s.namespace.scope.byID == nil {
 		s.namespace.scope.byID = make(map[string]*Socket)
 	}
 	s.namespace.scope.byID[s.id] = s
-	for _, sc := range []*scope{&r.all, &s.namespace.scope} {
-		sc.everyone.add(s)
-		for k := Session; k < kinds; k++ {
-			if id := s.client.key(k); id != "" {
-				sc.add(Key{k, id}, s)
-			}
+	r.all.everyone.add(s)
+	s.namespace.scope.everyone.add(s)
+	c.shown = append(c.shown, s)
+	is := c.standing.Load()
+	for k := Session; k < kinds; k++ {
+		if id := is.key(k); id != "" {
+			r.enter(Key{k, id}, s)
 		}
 	}
 }
@@ -116,20 +116,50 @@ func (r *registry) show(s *Socket) {
 func (r *registry) hide(s *Socket) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.hideLocked(s)
+}
+
+func (r *registry) hideLocked(s *Socket) {
 	s.gone = true
-	delete(s.namespace.scope.byID, s.id)
-	for _, sc := range []*scope{&r.all, &s.namespace.scope} {
-		sc.everyone.remove(s)
-		for k := Session; k < kinds; k++ {
-			if id := s.client.key(k); id != "" {
-				sc.remove(Key{k, id}, s)
-			}
-		}
-	}
 	for room := range s.rooms {
 		s.namespace.scope.remove(Key{Room, room}, s)
 	}
 	s.rooms = nil
+	c := s.client
+	i := slices.Index(c.shown, s)
+	if i < 0 {
+		return
+	}
+	c.shown = slices.Delete(c.shown, i, i+1)
+	delete(s.namespace.scope.byID, s.id)
+	r.all.everyone.remove(s)
+	s.namespace.scope.everyone.remove(s)
+	is := c.standing.Load()
+	for k := Session; k < kinds; k++ {
+		if id := is.key(k); id != "" {
+			r.exit(Key{k, id}, s)
+		}
+	}
+}
+
+// enter puts a socket under a session or user, in its namespace and in the whole
+// server. It needs mu, and so does exit.
+func (r *registry) enter(k Key, s *Socket) {
+	if r.all.add(k, s) {
+		r.presence.come(place{nil, k})
+	}
+	if s.namespace.scope.add(k, s) {
+		r.presence.come(place{s.namespace, k})
+	}
+}
+
+func (r *registry) exit(k Key, s *Socket) {
+	if s.namespace.scope.remove(k, s) {
+		r.presence.leave(place{s.namespace, k})
+	}
+	if r.all.remove(k, s) {
+		r.presence.leave(place{nil, k})
+	}
 }
 
 // Join puts the socket into rooms; those it is in already stay. It returns

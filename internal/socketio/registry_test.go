@@ -65,7 +65,7 @@ func TestRegistryIsEmptyInTheEnd(t *testing.T) {
 // TestRegistryAgreesWithAModel: sockets that are shown, join, leave and are hidden, and every question about them.
 func TestRegistryAgreesWithAModel(t *testing.T) {
 	server := &Server{}
-	server.registry.init()
+	server.registry.init(server)
 	namespaces := []*Namespace{{server: server, name: "/a"}, {server: server, name: "/b"}}
 	random := rand.New(rand.NewPCG(1, 2))
 	shown, rooms := make(map[*Socket]bool), make(map[*Socket]map[string]bool)
@@ -85,7 +85,7 @@ func TestRegistryAgreesWithAModel(t *testing.T) {
 			if random.IntN(4) > 0 {
 				id = Identity{fmt.Sprint("s", random.IntN(5)), []string{"", "u1", "u2"}[random.IntN(3)]}
 			}
-			s := &Socket{namespace: namespaces[random.IntN(2)], client: &client{identity: id}, id: fmt.Sprint(step)}
+			s := &Socket{namespace: namespaces[random.IntN(2)], client: clientOf(id), id: fmt.Sprint(step)}
 			all, rooms[s] = append(all, s), make(map[string]bool)
 		}
 		i := random.IntN(len(all))
@@ -115,11 +115,11 @@ func TestRegistryAgreesWithAModel(t *testing.T) {
 		for _, n := range []*Namespace{nil, namespaces[0], namespaces[1]} {
 			v := View{server, n}
 			require.Len(t, v.Everyone(), count(n, func(s *Socket) bool { return shown[s] }))
-			require.Len(t, v.Sockets(Key{Session, "s1"}), count(n, func(s *Socket) bool { return shown[s] && s.client.identity.Session == "s1" }))
-			require.Len(t, v.Sockets(Key{User, "u1"}), count(n, func(s *Socket) bool { return shown[s] && s.client.identity.User == "u1" }))
+			require.Len(t, v.Sockets(Key{Session, "s1"}), count(n, func(s *Socket) bool { return shown[s] && s.client.standing.Load().Session == "s1" }))
+			require.Len(t, v.Sockets(Key{User, "u1"}), count(n, func(s *Socket) bool { return shown[s] && s.client.standing.Load().User == "u1" }))
 			require.Empty(t, v.Sockets(Key{Session, ""}))
 			target := Target{View: v, Having: User}
-			require.Len(t, target.Sockets(), count(n, func(s *Socket) bool { return shown[s] && s.client.identity.User != "" }))
+			require.Len(t, target.Sockets(), count(n, func(s *Socket) bool { return shown[s] && s.client.standing.Load().User != "" }))
 			if n == nil {
 				continue
 			}
@@ -129,7 +129,7 @@ func TestRegistryAgreesWithAModel(t *testing.T) {
 			}))
 			sessions := make(map[string]bool)
 			count(n, func(s *Socket) bool {
-				if id := s.client.identity.Session; shown[s] && id != "" {
+				if id := s.client.standing.Load().Session; shown[s] && id != "" {
 					sessions[id] = true
 				}
 				return false

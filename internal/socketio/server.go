@@ -2,7 +2,7 @@
 // namespaces over one connection, events, acks, binary attachments, rooms, and
 // the registry of who is connected.
 //
-// Lock order: client.mu, then Socket.mu, then activity.mu and the locks of
+// Lock order: Server.changes, then client.mu, then Socket.mu, then activity.mu and the locks of
 // engineio. registry.mu and Server.mu are taken with none of these held, and none
 // while they are. Under a lock there is no user code, no I/O and no encoding.
 package socketio
@@ -44,18 +44,19 @@ type Options struct {
 	ConnectTimeout time.Duration    // for the first CONNECT
 
 	RequireSession bool // refuse who has no session
+	MaxPerSession  int  // connections; 0: no limit
+	MaxPerUser     int
 
-	// Open tells who makes a handshake and what to keep of it as Socket.Handshake.
-	// It must not keep r. An error refuses the handshake.
-	Open func(r *http.Request) (Identity, any, error)
-	// Admits reports whether a later request comes from the same identity.
-	Admits func(r *http.Request, id Identity) bool
-}
+	// Identify tells who makes a request.
+	// An error refuses the request. It is called for handshakes and for all later
+	// requests.
+	Identify func(r *http.Request) (Identified, error)
+	// Keep returns what to keep of a handshake as Socket.Handshake. It must not keep r.
+	Keep func(r *http.Request) any
 
-// Identity is whom a connection belongs to. Empty fields are nobody.
-type Identity struct {
-	Session string
-	User    string
+	PresenceGrace time.Duration // between the last socket of somebody and being offline
+	Presence      func(Edge)    // of the whole server; may be nil
+	Revalidation  Revalidation  // without Ask there is none
 }
 
 // Server is an http.Handler and the root of everything that is connected. It is
@@ -66,6 +67,11 @@ type Server struct {
 	log      *slog.Logger
 	registry registry
 	activity activity
+	validity *revalidator // nil without Options.Revalidation
+
+	// changes is held while an identity changes, so that the changes of a connection
+	// follow each other.
+	changes sync.Mutex
 
 	mu         sync.RWMutex // guards what follows
 	namespaces map[string]*Namespace
@@ -75,7 +81,10 @@ type Server struct {
 // NewServer returns a Server without namespaces.
 func NewServer(opts Options) *Server {
 	s := &Server{opts: opts, log: opts.Engine.Logger, namespaces: make(map[string]*Namespace)}
-	s.registry.init()
+	s.registry.init(s)
+	if opts.Revalidation.Ask != nil {
+		s.validity = newRevalidator(s, opts.Revalidation)
+	}
 	opts.Engine.Open = s.open
 	s.engine = engineio.New(opts.Engine)
 	return s
@@ -97,6 +106,17 @@ type Observer interface {
 	Emitted(s *Socket, event string, args []any)
 }
 
+// IdentityWatcher is told that the identity of a socket has changed, between the
+// other calls for it. A refusal disconnects it.
+type IdentityWatcher interface {
+	Changed(s *Socket, from, to Identified) *Refusal
+}
+
+// PresenceWatcher is told of the edges in its namespace, one at a time.
+type PresenceWatcher interface {
+	Presence(e Edge)
+}
+
 // Refusal is what a client is told that may not connect.
 type Refusal struct {
 	Message string
@@ -108,14 +128,21 @@ type Namespace struct {
 	server   *Server
 	name     string
 	app      App
-	observer Observer // may be nil
-	scope    scope    // guarded by registry.mu
+	watchers Watchers
+	scope    scope // guarded by registry.mu
+}
+
+// Watchers are what else an app wants to know. Each may be nil.
+type Watchers struct {
+	Emits    Observer
+	Identity IdentityWatcher
+	Presence PresenceWatcher
 }
 
 // NewNamespace returns a namespace, whose name begins with a slash, that is yet to
-// be mounted. The observer may be nil.
-func (s *Server) NewNamespace(name string, app App, o Observer) *Namespace {
-	return &Namespace{server: s, name: name, app: app, observer: o}
+// be mounted.
+func (s *Server) NewNamespace(name string, app App, w Watchers) *Namespace {
+	return &Namespace{server: s, name: name, app: app, watchers: w}
 }
 
 // Mount has clients connect to n. It reports false if the name is taken.
@@ -147,8 +174,10 @@ func (s *Server) Closed() bool {
 
 func (s *Server) markClosed() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.closed = true
+	s.mu.Unlock()
+	s.validity.stop()
+	s.registry.presence.hurry()
 }
 
 // Shutdown refuses what is new, closes every connection by its transport, and

@@ -82,10 +82,10 @@ func serverOptions() Options {
 			Logger:         slog.New(slog.NewTextHandler(io.Discard, nil)),
 		},
 		ConnectTimeout: 45 * time.Second,
-		Open: func(r *http.Request) (Identity, any, error) {
-			return Identity{r.Header.Get("X-Session"), r.Header.Get("X-User")}, "kept", nil
+		Identify: func(r *http.Request) (Identified, error) {
+			return Identified{Identity: Identity{r.Header.Get("X-Session"), r.Header.Get("X-User")}}, nil
 		},
-		Admits: func(*http.Request, Identity) bool { return true },
+		Keep: func(*http.Request) any { return "kept" },
 	}
 }
 
@@ -95,7 +95,7 @@ func serve(t testing.TB, app App, namespaces ...string) (*Server, []*Namespace, 
 	s := NewServer(serverOptions())
 	mounted := make([]*Namespace, 0, len(namespaces))
 	for _, name := range namespaces {
-		n := s.NewNamespace(name, app, nil)
+		n := s.NewNamespace(name, app, Watchers{})
 		require.True(t, s.Mount(n))
 		mounted = append(mounted, n)
 	}

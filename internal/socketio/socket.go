@@ -30,6 +30,7 @@ type Socket struct {
 	heldLen int
 	leave   bool // disconnect as soon as connected
 	deaf    bool // what the client sent is not handled: not accepted, disconnected by us, or panicked
+	version int  // of the identity that Connect saw
 	lane    lane
 	acks    acks
 	cancel  context.CancelFunc
@@ -54,9 +55,6 @@ func newID() string {
 
 // ID is the id that the client knows too. It is not the engine's secret sid.
 func (s *Socket) ID() string { return s.id }
-
-// Identity is whom the socket belongs to.
-func (s *Socket) Identity() Identity { return s.client.identity }
 
 // Handshake is what Options.Open returned to be kept.
 func (s *Socket) Handshake() any { return s.client.handshake }
@@ -114,14 +112,14 @@ func (s *Socket) Emit(event string, args []any, volatile bool) error {
 }
 
 func (s *Socket) observe(event string, args []any) {
-	if s.namespace.observer != nil {
-		s.namespace.observer.Emitted(s, event, args)
+	if s.namespace.watchers.Emits != nil {
+		s.namespace.watchers.Emits.Emitted(s, event, args)
 	}
 }
 
 func (s *Socket) send(m *engineio.Message, volatile bool) error {
 	var b engineio.Batch
-	err := s.queue(m, volatile, &b)
+	err := s.queue(m, volatile, nil, &b)
 	b.Flush()
 	return err
 }
@@ -129,9 +127,16 @@ func (s *Socket) send(m *engineio.Message, volatile bool) error {
 // queue queues m for the client, or holds it while the socket is pending: the
 // answer to the CONNECT goes first. Holding mu meanwhile means that nothing can be
 // queued for a socket once end has returned.
-func (s *Socket) queue(m *engineio.Message, volatile bool, b *engineio.Batch) error {
+//
+// For the same reason a message to a person is held against who that is by now: a
+// change of identity waits for mu before it is done. The target is nil if the
+// socket itself is meant.
+func (s *Socket) queue(m *engineio.Message, volatile bool, t *Target, b *engineio.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if t != nil && !t.addresses(s) {
+		return nil
+	}
 	switch s.state {
 	case connected:
 		if s.client.session.Queue(m, volatile, b) == nil {
@@ -184,16 +189,20 @@ func (s *Socket) accept() bool {
 
 // refuse answers the CONNECT with an error and ends the socket.
 func (s *Socket) refuse(r *Refusal) {
-	payload, err := parser.EncodeValue(r.data())
-	if err != nil {
-		s.namespace.server.log.Error("mojo: cannot encode the data of a refusal", "namespace", s.namespace.name, "error", err)
-		payload, _ = parser.EncodeValue(Refusal{Message: r.Message}.data())
-	}
+	answer := s.namespace.server.refusal(s.namespace.name, r)
 	var b engineio.Batch
 	defer b.Flush()
-	s.finish(ClientDisconnect, func() {
-		_ = s.client.session.Queue(packet(parser.ConnectError, s.namespace.name, payload), false, &b)
-	})
+	s.finish(ClientDisconnect, func(socketState) { _ = s.client.session.Queue(answer, false, &b) })
+}
+
+// refusal makes a CONNECT_ERROR packet.
+func (s *Server) refusal(namespace string, r *Refusal) *engineio.Message {
+	payload, err := parser.EncodeValue(r.data())
+	if err != nil {
+		s.log.Error("mojo: cannot encode the data of a refusal", "namespace", namespace, "error", err)
+		payload, _ = parser.EncodeValue(Refusal{Message: r.Message}.data()) // cannot fail
+	}
+	return packet(parser.ConnectError, namespace, payload)
 }
 
 // data is the payload of a CONNECT_ERROR packet.
@@ -209,13 +218,13 @@ func (r Refusal) data() any {
 func (s *Socket) end(reason Reason) { s.finish(reason, nil) }
 
 // finish is end, with a last thing to do while nothing else can be queued.
-func (s *Socket) finish(reason Reason, last func()) {
+func (s *Socket) finish(reason Reason, last func(was socketState)) {
 	s.mu.Lock()
 	if s.state == ended {
 		s.mu.Unlock()
 		return
 	}
-	wasConnected := s.state == connected
+	was := s.state
 	s.state, s.reason = ended, reason
 	s.held = nil
 	s.acks.fail()
@@ -223,12 +232,12 @@ func (s *Socket) finish(reason Reason, last func()) {
 		s.cancel()
 	}
 	if last != nil {
-		last()
+		last(was)
 	}
 	s.mu.Unlock()
 	s.namespace.server.registry.hide(s)
 	s.client.left(s)
-	if wasConnected { // a pending one finds out when Connect has returned
+	if was == connected { // a pending one finds out when Connect has returned
 		s.push(task{kind: taskDisconnect, size: lifeCost})
 	}
 }
@@ -251,7 +260,7 @@ func (s *Socket) Disconnect() error {
 	s.mu.Unlock()
 	var b engineio.Batch
 	defer b.Flush()
-	s.finish(ServerDisconnect, func() {
+	s.finish(ServerDisconnect, func(socketState) {
 		_ = s.client.session.Queue(packet(parser.Disconnect, s.namespace.name, parser.Payload{}), false, &b)
 	})
 	return nil

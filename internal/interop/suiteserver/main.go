@@ -117,6 +117,8 @@ type echo struct{ session *engineio.Session }
 
 func (echo) Admits(*http.Request) bool { return true }
 
+func (echo) Lapsed() {}
+
 func (e echo) Message(data []byte, binary bool) error {
 	m := engineio.NewBinary
 	if !binary {

@@ -1,0 +1,163 @@
+package mojo
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mojosocket/mojo/internal/socketio"
+)
+
+// ensured is the identity of a request that EnsureSession has seen, as it will be
+// when the answer has reached the browser.
+type ensured struct {
+	mu       sync.Mutex // guards what follows
+	identity Identity
+	lines    []string // the Set-Cookie lines of a session made for this request; no client has it yet
+}
+
+// ensuredKey is the key in a request's context for what the EnsureSession of one
+// Server has found.
+type ensuredKey struct{ server *Server }
+
+func (s *Server) ensured(r *http.Request) *ensured {
+	e, _ := r.Context().Value(ensuredKey{s}).(*ensured)
+	return e
+}
+
+// become has the rest of the request be made by now.
+func (e *ensured) become(now Identity) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.identity, e.lines = now, nil
+}
+
+// withdraw takes back the cookies of a fresh session: a request of the Server
+// itself never sets one.
+func (e *ensured) withdraw(w http.ResponseWriter) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.lines) == 0 {
+		return
+	}
+	header := w.Header()
+	left := slices.DeleteFunc(slices.Clone(header["Set-Cookie"]), func(line string) bool {
+		return slices.Contains(e.lines, line)
+	})
+	if len(left) == 0 {
+		header.Del("Set-Cookie")
+		return
+	}
+	header["Set-Cookie"] = left
+}
+
+// EnsureSession wraps a site's handlers so that every browser has a session: a
+// request without a valid session_id gets a new one, which Server.Identity shows to
+// the handlers of this very request. Requests that reach the Server are left alone.
+// With Identify in place of Cookies, or neither, it does nothing.
+//
+// It also keeps sessions and logins from expiring while they are used: when a tenth
+// of MaxAge has passed, or if another key than the first has signed it, a cookie is
+// written anew, and the live connections of the session last as long as the new
+// one. That is done for requests that load a page, as far as the browser tells.
+//
+// A request with a session that LogIn or LogOut has given up is nobody's. It gets no
+// new session within 30 seconds of that: it may have left the browser before the
+// new cookies arrived, which its answer must not replace. A revoked session is
+// replaced by a new one at once.
+func (s *Server) EnsureSession(next http.Handler) http.Handler {
+	cookies := s.opts.Cookies
+	if cookies == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e := new(ensured)
+		p := s.prove(r)
+		gone, givenUp := s.sio.GivenUp(p.session.id)
+		var err error
+		switch {
+		case givenUp && !gone.Revoked && time.Since(gone.Since) < socketio.Settling:
+		case givenUp || p.session.id == "":
+			if givenUp {
+				p.login = cookieValue{}
+			}
+			err = s.begin(w, r, p, e)
+		default:
+			e.identity = p.identity()
+			err = s.renew(w, r, p, e)
+		}
+		if err != nil {
+			s.opts.Logger.Error("mojo: cannot set the session cookie", "error", err)
+			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), ensuredKey{s}, e)))
+	})
+}
+
+// begin gives a browser a session.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, p proof, e *ensured) error {
+	cookies := s.opts.Cookies
+	before := w.Header()["Set-Cookie"]
+	p.session = cookieValue{id: newSessionID(), expires: cookies.expiry(time.Now())}
+	if err := cookies.SetSession(w, p.session.id); err != nil {
+		return err
+	}
+	cookies.expireHostOnlyDuplicates(w, r)
+	for _, line := range w.Header()["Set-Cookie"] {
+		if !slices.Contains(before, line) {
+			e.lines = append(e.lines, line)
+		}
+	}
+	e.identity = p.identity()
+	return nil
+}
+
+// renew writes the cookies of a browser anew if it is time to.
+func (s *Server) renew(w http.ResponseWriter, r *http.Request, p proof, e *ensured) error {
+	cookies := s.opts.Cookies
+	session, login := cookies.isStale(p.session), p.login.id != "" && cookies.isStale(p.login)
+	if !session && !login || !loadsPage(r) {
+		return nil
+	}
+	var err error
+	expires := cookies.expiry(time.Now())
+	if session {
+		err = cookies.SetSession(w, p.session.id)
+		p.session.expires = expires
+	}
+	if login && err == nil {
+		if p.login.sessionID != "" {
+			err = cookies.setLoginBound(w, p.login.sessionID, p.login.id)
+		} else {
+			err = cookies.SetLogin(w, p.login.id)
+		}
+		p.login.expires = expires
+	}
+	if err != nil {
+		return err
+	}
+	cookies.expireHostOnlyDuplicates(w, r)
+	e.identity = p.identity()
+	s.sio.Extend(inner(e.identity))
+	return nil
+}
+
+// renewals is how often a cookie is written anew within its MaxAge.
+const renewals = 10
+
+// isStale reports whether a cookie is due to be written anew.
+func (c *Cookies) isStale(v cookieValue) bool {
+	age := time.Since(c.written(v))
+	return !v.current || age*renewals >= time.Duration(c.maxAge)*time.Second
+}
+
+// loadsPage reports whether a request may be that of a person who goes to a page.
+// The fewer requests carry cookies back, the less likely one of them crosses a
+// login and undoes it. Those of socket.io-client are not for us to answer.
+func loadsPage(r *http.Request) bool {
+	mode := r.Header.Get("Sec-Fetch-Mode")
+	return (mode == "" || mode == "navigate") && !r.URL.Query().Has("EIO")
+}

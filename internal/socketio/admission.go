@@ -1,0 +1,106 @@
+package socketio
+
+import (
+	"net/http"
+	"time"
+)
+
+// welcome is how a connection is taken in.
+type welcome uint8
+
+const (
+	admitted welcome = iota
+	early            // as nobody, who should come again when the browser has its new cookies
+)
+
+// admit finds out whose a connection is and enters it under that. It looks again if
+// an identity has changed meanwhile in a way that left no trace in the ledgers.
+func (s *Server) admit(c *client, r *http.Request) (welcome, error) {
+	for {
+		seen := s.registry.changesInPlace()
+		id, err := s.opts.Identify(r)
+		if err != nil {
+			return 0, err
+		}
+		w, again, err := s.registry.admit(c, standing{Identified: id}, seen, &s.opts)
+		if !again {
+			return w, err
+		}
+	}
+}
+
+func (r *registry) changesInPlace() int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.inPlace
+}
+
+// admit enters a connection. One that comes with a session id that was given up is
+// nobody, and with a revoked one it is refused. `again` tells that whom it comes
+// as may not be true any more.
+func (r *registry) admit(c *client, is standing, seen int, opts *Options) (w welcome, again bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.inPlace != seen {
+		return 0, true, nil
+	}
+	c.expected = is.Identity
+	if gone, listed := r.retired.look(is.Session); listed {
+		if gone.revoked {
+			return 0, false, errRevoked
+		}
+		if time.Since(gone.since) < Settling {
+			w = early
+		}
+		is = standing{}
+	}
+	if opts.RequireSession && is.Session == "" {
+		return 0, false, errNoSession
+	}
+	if c.refusal = r.crowded(is.Identity, opts); c.refusal != nil {
+		is = standing{}
+	}
+	c.standing.Store(&is)
+	for k := Session; k < kinds; k++ {
+		if id := is.key(k); id != "" {
+			addTo(r.clients[k], id, c)
+		}
+	}
+	return w, false, nil
+}
+
+// crowded says why no more connections of this identity are taken, nil if they are.
+// It needs mu.
+func (r *registry) crowded(id Identity, opts *Options) *Refusal {
+	for _, l := range []struct {
+		kind Kind
+		max  int
+		text string
+	}{
+		{Session, opts.MaxPerSession, "too many connections of this session"},
+		{User, opts.MaxPerUser, "too many connections of this user"},
+	} {
+		if l.max > 0 && id.key(l.kind) != "" && len(r.connections(l.kind, id.key(l.kind))) >= l.max {
+			return &Refusal{Message: l.text, Data: map[string]int{"limit": l.max}}
+		}
+	}
+	return nil
+}
+
+// forget takes a connection that has ended out of the index.
+func (r *registry) forget(c *client) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.drop(c)
+}
+
+// drop needs mu.
+func (r *registry) drop(c *client) {
+	c.evicted = true
+	is := c.standing.Load()
+	for k := Session; k < kinds; k++ {
+		if id := is.key(k); id != "" {
+			removeFrom(r.clients[k], id, c)
+		}
+	}
+}

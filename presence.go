@@ -1,0 +1,50 @@
+package mojo
+
+import "github.com/mojosocket/mojo/internal/socketio"
+
+// PresenceKind says whether a Presence is that of a user or of a browser session.
+type PresenceKind uint8
+
+// The kinds of Presence.
+const (
+	UserPresence    PresenceKind = iota // ID is a user id
+	SessionPresence                     // ID is a session id
+)
+
+// Presence is that somebody came online or went offline. A user or session is
+// online from the first accepted connection to Options.PresenceGrace after the last
+// one, over all tabs, devices and, for Options.OnPresence, apps.
+type Presence struct {
+	Kind   PresenceKind
+	ID     string
+	Online bool
+}
+
+// PresenceObserver may be implemented by a SocketHandler that wants to know who
+// comes online and goes offline on its app. It is Options.OnPresence for one app,
+// with the same guarantees. OnPresence must not wait for another OnPresence.
+type PresenceObserver interface {
+	OnPresence(ch *Channel, p Presence)
+}
+
+// Online returns which of the ids are online, in the order given: connected, or
+// connected until less than Options.PresenceGrace ago. Has tells who is connected
+// at this moment.
+func (s Sessions) Online(ids ...string) []string { return s.view.Online(s.kind, ids) }
+
+func presenceOf(e socketio.Edge) Presence {
+	p := Presence{Kind: UserPresence, ID: e.Key.ID, Online: e.Online}
+	if e.Key.Kind == socketio.Session {
+		p.Kind = SessionPresence
+	}
+	return p
+}
+
+// presenceTeller is nil if nobody wants to know about the whole server.
+func (s *Server) presenceTeller() func(socketio.Edge) {
+	tell := s.opts.OnPresence
+	if tell == nil {
+		return nil
+	}
+	return func(e socketio.Edge) { tell(presenceOf(e)) }
+}
