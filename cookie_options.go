@@ -39,7 +39,8 @@ func (k Key) LogValue() slog.Value { return slog.StringValue("mojo.Key(redacted)
 // CookieOptions says how [NewCookies] makes cookies. Only Keys is required.
 type CookieOptions struct {
 	// Keys are the secrets, newest first: the first one writes, all of them read. To change keys, put
-	// a new one in front, and take an old one out once MaxAge has passed. No two may share a Hash.
+	// a new one in front, and take an old one out once MaxAge has passed: [Server.EnsureSession] has
+	// written the cookies of whoever came by meanwhile anew with the first. No two may share a Hash.
 	Keys []Key
 
 	// SessionName and LoginName name the two cookies: "session_id" and "logged_in" if empty. They

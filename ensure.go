@@ -15,7 +15,7 @@ import (
 type ensured struct {
 	mu       sync.Mutex // guards what follows
 	identity Identity
-	lines    []string // the Set-Cookie lines of a session made for this request; no client has it yet
+	lines    []string // the Set-Cookie lines that EnsureSession has added
 }
 
 // ensuredKey is the key in a request's context for what the EnsureSession of one
@@ -34,8 +34,8 @@ func (e *ensured) become(now Identity) {
 	e.identity, e.lines = now, nil
 }
 
-// withdraw takes back the cookies of a fresh session: a request of the Server
-// itself never sets one.
+// withdraw takes back what EnsureSession has set: a request of the Server itself
+// never sets a cookie.
 func (e *ensured) withdraw(w http.ResponseWriter) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -76,6 +76,7 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 		e := new(ensured)
 		p := s.prove(r)
 		gone, givenUp := s.sio.GivenUp(p.session.id)
+		before := w.Header()["Set-Cookie"]
 		var err error
 		switch {
 		case givenUp && !gone.Revoked && time.Since(gone.Since) < socketio.Settling:
@@ -93,6 +94,11 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 			return
 		}
+		for _, line := range w.Header()["Set-Cookie"] {
+			if !slices.Contains(before, line) {
+				e.lines = append(e.lines, line)
+			}
+		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), ensuredKey{s}, e)))
 	})
 }
@@ -100,17 +106,11 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 // begin gives a browser a session.
 func (s *Server) begin(w http.ResponseWriter, r *http.Request, p proof, e *ensured) error {
 	cookies := s.opts.Cookies
-	before := w.Header()["Set-Cookie"]
 	p.session = cookieValue{id: newSessionID(), expires: cookies.expiry(time.Now())}
 	if err := cookies.SetSession(w, p.session.id); err != nil {
 		return err
 	}
 	cookies.expireHostOnlyDuplicates(w, r)
-	for _, line := range w.Header()["Set-Cookie"] {
-		if !slices.Contains(before, line) {
-			e.lines = append(e.lines, line)
-		}
-	}
 	e.identity = p.identity()
 	return nil
 }
@@ -150,8 +150,7 @@ const renewals = 10
 
 // isStale reports whether a cookie is due to be written anew.
 func (c *Cookies) isStale(v cookieValue) bool {
-	age := time.Since(c.written(v))
-	return !v.current || age*renewals >= time.Duration(c.maxAge)*time.Second
+	return !v.current || time.Since(c.written(v)) >= time.Duration(c.maxAge)*time.Second/renewals
 }
 
 // loadsPage reports whether a request may be that of a person who goes to a page.

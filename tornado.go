@@ -29,8 +29,8 @@ const minTornadoSecret = 16 // bytes
 //
 //   - They are only read. What mojo writes Tornado refuses, so while both serve the same browsers the
 //     Python site alone should set these cookies, and a [Server] beside it should do without EnsureSession,
-//     LogIn and LogOut. Where mojo takes over, its cookies replace Tornado's if name, Path and Domain are
-//     the same.
+//     LogIn and LogOut. Where mojo takes over, EnsureSession writes the cookies of its visitors anew, and
+//     these replace Tornado's if name, Path and Domain are the same.
 //   - They are signed, not encrypted: whoever has the browser can read the user id.
 //   - The login is not bound to a session: it holds whatever session comes with it, or with none.
 //   - CookieOptions.MaxAge stands for Tornado's max_age_days, counted from the date that was signed.

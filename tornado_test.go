@@ -176,7 +176,8 @@ func TestTornadoCookies(t *testing.T) {
 	}
 }
 
-// Somebody whom the Python site knows is not given another session, until mojo logs them in or out.
+// Somebody whom the Python site knows keeps session and login, until mojo logs them in or out. Their cookies become
+// mojo's with the first page.
 func TestServerBesideTornado(t *testing.T) {
 	atTornadoClock(t, func(t *testing.T) {
 		cookies := newTornadoCookies(t, allTornado())
@@ -193,7 +194,12 @@ func TestServerBesideTornado(t *testing.T) {
 			require.Equal(t, "7c9e6679-7425-40de-944b-e07fc1f90ae7", srv.Identity(r).SessionID)
 			require.Equal(t, "user-42", srv.Identity(r).UserID)
 		})
-		require.Empty(t, kept.Header())
+		require.Len(t, kept.Header()["Set-Cookie"], 2)
+		p, faults := newTestCookies(t, CookieOptions{}).prove(returned(kept)) // that knows nothing of Tornado
+		require.Zero(t, faults)
+		require.Equal(t, cookieValue{id: "7c9e6679-7425-40de-944b-e07fc1f90ae7", expires: p.session.expires, current: true}, p.session)
+		require.Equal(t, cookieValue{id: "user-42", expires: p.session.expires, current: true}, p.login)
+		require.Equal(t, cookieTestMaxAge, time.Until(p.session.expires))
 
 		moved := serve(func(w http.ResponseWriter, r *http.Request) {
 			require.NoError(t, srv.LogIn(w, r, "user-43"))

@@ -1,6 +1,9 @@
 package engineio
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // The heartbeat: a ping goes out every PingInterval, whatever else is sent, and
 // its pong must be here PingTimeout after it was due. While a handler stalls the
@@ -71,7 +74,9 @@ func (s *Session) LapseAt(at time.Time) {
 	defer s.mu.Unlock()
 	s.lapses = 0
 	if !at.IsZero() {
-		s.lapses = max(s.engine.now()+time.Until(at), 1)
+		// A day far off, the end of year 9999 for instance, must not overflow.
+		const most = math.MaxInt64 / 2
+		s.lapses = max(s.engine.now()+min(time.Until(at), most), 1)
 	}
 	if s.state == open { // otherwise start schedules, or nobody does any more
 		s.schedule()

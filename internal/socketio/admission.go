@@ -87,11 +87,11 @@ func (r *registry) crowded(id Identity, opts *Options) *Refusal {
 	return nil
 }
 
-// forget takes a connection that has ended out of the index.
+// forget takes a connection that has ended out of every index.
 func (r *registry) forget(c *client) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.drop(c)
+	r.evict(c)
 }
 
 // drop needs mu.

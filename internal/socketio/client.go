@@ -78,12 +78,12 @@ func (c *client) Closed(reason Reason) {
 	c.parts.drop()
 	c.parts = nil
 	c.mu.Unlock()
+	c.server.registry.forget(c) // first, so that whoever is told of the end finds room for another
 	for _, sl := range slots {
 		if sl.socket != nil {
 			sl.socket.end(reason)
 		}
 	}
-	c.server.registry.forget(c)
 }
 
 var (

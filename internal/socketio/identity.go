@@ -59,14 +59,26 @@ const maxFormer = 4
 // renewed cookies, extends the connection.
 func (c *client) Admits(r *http.Request) bool {
 	now, err := c.server.opts.Identify(r)
-	if err != nil || !c.expects(now.Identity, r.Method) {
+	if err != nil {
 		return false
+	}
+	if !c.expects(now.Identity, r.Method) {
+		return r.Method == http.MethodGet && c.standing.Load().lapsedTo(now.Identity)
 	}
 	if is := c.standing.Load(); is.Identity == now.Identity && is.Expires.Before(now.Expires) && !is.Expires.IsZero() {
 		c.server.extend([]*client{c}, now)
 	}
 	return true
 }
+
+// lapsedTo reports whether id is what expired cookies leave of is: the poll that
+// fetches the last words of a connection comes without them.
+func (is *standing) lapsedTo(id Identity) bool {
+	return is.over() && (id.Session == "" || id.Session == is.Session) && (id.User == "" || id.User == is.User)
+}
+
+// over reports whether the standing has expired.
+func (is *standing) over() bool { return !is.Expires.IsZero() && !time.Now().Before(is.Expires) }
 
 // expects reports whether a request by this method may come with this identity: the
 // latest one, or for a moment one before that.
@@ -206,6 +218,20 @@ func (r *registry) connections(k Kind, id string) []*client {
 		return g.snapshot()
 	}
 	return nil
+}
+
+// connectionsOf returns the clients of this very identity. It needs registry.mu.
+func (r *registry) connectionsOf(id Identity) (found []*client) {
+	k := User
+	if id.Session != "" {
+		k = Session
+	}
+	for _, c := range r.connections(k, id.key(k)) {
+		if c.standing.Load().Identity == id {
+			found = append(found, c)
+		}
+	}
+	return found
 }
 
 // move gives a client another standing and puts it, and its visible sockets, under

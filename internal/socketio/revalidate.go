@@ -26,7 +26,6 @@ type revalidator struct {
 	server *Server
 	Revalidation
 	seed maphash.Seed
-	free chan struct{} // as many as questions may be asked at a time
 
 	ctx    context.Context // ends with the server
 	cancel context.CancelFunc
@@ -37,10 +36,12 @@ type revalidator struct {
 	stopped  bool
 	slot     uint64
 	failures map[Identity]int
-	asking   map[Identity]bool
+	asking   map[Identity]bool // those that wait, too
+	waiting  []Identity        // to be asked about
+	workers  int               // goroutines that ask
 }
 
-var errPanicked = errors.New("panic")
+var errUnanswered = errors.New("it did not return")
 
 const (
 	revalidationSlots = 64
@@ -50,7 +51,6 @@ const (
 func newRevalidator(s *Server, r Revalidation) *revalidator {
 	v := &revalidator{
 		server: s, Revalidation: r, seed: maphash.MakeSeed(),
-		free:     make(chan struct{}, maxQuestions),
 		failures: make(map[Identity]int), asking: make(map[Identity]bool),
 	}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
@@ -84,6 +84,7 @@ func (v *revalidator) stop() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.stopped = true
+	v.waiting = nil
 	v.cancel()
 	if v.timer != nil {
 		v.timer.Stop()
@@ -111,21 +112,19 @@ func (v *revalidator) turn() {
 		v.arm()
 	}
 	v.prune(slot, due)
-	for _, is := range due {
-		v.begin(is)
-	}
+	v.begin(due)
 }
 
 // prune forgets the failures of those in a slot who have gone.
-func (v *revalidator) prune(slot uint64, live []*standing) {
+func (v *revalidator) prune(slot uint64, live []Identity) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.failures) == 0 {
 		return
 	}
 	here := make(map[Identity]bool, len(live))
-	for _, is := range live {
-		here[is.Identity] = true
+	for _, id := range live {
+		here[id] = true
 	}
 	for id := range v.failures {
 		if !here[id] && maphash.Comparable(v.seed, id)%revalidationSlots == slot {
@@ -136,7 +135,7 @@ func (v *revalidator) prune(slot uint64, live []*standing) {
 
 // identities returns those of connections, each once, that match; and whether
 // there are any at all.
-func (r *registry) identities(match func(Identity) bool) (found []*standing, anybody bool) {
+func (r *registry) identities(match func(Identity) bool) (found []Identity, anybody bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	seen := make(map[Identity]bool)
@@ -144,41 +143,104 @@ func (r *registry) identities(match func(Identity) bool) (found []*standing, any
 		for _, g := range r.clients[k] {
 			anybody = true
 			for _, c := range g.list {
-				is := c.standing.Load()
-				if k == User && is.Session != "" || seen[is.Identity] || !match(is.Identity) {
+				id := c.standing.Load().Identity
+				if k == User && id.Session != "" || seen[id] || !match(id) {
 					continue
 				}
-				seen[is.Identity] = true
-				found = append(found, is)
+				seen[id] = true
+				found = append(found, id)
 			}
 		}
 	}
 	return found, anybody
 }
 
-// begin asks about one identity in a goroutine of its own, unless an earlier
+// live returns the standing of a connection of this identity, or nil.
+func (r *registry) live(id Identity) *standing {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if clients := r.connectionsOf(id); len(clients) > 0 {
+		return clients[0].standing.Load()
+	}
+	return nil
+}
+
+// begin has goroutines ask about identities, but about those for which an earlier
 // question is still open.
-func (v *revalidator) begin(is *standing) {
+func (v *revalidator) begin(due []Identity) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.asking[is.Identity] || v.stopped {
+	if v.stopped {
 		return
 	}
-	v.asking[is.Identity] = true
-	v.server.activity.begin()
-	go v.ask(is)
+	for _, id := range due {
+		if v.asking[id] {
+			continue
+		}
+		v.asking[id] = true
+		v.waiting = append(v.waiting, id)
+		if v.workers < maxQuestions {
+			v.workers++
+			v.server.activity.begin()
+			go v.work()
+		}
+	}
+}
+
+// work asks as long as anything waits.
+func (v *revalidator) work() {
+	idle := false
+	defer func() {
+		if !idle { // runtime.Goexit in Ask
+			go v.work()
+			return
+		}
+		v.server.activity.end()
+	}()
+	for {
+		id, ok := v.next()
+		if !ok {
+			idle = true
+			return
+		}
+		if is := v.server.registry.live(id); is != nil {
+			v.ask(is)
+		} else {
+			v.answered(id)
+		}
+	}
+}
+
+// next takes the identity that has waited longest. Without one there is one worker
+// less.
+func (v *revalidator) next() (Identity, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.waiting) == 0 {
+		v.waiting = nil
+		v.workers--
+		return Identity{}, false
+	}
+	id := v.waiting[0]
+	v.waiting[0] = Identity{}
+	v.waiting = v.waiting[1:]
+	return id, true
+}
+
+func (v *revalidator) answered(id Identity) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.asking, id)
 }
 
 func (v *revalidator) ask(is *standing) {
-	v.free <- struct{}{}
-	valid, err := false, error(errPanicked)
+	valid, err := false, errUnanswered
 	defer func() {
 		if p := recover(); p != nil {
 			v.server.log.Error("mojo: a handler panicked", "callback", "Revalidate", "panic", p, "stack", string(debug.Stack()))
 		}
-		<-v.free
-		v.settle(is, valid, err)
-		v.server.activity.end()
+		v.answered(is.Identity)
+		v.settle(is.Identity, valid, err)
 	}()
 	ctx, cancel := context.WithTimeout(v.ctx, v.Every)
 	defer cancel()
@@ -186,21 +248,11 @@ func (v *revalidator) ask(is *standing) {
 }
 
 // settle acts upon an answer.
-func (v *revalidator) settle(is *standing, valid bool, err error) {
-	v.mu.Lock()
-	delete(v.asking, is.Identity)
-	if v.stopped {
-		v.mu.Unlock()
+func (v *revalidator) settle(id Identity, valid bool, err error) {
+	failed, stopped := v.count(id, err)
+	if stopped {
 		return
 	}
-	failed := 0
-	if err != nil {
-		failed = v.failures[is.Identity] + 1
-		v.failures[is.Identity] = failed
-	} else {
-		delete(v.failures, is.Identity)
-	}
-	v.mu.Unlock()
 	switch {
 	case err != nil:
 		v.server.log.Warn("mojo: Options.Revalidate failed", "failures", failed, "error", err)
@@ -212,5 +264,24 @@ func (v *revalidator) settle(is *standing, valid bool, err error) {
 	}
 	// That nobody could be asked proves nothing against the session: it is closed, and
 	// asked about again if it comes back.
-	v.server.revokeIdentity(is.Identity, Revocation{Code: CodeInvalid, Reason: Invalid}, err == nil, v.Until())
+	v.server.revokeIdentity(id, Revocation{Code: CodeInvalid, Reason: Invalid}, err == nil, v.Until())
+}
+
+// count keeps count of the failures in a row. It begins anew for one who is closed
+// for them.
+func (v *revalidator) count(id Identity, err error) (failed int, stopped bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.stopped {
+		return 0, true
+	}
+	if err == nil {
+		delete(v.failures, id)
+		return 0, false
+	}
+	failed = v.failures[id] + 1
+	if v.failures[id] = failed; failed >= v.Failures && !v.FailOpen {
+		delete(v.failures, id)
+	}
+	return failed, false
 }

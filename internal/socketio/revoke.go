@@ -79,7 +79,8 @@ func (s *Server) dismiss(clients []*client, why Revocation) {
 }
 
 // revokeIdentity is Revoke for one session or, where there is none, the logins of a
-// user that stand alone.
+// user that stand alone. Connections that have become another's stay, and so does
+// the browser's new session.
 func (s *Server) revokeIdentity(id Identity, why Revocation, lasting bool, until time.Time) {
 	s.dismiss(s.registry.revokeIdentity(id, lasting, until), why)
 }
@@ -121,19 +122,10 @@ func (r *registry) revoke(k Key, except string, lasting bool, until time.Time) [
 }
 
 func (r *registry) revokeIdentity(id Identity, lasting bool, until time.Time) []*client {
-	k := Key{Session, id.Session}
-	if id.Session == "" {
-		k = Key{User, id.User}
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var clients []*client
-	for _, c := range r.connections(k.Kind, k.ID) {
-		if c.standing.Load().Identity == id {
-			clients = append(clients, c)
-		}
-	}
-	if lasting && id.Session != "" {
+	clients := r.connectionsOf(id)
+	if _, givenUp := r.retired.look(id.Session); lasting && id.Session != "" && !givenUp {
 		r.retired.note(id.Session, retirement{since: time.Now(), revoked: true}, until)
 	}
 	for _, c := range clients {
@@ -251,8 +243,7 @@ func (s *Socket) revoke(why Revocation) {
 func (c *client) Lapsed() {
 	r := &c.server.registry
 	r.mu.Lock()
-	expires := c.standing.Load().Expires
-	over := !expires.IsZero() && !time.Now().Before(expires)
+	over := c.standing.Load().over()
 	if over {
 		r.evict(c)
 	}

@@ -2,9 +2,10 @@
 // namespaces over one connection, events, acks, binary attachments, rooms, and
 // the registry of who is connected.
 //
-// Lock order: Server.changes, then client.mu, then Socket.mu, then activity.mu and the locks of
-// engineio. registry.mu and Server.mu are taken with none of these held, and none
-// while they are. Under a lock there is no user code, no I/O and no encoding.
+// Lock order: Server.changes, then client.mu, then Socket.mu, then the locks of
+// engineio. registry.mu, Server.mu and revalidator.mu are taken with none of these
+// held but Server.changes, and none while they are. activity.mu may be taken under
+// any. Under a lock there is no user code, no I/O and no encoding.
 package socketio
 
 import (
