@@ -170,6 +170,7 @@ func TestExpiryBetweenTwoPolls(t *testing.T) {
 				await(t, h.accepted)
 				require.Equal(t, http.StatusOK, ask(t, site, http.MethodGet, client.Engine.URL("polling"), as(old...), "").status)
 				require.Equal(t, ReasonExpired, await(t, h.ended).reason)
+				synctest.Wait()
 
 				cookies := test.cookies(old)
 				post := ask(t, site, http.MethodPost, client.Engine.URL("polling"), as(cookies...), "3")
