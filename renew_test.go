@@ -1,0 +1,191 @@
+package mojo
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// TestEnsureSessionRenews a cookie when a tenth of MaxAge has passed, or another key than the first has signed it, for
+// requests that load a page. Server.Identity shows the new date at once.
+func TestEnsureSessionRenews(t *testing.T) {
+	const (
+		fresh = cookieTestMaxAge/10 - time.Second
+		stale = cookieTestMaxAge / 10
+		last  = cookieTestMaxAge - time.Second
+		both  = "session_id logged_in"
+	)
+	session := func(age time.Duration) string { return sessionCookie(cookieTestKey, `"s"`, age) }
+	login := func(age time.Duration) string { return loginCookie(cookieTestKey, `"u"`, age) }
+	bound := func(age time.Duration) string { return loginCookie(cookieTestKey, `["u","s"]`, age) }
+	mode := func(mode string) http.Header { return http.Header{"Sec-Fetch-Mode": {mode}} }
+
+	for name, test := range map[string]struct {
+		cookies func() []string // made inside the bubble, where the clock stands
+		header  http.Header
+		url     string
+		set     string        // the cookies that are written anew
+		age     time.Duration // of what Server.Identity tells then
+	}{
+		"fresh":               {func() []string { return []string{session(fresh), login(fresh)} }, nil, "/", "", fresh},
+		"stale":               {func() []string { return []string{session(stale), login(stale)} }, nil, "/", both, 0},
+		"in the last second":  {func() []string { return []string{session(last), login(last)} }, nil, "/", both, 0},
+		"session alone":       {func() []string { return []string{session(stale)} }, nil, "/", "session_id", 0},
+		"session stale":       {func() []string { return []string{session(stale), login(fresh)} }, nil, "/", "session_id", fresh},
+		"login stale":         {func() []string { return []string{session(fresh), login(stale)} }, nil, "/", "logged_in", fresh},
+		"bound login":         {func() []string { return []string{session(stale), bound(stale)} }, nil, "/", both, 0},
+		"bound elsewhere":     {func() []string { return []string{session(fresh), loginCookie(cookieTestKey, `["u","z"]`, stale)} }, nil, "/", "", fresh},
+		"dated ahead":         {func() []string { return []string{session(-time.Minute)} }, nil, "/", "", -time.Minute},
+		"old key":             {func() []string { return []string{sessionCookie(cookieOldKey, `"s"`, 0), login(0)} }, nil, "/", "session_id", 0},
+		"old key, bound":      {func() []string { return []string{session(0), loginCookie(cookieOldKey, `["u","s"]`, 0)} }, nil, "/", "logged_in", 0},
+		"old key and current": {func() []string { return []string{sessionCookie(cookieOldKey, `"s"`, 9*time.Second), session(0)} }, nil, "/", "", 0},
+		"navigation":          {func() []string { return []string{session(stale)} }, mode("navigate"), "/", "session_id", 0},
+		"fetch":               {func() []string { return []string{session(stale)} }, mode("cors"), "/", "", stale},
+		"fetch, same origin":  {func() []string { return []string{session(stale)} }, mode("same-origin"), "/", "", stale},
+		"image":               {func() []string { return []string{session(stale)} }, mode("no-cors"), "/", "", stale},
+		"WebSocket":           {func() []string { return []string{session(stale)} }, mode("websocket"), "/", "", stale},
+		"socket.io":           {func() []string { return []string{session(stale)} }, nil, "/?EIO=4", "", stale},
+		"socket.io, old key":  {func() []string { return []string{sessionCookie(cookieOldKey, `"s"`, 0)} }, nil, "/?EIO=", "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv, _ := chatServer(t, newApp())
+				cookies := test.cookies()
+				r := httptest.NewRequest(http.MethodGet, test.url, nil)
+				r.Header = as(cookies...)
+				for name, values := range test.header {
+					r.Header[name] = values
+				}
+				before := srv.Identity(r)
+				var id Identity
+				w := httptest.NewRecorder()
+
+				srv.EnsureSession(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { id = srv.Identity(r) })).ServeHTTP(w, r)
+
+				var set []string
+				for _, c := range w.Result().Cookies() {
+					set = append(set, c.Name)
+					require.Equal(t, int(cookieTestMaxAge/time.Second), c.MaxAge)
+				}
+				require.Equal(t, test.set, strings.Join(set, " "))
+				require.True(t, time.Now().Add(cookieTestMaxAge-test.age).Equal(id.Expires), "%v", time.Until(id.Expires))
+				id.Expires = before.Expires
+				require.Equal(t, before, id)
+				if test.set == "" {
+					return
+				}
+				next := browserAfter(t, cookies, w)
+				p, _ := newTestCookies(t, CookieOptions{Keys: []Key{cookieTestKey}}).prove(next)
+				require.Equal(t, before.SessionID, p.session.id)
+				require.Equal(t, before.UserID, p.login.id)
+				require.Equal(t, strings.Contains(name, "bound"), p.login.sessionID == "s", "bound stays bound, and alone alone")
+			})
+		})
+	}
+}
+
+// browserAfter is the next request of a browser that had these cookies and got the response.
+func browserAfter(t testing.TB, cookies []string, w *httptest.ResponseRecorder) *http.Request {
+	b := newBrowser(t, nil)
+	for _, pair := range cookies {
+		name, value, _ := strings.Cut(pair, "=")
+		b.cookies[name] = value
+	}
+	b.keep(w.Result().Cookies())
+	return cookieRequest(b.header().Get("Cookie"))
+}
+
+// TestEnsureSessionRenewsNothingOfTheServer: whatever the request, an answer of the Server sets no cookie, and those
+// that others have set stay.
+func TestEnsureSessionRenewsNothingOfTheServer(t *testing.T) {
+	srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{Domain: "example.com"})})
+	h := srv.EnsureSession(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Set-Cookie", "csrf=1")
+		srv.ServeHTTP(w, r)
+	}))
+	for _, url := range []string{"/socket.io/", "/socket.io/?EIO=4&transport=polling", "/socket.io/?transport=polling"} {
+		r := httptest.NewRequest(http.MethodGet, url, nil)
+		r.Header = as(sessionCookie(cookieTestKey, `"s"`, time.Minute*50), sessionCookie(cookieTestKey, `"s"`, time.Minute*50), asUser("u"))
+		w := httptest.NewRecorder()
+
+		h.ServeHTTP(w, r)
+
+		require.Equal(t, []string{"csrf=1"}, w.Header()["Set-Cookie"])
+	}
+}
+
+// TestEnsureSessionRenewsForADomain: of a cookie that the browser has with and without one, the latter goes.
+func TestEnsureSessionRenewsForADomain(t *testing.T) {
+	srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{Domain: "example.com"})})
+	cookies := []string{inSession("s"), inSession("s"), loginCookie(cookieTestKey, `"u"`, time.Minute*50)}
+	w := httptest.NewRecorder()
+
+	srv.EnsureSession(http.NotFoundHandler()).ServeHTTP(w, cookieRequest(cookies...))
+
+	var got []string
+	for _, c := range w.Result().Cookies() {
+		what := c.Name + " of the host alone, removed"
+		if c.MaxAge > 0 {
+			what = c.Name + " of " + c.Domain
+		}
+		got = append(got, what)
+	}
+	require.Equal(t, []string{
+		"logged_in of example.com", "session_id of the host alone, removed", "logged_in of the host alone, removed",
+	}, got)
+}
+
+// TestLogInAfterRenewal, in one response: the browser gets the cookies of the login, or none of one that is over.
+func TestLogInAfterRenewal(t *testing.T) {
+	for _, user := range []string{"ann", ""} {
+		srv, _ := chatServer(t, newApp())
+		cookies := []string{sessionCookie(cookieTestKey, `"s"`, time.Minute*50), loginCookie(cookieOldKey, `"u"`, 0)}
+		w := httptest.NewRecorder()
+		var id Identity
+
+		srv.EnsureSession(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			require.Equal(t, "u", srv.Identity(r).UserID)
+			if user == "" {
+				require.NoError(t, srv.LogOut(w, r))
+			} else {
+				require.NoError(t, srv.LogIn(w, r, user))
+			}
+			id = srv.Identity(r)
+		})).ServeHTTP(w, cookieRequest(cookies...))
+
+		require.Equal(t, user, id.UserID)
+		require.NotEqual(t, "s", id.SessionID)
+		next := srv.Identity(browserAfter(t, cookies, w))
+		require.Equal(t, id.SessionID, next.SessionID)
+		require.Equal(t, user, next.UserID)
+	}
+}
+
+// TestRenewalOfOtherSessions: a page extends the connections of its own session, as who they are, and no others.
+func TestRenewalOfOtherSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newApp()
+		_, site := loginSite(t, siotest.Memory, h)
+		old := func(id string) string { return sessionCookie(cookieTestKey, `"`+id+`"`, 30*time.Minute) }
+		begin := func(cookies ...string) *Conn {
+			dial(t, site, "websocket", cookies...).Connect(chatNamespace, nil)
+			return await(t, h.accepted)
+		}
+		mine, other, loggedIn := begin(old("s")), begin(old("z")), begin(old("s"), asUser("u"))
+		b := newBrowser(t, site)
+		b.cookies["session_id"] = strings.TrimPrefix(old("s"), "session_id=")
+
+		b.visit("/who")
+
+		require.Equal(t, cookieTestMaxAge, time.Until(mine.Identity().Expires))
+		require.Equal(t, cookieTestMaxAge/2, time.Until(other.Identity().Expires))
+		require.Equal(t, cookieTestMaxAge/2, time.Until(loggedIn.Identity().Expires), "this request proves nothing of its login")
+	})
+}
