@@ -62,11 +62,14 @@ type Options struct {
 	RequireSession bool
 
 	// MaxConnsPerSession and MaxConnsPerUser limit the connections of one session, and
-	// of one user over all sessions: a tab is one, whatever number of apps it is on.
-	// Who is above gets a connect_error on every app, with the message "too many
-	// connections of this session" (or user) and the limit in its data, and does not
-	// come back by itself. Connections that are there stay, also when LogIn makes them
-	// one user's. 0: no limit.
+	// of one user over all sessions, however many come at once: a tab is one, whatever
+	// number of apps it is on. Who is above gets a connect_error on every app, with the
+	// message "too many connections of this session" (or user) and the number as
+	// data.limit, and does not come back by itself. Connections that are there stay,
+	// also when LogIn makes them one user's. 0: no limit.
+	//
+	// There is room again when OnDisconnect is called. A page that was closed without
+	// a word still counts until PingTimeout has found that out, so leave room for that.
 	MaxConnsPerSession, MaxConnsPerUser int
 
 	// OnPresence is told when users and sessions come online on any app, and when
@@ -119,6 +122,18 @@ func (o *Options) check() error {
 	}
 	if o.RequireSession && !identity {
 		return errors.New("mojo: Options.RequireSession is set, but neither Cookies nor Identify, so nobody could connect")
+	}
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"MaxConnsPerSession", o.MaxConnsPerSession > 0},
+		{"MaxConnsPerUser", o.MaxConnsPerUser > 0},
+		{"Revalidate", o.Revalidate != nil},
+	} {
+		if f.set && !identity {
+			return fmt.Errorf("mojo: Options.%s is set, but neither Cookies nor Identify, so nobody has a session", f.name)
+		}
 	}
 	for _, origin := range o.Origins {
 		if err := checkOrigin(origin, identity); err != nil {

@@ -1,6 +1,7 @@
 package mojo
 
 import (
+	"context"
 	"math"
 	"net/http"
 	"testing"
@@ -14,6 +15,7 @@ import (
 func TestNewRefuses(t *testing.T) {
 	cookies := newTestCookies(t, CookieOptions{})
 	identify := func(*http.Request) (Identity, error) { return Identity{}, nil }
+	revalidate := func(context.Context, Identity) (bool, error) { return true, nil }
 	for name, test := range map[string]struct {
 		opts Options
 		want string
@@ -42,6 +44,14 @@ func TestNewRefuses(t *testing.T) {
 		"endless time":   {Options{PingInterval: math.MaxInt64}, "mojo: Options.PingInterval is 2562047h47m16.854775807s; want 0, or from 1ms to 24h0m0s"},
 		"endless size":   {Options{MaxPayload: math.MaxInt32}, "mojo: Options.MaxPayload is 2147483647 bytes; want 0, or from 1024 to 1073741824"},
 
+		"MaxConnsPerSession": {Options{Cookies: cookies, MaxConnsPerSession: -1}, "mojo: Options.MaxConnsPerSession is -1; want 0 or more"},
+		"MaxConnsPerUser":    {Options{Cookies: cookies, MaxConnsPerUser: -2}, "mojo: Options.MaxConnsPerUser is -2; want 0 or more"},
+		"limit for nobody":   {Options{MaxConnsPerUser: 1}, "mojo: Options.MaxConnsPerUser is set, but neither Cookies nor Identify, so nobody has a session"},
+		"PresenceGrace":      {Options{PresenceGrace: -time.Second}, "mojo: Options.PresenceGrace is -1s; want 0, or from 1ms to 24h0m0s"},
+		"RevalidateEvery":    {Options{RevalidateEvery: 25 * time.Hour}, "mojo: Options.RevalidateEvery is 25h0m0s; want 0, or from 1ms to 24h0m0s"},
+		"RevalidateFailures": {Options{RevalidateFailures: -1}, "mojo: Options.RevalidateFailures is -1; want 0 or more"},
+		"Revalidate nobody":  {Options{Revalidate: revalidate}, "mojo: Options.Revalidate is set, but neither Cookies nor Identify, so nobody has a session"},
+
 		"unknown transport": {Options{Transports: []Transport{Polling, "webtransport"}}, `mojo: Options.Transports[1] is "webtransport"; want "polling" or "websocket"`},
 		"transport twice":   {Options{Transports: []Transport{Polling, Polling}}, `mojo: Options.Transports has "polling" twice`},
 	} {
@@ -60,7 +70,8 @@ func TestNewTakes(t *testing.T) {
 		"nothing":        {},
 		"any origin":     {Origins: []string{"*"}},
 		"listed origins": {Cookies: cookies, RequireSession: true, Origins: []string{"https://example.com", "http://localhost:8080"}},
-		"least values":   {PingInterval: leastTime, PingTimeout: leastTime, UpgradeTimeout: leastTime, ConnectTimeout: leastTime, MaxPayload: leastBytes, MaxQueue: leastBytes, MaxInbound: leastBytes},
+		"least values":   {PingInterval: leastTime, PingTimeout: leastTime, UpgradeTimeout: leastTime, ConnectTimeout: leastTime, MaxPayload: leastBytes, MaxQueue: leastBytes, MaxInbound: leastBytes, PresenceGrace: leastTime, RevalidateEvery: leastTime},
+		"limits":         {Cookies: cookies, MaxConnsPerSession: 1, MaxConnsPerUser: math.MaxInt, RevalidateFailures: 1},
 		"one transport":  {Transports: []Transport{WebSocket}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -103,9 +114,10 @@ func TestZeroOptions(t *testing.T) {
 
 	opts.fillIn()
 
-	require.Equal(t, []time.Duration{25 * time.Second, 20 * time.Second, 10 * time.Second, 45 * time.Second},
-		[]time.Duration{opts.PingInterval, opts.PingTimeout, opts.UpgradeTimeout, opts.ConnectTimeout})
+	require.Equal(t, []time.Duration{25 * time.Second, 20 * time.Second, 10 * time.Second, 45 * time.Second, 5 * time.Second, time.Minute},
+		[]time.Duration{opts.PingInterval, opts.PingTimeout, opts.UpgradeTimeout, opts.ConnectTimeout, opts.PresenceGrace, opts.RevalidateEvery})
 	require.Equal(t, []int{1_000_000, 1 << 20, 1 << 20}, []int{opts.MaxPayload, opts.MaxQueue, opts.MaxInbound})
+	require.Equal(t, []int{0, 0, 3}, []int{opts.MaxConnsPerSession, opts.MaxConnsPerUser, opts.RevalidateFailures})
 	require.Equal(t, []Transport{Polling, WebSocket}, opts.Transports)
 	require.NotNil(t, opts.Logger)
 }
