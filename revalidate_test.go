@@ -1,0 +1,331 @@
+package mojo
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// validity is a Revalidate that keeps what it was asked, and says yes until it is told otherwise.
+type validity struct {
+	mu     sync.Mutex // guards what follows
+	asked  map[Identity][]time.Time
+	answer func(ctx context.Context, id Identity) (bool, error) // nil: yes
+}
+
+func (v *validity) ask(ctx context.Context, id Identity) (bool, error) {
+	id.Expires = time.Time{}
+	v.mu.Lock()
+	if v.asked == nil {
+		v.asked = make(map[Identity][]time.Time)
+	}
+	v.asked[id] = append(v.asked[id], time.Now())
+	answer := v.answer
+	v.mu.Unlock()
+	if answer == nil {
+		return true, nil
+	}
+	return answer(ctx, id)
+}
+
+// questions returns what was asked since the last call.
+func (v *validity) questions() map[Identity][]time.Time {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	asked := v.asked
+	v.asked = nil
+	return asked
+}
+
+func revalidatedSite(t testing.TB, v *validity, opts Options) (*Server, *siotest.Site, *app) {
+	t.Helper()
+	opts.Cookies = newTestCookies(t, CookieOptions{MaxAge: 240 * time.Hour})
+	opts.Revalidate = v.ask
+	srv, h := newTestServer(t, opts), newApp()
+	register(t, srv, "Chat", h)
+	register(t, srv, "News", h)
+	return srv, siotest.Serve(t, siotest.Memory, srv), h
+}
+
+// TestRevalidateAsksOnce in RevalidateEvery for each session, or login without one, whatever the number of its tabs
+// and apps; never for nobody. The questions are spread.
+func TestRevalidateAsksOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const every, cycles, sessions = 10 * time.Minute, 6, 50
+		var v validity
+		_, site, _ := revalidatedSite(t, &v, Options{RevalidateEvery: every})
+		dial(t, site, "websocket").Connect(chatNamespace, nil)
+		want := []Identity{{UserID: "u"}}
+		for i := range sessions {
+			id := Identity{SessionID: fmt.Sprint("s", i), UserID: []string{"", "u"}[i%2]}
+			want = append(want, id)
+		}
+		for i, id := range want {
+			var cookies []string
+			if id.SessionID != "" {
+				cookies = append(cookies, inSession(id.SessionID))
+			}
+			if id.UserID != "" {
+				cookies = append(cookies, asUser(id.UserID))
+			}
+			for tab := range i%3 + 1 {
+				client := dial(t, site, transports[tab], cookies...)
+				client.Connect(chatNamespace, nil)
+				client.Connect("/NewsSocket", nil)
+			}
+		}
+		time.Sleep(every)
+		v.questions()
+
+		time.Sleep(cycles * every)
+
+		asked := v.questions()
+		require.ElementsMatch(t, want, slices.Collect(maps.Keys(asked)))
+		moments := make(map[time.Time]int)
+		for id, times := range asked {
+			require.Len(t, times, cycles, "%v", id)
+			for i := range times[1:] {
+				require.InDelta(t, every, times[i+1].Sub(times[i]), float64(every/64))
+			}
+			moments[times[0]]++
+		}
+		require.Greater(t, len(moments), sessions/4)
+	})
+}
+
+// TestRevalidateSaysNo: the session is revoked, in all tabs and apps, and its cookie opens nothing any more. Others stay.
+func TestRevalidateSaysNo(t *testing.T) {
+	byTheClock(t, func(t *testing.T, transport string) {
+		v := validity{answer: func(_ context.Context, id Identity) (bool, error) { return id.SessionID != "bad", nil }}
+		srv, site, h := revalidatedSite(t, &v, Options{})
+		other := dial(t, site, transport, inSession("good"), asUser("u")).Connect(chatNamespace, nil)
+		var sockets []*siotest.Socket
+		for range 2 {
+			client := dial(t, site, transport, inSession("bad"), asUser("u"))
+			sockets = append(sockets, client.Connect(chatNamespace, nil), client.Connect("/NewsSocket", nil))
+		}
+
+		time.Sleep(time.Minute)
+
+		for _, socket := range sockets {
+			socket.Expect(RevokedEvent, map[string]any{"code": CodeInvalid, "reason": ReasonInvalid, "reconnect": false})
+			require.Equal(t, siotest.ReasonServerDisconnect, socket.AwaitDisconnected())
+			require.Equal(t, ReasonInvalid, await(t, h.ended).reason)
+		}
+		_, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport, Header: as(inSession("bad"))})
+		var refusal *siotest.HTTPError
+		require.ErrorAs(t, err, &refusal)
+		require.Equal(t, http.StatusForbidden, refusal.Status)
+		require.False(t, srv.CurrentSessions().Has("bad"))
+		other.ExpectNothing()
+	})
+}
+
+// TestRevalidateFails: an error, a panic, or no answer in time say nothing about a session. After so many in a row it is
+// closed, or stays, as the site has chosen; its cookie stays good, and counting begins anew.
+func TestRevalidateFails(t *testing.T) {
+	for name, fail := range map[string]func(ctx context.Context) (bool, error){
+		"error":   func(context.Context) (bool, error) { return true, errTest },
+		"panic":   func(context.Context) (bool, error) { panic("no database") },
+		"Goexit":  func(context.Context) (bool, error) { runtime.Goexit(); return true, nil },
+		"timeout": func(ctx context.Context) (bool, error) { <-ctx.Done(); return true, ctx.Err() },
+	} {
+		for _, open := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", open ", open), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					log := new(journal)
+					var v validity
+					srv, site, h := revalidatedSite(t, &v, Options{RevalidateFailures: 4, RevalidateFailOpen: open, Logger: log.logger()})
+					answers := func(answer func(context.Context, Identity) (bool, error)) {
+						v.mu.Lock()
+						v.answer = answer
+						v.mu.Unlock()
+					}
+					failing := func(ctx context.Context, _ Identity) (bool, error) { return fail(ctx) }
+					begin := func() *siotest.Socket {
+						return dial(t, site, "websocket", inSession("s")).Connect(chatNamespace, nil)
+					}
+					socket := begin()
+					step := time.Minute
+					if name == "timeout" {
+						step *= 2 // while one is under way there is no other
+					}
+
+					for range 3 { // three times three are not four in a row
+						answers(failing)
+						for total := 0; total < 3; total += len(v.questions()[Identity{SessionID: "s"}]) {
+							time.Sleep(time.Second)
+						}
+						answers(nil)
+						time.Sleep(2 * step)
+						v.questions()
+					}
+					socket.ExpectNothing()
+					answers(failing)
+					time.Sleep(6 * step)
+
+					if open {
+						socket.ExpectNothing()
+						require.Empty(t, h.ended)
+						return
+					}
+					socket.Expect(RevokedEvent, map[string]any{"code": CodeInvalid, "reason": ReasonInvalid, "reconnect": false})
+					require.Equal(t, ReasonInvalid, await(t, h.ended).reason)
+					v.questions()
+					again := begin()
+					require.True(t, srv.CurrentSessions().Has("s"))
+					time.Sleep(6 * step)
+					require.Equal(t, RevokedEvent, lastEvent(again).Name)
+					require.Len(t, v.questions()[Identity{SessionID: "s"}], 4)
+					require.Contains(t, log.String(), `msg="mojo: Options.Revalidate failed" failures=4 error=`)
+					if name == "panic" {
+						require.Contains(t, log.String(), `msg="mojo: a handler panicked" callback=Revalidate panic="no database"`)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestRevalidateSixteenAtATime: the others wait for their turn; who has left until then is not asked about any more.
+func TestRevalidateSixteenAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		goOn := make(chan struct{})
+		v := validity{answer: func(context.Context, Identity) (bool, error) {
+			<-goOn
+			return true, nil
+		}}
+		_, site, _ := revalidatedSite(t, &v, Options{})
+		clients := make(map[Identity]*siotest.Client)
+		for i := range 40 {
+			id := fmt.Sprint("s", i)
+			client := dial(t, site, "websocket", inSession(id))
+			client.Connect(chatNamespace, nil)
+			clients[Identity{SessionID: id}] = client
+		}
+		time.Sleep(10 * time.Minute)
+		first := v.questions()
+		require.Len(t, first, 16)
+		left := 0
+		for id, client := range clients {
+			if _, under := first[id]; !under && left < 9 {
+				client.Close()
+				left++
+			}
+		}
+		synctest.Wait()
+
+		close(goOn)
+		synctest.Wait()
+
+		second := v.questions()
+		require.Len(t, second, 40-16-9)
+		for id, times := range second {
+			require.NotContains(t, first, id)
+			require.Len(t, times, 1, "one question about a session, however long it waits")
+		}
+	})
+}
+
+// TestRevalidateAtShutdown: the context of a question under way ends, and nobody is asked any more.
+func TestRevalidateAtShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan error, 100)
+		v := validity{answer: func(ctx context.Context, _ Identity) (bool, error) {
+			<-ctx.Done()
+			ended <- ctx.Err()
+			return false, nil
+		}}
+		srv, site, h := revalidatedSite(t, &v, Options{RevalidateEvery: time.Hour})
+		for i := range 40 {
+			dial(t, site, "websocket", inSession(fmt.Sprint(i))).Connect(chatNamespace, nil)
+		}
+		time.Sleep(time.Hour - time.Minute)
+		require.Len(t, v.questions(), 16)
+
+		shutdown(t, srv)
+
+		require.Len(t, ended, 16)
+		for range 16 {
+			require.ErrorIs(t, <-ended, context.Canceled)
+		}
+		require.Empty(t, v.questions())
+		for range 40 {
+			require.Equal(t, ReasonShutdown, await(t, h.ended).reason, "an answer that comes now counts for nothing")
+		}
+	})
+}
+
+// TestRevalidateContext ends after RevalidateEvery.
+func TestRevalidateContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left := make(chan time.Duration, 10)
+		v := validity{answer: func(ctx context.Context, _ Identity) (bool, error) {
+			deadline, _ := ctx.Deadline()
+			left <- time.Until(deadline)
+			return true, nil
+		}}
+		_, site, _ := revalidatedSite(t, &v, Options{RevalidateEvery: 7 * time.Second})
+		dial(t, site, "websocket", inSession("s")).Connect(chatNamespace, nil)
+		require.Equal(t, 7*time.Second, await(t, left))
+	})
+}
+
+// TestRevalidateRests while nobody is connected, and begins again.
+func TestRevalidateRests(t *testing.T) {
+	byTheClock(t, func(t *testing.T, transport string) {
+		var v validity
+		_, site, _ := revalidatedSite(t, &v, Options{})
+		for range 3 {
+			client := dial(t, site, transport, inSession("s"))
+			client.Connect(chatNamespace, nil)
+			time.Sleep(10 * time.Minute)
+			require.InDelta(t, 10, len(v.questions()[Identity{SessionID: "s"}]), 1)
+			client.Close()
+			time.Sleep(10 * time.Minute)
+			require.Empty(t, v.questions())
+		}
+	})
+}
+
+// TestRevalidateAfterLogIn asks about whom the connections belong to now. A no to what they were before touches neither
+// them nor the new session.
+func TestRevalidateAfterLogIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inside, goOn := make(chan Identity), make(chan struct{})
+		v := validity{answer: func(_ context.Context, id Identity) (bool, error) {
+			inside <- id
+			<-goOn
+			return id.UserID != "", nil
+		}}
+		srv, site, h := revalidatedSite(t, &v, Options{RevalidateEvery: 5 * time.Second})
+		client := dial(t, site, "websocket", inSession("s"))
+		socket := client.Connect(chatNamespace, nil)
+		require.Equal(t, Identity{SessionID: "s"}, await(t, inside))
+		require.NoError(t, srv.Rebind("s", Identity{SessionID: "s2", UserID: "u"}))
+		close(goOn)
+		require.Equal(t, Identity{SessionID: "s2", UserID: "u"}, await(t, inside))
+		socket.ExpectNothing()
+		require.Empty(t, h.ended)
+		gone, listed := srv.sio.GivenUp("s")
+		require.True(t, listed)
+		require.False(t, gone.Revoked, "a tab that comes late with it is nobody's, not refused")
+		go func() {
+			for range inside {
+			}
+		}()
+		t.Cleanup(func() { close(inside) })
+		shutdown(t, srv)
+	})
+}
