@@ -62,7 +62,7 @@ func revalidatedSite(t testing.TB, v *validity, opts Options) (*Server, *siotest
 // and apps; never for nobody. The questions are spread.
 func TestRevalidateAsksOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const every, cycles, sessions = 10 * time.Minute, 6, 50
+		const every, cycles, sessions = 2 * time.Minute, 5, 50
 		var v validity
 		_, site, _ := revalidatedSite(t, &v, Options{RevalidateEvery: every})
 		dial(t, site, "websocket").Connect(chatNamespace, nil)
