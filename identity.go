@@ -136,6 +136,7 @@ func (s *Server) Rebind(sessionID string, now Identity) error {
 	if err := checkID("user", now.UserID); err != nil {
 		return err
 	}
+	s.sio.Spare(inner(now).Identity)
 	err := s.sio.Change(socketio.Change{
 		From: socketio.Identity{Session: sessionID}, To: inner(now), Until: s.latestExpiry(),
 	})

@@ -227,6 +227,14 @@ func (s *Server) keep(r *http.Request) any { return newHandshake(r, s.opts.Cooki
 
 // identifyConn is called for each handshake and each later request of a connection.
 func (s *Server) identifyConn(r *http.Request) (socketio.Identified, error) {
+	if s.opts.Cookies != nil { // which logins count is looked at as the connection is entered
+		p := s.verify(r)
+		now := inner(p.identity())
+		if p.login.id != "" {
+			now.Proven = s.opts.Cookies.written(p.login)
+		}
+		return now, nil
+	}
 	id, err := s.identify(r)
 	if err != nil {
 		s.opts.Logger.Info("mojo: Options.Identify refused a request", "error", err)
@@ -251,13 +259,18 @@ func (s *Server) identify(r *http.Request) (Identity, error) {
 
 // prove is Cookies.prove, less the logins that were revoked.
 func (s *Server) prove(r *http.Request) proof {
-	cookies := s.opts.Cookies
-	p, faults := cookies.prove(r)
+	p := s.verify(r)
+	if p.login.id != "" && !s.sio.LoginCounts(inner(p.identity()).Identity, s.opts.Cookies.written(p.login)) {
+		p.login = cookieValue{}
+	}
+	return p
+}
+
+// verify is Cookies.prove, with a log.
+func (s *Server) verify(r *http.Request) proof {
+	p, faults := s.opts.Cookies.prove(r)
 	if faults != 0 {
 		s.opts.Logger.Debug("mojo: a cookie does not count", "faults", faults.String())
-	}
-	if p.login.id != "" && !s.sio.LoginCounts(inner(p.identity()).Identity, cookies.written(p.login)) {
-		p.login = cookieValue{}
 	}
 	return p
 }

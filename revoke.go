@@ -60,7 +60,7 @@ func (s Session) Revoke(why Revocation) error { return s.RevokeExcept("", why) }
 // none.
 func (s Session) RevokeExcept(sessionID string, why Revocation) error {
 	view := s.sessions.view
-	if view.Server == nil || s.id == "" {
+	if view.Server == nil || s.id == "" || s.sessions.kind == socketio.Session && s.id == sessionID {
 		return nil
 	}
 	if view.Server.Closed() {

@@ -100,7 +100,7 @@ func TestHandshakeWithAHandlerThatActsAtOnce(t *testing.T) {
 			require.Equal(t, "second", client.Next().Text)
 
 			a := h.do("GET", "/?EIO=4&transport="+transport, "", append(upgradeHeaders, "Close", "1")...)
-			requireError(t, a, http.StatusServiceUnavailable, codeForbidden)
+			requireError(t, a, http.StatusForbidden, codeForbidden)
 			require.Equal(t, ForcedClose, h.next().ended())
 		}
 	})

@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -75,7 +76,10 @@ func (s *Session) Transport() Transport {
 	return Polling
 }
 
-// start makes the session live with its handler, unless it was closed meanwhile.
+var errEnded = errors.New("ended while it was opened")
+
+// start makes the session live with its handler, unless it was closed meanwhile:
+// then the error is ErrClosed if that was by Shutdown, and errEnded otherwise.
 func (s *Session) start(h Handler) error {
 	s.mu.Lock()
 	s.handler = h
@@ -83,7 +87,10 @@ func (s *Session) start(h Handler) error {
 		reason := s.reason
 		s.mu.Unlock()
 		h.Closed(reason)
-		return ErrClosed
+		if reason == ServerShutdown {
+			return ErrClosed
+		}
+		return errEnded
 	}
 	s.state = open
 	s.pingDue = s.engine.now() + s.engine.opts.PingInterval

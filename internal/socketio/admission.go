@@ -14,9 +14,12 @@ const (
 )
 
 // admit finds out whose a connection is and enters it under that. It looks again if
-// an identity has changed meanwhile in a way that left no trace in the ledgers.
+// its session has changed meanwhile in a way that left no trace in the ledgers.
 func (s *Server) admit(c *client, r *http.Request) (welcome, error) {
 	for {
+		if err := r.Context().Err(); err != nil {
+			return 0, err
+		}
 		seen := s.registry.changesInPlace()
 		id, err := s.opts.Identify(r)
 		if err != nil {
@@ -32,16 +35,41 @@ func (s *Server) admit(c *client, r *http.Request) (welcome, error) {
 func (r *registry) changesInPlace() int {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.inPlace
+	return r.inPlace.n
+}
+
+// changesInPlace is the latest sessions that became somebody else's and kept their
+// id, for handshakes that may have been looked at before. registry.mu guards it.
+type changesInPlace struct {
+	n      int // of all
+	latest [64]string
+}
+
+func (ch *changesInPlace) note(session string) {
+	ch.latest[ch.n%len(ch.latest)] = session
+	ch.n++
+}
+
+// since reports whether the session may be among those from the n-th change on.
+func (ch *changesInPlace) since(n int, session string) bool {
+	if ch.n-n > len(ch.latest) {
+		return true
+	}
+	for ; n < ch.n; n++ {
+		if ch.latest[n%len(ch.latest)] == session {
+			return true
+		}
+	}
+	return false
 }
 
 // admit enters a connection. One that comes with a session id that was given up is
-// nobody, and with a revoked one it is refused. `again` tells that whom it comes
-// as may not be true any more.
+// nobody, with a revoked one it is refused, and a login that does not count any more
+// is none. `again` tells that whom it comes as may not be true any more.
 func (r *registry) admit(c *client, is standing, seen int, opts *Options) (w welcome, again bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.inPlace != seen {
+	if r.inPlace.since(seen, is.Session) {
 		return 0, true, nil
 	}
 	c.expected = is.Identity
@@ -53,6 +81,9 @@ func (r *registry) admit(c *client, is standing, seen int, opts *Options) (w wel
 			w = early
 		}
 		is = standing{}
+	}
+	if !r.loginCounts(is.Identity, is.Proven) {
+		is.User = ""
 	}
 	if opts.RequireSession && is.Session == "" {
 		return 0, false, errNoSession

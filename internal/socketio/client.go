@@ -164,6 +164,11 @@ func (c *client) sockets() []*Socket {
 // replaced: a page that leaves before it was answered sends no DISCONNECT, only
 // the CONNECT of its next attempt.
 func (c *client) connect(n *Namespace, auth []byte) {
+	// It ends before another takes its slot: whoever looks for the sockets of a client,
+	// to change or revoke what they are, finds each that may still be sent to.
+	if old, _ := c.socket(n); old != nil {
+		old.end(ClientDisconnect)
+	}
 	s := &Socket{namespace: n, client: c, id: newID(), deaf: true}
 	c.mu.Lock()
 	if c.gone {
@@ -171,18 +176,13 @@ func (c *client) connect(n *Namespace, auth []byte) {
 		return
 	}
 	c.timer.Stop()
-	var old *Socket
 	i := slices.IndexFunc(c.slots, func(sl slot) bool { return sl.namespace == n })
 	if i < 0 {
 		c.slots = append(c.slots, slot{n, s})
 	} else {
-		old = c.slots[i].socket
 		c.slots[i].socket = s
 	}
 	c.mu.Unlock()
-	if old != nil {
-		old.end(ClientDisconnect)
-	}
 	s.push(task{kind: taskConnect, auth: bytes.Clone(auth), size: lifeCost + len(auth)})
 }
 

@@ -34,6 +34,7 @@ type standing struct {
 type Identified struct {
 	Identity
 	Expires time.Time // zero: for ever
+	Proven  time.Time // when the login was made; zero if that is not known, then it counts
 }
 
 // former is an identity that requests of a connection may still come with, because
@@ -149,19 +150,25 @@ var ErrGivenUp = errors.New("session id was given up")
 // A login that stands without a session cannot be told from the same user's other
 // ones: connections of these are closed by their transport.
 func (s *Server) Change(ch Change) error {
-	s.changes.Lock()
-	defer s.changes.Unlock()
-	moved, closed, err := s.registry.change(ch)
-	if err != nil {
-		return err
-	}
-	for _, m := range moved {
-		m.client.settle(m.from, ch)
-	}
+	closed, err := s.change(ch)
 	for _, c := range closed {
 		c.session.Close(IdentityChanged)
 	}
-	return nil
+	return err
+}
+
+// change is Change but for the closing, and returns who is to be closed.
+func (s *Server) change(ch Change) (closed []*client, err error) {
+	s.changes.Lock()
+	defer s.changes.Unlock()
+	moved, closed, err := s.registry.change(ch)
+	for _, m := range moved {
+		m.client.settle(m.from, ch)
+		if s.opts.RequireSession && ch.To.Session == "" {
+			closed = append(closed, m.client)
+		}
+	}
+	return closed, err
 }
 
 // moved is a client that has got another standing.
@@ -194,7 +201,7 @@ func (r *registry) change(ch Change) (all []moved, others []*client, err error) 
 		move(c)
 	}
 	if ch.From.Session == ch.To.Session {
-		r.inPlace++
+		r.inPlace.note(ch.From.Session)
 		return all, nil, nil
 	}
 	before, known := r.giveUp(ch.From.Session, ch.To.Session, ch.Until)
@@ -277,9 +284,6 @@ func (c *client) settle(from *standing, ch Change) {
 		s.identityChanged(from)
 	}
 	c.watchExpiry()
-	if c.server.opts.RequireSession && ch.To.Session == "" {
-		c.session.Close(IdentityChanged)
-	}
 }
 
 // Extend has the connections of an identity last longer, as renewed cookies do.
@@ -322,18 +326,22 @@ func (r *registry) extend(c *client, now Identified) bool {
 func (s *Socket) Identity() Identified { return s.client.standing.Load().Identified }
 
 // identityChanged returns when nothing is queued any more for what the socket was,
-// and has the App told what it became.
+// and has the App told what it became, if that is somebody else.
 func (s *Socket) identityChanged(from *standing) {
-	watcher := s.namespace.watchers.Identity
-	if watcher != nil {
+	to := s.client.standing.Load()
+	told := s.namespace.watchers.Identity != nil && from.Identity != to.Identity
+	if told {
 		s.client.session.Hold(eventCost)
 	}
 	s.mu.Lock() // whoever queues holds it while it looks at the identity
 	defer s.mu.Unlock()
-	if watcher == nil {
-		return
+	switch {
+	case !told:
+	case s.state == ended: // and what is last may be in the lane already
+		s.client.session.Release(eventCost)
+	default:
+		s.pushLocked(task{kind: taskIdentity, from: from, to: to, size: eventCost})
 	}
-	s.pushLocked(task{kind: taskIdentity, from: from, to: s.client.standing.Load(), size: eventCost})
 }
 
 // doIdentity tells the App of a change, unless the socket began after it.

@@ -78,7 +78,7 @@ type registry struct {
 	clients  [kinds]map[string]*group[*client]
 	retired  ledger[retirement] // by session id
 	banished ledger[banishment] // by user id
-	inPlace  int                // counts changes that gave up no session id
+	inPlace  changesInPlace
 	presence presence
 }
 

@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"container/list"
 	"slices"
 	"time"
 )
@@ -8,11 +9,12 @@ import (
 // ledger is the ids that were given up or revoked, each up to when its cookies
 // have expired. It is bounded; the oldest give way. registry.mu guards it.
 type ledger[T any] struct {
-	entries map[string]*ledgerEntry[T]
-	order   []string // oldest first
+	entries map[string]*list.Element
+	order   list.List // of *ledgerEntry[T], oldest first
 }
 
 type ledgerEntry[T any] struct {
+	id    string
 	until time.Time // zero: for ever
 	value T
 }
@@ -21,29 +23,39 @@ const maxLedger = 1 << 16
 
 // look returns what is noted about an id.
 func (l *ledger[T]) look(id string) (v T, noted bool) {
-	e, in := l.entries[id]
-	if !in || e.over(time.Now()) {
+	e := l.entry(id)
+	if e == nil || e.over(time.Now()) {
 		return v, false
 	}
 	return e.value, true
 }
 
+func (l *ledger[T]) entry(id string) *ledgerEntry[T] {
+	if at, in := l.entries[id]; in {
+		return at.Value.(*ledgerEntry[T])
+	}
+	return nil
+}
+
 func (e *ledgerEntry[T]) over(now time.Time) bool { return !e.until.IsZero() && now.After(e.until) }
 
-// note enters an id, or changes what is noted about it.
+// note enters an id, as the latest, or changes what is noted about it.
 func (l *ledger[T]) note(id string, v T, until time.Time) {
 	if l.entries == nil {
-		l.entries = make(map[string]*ledgerEntry[T])
+		l.entries = make(map[string]*list.Element)
 	}
-	if _, in := l.entries[id]; !in {
-		l.order = append(l.order, id)
+	if at, in := l.entries[id]; in {
+		l.order.Remove(at)
 	}
-	l.entries[id] = &ledgerEntry[T]{until, v}
+	l.entries[id] = l.order.PushBack(&ledgerEntry[T]{id, until, v})
 	now := time.Now()
-	for len(l.order) > 0 && (len(l.order) > maxLedger || l.entries[l.order[0]].over(now)) {
-		delete(l.entries, l.order[0])
-		l.order[0] = ""
-		l.order = l.order[1:]
+	for at := l.order.Front(); at != nil; at = l.order.Front() {
+		oldest := at.Value.(*ledgerEntry[T])
+		if len(l.entries) <= maxLedger && !oldest.over(now) {
+			return
+		}
+		l.order.Remove(at)
+		delete(l.entries, oldest.id)
 	}
 }
 
@@ -98,8 +110,8 @@ func (s *Server) Spare(id Identity) {
 	r := &s.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e, in := r.banished.entries[id.User]
-	if in && time.Now().Unix() <= e.value.since.Unix() {
+	e := r.banished.entry(id.User)
+	if e != nil && time.Now().Unix() <= e.value.since.Unix() {
 		e.value.spared = append(e.value.spared, id.Session)
 	}
 }
@@ -111,8 +123,13 @@ func (s *Server) LoginCounts(id Identity, proven time.Time) bool {
 	r := &s.registry
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	return r.loginCounts(id, proven)
+}
+
+// loginCounts needs mu.
+func (r *registry) loginCounts(id Identity, proven time.Time) bool {
 	b, listed := r.banished.look(id.User)
-	if !listed || proven.After(b.since) {
+	if !listed || proven.IsZero() || proven.After(b.since) {
 		return true
 	}
 	return id.Session != "" && slices.Contains(b.spared, id.Session)

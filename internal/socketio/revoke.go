@@ -207,6 +207,7 @@ func (w *words) in(n *Namespace) farewell {
 // come back is disconnected from each namespace, or it would by itself.
 func (c *client) dismiss(w *words, b *engineio.Batch) {
 	c.mu.Lock()
+	c.gone = true // nothing begins any more
 	sockets := c.sockets()
 	c.mu.Unlock()
 	for _, s := range sockets {
@@ -215,10 +216,12 @@ func (c *client) dismiss(w *words, b *engineio.Batch) {
 	c.session.Close(w.Reason)
 }
 
-// dismiss tells the client on one namespace, and ends the socket.
+// dismiss tells the client on one namespace, and ends the socket. What the client
+// sent and was not handled yet never is.
 func (s *Socket) dismiss(w *words, disconnect bool, b *engineio.Batch) {
 	f := w.in(s.namespace)
 	s.finish(w.Reason, func(was socketState) {
+		s.deaf = true
 		session := s.client.session
 		if was == pending {
 			_ = session.Queue(f.refusal, false, b)
