@@ -2,6 +2,8 @@ package socketio
 
 import (
 	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -144,4 +146,70 @@ func requireScopeEmpty(t testing.TB, sc *scope) {
 	for k := range sc.keyed {
 		require.Empty(t, sc.keyed[k])
 	}
+}
+
+// TestChangeWaitsForWhoQueues: whoever looks at an identity to queue something holds the lock of the socket until that
+// is done, and a change is not over before.
+func TestChangeWaitsForWhoQueues(t *testing.T) {
+	app := newTestApp()
+	s, _, site := serve(t, app, "/")
+	dial(t, site, "websocket", "s", "u").Connect("/", nil)
+	socket := await(t, app.connected)
+	done := make(chan error, 1)
+
+	socket.mu.Lock()
+	go func() { done <- s.Change(Change{From: Identity{"s", "u"}, To: Identified{Identity: Identity{"t", ""}}}) }()
+	for socket.Identity().User != "" {
+		runtime.Gosched()
+	}
+	for range 1000 {
+		runtime.Gosched()
+	}
+	early := len(done)
+	socket.mu.Unlock()
+
+	require.Zero(t, early)
+	require.NoError(t, await(t, done))
+}
+
+// TestLedgerKeepsTheLatest: what is noted again is the latest.
+func TestLedgerKeepsTheLatest(t *testing.T) {
+	var l ledger[int]
+	for i := range maxLedger {
+		l.note(fmt.Sprint(i), i, time.Time{})
+	}
+	l.note("0", -1, time.Time{})
+	l.note("new", 1, time.Time{})
+
+	v, in := l.look("0")
+	require.True(t, in)
+	require.Equal(t, -1, v)
+	_, in = l.look("1")
+	require.False(t, in)
+	require.Len(t, l.entries, maxLedger)
+}
+
+// TestAdmitOfARevokedLogin, whose handshake was under way while it was revoked, is a session that is not logged in.
+func TestAdmitOfARevokedLogin(t *testing.T) {
+	var r registry
+	r.init(new(Server))
+	id := Identity{"s", "u"}
+	proven := time.Now().Add(-time.Second)
+	r.revoke(Key{User, "u"}, "spared", true, time.Time{})
+
+	for want, is := range map[string]Identified{
+		"":   {Identity: id, Proven: proven},
+		"u":  {Identity: id, Proven: time.Now().Add(time.Second)},
+		"u ": {Identity: id}, // it is not known when that was
+	} {
+		c := new(client)
+		_, _, err := r.admit(c, standing{Identified: is}, 0, new(Options))
+		require.NoError(t, err)
+		require.Equal(t, strings.TrimSpace(want), c.standing.Load().User)
+		require.Equal(t, id, c.expected, "its requests come with the cookies it came with")
+	}
+	c := new(client)
+	_, _, err := r.admit(c, standing{Identified: Identified{Identity: Identity{"spared", "u"}, Proven: proven}}, 0, new(Options))
+	require.NoError(t, err)
+	require.Equal(t, "u", c.standing.Load().User)
 }
