@@ -13,6 +13,7 @@ import (
 // All are on Chat, the first tab and the stranger on News too.
 type town struct {
 	srv        *Server
+	site       *siotest.Site
 	chat, news *Channel
 	app        *app
 	sockets    map[string]*siotest.Socket
@@ -30,7 +31,7 @@ func newTown(t testing.TB, n siotest.Network, transport string) *town {
 	}
 	w.srv, w.chat = chatServer(t, w.app)
 	w.news = register(t, w.srv, "News", w.app)
-	site := siotest.Serve(t, n, w.srv)
+	w.site = siotest.Serve(t, n, w.srv)
 	for _, page := range []struct {
 		name, session, user string
 		news                bool
@@ -49,7 +50,7 @@ func newTown(t testing.TB, n siotest.Network, transport string) *town {
 		if page.user != "" {
 			cookies = append(cookies, asUser(page.user))
 		}
-		client := dial(t, site, transport, cookies...)
+		client := dial(t, w.site, transport, cookies...)
 		w.clients[page.name] = client
 		w.sockets[page.name] = client.Connect(chatNamespace, nil)
 		if page.news {
@@ -57,6 +58,13 @@ func newTown(t testing.TB, n siotest.Network, transport string) *town {
 		}
 	}
 	return w
+}
+
+// drain forgets which connections were accepted.
+func (w *town) drain() {
+	for len(w.app.accepted) > 0 {
+		<-w.app.accepted
+	}
 }
 
 // conn is the Conn of a page.
