@@ -27,27 +27,37 @@ func TestRevoke(t *testing.T) {
 	}{
 		"session": {
 			func(w *town, why Revocation) error { return w.srv.CurrentSessions().Get("s1").Revoke(why) },
-			[]string{"tab1", "tab1/news", "tab2"}, false,
+			[]string{"tab1", "tab1/news", "tab2"},
+			false,
 		},
 		"user": {
 			func(w *town, why Revocation) error { return w.srv.LoggedInSessions().Get("ann").Revoke(why) },
-			[]string{"tab1", "tab1/news", "tab2", "phone"}, false,
+			[]string{"tab1", "tab1/news", "tab2", "phone"},
+			false,
 		},
 		"user but for a session": {
-			func(w *town, why Revocation) error { return w.srv.LoggedInSessions().Get("ann").RevokeExcept("s1", why) },
-			[]string{"phone"}, false,
+			func(w *town, why Revocation) error {
+				return w.srv.LoggedInSessions().Get("ann").RevokeExcept("s1", why)
+			},
+			[]string{"phone"},
+			false,
 		},
 		"session of an app": {
 			func(w *town, why Revocation) error { return w.news.CurrentSessions().Get("s1").Revoke(why) },
-			[]string{"tab1/news"}, true,
+			[]string{"tab1/news"},
+			true,
 		},
 		"user of an app": {
 			func(w *town, why Revocation) error { return w.chat.LoggedInSessions().Get("ann").Revoke(why) },
-			[]string{"tab1", "tab2", "phone"}, true,
+			[]string{"tab1", "tab2", "phone"},
+			true,
 		},
 		"user of an app but for a session": {
-			func(w *town, why Revocation) error { return w.chat.LoggedInSessions().Get("ann").RevokeExcept("s1", why) },
-			[]string{"phone"}, true,
+			func(w *town, why Revocation) error {
+				return w.chat.LoggedInSessions().Get("ann").RevokeExcept("s1", why)
+			},
+			[]string{"phone"},
+			true,
 		},
 		"nobody": {
 			func(w *town, why Revocation) error {
@@ -57,7 +67,7 @@ func TestRevoke(t *testing.T) {
 			nil, false,
 		},
 	} {
-		for _, why := range []Revocation{{}, {Code: 5001, Reason: "banned"}, {Reconnect: true}} {
+		for _, why := range []Revocation{{}, {Code: 5001, Reason: "banned", Reconnect: true}} {
 			t.Run(fmt.Sprint(name, why), func(t *testing.T) {
 				everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 					w := newTown(t, n, transport)
@@ -347,19 +357,17 @@ func TestRevokeInHandlers(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := newApp()
 		var srv *Server
-		log := func(c *Conn) {
-			for _, r := range []*http.Request{cookieRequest(inSession(c.SessionID()))} {
-				if err := srv.LogIn(httptest.NewRecorder(), r, "ann"); err != nil {
-					t.Error(err)
-				}
+		logIn := func(c *Conn) {
+			if err := srv.LogIn(httptest.NewRecorder(), cookieRequest(inSession(c.SessionID())), "ann"); err != nil {
+				t.Error(err)
 			}
 		}
 		h.connect = func(c *Conn) error {
-			log(c)
+			logIn(c)
 			return nil
 		}
 		h.message = func(c *Conn, m *Message) {
-			log(c)
+			logIn(c)
 			if err := srv.LoggedInSessions().Get(c.UserID()).Revoke(Revocation{}); err != nil {
 				t.Error(err)
 			}
@@ -369,7 +377,7 @@ func TestRevokeInHandlers(t *testing.T) {
 			if err := srv.CurrentSessions().Get(c.SessionID()).Revoke(Revocation{}); err != nil {
 				t.Error(err)
 			}
-			log(c)
+			logIn(c)
 		}
 		srv, ch := chatServer(t, h)
 		register(t, srv, "News", h)

@@ -158,7 +158,9 @@ func TestChangeWaitsForWhoQueues(t *testing.T) {
 	done := make(chan error, 1)
 
 	socket.mu.Lock()
-	go func() { done <- s.Change(Change{From: Identity{"s", "u"}, To: Identified{Identity: Identity{"t", ""}}}) }()
+	go func() {
+		done <- s.Change(Change{From: Identity{"s", "u"}, To: Identified{Identity: Identity{"t", ""}}})
+	}()
 	for socket.Identity().User != "" {
 		runtime.Gosched()
 	}
