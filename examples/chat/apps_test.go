@@ -48,6 +48,7 @@ func TestWhatCannotBeSaid(t *testing.T) {
 	requireError(t, "Log in to speak.", guests.chat.Call("say", "Hello"))
 
 	ann.logIn("Ann")
+	guests.await(guests.chat, "came")
 	anns := ann.in()
 	for words, problem := range map[any]string{
 		" ":                      "A message cannot be empty.",
@@ -57,7 +58,7 @@ func TestWhatCannotBeSaid(t *testing.T) {
 	} {
 		requireError(t, problem, anns.chat.Call("say", words))
 	}
-	require.Equal(t, []string{"came"}, anns.arrived(anns.chat), "nothing was said")
+	require.Empty(t, anns.arrived(anns.chat), "nothing was said")
 }
 
 func TestHistoryIsShort(t *testing.T) {
@@ -148,7 +149,7 @@ func TestWhoIsHere(t *testing.T) {
 	ann.post("/logout", nil)
 	guests.awaitHere(status.Here{
 		People: []status.Person{{Name: "Ann", Tabs: 1, Browsers: 1}, {Name: "Bob", Tabs: 1, Browsers: 1}},
-		Guests: 1,
+		Guests: 2,
 	})
 }
 

@@ -94,8 +94,8 @@ type tab struct {
 	status, chat *siotest.Socket
 }
 
-// tab opens a tab whose page knows who it is and has the history, which are returned.
-func (b *browser) tab() (*tab, status.You, []chat.Said) {
+// cookies is the header with those that the browser has now.
+func (b *browser) cookies() http.Header {
 	b.t.Helper()
 	header := http.Header{}
 	u, err := url.Parse(b.site.URL)
@@ -103,10 +103,15 @@ func (b *browser) tab() (*tab, status.You, []chat.Said) {
 	for _, c := range b.http.Jar.Cookies(u) {
 		header.Add("Cookie", c.Name+"="+c.Value)
 	}
-	client := siotest.Dial(b.t, b.site, siotest.Options{Header: header, Transport: "websocket"})
+	return header
+}
+
+// tab opens a tab whose page knows who it is and has the history, which are returned.
+func (b *browser) tab() (*tab, status.You, []chat.Said) {
+	b.t.Helper()
+	client := siotest.Dial(b.t, b.site, siotest.Options{Header: b.cookies(), Transport: "websocket"})
 	tb := &tab{t: b.t, client: client, status: client.Connect("/StatusSocket", nil), chat: client.Connect("/ChatSocket", nil)}
-	var you status.You
-	tb.await(tb.status, "you").Arg(0, &you)
+	you := tb.awaitYou()
 	var history []chat.Said
 	tb.await(tb.chat, "history").Arg(0, &history)
 	tb.status.Emit("arrived")
@@ -128,6 +133,13 @@ func (tb *tab) await(s *siotest.Socket, event string) siotest.Event {
 			return e
 		}
 	}
+}
+
+// awaitYou waits until the page is told who it is.
+func (tb *tab) awaitYou() (you status.You) {
+	tb.t.Helper()
+	tb.await(tb.status, "you").Arg(0, &you)
+	return you
 }
 
 // awaitHere waits until the list of who is here is this one.

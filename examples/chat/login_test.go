@@ -5,9 +5,13 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/examples/chat/chat"
 	"github.com/mojosocket/mojo/examples/chat/status"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
@@ -67,22 +71,101 @@ func TestNamesAreNoMarkup(t *testing.T) {
 	}
 }
 
+// The tabs of a browser follow what happens in one of them, on the connections they have.
 func TestTabsFollowTheLogin(t *testing.T) {
-	ann := open(t, serve(t, siotest.TCP))
-	guest := ann.in()
-	ann.logIn("Ann")
-	require.Equal(t, siotest.ReasonCloseFrame, guest.client.Engine.AwaitClosed(), "a close that clients come back from")
-	user, you, _ := ann.tab()
-	require.Equal(t, "Ann", you.Name)
-	ann.post("/logout", nil)
-	require.Equal(t, siotest.ReasonCloseFrame, user.client.Engine.AwaitClosed())
+	site := serve(t, siotest.TCP)
+	ann, other := open(t, site), open(t, site)
+	first, second, others := ann.in(), ann.in(), other.in()
+
+	for _, c := range []struct {
+		path, name string
+	}{{"/login", "Ann"}, {"/login", "Zoe"}, {"/logout", ""}, {"/login", "Ann"}} {
+		code, body := ann.post(c.path, url.Values{"name": {c.name}})
+		require.Equal(t, http.StatusOK, code, body)
+		for _, page := range []*tab{first, second} {
+			require.Equal(t, status.You{Name: c.name, Session: true}, page.awaitYou())
+		}
+		if c.name == "" {
+			requireError(t, "Log in to speak.", second.chat.Call("say", "Hello"))
+			continue
+		}
+		others.awaitHere(status.Here{People: []status.Person{{Name: c.name, Tabs: 2, Browsers: 1}}, Guests: 1})
+		var said chat.Said
+		second.chat.Call("say", "Hello").Arg(0, &said)
+		require.Equal(t, c.name, said.From)
+	}
+}
+
+// Whoever logs in comes, and whoever logs out leaves, without a new connection.
+func TestComingAndGoingByLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		site := serve(t, siotest.Memory)
+		ann := open(t, site)
+		guests, anns, second := open(t, site).in(), ann.in(), ann.in()
+
+		ann.logIn("Ann")
+		require.Equal(t, "Ann", guests.await(guests.chat, "came").Text(0))
+		ann.logIn("Zoe")
+		require.Equal(t, "Zoe", guests.await(guests.chat, "came").Text(0))
+		require.Equal(t, "Ann", guests.await(guests.chat, "left").Text(0))
+		ann.post("/logout", nil)
+		require.Equal(t, "Zoe", guests.await(guests.chat, "left").Text(0))
+
+		time.Sleep(time.Minute)
+		require.Empty(t, guests.arrived(guests.chat))
+		for _, page := range []*tab{guests, anns, second} {
+			page.client.Close()
+		}
+	})
+}
+
+func TestLogOutEverywhere(t *testing.T) {
+	site := serve(t, siotest.TCP)
+	laptop, phone, bob := open(t, site), open(t, site), open(t, site)
+	laptop.logIn("Ann")
+	phone.logIn("Ann")
+	bob.logIn("Bob")
+	here, there, bobs := laptop.in(), phone.in(), bob.in()
+	cookies := phone.cookies()
+
+	code, body := laptop.post("/logout-everywhere", nil)
+	require.Equal(t, http.StatusOK, code, body)
+
+	for _, socket := range []*siotest.Socket{there.status, there.chat} {
+		require.JSONEq(t, `[{"code": 4001, "reason": "logged out everywhere", "reconnect": false}]`,
+			there.await(socket, mojo.RevokedEvent).JSON())
+		require.Equal(t, siotest.ReasonServerDisconnect, socket.AwaitDisconnected())
+	}
+	require.Equal(t, status.You{Session: true}, here.awaitYou())
+	bobs.awaitHere(status.Here{People: []status.Person{{Name: "Bob", Tabs: 1, Browsers: 1}}, Guests: 1})
+
+	_, err := siotest.TryDial(t.Context(), site, siotest.Options{Header: cookies, Transport: "websocket"})
+	require.ErrorContains(t, err, "403", "a cookie that was revoked")
+	_, body = phone.get("/")
+	require.Contains(t, body, `<body data-name="">`)
+	_, you, _ := phone.tab()
+	require.Equal(t, status.You{Session: true}, you)
+	require.NotContains(t, bobs.arrived(bobs.chat), mojo.RevokedEvent)
+}
+
+// A guest is logged in nowhere: that harms nobody.
+func TestGuestLogsOutEverywhere(t *testing.T) {
+	site := serve(t, siotest.TCP)
+	guest, other := open(t, site), open(t, site)
+	guests, others := guest.in(), other.in()
+
+	code, body := guest.post("/logout-everywhere", nil)
+	require.Equal(t, http.StatusOK, code, body)
+
+	require.Equal(t, status.You{Session: true}, guests.awaitYou())
+	require.NotContains(t, others.arrived(others.status), mojo.RevokedEvent)
 }
 
 func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 	ann := open(t, serve(t, siotest.TCP))
 	ann.logIn("Ann")
 	page := ann.in()
-	for _, path := range []string{"/login", "/logout", "/announce", "/note"} {
+	for _, path := range []string{"/login", "/logout", "/logout-everywhere", "/announce", "/note"} {
 		r := ann.form(path, url.Values{"name": {"Eve"}, "to": {"Ann"}, "text": {"Hi"}})
 		r.Header.Set("Origin", "https://elsewhere.example")
 		code, _ := ann.do(r)

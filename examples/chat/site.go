@@ -51,6 +51,7 @@ func (s *site) handler() http.Handler {
 	pages.HandleFunc("GET /hello", s.hello)
 	pages.HandleFunc("POST /login", s.login)
 	pages.HandleFunc("POST /logout", s.logout)
+	pages.HandleFunc("POST /logout-everywhere", s.logoutEverywhere)
 	pages.HandleFunc("POST /announce", s.announce)
 	pages.HandleFunc("POST /note", s.note)
 	pages.Handle("GET /static/", staticFiles())

@@ -25,30 +25,37 @@ type Said struct {
 
 // Handlers returns the app, with an empty room.
 func Handlers() mojo.SocketHandler {
-	r := newRoom()
-	ev := &mojo.Events{
-		Connect:    r.enter,
-		Disconnect: func(c *mojo.Conn, _ mojo.Reason) { r.leave(c) },
-	}
+	r := &room{lines: []Said{}}
+	ev := &mojo.Events{Connect: r.enter, Presence: announce}
 	mojo.OnCall(ev, "say", r.onSay)
 	return ev
 }
 
-// onSay is the event "say"; what it returns is the answer.
+// onSay is the event "say"; what it returns is the answer. Who speaks is asked once:
+// another tab may log in or out at any moment.
 func (r *room) onSay(c *mojo.Conn, words string) (Said, error) {
-	if c.UserID() == "" {
+	from := c.UserID()
+	if from == "" {
 		return Said{}, mojo.ClientError{Message: "Log in to speak."}
 	}
 	words, err := text.Line("A message", words, text.Max)
 	if err != nil {
 		return Said{}, mojo.ClientError{Message: err.Error() + "."}
 	}
-	return r.say(c, words)
+	return r.say(c.Channel(), from, words)
 }
 
-// announce sends an event that nobody waits for.
-func announce(ch *mojo.Channel, event, name string) {
-	if err := ch.To(members).Emit(event, name); err != nil && !errors.Is(err, mojo.ErrServerClosed) {
+// announce tells the room of users who come, with their first tab or by logging in,
+// and who have gone. A page that is loaded anew is neither.
+func announce(ch *mojo.Channel, p mojo.Presence) {
+	if p.Kind != mojo.UserPresence {
+		return
+	}
+	event := "left"
+	if p.Online {
+		event = "came"
+	}
+	if err := ch.To(members).Emit(event, p.ID); err != nil && !errors.Is(err, mojo.ErrServerClosed) {
 		slog.Error("cannot announce", "event", event, "error", err)
 	}
 }

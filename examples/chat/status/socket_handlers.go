@@ -1,9 +1,9 @@
 // Package status is the app Status: who am I, and who is here. Pages connect to it
 // with io("/StatusSocket").
 //
-// A page gets "you" when it connects. It sends "arrived" once and from then on gets
-// "here" whenever somebody has come or gone. On the same socket it listens for what
-// the site's HTTP handlers send.
+// A page gets "you" when it connects, and when this browser has logged in or out
+// since. It sends "arrived" once and from then on gets "here" whenever somebody has
+// come or gone. On the same socket it listens for what the site's HTTP handlers send.
 package status
 
 import (
@@ -27,10 +27,18 @@ type Handlers struct {
 
 type arrivedKey struct{}
 
-// OnConnect tells the page who it is. A page that was connected under another
-// identity before learns of the change in this way.
-func (h *Handlers) OnConnect(c *mojo.Conn) error {
-	return c.Emit("you", You{Name: c.UserID(), Session: c.SessionID() != ""})
+// OnConnect tells the page who it is.
+func (h *Handlers) OnConnect(c *mojo.Conn) error { return tell(c, c.Identity()) }
+
+// OnIdentity tells the page who it is now: somebody has logged in or out, in another
+// tab perhaps.
+func (h *Handlers) OnIdentity(c *mojo.Conn, _, now mojo.Identity) error {
+	h.publish(c.Channel())
+	return tell(c, now)
+}
+
+func tell(c *mojo.Conn, id mojo.Identity) error {
+	return c.Emit("you", You{Name: id.UserID, Session: id.SessionID != ""})
 }
 
 // OnMessage takes "arrived". The connection is in the index by now, which it is not

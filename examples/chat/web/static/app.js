@@ -36,20 +36,16 @@ function start() {
 }
 
 // followIdentity keeps the page in step with the login, which another tab of this
-// browser may change: the server then closes the connection, and says on the next one
-// who this is.
+// browser may change, and another browser may end.
 function followIdentity(status, sockets, tell) {
   let name = document.body.dataset.name;
   let asked = false;
   show();
 
-  status.on("you", async (you) => {
+  status.on("you", (you) => {
     if (!you.session && !asked) {
-      // The cookies are of no use, for instance because the site was restarted with
-      // other keys. Any page brings a new session.
       asked = true;
-      await fetch("/", { method: "HEAD", cache: "no-store" }).catch(() => {});
-      comeBack(sockets);
+      comeBack(sockets); // with a new session: the site was restarted with other keys, for instance
       return;
     }
     if (!you.session) {
@@ -59,6 +55,13 @@ function followIdentity(status, sockets, tell) {
     if (you.name === name) return;
     name = you.name;
     toast("info", "Your login", name ? `You are now logged in as ${name}.` : "You are logged out.");
+    show();
+  });
+
+  // What was revoked is of no use any more; connection.js tells the person why.
+  status.on("mojo:revoked", ({ reconnect }) => {
+    if (reconnect) return;
+    name = "";
     show();
   });
 

@@ -11,10 +11,12 @@ export function showConnection(sockets) {
   manager.on("open", () => manager.engine.on("upgrade", () => socket.connected && connected()));
   socket.on("connect", connected);
 
+  let why = "";
+  socket.on("mojo:revoked", ({ reason }) => { why = `: ${reason}`; });
   socket.on("disconnect", (reason) => {
     if (reason === "io client disconnect") return;
     if (!socket.active) {
-      showProblem("stopped", "Disconnected", "The server has ended the connection.");
+      showProblem("stopped", "Disconnected", `The site has ended the connection${why}.`);
     } else {
       lost();
     }
@@ -30,8 +32,10 @@ export function showConnection(sockets) {
   window.addEventListener("offline", () => lost());
 }
 
-// comeBack connects anew, now and not when the client's own waiting is over.
-export function comeBack(sockets) {
+// comeBack connects anew, now and not when the client's own waiting is over. Any page
+// of the site brings a session to a browser whose own is of no use any more.
+export async function comeBack(sockets) {
+  await fetch("/", { method: "HEAD", cache: "no-store" }).catch(() => {});
   for (const socket of sockets) socket.disconnect();
   for (const socket of sockets) socket.connect();
 }
