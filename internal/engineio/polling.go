@@ -60,6 +60,12 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	switch answer {
 	case pollPayload:
 		s.writePoll(w, payload)
+	case pollLastWords:
+		if s.writePoll(w, payload) {
+			s.awaitPoll()
+		} else {
+			s.left()
+		}
 	case pollFarewell:
 		s.writePoll(w, payload)
 		s.left()
@@ -78,6 +84,7 @@ type pollAnswer uint8
 const (
 	pollWait      pollAnswer = iota
 	pollPayload              // 200
+	pollLastWords            // 200; the farewell is for the next poll
 	pollFarewell             // 200, and the session ends
 	pollRefused              // 400: the session does not poll any more
 	pollDuplicate            // 400: another poll waits, which ends the session
@@ -116,6 +123,10 @@ func (s *Session) abortPoll(p *poller) pollAnswer {
 
 // takePoll returns what there is to say to a poll. Unless that is to wait, the
 // poll is over for the session.
+//
+// A close packet has an answer of its own, if there is time for one: the official
+// client acts upon it before it has handled the messages that it came with, and
+// then loses them.
 func (s *Session) takePoll(p *poller) ([]byte, pollAnswer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,12 +136,13 @@ func (s *Session) takePoll(p *poller) ([]byte, pollAnswer) {
 	}
 	payload, answer := s.takePayload(), pollPayload
 	switch {
+	case s.farewell != nil && s.unhurried && payload != nil:
+		answer = pollLastWords
+		s.stopLinger()
 	case s.farewell != nil:
 		payload, answer = appendPacket(payload, s.farewell), pollFarewell
 		s.farewell = nil
-		if s.linger != nil {
-			s.linger.Stop()
-		}
+		s.stopLinger()
 	case payload != nil:
 	case s.state > open:
 		answer = pollUnknown
@@ -163,13 +175,15 @@ func appendPacket(payload []byte, m *Message) []byte {
 }
 
 // writePoll sends the answer. What is in it is lost with it.
-func (s *Session) writePoll(w http.ResponseWriter, payload []byte) {
-	switch err := reply(w, http.StatusOK, textPlain, payload, s.engine.opts.PingTimeout); {
+func (s *Session) writePoll(w http.ResponseWriter, payload []byte) (sent bool) {
+	err := reply(w, http.StatusOK, textPlain, payload, s.engine.opts.PingTimeout)
+	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.end(WriteTimeout, brokenly, statusNormal)
 	case err != nil:
 		s.end(TransportError, brokenly, statusNormal)
 	}
+	return err == nil
 }
 
 // servePost takes the packets of a POST, in order, and answers when all of them

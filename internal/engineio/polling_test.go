@@ -212,13 +212,13 @@ func TestClientClosesByPolling(t *testing.T) {
 // second; after that the session is unknown.
 func TestFarewellWaitsForAPoll(t *testing.T) {
 	for name, c := range map[string]struct {
-		end      func(*siotest.Engine, *peer)
-		farewell string
-		wait     time.Duration
+		end  func(*siotest.Engine, *peer)
+		said []string // to one poll after another
+		wait time.Duration
 	}{
-		"client": {func(c *siotest.Engine, _ *peer) { c.Post("1") }, "6", leaveLinger},
-		"server": {func(_ *siotest.Engine, p *peer) { p.Close(ForcedClose) }, "4last\x1e1", closeLinger},
-		"broken": {func(c *siotest.Engine, _ *peer) { c.Post("9") }, "", 0},
+		"client": {func(c *siotest.Engine, _ *peer) { c.Post("1") }, []string{"6"}, leaveLinger},
+		"server": {func(_ *siotest.Engine, p *peer) { p.Close(ForcedClose) }, []string{"4last", "1"}, closeLinger},
+		"broken": {func(c *siotest.Engine, _ *peer) { c.Post("9") }, nil, 0},
 	} {
 		for _, late := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, late %t", name, late), func(t *testing.T) {
@@ -235,19 +235,63 @@ func TestFarewellWaitsForAPoll(t *testing.T) {
 						wait = c.wait + time.Millisecond
 					}
 					time.Sleep(wait)
-					status, payload := client.Poll()
-					if late || c.farewell == "" {
+					if late || c.said == nil {
+						status, payload := client.Poll()
 						require.Equal(t, http.StatusBadRequest, status)
 						require.Contains(t, payload, textUnknownSID)
 						return
 					}
-					require.Equal(t, http.StatusOK, status)
-					require.Equal(t, c.farewell, payload)
+					for _, said := range c.said {
+						status, payload := client.Poll()
+						require.Equal(t, http.StatusOK, status)
+						require.Equal(t, said, payload)
+						time.Sleep(wait)
+					}
 					requireError(t, h.do("GET", "/?EIO=4&transport=polling&sid="+p.ID(), ""), http.StatusBadRequest, codeUnknownSID)
 				})
 			})
 		}
 	}
+}
+
+// The official client acts upon a close packet before it has handled the messages
+// that came with it, and loses them: so they come without it, also to a poll that waits.
+func TestLastWordsComeBeforeTheFarewell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := serve(t, siotest.Memory, nil)
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		answer := make(chan string)
+		go func() {
+			_, payload := client.Poll()
+			answer <- payload
+		}()
+		synctest.Wait()
+		var b Batch
+		require.NoError(t, p.Queue(NewText([]byte("last")), false, &b))
+		p.Close(ForcedClose)
+		b.Flush()
+		require.Equal(t, "4last", <-answer)
+		time.Sleep(closeLinger - time.Millisecond)
+		_, payload := client.Poll()
+		require.Equal(t, "1", payload)
+		requireError(t, h.do("GET", "/?EIO=4&transport=polling&sid="+p.ID(), ""), http.StatusBadRequest, codeUnknownSID)
+	})
+}
+
+// Nobody comes for the farewell: the session is forgotten all the same.
+func TestLastWordsAndNoPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := serve(t, siotest.Memory, nil)
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		require.NoError(t, p.Send(NewText([]byte("last"))))
+		p.Close(ForcedClose)
+		_, payload := client.Poll()
+		require.Equal(t, "4last", payload)
+		time.Sleep(closeLinger + time.Millisecond)
+		status, _ := client.Poll()
+		require.Equal(t, http.StatusBadRequest, status)
+		require.NoError(t, h.Shutdown(t.Context()))
+	})
 }
 
 func TestServerClosesAPollingClient(t *testing.T) {

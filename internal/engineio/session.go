@@ -51,9 +51,10 @@ type Session struct {
 	queue  outQueue
 	queued int // bytes in queue and on their way into the socket
 
-	poll     *poller  // the GET that waits
-	farewell *Message // what the next poll gets while leaving
-	linger   *time.Timer
+	poll      *poller  // the GET that waits
+	farewell  *Message // what the next poll gets while leaving
+	unhurried bool     // the farewell may wait until the client has handled what is queued
+	linger    *time.Timer
 
 	held   int           // bytes that wait for handlers
 	resume chan struct{} // non-nil while reading has stopped; closed to go on
@@ -185,18 +186,32 @@ func (s *Session) sayFarewell(how manner) {
 	default:
 		return
 	}
-	s.state, s.farewell = leaving, last
+	s.state, s.farewell, s.unhurried = leaving, last, how == gracefully
+}
+
+// awaitPoll gives the client time to fetch the farewell, if it has not yet.
+func (s *Session) awaitPoll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.farewell != nil && s.poll == nil {
+		s.linger = time.AfterFunc(closeLinger, s.left)
+	}
+}
+
+// stopLinger needs s.mu.
+func (s *Session) stopLinger() {
+	if s.linger != nil {
+		s.linger.Stop()
+	}
 }
 
 // left ends the wait for a poll that fetches the farewell: it was answered, or
 // there will be none.
 func (s *Session) left() {
 	s.mu.Lock()
-	if s.linger != nil {
-		s.linger.Stop()
-	}
+	s.stopLinger()
 	if s.state == leaving {
-		s.state = closed
+		s.state, s.farewell = closed, nil
 	}
 	s.mu.Unlock()
 	s.forget()
