@@ -183,7 +183,7 @@ func TestExpiryBetweenTwoPolls(t *testing.T) {
 					return
 				}
 				require.Equal(t, http.StatusOK, poll.status, poll.body)
-				require.Equal(t, `42/ChatSocket,["mojo:revoked",{"code":4002,"reason":"session expired","reconnect":true}]`+"\x1e1", poll.body)
+				require.Equal(t, `42/ChatSocket,["mojo:revoked",{"code":4002,"reason":"session expired","reconnect":true}]`, poll.body)
 			})
 		})
 	}

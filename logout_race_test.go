@@ -36,7 +36,7 @@ func TestLogOutDuringEmits(t *testing.T) {
 			client := siotest.Dial(t, site, siotest.Options{Transport: transport, Header: r.Header})
 			socket := client.Connect(chatNamespace, nil)
 			user := srv.LoggedInSessions().Get("ann")
-			for range rounds() {
+			for range rounds(1000) {
 				w := httptest.NewRecorder()
 				require.NoError(t, srv.LogIn(w, r, "ann"))
 				for i := range 10 {

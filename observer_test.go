@@ -220,7 +220,7 @@ func TestOnIdentityAmongConnects(t *testing.T) {
 			}
 		}
 	}()
-	for range rounds() {
+	for range rounds(1000) {
 		client := dial(t, site, "websocket", inSession("s"))
 		client.Connect(chatNamespace, nil)
 		for range 5 {

@@ -224,7 +224,7 @@ func TestRevokeDuringHandshake(t *testing.T) {
 func TestHandshakesDuringRevoke(t *testing.T) {
 	srv, ch := chatServer(t, newApp())
 	site := siotest.Serve(t, siotest.Memory, srv)
-	for i := range rounds() {
+	for i := range rounds(1000) {
 		user := fmt.Sprint("u", i)
 		header := as(inSession(fmt.Sprint("s", i)), asUser(user))
 		done := make(chan struct{})
