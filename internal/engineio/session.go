@@ -139,7 +139,11 @@ func (s *Session) end(reason Reason, how manner, status uint16) {
 		s.queue = outQueue{}
 	}
 	probe, current := s.probe, s.link
-	s.probe = nil
+	if probe != nil && probe.probed && how == gracefully {
+		probe = nil // it may be all that the client still listens to
+	} else {
+		s.probe = nil
+	}
 	write := false
 	switch {
 	case current == nil:
@@ -206,14 +210,19 @@ func (s *Session) stopLinger() {
 }
 
 // left ends the wait for a poll that fetches the farewell: it was answered, or
-// there will be none.
+// there will be none. A WebSocket that would have taken over is not needed either.
 func (s *Session) left() {
 	s.mu.Lock()
 	s.stopLinger()
+	var probe *link
 	if s.state == leaving {
-		s.state, s.farewell = closed, nil
+		probe = s.probe
+		s.state, s.farewell, s.probe = closed, nil, nil
 	}
 	s.mu.Unlock()
+	if probe != nil {
+		probe.close(statusNormal)
+	}
 	s.forget()
 }
 

@@ -79,17 +79,19 @@ func (l *link) receiveProbe(packet string) error {
 		if flush {
 			l.flush()
 		}
+		s.forget()
 		return nil
 	}
 	s.mu.Unlock()
 	return errProbe
 }
 
-// takeSession makes the probing link the one that carries the session. It needs
-// session.mu, and reports whether the caller has to flush.
+// takeSession makes the probing link the one that carries the session, or what was
+// left to say when it ended. It needs session.mu, and reports whether the caller has
+// to flush.
 func (l *link) takeSession() bool {
 	s := l.session
-	if s.probe != l || s.state != open {
+	if s.probe != l {
 		return false
 	}
 	l.giveUp.Stop()
@@ -97,6 +99,11 @@ func (l *link) takeSession() bool {
 	if s.poll != nil {
 		s.poll.refused = true
 		s.poll.signal()
+	}
+	if s.state == leaving {
+		s.stopLinger()
+		s.state, s.farewell = closed, nil
+		return l.beginClose(statusNormal)
 	}
 	if l.writing || s.queue.len() == 0 {
 		return false

@@ -84,6 +84,54 @@ func TestUpgradeTakesTheQueueAlong(t *testing.T) {
 	})
 }
 
+// A client that is about to upgrade has stopped polling: what is left to say when
+// the session ends comes on the WebSocket, and the Close frame behind it.
+func TestUpgradeOfASessionThatHasEnded(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		probe := client.Probe()
+		require.NoError(t, p.Send(NewText([]byte("last"))))
+		p.Close(ForcedClose)
+		require.Equal(t, ForcedClose, p.ended())
+		probe.Complete()
+		require.Equal(t, "last", client.Next().Text)
+		require.Equal(t, siotest.ReasonCloseFrame, client.AwaitClosed())
+		require.NoError(t, h.Shutdown(t.Context()))
+	})
+}
+
+// The same if the last poll was there in time, and if the client never upgrades.
+func TestProbeOfASessionThatHasEnded(t *testing.T) {
+	for _, upgrades := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			h := serve(t, siotest.Memory, nil)
+			client, p := h.connect(siotest.Options{ManualPoll: true})
+			conn := h.rawProbe(t, client, "2probe")
+			_, err := io.ReadFull(conn, make([]byte, len("\x81\x063probe")))
+			require.NoError(t, err)
+			require.NoError(t, p.Send(NewText([]byte("last"))))
+			p.Close(ForcedClose)
+			_, payload := client.Poll()
+			require.Equal(t, "4last", payload)
+			time.Sleep(closeLinger - time.Millisecond)
+			if upgrades {
+				_, err := conn.Write(text("5"))
+				require.NoError(t, err)
+			}
+			begun := time.Now()
+			said, err := io.ReadAll(conn)
+			require.NoError(t, err)
+			require.Equal(t, "\x88\x02\x03\xe8", string(said))
+			if !upgrades {
+				require.Equal(t, time.Millisecond, time.Since(begun))
+			}
+			conn.Close()
+			require.NoError(t, h.Shutdown(t.Context()))
+		})
+	}
+}
+
 // On a probing WebSocket nothing but the probe is sent, whatever is queued.
 func TestProbeCarriesNoMessages(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
