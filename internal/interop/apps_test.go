@@ -15,8 +15,9 @@ func (s *site) mount(server *mojo.Server) error {
 	_, echoErr := server.Register("Echo", watched{echo{}, s})
 	_, deskErr := server.Register("Desk", watched{desk(), s})
 	_, gateErr := server.Register("Gate", watched{gate(), s})
+	_, doorErr := server.Register("Door", watched{s.doors.app(), s})
 	_, rootErr := server.Handle("/", watched{echo{}, s})
-	return errors.Join(echoErr, deskErr, gateErr, rootErr)
+	return errors.Join(echoErr, deskErr, gateErr, doorErr, rootErr)
 }
 
 // echo sends every event back, as the answer if one is wanted.

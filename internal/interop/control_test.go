@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
@@ -31,6 +30,9 @@ func serveControl(t *testing.T, s *site) string {
 	verb(mux, "start", func(context.Context, struct{}) (any, error) { return nil, s.start() })
 	verb(mux, "shutdown", func(ctx context.Context, _ struct{}) (any, error) { return nil, s.server().Shutdown(ctx) })
 	verb(mux, "visit", s.visit)
+	verb(mux, "revoke", s.revoke)
+	verb(mux, "reached", s.doors.waitFor)
+	verb(mux, "open", s.doors.open)
 	control := httptest.NewServer(mux)
 	t.Cleanup(control.Close)
 	return control.URL
@@ -180,48 +182,4 @@ func (s *site) notify(_ context.Context, in struct {
 		return nil, s.server().LoggedInSessions().Get(in.User).Emit(in.Event, in.Args...)
 	}
 	return nil, s.server().CurrentSessions().Get(in.Session).Emit(in.Event, in.Args...)
-}
-
-// visit is a browser's request for a page of the site, which may log in or out on the way. It returns the
-// Cookie header of the browser's next request, and who the page took it for.
-func (s *site) visit(_ context.Context, in struct {
-	Cookie string
-	LogIn  string
-	LogOut bool
-},
-) (any, error) {
-	server := s.server()
-	var err error
-	var now mojo.Identity
-	page := server.EnsureSession(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if in.LogIn != "" {
-			err = server.LogIn(w, r, in.LogIn)
-		} else if in.LogOut {
-			err = server.LogOut(w, r)
-		}
-		now = server.Identity(r)
-	}))
-	r := httptest.NewRequest(http.MethodGet, s.url(), nil)
-	r.Header.Set("Cookie", in.Cookie)
-	w := httptest.NewRecorder()
-	page.ServeHTTP(w, r)
-	return map[string]string{"cookie": jar(r, w), "session": now.SessionID, "user": now.UserID}, err
-}
-
-// jar is what a browser makes of a request's cookies and the answer's.
-func jar(r *http.Request, w *httptest.ResponseRecorder) string {
-	kept := make(map[string]string)
-	for _, c := range r.Cookies() {
-		kept[c.Name] = c.Value
-	}
-	for _, c := range w.Result().Cookies() {
-		if delete(kept, c.Name); c.MaxAge >= 0 {
-			kept[c.Name] = c.Value
-		}
-	}
-	var pairs []string
-	for name, value := range kept {
-		pairs = append(pairs, name+"="+value)
-	}
-	return strings.Join(pairs, "; ")
 }

@@ -5,12 +5,21 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"os"
 	"os/exec"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
+
+// scenarioLimit is for one scenario. The environment variable MOJO_LONG has some take 1,000 rounds.
+func scenarioLimit() time.Duration {
+	if os.Getenv("MOJO_LONG") != "" {
+		return 20 * time.Minute
+	}
+	return 2 * limit
+}
 
 // runner is a Node process with run.mjs: it runs a scenario for each line on its standard input and
 // answers with a line on its standard output.
@@ -76,7 +85,7 @@ func (r *runner) next(t *testing.T) result {
 		var res result
 		require.NoError(t, json.Unmarshal(line, &res), "%s", line)
 		return res
-	case <-time.After(2 * limit):
+	case <-time.After(scenarioLimit()):
 		require.FailNow(t, "run.mjs is silent")
 		return result{}
 	}

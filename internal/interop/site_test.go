@@ -27,6 +27,7 @@ type site struct {
 	t       *testing.T
 	cookies *mojo.Cookies
 	addr    string
+	doors   doors
 
 	mu         sync.Mutex // guards what follows
 	mojo       *mojo.Server
@@ -163,6 +164,14 @@ func (w watched) OnConnect(c *mojo.Conn) error {
 	w.site.mu.Lock()
 	defer w.site.mu.Unlock()
 	w.site.records[c.ID()] = &record{conn: c, ended: make(chan struct{})}
+	return nil
+}
+
+// OnIdentity is for the apps that want to know.
+func (w watched) OnIdentity(c *mojo.Conn, old, now mojo.Identity) error {
+	if o, ok := w.SocketHandler.(mojo.IdentityObserver); ok {
+		return o.OnIdentity(c, old, now)
+	}
 	return nil
 }
 

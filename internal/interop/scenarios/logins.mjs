@@ -1,0 +1,148 @@
+// Logging in and out while tabs are connected: they stay, and are somebody else's.
+
+import assert from "node:assert/strict";
+import { page, Visitor, who } from "../visitor.mjs";
+
+// Tabs that are connected before anybody is logged in follow each login and logout of their browser, and never
+// see anything of it on their connections.
+export async function logInAndOut(t) {
+  const visitor = await Visitor.come(t);
+  const tab = await visitor.connect("Door");
+  const tabs = [tab, await visitor.connect("Desk", { manager: tab.io }), await visitor.connect("Door")];
+  const were = tabs.map((socket) => [socket.id, socket.io.engine.id]);
+  const notes = tabs.map((socket) => t.collect(socket, "note"));
+  for (const socket of tabs) {
+    socket.on("disconnect", (reason) => assert.fail(`disconnect: ${reason}`));
+    socket.on("storm", ({ late }) => assert.ok(!late, "an event for a user who had logged out"));
+  }
+  const tell = (whom, text) => t.server("notify", { ...whom, event: "note", args: [text] });
+  const told = async (...texts) => {
+    for (const got of notes) {
+      await got.until(texts.length);
+      assert.deepEqual(got.splice(0), texts);
+    }
+  };
+  const alive = () => Promise.all(tabs.map(async (socket) => assert.deepEqual(await t.ask(socket, "whoami"), [socket.id])));
+
+  for (let n = 0; n < t.rounds; n++) {
+    const { session: anonymous, cookie: fixated } = visitor;
+    const user = `user-${n}`;
+    const slow = n % 2 === 1; // the browser stores the cookies after some more requests
+    await visitor.logIn(user, { slow });
+    assert.equal(visitor.user, user);
+    assert.notEqual(visitor.session, anonymous);
+    await tell({ session: anonymous }, "to nobody");
+    await tell({ user }, "to the user");
+    await tell({ session: visitor.session }, "to the new session");
+    await told("to the user", "to the new session");
+    await alive();
+    visitor.store();
+    await alive();
+    await visitor.has(...tabs);
+
+    const { session, cookie: stolen } = visitor;
+    await visitor.logOut({ slow });
+    assert.equal(visitor.user, "");
+    await tell({ user }, "to nobody");
+    await tell({ session }, "to nobody");
+    await tell({ session: visitor.session }, "to the new session");
+    await told("to the new session");
+    await alive();
+    visitor.store();
+    await visitor.has(...tabs);
+
+    for (const cookie of [fixated, stolen]) {
+      const thief = await t.connect("Desk", page(cookie));
+      assert.deepEqual(await who(t, thief), { session: "", user: "" });
+      t.close(thief);
+    }
+  }
+  assert.deepEqual(tabs.map((socket) => [socket.id, socket.io.engine.id]), were);
+}
+
+// A tab whose OnConnect has not returned yet is moved along, and nothing reaches it too early or as somebody
+// else.
+export async function whileConnecting(t) {
+  for (let n = 0; n < t.rounds; n++) {
+    const visitor = await Visitor.come(t);
+    const user = `user-${n}`;
+    const tell = (text) => t.server("notify", { user, event: "note", args: [text] });
+    const wait = async (door) => {
+      const tab = visitor.open("Door", { auth: { door } });
+      tab.on("disconnect", (reason) => assert.fail(`disconnect: ${reason}`));
+      const heard = { tab, notes: t.collect(tab, "note"), you: t.collect(tab, "you") };
+      await t.server("reached", { door });
+      return heard;
+    };
+    const { session: anonymous } = visitor;
+    const first = await wait(`${n} in`);
+    await visitor.logIn(user, { slow: n % 2 === 1 });
+    await tell("too early");
+    await t.server("open", { door: `${n} in` });
+    await first.you.until(2);
+    visitor.store();
+    const { session } = visitor;
+    assert.deepEqual(first.you, [{ session: anonymous, user: "" }, { session, user }]);
+    await visitor.has(first.tab);
+    await tell("welcome");
+    await first.notes.until(1);
+
+    const second = await wait(`${n} out`);
+    await visitor.logOut({ slow: n % 2 === 1 });
+    await tell("too late");
+    await t.server("open", { door: `${n} out` });
+    await Promise.all([first.you.until(3), second.you.until(2)]);
+    visitor.store();
+    assert.deepEqual(second.you, [{ session, user }, { session: visitor.session, user: "" }]);
+    await visitor.has(first.tab, second.tab);
+    await tell("too late");
+    for (const { tab } of [first, second]) await t.ask(tab, "whoami");
+    assert.deepEqual([first.notes, second.notes], [["welcome"], []]);
+    t.close(first.tab, second.tab);
+  }
+}
+
+// Handshakes that cross a login or a logout on the way: in the end each tab is what its browser is, and no tab
+// gets what was sent to a user after the logout.
+export async function handshakesInFlight(t) {
+  const browsers = Array.from({ length: 20 }, async (_, browser) => {
+    for (let n = browser; n < t.rounds; n += 20) {
+      const visitor = await Visitor.come(t);
+      const user = `user-${n}`;
+      const first = arriving(t, visitor);
+      await pause(n % 7);
+      await visitor.logIn(user);
+      await first.isTold();
+      await t.server("notify", { user, event: "note", args: ["welcome"] });
+      await first.notes.until(1);
+
+      const second = arriving(t, visitor);
+      await pause(n % 11);
+      await visitor.logOut();
+      await t.server("notify", { user, event: "note", args: ["too late"] });
+      for (const tab of [first, second]) await tab.isTold();
+      await visitor.has(first.socket, second.socket);
+      for (const { socket } of [first, second]) await t.ask(socket, "whoami");
+      assert.deepEqual([first.notes, second.notes], [["welcome"], []]);
+      t.close(first.socket, second.socket);
+    }
+  });
+  await Promise.all(browsers);
+}
+
+// arriving opens a tab and does not wait.
+function arriving(t, visitor) {
+  const socket = visitor.open("Door");
+  socket.on("storm", ({ late }) => assert.ok(!late, "an event for a user who had logged out"));
+  const you = t.collect(socket, "you");
+  const knows = () => you.at(-1)?.session === visitor.session && you.at(-1).user === visitor.user;
+  // isTold waits until the tab knows what its browser is. It may come back on the way there.
+  const isTold = async () => {
+    while (!knows()) await you.until(you.length + 1);
+  };
+  return { socket, notes: t.collect(socket, "note"), isTold };
+}
+
+async function pause(turns) {
+  for (let i = 0; i < turns; i++) await new Promise(setImmediate);
+}
