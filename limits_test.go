@@ -44,17 +44,20 @@ func TestMaxConns(t *testing.T) {
 		others  [][]string
 	}{
 		"session": {
-			Options{MaxConnsPerSession: 3}, "too many connections of this session",
+			Options{MaxConnsPerSession: 3},
+			"too many connections of this session",
 			func(i int) []string { return []string{inSession("s"), asUser(fmt.Sprint(i % 2))} },
 			[][]string{nil, {inSession("z"), asUser("0")}, {asUser("0")}},
 		},
 		"user": {
-			Options{MaxConnsPerUser: 3}, "too many connections of this user",
+			Options{MaxConnsPerUser: 3},
+			"too many connections of this user",
 			func(i int) []string { return []string{inSession(fmt.Sprint(i)), asUser("u")}[i%2:] },
 			[][]string{nil, {inSession("0"), asUser("v")}, {inSession("0")}},
 		},
 		"both": {
-			Options{MaxConnsPerSession: 9, MaxConnsPerUser: 3}, "too many connections of this user",
+			Options{MaxConnsPerSession: 9, MaxConnsPerUser: 3},
+			"too many connections of this user",
 			func(int) []string { return []string{inSession("s"), asUser("u")} },
 			[][]string{nil, {inSession("s")}, {inSession("z"), asUser("v")}},
 		},
