@@ -264,6 +264,8 @@ func TestExpiryByIdentify(t *testing.T) {
 		slides, sliding := begin("slides", at(time.Hour))
 		moves, moved := begin("moves", at(time.Hour))
 		stays, stayed := begin("stays", at(time.Hour))
+		_, sooner := begin("sooner", at(time.Hour))
+		_, after := begin("after all", "")
 
 		time.Sleep(30 * time.Minute)
 		slides.Engine.SetHeader(header("slides", at(2*time.Hour)))
@@ -273,6 +275,12 @@ func TestExpiryByIdentify(t *testing.T) {
 		require.NoError(t, srv.Rebind("stays", Identity{SessionID: "stays"}))
 		stays.Engine.SetHeader(header("stays", ""))
 		require.NoError(t, srv.Rebind("nobody", Identity{SessionID: "nobody", Expires: time.Now()}))
+		for session, socket := range map[string]*siotest.Socket{"sooner": sooner, "after all": after} {
+			soon := time.Now().Add(time.Second)
+			require.NoError(t, srv.Rebind(session, Identity{SessionID: session, Expires: soon}))
+			expectExpired(t, socket)
+			requireWithin(t, soon)
+		}
 
 		time.Sleep(time.Until(due) - time.Second)
 		expectExpired(t, ends)

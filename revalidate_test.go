@@ -178,6 +178,7 @@ func TestRevalidateFails(t *testing.T) {
 					if open {
 						socket.ExpectNothing()
 						require.Empty(t, h.ended)
+						shutdown(t, srv)
 						return
 					}
 					socket.Expect(RevokedEvent, map[string]any{"code": CodeInvalid, "reason": ReasonInvalid, "reconnect": false})
