@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
 )
 
 // TestLedgerIsBounded: the oldest give way.
@@ -214,4 +216,68 @@ func TestAdmitOfARevokedLogin(t *testing.T) {
 	_, _, err := r.admit(c, standing{Identified: Identified{Identity: Identity{"spared", "u"}, Proven: proven}}, 0, new(Options))
 	require.NoError(t, err)
 	require.Equal(t, "u", c.standing.Load().User)
+}
+
+// identityApp is a testApp that is told of identities, too.
+type identityApp struct{ *testApp }
+
+func (a identityApp) Changed(s *Socket, _, to Identified) *Refusal {
+	defer a.tell(s, "identity "+to.User)()
+	a.connected <- s
+	return nil
+}
+
+// TestNothingIsToldAfterDisconnect, when a socket ends while its identity changes.
+func TestNothingIsToldAfterDisconnect(t *testing.T) {
+	app := newTestApp()
+	s := NewServer(serverOptions())
+	t.Cleanup(s.Close)
+	require.True(t, s.Mount(s.NewNamespace("/", app, Watchers{Identity: identityApp{app}})))
+	site := siotest.Serve(t, siotest.Memory, s)
+	dial(t, site, "websocket", "s", "").Connect("/", nil)
+	socket := await(t, app.connected)
+	was := socket.client.standing.Load()
+	require.NoError(t, s.Change(Change{From: Identity{"s", ""}, To: Identified{Identity: Identity{"s", "ann"}}}))
+	await(t, app.connected)
+
+	require.NoError(t, socket.Disconnect())
+	socket.identityChanged(was)
+
+	require.NoError(t, s.Shutdown(t.Context()))
+	require.Equal(t, []string{"connect ", "identity ann", "disconnect"}, app.told)
+}
+
+// TestRevokeFindsWhatIsReplaced: a socket whose place another takes on its namespace, and that one.
+func TestRevokeFindsWhatIsReplaced(t *testing.T) {
+	app := newTestApp()
+	entered, goOn := make(chan struct{}), make(chan struct{})
+	first := true
+	app.connect = func(*Socket, []byte) *Refusal {
+		if !first {
+			entered <- struct{}{}
+			<-goOn
+		}
+		first = false
+		return nil
+	}
+	s, namespaces, site := serve(t, app, "/")
+	client := dial(t, site, "websocket", "s", "u")
+	old := client.Connect("/", nil)
+	replaced := await(t, app.connected)
+	client.SendConnect("/", nil)
+	require.Equal(t, ClientDisconnect, await(t, app.ended))
+	await(t, entered)
+	require.True(t, replaced.Ended())
+
+	s.Revoke(View{Server: s}, Key{User, "u"}, "", Revocation{Reason: Revoked}, time.Time{})
+
+	_, refusal := client.AwaitConnect("/")
+	require.NotNil(t, refusal)
+	close(goOn)
+	require.Equal(t, Revoked, await(t, app.ended))
+	old.AwaitDisconnected()
+	s.registry.mu.RLock()
+	requireScopeEmpty(t, &namespaces[0].scope)
+	s.registry.mu.RUnlock()
+	requireNobody(t, &s.registry)
 }
