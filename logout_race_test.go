@@ -51,7 +51,7 @@ func TestLogOutDuringEmits(t *testing.T) {
 				joining := siotest.Dial(t, site, siotest.Options{Transport: transport, Header: r.Header, Query: map[string][]string{"slow": {"1"}}})
 				joining.SendConnect(chatNamespace, nil)
 				await(t, slow)
-				returning := make(chan *siotest.Client, 1)
+				returning := make(chan wire, 1)
 
 				var number atomic.Int64
 				var sent [notes + 1]atomic.Bool // whose Emit has returned
@@ -67,11 +67,18 @@ func TestLogOutDuringEmits(t *testing.T) {
 					})
 				}
 				go func() {
-					client, _ := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport, Header: r.Header})
-					if client != nil {
-						client.SendConnect(chatNamespace, nil)
+					defer close(returning)
+					conn, err := site.Dial(t.Context())
+					if err != nil {
+						t.Error(err)
+						return
 					}
-					returning <- client
+					back, err := join(conn, r.Header)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					returning <- back
 				}()
 				for soon := rand.Int64N(notes); number.Load() < soon; {
 					runtime.Gosched()
@@ -105,18 +112,17 @@ func TestLogOutDuringEmits(t *testing.T) {
 				for joined.Waiting() > 0 {
 					require.LessOrEqual(t, noteNumber(t, joined), after, "it was sent after LogOut")
 				}
-				if back := await(t, returning); back != nil {
-					late, refusal := back.AwaitConnect(chatNamespace)
-					require.Nil(t, refusal)
-					late.Barrier()
-					for late.Waiting() > 0 {
-						require.LessOrEqual(t, noteNumber(t, late), after, "it was sent after LogOut")
-					}
-					back.Close()
-				}
-				joining.Close()
-				require.NoError(t, user.Emit("too late"))
+				require.NoError(t, user.Emit("note", notes+1))
 				socket.ExpectNothing()
+				joined.ExpectNothing()
+				joining.Close()
+				back := await(t, returning)
+				back.leave()
+				got, err := back.rest()
+				require.NoError(t, err)
+				for _, n := range numbersOf(t, got) {
+					require.LessOrEqual(t, n, after, "it was sent after LogOut")
+				}
 				r = returned(w)
 				client.Engine.SetHeader(r.Header)
 			}

@@ -243,7 +243,9 @@ func TestOnIdentityAmongConnects(t *testing.T) {
 				require.Equal(t, past.told[i-1].now, step.old)
 			}
 		}
-		require.Contains(t, known, past.seen)
+		if len(past.told) > 0 {
+			require.Contains(t, known, past.seen)
+		}
 	}
 	require.NotZero(t, some)
 }

@@ -21,7 +21,12 @@ import (
 )
 
 // wire is a WebSocket of the app Chat below all clients: bytes that nobody reads until the test does.
-type wire struct{ net.Conn }
+type wire struct {
+	net.Conn
+	got []byte // by join
+}
+
+var accepted = regexp.MustCompile(`40/ChatSocket,\{"sid":"[^"]*"\}`)
 
 // join opens a WebSocket and connects to Chat, and returns when both were answered.
 func join(conn net.Conn, cookies http.Header) (wire, error) {
@@ -36,14 +41,14 @@ func join(conn net.Conn, cookies http.Header) (wire, error) {
 	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
 	var got []byte
 	buf := make([]byte, 2<<10)
-	for !bytes.Contains(got, []byte("40"+chatNamespace+`,{"sid":`)) || got[len(got)-1] != '}' {
+	for !accepted.Match(got) {
 		n, err := conn.Read(buf)
 		if err != nil {
 			return wire{}, fmt.Errorf("%w, after %q", err, got)
 		}
 		got = append(got, buf[:n]...)
 	}
-	return wire{conn}, nil
+	return wire{conn, got}, nil
 }
 
 // joinAll opens n of them, a few at a time.
@@ -71,12 +76,29 @@ func joinAll(t testing.TB, n int, dial func(i int) (net.Conn, error), cookies fu
 	return wires
 }
 
-// rest reads to the end, and leaves.
+// rest reads to the end, leaves, and returns all that has ever come.
 func (w wire) rest() ([]byte, error) {
 	defer w.Close()
 	_ = w.SetReadDeadline(time.Now().Add(siotest.Limit))
-	return io.ReadAll(w)
+	rest, err := io.ReadAll(w)
+	return append(w.got, rest...), err
 }
+
+// leave sends a Close frame, which ends what comes.
+func (w wire) leave() { _, _ = w.Write([]byte{0x88, 0x80, 0, 0, 0, 0}) }
+
+// numbersOf returns the numbers of the note events in what came.
+func numbersOf(t testing.TB, got []byte) (numbers []int64) {
+	t.Helper()
+	for _, note := range noteEvents.FindAllSubmatch(got, -1) {
+		n, err := strconv.ParseInt(string(note[1]), 10, 64)
+		require.NoError(t, err)
+		numbers = append(numbers, n)
+	}
+	return numbers
+}
+
+var noteEvents = regexp.MustCompile(`"note",(\d+)`)
 
 // TestRevokeMany: thousands of sockets of one user, to which many goroutines send all the time. When Revoke has
 // returned none is in an index or gets anything any more; all are told and closed.
@@ -131,16 +153,13 @@ func TestRevokeMany(t *testing.T) {
 			}
 			close(stop)
 			emitting.Wait()
-			notes := regexp.MustCompile(`"note",(\d+)`)
 			for _, w := range wires {
 				got, err := w.rest()
 				require.NoError(t, err)
 				farewell := `42/ChatSocket,["mojo:revoked",{"code":4001,"reason":"session revoked","reconnect":false}]` + "\x81\x0e41/ChatSocket,\x88\x02\x03\xe8"
 				require.True(t, bytes.HasSuffix(got, []byte(farewell)), "%q", got[max(0, len(got)-300):])
-				for _, note := range notes.FindAllSubmatch(got, -1) {
-					i, err := strconv.ParseInt(string(note[1]), 10, 64)
-					require.NoError(t, err)
-					require.LessOrEqual(t, i, after)
+				for _, n := range numbersOf(t, got) {
+					require.LessOrEqual(t, n, after)
 				}
 			}
 			for range n {
@@ -201,7 +220,7 @@ func bareConns(b *testing.B, n int, loopback func(addr string) func(i int) (net.
 		require.NoError(b, err)
 		conn, err := listener.Accept()
 		require.NoError(b, err)
-		conns, wires = append(conns, conn), append(wires, wire{client})
+		conns, wires = append(conns, conn), append(wires, wire{Conn: client})
 	}
 	return conns, wires
 }

@@ -240,7 +240,7 @@ func TestNothingIsToldAfterDisconnect(t *testing.T) {
 	require.NoError(t, s.Change(Change{From: Identity{"s", ""}, To: Identified{Identity: Identity{"s", "ann"}}}))
 	await(t, app.connected)
 
-	require.NoError(t, socket.Disconnect())
+	socket.end(ClientDisconnect)
 	socket.identityChanged(was)
 
 	require.NoError(t, s.Shutdown(t.Context()))
