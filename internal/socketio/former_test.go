@@ -1,0 +1,65 @@
+package socketio
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// request is one that comes with an identity, after some time, and whether it is let through.
+type request struct {
+	after   time.Duration
+	method  string
+	session string
+	ok      bool
+}
+
+// TestRequestsAfterAChange: those with the former identity are good until one comes with the latest, and for half a
+// minute at most; then only one of the other method, which may have left together with that, within a second.
+func TestRequestsAfterAChange(t *testing.T) {
+	const get, post = http.MethodGet, http.MethodPost
+	for name, requests := range map[string][]request{
+		"former only":    {{0, get, "old", true}, {0, post, "old", true}, {Settling - 1, get, "old", true}, {1, get, "old", false}, {0, get, "new", true}},
+		"latest only":    {{0, get, "new", true}, {0, post, "new", true}, {time.Hour, get, "new", true}},
+		"of another":     {{0, get, "other", false}, {0, get, "", false}, {0, get, "old", true}},
+		"a late poll":    {{0, post, "new", true}, {0, get, "old", true}, {0, get, "old", false}, {0, get, "new", true}},
+		"a late post":    {{0, get, "new", true}, {0, post, "old", true}, {0, post, "old", false}},
+		"not that":       {{0, get, "new", true}, {0, get, "old", false}, {0, post, "old", true}},
+		"too late":       {{0, post, "new", true}, {lateness, get, "old", false}},
+		"none is late":   {{0, post, "new", true}, {0, get, "new", true}, {0, post, "old", false}, {0, get, "old", false}},
+		"several latest": {{0, get, "new", true}, {lateness / 2, get, "new", true}, {lateness / 2, post, "old", false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := clientOf(Identity{Session: "new"})
+				c.expected = Identity{Session: "new"}
+				c.former = []former{{Identity: Identity{Session: "old"}, until: time.Now().Add(Settling)}}
+				for i, r := range requests {
+					time.Sleep(r.after)
+					require.Equal(t, r.ok, c.expects(Identity{Session: r.session}, r.method), "request %d", i)
+				}
+			})
+		})
+	}
+}
+
+// TestFormerIdentitiesAreBounded: of many changes in a row a browser may be behind a few.
+func TestFormerIdentitiesAreBounded(t *testing.T) {
+	app := newTestApp()
+	s, _, site := serve(t, app, "/")
+	dial(t, site, "websocket", "0", "").Connect("/", nil)
+	c := (await(t, app.connected)).client
+	const changes = 10
+	for i := range changes {
+		require.NoError(t, s.Change(Change{
+			From: Identity{Session: fmt.Sprint(i)}, To: Identified{Identity: Identity{Session: fmt.Sprint(i + 1)}},
+		}))
+	}
+	for i := range changes {
+		require.Equal(t, i >= changes-maxFormer, c.expects(Identity{Session: fmt.Sprint(i)}, http.MethodGet), i)
+	}
+}
