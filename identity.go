@@ -169,7 +169,8 @@ func (s *Server) revalidation() socketio.Revalidation {
 // rooms that were the old user's. An error disconnects the Conn: the client gets a
 // RevokedEvent with CodeRefused, with the error's text if it is a ClientError, and
 // OnDisconnect gets ReasonIdentityRefused. A connection that was still in OnConnect
-// is told afterwards; one that began after the change is not.
+// is told afterwards; one that began after the change is not, nor is any where the ids
+// stay as they are.
 type IdentityObserver interface {
 	OnIdentity(c *Conn, old, now Identity) error
 }

@@ -38,7 +38,8 @@ const (
 // first: it gets a RevokedEvent, then the close, after that was written or at the
 // latest when a write has made no progress for Options.PingTimeout. When Revoke has
 // returned, the connections are in no index and nothing is queued for them any more;
-// OnDisconnect follows with the same reason. It does not wait for clients.
+// OnDisconnect follows with the same reason, and what a client sent before and was not
+// handled yet never is. It does not wait for clients.
 //
 // For a session, its id is refused from then on with 403 until its cookie would
 // have expired; EnsureSession replaces it. For a user, the ids of all sessions that

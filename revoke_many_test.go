@@ -51,7 +51,7 @@ func join(conn net.Conn, cookies http.Header) (wire, error) {
 	return wire{conn, got}, nil
 }
 
-// joinAll opens n of them, a few at a time.
+// joinAll opens n of them, 16 at a time.
 func joinAll(t testing.TB, n int, dial func(i int) (net.Conn, error), cookies func(i int) http.Header) []wire {
 	t.Helper()
 	wires := make([]wire, n)

@@ -52,7 +52,7 @@ func TestFormerIdentitiesAreBounded(t *testing.T) {
 	app := newTestApp()
 	s, _, site := serve(t, app, "/")
 	dial(t, site, "websocket", "0", "").Connect("/", nil)
-	c := (await(t, app.connected)).client
+	c := await(t, app.connected).client
 	const changes = 10
 	for i := range changes {
 		require.NoError(t, s.Change(Change{
