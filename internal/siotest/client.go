@@ -3,6 +3,7 @@ package siotest
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"sync"
 	"testing"
 )
@@ -15,6 +16,7 @@ type Client struct {
 	sockets map[string]*Socket
 	answers map[string]*mailbox[connectAnswer]
 	known   map[string]bool // namespaces that a CONNECT was sent for
+	ended   bool            // nothing arrives any more
 }
 
 type connectAnswer struct {
@@ -132,11 +134,10 @@ func (c *Client) answersTo(namespace string) *mailbox[connectAnswer] {
 	m := c.answers[namespace]
 	if m == nil {
 		m = new(mailbox[connectAnswer])
-		if c.answers == nil { // the connection has ended
-			m.close()
-			return m
-		}
 		c.answers[namespace] = m
+		if c.ended {
+			m.close()
+		}
 	}
 	return m
 }
@@ -157,8 +158,8 @@ func (c *Client) sortLoop() {
 	<-c.Engine.closed
 
 	c.mu.Lock()
-	sockets, answers := c.sockets, c.answers
-	c.sockets, c.answers = nil, nil
+	sockets, answers := c.sockets, maps.Clone(c.answers) // which can still be read
+	c.sockets, c.ended = nil, true
 	c.mu.Unlock()
 	for _, s := range sockets {
 		s.end(c.Engine.CloseReason())
