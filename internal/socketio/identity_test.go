@@ -281,3 +281,34 @@ func TestRevokeFindsWhatIsReplaced(t *testing.T) {
 	s.registry.mu.RUnlock()
 	requireNobody(t, &s.registry)
 }
+
+// TestASocketThatBeganAfterAChange is not told of it, though whoever completes the change may find it.
+func TestASocketThatBeganAfterAChange(t *testing.T) {
+	app := newTestApp()
+	s := NewServer(serverOptions())
+	t.Cleanup(s.Close)
+	require.True(t, s.Mount(s.NewNamespace("/", app, Watchers{Identity: identityApp{app}})))
+	client := dial(t, siotest.Serve(t, siotest.Memory, s), "websocket", "s", "")
+	require.NoError(t, s.Change(Change{From: Identity{"s", ""}, To: Identified{Identity: Identity{"s", "ann"}}}))
+	client.Connect("/", nil)
+	socket := await(t, app.connected)
+
+	socket.identityChanged(&standing{Identified: Identified{Identity: Identity{"s", ""}}})
+
+	require.NoError(t, s.Shutdown(t.Context()))
+	require.Equal(t, []string{"connect ", "disconnect"}, app.told)
+}
+
+// TestShowAfterEvict: a socket that is accepted while its client is revoked does not become visible.
+func TestShowAfterEvict(t *testing.T) {
+	s := NewServer(serverOptions())
+	r := &s.registry
+	c, _ := enter(t, r, Identity{"s", "u"})
+	socket := &Socket{namespace: s.NewNamespace("/", newTestApp(), Watchers{}), client: c}
+	require.Equal(t, []*client{c}, r.revoke(Key{User, "u"}, "", false, time.Time{}))
+
+	r.show(socket)
+
+	requireNobody(t, r)
+	requireScopeEmpty(t, &socket.namespace.scope)
+}
