@@ -110,21 +110,57 @@ await step("a note reaches both tabs of its user and nobody else", async () => {
   await ann.sees({ "Ann Ó": "1 tab", Bob: "1 tab" });
 });
 
-await step("the other tab follows a login and a logout", async () => {
+await step("the other tab follows a login and a logout, as it is and on the connection that it has", async () => {
   const other = await guests.open();
   await other.mark();
   await guest.logIn("Cleo");
   await other.isLoggedInAs("Cleo");
   await ann.sees({ "Ann Ó": "1 tab", Bob: "1 tab", Cleo: "2 tabs" });
+  await ann.seesEvent("Cleo came in");
+  await ann.note("Cleo", "Welcome");
+  await other.gets("note", "Welcome");
   await other.say("Here I am");
   await ann.hears("Cleo", "Here I am");
   await guest.logOut();
   await other.isLoggedInAs("");
   assert.equal(await other.page.locator("#words").isDisabled(), true);
-  assert.ok(await other.isMarked(), "the other tab was loaded anew");
   for (const tab of [ann, bob]) await tab.sees({ "Ann Ó": "1 tab", Bob: "1 tab" });
   await ann.seesEvent("Cleo left");
+  await guest.logIn("Dana");
+  await other.isLoggedInAs("Dana");
+  await guest.logOut();
+  await other.isLoggedInAs("");
+  await other.isAsMarked();
   await other.close();
+});
+
+await step("who logs out everywhere is told so in the other browser, which may come back", async () => {
+  const phones = await profile();
+  const phone = await phones.open();
+  await phone.logIn("Bob");
+  await ann.sees({ "Ann Ó": "1 tab", Bob: "2 tabs in 2 browsers" });
+  const second = await bobs.open();
+  await second.mark();
+  await phone.mark();
+  await ann.mark();
+  await bob.logOutEverywhere();
+  await second.isLoggedInAs("");
+  await second.isAsMarked();
+  await phone.isInState("stopped");
+  await phone.isLoggedInAs("");
+  assert.equal(await phone.banner(), "The site has ended the connection: logged out everywhere.");
+  assert.equal(await phone.page.locator("#words").isDisabled(), true);
+  await ann.sees({ "Ann Ó": "1 tab" });
+  await shots.take(phone, "logged-out-everywhere");
+  await ann.isAsMarked();
+  await phone.page.getByRole("button", { name: "Try now" }).click();
+  await phone.isConnected();
+  await phone.logIn("Bob");
+  await ann.sees({ "Ann Ó": "1 tab", Bob: "1 tab" });
+  await phones.end();
+  await second.close();
+  await bob.logIn("Bob");
+  await ann.sees({ "Ann Ó": "1 tab", Bob: "1 tab" });
 });
 
 await step("a browser without WebSockets takes part by polling", async () => {

@@ -101,18 +101,35 @@ class Tab {
   }
 
   async logOut() {
-    await this.page.getByRole("button", { name: "Log out" }).click();
+    await this.page.getByRole("button", { name: "Log out", exact: true }).click();
     await this.isLoggedInAs("");
     await this.isConnected();
   }
 
-  // mark and isMarked tell whether a page is still the one that it was.
-  mark() {
-    return this.page.evaluate(() => { window.marked = true; });
+  async logOutEverywhere() {
+    await this.page.getByRole("button", { name: "Log out everywhere" }).click();
+    await this.isLoggedInAs("");
+    await this.isConnected();
   }
 
-  isMarked() {
-    return this.page.evaluate(() => window.marked === true);
+  // banner is what the page says of a connection that is not as it should be.
+  banner() {
+    return this.page.locator("#banner .label").textContent();
+  }
+
+  // mark remembers a page and its connection.
+  async mark() {
+    await this.page.evaluate(() => {
+      window.marked = [];
+      new MutationObserver((changes) => {
+        for (const { target } of changes) window.marked.push(target.dataset.state);
+      }).observe(document.getElementById("connection"), { attributeFilter: ["data-state"] });
+    });
+  }
+
+  // isAsMarked checks that the page was not loaded anew since, and was connected all the time.
+  async isAsMarked() {
+    assert.deepEqual(await this.page.evaluate(() => window.marked), [], "the page, or its connection, is another one");
   }
 
   // say writes a message and waits until the server has answered.

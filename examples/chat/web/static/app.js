@@ -14,7 +14,8 @@ if (typeof io === "undefined") {
 }
 
 function start() {
-  const options = { reconnectionDelay: 500, reconnectionDelayMax: 5000 };
+  // closeOnBeforeunload: by polling, the server may not notice for a while that a page has gone.
+  const options = { reconnectionDelay: 500, reconnectionDelayMax: 5000, closeOnBeforeunload: true };
   const status = io("/StatusSocket", options);
   const chat = io("/ChatSocket", options);
   const sockets = [status, chat];
