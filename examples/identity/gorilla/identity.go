@@ -18,7 +18,7 @@ const (
 )
 
 // identify tells mojo who made a request. A CookieStore gives its sessions no id, so this site puts one of
-// its own into each when it logs somebody in, and the time until which that holds.
+// its own into each, a new one whenever somebody logs in or out, and the time until which that holds.
 //
 // A cookie that was changed, has expired or was written with a key that is gone is an error of Get. It is
 // nobody's, like none at all: an error here would keep that browser out until it drops the cookie.

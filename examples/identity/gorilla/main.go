@@ -16,7 +16,7 @@ import (
 	"github.com/mojosocket/mojo/examples/identity/page"
 )
 
-const lifetime = 30 * 24 * time.Hour // of a login
+const lifetime = 30 * 24 * time.Hour // of a session
 
 func main() {
 	s, err := newSite(newStore(mojo.NewKey())) // a site that is meant to stay keeps its key
@@ -50,7 +50,10 @@ func newSite(store sessions.Store) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	notes := &mojo.Events{Connect: func(c *mojo.Conn) error { return c.Emit("you", c.UserID()) }}
+	notes := &mojo.Events{
+		Connect:  func(c *mojo.Conn) error { return c.Emit("you", c.UserID()) },
+		Identity: func(c *mojo.Conn, _, now mojo.Identity) error { return c.Emit("you", now.UserID) },
+	}
 	if _, err := sockets.Register("Notes", notes); err != nil {
 		return nil, err
 	}
@@ -59,7 +62,7 @@ func newSite(store sessions.Store) (*site, error) {
 
 func (s *site) handler() http.Handler {
 	pages := http.NewServeMux()
-	pages.HandleFunc("GET /{$}", page.Serve)
+	pages.HandleFunc("GET /{$}", s.index)
 	pages.HandleFunc("POST /login", s.login)
 	pages.HandleFunc("POST /logout", s.logout)
 	pages.HandleFunc("POST /note", s.note)
@@ -70,39 +73,52 @@ func (s *site) handler() http.Handler {
 	return root
 }
 
-// login believes everybody; a real site checks a password first. The session gets a new id, so that one
-// that somebody else knew beforehand is of no use to them.
+// index gives every browser a session, by which its connections are found when it logs in.
+func (s *site) index(w http.ResponseWriter, r *http.Request) {
+	if s.sockets.Identity(r).SessionID == "" {
+		if _, err := s.begin(w, r, ""); err != nil {
+			failed(w, err)
+			return
+		}
+	}
+	page.Serve(w, r)
+}
+
+// login believes everybody; a real site checks a password first.
 func (s *site) login(w http.ResponseWriter, r *http.Request) {
 	user := r.PostFormValue("user")
 	if user == "" {
 		http.Error(w, "A name is needed.", http.StatusUnprocessableEntity)
 		return
 	}
-	session, _ := s.store.Get(r, sessionName) // with an error it is a new one
-	before, _ := session.Values[idKey].(string)
-	session.Values[idKey] = rand.Text()
-	session.Values[userKey] = user
-	session.Values[untilKey] = time.Now().Add(lifetime).Unix()
-	s.finish(w, r, session, before)
+	s.become(w, r, user)
 }
 
-// logout removes the cookie from this browser. A CookieStore knows no sessions, so a copy of the cookie
-// would be good until it expires; sites that mind use a store that keeps them.
-func (s *site) logout(w http.ResponseWriter, r *http.Request) {
-	session, _ := s.store.Get(r, sessionName)
-	before, _ := session.Values[idKey].(string)
-	session.Options.MaxAge = -1
-	s.finish(w, r, session, before)
-}
+// A CookieStore knows no sessions, so a copy of the cookie of before would be good for pages until it expires;
+// sites that mind use a store that keeps them. For mojo it is given up.
+func (s *site) logout(w http.ResponseWriter, r *http.Request) { s.become(w, r, "") }
 
-// finish saves a session whose id was another before.
-func (s *site) finish(w http.ResponseWriter, r *http.Request, session *sessions.Session, before string) {
-	if err := session.Save(r, w); err != nil {
+// become makes a browser a user's, or nobody's, and the connections of all its tabs with it.
+func (s *site) become(w http.ResponseWriter, r *http.Request, user string) {
+	before := s.sockets.Identity(r).SessionID
+	now, err := s.begin(w, r, user)
+	if err == nil && before != "" {
+		err = s.sockets.Rebind(before, now)
+	}
+	if err != nil {
 		failed(w, err)
 		return
 	}
-	_ = s.sockets.CurrentSessions().Get(before).Disconnect()
 	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// begin writes a session with an id of its own, so that one that somebody else knew beforehand is of no use to
+// them.
+func (s *site) begin(w http.ResponseWriter, r *http.Request, user string) (mojo.Identity, error) {
+	now := mojo.Identity{SessionID: rand.Text(), UserID: user, Expires: time.Now().Add(lifetime)}
+	session, _ := s.store.Get(r, sessionName) // with an error it is a new one
+	session.Values = map[any]any{idKey: now.SessionID, userKey: user, untilKey: now.Expires.Unix()}
+	return now, session.Save(r, w)
 }
 
 // note reaches every tab and device of a user.

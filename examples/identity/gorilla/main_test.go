@@ -42,31 +42,55 @@ func TestNoteReachesEveryTabOfAUser(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, nobody.Post("/note", "to", "ann", "text", "hello"))
 }
 
-func TestLogOutEndsTheConnections(t *testing.T) {
+// The tabs of a browser follow what happens in one of them, on the connections that they have.
+func TestTabsFollowLogInAndLogOut(t *testing.T) {
 	for _, transport := range []string{"polling", "websocket", "upgrade"} {
 		t.Run(transport, func(t *testing.T) {
-			ann := visitor.New(t, serve(t))
-			ann.Post("/login", "user", "ann")
-			notes := ann.Notes(transport, "ann")
+			site := serve(t)
+			ann, bob := visitor.New(t, site), visitor.New(t, site)
+			bob.Post("/login", "user", "bob")
+			bobs := bob.Notes("websocket", "bob")
+			notes := ann.Notes(transport, "")
 
+			require.Equal(t, http.StatusOK, ann.Post("/login", "user", "ann"))
+			notes.Expect("you", "ann")
+			bob.Post("/note", "to", "ann", "text", "hello")
+			notes.Expect("note", "bob", "hello")
+
+			require.Equal(t, http.StatusOK, ann.Post("/login", "user", "zoe"))
+			notes.Expect("you", "zoe")
 			require.Equal(t, http.StatusOK, ann.Post("/logout"))
-
-			require.Equal(t, siotest.ReasonServerDisconnect, notes.AwaitDisconnected())
-			require.Empty(t, ann.Header())
-			ann.Notes(transport, "")
+			notes.Expect("you", "")
+			for _, user := range []string{"ann", "zoe"} {
+				bob.Post("/note", "to", user, "text", "too late")
+			}
+			notes.ExpectNothing()
+			require.Equal(t, http.StatusOK, ann.Post("/login", "user", "ann"))
+			notes.Expect("you", "ann")
+			bobs.ExpectNothing()
 		})
 	}
 }
 
-func TestLogInGivesUpTheSessionBefore(t *testing.T) {
-	ann := visitor.New(t, serve(t))
-	ann.Post("/login", "user", "ann")
-	notes := ann.Notes("websocket", "ann")
+// The cookie of before a login or a logout opens nothing any more.
+func TestCookieOfBeforeIsNobodys(t *testing.T) {
+	for _, transport := range []string{"polling", "websocket", "upgrade"} {
+		t.Run(transport, func(t *testing.T) {
+			site := serve(t)
+			ann := visitor.New(t, site)
+			anonymous := ann.Header()
+			ann.Post("/login", "user", "ann")
+			ann.Notes(transport, "ann")
+			loggedIn := ann.Header()
+			ann.Post("/logout")
 
-	require.Equal(t, http.StatusOK, ann.Post("/login", "user", "bob"))
-
-	require.Equal(t, siotest.ReasonServerDisconnect, notes.AwaitDisconnected())
-	ann.Notes("websocket", "bob")
+			for _, before := range []http.Header{anonymous, loggedIn} {
+				require.NotEmpty(t, before)
+				thief := siotest.Dial(t, site, siotest.Options{Transport: transport, Header: before})
+				thief.Connect("/NotesSocket", nil).Expect("you", "")
+			}
+		})
+	}
 }
 
 func TestIdentify(t *testing.T) {

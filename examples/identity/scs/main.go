@@ -5,6 +5,7 @@
 package main
 
 import (
+	"errors"
 	"log"
 	"net/http"
 	"time"
@@ -33,25 +34,27 @@ func main() {
 type site struct {
 	sessions *scs.SessionManager
 	sockets  *mojo.Server
-	identify func(*http.Request) (mojo.Identity, error)
 }
 
 func newSite(sessions *scs.SessionManager) (*site, error) {
-	s := &site{sessions: sessions, identify: identify(sessions)}
-	var err error
-	if s.sockets, err = mojo.New(mojo.Options{Identify: s.identify}); err != nil {
+	sockets, err := mojo.New(mojo.Options{Identify: identify(sessions)})
+	if err != nil {
 		return nil, err
 	}
-	if _, err := s.sockets.Register("Notes", &mojo.Events{Connect: s.connect}); err != nil {
+	notes := &mojo.Events{
+		Connect:  func(c *mojo.Conn) error { return c.Emit("you", c.UserID()) },
+		Identity: func(c *mojo.Conn, _, now mojo.Identity) error { return c.Emit("you", now.UserID) },
+	}
+	if _, err := sockets.Register("Notes", notes); err != nil {
 		return nil, err
 	}
-	return s, nil
+	return &site{sessions, sockets}, nil
 }
 
 // handler is the whole site. The sessions' middleware is around the pages and not around mojo.
 func (s *site) handler() http.Handler {
 	pages := http.NewServeMux()
-	pages.HandleFunc("GET /{$}", page.Serve)
+	pages.HandleFunc("GET /{$}", s.index)
 	pages.HandleFunc("POST /login", s.login)
 	pages.HandleFunc("POST /logout", s.logout)
 	pages.HandleFunc("POST /note", s.note)
@@ -62,41 +65,43 @@ func (s *site) handler() http.Handler {
 	return root
 }
 
-// connect refuses who has logged out since: a connection keeps the identity of its handshake, and its
-// client could connect to an app again after logout has disconnected it.
-func (s *site) connect(c *mojo.Conn) error {
-	now, err := s.identify(&http.Request{Header: c.Handshake().Header()})
-	if err != nil || now.UserID != c.UserID() {
-		return mojo.ClientError{Message: "load the page again"}
+// index gives every browser a session, by which its connections are found when it logs in.
+func (s *site) index(w http.ResponseWriter, r *http.Request) {
+	if s.sessions.Token(r.Context()) == "" {
+		s.sessions.Put(r.Context(), userKey, "")
 	}
-	return c.Emit("you", c.UserID())
+	page.Serve(w, r)
 }
 
-// login believes everybody; a real site checks a password first. The session gets a new token, so that one
-// that somebody else knew beforehand is of no use to them.
+// login believes everybody; a real site checks a password first.
 func (s *site) login(w http.ResponseWriter, r *http.Request) {
 	user := r.PostFormValue("user")
 	if user == "" {
 		http.Error(w, "A name is needed.", http.StatusUnprocessableEntity)
 		return
 	}
-	before := sessionID(s.sessions.Token(r.Context()))
-	if err := s.sessions.RenewToken(r.Context()); err != nil {
-		failed(w, err)
-		return
-	}
-	s.sessions.Put(r.Context(), userKey, user)
-	_ = s.sockets.CurrentSessions().Get(before).Disconnect()
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	s.become(w, r, user)
 }
 
-func (s *site) logout(w http.ResponseWriter, r *http.Request) {
-	before := sessionID(s.sessions.Token(r.Context()))
-	if err := s.sessions.Destroy(r.Context()); err != nil {
+func (s *site) logout(w http.ResponseWriter, r *http.Request) { s.become(w, r, "") }
+
+// become makes the session a user's, or nobody's. It gets a new token, so that one that somebody else knew
+// beforehand is of no use to them, and the connections of all tabs go on under that.
+func (s *site) become(w http.ResponseWriter, r *http.Request, user string) {
+	ctx := r.Context()
+	before := sessionID(s.sessions.Token(ctx))
+	if err := errors.Join(s.sessions.Clear(ctx), s.sessions.RenewToken(ctx)); err != nil {
 		failed(w, err)
 		return
 	}
-	_ = s.sockets.CurrentSessions().Get(before).Disconnect()
+	s.sessions.Put(ctx, userKey, user)
+	if before != "" {
+		now := mojo.Identity{SessionID: sessionID(s.sessions.Token(ctx)), UserID: user, Expires: s.sessions.Deadline(ctx)}
+		if err := s.sockets.Rebind(before, now); err != nil {
+			failed(w, err)
+			return
+		}
+	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 

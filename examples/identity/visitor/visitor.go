@@ -19,12 +19,15 @@ type Visitor struct {
 	client *http.Client
 }
 
-// New opens a browser without cookies.
+// New opens a browser and the page in it.
 func New(t testing.TB, site *siotest.Site) *Visitor {
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	client := *site.Client()
 	client.Jar = jar
+	res, err := client.Get(site.URL)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
 	return &Visitor{t: t, site: site, client: &client}
 }
 
@@ -53,16 +56,12 @@ func (v *Visitor) Header() http.Header {
 	return r.Header
 }
 
-// Dial opens a connection, with the cookies of now.
-func (v *Visitor) Dial(transport string) *siotest.Client {
-	v.t.Helper()
-	return siotest.Dial(v.t, v.site, siotest.Options{Transport: transport, Header: v.Header()})
-}
-
-// Notes opens a connection to the app of the examples, which is told who it is: user, "" for nobody.
+// Notes opens a connection to the app of the examples, with the cookies of now. It is told who it is: user, ""
+// for nobody.
 func (v *Visitor) Notes(transport, user string) *siotest.Socket {
 	v.t.Helper()
-	notes := v.Dial(transport).Connect("/NotesSocket", nil)
+	client := siotest.Dial(v.t, v.site, siotest.Options{Transport: transport, Header: v.Header()})
+	notes := client.Connect("/NotesSocket", nil)
 	notes.Expect("you", user)
 	return notes
 }
