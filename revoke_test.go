@@ -164,7 +164,7 @@ func TestRevokeReachesAPollThatComesLater(t *testing.T) {
 				status, payload := client.Engine.Poll()
 				require.Equal(t, http.StatusOK, status)
 				require.Equal(t, `42/ChatSocket,["mojo:revoked",{"code":4001,"reason":"session revoked","reconnect":false}]`+
-					"\x1e41/ChatSocket,\x1e1", payload)
+					"\x1e41/ChatSocket,", payload)
 				await(t, h.ended)
 			})
 		})
