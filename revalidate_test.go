@@ -330,3 +330,32 @@ func TestRevalidateAfterLogIn(t *testing.T) {
 		shutdown(t, srv)
 	})
 }
+
+// TestRevalidateAfterRebindInPlace: a no to what a session was before is none to what it has become under the same id.
+func TestRevalidateAfterRebindInPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inside, goOn := make(chan Identity), make(chan struct{})
+		v := validity{answer: func(ctx context.Context, id Identity) (bool, error) {
+			if id.UserID == "ann" {
+				inside <- id
+				<-goOn
+				return false, nil // she was logged out while the site looked it up
+			}
+			return true, nil
+		}}
+		own, srv, site := newOwnSessions(t, siotest.Memory, newApp(), Options{Revalidate: v.ask, RevalidateEvery: 5 * time.Second}, "s")
+		own.set("s", "ann")
+		options := siotest.Options{Transport: "websocket", Header: named("s")}
+		socket := siotest.Dial(t, site, options).Connect(chatNamespace, nil)
+		await(t, inside)
+		own.set("s", "")
+		require.NoError(t, srv.Rebind("s", Identity{SessionID: "s"}))
+
+		close(goOn)
+		synctest.Wait()
+
+		requireReached(t, srv, socket, Identity{SessionID: "s"})
+		siotest.Dial(t, site, options).Connect(chatNamespace, nil)
+		shutdown(t, srv)
+	})
+}

@@ -155,14 +155,15 @@ func (r *registry) identities(match func(Identity) bool) (found []Identity, anyb
 	return found, anybody
 }
 
-// live returns the standing of a connection of this identity, or nil.
-func (r *registry) live(id Identity) *standing {
+// live returns the standing of a connection of this identity, or nil, and the number
+// of changesInPlace there were.
+func (r *registry) live(id Identity) (is *standing, seen int) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if clients := r.connectionsOf(id); len(clients) > 0 {
-		return clients[0].standing.Load()
+		is = clients[0].standing.Load()
 	}
-	return nil
+	return is, r.inPlace.n
 }
 
 // begin has goroutines ask about identities, but about those for which an earlier
@@ -203,8 +204,8 @@ func (v *revalidator) work() {
 			idle = true
 			return
 		}
-		if is := v.server.registry.live(id); is != nil {
-			v.ask(is)
+		if is, seen := v.server.registry.live(id); is != nil {
+			v.ask(is, seen)
 		} else {
 			v.answered(id)
 		}
@@ -233,22 +234,22 @@ func (v *revalidator) answered(id Identity) {
 	delete(v.asking, id)
 }
 
-func (v *revalidator) ask(is *standing) {
+func (v *revalidator) ask(is *standing, seen int) {
 	valid, err := false, errUnanswered
 	defer func() {
 		if p := recover(); p != nil {
 			v.server.log.Error("mojo: a handler panicked", "callback", "Revalidate", "panic", p, "stack", string(debug.Stack()))
 		}
 		v.answered(is.Identity)
-		v.settle(is.Identity, valid, err)
+		v.settle(is.Identity, seen, valid, err)
 	}()
 	ctx, cancel := context.WithTimeout(v.ctx, v.Every)
 	defer cancel()
 	valid, err = v.Ask(ctx, is.Identified)
 }
 
-// settle acts upon an answer.
-func (v *revalidator) settle(id Identity, valid bool, err error) {
+// settle acts upon an answer, to a question that was asked after `seen` changesInPlace.
+func (v *revalidator) settle(id Identity, seen int, valid bool, err error) {
 	failed, stopped := v.count(id, err)
 	if stopped {
 		return
@@ -264,7 +265,7 @@ func (v *revalidator) settle(id Identity, valid bool, err error) {
 	}
 	// That nobody could be asked proves nothing against the session: it is closed, and
 	// asked about again if it comes back.
-	v.server.revokeIdentity(id, Revocation{Code: CodeInvalid, Reason: Invalid}, err == nil, v.Until())
+	v.server.revokeIdentity(id, seen, Revocation{Code: CodeInvalid, Reason: Invalid}, err == nil, v.Until())
 }
 
 // count keeps count of the failures in a row. It begins anew for one who is closed

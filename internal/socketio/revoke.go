@@ -80,9 +80,10 @@ func (s *Server) dismiss(clients []*client, why Revocation) {
 
 // revokeIdentity is Revoke for one session or, where there is none, the logins of a
 // user that stand alone. Connections that have become another's stay, and so does
-// the browser's new session.
-func (s *Server) revokeIdentity(id Identity, why Revocation, lasting bool, until time.Time) {
-	s.dismiss(s.registry.revokeIdentity(id, lasting, until), why)
+// the browser's new session, or the same one if it has become another's in place
+// after `seen` changes of that kind.
+func (s *Server) revokeIdentity(id Identity, seen int, why Revocation, lasting bool, until time.Time) {
+	s.dismiss(s.registry.revokeIdentity(id, seen, lasting, until), why)
 }
 
 // under returns the clients under a key, but those of the session `except`.
@@ -121,10 +122,13 @@ func (r *registry) revoke(k Key, except string, lasting bool, until time.Time) [
 	return clients
 }
 
-func (r *registry) revokeIdentity(id Identity, lasting bool, until time.Time) []*client {
+func (r *registry) revokeIdentity(id Identity, seen int, lasting bool, until time.Time) []*client {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clients := r.connectionsOf(id)
+	if len(clients) == 0 && r.inPlace.since(seen, id.Session) {
+		return nil
+	}
 	if _, givenUp := r.retired.look(id.Session); lasting && id.Session != "" && !givenUp {
 		r.retired.note(id.Session, retirement{since: time.Now(), revoked: true}, until)
 	}
