@@ -78,7 +78,8 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	if err != nil {
 		return err
 	}
-	now := Identity{SessionID: newSessionID(), UserID: userID, Expires: cookies.expiry(time.Now())}
+	made := time.Unix(time.Now().Unix(), 0) // as the cookies have it
+	now := Identity{SessionID: newSessionID(), UserID: userID, Expires: cookies.expiry(made)}
 	// The login first: it is the one that can be refused, and then nothing was set.
 	if userID != "" {
 		err = cookies.setLoginBound(w, now.SessionID, userID)
@@ -95,10 +96,9 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	if e := s.ensured(r); e != nil {
 		e.become(now)
 	}
-	s.sio.Spare(inner(now).Identity)
-	return edge(s.sio.Change(socketio.Change{
-		From: inner(old).Identity, To: inner(now), Until: s.latestExpiry(),
-	}))
+	to := inner(now)
+	to.Proven = made
+	return edge(s.sio.Change(socketio.Change{From: inner(old).Identity, To: to, Until: s.latestExpiry()}))
 }
 
 // latestExpiry is when no cookie that was written up to now counts any more; zero
@@ -136,7 +136,6 @@ func (s *Server) Rebind(sessionID string, now Identity) error {
 	if err := checkID("user", now.UserID); err != nil {
 		return err
 	}
-	s.sio.Spare(inner(now).Identity)
 	err := s.sio.Change(socketio.Change{
 		From: socketio.Identity{Session: sessionID}, To: inner(now), Until: s.latestExpiry(),
 	})

@@ -184,6 +184,7 @@ func (r *registry) change(ch Change) (all []moved, others []*client, err error) 
 	if _, listed := r.retired.look(ch.To.Session); listed {
 		return nil, nil, ErrGivenUp
 	}
+	r.spare(ch.To)
 	if ch.From.Session == "" {
 		for _, c := range r.connections(User, ch.From.User) {
 			if c.standing.Load().Session == "" {

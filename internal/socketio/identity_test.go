@@ -312,3 +312,21 @@ func TestShowAfterEvict(t *testing.T) {
 	requireNobody(t, r)
 	requireScopeEmpty(t, &socket.namespace.scope)
 }
+
+// TestALoginIsMadeWhenItChangesConnections: one whose cookie was written before a Revoke that came first counts, as
+// its connections do.
+func TestALoginIsMadeWhenItChangesConnections(t *testing.T) {
+	s := NewServer(serverOptions())
+	r := &s.registry
+	c, _ := enter(t, r, Identity{"s", ""})
+	written := time.Unix(time.Now().Unix()-2, 0)
+	s.Revoke(View{Server: s}, Key{User, "ann"}, "", Revocation{}, time.Time{})
+
+	to := Identified{Identity: Identity{"s2", "ann"}, Proven: written}
+	_, _, err := r.change(Change{From: Identity{"s", ""}, To: to})
+	require.NoError(t, err)
+
+	require.Equal(t, to.Identity, c.standing.Load().Identity)
+	require.True(t, s.LoginCounts(to.Identity, written))
+	require.False(t, s.LoginCounts(Identity{"s3", "ann"}, written))
+}

@@ -105,13 +105,15 @@ type banishment struct {
 	spared []string // sessions whose logins still count
 }
 
-// Spare has a login count that is being made now.
-func (s *Server) Spare(id Identity) {
-	r := &s.registry
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e := r.banished.entry(id.User)
-	if e != nil && time.Now().Unix() <= e.value.since.Unix() {
+// spare has a login count that is being made now, though the second in which its
+// cookie was written may be that of a Revoke, or an earlier one. It needs mu.
+func (r *registry) spare(id Identified) {
+	proven := id.Proven
+	if proven.IsZero() {
+		proven = time.Unix(time.Now().Unix(), 0)
+	}
+	if id.Session != "" && !r.loginCounts(id.Identity, proven) {
+		e := r.banished.entry(id.User)
 		e.value.spared = append(e.value.spared, id.Session)
 	}
 }
