@@ -66,7 +66,7 @@ func (e *ensured) withdraw(w http.ResponseWriter) {
 // A request with a session that LogIn or LogOut has given up is nobody's. It gets no
 // new session within 30 seconds of that: it may have left the browser before the
 // new cookies arrived, which its answer must not replace. A revoked session is
-// replaced by a new one at once.
+// replaced by a new one at once. The new one is not logged in.
 func (s *Server) EnsureSession(next http.Handler) http.Handler {
 	cookies := s.opts.Cookies
 	if cookies == nil {
@@ -81,10 +81,7 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 		switch {
 		case givenUp && !gone.Revoked && time.Since(gone.Since) < socketio.Settling:
 		case givenUp || p.session.id == "":
-			if givenUp {
-				p.login = cookieValue{}
-			}
-			err = s.begin(w, r, p, e)
+			err = s.begin(w, r, p, givenUp, e)
 		default:
 			e.identity = p.identity()
 			err = s.renew(w, r, p, e)
@@ -103,12 +100,19 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 	})
 }
 
-// begin gives a browser a session.
-func (s *Server) begin(w http.ResponseWriter, r *http.Request, p proof, e *ensured) error {
+// begin gives a browser a session. In the place of one that was given up it is not
+// logged in, and neither are the next requests: a login may stand without a session.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, p proof, givenUp bool, e *ensured) error {
 	cookies := s.opts.Cookies
 	p.session = cookieValue{id: newSessionID(), expires: cookies.expiry(time.Now())}
 	if err := cookies.SetSession(w, p.session.id); err != nil {
 		return err
+	}
+	if givenUp && p.login.id != "" {
+		if err := cookies.SetLogin(w, ""); err != nil {
+			return err
+		}
+		p.login = cookieValue{}
 	}
 	cookies.expireHostOnlyDuplicates(w, r)
 	e.identity = p.identity()

@@ -200,6 +200,25 @@ func TestRevokeOfWhoIsAway(t *testing.T) {
 	})
 }
 
+// TestRevokedSessionTakesItsLoginAlong, also one that is not bound to it: the browser stays logged out.
+func TestRevokedSessionTakesItsLoginAlong(t *testing.T) {
+	srv, site := loginSite(t, siotest.Memory, newApp())
+	b := newBrowser(t, site)
+	old, _ := b.whoIs("/who")
+	name, value, _ := strings.Cut(asUser("ann"), "=")
+	b.cookies[name] = value
+	_, user := b.whoIs("/who")
+	require.Equal(t, "ann", user)
+
+	require.NoError(t, srv.CurrentSessions().Get(old).Revoke(Revocation{}))
+
+	for range 2 {
+		session, user := b.whoIs("/who")
+		require.NotContains(t, []string{"", old}, session)
+		require.Empty(t, user)
+	}
+}
+
 // TestRevokedLogins: those that were written before do not count, in browsers that are not connected either; those of
 // later do.
 func TestRevokedLogins(t *testing.T) {
