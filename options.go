@@ -85,7 +85,7 @@ type Options struct {
 	// change without LogOut or Revoke: a user was locked in the database. It is called
 	// for each live session (or login without one) once in RevalidateEvery, spread over
 	// that time, once for all tabs, in goroutines of which at most 16 run at a time;
-	// ctx ends after RevalidateEvery. With false the session is revoked, with
+	// ctx ends after RevalidateEvery, and it must return then. With false the session is revoked, with
 	// ReasonInvalid. An error says that the answer is not known; nil: nobody is asked.
 	Revalidate      func(ctx context.Context, id Identity) (valid bool, err error)
 	RevalidateEvery time.Duration // 0: 1 minute
