@@ -189,8 +189,10 @@ func TestAbortedPollEndsTheSession(t *testing.T) {
 		h.awaitPoll(p)
 		client.Drop()
 		require.Equal(t, TransportError, p.ended())
-		sessions, _ := h.counts()
-		require.Zero(t, sessions)
+		waitUntil(t, func() bool {
+			sessions, _ := h.counts()
+			return sessions == 0
+		})
 	})
 }
 
