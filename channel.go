@@ -31,7 +31,7 @@ func (ch *Channel) view() socketio.View {
 }
 
 // Len is the number of connections.
-func (ch *Channel) Len() int { return len(ch.view().Everyone()) }
+func (ch *Channel) Len() int { return ch.view().Len() }
 
 // Conns walks the connections there are when the walk begins. It holds no lock.
 func (ch *Channel) Conns() iter.Seq[*Conn] {
@@ -70,6 +70,10 @@ func (ch *Channel) Except(rooms ...string) Broadcast { return ch.all().Except(ro
 // Volatile returns a Broadcast to everybody who is not behind, see
 // Conn.EmitVolatile.
 func (ch *Channel) Volatile() Broadcast { return ch.all().Volatile() }
+
+// Latest returns a Broadcast to everybody whose events replace each other, see
+// Conn.EmitLatest.
+func (ch *Channel) Latest(key string) Broadcast { return ch.all().Latest(key) }
 
 func (ch *Channel) all() Broadcast { return Broadcast{socketio.Target{View: ch.view()}} }
 
@@ -114,7 +118,14 @@ func (b Broadcast) Without(conns ...*Conn) Broadcast {
 // Volatile has Emit leave out connections that are behind, see
 // Conn.EmitVolatile.
 func (b Broadcast) Volatile() Broadcast {
-	b.target.Volatile = true
+	b.target.Delivery.Volatile = true
+	return b
+}
+
+// Latest has Emit replace what was sent under the same key and still waits, see
+// Conn.EmitLatest.
+func (b Broadcast) Latest(key string) Broadcast {
+	b.target.Delivery.Latest, b.target.Delivery.Key = true, key
 	return b
 }
 
@@ -131,11 +142,17 @@ func (b Broadcast) Emit(event string, args ...any) error { return edge(b.target.
 // lock.
 func (b Broadcast) Conns() iter.Seq[*Conn] { return conns(b.target.Sockets) }
 
-// Join puts the connections that are meant now into rooms.
-func (b Broadcast) Join(rooms ...string) {
+// Join puts the connections that are meant now into rooms. It returns the errors of
+// Conn.Join for those that it could not put there, joined, but for connections that
+// end meanwhile.
+func (b Broadcast) Join(rooms ...string) error {
+	var failed []error
 	for c := range b.Conns() {
-		_ = c.Join(rooms...) // one that ends meanwhile is in no room
+		if err := c.Join(rooms...); err != nil && !errors.Is(err, ErrNotConnected) {
+			failed = append(failed, err)
+		}
 	}
+	return errors.Join(failed...)
 }
 
 // Leave takes the connections that are meant now out of rooms.
@@ -205,6 +222,8 @@ func (c *Conn) logHandlerError(callback, event string, err error) {
 	level := slog.LevelError
 	if errors.Is(err, ErrNotConnected) && c.socket.Ended() || errors.Is(err, ErrServerClosed) {
 		level = slog.LevelDebug
+	} else {
+		c.channel.server.complaints.Add(1)
 	}
 	c.channel.server.opts.Logger.Log(context.Background(), level, "mojo: a handler returned an error that the client does not see",
 		"callback", callback, "namespace", c.channel.name, "event", event, "error", err)

@@ -71,14 +71,23 @@ func (c *Conn) Context() context.Context { return c.socket.Context() }
 // and ErrTooLarge, nothing is sent. It keeps no reference to the arguments. A
 // client for which more than Options.MaxQueue bytes would wait is closed.
 func (c *Conn) Emit(event string, args ...any) error {
-	return edge(c.socket.Emit(event, args, false))
+	return edge(c.socket.Emit(event, args, socketio.Delivery{}))
 }
 
 // EmitVolatile is Emit for what is of no use later: it is dropped if the client is
 // behind, which is while its socket is full, more than 16 KiB wait for it or, over
 // polling, anything waits; and in OnConnect.
 func (c *Conn) EmitVolatile(event string, args ...any) error {
-	return edge(c.socket.Emit(event, args, true))
+	return edge(c.socket.Emit(event, args, socketio.Delivery{Volatile: true}))
+}
+
+// EmitLatest is Emit for a value of which only the newest is of use: if an event
+// that was sent under the same key to this connection has not left yet, this one is
+// sent in its stead, and goes behind what was sent in between. So a client that is
+// behind gets one event for each key when it catches up. All kinds of emit on one app
+// share the keys.
+func (c *Conn) EmitLatest(key, event string, args ...any) error {
+	return edge(c.socket.Emit(event, args, socketio.Delivery{Latest: true, Key: key}))
 }
 
 // Send emits the "message" event, as socket.send does in the client.
@@ -86,10 +95,10 @@ func (c *Conn) Send(args ...any) error { return c.Emit("message", args...) }
 
 // EmitWithAck sends an event and waits for the client's answer, a Message whose
 // arguments are what the client passed to its callback. It returns an error that is
-// ctx's when ctx ends first, and ErrNotConnected when the connection ends first and
-// at once in OnConnect; otherwise it has the errors of Emit. It may be called in
-// OnMessage: answers do not wait for the handler. A ctx without a deadline waits as
-// long as the connection lasts.
+// ctx's when ctx ends first, context.DeadlineExceeded after Options.AckTimeout if ctx
+// has no deadline, ErrTooManyAcks, and ErrNotConnected when the connection ends first
+// and at once in OnConnect; otherwise it has the errors of Emit. It may be called in
+// OnMessage: answers do not wait for the handler.
 func (c *Conn) EmitWithAck(ctx context.Context, event string, args ...any) (*Message, error) {
 	answer, err := c.socket.EmitWithAck(ctx, event, args)
 	if err != nil {
@@ -112,7 +121,8 @@ func Call[Out any](ctx context.Context, c *Conn, event string, args ...any) (Out
 
 // Join puts the connection into rooms of its Channel; it leaves them when it ends.
 // From then on it gets what is sent to them; in OnConnect that arrives after the
-// client's connect event. It returns ErrNotConnected after the end.
+// client's connect event. It returns ErrNotConnected after the end, ErrTooManyRooms
+// and ErrRoomName; then it has joined none of them.
 func (c *Conn) Join(rooms ...string) error { return edge(c.socket.Join(rooms...)) }
 
 // Leave takes the connection out of rooms.

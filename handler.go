@@ -55,6 +55,7 @@ const (
 	ReasonQueueOverflow    Reason = "send queue overflow"         // more than Options.MaxQueue waited for the client
 	ReasonWriteTimeout     Reason = "write timeout"               // a write made no progress
 	ReasonHandlerStall     Reason = "handler stall"               // handlers did not catch up, see Options.MaxInbound
+	ReasonRateLimit        Reason = "rate limit"                  // more than Options.MaxRate messages in a second
 	ReasonHandlerPanic     Reason = "handler panic"               // a callback panicked
 	ReasonIdentityChanged  Reason = "identity changed"            // of a browser that has to come again with its new cookies
 	ReasonRevoked          Reason = "session revoked"             // Session.Revoke, unless it was given another reason

@@ -35,12 +35,12 @@
 package mojo
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -65,6 +65,14 @@ var (
 	ErrTooManyAttachments = parser.ErrTooManyAttachments
 	// ErrTooLarge is returned for a message above Options.MaxQueue.
 	ErrTooLarge = socketio.ErrTooLarge
+	// ErrTooManyAcks is returned by Conn.EmitWithAck when the client owes
+	// Options.MaxPendingAcks answers.
+	ErrTooManyAcks = socketio.ErrTooManyAcks
+	// ErrTooManyRooms is returned by Conn.Join above Options.MaxRooms.
+	ErrTooManyRooms = socketio.ErrTooManyRooms
+	// ErrRoomName is returned by Conn.Join for a name longer than
+	// Options.MaxRoomName.
+	ErrRoomName = socketio.ErrRoomName
 	// ErrAlreadyAcked is returned by a second Message.Ack.
 	ErrAlreadyAcked = socketio.ErrAlreadyAcked
 )
@@ -84,8 +92,12 @@ type Server struct {
 	opts Options
 	sio  *socketio.Server
 
+	faults     faultCounts
+	complaints atomic.Uint64 // errors of handlers that were logged
+
 	mu       sync.RWMutex        // guards what follows; held while sio mounts, before its own
 	channels map[string]*Channel // by app
+	all      []*Channel          // in the order in which they were mounted
 }
 
 // New returns a Server without apps. It starts nothing: a Server that never had a
@@ -96,19 +108,33 @@ func New(opts Options) (*Server, error) {
 	}
 	opts.fillIn()
 	s := &Server{opts: opts, channels: make(map[string]*Channel)}
-	s.sio = socketio.NewServer(socketio.Options{
-		Engine:         opts.engine(),
-		ConnectTimeout: opts.ConnectTimeout,
-		RequireSession: opts.RequireSession,
-		MaxPerSession:  opts.MaxConnsPerSession,
-		MaxPerUser:     opts.MaxConnsPerUser,
-		Identify:       s.identifyConn,
-		Keep:           s.keep,
-		PresenceGrace:  opts.PresenceGrace,
-		Presence:       s.presenceTeller(),
-		Revalidation:   s.revalidation(),
-	})
+	s.sio = socketio.NewServer(s.inner())
 	return s, nil
+}
+
+// inner is the options of the layer below.
+func (s *Server) inner() socketio.Options {
+	o := &s.opts
+	return socketio.Options{
+		Engine:             o.engine(),
+		ConnectTimeout:     o.ConnectTimeout,
+		RequireSession:     o.RequireSession,
+		MaxPerSession:      o.MaxConnsPerSession,
+		MaxPerUser:         o.MaxConnsPerUser,
+		MaxUnconnected:     o.MaxUnconnected,
+		MaxRooms:           o.MaxRooms,
+		MaxRoomName:        o.MaxRoomName,
+		MaxAcks:            o.MaxPendingAcks,
+		AckTimeout:         o.AckTimeout,
+		MaxAttachments:     o.MaxAttachments,
+		MaxAttachmentBytes: o.MaxAttachmentBytes,
+		MaxRate:            o.MaxRate,
+		Identify:           s.identifyConn,
+		Keep:               s.keep,
+		PresenceGrace:      o.PresenceGrace,
+		Presence:           s.presenceTeller(),
+		Revalidation:       s.revalidation(),
+	}
 }
 
 // Register mounts an app: its namespace is "/" + app + "Socket", in exactly this
@@ -156,7 +182,15 @@ func (s *Server) mount(app, namespace string, h SocketHandler) (*Channel, error)
 	if app != "" {
 		s.channels[app] = ch
 	}
+	s.all = append(s.all, ch)
 	return ch, nil
+}
+
+// mounted returns all channels. The list must not be changed.
+func (s *Server) mounted() []*Channel {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.all[:len(s.all):len(s.all)]
 }
 
 // checkNamespace says why a client could not name this namespace: a comma ends it
@@ -207,21 +241,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.sio.ServeHTTP(w, r)
 }
 
-// Shutdown refuses new connections with 503 and closes the live ones by their
-// transport, so that clients come back by themselves, to another process or after
-// the restart. What was emitted before still goes out. It returns when all clients
-// have gone and all handlers have returned, or with ctx's error when ctx ends.
-//
-// http.Server.Shutdown does not close WebSockets; call this beside it.
-func (s *Server) Shutdown(ctx context.Context) error { return edge(s.sio.Shutdown(ctx)) }
-
-// Close is Shutdown without patience: it cuts every connection and waits for
-// nothing. Handlers are still told of each end. It returns nil.
-func (s *Server) Close() error {
-	s.sio.Close()
-	return nil
-}
-
 // keep is called for each handshake that is taken in.
 func (s *Server) keep(r *http.Request) any { return newHandshake(r, s.opts.Cookies, time.Now()) }
 
@@ -270,6 +289,7 @@ func (s *Server) prove(r *http.Request) proof {
 func (s *Server) verify(r *http.Request) proof {
 	p, faults := s.opts.Cookies.prove(r)
 	if faults != 0 {
+		s.faults.count(faults)
 		s.opts.Logger.Debug("mojo: a cookie does not count", "faults", faults.String())
 	}
 	return p

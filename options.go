@@ -58,6 +58,20 @@ type Options struct {
 	MaxQueue   int // bytes that may wait for one client, and of one message to it; 0: 1 MiB
 	MaxInbound int // bytes of one client that may wait for handlers before reading stops; 0: 1 MiB
 
+	MaxAttachmentBytes int // bytes of the binary of one message from a client; 0: MaxPayload
+
+	// Counts.
+
+	MaxAttachments int // pieces of binary in one message from a client, at most 10; 0: 10
+	MaxConns       int // connections of this Server; more get 503 and come again; 0: no limit
+	MaxUnconnected int // connections that are on no app yet, likewise; 0: 50,000
+	MaxRooms       int // rooms of one Conn; 0: 1,000
+	MaxRoomName    int // bytes in the name of a room; 0: 256
+	MaxPendingAcks int // answers that one Conn may owe, see Conn.EmitWithAck; 0: 1,000
+	MaxRate        int // messages from one client in a second, and at once; more close it with ReasonRateLimit; 0: no limit
+
+	AckTimeout time.Duration // for an answer, if the context has no deadline; 0: 1 minute
+
 	// RequireSession refuses clients without a valid session with 403.
 	RequireSession bool
 
@@ -110,6 +124,8 @@ const (
 	mostTime   = 24 * time.Hour
 	leastBytes = 1 << 10
 	mostBytes  = 1 << 30
+
+	mostAttachments = 10 // what socket.io-client takes
 )
 
 func (o *Options) check() error {
@@ -150,6 +166,7 @@ func (o *Options) check() error {
 		{"ConnectTimeout", o.ConnectTimeout},
 		{"PresenceGrace", o.PresenceGrace},
 		{"RevalidateEvery", o.RevalidateEvery},
+		{"AckTimeout", o.AckTimeout},
 	} {
 		if f.value != 0 && (f.value < leastTime || f.value > mostTime) {
 			return fmt.Errorf("mojo: Options.%s is %v; want 0, or from %v to %v", f.name, f.value, leastTime, mostTime)
@@ -162,6 +179,7 @@ func (o *Options) check() error {
 		{"MaxPayload", o.MaxPayload},
 		{"MaxQueue", o.MaxQueue},
 		{"MaxInbound", o.MaxInbound},
+		{"MaxAttachmentBytes", o.MaxAttachmentBytes},
 	} {
 		if f.value != 0 && (f.value < leastBytes || f.value > mostBytes) {
 			return fmt.Errorf("mojo: Options.%s is %d bytes; want 0, or from %d to %d", f.name, f.value, leastBytes, mostBytes)
@@ -174,10 +192,19 @@ func (o *Options) check() error {
 		{"MaxConnsPerSession", o.MaxConnsPerSession},
 		{"MaxConnsPerUser", o.MaxConnsPerUser},
 		{"RevalidateFailures", o.RevalidateFailures},
+		{"MaxConns", o.MaxConns},
+		{"MaxUnconnected", o.MaxUnconnected},
+		{"MaxRooms", o.MaxRooms},
+		{"MaxRoomName", o.MaxRoomName},
+		{"MaxPendingAcks", o.MaxPendingAcks},
+		{"MaxRate", o.MaxRate},
 	} {
 		if f.value < 0 {
 			return fmt.Errorf("mojo: Options.%s is %d; want 0 or more", f.name, f.value)
 		}
+	}
+	if o.MaxAttachments < 0 || o.MaxAttachments > mostAttachments {
+		return fmt.Errorf("mojo: Options.MaxAttachments is %d; want from 0 to %d", o.MaxAttachments, mostAttachments)
 	}
 	for i, t := range o.Transports {
 		if t != Polling && t != WebSocket {
@@ -216,17 +243,22 @@ func (o *Options) fillIn() {
 	orTime(&o.ConnectTimeout, 45*time.Second)
 	orTime(&o.PresenceGrace, 5*time.Second)
 	orTime(&o.RevalidateEvery, time.Minute)
-	if o.RevalidateFailures == 0 {
-		o.RevalidateFailures = 3
-	}
-	orBytes := func(n *int, def int) {
+	orTime(&o.AckTimeout, time.Minute)
+	orInt := func(n *int, def int) {
 		if *n == 0 {
 			*n = def
 		}
 	}
-	orBytes(&o.MaxPayload, 1_000_000)
-	orBytes(&o.MaxQueue, 1<<20)
-	orBytes(&o.MaxInbound, 1<<20)
+	orInt(&o.MaxPayload, 1_000_000)
+	orInt(&o.MaxQueue, 1<<20)
+	orInt(&o.MaxInbound, 1<<20)
+	orInt(&o.MaxAttachmentBytes, o.MaxPayload)
+	orInt(&o.MaxAttachments, mostAttachments)
+	orInt(&o.MaxUnconnected, 50_000)
+	orInt(&o.MaxRooms, 1000)
+	orInt(&o.MaxRoomName, 256)
+	orInt(&o.MaxPendingAcks, 1000)
+	orInt(&o.RevalidateFailures, 3)
 	o.Origins = slices.Clone(o.Origins)
 	o.Transports = slices.Clone(o.Transports)
 	if len(o.Transports) == 0 {
@@ -250,6 +282,7 @@ func (o *Options) engine() engineio.Options {
 		MaxPayload:     o.MaxPayload,
 		MaxQueue:       o.MaxQueue,
 		MaxInbound:     o.MaxInbound,
+		MaxSessions:    o.MaxConns,
 		Transports:     transports,
 		Origins:        engineio.NewOrigins(o.Origins),
 		Logger:         o.Logger,

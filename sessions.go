@@ -84,6 +84,18 @@ func (s Session) Emit(event string, args ...any) error {
 	return edge(t.Emit(event, args))
 }
 
+// EmitLatest sends an event that replaces what was sent to these connections under
+// the same key and has not left yet, see Conn.EmitLatest.
+func (s Session) EmitLatest(key, event string, args ...any) error {
+	if s.sessions.view.Server == nil {
+		return nil
+	}
+	t := socketio.Target{
+		View: s.sessions.view, Keys: []socketio.Key{s.key()}, Delivery: socketio.Delivery{Latest: true, Key: key},
+	}
+	return edge(t.Emit(event, args))
+}
+
 // Disconnect disconnects every connection, see Conn.Disconnect: the clients do not
 // come back by themselves. It returns nil.
 func (s Session) Disconnect() error {

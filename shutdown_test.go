@@ -3,6 +3,7 @@ package mojo
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,6 +81,15 @@ func TestShutdownWaitsForHandlers(t *testing.T) {
 
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				require.Equal(t, 5*time.Second, time.Since(start))
+				var stuck *ShutdownError
+				require.ErrorAs(t, err, &stuck)
+				what := callback
+				if callback == "OnMessage" {
+					what += ` "event"`
+				}
+				require.Len(t, stuck.Handlers, 1)
+				require.True(t, strings.HasPrefix(stuck.Handlers[0], what+" on /ChatSocket, connection "), stuck.Handlers)
+				require.ErrorContains(t, err, "mojo: Shutdown: context deadline exceeded with 0 connections open and 1 handlers running: "+stuck.Handlers[0])
 				done := make(chan error)
 				go func() { done <- srv.Shutdown(t.Context()) }()
 				synctest.Wait()
@@ -177,4 +187,44 @@ func TestServerWithoutConnections(t *testing.T) {
 	srv, err := New(Options{})
 	require.NoError(t, err)
 	shutdown(t, srv)
+}
+
+// TestShutdownInBatches: clients are sent away a thousand at a time, but in half the time there is.
+func TestShutdownInBatches(t *testing.T) {
+	for limit, want := range map[time.Duration]time.Duration{
+		0:                      200 * time.Millisecond,
+		100 * time.Millisecond: 50 * time.Millisecond,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			srv, _ := chatServer(t, newApp())
+			site := siotest.Serve(t, siotest.Memory, srv)
+			first := make(chan time.Duration, 2100)
+			var start time.Time
+			for range 2100 {
+				c := dial(t, site, "websocket")
+				go func() {
+					<-c.Engine.Closed()
+					first <- time.Since(start)
+				}()
+			}
+			ctx := t.Context()
+			if limit > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, limit)
+				defer cancel()
+			}
+			start = time.Now()
+
+			require.NoError(t, srv.Shutdown(ctx))
+
+			require.InDelta(t, want, time.Since(start), float64(want)/5)
+			atOnce := 0
+			for range 2100 {
+				if await(t, first) == 0 {
+					atOnce++
+				}
+			}
+			require.Equal(t, 1000, atOnce)
+		})
+	}
 }

@@ -78,7 +78,7 @@ func BenchmarkBroadcast(b *testing.B) {
 					received.Add(clients)
 					var batch Batch
 					for _, p := range h.peers {
-						_ = p.Queue(m, false, &batch)
+						_ = p.Queue(m, Delivery{}, &batch)
 					}
 					batch.Flush()
 					received.Wait()

@@ -78,16 +78,28 @@ type Options struct {
 	MaxPayload     int // bytes in one message, or in one polling request
 	MaxQueue       int // bytes waiting for one client
 	MaxInbound     int // bytes of one client waiting for handlers, see Session.Hold
+	MaxSessions    int // at a time; 0: no limit
 	Transports     []Transport
 	Origins        Origins
 
 	// Open makes the Handler of a new session. It runs before the handshake is
 	// answered and must not keep r. An error refuses the handshake: ErrClosed with
-	// 503, any other with 403.
+	// 503, a Refusal as it says, any other with 403.
 	Open func(s *Session, r *http.Request) (Handler, error)
 
 	Logger *slog.Logger
 }
+
+// Refusal is an error of Options.Open.
+type Refusal struct {
+	Status int
+	Cause  Cause  // for Stats
+	Text   string // for strangers
+}
+
+func (r *Refusal) Error() string { return string(r.Cause) }
+
+var errFull = &Refusal{http.StatusServiceUnavailable, CauseFull, "Too many connections"}
 
 // Engine is an http.Handler that speaks Engine.IO under whatever path it is
 // mounted. It is safe for concurrent use.
@@ -97,8 +109,11 @@ type Engine struct {
 	beats *wheel
 	flush flushList
 
+	counters counters
+
 	mu       sync.RWMutex // guards what follows
 	sessions map[string]*Session
+	opening  int // sessions that are not in the table yet
 	links    map[*link]struct{}
 	closing  bool          // no session is opened any more
 	cut      bool          // nor any WebSocket
@@ -156,24 +171,44 @@ func (e *Engine) open(r *http.Request, t Transport, b64 bool) (*Session, error) 
 	s.queue.push(greeting)
 	s.queued = greeting.Size()
 
+	if !e.reserve() {
+		return nil, errFull
+	}
 	h, err := e.opts.Open(s, r)
-	if err != nil {
+	if closing := e.enter(s, err == nil); err != nil {
 		return nil, err
-	}
-	e.mu.Lock()
-	closing := e.closing
-	if !closing {
-		e.sessions[s.id] = s
-	}
-	e.mu.Unlock()
-	if closing {
+	} else if closing {
 		s.Close(ServerShutdown)
 	}
+	e.counters.open()
 	if err := s.start(h); err != nil {
 		e.forget(s)
 		return nil, err
 	}
 	return s, nil
+}
+
+// reserve keeps a place in the table for a session to come.
+func (e *Engine) reserve() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if most := e.opts.MaxSessions; most > 0 && len(e.sessions)+e.opening >= most {
+		return false
+	}
+	e.opening++
+	return true
+}
+
+// enter takes the place for s, or gives it back, and reports whether it is too late
+// for new sessions.
+func (e *Engine) enter(s *Session, opened bool) (closing bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.opening--
+	if opened && !e.closing {
+		e.sessions[s.id] = s
+	}
+	return e.closing
 }
 
 func (e *Engine) session(id string) *Session {
@@ -231,9 +266,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	}
 	e.checkIdle()
 	e.mu.Unlock()
-	for _, s := range live {
-		s.Close(ServerShutdown)
-	}
+	e.closeInBatches(ctx, live)
 	select { // with nothing to wait for it does not matter that ctx has ended
 	case <-e.idle:
 		return nil
@@ -245,6 +278,42 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Clients that are closed come back, perhaps to a process beside this one, so they
+// are sent away a batch at a time.
+const (
+	closeBatch = 1000
+	closePause = 100 * time.Millisecond
+)
+
+// closeInBatches closes sessions, in half the time that ctx leaves at most.
+func (e *Engine) closeInBatches(ctx context.Context, live []*Session) {
+	pause := closePause
+	if by, limited := ctx.Deadline(); limited {
+		pause = min(pause, time.Until(by)/2*closeBatch/time.Duration(len(live)+1))
+	}
+	for batch := range slices.Chunk(live, closeBatch) {
+		for _, s := range batch {
+			s.Close(ServerShutdown)
+		}
+		if len(batch) < closeBatch || pause <= 0 || ctx.Err() != nil {
+			continue
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+}
+
+// Live is the number of sessions that have not gone yet.
+func (e *Engine) Live() int {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return max(len(e.sessions), len(e.links))
 }
 
 // Close ends everything at once, without waiting for clients to take leave.

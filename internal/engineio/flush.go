@@ -66,6 +66,19 @@ type Batch struct {
 	n          int
 	handed     bool
 	overflowed []*Session
+
+	engine          *Engine
+	messages, bytes uint64
+}
+
+// count notes that a message was queued. The engine's counters are shared by all
+// cores, so they are brought up to date once for each batch.
+func (b *Batch) count(e *Engine, m *Message) {
+	if m != pingMessage {
+		b.engine = e
+		b.messages++
+		b.bytes += uint64(m.Size())
+	}
 }
 
 // writtenByCaller is how many links a fan-out writes itself.
@@ -88,6 +101,11 @@ func (b *Batch) hand() {
 // Flush has everything written that was queued through the batch, and closes the
 // sessions whose queue was full.
 func (b *Batch) Flush() {
+	if b.engine != nil {
+		b.engine.counters.messagesOut.Add(b.messages)
+		b.engine.counters.bytesOut.Add(b.bytes)
+		b.engine, b.messages, b.bytes = nil, 0, 0
+	}
 	if b.n > writtenByCaller || b.handed && b.n > 0 {
 		b.hand()
 	}

@@ -19,7 +19,7 @@ func (e *Engine) beat(due []*Session) {
 			h.Lapsed()
 		}
 		if s.pingIfDue() {
-			_ = s.Queue(pingMessage, false, &b)
+			_ = s.Queue(pingMessage, Delivery{}, &b)
 		}
 	}
 	b.Flush()

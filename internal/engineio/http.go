@@ -39,6 +39,12 @@ func refuse(w http.ResponseWriter, status int, code errorCode, text string) {
 	_ = reply(w, status, "application/json", body, refusalPatience) // whoever asked may be gone
 }
 
+// refuse is refuse, and counts it.
+func (e *Engine) refuse(w http.ResponseWriter, why Cause, status int, code errorCode, text string) {
+	e.counters.refuse(why)
+	refuse(w, status, code, text)
+}
+
 // refusalPatience is how long the writing of a refusal may take.
 const refusalPatience = 5 * time.Second
 
@@ -116,7 +122,7 @@ func parseQuery(raw string) query {
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := parseQuery(r.URL.RawQuery)
 	if !e.opts.Origins.admit(w, r, q.transport.value == string(WebSocket)) {
-		refuse(w, http.StatusForbidden, codeForbidden, textForbidden)
+		e.refuse(w, CauseOrigin, http.StatusForbidden, codeForbidden, textForbidden)
 		return
 	}
 	if r.Method == http.MethodOptions {
@@ -125,7 +131,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	transport := Transport(q.transport.value)
 	if q.transport.count != 1 || !e.serves(transport) {
-		refuse(w, http.StatusBadRequest, codeTransport, "Transport unknown")
+		e.refuse(w, CauseRequest, http.StatusBadRequest, codeTransport, "Transport unknown")
 		return
 	}
 	if q.sid.count == 0 {
@@ -135,9 +141,9 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := e.find(r, q)
 	switch {
 	case s == nil:
-		refuse(w, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
+		e.refuse(w, CauseUnknown, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
 	case !q.revisionKnown():
-		refuse(w, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
+		e.refuse(w, CauseRevision, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
 	case transport == WebSocket && r.Method == http.MethodGet:
 		e.upgrade(w, r, s)
 	case transport == Polling && r.Method == http.MethodGet:
@@ -145,7 +151,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case transport == Polling && r.Method == http.MethodPost:
 		s.servePost(w, r)
 	default:
-		refuse(w, http.StatusBadRequest, codeBadRequest, textBadRequest)
+		e.refuse(w, CauseRequest, http.StatusBadRequest, codeBadRequest, textBadRequest)
 	}
 }
 
@@ -172,24 +178,27 @@ func (e *Engine) find(r *http.Request, q query) *Session {
 func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q query, transport Transport) {
 	switch {
 	case r.Method != http.MethodGet:
-		refuse(w, http.StatusBadRequest, codeMethod, "Bad handshake method")
+		e.refuse(w, CauseRequest, http.StatusBadRequest, codeMethod, "Bad handshake method")
 		return
 	case !q.revisionKnown():
-		refuse(w, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
+		e.refuse(w, CauseRevision, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
 		return
 	}
 	if transport == WebSocket {
 		if err := checkUpgrade(r); err != nil {
-			refuse(w, http.StatusBadRequest, codeBadRequest, err.Error())
+			e.refuse(w, CauseRequest, http.StatusBadRequest, codeBadRequest, err.Error())
 			return
 		}
 	}
 	s, err := e.open(r, transport, q.b64)
+	var refusal *Refusal
 	switch {
 	case errors.Is(err, ErrClosed):
-		refuse(w, http.StatusServiceUnavailable, codeForbidden, "Server closed")
+		e.refuse(w, CauseClosed, http.StatusServiceUnavailable, codeForbidden, "Server closed")
+	case errors.As(err, &refusal):
+		e.refuse(w, refusal.Cause, refusal.Status, codeForbidden, refusal.Text)
 	case err != nil:
-		refuse(w, http.StatusForbidden, codeForbidden, textForbidden)
+		e.refuse(w, CauseForbidden, http.StatusForbidden, codeForbidden, textForbidden)
 	case transport == Polling:
 		s.servePoll(w, r)
 	default:

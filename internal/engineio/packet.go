@@ -46,6 +46,8 @@ func (s *Session) deliver(data []byte, binary bool) error {
 	if !live {
 		return nil
 	}
+	s.engine.counters.messagesIn.Add(1)
+	s.engine.counters.bytesIn.Add(uint64(len(data)))
 	if err := s.handler.Message(data, binary); err != nil {
 		return err
 	}

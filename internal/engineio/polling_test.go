@@ -269,7 +269,7 @@ func TestLastWordsComeBeforeTheFarewell(t *testing.T) {
 		}()
 		synctest.Wait()
 		var b Batch
-		require.NoError(t, p.Queue(NewText([]byte("last")), false, &b))
+		require.NoError(t, p.Queue(NewText([]byte("last")), Delivery{}, &b))
 		p.Close(ForcedClose)
 		b.Flush()
 		require.Equal(t, "4last", <-answer)

@@ -3,38 +3,85 @@ package engineio
 // outQueue is what waits to leave, oldest first. It keeps a small array while
 // empty, so that the next message does not allocate, and drops a large one.
 type outQueue struct {
-	messages []*Message
-	head     int
+	messages []*Message // nil where one was taken back
+	head     int        // of what waits in messages; there it is not nil
+	waiting  int        // how many are not nil
+	left     int        // how many were in messages before its first
+	latest   map[latestKey]int
+}
+
+// latestKey tells what can take each other's place.
+type latestKey struct {
+	owner any
+	key   string
 }
 
 const keptQueue = 16 // messages for which an empty queue keeps room
 
-func (q *outQueue) len() int { return len(q.messages) - q.head }
+func (q *outQueue) len() int { return q.waiting }
 
 func (q *outQueue) push(m *Message) {
 	if len(q.messages) == cap(q.messages) && q.head > len(q.messages)/2 {
 		// A queue that is never quite empty would grow for ever behind its head.
 		n := copy(q.messages, q.messages[q.head:])
 		clear(q.messages[n:])
+		q.left += q.head
 		q.messages, q.head = q.messages[:n], 0
 	}
 	q.messages = append(q.messages, m)
+	q.waiting++
 }
 
 func (q *outQueue) first() *Message { return q.messages[q.head] }
 
 func (q *outQueue) pop() *Message {
 	m := q.messages[q.head]
-	q.messages[q.head] = nil
-	q.head++
+	q.drop(q.head)
+	return m
+}
+
+// drop takes a message out that waits.
+func (q *outQueue) drop(i int) {
+	q.messages[i] = nil
+	q.waiting--
+	for q.head < len(q.messages) && q.messages[q.head] == nil {
+		q.head++
+	}
 	switch {
-	case q.head < len(q.messages):
+	case q.waiting > 0:
 	case cap(q.messages) > keptQueue:
 		*q = outQueue{}
 	default:
-		q.messages, q.head = q.messages[:0], 0
+		*q = outQueue{messages: q.messages[:0]}
 	}
-	return m
+}
+
+// pushLatest is push for a message that makes an earlier one under the same key
+// superfluous, if that still waits. It goes behind everything else all the same, as
+// what was sent in between came later than the one it replaces.
+func (q *outQueue) pushLatest(key latestKey, m *Message) {
+	if i, ok := q.find(key); ok {
+		q.drop(i)
+	}
+	q.push(m)
+	if q.latest == nil {
+		q.latest = make(map[latestKey]int)
+	}
+	const slack = 64
+	if len(q.latest) > 2*q.waiting+slack { // of messages that have left
+		for key := range q.latest {
+			if _, waits := q.find(key); !waits {
+				delete(q.latest, key)
+			}
+		}
+	}
+	q.latest[key] = q.left + len(q.messages) - 1
+}
+
+// find returns where the message of a key waits.
+func (q *outQueue) find(key latestKey) (i int, ok bool) {
+	at, ok := q.latest[key]
+	return at - q.left, ok && at-q.left >= q.head
 }
 
 // behindBytes is how much may wait for a client that is not yet behind.
@@ -48,27 +95,46 @@ func (s *Session) behind() bool {
 	return s.queue.len() > 0
 }
 
+// Delivery says what becomes of a message for a client that is behind. The zero
+// value is one that has to arrive.
+type Delivery struct {
+	Volatile bool // it is dropped
+	Latest   bool // it takes the place of one of the same owner and key that still waits
+	Owner    any  // a pointer
+	Key      string
+}
+
 // Send queues m for the client and, if nothing else is under way, writes it as
 // far as the socket takes it. A client for which more than Options.MaxQueue would
 // wait is closed instead. The error is ErrClosed or nil.
 func (s *Session) Send(m *Message) error {
 	var b Batch
-	err := s.Queue(m, false, &b)
+	err := s.Queue(m, Delivery{}, &b)
 	b.Flush()
 	return err
 }
 
 // Queue is Send without the consequences: it only queues, and leaves what is to
-// be written, or closed, to b. So the caller may hold locks. A volatile message
-// is dropped if the client is behind.
-func (s *Session) Queue(m *Message, volatile bool, b *Batch) error {
+// be written, or closed, to b. So the caller may hold locks.
+func (s *Session) Queue(m *Message, d Delivery, b *Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	full := s.queued+m.Size() > s.engine.opts.MaxQueue
-	switch {
-	case s.state > open || s.overflowed:
+	if s.state > open || s.overflowed {
 		return ErrClosed
-	case volatile && (full || s.behind()):
+	}
+	waiting := s.queued
+	replaces := false
+	key := latestKey{d.Owner, d.Key}
+	if d.Latest {
+		var i int
+		if i, replaces = s.queue.find(key); replaces {
+			waiting -= s.queue.messages[i].Size()
+		}
+	}
+	full := waiting+m.Size() > s.engine.opts.MaxQueue
+	switch {
+	case d.Volatile && (full || s.behind()):
+		s.engine.counters.dropped.Add(1)
 		return nil
 	case full:
 		// From here on nothing more is queued, or the client would get what comes
@@ -76,9 +142,16 @@ func (s *Session) Queue(m *Message, volatile bool, b *Batch) error {
 		s.overflowed = true
 		b.Overflow(s)
 		return ErrClosed
+	case d.Latest:
+		s.queue.pushLatest(key, m)
+	default:
+		s.queue.push(m)
 	}
-	s.queue.push(m)
-	s.queued += m.Size()
+	s.queued = waiting + m.Size()
+	b.count(s.engine, m)
+	if replaces {
+		s.engine.counters.replaced.Add(1)
+	}
 	switch l := s.link; {
 	case l == nil:
 		if s.poll != nil {

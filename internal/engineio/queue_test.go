@@ -62,7 +62,7 @@ func TestVolatileMessagesAreDroppedForAClientThatIsBehind(t *testing.T) {
 		h := serve(t, n, nil)
 		volatile := func(p *peer, text string) {
 			var b Batch
-			require.NoError(t, p.Queue(NewText([]byte(text)), true, &b))
+			require.NoError(t, p.Queue(NewText([]byte(text)), Delivery{Volatile: true}, &b))
 			b.Flush()
 		}
 		client, p := h.connect(siotest.Options{ManualPoll: true})
@@ -96,11 +96,11 @@ func TestVolatileMessagesAloneCloseNobody(t *testing.T) {
 			_, p := h.connect(siotest.Options{Transport: transport})
 			for range 2000 {
 				var b Batch
-				require.NoError(t, p.Queue(NewText(make([]byte, 2<<10)), true, &b))
+				require.NoError(t, p.Queue(NewText(make([]byte, 2<<10)), Delivery{Volatile: true}, &b))
 				b.Flush()
 			}
 			var b Batch
-			require.NoError(t, p.Queue(NewText(make([]byte, 64<<10)), true, &b))
+			require.NoError(t, p.Queue(NewText(make([]byte, 64<<10)), Delivery{Volatile: true}, &b))
 			b.Flush()
 			require.True(t, p.live(), transport)
 		}
@@ -114,7 +114,7 @@ func TestNothingArrivesBehindAnOverflow(t *testing.T) {
 	client, p := h.connect(siotest.Options{ManualPoll: true})
 	require.NoError(t, p.Send(NewText([]byte("one"))))
 	var b Batch
-	require.ErrorIs(t, p.Queue(NewText(make([]byte, 4<<10)), false, &b), ErrClosed)
+	require.ErrorIs(t, p.Queue(NewText(make([]byte, 4<<10)), Delivery{}, &b), ErrClosed)
 
 	require.ErrorIs(t, p.Send(NewText([]byte("three"))), ErrClosed)
 
@@ -153,7 +153,7 @@ func TestOrderIsKeptUnderConcurrency(t *testing.T) {
 						if sender%2 == 0 {
 							_ = p.Send(m)
 						} else {
-							_ = p.Queue(m, false, &b)
+							_ = p.Queue(m, Delivery{}, &b)
 						}
 					}
 					b.Flush()
@@ -194,7 +194,7 @@ func TestBatchOfManySessions(t *testing.T) {
 			m := NewText(fmt.Append(nil, i))
 			var b Batch
 			for _, p := range h.peers {
-				require.NoError(t, p.Queue(m, false, &b))
+				require.NoError(t, p.Queue(m, Delivery{}, &b))
 			}
 			b.Flush()
 		}
@@ -217,7 +217,7 @@ func TestFlushGivesOthersTheirTurn(t *testing.T) {
 	const big, count = 100_000, 4 * writesPerTurn
 	var b Batch
 	for range count {
-		require.NoError(t, p.Queue(NewText(make([]byte, big)), false, &b))
+		require.NoError(t, p.Queue(NewText(make([]byte, big)), Delivery{}, &b))
 	}
 	b.Flush()
 	for range count {
@@ -239,7 +239,7 @@ func TestFanOutAllocatesAConstant(t *testing.T) {
 		return testing.AllocsPerRun(10, func() {
 			var b Batch
 			for _, s := range all {
-				_ = s.Queue(m, false, &b)
+				_ = s.Queue(m, Delivery{}, &b)
 			}
 			b.Flush()
 			for _, s := range all {

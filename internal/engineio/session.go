@@ -154,6 +154,7 @@ func (s *Session) end(reason Reason, how manner, status uint16) {
 	s.mu.Unlock()
 
 	s.engine.beats.remove(s)
+	s.engine.counters.close(reason)
 	if handler != nil { // otherwise start tells it
 		handler.Closed(reason)
 		s.mu.Lock()

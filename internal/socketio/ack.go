@@ -32,7 +32,8 @@ func (s *Socket) resolve(id uint64, args parser.Args) {
 
 // EmitWithAck sends an event and waits for the client's answer. It returns
 // ErrNotConnected when the socket is not connected, or ends meanwhile, and ctx's
-// error when ctx ends first.
+// error when ctx ends first, at the latest after Options.AckTimeout if it has no
+// deadline.
 func (s *Socket) EmitWithAck(ctx context.Context, event string, args []any) (parser.Args, error) {
 	server := s.namespace.server
 	if server.Closed() {
@@ -45,6 +46,11 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args []any) (par
 	if err != nil {
 		return parser.Args{}, err
 	}
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, server.opts.AckTimeout)
+		defer cancel()
+	}
 	id, answer, err := s.await()
 	if err != nil {
 		return parser.Args{}, err
@@ -55,7 +61,7 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args []any) (par
 		return parser.Args{}, err
 	}
 	s.observe(event, args)
-	if err := s.send(m, false); err != nil {
+	if err := s.send(m, Delivery{}); err != nil {
 		return parser.Args{}, err
 	}
 	select {
@@ -74,6 +80,9 @@ func (s *Socket) await() (uint64, <-chan parser.Args, error) {
 	defer s.mu.Unlock()
 	if s.state != connected {
 		return 0, nil, ErrNotConnected
+	}
+	if len(s.acks.waiting) >= s.namespace.server.opts.MaxAcks {
+		return 0, nil, ErrTooManyAcks
 	}
 	if s.acks.waiting == nil {
 		s.acks.waiting = make(map[uint64]chan parser.Args)
@@ -118,5 +127,5 @@ func (e *Event) Ack(args []any) error {
 	}
 	var b engineio.Batch
 	defer b.Flush()
-	return s.queue(m, false, nil, &b)
+	return s.queue(m, Delivery{}, nil, &b)
 }

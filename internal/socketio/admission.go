@@ -3,6 +3,22 @@ package socketio
 import (
 	"net/http"
 	"time"
+
+	"github.com/mojosocket/mojo/internal/engineio"
+)
+
+// The refusals of handshakes.
+var (
+	errNoSession   = &engineio.Refusal{Status: http.StatusForbidden, Cause: CauseNoSession, Text: "Forbidden"}
+	errRevoked     = &engineio.Refusal{Status: http.StatusForbidden, Cause: CauseRevoked, Text: "Forbidden"}
+	errUnconnected = &engineio.Refusal{Status: http.StatusServiceUnavailable, Cause: CauseUnconnected, Text: "Too many connections"}
+)
+
+// The causes that handshakes are refused for here.
+const (
+	CauseNoSession   engineio.Cause = "no session"
+	CauseRevoked     engineio.Cause = "session revoked"
+	CauseUnconnected engineio.Cause = "too many unfinished handshakes"
 )
 
 // welcome is how a connection is taken in.

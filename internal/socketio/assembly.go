@@ -64,7 +64,7 @@ func (c *client) addAttachment(data []byte) (*assembly, error) {
 		}
 		return nil, errUnexpected
 	}
-	if a.size += len(data); a.size > c.server.opts.Engine.MaxPayload {
+	if a.size += len(data); a.size > c.server.opts.MaxAttachmentBytes {
 		return nil, errUnexpected
 	}
 	if a.socket == nil {

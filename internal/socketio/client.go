@@ -22,6 +22,7 @@ type client struct {
 	lastAck   atomic.Uint64
 	again     *time.Timer // for one who came before its browser had the new cookies
 	refusal   *Refusal    // the answer to every CONNECT, if it is not welcome
+	rate      rate        // belongs to the reader
 
 	// guarded by registry.mu
 	shown   []*Socket // the visible ones
@@ -32,6 +33,7 @@ type client struct {
 	parts    *assembly   // a packet whose attachments are still to come
 	timer    *time.Timer // until the first CONNECT
 	gone     bool
+	counted  bool     // among those that have not connected yet
 	expected Identity // of requests
 	former   []former // of requests that are late; oldest first
 }
@@ -48,9 +50,13 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 	if s.Closed() {
 		return nil, engineio.ErrClosed
 	}
-	c := &client{server: s, session: session}
+	if !s.figures.enter(s.opts.MaxUnconnected) {
+		return nil, errUnconnected
+	}
+	c := &client{server: s, session: session, counted: true}
 	welcome, err := s.admit(c, r)
 	if err != nil {
+		s.figures.unconnected.Add(-1)
 		return nil, err
 	}
 	c.handshake = s.opts.Keep(r)
@@ -64,6 +70,14 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 	return c, nil
 }
 
+// arrived notes the first CONNECT, or the end. It needs mu.
+func (c *client) arrived() {
+	if c.counted {
+		c.counted = false
+		c.server.figures.unconnected.Add(-1)
+	}
+}
+
 // Closed is part of engineio.Handler.
 func (c *client) Closed(reason Reason) {
 	defer c.server.activity.end()
@@ -73,6 +87,7 @@ func (c *client) Closed(reason Reason) {
 	}
 	c.mu.Lock()
 	c.gone = true
+	c.arrived()
 	slots := c.slots
 	c.slots = nil
 	c.parts.drop()
@@ -87,13 +102,16 @@ func (c *client) Closed(reason Reason) {
 }
 
 var (
-	errUnexpected = errors.New("unexpected packet")
-	errNoSession  = errors.New("no session")
-	errRevoked    = errors.New("session revoked")
+	errUnexpected  = errors.New("unexpected packet")
+	errAttachments = errors.New("too many attachments")
 )
 
 // Message is part of engineio.Handler.
 func (c *client) Message(data []byte, binary bool) error {
+	if !c.rate.allows(c.server.opts.MaxRate) {
+		c.session.Close(TooFast)
+		return nil
+	}
 	if binary {
 		return c.attachment(data)
 	}
@@ -122,6 +140,9 @@ func (c *client) Message(data []byte, binary bool) error {
 	if !known {
 		return errUnexpected
 	}
+	if p.Attachments > c.server.opts.MaxAttachments {
+		return errAttachments
+	}
 	if p.Attachments > 0 {
 		c.assemble(socket, p)
 		return nil
@@ -134,6 +155,7 @@ func (c *client) Message(data []byte, binary bool) error {
 
 // refuse answers a CONNECT that begins nothing.
 func (c *client) refuse(namespace []byte, r *Refusal) {
+	c.server.figures.refused.Add(1)
 	_ = c.session.Send(c.server.refusal(string(namespace), r)) // whoever asked may be gone
 }
 
@@ -176,6 +198,7 @@ func (c *client) connect(n *Namespace, auth []byte) {
 		return
 	}
 	c.timer.Stop()
+	c.arrived()
 	i := slices.IndexFunc(c.slots, func(sl slot) bool { return sl.namespace == n })
 	if i < 0 {
 		c.slots = append(c.slots, slot{n, s})

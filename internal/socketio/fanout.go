@@ -15,7 +15,7 @@ type Target struct {
 	Having   Kind  // Session or User: only sockets that have one; Room, the zero Kind: all
 	Except   []Key // none of these
 	Without  []*Socket
-	Volatile bool
+	Delivery Delivery
 }
 
 // Sockets returns the sockets that the target means now. The list must not be
@@ -113,7 +113,7 @@ func (t *Target) Emit(event string, args []any) error {
 	defer b.Flush()
 	for _, s := range sockets {
 		// A socket that ends meanwhile is no error.
-		_ = s.queue(messages.of(s.namespace), t.Volatile, t, &b)
+		_ = s.queue(messages.of(s.namespace), t.Delivery, t, &b)
 	}
 	return nil
 }

@@ -354,7 +354,7 @@ func (s *Socket) doIdentity(from, to *standing) {
 		return
 	}
 	var refusal *Refusal
-	s.guard("OnIdentity", func() { refusal = s.namespace.watchers.Identity.Changed(s, from.Identified, to.Identified) })
+	s.guard(callbacks[taskIdentity], func() { refusal = s.namespace.watchers.Identity.Changed(s, from.Identified, to.Identified) })
 	if refusal != nil {
 		s.revoke(Revocation{Code: CodeRefused, Reason: IdentityRefused, Message: refusal.Message, Data: refusal.Data})
 	}

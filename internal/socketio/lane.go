@@ -12,6 +12,10 @@ type lane struct {
 	tasks   []task
 	head    int // of what waits in tasks
 	running bool
+	doing   taskKind // while running
+	event   string   // of taskEvent
+
+	next, prev *Socket // among those that run; guarded by activity.mu
 }
 
 // keptTasks is for how many tasks an idle lane keeps room, so that a lone event
@@ -67,7 +71,7 @@ func (s *Socket) pushLocked(t task) {
 		return
 	}
 	l.running = true
-	s.namespace.server.activity.begin()
+	s.namespace.server.activity.beginLane(s)
 	go s.run()
 }
 
@@ -76,9 +80,7 @@ func (s *Socket) run() {
 	defer func() {
 		if !idle { // a handler called runtime.Goexit; what waits has its turn all the same
 			go s.run()
-			return
 		}
-		s.namespace.server.activity.end()
 	}()
 	for {
 		t, ok := s.next()
@@ -96,16 +98,37 @@ func (s *Socket) next() (task, bool) {
 	defer s.mu.Unlock()
 	l := &s.lane
 	if l.head == len(l.tasks) {
-		l.tasks, l.head, l.running = l.tasks[:0], 0, false
+		l.tasks, l.head, l.running, l.event = l.tasks[:0], 0, false, ""
 		if cap(l.tasks) > keptTasks || s.state == ended {
 			l.tasks = nil
 		}
+		s.namespace.server.activity.endLane(s)
 		return task{}, false
 	}
 	t := l.tasks[l.head]
 	l.tasks[l.head] = task{}
 	l.head++
+	l.doing = t.kind
+	if t.event != nil {
+		l.event = t.event.Name
+	}
 	return t, true
+}
+
+// callbacks are the names of what tasks run.
+var callbacks = [...]string{
+	taskConnect: "OnConnect", taskEvent: "OnMessage", taskIdentity: "OnIdentity", taskDisconnect: "OnDisconnect",
+}
+
+// runs tells what the lane is busy with.
+func (s *Socket) runs() (Running, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := Running{Namespace: s.namespace.name, SocketID: s.id, Callback: callbacks[s.lane.doing]}
+	if s.lane.doing == taskEvent {
+		r.Event = s.lane.event
+	}
+	return r, s.lane.running
 }
 
 func (s *Socket) do(t *task) {
@@ -128,7 +151,7 @@ func (s *Socket) doConnect(auth []byte) {
 	s.version = s.client.standing.Load().version
 	s.mu.Unlock()
 	var refusal *Refusal
-	if !s.guard("OnConnect", func() { refusal = app.Connect(s, auth) }) {
+	if !s.guard(callbacks[taskConnect], func() { refusal = app.Connect(s, auth) }) {
 		return
 	}
 	if refusal != nil {
@@ -153,15 +176,16 @@ func (s *Socket) doEvent(e *Event) {
 	deaf := s.deaf
 	s.mu.Unlock()
 	if !deaf {
-		s.guard("OnMessage", func() { s.namespace.app.Event(e) })
+		s.guard(callbacks[taskEvent], func() { s.namespace.app.Event(e) })
 	}
 }
 
 func (s *Socket) doDisconnect() {
 	s.mu.Lock()
 	reason := s.reason
+	s.lane.doing = taskDisconnect // it may follow OnConnect at once
 	s.mu.Unlock()
-	s.guard("OnDisconnect", func() { s.namespace.app.Disconnect(s, reason) })
+	s.guard(callbacks[taskDisconnect], func() { s.namespace.app.Disconnect(s, reason) })
 }
 
 // guard runs user code. A panic costs the connection it happened on, by its
@@ -175,6 +199,7 @@ func (s *Socket) guard(callback string, run func()) (ok bool) {
 		s.mu.Lock()
 		s.deaf = true
 		s.mu.Unlock()
+		s.namespace.server.figures.panics.Add(1)
 		if p := recover(); p != nil { // nil: runtime.Goexit, for instance a failed test's
 			s.namespace.server.log.Error("mojo: a handler panicked",
 				"callback", callback, "namespace", s.namespace.name, "panic", p, "stack", string(debug.Stack()))

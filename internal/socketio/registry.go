@@ -163,13 +163,23 @@ func (r *registry) exit(k Key, s *Socket) {
 }
 
 // Join puts the socket into rooms; those it is in already stay. It returns
-// ErrNotConnected after the end.
+// ErrNotConnected after the end, and ErrRoomName or ErrTooManyRooms if it would
+// leave the bounds; then it has joined none.
 func (s *Socket) Join(rooms ...string) error {
+	opts := &s.namespace.server.opts
+	for _, room := range rooms {
+		if len(room) > opts.MaxRoomName {
+			return ErrRoomName
+		}
+	}
 	r := &s.namespace.server.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s.gone {
 		return ErrNotConnected
+	}
+	if len(s.rooms)+len(rooms) > opts.MaxRooms && s.roomsWith(rooms) > opts.MaxRooms {
+		return ErrTooManyRooms
 	}
 	if s.rooms == nil {
 		s.rooms = make(map[string]struct{}, len(rooms))
@@ -181,6 +191,16 @@ func (s *Socket) Join(rooms ...string) error {
 		}
 	}
 	return nil
+}
+
+// roomsWith is how many rooms the socket would be in. It needs registry.mu.
+func (s *Socket) roomsWith(rooms []string) int {
+	all := make(map[string]struct{}, len(s.rooms)+len(rooms))
+	maps.Copy(all, s.rooms)
+	for _, room := range rooms {
+		all[room] = struct{}{}
+	}
+	return len(all)
 }
 
 // Leave takes the socket out of rooms.

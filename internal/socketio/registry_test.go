@@ -64,7 +64,7 @@ func TestRegistryIsEmptyInTheEnd(t *testing.T) {
 
 // TestRegistryAgreesWithAModel: sockets that are shown, join, leave and are hidden, and every question about them.
 func TestRegistryAgreesWithAModel(t *testing.T) {
-	server := &Server{}
+	server := &Server{opts: serverOptions()}
 	server.registry.init(server)
 	namespaces := []*Namespace{{server: server, name: "/a"}, {server: server, name: "/b"}}
 	random := rand.New(rand.NewPCG(1, 2))

@@ -228,12 +228,12 @@ func (s *Socket) dismiss(w *words, disconnect bool, b *engineio.Batch) {
 		s.deaf = true
 		session := s.client.session
 		if was == pending {
-			_ = session.Queue(f.refusal, false, b)
+			_ = session.Queue(f.refusal, Delivery{}, b)
 			return
 		}
-		_ = session.Queue(f.event, false, b)
+		_ = session.Queue(f.event, Delivery{}, b)
 		if disconnect {
-			_ = session.Queue(f.disconnect, false, b)
+			_ = session.Queue(f.disconnect, Delivery{}, b)
 		}
 	})
 }

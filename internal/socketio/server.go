@@ -25,6 +25,9 @@ var (
 	ErrServerClosed = errors.New("server closed")
 	ErrAlreadyAcked = errors.New("already acknowledged")
 	ErrTooLarge     = errors.New("message too large")
+	ErrTooManyAcks  = errors.New("too many answers are outstanding")
+	ErrTooManyRooms = errors.New("too many rooms")
+	ErrRoomName     = errors.New("the name of a room is too long")
 )
 
 // Reason says why a socket ended. Those that begin in the engine are its own.
@@ -37,6 +40,7 @@ const (
 	HandlerPanic     Reason = "handler panic"
 	// IdentityChanged ends a connection so that it comes back under its new identity.
 	IdentityChanged Reason = "identity changed"
+	TooFast         Reason = "rate limit"
 )
 
 // Options configures a Server. What they hold is trusted, as in engineio.Options.
@@ -47,6 +51,15 @@ type Options struct {
 	RequireSession bool // refuse who has no session
 	MaxPerSession  int  // connections; 0: no limit
 	MaxPerUser     int
+	MaxUnconnected int // connections without a first CONNECT; 0: no limit
+
+	MaxRooms           int // of a socket
+	MaxRoomName        int // bytes
+	MaxAcks            int // that a socket waits for
+	AckTimeout         time.Duration
+	MaxAttachments     int // of a message from a client
+	MaxAttachmentBytes int // together
+	MaxRate            int // packets per second from a client; 0: no limit
 
 	// Identify tells who makes a request.
 	// An error refuses the request. It is called for handshakes and for all later
@@ -68,6 +81,7 @@ type Server struct {
 	log      *slog.Logger
 	registry registry
 	activity activity
+	figures  figures
 	validity *revalidator // nil without Options.Revalidation
 
 	// changes is held while an identity changes, so that the changes of a connection
@@ -190,6 +204,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	return s.activity.wait(ctx)
 }
+
+// Live is the number of connections that have not gone.
+func (s *Server) Live() int { return s.engine.Live() }
 
 // Close cuts every connection without waiting for clients or handlers.
 func (s *Server) Close() {

@@ -81,7 +81,13 @@ func serverOptions() Options {
 			Transports:     []engineio.Transport{engineio.Polling, engineio.WebSocket},
 			Logger:         slog.New(slog.NewTextHandler(io.Discard, nil)),
 		},
-		ConnectTimeout: 45 * time.Second,
+		ConnectTimeout:     45 * time.Second,
+		MaxRooms:           1000,
+		MaxRoomName:        256,
+		MaxAcks:            1000,
+		AckTimeout:         time.Minute,
+		MaxAttachments:     10,
+		MaxAttachmentBytes: 1_000_000,
 		Identify: func(r *http.Request) (Identified, error) {
 			return Identified{Identity: Identity{r.Header.Get("X-Session"), r.Header.Get("X-User")}}, nil
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"slices"
 	"sync"
 
 	"github.com/mojosocket/mojo/internal/engineio"
@@ -26,7 +27,7 @@ type Socket struct {
 	mu      sync.Mutex // guards what follows
 	state   socketState
 	reason  Reason
-	held    []*engineio.Message // sent while pending
+	held    []held // sent while pending
 	heldLen int
 	leave   bool // disconnect as soon as connected
 	deaf    bool // what the client sent is not handled: not accepted, disconnected by us, or panicked
@@ -35,6 +36,15 @@ type Socket struct {
 	acks    acks
 	cancel  context.CancelFunc
 	ctx     context.Context
+}
+
+// Delivery says what becomes of a message for a client that is behind.
+type Delivery = engineio.Delivery
+
+// held is a message for a socket that is not connected yet.
+type held struct {
+	message  *engineio.Message
+	delivery Delivery
 }
 
 type socketState uint8
@@ -91,7 +101,7 @@ func (s *Socket) Context() context.Context {
 
 // Emit queues an event. It returns ErrNotConnected after the end, and
 // ErrServerClosed after Shutdown.
-func (s *Socket) Emit(event string, args []any, volatile bool) error {
+func (s *Socket) Emit(event string, args []any, d Delivery) error {
 	server := s.namespace.server
 	if server.Closed() {
 		return ErrServerClosed
@@ -108,7 +118,7 @@ func (s *Socket) Emit(event string, args []any, volatile bool) error {
 		return err
 	}
 	s.observe(event, args)
-	return s.send(m, volatile)
+	return s.send(m, d)
 }
 
 func (s *Socket) observe(event string, args []any) {
@@ -117,9 +127,9 @@ func (s *Socket) observe(event string, args []any) {
 	}
 }
 
-func (s *Socket) send(m *engineio.Message, volatile bool) error {
+func (s *Socket) send(m *engineio.Message, d Delivery) error {
 	var b engineio.Batch
-	err := s.queue(m, volatile, nil, &b)
+	err := s.queue(m, d, nil, &b)
 	b.Flush()
 	return err
 }
@@ -131,29 +141,45 @@ func (s *Socket) send(m *engineio.Message, volatile bool) error {
 // For the same reason a message to a person is held against who that is by now: a
 // change of identity waits for mu before it is done. The target is nil if the
 // socket itself is meant.
-func (s *Socket) queue(m *engineio.Message, volatile bool, t *Target, b *engineio.Batch) error {
+func (s *Socket) queue(m *engineio.Message, d Delivery, t *Target, b *engineio.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t != nil && !t.addresses(s) {
 		return nil
 	}
+	d.Owner = s.namespace
 	switch s.state {
 	case connected:
-		if s.client.session.Queue(m, volatile, b) == nil {
+		if s.client.session.Queue(m, d, b) == nil {
 			return nil
 		}
 	case pending:
-		if volatile {
-			return nil
-		}
-		s.heldLen += m.Size()
-		if s.heldLen <= s.namespace.server.opts.Engine.MaxQueue {
-			s.held = append(s.held, m)
+		if d.Volatile || s.hold(m, d) {
 			return nil
 		}
 		b.Overflow(s.client.session)
 	}
 	return ErrNotConnected
+}
+
+// hold keeps a message until the socket is connected. It needs mu, and reports
+// false if too much is held already.
+func (s *Socket) hold(m *engineio.Message, d Delivery) bool {
+	if d.Latest {
+		s.held = slices.DeleteFunc(s.held, func(h held) bool {
+			replaced := h.delivery.Latest && h.delivery.Key == d.Key
+			if replaced {
+				s.heldLen -= h.message.Size()
+			}
+			return replaced
+		})
+	}
+	if s.heldLen+m.Size() > s.namespace.server.opts.Engine.MaxQueue {
+		return false
+	}
+	s.heldLen += m.Size()
+	s.held = append(s.held, held{m, d})
+	return true
 }
 
 // accept makes the socket connected, and visible before anything can arrive from
@@ -179,9 +205,9 @@ func (s *Socket) accept() bool {
 	}
 	s.state, s.deaf = connected, s.leave
 	session := s.client.session
-	_ = session.Queue(greeting, false, &b)
-	for _, m := range s.held {
-		_ = session.Queue(m, false, &b)
+	_ = session.Queue(greeting, Delivery{}, &b)
+	for _, h := range s.held {
+		_ = session.Queue(h.message, h.delivery, &b)
 	}
 	s.held, s.heldLen = nil, 0
 	return true
@@ -189,10 +215,11 @@ func (s *Socket) accept() bool {
 
 // refuse answers the CONNECT with an error and ends the socket.
 func (s *Socket) refuse(r *Refusal) {
+	s.namespace.server.figures.refused.Add(1)
 	answer := s.namespace.server.refusal(s.namespace.name, r)
 	var b engineio.Batch
 	defer b.Flush()
-	s.finish(ClientDisconnect, func(socketState) { _ = s.client.session.Queue(answer, false, &b) })
+	s.finish(ClientDisconnect, func(socketState) { _ = s.client.session.Queue(answer, Delivery{}, &b) })
 }
 
 // refusal makes a CONNECT_ERROR packet.
@@ -261,7 +288,7 @@ func (s *Socket) Disconnect() error {
 	var b engineio.Batch
 	defer b.Flush()
 	s.finish(ServerDisconnect, func(socketState) {
-		_ = s.client.session.Queue(packet(parser.Disconnect, s.namespace.name, parser.Payload{}), false, &b)
+		_ = s.client.session.Queue(packet(parser.Disconnect, s.namespace.name, parser.Payload{}), Delivery{}, &b)
 	})
 	return nil
 }

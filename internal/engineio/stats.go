@@ -1,0 +1,101 @@
+package engineio
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+)
+
+// Stats is what an engine holds now and has counted since it was made.
+type Stats struct {
+	Open       int // sessions
+	WebSockets int // connections, also those that are about to take over a session or to close
+
+	Opened  uint64
+	Closed  map[Reason]uint64
+	Refused map[Cause]uint64 // requests, handshakes among them
+
+	MessagesIn, BytesIn   uint64 // from clients; bytes of Engine.IO messages
+	MessagesOut, BytesOut uint64 // queued for clients; bytes as framed for a WebSocket
+	Dropped               uint64 // volatile messages that a client was behind for
+	Replaced              uint64 // messages that a later one of their key took the place of
+}
+
+// Cause is why a request was refused.
+type Cause string
+
+// The causes that an engine gives.
+const (
+	CauseOrigin    Cause = "origin"
+	CauseRequest   Cause = "bad request"
+	CauseRevision  Cause = "protocol revision"
+	CauseUnknown   Cause = "unknown session"
+	CauseForbidden Cause = "forbidden"
+	CauseFull      Cause = "too many connections"
+	CauseClosed    Cause = "server closed"
+)
+
+// counters is what Stats is made of.
+type counters struct {
+	messagesIn, bytesIn   atomic.Uint64
+	messagesOut, bytesOut atomic.Uint64
+	dropped, replaced     atomic.Uint64
+
+	mu      sync.Mutex // guards what follows
+	opened  uint64
+	closed  map[Reason]uint64
+	refused map[Cause]uint64
+}
+
+// maxReasons bounds what is told apart: reasons may come from an application.
+const maxReasons = 100
+
+// other is the reason of what is not told apart.
+const other Reason = "other"
+
+func (c *counters) open() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.opened++
+}
+
+func (c *counters) close(r Reason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed == nil {
+		c.closed = make(map[Reason]uint64)
+	}
+	if _, known := c.closed[r]; !known && len(c.closed) >= maxReasons {
+		r = other
+	}
+	c.closed[r]++
+}
+
+func (c *counters) refuse(why Cause) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.refused == nil {
+		c.refused = make(map[Cause]uint64)
+	}
+	c.refused[why]++
+}
+
+// Stats returns the figures of this moment.
+func (e *Engine) Stats() Stats {
+	c := &e.counters
+	s := Stats{
+		MessagesIn:  c.messagesIn.Load(),
+		BytesIn:     c.bytesIn.Load(),
+		MessagesOut: c.messagesOut.Load(),
+		BytesOut:    c.bytesOut.Load(),
+		Dropped:     c.dropped.Load(),
+		Replaced:    c.replaced.Load(),
+	}
+	c.mu.Lock()
+	s.Opened, s.Closed, s.Refused = c.opened, maps.Clone(c.closed), maps.Clone(c.refused)
+	c.mu.Unlock()
+	e.mu.RLock()
+	s.Open, s.WebSockets = len(e.sessions), len(e.links)
+	e.mu.RUnlock()
+	return s
+}

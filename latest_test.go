@@ -1,0 +1,91 @@
+package mojo
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// TestEmitLatest: a client that is behind gets the newest event of each key, and everything else, in the order in which
+// these were sent. Over polling a client is behind between two polls.
+func TestEmitLatest(t *testing.T) {
+	srv, ch := chatServer(t, newApp())
+	other := register(t, srv, "Other", newApp())
+	site := siotest.Serve(t, siotest.Memory, srv)
+	client := siotest.Dial(t, site, siotest.Options{ManualPoll: true, Header: as(inSession("s"))})
+	client.SendConnect(chatNamespace, nil)
+	client.Engine.Poll()
+	socket, _ := client.AwaitConnect(chatNamespace)
+	client.SendConnect("/OtherSocket", nil)
+	client.Engine.Poll()
+	neighbour, _ := client.AwaitConnect("/OtherSocket")
+	conn := collect(ch.Conns())[0]
+
+	require.NoError(t, conn.EmitLatest("a", "price", "a1"))
+	require.NoError(t, conn.Emit("between", 1))
+	require.NoError(t, conn.EmitLatest("b", "price", "b1"))
+	require.NoError(t, ch.Latest("a").Emit("price", "a2"))
+	require.NoError(t, conn.EmitLatest("", "price", "none"))
+	require.NoError(t, srv.CurrentSessions().Get("s").EmitLatest("b", "price", "b2"))
+	require.NoError(t, other.Latest("b").Emit("price", "of another app")) // which shares no keys with this one
+	require.NoError(t, conn.EmitLatest("a", "price", "a3"))
+	client.Engine.Poll()
+
+	socket.Expect("between", 1)
+	socket.Expect("price", "none")
+	socket.Expect("price", "b2")
+	socket.Expect("price", "a3")
+	neighbour.Expect("price", "of another app")
+	require.Zero(t, socket.Waiting()+neighbour.Waiting())
+	require.EqualValues(t, 4, srv.Stats().Replaced)
+	require.NoError(t, Session{}.EmitLatest("a", "price"))
+}
+
+// TestEmitLatestInOnConnect: what is held until the client is connected is replaced, too.
+func TestEmitLatestInOnConnect(t *testing.T) {
+	h := newApp()
+	h.connect = func(c *Conn) error {
+		for i := range 3 {
+			require.NoError(t, c.EmitLatest("a", "price", i))
+			require.NoError(t, c.Emit("between", i))
+		}
+		return nil
+	}
+	_, socket := chatOn(t, siotest.Memory, "websocket", h)
+
+	socket.Expect("between", 0)
+	socket.Expect("between", 1)
+	socket.Expect("price", 2)
+	socket.Expect("between", 2)
+	socket.ExpectNothing()
+}
+
+// TestEmitLatestOfAStuckClient keeps it connected, however often a value changes.
+func TestEmitLatestOfAStuckClient(t *testing.T) {
+	h := newApp()
+	srv := newTestServer(t, Options{MaxQueue: 16 << 10})
+	register(t, srv, "Chat", h)
+	site := siotest.Serve(t, siotest.TCP, srv)
+	client := siotest.Dial(t, site, siotest.Options{Transport: "websocket", ReadBuffer: 1})
+	socket := client.Connect(chatNamespace, nil)
+	conn := await(t, h.accepted)
+	client.Engine.Pause()
+	const last = 20_000
+	payload := string(make([]byte, 1000))
+
+	for i := range last + 1 {
+		require.NoError(t, conn.EmitLatest("a", "price", i, payload))
+	}
+	client.Engine.Resume()
+
+	for i := -1; i != last; {
+		var next int
+		require.NoError(t, socket.Next().Decode(0, &next))
+		require.Greater(t, next, i)
+		i = next
+	}
+	socket.ExpectNothing()
+	require.NotZero(t, srv.Stats().Replaced)
+}

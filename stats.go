@@ -1,0 +1,120 @@
+package mojo
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync/atomic"
+)
+
+// Stats is what a Server holds at a moment, and what it has counted since it was
+// made. Counts only grow.
+type Stats struct {
+	Connections int // Engine.IO connections: tabs, roughly
+	WebSockets  int // WebSockets, also those that are about to take over from polling or to close
+	Unconnected int // connections that are on no app yet
+	Sessions    int // browser sessions that are connected to any app
+	Users       int // users who are connected to any app
+	Apps        []AppStats
+
+	MessagesIn  uint64 // messages from clients, of all kinds but heartbeats
+	BytesIn     uint64 // their bytes
+	MessagesOut uint64 // messages queued for clients
+	BytesOut    uint64 // their bytes, as framed for a WebSocket
+	Dropped     uint64 // volatile messages for clients that were behind
+	Replaced    uint64 // messages that a later EmitLatest made superfluous
+
+	Opened  uint64            // connections
+	Closed  map[Reason]uint64 // connections, by why they ended; evictions are among them
+	Refused map[string]uint64 // requests, by cause: "origin", "session revoked", "too many connections", ...
+
+	RefusedConnects uint64            // to apps, by OnConnect or a limit
+	CookieFaults    map[string]uint64 // cookies that did not count, by cause: "forged", "expired", ...
+	HandlerPanics   uint64            // panics of callbacks
+	HandlerErrors   uint64            // errors of callbacks that the client did not see
+}
+
+// AppStats is the part of Stats for one mounted namespace.
+type AppStats struct {
+	App       string // "" for Server.Handle
+	Namespace string
+	Conns     int
+	Sessions  int
+	Users     int
+}
+
+// Stats returns the figures of this moment. They are read one after another, so
+// they may differ by what happens meanwhile. It takes microseconds, and a few more
+// for each app.
+func (s *Server) Stats() Stats {
+	inner := s.sio.Stats()
+	e := inner.Engine
+	stats := Stats{
+		Connections: e.Open, WebSockets: e.WebSockets, Unconnected: inner.Unconnected,
+		Sessions: s.CurrentSessions().Len(), Users: s.LoggedInSessions().Len(),
+		MessagesIn: e.MessagesIn, BytesIn: e.BytesIn, MessagesOut: e.MessagesOut, BytesOut: e.BytesOut,
+		Dropped: e.Dropped, Replaced: e.Replaced,
+		Opened: e.Opened, Closed: make(map[Reason]uint64), Refused: make(map[string]uint64),
+		RefusedConnects: inner.Refused, CookieFaults: s.faults.byName(),
+		HandlerPanics: inner.Panics, HandlerErrors: s.complaints.Load(),
+	}
+	for reason, n := range e.Closed {
+		stats.Closed[Reason(reason)] = n
+	}
+	for cause, n := range e.Refused {
+		stats.Refused[string(cause)] = n
+	}
+	for _, ch := range s.mounted() {
+		stats.Apps = append(stats.Apps, AppStats{
+			App: ch.app, Namespace: ch.name, Conns: ch.Len(),
+			Sessions: ch.CurrentSessions().Len(), Users: ch.LoggedInSessions().Len(),
+		})
+	}
+	return stats
+}
+
+// Health is a handler for load balancers: it answers 200 while the Server takes
+// connections, and 503 after Shutdown or Close, and with Options.MaxConns
+// connections. The body is JSON: {"status": "ok", "connections": 17}, where status
+// is "ok", "full" or "closed".
+func (s *Server) Health() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		health := struct {
+			Status      string `json:"status"`
+			Connections int    `json:"connections"`
+		}{"ok", s.sio.Stats().Engine.Open}
+		status := http.StatusServiceUnavailable
+		switch {
+		case s.sio.Closed():
+			health.Status = "closed"
+		case s.opts.MaxConns > 0 && health.Connections >= s.opts.MaxConns:
+			health.Status = "full"
+		default:
+			status = http.StatusOK
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(health) // whoever asked may be gone
+	})
+}
+
+// faultCounts counts cookies that did not count, by cause.
+type faultCounts [len(cookieFaultNames)]atomic.Uint64
+
+func (f *faultCounts) count(faults cookieFaults) {
+	for i := range f {
+		if faults&(1<<i) != 0 {
+			f[i].Add(1)
+		}
+	}
+}
+
+func (f *faultCounts) byName() map[string]uint64 {
+	counts := make(map[string]uint64)
+	for i, name := range cookieFaultNames {
+		if n := f[i].Load(); n > 0 {
+			counts[name] = n
+		}
+	}
+	return counts
+}
