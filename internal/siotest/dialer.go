@@ -15,7 +15,8 @@ import (
 // all at once. An Engine has one of its own.
 type dialer struct {
 	site       *Site
-	readBuffer int // bytes that the server can send ahead; 0: as the network has it
+	readBuffer int                                         // bytes that the server can send ahead; 0: as the network has it
+	connect    func(ctx context.Context) (net.Conn, error) // nil: to the site
 
 	mu     sync.Mutex // guards the fields below
 	conns  map[*heldConn]struct{}
@@ -38,7 +39,11 @@ func (d *dialer) dial(ctx context.Context) (net.Conn, error) {
 }
 
 func (d *dialer) dialRaw(ctx context.Context) (net.Conn, error) {
-	c, err := d.site.connect(ctx, d.readBuffer)
+	connect := d.connect
+	if connect == nil {
+		connect = func(ctx context.Context) (net.Conn, error) { return d.site.connect(ctx, d.readBuffer) }
+	}
+	c, err := connect(ctx)
 	if err != nil {
 		return nil, err
 	}

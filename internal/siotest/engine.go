@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -20,6 +21,10 @@ type Options struct {
 	Header    http.Header // sent with each request (cookies, origin; Host too)
 	Query     url.Values  // added to each URL; replaces EIO, transport and sid if it has them; b64=1 sends binary as text
 	HTTP2     bool        // polls go over HTTP/2; network TLS only
+
+	// Dial opens the connections in place of the site's own address: through a proxy, or from another address of
+	// this machine. With TLS it is agreed on them. ReadBuffer is its business then.
+	Dial func(ctx context.Context) (net.Conn, error)
 
 	NoPong     bool     // do not answer pings
 	ManualPoll bool     // do not poll on its own: see Engine.Poll
@@ -107,7 +112,7 @@ func tryOpen(ctx context.Context, t testing.TB, s *Site, o Options) (*Engine, er
 	}
 	e := &Engine{
 		t: t, site: s, opts: o,
-		dialer:   dialer{site: s, readBuffer: o.ReadBuffer},
+		dialer:   dialer{site: s, readBuffer: o.ReadBuffer, connect: o.Dial},
 		writing:  make(chan struct{}, 1),
 		stopPoll: make(chan struct{}),
 		polled:   make(chan struct{}),

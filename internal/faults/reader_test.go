@@ -1,0 +1,129 @@
+package faults
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/internal/siotest/crowd"
+)
+
+// TestStoppedReader is gone at the queue bound, or else when a write makes no progress, with a reason of its own,
+// and the others miss nothing.
+func TestStoppedReader(t *testing.T) {
+	for name, test := range map[string]struct {
+		opts   mojo.Options
+		stuff  func(c *mojo.Conn, ch *mojo.Channel, turn int) // what the client is sent that stopped reading
+		reason mojo.Reason
+	}{
+		"queue bound": {
+			opts: mojo.Options{MaxQueue: 64 << 10, PingTimeout: time.Minute},
+			stuff: func(_ *mojo.Conn, ch *mojo.Channel, _ int) {
+				_ = ch.To("stuffed").Emit("x", strings.Repeat("x", 32<<10))
+			},
+			reason: mojo.ReasonQueueOverflow,
+		},
+		"write deadline": {
+			opts: mojo.Options{MaxQueue: 64 << 20, PingInterval: time.Minute, PingTimeout: 300 * time.Millisecond},
+			stuff: func(c *mojo.Conn, _ *mojo.Channel, turn int) {
+				if turn == 0 {
+					_ = c.Emit("x", strings.Repeat("x", 8<<20))
+				}
+			},
+			reason: mojo.ReasonWriteTimeout,
+		},
+	} {
+		for _, transport := range transports {
+			t.Run(name+"/"+transport, func(t *testing.T) {
+				h := newApp()
+				srv, ch := newServer(t, test.opts, h)
+				site := siotest.ServeServer(t, siotest.TCP, small(srv))
+				stopped, _ := dial(t, site, siotest.Options{Transport: transport, ReadBuffer: 1})
+				conn := await(t, h.accepted)
+				require.NoError(t, conn.Join("stuffed"))
+				var others []*siotest.Socket
+				for i := range 10 {
+					_, socket := dial(t, site, siotest.Options{Transport: transports[i%3]})
+					others = append(others, socket)
+				}
+				stopped.Engine.Pause()
+
+				turn := 0
+				for ; len(h.ended) == 0; turn++ {
+					test.stuff(conn, ch, turn)
+					require.NoError(t, ch.Emit("tick", turn))
+					for _, socket := range others {
+						socket.Expect("tick", turn)
+					}
+				}
+
+				require.Equal(t, ending{conn, test.reason}, await(t, h.ended))
+				require.EqualValues(t, map[mojo.Reason]uint64{test.reason: 1}, srv.Stats().Closed)
+				waitUntil(t, "the others are left", func() bool { return srv.Stats().Connections == len(others) && ch.Len() == len(others) })
+				for _, socket := range others {
+					socket.ExpectNothing()
+				}
+				stopped.Engine.Resume()
+				stopped.Engine.AwaitClosed()
+			})
+		}
+	}
+}
+
+// TestStoppedReaders, thousands of them, cost no more memory than the bound of each and are all closed by a
+// broadcast that goes on. Nobody else notices.
+func TestStoppedReaders(t *testing.T) {
+	const maxQueue = 256 << 10
+	n := times(5000)
+	h := newApp()
+	srv, ch := newServer(t, mojo.Options{MaxQueue: maxQueue, PingInterval: time.Hour, PingTimeout: time.Hour}, h)
+	site := siotest.ServeServer(t, siotest.TCP, small(srv))
+	_, witness := dial(t, site, siotest.Options{Transport: "websocket"})
+	for i := range n {
+		c, err := crowd.Connect(t.Context(), site.Host(), crowd.Options{Number: i, ReadBuffer: 32 << 10})
+		require.NoError(t, err)
+		defer c.Reset()
+	}
+	waitUntil(t, "all are there", func() bool { return ch.Len() == n+1 })
+	before := liveHeap()
+	most := before
+
+	for turn := 0; len(h.ended) < n; turn++ {
+		require.Less(t, turn, 1000, "they are not closed")
+		require.NoError(t, ch.Emit("big", fmt.Sprint(turn, strings.Repeat("x", 16<<10))))
+		require.Equal(t, "big", witness.Next().Name)
+		most = max(most, liveHeap())
+	}
+
+	t.Logf("%d clients: %d bytes each at most, of %d", n, (most-before)/int64(n), maxQueue)
+	require.Less(t, most-before, int64(n)*maxQueue)
+	waitUntil(t, "they are gone", func() bool { return srv.Stats().Connections == 1 })
+	require.EqualValues(t, map[mojo.Reason]uint64{mojo.ReasonQueueOverflow: uint64(n)}, srv.Stats().Closed)
+	require.Equal(t, 1, ch.Len())
+	witness.ExpectNothing()
+}
+
+// TestStoppedReaderOverHTTP2 polls on a stream of a connection that others of its page share.
+func TestStoppedReaderOverHTTP2(t *testing.T) {
+	h := newApp()
+	srv, ch := newServer(t, mojo.Options{MaxQueue: 64 << 10}, h)
+	site := siotest.ServeServer(t, siotest.TLS, &http.Server{Handler: srv})
+	stopped, _ := dial(t, site, siotest.Options{HTTP2: true, ReadBuffer: 1})
+	conn := await(t, h.accepted)
+	_, other := dial(t, site, siotest.Options{HTTP2: true})
+	stopped.Engine.Pause()
+	for turn := 0; len(h.ended) == 0; turn++ {
+		_ = conn.Emit("x", strings.Repeat("x", 32<<10))
+		require.NoError(t, ch.Emit("tick", turn))
+		other.Expect("tick", turn)
+	}
+	require.Equal(t, ending{conn, mojo.ReasonQueueOverflow}, await(t, h.ended))
+	stopped.Engine.Resume()
+	stopped.Engine.AwaitClosed()
+}

@@ -1,0 +1,201 @@
+package crowd
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// Limit is how long a client waits for the server.
+const Limit = 30 * time.Second
+
+// Options says how a client connects. The zero value is good.
+type Options struct {
+	Number     int         // of the client, from which follows the address that it comes from
+	Cookie     string      // the header of this name
+	Namespace  string      // default "/ChatSocket"
+	ReadBuffer int         // of the socket, in bytes; 0: as the system has it
+	Header     http.Header // further ones
+}
+
+func (o *Options) namespace() string {
+	if o.Namespace == "" {
+		return "/ChatSocket"
+	}
+	return o.Namespace
+}
+
+// Client is a WebSocket to a Socket.IO server. One goroutine at a time may send, and one read.
+type Client struct {
+	conn      net.Conn
+	in        *bufio.Reader
+	namespace string
+}
+
+// Connect opens a WebSocket to the server at address, host:port, with the CONNECT in the same segment as the
+// handshake, and returns when the namespace is connected. What was sent before the answer to that is an
+// error.
+func Connect(ctx context.Context, address string, o Options) (*Client, error) {
+	c, err := Open(ctx, address, o, "40"+o.namespace()+",")
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Await(ctx, "40"+o.namespace()+`,{"sid":`); err != nil {
+		c.Reset()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Open opens a WebSocket, with packets in the same segment as the handshake, and returns when the server's
+// open packet has come.
+func Open(ctx context.Context, address string, o Options, early ...string) (*Client, error) {
+	from := netip.AddrFrom4([4]byte{127, 0, 1, byte(1 + o.Number%16)})
+	d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}
+	conn, err := d.DialContext(ctx, "tcp4", address)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{conn: conn, in: bufio.NewReaderSize(conn, 512), namespace: o.namespace()}
+	if o.ReadBuffer > 0 {
+		_ = conn.(*net.TCPConn).SetReadBuffer(o.ReadBuffer)
+	}
+	if err := c.shakeHands(ctx, address, o, early); err != nil {
+		c.Reset()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Client) shakeHands(ctx context.Context, address string, o Options, early []string) error {
+	var out strings.Builder
+	fmt.Fprintf(&out, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n", address)
+	if o.Cookie != "" {
+		fmt.Fprintf(&out, "Cookie: %s\r\n", o.Cookie)
+	}
+	_ = o.Header.Write(&out)
+	out.WriteString("\r\n")
+	for _, packet := range early {
+		out.Write(Frame(packet))
+	}
+	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
+	defer stop()
+	_ = c.conn.SetDeadline(time.Now().Add(Limit))
+	if _, err := io.WriteString(c.conn, out.String()); err != nil {
+		return err
+	}
+	answer, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusSwitchingProtocols {
+		return fmt.Errorf("crowd: status %d", answer.StatusCode)
+	}
+	if err := c.Await(ctx, "0{"); err != nil {
+		return err
+	}
+	return c.conn.SetDeadline(time.Time{})
+}
+
+// Frame is a text message as a frame, masked with zeros.
+func Frame(text string) []byte {
+	b := []byte{0x81}
+	switch n := len(text); {
+	case n < 126:
+		b = append(b, 0x80|byte(n))
+	case n < 1<<16:
+		b = binary.BigEndian.AppendUint16(append(b, 0x80|126), uint16(n))
+	default:
+		b = binary.BigEndian.AppendUint64(append(b, 0x80|127), uint64(n))
+	}
+	return append(append(b, 0, 0, 0, 0), text...)
+}
+
+// Event is the packet of an event on the client's namespace. The arguments are JSON, with a comma in front
+// of each.
+func (c *Client) Event(name, args string) string {
+	return fmt.Sprintf("42%s,[%q%s]", c.namespace, name, args)
+}
+
+// Send writes a packet.
+func (c *Client) Send(packet string) error {
+	_, err := c.conn.Write(Frame(packet))
+	return err
+}
+
+// Conn is the connection, to write frames to, and otherwise to be careful with.
+func (c *Client) Conn() net.Conn { return c.conn }
+
+// ErrClosed is the server's Close frame.
+var ErrClosed = errors.New("crowd: closed by the server")
+
+// Next returns the next packet. Pings are answered on the way.
+func (c *Client) Next() (string, error) {
+	for {
+		f, err := ws.ReadFrame(c.in)
+		if err != nil {
+			return "", err
+		}
+		switch {
+		case f.Header.OpCode == ws.OpClose:
+			return "", ErrClosed
+		case f.Header.OpCode != ws.OpText || !f.Header.Fin:
+			return "", fmt.Errorf("crowd: a frame with opcode %d", f.Header.OpCode)
+		case string(f.Payload) == "2":
+			if err := c.Send("3"); err != nil {
+				return "", err
+			}
+		default:
+			return string(f.Payload), nil
+		}
+	}
+}
+
+// Await reads the next packet, which must begin with prefix.
+func (c *Client) Await(ctx context.Context, prefix string) error {
+	_ = c.conn.SetReadDeadline(time.Now().Add(Limit))
+	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
+	defer stop()
+	packet, err := c.Next()
+	if err == nil && !strings.HasPrefix(packet, prefix) {
+		err = fmt.Errorf("crowd: %.80q came where %q was expected", packet, prefix)
+	}
+	_ = c.conn.SetReadDeadline(time.Time{})
+	return err
+}
+
+// Close sends a Close frame, reads up to the server's and closes the connection.
+func (c *Client) Close() error {
+	defer c.conn.Close()
+	_ = c.conn.SetDeadline(time.Now().Add(Limit))
+	if _, err := c.conn.Write([]byte{0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8}); err != nil {
+		return err
+	}
+	for {
+		if _, err := c.Next(); errors.Is(err, ErrClosed) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// Drop closes the connection without a word.
+func (c *Client) Drop() { c.conn.Close() }
+
+// Reset is Drop by a reset, after which the port is free at once.
+func (c *Client) Reset() {
+	_ = c.conn.(*net.TCPConn).SetLinger(0)
+	c.conn.Close()
+}
