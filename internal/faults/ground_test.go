@@ -3,10 +3,12 @@ package faults
 import (
 	"context"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -168,3 +170,23 @@ func requireNobody(t testing.TB, srv *mojo.Server, channels ...*mojo.Channel) {
 func small(h http.Handler) *http.Server {
 	return &http.Server{Handler: h, ConnContext: smallBuffers}
 }
+
+// journal is a log that a test can read.
+type journal struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
+func (j *journal) logger() *log.Logger { return log.New(j, "", 0) }
