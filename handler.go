@@ -32,7 +32,7 @@ type SocketHandler interface {
 // EmitObserver may be implemented by a SocketHandler that wants to see what is
 // sent to its connections. OnEmit is called for each event, broadcasts included,
 // before it is queued for any, by whoever emits, which waits for it; it must not
-// change the arguments.
+// change the arguments. A panic costs the connection that OnEmit was called for.
 type EmitObserver interface {
 	OnEmit(c *Conn, event string, args []any)
 }

@@ -174,6 +174,7 @@ func (p *presence) next() (Edge, bool) {
 func (p *presence) call(e Edge) {
 	defer func() {
 		if v := recover(); v != nil {
+			p.server.figures.panics.Add(1)
 			p.server.log.Error("mojo: a handler panicked", "callback", "OnPresence", "panic", v, "stack", string(debug.Stack()))
 		}
 	}()

@@ -122,8 +122,8 @@ func (s *Socket) Emit(event string, args []any, d Delivery) error {
 }
 
 func (s *Socket) observe(event string, args []any) {
-	if s.namespace.watchers.Emits != nil {
-		s.namespace.watchers.Emits.Emitted(s, event, args)
+	if w := s.namespace.watchers.Emits; w != nil {
+		s.guard("OnEmit", func() { w.Emitted(s, event, args) })
 	}
 }
 
