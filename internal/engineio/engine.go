@@ -174,10 +174,11 @@ func (e *Engine) open(r *http.Request, t Transport, b64 bool) (*Session, error) 
 	if !e.reserve() {
 		return nil, errFull
 	}
-	h, err := e.opts.Open(s, r)
-	if closing := e.enter(s, err == nil); err != nil {
+	h, closing, err := e.askToOpen(s, r)
+	switch {
+	case err != nil:
 		return nil, err
-	} else if closing {
+	case closing:
 		s.Close(ServerShutdown)
 	}
 	e.counters.open()
@@ -186,6 +187,16 @@ func (e *Engine) open(r *http.Request, t Transport, b64 bool) (*Session, error) 
 		return nil, err
 	}
 	return s, nil
+}
+
+// askToOpen takes the place that reserve has kept, or gives it back, also when
+// Options.Open panics.
+func (e *Engine) askToOpen(s *Session, r *http.Request) (h Handler, closing bool, err error) {
+	opened := false
+	defer func() { closing = e.enter(s, opened) }()
+	h, err = e.opts.Open(s, r)
+	opened = err == nil
+	return h, closing, err
 }
 
 // reserve keeps a place in the table for a session to come.

@@ -53,12 +53,18 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 	if !s.figures.enter(s.opts.MaxUnconnected) {
 		return nil, errUnconnected
 	}
+	entered := false
+	defer func() {
+		if !entered { // refused, or Options.Identify has panicked
+			s.figures.unconnected.Add(-1)
+		}
+	}()
 	c := &client{server: s, session: session, counted: true}
 	welcome, err := s.admit(c, r)
 	if err != nil {
-		s.figures.unconnected.Add(-1)
 		return nil, err
 	}
+	entered = true
 	c.handshake = s.opts.Keep(r)
 	s.activity.begin()
 	s.validity.arm()
