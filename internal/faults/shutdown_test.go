@@ -37,9 +37,12 @@ func TestShutdownUnderBroadcast(t *testing.T) {
 			func() error { return ch.Latest("key").Emit("event", 1) },
 		} {
 			emitters.Go(func() {
+				pace := time.NewTicker(100 * time.Microsecond)
+				defer pace.Stop()
 				err := emit()
 				begun <- struct{}{}
 				for err == nil {
+					<-pace.C
 					err = emit()
 				}
 				if !errors.Is(err, mojo.ErrServerClosed) {
