@@ -320,11 +320,18 @@ func (e *Engine) closeInBatches(ctx context.Context, live []*Session) {
 	}
 }
 
-// Live is the number of sessions that have not gone yet.
+// Live is the number of sessions that have not gone yet, those included that are
+// over for their handler while their client is still being told.
 func (e *Engine) Live() int {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	return max(len(e.sessions), len(e.links))
+	n := len(e.sessions)
+	for l := range e.links {
+		if e.sessions[l.session.id] == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // Close ends everything at once, without waiting for clients to take leave.
