@@ -25,7 +25,7 @@ func TestShutdownUnderBroadcast(t *testing.T) {
 		srv, ch := newServer(t, mojo.Options{}, h)
 		site := siotest.Serve(t, n, srv)
 		var clients []*siotest.Client
-		for _, transport := range append(transports, transports...) {
+		for _, transport := range append(transports, "websocket", "polling") {
 			client, _ := dial(t, site, siotest.Options{Transport: transport})
 			clients = append(clients, client)
 		}
