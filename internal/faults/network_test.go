@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -19,13 +20,17 @@ type network interface {
 	dial(ctx context.Context) (net.Conn, error)
 	roughen(t *testing.T) // delay and loss from now on
 	cut(t *testing.T)     // nothing arrives any more, in either direction, and nobody is told
-	reset(t *testing.T)   // every connection, for both sides
+	reset(t *testing.T)   // every connection, for both sides, when it is next used at the latest
+	restore()             // no more faults for new connections
 }
 
+// opener serves a handler over a network of its own. The site is for clients that go another way.
+type opener func(t *testing.T, h http.Handler) (*siotest.Site, network)
+
 // networkFaults runs all tests of a kind of network.
-func networkFaults(t *testing.T, open func(t *testing.T, target string) network) {
+func networkFaults(t *testing.T, open opener) {
 	t.Helper()
-	for name, test := range map[string]func(*testing.T, func(*testing.T, string) network, string){
+	for name, test := range map[string]func(*testing.T, opener, string){
 		"delay and loss": delayAndLoss,
 		"half-open":      halfOpen,
 		"reset":          reset,
@@ -40,7 +45,7 @@ func networkFaults(t *testing.T, open func(t *testing.T, target string) network)
 
 // delayAndLoss: everything arrives, once and in order, in both directions; the upgrade is made under these
 // conditions, too.
-func delayAndLoss(t *testing.T, open func(*testing.T, string) network, transport string) {
+func delayAndLoss(t *testing.T, open opener, transport string) {
 	const events = 300
 	h := newApp()
 	heard := make(chan int, events)
@@ -52,8 +57,7 @@ func delayAndLoss(t *testing.T, open func(*testing.T, string) network, transport
 		}
 	}
 	srv, ch := newServer(t, mojo.Options{}, h)
-	site := siotest.Serve(t, siotest.TCP, srv)
-	net := open(t, site.Host())
+	site, net := open(t, srv)
 	net.roughen(t)
 	begin := transport
 	if transport == "upgrade" {
@@ -97,11 +101,10 @@ func delayAndLoss(t *testing.T, open func(*testing.T, string) network, transport
 
 // halfOpen: a client that nobody told of the end is missed by the heartbeat. The handler is told once, and nothing
 // is left on the server's side.
-func halfOpen(t *testing.T, open func(*testing.T, string) network, transport string) {
+func halfOpen(t *testing.T, open opener, transport string) {
 	h := newApp()
 	srv, ch := newServer(t, mojo.Options{PingInterval: 400 * time.Millisecond, PingTimeout: 400 * time.Millisecond}, h)
-	site := siotest.Serve(t, siotest.TCP, srv)
-	net := open(t, site.Host())
+	site, net := open(t, srv)
 	client, _ := dial(t, site, siotest.Options{Transport: transport, Dial: net.dial})
 	conn := await(t, h.accepted)
 	_, other := dial(t, site, siotest.Options{Transport: transport})
@@ -122,11 +125,10 @@ func halfOpen(t *testing.T, open func(*testing.T, string) network, transport str
 
 // reset at any moment, in the midst of traffic: the handler is told once, the client can come back, and nothing is
 // left.
-func reset(t *testing.T, open func(*testing.T, string) network, transport string) {
+func reset(t *testing.T, open opener, transport string) {
 	h := newApp()
 	srv, ch := newServer(t, mojo.Options{PingInterval: 300 * time.Millisecond, PingTimeout: 300 * time.Millisecond}, h)
-	site := siotest.Serve(t, siotest.TCP, srv)
-	net := open(t, site.Host())
+	site, net := open(t, srv)
 	for i := range times(500) {
 		client, socket := dial(t, site, siotest.Options{Transport: transport, Dial: net.dial})
 		conn := await(t, h.accepted)
@@ -147,6 +149,7 @@ func reset(t *testing.T, open func(*testing.T, string) network, transport string
 			mojo.ReasonPingTimeout, // of who was between two polls
 		}, e.reason)
 		client.Engine.Drop()
+		net.restore()
 	}
 	waitUntil(t, "all have gone", func() bool { return srv.Stats().Connections == 0 && srv.Stats().WebSockets == 0 })
 	requireNobody(t, srv, ch)

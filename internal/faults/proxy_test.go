@@ -4,11 +4,14 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
 )
 
 // proxy is a TCP proxy with faults, the network that every machine has.
@@ -157,6 +160,13 @@ func (p *proxy) reset(*testing.T) {
 	clear(p.conns)
 }
 
+// restore is part of network: new connections have no faults anyway.
+func (p *proxy) restore() {}
+
+// TestNetworkFaults through a proxy.
 func TestNetworkFaults(t *testing.T) {
-	networkFaults(t, func(t *testing.T, target string) network { return newProxy(t, target) })
+	networkFaults(t, func(t *testing.T, h http.Handler) (*siotest.Site, network) {
+		site := siotest.Serve(t, siotest.TCP, h)
+		return site, newProxy(t, site.Host())
+	})
 }
