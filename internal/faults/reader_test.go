@@ -56,6 +56,7 @@ func TestStoppedReader(t *testing.T) {
 
 				turn := 0
 				for ; len(h.ended) == 0; turn++ {
+					require.Less(t, turn, 20_000, "it is not closed")
 					test.stuff(conn, ch, turn)
 					require.NoError(t, ch.Emit("tick", turn))
 					for _, socket := range others {
