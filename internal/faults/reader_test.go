@@ -120,6 +120,7 @@ func TestStoppedReaderOverHTTP2(t *testing.T) {
 	_, other := dial(t, site, siotest.Options{HTTP2: true})
 	stopped.Engine.Pause()
 	for turn := 0; len(h.ended) == 0; turn++ {
+		require.Less(t, turn, 1000, "it is not closed")
 		_ = conn.Emit("x", strings.Repeat("x", 32<<10))
 		require.NoError(t, ch.Emit("tick", turn))
 		other.Expect("tick", turn)

@@ -143,21 +143,25 @@ var ErrClosed = errors.New("crowd: closed by the server")
 // Next returns the next packet. Pings are answered on the way.
 func (c *Client) Next() (string, error) {
 	for {
-		f, err := ws.ReadFrame(c.in)
+		h, err := ws.ReadHeader(c.in)
 		if err != nil {
 			return "", err
 		}
-		switch {
-		case f.Header.OpCode == ws.OpClose:
+		if h.OpCode == ws.OpClose {
 			return "", ErrClosed
-		case f.Header.OpCode != ws.OpText || !f.Header.Fin:
-			return "", fmt.Errorf("crowd: a frame with opcode %d", f.Header.OpCode)
-		case string(f.Payload) == "2":
-			if err := c.Send("3"); err != nil {
-				return "", err
-			}
-		default:
-			return string(f.Payload), nil
+		}
+		if h.OpCode != ws.OpText || !h.Fin || h.Length > 1<<20 {
+			return "", fmt.Errorf("crowd: a frame with opcode %d, of %d bytes", h.OpCode, h.Length)
+		}
+		payload := make([]byte, h.Length)
+		if _, err := io.ReadFull(c.in, payload); err != nil {
+			return "", err
+		}
+		if packet := string(payload); packet != "2" {
+			return packet, nil
+		}
+		if err := c.Send("3"); err != nil {
+			return "", err
 		}
 	}
 }
