@@ -72,7 +72,7 @@ func churn(t *testing.T, srv *mojo.Server, site *siotest.Site, h *app, cookies *
 	var wg sync.WaitGroup
 	for i := range n {
 		turns <- struct{}{}
-		cookie := as(t, cookies, fmt.Sprint("s", i%500), fmt.Sprint("u", i%300))
+		cookie := as(t, cookies, fmt.Sprint("s", i), fmt.Sprint("u", i))
 		wg.Go(func() {
 			defer func() { <-turns }()
 			var err error

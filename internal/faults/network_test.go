@@ -2,10 +2,10 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
@@ -46,13 +46,13 @@ func networkFaults(t *testing.T, open opener) {
 // delayAndLoss: everything arrives, once and in order, in both directions; the upgrade is made under these
 // conditions, too.
 func delayAndLoss(t *testing.T, open opener, transport string) {
-	const events = 300
+	const pace, after = 500 * time.Microsecond, 200
 	h := newApp()
-	heard := make(chan int, events)
+	heard := make(chan int, 1<<20)
 	h.message = func(_ *mojo.Conn, m *mojo.Message) {
 		var i int
 		var padding []byte
-		if m.Event() == "up" && m.Decode(&i, &padding) == nil && len(padding) == i*10 {
+		if m.Event() == "up" && m.Decode(&i, &padding) == nil && len(padding) == size(i) {
 			heard <- i
 		}
 	}
@@ -65,39 +65,34 @@ func delayAndLoss(t *testing.T, open opener, transport string) {
 	}
 	client, socket := dial(t, site, siotest.Options{Transport: begin, Dial: net.dial})
 	conn := await(t, h.accepted)
-	var traffic sync.WaitGroup
-	traffic.Go(func() {
-		for i := range events {
-			if err := ch.Emit("down", i, make([]byte, i*10)); err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	traffic.Go(func() {
-		for i := range events {
-			socket.Emit("up", i, make([]byte, i*10))
-		}
-	})
+	begun := make(chan struct{})
+	down := fire(pace, after, begun, func(i int) error { return ch.Emit("down", i, make([]byte, size(i))) })
+	up := fire(pace, after, begun, func(i int) error { socket.Emit("up", i, make([]byte, size(i))); return nil })
 	if transport == "upgrade" {
 		client.Engine.Upgrade()
 	}
-	for i := range events {
+	close(begun)
+	sentDown, sentUp := await(t, down), await(t, up)
+	require.NoError(t, errors.Join(sentDown.err, sentUp.err))
+	for i := range sentUp.n {
 		require.Equal(t, i, await(t, heard))
 	}
-	for i := range events {
+	for i := range sentDown.n {
 		e := socket.Next()
 		var n int
 		e.Arg(0, &n)
 		require.Equal(t, i, n)
-		require.Len(t, e.Bytes(1), i*10)
+		require.Len(t, e.Bytes(1), size(i))
 	}
-	traffic.Wait()
 	require.Equal(t, "[true]", socket.Call("echo", true).JSON())
 	require.Empty(t, heard)
 	require.Empty(t, h.ended)
 	client.Close()
 	require.Equal(t, ending{conn, mojo.ReasonTransportClose}, await(t, h.ended))
 }
+
+// size is that of the attachment of an event: less and more than a segment.
+func size(i int) int { return i % 300 * 10 }
 
 // halfOpen: a client that nobody told of the end is missed by the heartbeat. The handler is told once, and nothing
 // is left on the server's side.

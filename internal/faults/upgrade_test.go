@@ -1,8 +1,10 @@
 package faults
 
 import (
+	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,11 +16,11 @@ import (
 // TestUpgradeUnderFire: events and calls in both directions, to the connection, its session and everybody, while one
 // client after another is upgraded. None is lost, doubled or reordered.
 func TestUpgradeUnderFire(t *testing.T) {
-	const events = 60
+	const pace, after = 200 * time.Microsecond, 20 // events that follow the upgrade
 	for _, n := range []siotest.Network{siotest.TCP, siotest.TLS} {
 		t.Run(n.Name, func(t *testing.T) {
 			h := newApp()
-			heard := make(chan int, events)
+			heard := make(chan int, 1<<20)
 			h.message = func(_ *mojo.Conn, m *mojo.Message) {
 				var i int
 				if err := m.Decode(&i); err != nil {
@@ -35,28 +37,18 @@ func TestUpgradeUnderFire(t *testing.T) {
 			for range times(500) {
 				client, socket := dial(t, site, siotest.Options{Header: header(cookie)})
 				conn := await(t, h.accepted)
-				var fire sync.WaitGroup
-				fire.Go(func() {
-					for i := range events {
-						var err error
-						switch i % 3 {
-						case 0:
-							err = conn.Emit("down", i)
-						case 1:
-							err = ch.Emit("down", i)
-						case 2:
-							err = srv.CurrentSessions().Get("session").Emit("down", i)
-						}
-						if err != nil {
-							t.Error(err)
-						}
+				upgraded := make(chan struct{})
+				down := fire(pace, after, upgraded, func(i int) error {
+					switch i % 3 {
+					case 0:
+						return conn.Emit("down", i)
+					case 1:
+						return ch.Emit("down", i)
+					default:
+						return srv.CurrentSessions().Get("session").Emit("down", i)
 					}
 				})
-				fire.Go(func() {
-					for i := range events {
-						socket.Emit("up", i)
-					}
-				})
+				up := fire(pace, after, upgraded, func(i int) error { socket.Emit("up", i); return nil })
 				answers := make(chan error, 1)
 				go func() {
 					_, err := conn.EmitWithAck(t.Context(), "call")
@@ -65,8 +57,11 @@ func TestUpgradeUnderFire(t *testing.T) {
 				call := socket.Ask("echo", 1)
 
 				client.Engine.Upgrade()
+				close(upgraded)
+				sentDown, sentUp := await(t, down), await(t, up)
+				require.NoError(t, errors.Join(sentDown.err, sentUp.err))
 
-				for next, asked := 0, false; next < events || !asked; {
+				for next, asked := 0, false; next < sentDown.n || !asked; {
 					e := socket.Next()
 					if e.Name == "call" {
 						require.False(t, asked)
@@ -79,8 +74,7 @@ func TestUpgradeUnderFire(t *testing.T) {
 					require.Equal(t, next, i)
 					next++
 				}
-				fire.Wait()
-				for i := range events {
+				for i := range sentUp.n {
 					require.Equal(t, i, await(t, heard))
 				}
 				require.Equal(t, "[1]", call.Wait().JSON())
@@ -93,6 +87,34 @@ func TestUpgradeUnderFire(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fired is how often something was done, and the first error.
+type fired struct {
+	n   int
+	err error
+}
+
+// fire does something over and over, until a while after something else has happened.
+func fire(pace time.Duration, after int, happened <-chan struct{}, do func(i int) error) <-chan fired {
+	ended := make(chan fired, 1)
+	go func() {
+		tick := time.NewTicker(pace)
+		defer tick.Stop()
+		left := after
+		var f fired
+		for ; left > 0 && f.err == nil; f.n++ {
+			<-tick.C
+			select {
+			case <-happened:
+				left--
+			default:
+			}
+			f.err = do(f.n)
+		}
+		ended <- f
+	}()
+	return ended
 }
 
 // TestConnectInTheSameSegment as the handshake is never dropped.
