@@ -30,8 +30,14 @@ const (
 	textForbidden  = "Forbidden"
 )
 
-// refuse answers an error. The text says little: it goes to strangers.
-func refuse(w http.ResponseWriter, status int, code errorCode, text string) {
+// refuse answers an error. The text says little: it goes to strangers. If there is
+// a body, which may not have come yet, the server is not to wait for it before the
+// answer, and behind it for a moment only.
+func refuse(w http.ResponseWriter, r *http.Request, status int, code errorCode, text string) {
+	if r.ContentLength != 0 && r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusalPatience))
+	}
 	body, _ := json.Marshal(struct {
 		Code    errorCode `json:"code"`
 		Message string    `json:"message"`
@@ -40,12 +46,13 @@ func refuse(w http.ResponseWriter, status int, code errorCode, text string) {
 }
 
 // refuse is refuse, and counts it.
-func (e *Engine) refuse(w http.ResponseWriter, why Cause, status int, code errorCode, text string) {
+func (e *Engine) refuse(w http.ResponseWriter, r *http.Request, why Cause, status int, code errorCode, text string) {
 	e.counters.refuse(why)
-	refuse(w, status, code, text)
+	refuse(w, r, status, code, text)
 }
 
-// refusalPatience is how long the writing of a refusal may take.
+// refusalPatience is how long the writing of a refusal may take, and how long a
+// connection is kept for the rest of what was refused.
 const refusalPatience = 5 * time.Second
 
 const textPlain = "text/plain; charset=UTF-8"
@@ -122,16 +129,16 @@ func parseQuery(raw string) query {
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := parseQuery(r.URL.RawQuery)
 	if !e.opts.Origins.admit(w, r, q.transport.value == string(WebSocket)) {
-		e.refuse(w, CauseOrigin, http.StatusForbidden, codeForbidden, textForbidden)
+		e.refuse(w, r, CauseOrigin, http.StatusForbidden, codeForbidden, textForbidden)
 		return
 	}
-	if r.Method == http.MethodOptions {
+	if r.Method == http.MethodOptions && !hasUnreadBody(r) {
 		answerPreflight(w, r)
 		return
 	}
 	transport := Transport(q.transport.value)
 	if q.transport.count != 1 || !e.serves(transport) {
-		e.refuse(w, CauseRequest, http.StatusBadRequest, codeTransport, "Transport unknown")
+		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeTransport, "Transport unknown")
 		return
 	}
 	if q.sid.count == 0 {
@@ -141,9 +148,11 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := e.find(r, q)
 	switch {
 	case s == nil:
-		e.refuse(w, CauseUnknown, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
+		e.refuse(w, r, CauseUnknown, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
 	case !q.revisionKnown():
-		e.refuse(w, CauseRevision, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
+		e.refuse(w, r, CauseRevision, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
+	case hasUnreadBody(r):
+		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeBadRequest, textBadRequest)
 	case transport == WebSocket && r.Method == http.MethodGet:
 		e.upgrade(w, r, s)
 	case transport == Polling && r.Method == http.MethodGet:
@@ -151,9 +160,13 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case transport == Polling && r.Method == http.MethodPost:
 		s.servePost(w, r)
 	default:
-		e.refuse(w, CauseRequest, http.StatusBadRequest, codeBadRequest, textBadRequest)
+		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeBadRequest, textBadRequest)
 	}
 }
+
+// hasUnreadBody reports whether r has a body where there is nothing to read. It
+// would hold up the answer until all of it has come.
+func hasUnreadBody(r *http.Request) bool { return r.ContentLength != 0 && r.Method != http.MethodPost }
 
 func (q *query) revisionKnown() bool { return q.eio.count == 1 && q.eio.value == "4" }
 
@@ -178,15 +191,18 @@ func (e *Engine) find(r *http.Request, q query) *Session {
 func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q query, transport Transport) {
 	switch {
 	case r.Method != http.MethodGet:
-		e.refuse(w, CauseRequest, http.StatusBadRequest, codeMethod, "Bad handshake method")
+		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeMethod, "Bad handshake method")
 		return
 	case !q.revisionKnown():
-		e.refuse(w, CauseRevision, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
+		e.refuse(w, r, CauseRevision, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
+		return
+	case hasUnreadBody(r):
+		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeBadRequest, textBadRequest)
 		return
 	}
 	if transport == WebSocket {
 		if err := checkUpgrade(r); err != nil {
-			e.refuse(w, CauseRequest, http.StatusBadRequest, codeBadRequest, err.Error())
+			e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeBadRequest, err.Error())
 			return
 		}
 	}
@@ -194,11 +210,11 @@ func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q query, tran
 	var refusal *Refusal
 	switch {
 	case errors.Is(err, ErrClosed):
-		e.refuse(w, CauseClosed, http.StatusServiceUnavailable, codeForbidden, "Server closed")
+		e.refuse(w, r, CauseClosed, http.StatusServiceUnavailable, codeForbidden, "Server closed")
 	case errors.As(err, &refusal):
-		e.refuse(w, refusal.Cause, refusal.Status, codeForbidden, refusal.Text)
+		e.refuse(w, r, refusal.Cause, refusal.Status, codeForbidden, refusal.Text)
 	case err != nil:
-		e.refuse(w, CauseForbidden, http.StatusForbidden, codeForbidden, textForbidden)
+		e.refuse(w, r, CauseForbidden, http.StatusForbidden, codeForbidden, textForbidden)
 	case transport == Polling:
 		s.servePoll(w, r)
 	default:
@@ -211,7 +227,7 @@ func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Sessi
 	conn, early, err := takeOver(w, r, e.opts.UpgradeTimeout)
 	if err != nil {
 		s.end(TransportError, brokenly, statusNormal)
-		e.answerHijack(w, err)
+		e.answerHijack(w, r, err)
 		return
 	}
 	l := newLink(s, conn)
@@ -234,11 +250,11 @@ func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Sessi
 
 // answerHijack answers a request whose connection could not be taken over. Once
 // it was taken, there is nobody to answer.
-func (e *Engine) answerHijack(w http.ResponseWriter, err error) {
+func (e *Engine) answerHijack(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, errNotHijacked) {
 		e.opts.Logger.Error("mojo: cannot take over a connection for a WebSocket; "+
 			"a middleware's ResponseWriter should have an Unwrap method", "error", err)
-		refuse(w, http.StatusInternalServerError, codeBadRequest, textBadRequest)
+		refuse(w, r, http.StatusInternalServerError, codeBadRequest, textBadRequest)
 	}
 }
 

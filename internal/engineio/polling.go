@@ -70,12 +70,12 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 		s.writePoll(w, payload)
 		s.left()
 	case pollUnknown:
-		refuse(w, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
+		refuse(w, r, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
 	case pollDuplicate:
 		s.end(TransportError, abruptly, statusNormal)
-		refuse(w, http.StatusBadRequest, codeBadRequest, textBadRequest)
+		refuse(w, r, http.StatusBadRequest, codeBadRequest, textBadRequest)
 	case pollRefused:
-		refuse(w, http.StatusBadRequest, codeBadRequest, textBadRequest)
+		refuse(w, r, http.StatusBadRequest, codeBadRequest, textBadRequest)
 	}
 }
 
@@ -198,7 +198,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusBadRequest
 	switch {
 	case over:
-		refuse(w, status, codeUnknownSID, textUnknownSID)
+		refuse(w, r, status, codeUnknownSID, textUnknownSID)
 		return
 	case upgraded:
 	case overlap:
@@ -207,7 +207,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 		status = s.takePost(w, r)
 	}
 	if status != http.StatusOK {
-		refuse(w, status, codeBadRequest, textBadRequest)
+		refuse(w, r, status, codeBadRequest, textBadRequest)
 		return
 	}
 	// A client that is gone will not poll again: no need to look at the error.
@@ -229,9 +229,6 @@ func (s *Session) takePost(w http.ResponseWriter, r *http.Request) int {
 	switch {
 	case errors.Is(err, errTooLarge):
 		s.end(ParseError, abruptly, statusNormal)
-		if r.ProtoMajor == 1 { // rather than read on to use the connection again
-			w.Header().Set("Connection", "close")
-		}
 		return http.StatusRequestEntityTooLarge
 	case err != nil:
 		s.end(TransportError, abruptly, statusNormal)

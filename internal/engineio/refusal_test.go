@@ -1,10 +1,13 @@
 package engineio
 
 import (
+	"bufio"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -114,6 +117,40 @@ func TestRefusedWebSocketHandshakes(t *testing.T) {
 			require.Empty(t, h.opened)
 		})
 	}
+}
+
+// An answer to a request that is refused does not wait for its body.
+func TestRefusalBeforeTheBody(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		client, _ := h.connect(siotest.Options{})
+		sid := "&sid=" + client.Handshake.SID
+		for name, request := range map[string]string{
+			"sid unknown":       "POST /?EIO=4&transport=polling&sid=x",
+			"no sid":            "POST /?EIO=4&transport=polling",
+			"transport unknown": "POST /?EIO=4&transport=x" + sid,
+			"poll":              "GET /?EIO=4&transport=polling" + sid,
+			"handshake":         "GET /?EIO=4&transport=polling",
+			"preflight":         "OPTIONS /?EIO=4&transport=polling" + sid,
+			"PUT":               "PUT /?EIO=4&transport=polling" + sid,
+		} {
+			for _, body := range []string{"Content-Length: 10", "Transfer-Encoding: chunked"} {
+				t.Run(name+", "+body, func(t *testing.T) {
+					conn, err := h.site.Dial(t.Context())
+					require.NoError(t, err)
+					defer conn.Close()
+					require.NoError(t, conn.SetDeadline(time.Now().Add(limit)))
+					_, err = fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", request, body)
+					require.NoError(t, err)
+					res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+					require.NoError(t, err)
+					res.Body.Close()
+					require.Equal(t, http.StatusBadRequest, res.StatusCode)
+				})
+			}
+		}
+		echoes(t, client)
+	})
 }
 
 // Lists and repeated lines are one header to HTTP.

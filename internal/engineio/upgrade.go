@@ -20,12 +20,12 @@ const noopDelay = 100 * time.Millisecond
 // upgrade answers a WebSocket handshake that names an existing session.
 func (e *Engine) upgrade(w http.ResponseWriter, r *http.Request, s *Session) {
 	if err := checkUpgrade(r); err != nil {
-		refuse(w, http.StatusBadRequest, codeBadRequest, err.Error())
+		refuse(w, r, http.StatusBadRequest, codeBadRequest, err.Error())
 		return
 	}
 	conn, early, err := takeOver(w, r, e.opts.UpgradeTimeout)
 	if err != nil {
-		e.answerHijack(w, err)
+		e.answerHijack(w, r, err)
 		return
 	}
 	l := newLink(s, conn)
