@@ -1,0 +1,371 @@
+package engineio
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// FuzzSession does things to one session in any order: polls, POSTs, WebSockets that probe and upgrade, messages from
+// both sides, ends of all kinds, and time that passes. Two bytes are one step. Whatever they are, every request is
+// answered, no message is doubled or out of order, none is lost while the session lives, the handler is told of the
+// end once, and nothing is left.
+func FuzzSession(f *testing.F) {
+	for _, seed := range [][]step{
+		{stepPoll, stepSend, stepPoll, stepPost, stepSend, stepEnd},
+		{stepPoll, stepWebSocket, stepProbe, stepPoll, stepSend, stepUpgrade, stepSend, stepWrite, stepSend},
+		{stepSend, stepWebSocket, stepProbe, stepUpgrade, stepWrite, stepCut},
+		{stepWebSocket, stepWrite, stepWebSocket, stepProbe, stepCut, stepPoll, stepSend},
+		{stepPoll, stepPoll, stepSend},
+		{stepPost, stepHalfPost, stepPost, stepFinishPost},
+		{stepHalfPost, stepWebSocket, stepProbe, stepUpgrade, stepFinishPost, stepWrite},
+		{stepPoll, stepAbort, stepSend, stepPoll},
+		{stepStall, stepPost, stepWebSocket, stepProbe, stepRelease, stepUpgrade, stepWrite},
+		{stepPoll, stepWebSocket, stepProbe, stepAbort, stepUpgrade, stepSend},
+		{stepWebSocket, stepProbe, stepPoll, stepUpgrade, stepSend},
+		{stepTime, stepPoll, stepPong, stepTime, stepTime, stepPoll},
+		{stepWebSocket, stepProbe, stepTime, stepUpgrade, stepTime},
+		{stepWebSocket, stepProbe, stepUpgrade, stepBad, stepTime, stepPoll},
+		{stepPost, stepLeave, stepPoll, stepPoll},
+	} {
+		script := make([]byte, 0, 2*len(seed))
+		for i, s := range seed {
+			script = append(script, byte(s), byte(i))
+		}
+		f.Add(script)
+	}
+	f.Fuzz(func(t *testing.T, script []byte) {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPlay(t)
+			for i := 0; i+1 < len(script) && i < 2*maxSteps; i += 2 {
+				p.do(step(script[i]%byte(steps)), int(script[i+1]))
+			}
+			p.end()
+		})
+	})
+}
+
+const maxSteps = 40
+
+type step byte
+
+const (
+	stepPoll step = iota
+	stepAbort
+	stepPost
+	stepHalfPost
+	stepFinishPost
+	stepPong
+	stepLeave
+	stepWebSocket
+	stepProbe
+	stepUpgrade
+	stepWrite
+	stepBad
+	stepCut
+	stepSend
+	stepStall
+	stepRelease
+	stepTime
+	stepEnd
+	steps
+)
+
+// play is a session with the things that are done to it.
+type play struct {
+	t    *testing.T
+	h    *host
+	peer *peer
+	sid  string
+	wg   sync.WaitGroup // requests, and readers of WebSockets
+
+	aborts  []context.CancelFunc
+	halves  []net.Conn // POSTs whose body is to come
+	sockets []net.Conn
+	held    bool
+	said    int // messages of the client
+
+	mu       sync.Mutex // guards what follows
+	sent     []string   // by the server, which took them
+	got      []string   // by the client
+	heard    []string   // by the handler
+	accepted []string   // of the client's, answered with 200
+}
+
+func newPlay(t *testing.T) *play {
+	p := &play{t: t, h: serve(t, siotest.Memory, func(o *Options) { o.MaxQueue, o.MaxInbound, o.MaxPayload = 4<<10, 1<<10, 1000 })}
+	p.h.message = func(peer *peer, data []byte, _ bool) error {
+		switch string(data) {
+		case "stall":
+			peer.Hold(2 << 10)
+		case "bad":
+			return errPacket
+		default:
+			p.note(&p.heard, string(data))
+		}
+		return nil
+	}
+	a := p.h.do(http.MethodGet, "/?EIO=4&transport=polling", "")
+	require.Equal(t, http.StatusOK, a.status)
+	p.peer = p.h.next()
+	p.sid = p.peer.ID()
+	return p
+}
+
+func (p *play) note(list *[]string, text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*list = append(*list, text)
+}
+
+// do does one step and waits until nothing happens any more.
+func (p *play) do(s step, param int) {
+	switch s {
+	case stepPoll:
+		p.request(http.MethodGet, "", nil)
+	case stepAbort:
+		p.each(len(p.aborts), param, func(i int) { p.aborts[i]() })
+	case stepPost:
+		p.postSome(1 + param%3)
+	case stepHalfPost:
+		p.halfPost()
+	case stepFinishPost:
+		if !p.stalled() {
+			p.each(len(p.halves), param, func(i int) { _, _ = io.WriteString(p.halves[i], "\x1e6") })
+		}
+	case stepPong:
+		p.request(http.MethodPost, "3", nil)
+	case stepLeave:
+		p.request(http.MethodPost, "1", nil)
+	case stepWebSocket:
+		p.webSocket()
+	case stepProbe:
+		p.write(param, text("2probe"))
+	case stepUpgrade:
+		p.write(param, text("5"))
+	case stepWrite:
+		p.said++
+		p.write(param, join(frame(ws.OpText, false, fmt.Sprintf("4%03d", p.said)), frame(ws.OpContinuation, true, "")))
+	case stepBad:
+		p.bad(param)
+	case stepCut:
+		p.each(len(p.sockets), param, func(i int) { _ = p.sockets[i].Close() })
+	case stepSend:
+		p.send(1 + param%5)
+	case stepStall:
+		if !p.held {
+			p.held = true
+			p.peer.Hold(2 << 10)
+		}
+	case stepRelease:
+		if p.held {
+			p.held = false
+			p.peer.Release(2 << 10)
+		}
+	case stepTime:
+		time.Sleep([]time.Duration{50 * time.Millisecond, 150 * time.Millisecond, 2 * time.Second, 11 * time.Second, 26 * time.Second, time.Minute}[param%6])
+	case stepEnd:
+		if param%4 == 0 {
+			p.peer.Close(ForcedClose)
+		}
+	}
+	synctest.Wait()
+	p.check()
+}
+
+// each calls fn with one of n things, if there is any.
+func (p *play) each(n, param int, fn func(i int)) {
+	if n > 0 {
+		fn(param % n)
+	}
+}
+
+// request makes a request of the session's, and takes what is in the answer.
+func (p *play) request(method, body string, messages []string) {
+	ctx, abort := context.WithCancel(p.t.Context())
+	p.aborts = append(p.aborts, abort)
+	r, err := http.NewRequestWithContext(ctx, method, p.h.site.URL+"/?EIO=4&transport=polling&sid="+p.sid, strings.NewReader(body))
+	require.NoError(p.t, err)
+	p.wg.Go(func() {
+		res, err := p.h.site.Client().Do(r)
+		if err != nil {
+			if ctx.Err() == nil {
+				p.t.Errorf("%s %q got no answer: %v", method, body, err)
+			}
+			return
+		}
+		defer res.Body.Close()
+		payload, err := io.ReadAll(res.Body)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			p.t.Errorf("%s %q got half an answer: %v", method, body, err)
+		case res.StatusCode == http.StatusOK && method == http.MethodGet:
+			for packet := range strings.SplitSeq(string(payload), "\x1e") {
+				p.take(packet)
+			}
+		case res.StatusCode == http.StatusOK:
+			for _, m := range messages {
+				p.note(&p.accepted, m)
+			}
+		case res.StatusCode != http.StatusBadRequest:
+			p.t.Errorf("%s %q: %d", method, body, res.StatusCode)
+		}
+	})
+}
+
+func (p *play) take(packet string) {
+	if m, ok := strings.CutPrefix(packet, "4"); ok {
+		p.note(&p.got, m)
+	}
+}
+
+// postSome posts messages of the client's.
+func (p *play) postSome(n int) {
+	messages := make([]string, n)
+	packets := make([]string, n)
+	for i := range n {
+		p.said++
+		messages[i] = fmt.Sprintf("%03d", p.said)
+		packets[i] = "4" + messages[i]
+	}
+	p.request(http.MethodPost, strings.Join(packets, "\x1e"), messages)
+}
+
+// halfPost begins a POST without messages.
+func (p *play) halfPost() {
+	conn, err := p.h.site.Dial(p.t.Context())
+	require.NoError(p.t, err)
+	p.halves = append(p.halves, conn)
+	_, err = fmt.Fprintf(conn, "POST /?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n6", p.sid)
+	require.NoError(p.t, err)
+}
+
+// webSocket opens a WebSocket for the session, and reads it.
+func (p *play) webSocket() {
+	conn, err := p.h.site.Dial(p.t.Context())
+	require.NoError(p.t, err)
+	_, err = fmt.Fprintf(conn, "GET /?EIO=4&transport=websocket&sid=%s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"+
+		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", p.sid)
+	require.NoError(p.t, err)
+	p.sockets = append(p.sockets, conn)
+	p.wg.Go(func() {
+		defer conn.Close()
+		head := make([]byte, len("HTTP/1.1 101"))
+		if _, err := io.ReadFull(conn, head); err != nil || string(head[9:]) != "101" {
+			return
+		}
+		for end, one := "", make([]byte, 1); !strings.HasSuffix(end, "\r\n\r\n"); end += string(one) {
+			if _, err := conn.Read(one); err != nil {
+				return
+			}
+		}
+		for {
+			header, err := ws.ReadHeader(conn)
+			if err != nil || header.OpCode == ws.OpClose {
+				return
+			}
+			payload := make([]byte, header.Length)
+			if _, err := io.ReadFull(conn, payload); err != nil {
+				return
+			}
+			p.take(string(payload))
+		}
+	})
+}
+
+// stalled reports whether handlers are behind. Who has something for them then, by another way than the one that is
+// not read, waits for a mutex, which a bubble does not take for waiting.
+func (p *play) stalled() bool {
+	s := p.peer.Session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.resume != nil
+}
+
+func (p *play) write(param int, frames []byte) {
+	if p.stalled() {
+		return
+	}
+	p.each(len(p.sockets), param, func(i int) { _, _ = p.sockets[i].Write(frames) })
+}
+
+// bad sends what ends a session, or a probe.
+func (p *play) bad(param int) {
+	switch param % 6 {
+	case 0:
+		p.request(http.MethodPost, "9", nil)
+	case 1:
+		p.request(http.MethodPost, "4bad", nil)
+	case 2:
+		p.write(param/6, text("9"))
+	case 3:
+		p.write(param/6, []byte{0xf1, 0})
+	case 4:
+		p.write(param/6, frame(ws.OpClose, true, ""))
+	case 5:
+		p.write(param/6, text("1"))
+	}
+}
+
+// send sends messages of the server's, in one batch.
+func (p *play) send(n int) {
+	var b Batch
+	for range n {
+		p.mu.Lock()
+		next := fmt.Sprintf("%03d", len(p.sent))
+		p.mu.Unlock()
+		if p.peer.Queue(NewText([]byte(next)), false, &b) == nil {
+			p.note(&p.sent, next)
+		}
+	}
+	b.Flush()
+}
+
+// check requires what holds at any moment.
+func (p *play) check() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	require.IsIncreasing(p.t, append([]string{""}, p.got...), "the client's")
+	require.IsIncreasing(p.t, append([]string{""}, p.heard...), "the handler's")
+	require.Subset(p.t, p.sent, p.got)
+	s := p.peer.Session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	require.GreaterOrEqual(p.t, s.queued, 0)
+	require.False(p.t, s.state == open && s.link != nil && s.poll != nil, "a poll waits that no message can reach")
+}
+
+// end ends the play. A session that lives has lost nothing.
+func (p *play) end() {
+	p.do(stepRelease, 0)
+	if p.peer.live() {
+		p.do(stepSend, 0)
+		if p.peer.Transport() == Polling {
+			p.do(stepPoll, 0) // if one waits already that ends the session, but it has its answer first
+		}
+		p.mu.Lock()
+		require.Equal(p.t, p.sent, p.got)
+		require.Subset(p.t, p.heard, p.accepted)
+		p.mu.Unlock()
+		p.peer.Session.mu.Lock()
+		require.Zero(p.t, p.peer.queued)
+		p.peer.Session.mu.Unlock()
+	}
+	p.h.Close()
+	for _, conn := range append(p.halves, p.sockets...) {
+		_ = conn.Close()
+	}
+	p.wg.Wait() // in a bubble a request that gets no answer is a deadlock
+}
