@@ -1,0 +1,146 @@
+package limits
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// maxPayload is the default of Options.MaxPayload.
+const maxPayload = 1_000_000
+
+// site serves an app on the main namespace.
+func site(t *testing.T) *siotest.Site {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("the race detector makes everything slower")
+	}
+	srv, err := mojo.New(mojo.Options{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = srv.Close() })
+	_, err = srv.Handle("/", new(mojo.Events))
+	require.NoError(t, err)
+	return siotest.Serve(t, siotest.TCP, srv)
+}
+
+// best is the shortest of several runs of what attempt times.
+func best(attempt func() time.Duration) time.Duration {
+	shortest := attempt()
+	for range 9 {
+		shortest = min(shortest, attempt())
+	}
+	return shortest
+}
+
+// answered is how long the answer to a request takes, on a connection that is open already, and the answer's status.
+func answered(t *testing.T, conn net.Conn, request string) (time.Duration, int) {
+	t.Helper()
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(siotest.Limit)))
+	begun := time.Now()
+	_, err := io.WriteString(conn, request)
+	require.NoError(t, err)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	took := time.Since(begun)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	return took, res.StatusCode
+}
+
+// posted is how long a payload of a connected client takes, at best.
+func posted(t *testing.T, s *siotest.Site, payload string, status int) time.Duration {
+	t.Helper()
+	return best(func() time.Duration {
+		client := siotest.Dial(t, s, siotest.Options{})
+		client.Connect("/", nil)
+		conn, err := s.Dial(t.Context())
+		require.NoError(t, err)
+		path := strings.TrimPrefix(client.Engine.URL("polling"), s.URL)
+		took, got := answered(t, conn, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", path, len(payload), payload))
+		require.Equal(t, status, got)
+		client.Close()
+		return took
+	})
+}
+
+// TestBadPayloads: a megabyte of each in its time, and linear in its length.
+func TestBadPayloads(t *testing.T) {
+	s := site(t)
+	for name, c := range map[string]struct {
+		begin, part, end string
+		within           time.Duration // 0: only linear
+		status           int
+	}{
+		"packets of one byte":      {"", "6\x1e", "6", 50 * time.Millisecond, 200},
+		"and an empty one":         {"", "6\x1e", "", 50 * time.Millisecond, 400},
+		"digits as attachments":    {"45", "1", "", 10 * time.Millisecond, 400},
+		"digits as an ack id":      {"42", "1", `["e"]`, 10 * time.Millisecond, 400},
+		"digits as a namespace":    {"42/", "1", `,["e"]`, 10 * time.Millisecond, 400},
+		"CONNECT to digits":        {"40/", "1", ",", 10 * time.Millisecond, 200},
+		"digits as an event":       {"42[", "1", "]", 20 * time.Millisecond, 400},
+		"brackets":                 {"42", "[", "", 20 * time.Millisecond, 400},
+		"brackets as an argument":  {`42["e",`, "[", "", 20 * time.Millisecond, 400},
+		"objects":                  {`42["e"`, `,{"a":`, "", 0, 400},
+		"backslashes":              {`42["`, `\\`, `]`, 0, 400},
+		"elements":                 {`42["e"`, ",1", "]", 0, 200},
+		"placeholders":             {`451-["e"`, `,{"_placeholder":true,"num":0}`, "]\x1ebAA==", 0, 400},
+		"CONNECTs to what is not":  {"40/none", "\x1e40/none", "", 0, 200},
+		"CONNECTs to what is here": {"40", "\x1e40{}", "", 0, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			times := make(map[int]time.Duration)
+			for _, n := range []int{maxPayload / 2, maxPayload} {
+				payload := c.begin + strings.Repeat(c.part, (n-len(c.begin)-len(c.end))/len(c.part)) + c.end
+				times[n] = posted(t, s, payload, c.status)
+			}
+			t.Logf("%v, half of it %v", times[maxPayload], times[maxPayload/2])
+			if c.within > 0 {
+				require.Less(t, times[maxPayload], c.within)
+			}
+			require.LessOrEqual(t, times[maxPayload], 3*times[maxPayload/2]+time.Millisecond)
+		})
+	}
+}
+
+// TestRequestsWithVeryMuchInThem are answered in 50 ms.
+func TestRequestsWithVeryMuchInThem(t *testing.T) {
+	s := site(t)
+	for name, c := range map[string]struct{ query, headers string }{
+		"2,000 header lines":       {"", strings.Repeat("X-A: b\r\n", 2_000)},
+		"20,000 header lines":      {"", strings.Repeat("X-A: b\r\n", 20_000)},
+		"20,000 header names":      {"", numbered("X-%d: b\r\n", 20_000)},
+		"10,000 cookies":           {"", "Cookie: a=b" + strings.Repeat("; a=b", 10_000) + "\r\n"},
+		"100,000 query parameters": {strings.Repeat("&a=b", 100_000), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			took := best(func() time.Duration {
+				conn, err := s.Dial(t.Context())
+				require.NoError(t, err)
+				took, status := answered(t, conn, "GET /socket.io/?EIO=4&transport=polling"+c.query+" HTTP/1.1\r\nHost: x\r\n"+c.headers+"\r\n")
+				require.Contains(t, []int{http.StatusOK, http.StatusRequestHeaderFieldsTooLarge}, status)
+				return took
+			})
+			t.Log(took)
+			require.Less(t, took, 50*time.Millisecond)
+		})
+	}
+}
+
+func numbered(line string, n int) string {
+	var lines strings.Builder
+	for i := range n {
+		fmt.Fprintf(&lines, line, i)
+	}
+	return lines.String()
+}
