@@ -1,0 +1,116 @@
+package hostile
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// app is the handler of a ground. It acknowledges "echo" with its arguments, and notes every other event.
+type app struct {
+	mu     sync.Mutex // guards what follows
+	conns  map[string]*mojo.Conn
+	ends   map[string]chan mojo.Reason // each has room for one
+	heard  []string
+	spared string // the id of who is never ended
+}
+
+func newApp() *app {
+	return &app{conns: make(map[string]*mojo.Conn), ends: make(map[string]chan mojo.Reason)}
+}
+
+func (a *app) OnConnect(c *mojo.Conn) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.conns[c.ID()] = c
+	a.ends[c.ID()] = make(chan mojo.Reason, 1)
+	return nil
+}
+
+func (a *app) OnMessage(_ *mojo.Conn, m *mojo.Message) {
+	args := make([]any, m.Len())
+	into := make([]any, m.Len())
+	for i := range args {
+		into[i] = &args[i]
+	}
+	err := m.Decode(into...)
+	if m.Event() == "echo" && err == nil {
+		_ = m.Ack(args...)
+		return
+	}
+	text, _ := json.Marshal(args)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.heard = append(a.heard, fmt.Sprint(m.Event(), " ", string(text), " ", err))
+}
+
+func (a *app) OnDisconnect(c *mojo.Conn, reason mojo.Reason) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.conns, c.ID())
+	a.ends[c.ID()] <- reason
+}
+
+func (a *app) spare(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.spared = id
+}
+
+// conn is a connection that lives.
+func (a *app) conn(t *testing.T, id string) *mojo.Conn {
+	t.Helper()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	require.Contains(t, a.conns, id)
+	return a.conns[id]
+}
+
+// awaitEnd waits for OnDisconnect.
+func (a *app) awaitEnd(t *testing.T, id string) mojo.Reason {
+	t.Helper()
+	a.mu.Lock()
+	end := a.ends[id]
+	a.mu.Unlock()
+	require.NotNil(t, end, "it was never accepted")
+	select {
+	case reason := <-end:
+		return reason
+	case <-time.After(siotest.Limit):
+		require.FailNow(t, "OnDisconnect was not called")
+		return ""
+	}
+}
+
+// live is the number of connections that were accepted and have not ended.
+func (a *app) live() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.conns)
+}
+
+// events are those that OnMessage was called with since the last forget, but for "echo".
+func (a *app) events() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.heard
+}
+
+// forget drops what was noted of connections that have ended.
+func (a *app) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.heard = nil
+	for id := range a.ends {
+		if id != a.spared {
+			delete(a.ends, id)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package hostile
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// A count that is no number from 1 to 10 closes, and the binary behind it is not kept.
+func TestAttachmentCounts(t *testing.T) {
+	for _, header := range []string{
+		`4511-["e"]`, "459999999999-", `45-1-["e"]`, `45+1-["e"]`, `4501-["e"]`, `450-["e"]`, "460-1[]", `45["e"]`, `45-["e"]`,
+		`451.0-["e"]`, `451e0-["e"]`, `45 1-["e"]`, `4518446744073709551617-["e"]`, "451", "451-", "451-[]", `461-["e"]`,
+	} {
+		t.Run(header, func(t *testing.T) {
+			eachTransport(t, func(t *testing.T, g *ground, transport string) {
+				a := g.attacker(t, transport)
+				a.Engine.SendPacket(header)
+				a.Engine.SendBinary(make([]byte, 900_000))
+				g.requireEnded(t, a, mojo.ReasonParseError)
+				require.Empty(t, g.app.events())
+				waitUntil(t, "the binary is not kept", func() bool { return liveHeap() <= g.before.heap+heapSlack })
+			})
+		})
+	}
+}
+
+func TestPlaceholders(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for _, num := range []string{
+			`"num":"0"`, `"num":-1`, `"num":0.5`, `"num":1e400`, `"num":1`, `"num":99999999999999999999`, `"num":null`, `"x":0`,
+			`"num":"splice"`, `"num":[0]`, `"num":{}`, `"num":true`, `"num":` + strings.Repeat("9", 1000),
+		} {
+			for _, transport := range transports {
+				g.attack(t, transport+" "+abridged(num), func(t *testing.T) {
+					a := g.attacker(t, transport)
+					a.Engine.SendPacket(`451-["e",{"_placeholder":true,` + num + `}]`)
+					a.Engine.SendBinary([]byte("x"))
+					g.requireEnded(t, a, mojo.ReasonParseError)
+					require.Empty(t, g.app.events())
+				})
+			}
+		}
+		for _, transport := range transports {
+			g.attack(t, transport+" in an event without attachments", func(t *testing.T) {
+				a := g.attacker(t, transport)
+				a.Engine.SendPacket(`42["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":"splice"}]`)
+				g.requireLive(t, a)
+				require.Equal(t, []string{`e [{"_placeholder":true,"num":0},{"_placeholder":true,"num":"splice"}] <nil>`}, g.app.events())
+			})
+		}
+	})
+}
+
+// tenth is the header of an event with ten attachments.
+func tenth() string {
+	var args strings.Builder
+	for i := range 10 {
+		fmt.Fprintf(&args, `,{"_placeholder":true,"num":%d}`, i)
+	}
+	return `4510-["e"` + args.String() + `]`
+}
+
+// What has come of an event whose last attachment is missing goes with its connection.
+func TestNineOfTenAttachments(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for _, transport := range transports {
+			ends := map[string]func(attacker){
+				"and the end":   func(a attacker) { a.Close() },
+				"and more text": func(a attacker) { a.Engine.SendPacket(`42["e"]`) },
+			}
+			if transport == "websocket" { // of a client that polls a cut tells nothing, unless a poll waits
+				ends["and a cut"] = func(a attacker) { a.Engine.Drop() }
+			}
+			for name, end := range ends {
+				g.attack(t, transport+" "+name, func(t *testing.T) {
+					a := g.attacker(t, transport)
+					a.Engine.SendPacket(tenth())
+					for range 9 {
+						a.Engine.SendBinary(make([]byte, 100_000))
+					}
+					a.Engine.Flush()
+					end(a)
+					g.app.awaitEnd(t, a.socket.SID())
+					require.Empty(t, g.app.events())
+				})
+			}
+			g.attack(t, transport+" of more than MaxPayload in all", func(t *testing.T) {
+				a := g.attacker(t, transport)
+				a.Engine.SendPacket(tenth())
+				for range 9 {
+					a.Engine.SendBinary(make([]byte, maxPayload/8))
+				}
+				g.requireEnded(t, a, mojo.ReasonParseError)
+				require.Empty(t, g.app.events())
+			})
+		}
+	})
+}
+
+// Silence has its end, too: 20 seconds.
+func TestNineOfTenAttachmentsAndSilence(t *testing.T) {
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGround(t, siotest.Memory, terrain{})
+				a := g.attacker(t, transport)
+				begun := time.Now()
+				a.Engine.SendPacket(tenth())
+				for range 9 {
+					a.Engine.SendBinary([]byte("x"))
+				}
+
+				<-a.Engine.Closed()
+
+				require.Equal(t, 20*time.Second, time.Since(begun).Round(time.Second))
+				require.Equal(t, mojo.ReasonParseError, g.app.awaitEnd(t, a.socket.SID()))
+				require.Empty(t, g.app.events())
+			})
+		})
+	}
+}

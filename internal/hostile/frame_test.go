@@ -1,0 +1,189 @@
+package hostile
+
+import (
+	"encoding/binary"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// claim is the header of a frame that claims to be that long.
+func claim(op ws.OpCode, fin bool, length uint64) []byte {
+	first := byte(op)
+	if fin {
+		first |= 0x80
+	}
+	return append(binary.BigEndian.AppendUint64([]byte{first, 0xff}, length), 1, 2, 3, 4)
+}
+
+// withBits is a text frame with bits of its first byte set.
+func withBits(bits byte) []byte {
+	f := text(`42["e"]`)
+	f[0] |= bits
+	return f
+}
+
+// requireViolation requires that the frames end the connection with a status, whatever comes behind them.
+func requireViolation(t *testing.T, g *ground, status int, frames ...[]byte) {
+	t.Helper()
+	g.connected(t).requireViolation(t, status, frames...)
+	require.Empty(t, g.app.events())
+}
+
+func (w webSocket) requireViolation(t *testing.T, status int, frames ...[]byte) {
+	t.Helper()
+	for _, f := range append(frames, text(`42["behind it"]`)) {
+		if _, err := w.Write(f); err != nil {
+			break // the server has had enough
+		}
+	}
+	got, end := w.frames(t)
+	require.Equal(t, status, end)
+	require.Empty(t, got)
+}
+
+// A length is believed when its bytes have come.
+func TestFramesThatClaimALength(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for name, c := range map[string]struct {
+			length uint64
+			status int
+		}{
+			"2^62":          {1 << 62, 1009},
+			"2^63-1":        {1<<63 - 1, 1009},
+			"2^63":          {1 << 63, 1002},
+			"2^64-1":        {1<<64 - 1, 1002},
+			"one too large": {maxPayload + 1, 1009},
+		} {
+			for _, op := range []ws.OpCode{ws.OpText, ws.OpBinary, ws.OpContinuation} {
+				g.attack(t, name, func(t *testing.T) {
+					frames := [][]byte{claim(op, true, c.length)}
+					if op == ws.OpContinuation {
+						frames = [][]byte{frame(ws.OpText, false, "4"), frames[0]}
+					}
+					cost := allocated(func() { requireViolation(t, g, c.status, frames...) })
+					require.Less(t, cost, uint64(1<<20))
+				})
+			}
+		}
+		g.attack(t, "the most that is allowed, and nothing of it", func(t *testing.T) {
+			const connections = 50
+			held := make([]webSocket, connections)
+			cost := allocated(func() {
+				for i := range held {
+					held[i] = g.webSocket(t, handshake("websocket"), text("40"), claim(ws.OpBinary, true, maxPayload), []byte("x"))
+				}
+				waitUntil(t, "all are connected", func() bool { return g.app.live() == connections+1 })
+			})
+			require.Less(t, cost, uint64(raceCost*connections*256<<10))
+			for _, w := range held {
+				require.NoError(t, w.Close())
+			}
+		})
+	})
+}
+
+// The frames of one message are counted, however small they are, and what they hold while it lasts is bounded.
+func TestFragments(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for name, payload := range map[string]string{"of one byte": "a", "empty": ""} {
+			g.attack(t, name, func(t *testing.T) {
+				all := append(frame(ws.OpText, false, "4"), strings.Repeat(string(frame(ws.OpContinuation, false, payload)), times(1_000_000))...)
+				w := g.connected(t)
+				cost := allocated(func() { w.requireViolation(t, 1008, all) })
+				if g.site.Network() == siotest.TCP { // TLS allocates by itself, at both ends
+					require.Less(t, cost, uint64(raceCost*256<<10))
+				}
+			})
+		}
+		g.attack(t, "one fewer than too many, and silence", func(t *testing.T) {
+			const connections, fragments = 20, 4095
+			all := append(frame(ws.OpText, false, "4"), strings.Repeat(string(frame(ws.OpContinuation, false, "a")), fragments)...)
+			before := liveHeap()
+			held := make([]webSocket, connections)
+			for i := range held {
+				held[i] = g.webSocket(t, handshake("websocket"), text("40"), all)
+			}
+			waitUntil(t, "all are connected", func() bool { return g.app.live() == connections+1 })
+			require.Less(t, liveHeap(), before+connections*256<<10)
+			for _, w := range held {
+				require.NoError(t, w.Close())
+			}
+		})
+	})
+}
+
+func TestReservedBits(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for name, bits := range map[string]byte{"RSV1": 0x40, "RSV2": 0x20, "RSV3": 0x10, "all": 0x70} {
+			g.attack(t, name, func(t *testing.T) { requireViolation(t, g, 1002, withBits(bits)) })
+		}
+	})
+}
+
+func TestTextThatIsNotUTF8(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for name, frames := range map[string][][]byte{
+			"a byte of none":   {text("42[\"\xff\"]")},
+			"a character cut":  {text("42[\"\xc3")},
+			"overlong":         {text("42[\"\xc0\xaf\"]")},
+			"a surrogate":      {text("42[\"\xed\xa0\x80\"]")},
+			"in two fragments": {frame(ws.OpText, false, "42[\"\xc3"), frame(ws.OpContinuation, true, "\"]")},
+		} {
+			g.attack(t, name, func(t *testing.T) { requireViolation(t, g, 1007, frames...) })
+		}
+	})
+}
+
+// A bad frame may come with the handshake.
+func TestHandshakeWithABadFrame(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for name, c := range map[string]struct {
+			frame  []byte
+			status int
+		}{
+			"reserved bits": {withBits(0x40), 1002},
+			"unmasked":      {[]byte("\x81\x0240"), 1002},
+			"nonsense":      {[]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 1002},
+			"too large":     {claim(ws.OpText, true, 1<<40), 1009},
+			"not UTF-8":     {text("4\xff"), 1007},
+			"type 7":        {text("7"), 1000},
+			"too early":     {text(`42["e"]`), 1000},
+		} {
+			g.attack(t, name, func(t *testing.T) {
+				for range times(1000) / 4 {
+					payloads, status := g.webSocket(t, handshake("websocket"), c.frame).frames(t)
+					require.Equal(t, c.status, status)
+					require.Len(t, payloads, 1, "the open packet")
+				}
+				require.Empty(t, g.app.events())
+			})
+		}
+	})
+}
+
+// What a client sends as a Close frame is answered, or it is a violation itself.
+func TestCloseFrames(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for payload, status := range map[string]int{
+			"": 1000, "\x03\xe8": 1000, "\x03\xe9bye": 1000, "\x0f\xa0": 1000,
+			"x": 1002, "\x03\xed": 1002, "\x03\xee": 1002, "\x00\x00": 1002, "\x03\xe8\xff": 1002,
+		} {
+			g.attack(t, abridged(payload), func(t *testing.T) {
+				a := g.attacker(t, "websocket")
+				a.Engine.WriteRaw(append(frame(ws.OpClose, true, payload), text(`42["behind it"]`)...))
+				want := mojo.ReasonTransportClose
+				if status == 1002 {
+					want = mojo.ReasonParseError
+				}
+				g.requireEnded(t, a, want)
+				require.Empty(t, g.app.events())
+			})
+		}
+	})
+}

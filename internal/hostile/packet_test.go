@@ -1,0 +1,110 @@
+package hostile
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// eachClose sends each packet, with an event behind it at once, and requires that the connection is closed as one of
+// whose client broke the protocol, and that no handler ran.
+func eachClose(t *testing.T, packets ...string) {
+	t.Helper()
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for _, packet := range packets {
+			for _, transport := range transports {
+				g.attack(t, transport+" "+abridged(packet), func(t *testing.T) {
+					a := g.attacker(t, transport)
+					a.Engine.SendPackets(packet, `42["behind it"]`)
+					g.requireEnded(t, a, mojo.ReasonParseError)
+					require.Empty(t, g.app.events())
+				})
+			}
+		}
+	})
+}
+
+func abridged(packet string) string { return strings.ToValidUTF8(packet[:min(len(packet), 40)], "?") }
+
+func TestEngineIOPackets(t *testing.T) {
+	eachClose(t, "7", "8", "9", "70", "\x1e", "é", "\x00", "\x7f", "a", " 4", "0{}", "2", "2probe", "5", `{"4":1}`)
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for name, payload := range map[string]string{"not UTF-8": "42[\"\xff\"]", "empty": "", "empty packet": "6\x1e\x1e6"} {
+			g.attack(t, "polling "+name, func(t *testing.T) { // which siotest does not send
+				a := g.attacker(t, "polling")
+				requireRefused(t, g.ask(t, a.post(payload)), http.StatusBadRequest, codeBadRequest)
+				g.requireEnded(t, a, mojo.ReasonParseError)
+				require.Empty(t, g.app.events())
+			})
+		}
+		g.attack(t, "websocket empty", func(t *testing.T) {
+			a := g.attacker(t, "websocket")
+			a.Engine.SendPacket("")
+			g.requireEnded(t, a, mojo.ReasonParseError)
+		})
+	})
+}
+
+// Those that say "close" in the order of their types; of the others see TestNamespacesNeverConnected and
+// TestPacketsInFlight in package mojo.
+func TestSocketIOPackets(t *testing.T) {
+	eachClose(t, "4", "47", "48", "49", "4a", "47[]", `4"x"`, "4 2", "4-1",
+		`44{"message":"x"}`, `44"x"`, "40[]", "401", `40"x"`, "40null", "41[]", "41{}", `43["no id"]`, "43")
+}
+
+func TestNamespaceNeverConnectedTo(t *testing.T) {
+	eachClose(t, `42/never,["event"]`, "41/never,", "43/never,0[]", `451-/never,["event",{"_placeholder":true,"num":0}]`,
+		`44/never,{"message":"x"}`, `42/`+strings.Repeat("never", 10_000)+`,["event"]`)
+}
+
+func TestEventsThatAreNone(t *testing.T) {
+	eachClose(t, "42", "42[]", "42[ ]", "42{}", "42null", "42[null]", "42[[1]]", `42[{"toString":"x"}]`, "42[true]",
+		`42"e"`, `42["e"`, `42["e",]`, `42["e"]]`, `42["e"]42["e"]`, "42[e]", `42['e']`, "42[1e400]", `42[NaN]`, `42["\ud800"`)
+}
+
+// No client can make the app believe that somebody connected or left.
+func TestReservedEvents(t *testing.T) {
+	eachClose(t, `42["connect"]`, `42["connect_error",{}]`, `42["disconnect","x"]`, `42["disconnecting"]`, `42["newListener"]`,
+		`42["removeListener"]`, `42["\u0063onnect"]`, `421["disconnect"]`, `451-["disconnect",{"_placeholder":true,"num":0}]`+"\x1ebAA==")
+}
+
+// An event nobody has a function for is nothing, "error" among them.
+func TestErrorEvent(t *testing.T) {
+	eachTransport(t, func(t *testing.T, g *ground, transport string) {
+		var ev mojo.Events
+		namespace := "/events-" + transport
+		_, err := g.srv.Handle(namespace, &ev)
+		require.NoError(t, err)
+		a := g.attacker(t, transport)
+		socket := a.Connect(namespace, nil)
+		for _, event := range []string{"error", "toString", "__proto__", "hasOwnProperty", ""} {
+			socket.Emit(event, map[string]any{"message": "x"})
+			a.socket.Emit(event)
+		}
+		socket.ExpectNothing()
+		g.requireLive(t, a)
+		require.Len(t, g.app.events(), 5, "a handler of its own is told")
+	})
+}
+
+// A CONNECT that comes twice replaces, and an event that comes late is ignored.
+func TestConnectTwiceAndEventsThatComeLate(t *testing.T) {
+	eachTransport(t, func(t *testing.T, g *ground, transport string) {
+		a := g.attacker(t, transport)
+		second := a.Connect("/", nil)
+		require.Equal(t, siotest.ReasonReplaced, a.socket.AwaitDisconnected())
+		require.Equal(t, mojo.ReasonClientDisconnect, g.app.awaitEnd(t, a.socket.SID()))
+		require.NoError(t, g.app.conn(t, second.SID()).Disconnect())
+		require.Equal(t, siotest.ReasonServerDisconnect, second.AwaitDisconnected())
+
+		second.Emit("late")
+
+		a.Barrier()
+		require.Empty(t, g.app.events())
+	})
+}

@@ -1,0 +1,130 @@
+package hostile
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+)
+
+// maxPayload is the default of Options.MaxPayload.
+const maxPayload = 1_000_000
+
+// post is the text of a POST to a polling connection.
+func (a attacker) post(body string, headers ...string) string {
+	length := fmt.Sprintf("Content-Length: %d\r\n", len(body))
+	return request("POST", a.target("polling"), append(headers, closing, length)...) + body
+}
+
+// What is too large by its own account is refused before a byte of it has come.
+func TestPostAboveMaxPayload(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		g.attack(t, "by Content-Length", func(t *testing.T) {
+			a := g.attacker(t, "polling")
+
+			got := g.ask(t, request("POST", a.target("polling"), fmt.Sprintf("Content-Length: %d\r\n", maxPayload+1)))
+
+			requireRefused(t, got, http.StatusRequestEntityTooLarge, codeBadRequest)
+			g.requireEnded(t, a, mojo.ReasonParseError)
+		})
+		g.attack(t, "by a Content-Length above what numbers hold", func(t *testing.T) {
+			a := g.attacker(t, "polling")
+
+			got := g.ask(t, request("POST", a.target("polling"), "Content-Length: 18446744073709551617\r\n"))
+
+			require.Equal(t, http.StatusBadRequest, got.status)
+			g.requireLive(t, a)
+		})
+	})
+}
+
+// Of what turns out to be too large nothing is dispatched, and the rest is not waited for.
+func TestChunkedPostAboveMaxPayload(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		g.attack(t, "chunked", func(t *testing.T) {
+			a := g.attacker(t, "polling")
+			part := `42["a"]` + "\x1e" + `42["` + strings.Repeat("a", maxPayload-11) // at the limit to the byte
+			over := part + "bc"
+			text := request("POST", a.target("polling"), "Transfer-Encoding: chunked\r\n") + fmt.Sprintf("%x\r\n%s\r\n", len(over), over) // no end of the chunks
+
+			requireRefused(t, g.begin(t, text), http.StatusRequestEntityTooLarge, codeBadRequest)
+			g.requireEnded(t, a, mojo.ReasonParseError)
+			require.Empty(t, g.app.events())
+		})
+	})
+}
+
+// A payload of very many packets costs memory for its bytes, twice as many not more than twice that, and no
+// goroutine.
+func TestPayloadOfManyPackets(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		cost := make(map[int]uint64)
+		for _, packets := range []int{maxPayload / 4, maxPayload / 2} {
+			g.attack(t, fmt.Sprint(packets), func(t *testing.T) {
+				a := g.attacker(t, "polling")
+				text := []byte(a.post(strings.Repeat("6\x1e", packets-1) + "6"))
+				conn := g.dial(t)
+				var got answer
+				cost[packets] = allocated(func() {
+					_, err := conn.Write(text)
+					require.NoError(t, err)
+					got = readAnswer(t, conn, http.MethodPost)
+				})
+				require.Equal(t, answer{http.StatusOK, got.header, "ok"}, got)
+				require.Less(t, cost[packets], uint64(raceCost*4<<20))
+				g.requireLive(t, a)
+
+				got = g.ask(t, a.post(strings.Repeat("6\x1e", packets))) // the last one is empty
+				requireRefused(t, got, http.StatusBadRequest, codeBadRequest)
+				g.requireEnded(t, a, mojo.ReasonParseError)
+			})
+		}
+		require.LessOrEqual(t, cost[maxPayload/2], 3*cost[maxPayload/4])
+	})
+}
+
+// A POST of revision 3's binary payload is answered at once, also if its body never comes.
+func TestBinaryPost(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for _, contentType := range []string{"application/octet-stream", "Application/Octet-Stream; x=y"} {
+			header := "Content-Type: " + contentType + "\r\n"
+			g.attack(t, contentType, func(t *testing.T) {
+				a := g.attacker(t, "polling")
+				requireRefused(t, g.ask(t, a.post("\x00\x04\xff4a", header)), http.StatusBadRequest, codeBadRequest)
+				g.requireEnded(t, a, mojo.ReasonParseError)
+			})
+			g.attack(t, contentType+" whose body does not come", func(t *testing.T) {
+				a := g.attacker(t, "polling")
+				got := g.begin(t, request("POST", a.target("polling"), header, "Content-Length: 10\r\n"))
+				requireRefused(t, got, http.StatusBadRequest, codeBadRequest)
+				g.requireEnded(t, a, mojo.ReasonParseError)
+			})
+		}
+	})
+}
+
+// Whatever else is wrong with a POST, it is answered although its body does not come.
+func TestPostWithoutItsBody(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		a := g.attacker(t, "polling")
+		ws := g.attacker(t, "websocket")
+		for name, target := range map[string]string{
+			"sid unknown":       handshake("polling") + "&sid=AAAAAAAAAAAAAAAAAAAAAAAA",
+			"no sid":            handshake("polling"),
+			"transport unknown": a.target("smoke"),
+			"another revision":  strings.Replace(a.target("polling"), "EIO=4", "EIO=3", 1),
+			"to a WebSocket":    ws.target("polling"),
+		} {
+			t.Run(name, func(t *testing.T) {
+				got := g.begin(t, request("POST", target, "Content-Length: 10\r\n"))
+				require.Equal(t, http.StatusBadRequest, got.status)
+			})
+		}
+		g.requireLive(t, a)
+		g.requireLive(t, ws)
+	})
+}

@@ -1,0 +1,193 @@
+package hostile
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// The codes of Engine.IO in the body of an error.
+const (
+	codeTransport  = 0
+	codeUnknownSID = 1
+	codeMethod     = 2
+	codeBadRequest = 3
+	codeForbidden  = 4
+	codeProtocol   = 5
+)
+
+// handshake is the target of a new connection's first request.
+func handshake(transport string) string { return "/socket.io/?EIO=4&transport=" + transport }
+
+// target is the target of a later request of a connection.
+func (a attacker) target(transport string) string {
+	return handshake(transport) + "&sid=" + a.Engine.Handshake.SID
+}
+
+// dial opens a connection of which the test reads and writes the bytes.
+func (g *ground) dial(t *testing.T) net.Conn {
+	t.Helper()
+	conn, err := g.site.Dial(context.Background())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	require.NoError(t, conn.SetDeadline(time.Now().Add(siotest.Limit)))
+	return conn
+}
+
+// request is the text of a request without a body. The header lines end with "\r\n".
+func request(method, target string, headers ...string) string {
+	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: mojo.test\r\n%s\r\n", method, target, strings.Join(headers, ""))
+}
+
+// upgrade is the text of a request for a WebSocket.
+func upgrade(target string, headers ...string) string {
+	return request("GET", target, append(headers, upgradeHeaders)...)
+}
+
+const upgradeHeaders = "Connection: Upgrade\r\nUpgrade: websocket\r\n" +
+	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+// answer is what a request got.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// ask sends the bytes of one request on a connection of its own and reads what comes back until the server closes the
+// connection, which must be one answer.
+func (g *ground) ask(t *testing.T, text string) answer {
+	t.Helper()
+	conn := g.dial(t)
+	defer conn.Close()
+	_, err := io.WriteString(conn, text)
+	require.NoError(t, err)
+	method, _, _ := strings.Cut(text, " ")
+	return readAnswer(t, conn, method)
+}
+
+// readAnswer reads a connection to its end, which must be one answer.
+func readAnswer(t *testing.T, conn net.Conn, method string) answer {
+	t.Helper()
+	in := bufio.NewReader(conn)
+	a := readResponse(t, in, method)
+	rest, err := io.ReadAll(in)
+	require.NoError(t, err)
+	require.Empty(t, string(rest), "more than one answer")
+	return a
+}
+
+// begin is ask for a request that is never completed, and is answered all the same.
+func (g *ground) begin(t *testing.T, text string) answer {
+	t.Helper()
+	conn := g.dial(t)
+	defer conn.Close()
+	_, err := io.WriteString(conn, text)
+	require.NoError(t, err)
+	method, _, _ := strings.Cut(text, " ")
+	return readResponse(t, bufio.NewReader(conn), method)
+}
+
+// closing asks the server to close the connection behind its answer.
+const closing = "Connection: close\r\n"
+
+func readResponse(t *testing.T, in *bufio.Reader, method string) answer {
+	t.Helper()
+	res, err := http.ReadResponse(in, &http.Request{Method: method})
+	require.NoError(t, err)
+	body := ""
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		all, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		body = string(all)
+	}
+	return answer{res.StatusCode, res.Header, body}
+}
+
+// requireRefused requires an error in the form that clients read.
+func requireRefused(t *testing.T, a answer, status, code int) {
+	t.Helper()
+	require.Equal(t, status, a.status, a.body)
+	var body struct {
+		Code *int `json:"code"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(a.body), &body), a.body)
+	require.NotNil(t, body.Code, a.body)
+	require.Equal(t, code, *body.Code, a.body)
+}
+
+// webSocket is a WebSocket of which the test reads and writes the bytes.
+type webSocket struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+// webSocket asks for a WebSocket and sends the frames in the same write.
+func (g *ground) webSocket(t *testing.T, target string, frames ...[]byte) webSocket {
+	t.Helper()
+	w := webSocket{Conn: g.dial(t)}
+	w.in = bufio.NewReader(w.Conn)
+	all := []byte(upgrade(target))
+	for _, f := range frames {
+		all = append(all, f...)
+	}
+	_, err := w.Write(all)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusSwitchingProtocols, readResponse(t, w.in, http.MethodGet).status)
+	return w
+}
+
+// connected is a WebSocket that is on the main namespace, the answer to which has been read.
+func (g *ground) connected(t *testing.T) webSocket {
+	t.Helper()
+	w := g.webSocket(t, handshake("websocket"), text("40"))
+	for range 2 {
+		_, _ = w.readFrame(t)
+	}
+	return w
+}
+
+func (w webSocket) readFrame(t *testing.T) (ws.OpCode, []byte) {
+	t.Helper()
+	header, err := ws.ReadHeader(w.in)
+	require.NoError(t, err)
+	payload := make([]byte, header.Length)
+	_, err = io.ReadFull(w.in, payload)
+	require.NoError(t, err)
+	return header.OpCode, payload
+}
+
+// frames reads the WebSocket to its end and returns the payloads of its frames; the last one's must be Close, whose
+// status is returned.
+func (w webSocket) frames(t *testing.T) (payloads []string, status int) {
+	t.Helper()
+	for {
+		op, payload := w.readFrame(t)
+		if op == ws.OpClose {
+			require.Len(t, payload, 2)
+			_, err := w.in.ReadByte()
+			require.ErrorIs(t, err, io.EOF)
+			return payloads, int(payload[0])<<8 | int(payload[1])
+		}
+		payloads = append(payloads, string(payload))
+	}
+}
+
+// frame is a frame of a client, masked.
+func frame(op ws.OpCode, fin bool, payload string) []byte {
+	return ws.MustCompileFrame(ws.MaskFrameWith(ws.NewFrame(op, fin, []byte(payload)), [4]byte{1, 2, 3, 4}))
+}
+
+func text(payload string) []byte { return frame(ws.OpText, true, payload) }

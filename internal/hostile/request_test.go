@@ -1,0 +1,144 @@
+package hostile
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// methods are those of the requests that belong to a connection.
+var methods = []struct{ method, transport, headers string }{
+	{"GET", "polling", ""},
+	{"POST", "polling", "Content-Length: 0\r\n"},
+	{"GET", "websocket", upgradeHeaders},
+}
+
+func TestTransportParameter(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for name, transport := range map[string]string{
+			"missing":          "",
+			"empty":            "&transport=",
+			"repeated":         "&transport=polling&transport=polling",
+			"two":              "&transport=polling&transport=websocket",
+			"unknown":          "&transport=webtransport",
+			"of another case":  "&transport=Polling",
+			"__proto__":        "&transport=__proto__",
+			"constructor":      "&transport=constructor",
+			"with NUL":         "&transport=polling%00",
+			"not UTF-8":        "&transport=%ff%fepolling",
+			"badly escaped":    "&transport=polling%zz",
+			"with a space":     "&transport=polling+",
+			"of 64 KB":         "&transport=" + strings.Repeat("polling", 9000),
+			"in another field": "&Transport=polling",
+		} {
+			g.attack(t, name, func(t *testing.T) {
+				a, ws := g.attacker(t, "polling"), g.attacker(t, "websocket")
+				for _, sid := range []string{"", "&sid=" + a.Engine.Handshake.SID, "&sid=" + ws.Engine.Handshake.SID, "&sid=x"} {
+					for _, m := range methods {
+						got := g.ask(t, request(m.method, "/socket.io/?EIO=4"+transport+sid, m.headers, closing))
+						requireRefused(t, got, http.StatusBadRequest, codeTransport)
+					}
+				}
+				g.requireLive(t, a)
+				g.requireLive(t, ws)
+			})
+		}
+	})
+}
+
+// An unknown sid is one answer, whatever it looks like, and is not logged.
+func TestSIDParameter(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for name, sid := range map[string]string{
+			"empty":         "",
+			"unknown":       "UNKNOWNUNKNOWNUNKNOWNUNK",
+			"of 64 KB":      strings.Repeat("UNKNOWN", 64<<10/7),
+			"with NUL":      "UNKNOWN%00",
+			"not UTF-8":     "UNKNOWN%ff%fe",
+			"badly escaped": "UNKNOWN%zz",
+			"with newline":  "UNKNOWN%0d%0aX-Injected:%201",
+			"__proto__":     "__proto__",
+			"as an array":   "UNKNOWN&sid=UNKNOWN",
+		} {
+			g.attack(t, name, func(t *testing.T) {
+				for _, m := range methods {
+					got := g.ask(t, request(m.method, handshake(m.transport)+"&sid="+sid, m.headers, closing))
+					requireRefused(t, got, http.StatusBadRequest, codeUnknownSID)
+					require.Empty(t, got.header.Get("X-Injected"))
+					require.NotContains(t, got.body, "UNKNOWN")
+				}
+				require.NotContains(t, g.log.String(), "UNKNOWN")
+				require.NotContains(t, g.log.String(), "__proto__")
+			})
+		}
+		g.attack(t, "twice the right one", func(t *testing.T) {
+			a := g.attacker(t, "polling")
+			got := g.ask(t, request("GET", a.target("polling")+"&sid="+a.Engine.Handshake.SID, closing))
+			requireRefused(t, got, http.StatusBadRequest, codeUnknownSID)
+			g.requireLive(t, a)
+			require.NotContains(t, g.log.String(), a.Engine.Handshake.SID)
+		})
+	})
+}
+
+// Another revision than 4 opens nothing, and on a later request harms nothing.
+func TestEIOParameter(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for name, eio := range map[string]string{
+			"missing":   "",
+			"empty":     "EIO=",
+			"repeated":  "EIO=4&EIO=4",
+			"3":         "EIO=3",
+			"5":         "EIO=5",
+			"4,3":       "EIO=4,3",
+			"04":        "EIO=04",
+			"4.0":       "EIO=4.0",
+			"-4":        "EIO=-4",
+			"4 escaped": "EIO=" + url.QueryEscape("4\x00"),
+		} {
+			g.attack(t, name, func(t *testing.T) {
+				a := g.attacker(t, "polling")
+				for _, target := range []func(transport string) string{handshake, a.target} {
+					for _, m := range methods {
+						if m.method == "POST" && !strings.Contains(target(""), "sid=") {
+							continue // no handshake, whatever the revision
+						}
+						to := strings.Replace(target(m.transport), "EIO=4", eio, 1)
+						requireRefused(t, g.ask(t, request(m.method, to, m.headers, closing)), http.StatusBadRequest, codeProtocol)
+					}
+				}
+				g.requireLive(t, a)
+				a.Engine.Upgrade()
+				g.requireLive(t, a)
+			})
+		}
+	})
+}
+
+// No method but those of the protocol does anything, and HEAD has no body.
+func TestMethods(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for _, method := range []string{"HEAD", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "get", "FOO"} {
+			g.attack(t, method, func(t *testing.T) {
+				for _, transport := range transports {
+					a := g.attacker(t, transport)
+					for _, target := range []string{handshake("polling"), handshake("websocket"), a.target("polling"), a.target("websocket")} {
+						got := g.ask(t, request(method, target, closing, strings.Replace(upgradeHeaders, "Connection: Upgrade\r\n", "", 1)))
+						require.Equal(t, http.StatusBadRequest, got.status, got.body)
+						if method == http.MethodHead {
+							require.Empty(t, got.body)
+						}
+					}
+					g.requireLive(t, a)
+				}
+			})
+		}
+		g.attack(t, "handshake by POST", func(t *testing.T) {
+			got := g.ask(t, request("POST", handshake("polling"), closing, "Content-Length: 0\r\n"))
+			requireRefused(t, got, http.StatusBadRequest, codeMethod)
+		})
+	})
+}

@@ -1,0 +1,221 @@
+package hostile
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// Whatever a WebSocket does that is to take a polling connection over, polling goes on, and another one may.
+func TestProbes(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for name, frames := range map[string][][]byte{
+			"probe twice":                   {text("2probe"), text("2probe")},
+			"data before the probe":         {text(`42["e"]`)},
+			"data before the upgrade":       {text("2probe"), text(`42["e"]`)},
+			"binary before the upgrade":     {text("2probe"), frame(ws.OpBinary, true, "x")},
+			"upgrade before the probe":      {text("5")},
+			"close packet":                  {text("2probe"), text("1")},
+			"a bad frame":                   {text("2probe"), withBits(0x40)},
+			"a length that is claimed":      {text("2probe"), claim(ws.OpText, true, 1<<62)},
+			"a Close frame":                 {text("2probe"), frame(ws.OpClose, true, "")},
+			"a character cut":               {text("2probe\xc3")},
+			"a probe of something else":     {text("2prob")},
+			"open packet, as of the server": {text("0{}")},
+		} {
+			g.attack(t, name, func(t *testing.T) {
+				a := g.attacker(t, "polling")
+				payloads, _ := g.webSocket(t, a.target("websocket"), frames...).frames(t)
+				for _, p := range payloads {
+					require.Equal(t, "3probe", p)
+				}
+				require.Empty(t, g.app.events())
+				g.requireLive(t, a)
+				require.Equal(t, mojo.Polling, g.app.conn(t, a.socket.SID()).Transport())
+				a.Engine.Upgrade()
+				g.requireLive(t, a)
+			})
+		}
+	})
+}
+
+// A connection that has its WebSocket, or has one that probes, takes no other.
+func TestUpgradeOfAWebSocket(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for _, transport := range []string{"websocket", "upgrade", "polling"} {
+			g.attack(t, transport, func(t *testing.T) {
+				a := g.attacker(t, transport)
+				if transport == "polling" {
+					a.Engine.Probe()
+				}
+				payloads, status := g.webSocket(t, a.target("websocket"), text("2probe"), text("5"), text(`42["e"]`)).frames(t)
+				require.Empty(t, payloads)
+				require.Equal(t, 1000, status)
+				require.Empty(t, g.app.events())
+				g.requireLive(t, a)
+			})
+		}
+	})
+}
+
+// An upgrade that is left pending ends by itself; polling goes on.
+func TestUpgradeLeftPending(t *testing.T) {
+	for name, frames := range map[string][][]byte{
+		"before the probe": nil, "after the probe": {text("2probe")}, "within a frame": {text("2probe")[:3]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGround(t, siotest.Memory, terrain{})
+				a := g.attacker(t, "polling")
+				begun := time.Now()
+				w := g.webSocket(t, a.target("websocket"), frames...)
+				require.NoError(t, w.SetDeadline(time.Time{}))
+				_, _ = w.frames(t)
+				require.Equal(t, 10*time.Second, time.Since(begun).Round(time.Second))
+				g.requireLive(t, a)
+				a.Engine.Upgrade()
+				g.requireLive(t, a)
+			})
+		})
+	}
+}
+
+// reset sends the bytes and then a reset.
+func (g *ground) reset(t *testing.T, text string) {
+	t.Helper()
+	tcp, err := net.Dial("tcp", g.site.Host())
+	require.NoError(t, err)
+	require.NoError(t, tcp.(*net.TCPConn).SetLinger(0))
+	conn := tcp
+	if g.site.Network() == siotest.TLS {
+		conn = tls.Client(tcp, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
+	}
+	_, err = io.WriteString(conn, text)
+	require.NoError(t, err)
+	require.NoError(t, tcp.Close())
+}
+
+// A reset may come at any moment of a handshake or an upgrade.
+func TestResets(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, g *ground) {
+		for name, behind := range map[string]string{
+			"at once": "", "behind a CONNECT": string(text("40")), "behind a probe": string(text("2probe")),
+			"behind an upgrade": string(text("2probe")) + string(text("5")),
+		} {
+			g.attack(t, "handshake, "+name, func(t *testing.T) {
+				for range times(1000) {
+					g.reset(t, upgrade(handshake("websocket"))+behind)
+				}
+				waitUntil(t, "all have come", func() bool { return g.witness.begun.Load() == g.witness.over.Load() })
+			})
+			g.attack(t, "upgrade, "+name, func(t *testing.T) {
+				for range times(1000) {
+					a := g.attacker(t, "polling")
+					g.reset(t, upgrade(a.target("websocket"))+behind)
+					if name != "behind an upgrade" { // which may have taken the connection with it
+						g.requireLive(t, a)
+					}
+					a.Close()
+				}
+			})
+		}
+		g.attack(t, "within the request", func(t *testing.T) {
+			for i := range times(1000) {
+				all := upgrade(handshake("websocket"))
+				g.reset(t, all[:i*len(all)/times(1000)])
+			}
+		})
+	})
+}
+
+func TestWebSocketOverHTTP2(t *testing.T) {
+	g := newGround(t, siotest.TLS, terrain{})
+	g.attack(t, "handshake and upgrade", func(t *testing.T) {
+		client := siotest.Dial(t, g.site, siotest.Options{HTTP2: true})
+		a := attacker{client, client.Connect("/", nil)}
+		t.Cleanup(client.Close)
+		for _, target := range []string{handshake("websocket"), a.target("websocket")} {
+			res, err := g.site.HTTP2Client().Get(g.site.URL + target)
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
+			require.Equal(t, 2, res.ProtoMajor)
+			require.Equal(t, http.StatusBadRequest, res.StatusCode)
+		}
+		g.requireLive(t, a)
+	})
+}
+
+// plainWriter hides everything that a ResponseWriter may be able to do besides.
+type plainWriter struct{ http.ResponseWriter }
+
+// Where no connection can be taken over, polling works and a WebSocket gets a status. The bystander, whose WebSocket
+// goes another way, is spared.
+func TestResponseWriterThatCannotBeHijacked(t *testing.T) {
+	wrap := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("X-Plain") != "" {
+				w = plainWriter{w}
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+	for _, n := range []siotest.Network{siotest.TCP, siotest.TLS} {
+		t.Run(n.Name, func(t *testing.T) {
+			g := newGround(t, n, terrain{wrap: wrap})
+			g.attack(t, "plain", func(t *testing.T) {
+				client := siotest.Dial(t, g.site, siotest.Options{Header: http.Header{"X-Plain": {"1"}}})
+				a := attacker{client, client.Connect("/", nil)}
+				t.Cleanup(client.Close)
+				for _, target := range []string{handshake("websocket"), a.target("websocket")} {
+					got := g.ask(t, upgrade(target, "X-Plain: 1\r\nConnection: close\r\n"))
+					requireRefused(t, got, http.StatusInternalServerError, codeBadRequest)
+				}
+				g.requireLive(t, a)
+			})
+		})
+	}
+}
+
+// Timeouts that a site sets for its other pages end no poll, no POST and no WebSocket: the next ping comes later.
+func TestSiteWithTimeouts(t *testing.T) {
+	for name, c := range map[string]struct {
+		network siotest.Network
+		options siotest.Options
+	}{
+		"polling":   {siotest.TCP, siotest.Options{}},
+		"TLS":       {siotest.TLS, siotest.Options{}},
+		"HTTP/2":    {siotest.TLS, siotest.Options{HTTP2: true}},
+		"WebSocket": {siotest.TCP, siotest.Options{Transport: "websocket"}},
+		"upgrade":   {siotest.TLS, siotest.Options{Transport: "upgrade", HTTP2: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			short := time.Second // it also covers the TLS handshake, on a machine that may be slow
+			if long() {
+				short = 5 * time.Second
+			}
+			g := newGround(t, c.network, terrain{
+				opts:   mojo.Options{PingInterval: 2 * short},
+				server: &http.Server{ReadTimeout: short, WriteTimeout: short},
+			})
+			g.attack(t, "from one ping to the next", func(t *testing.T) {
+				client := siotest.Dial(t, g.site, c.options)
+				t.Cleanup(client.Close)
+				a := attacker{client, client.Connect("/", nil)}
+				for range 2 {
+					client.Engine.NextPing()
+					g.requireLive(t, a)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,66 @@
+package hostile
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// witness counts the requests that come in and the answers that they get: a status, or the connection taken over.
+type witness struct {
+	next             http.Handler
+	begun, over      atomic.Int64
+	none, oneTooMany atomic.Int64
+}
+
+func (w *witness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w.begun.Add(1)
+	defer w.over.Add(1)
+	counted := &countedWriter{ResponseWriter: rw}
+	w.next.ServeHTTP(counted, r)
+	switch {
+	case counted.answers == 0:
+		w.none.Add(1)
+	case counted.answers > 1:
+		w.oneTooMany.Add(1)
+	}
+}
+
+// requireAnswered requires that each request got one answer. It waits for those that are under way.
+func (w *witness) requireAnswered(t *testing.T) {
+	t.Helper()
+	waitUntil(t, "every request is answered", func() bool { return w.begun.Load() == w.over.Load() })
+	require.Zero(t, w.none.Load(), "requests without an answer")
+	require.Zero(t, w.oneTooMany.Load(), "requests with more than one answer")
+}
+
+type countedWriter struct {
+	http.ResponseWriter
+	answers int
+}
+
+func (w *countedWriter) WriteHeader(status int) {
+	w.answers++
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *countedWriter) Write(p []byte) (int, error) {
+	if w.answers == 0 {
+		w.answers++
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *countedWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err == nil {
+		w.answers++
+	}
+	return conn, rw, err
+}
+
+func (w *countedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
