@@ -326,7 +326,7 @@ func (p *play) send(n int) {
 		p.mu.Lock()
 		next := fmt.Sprintf("%03d", len(p.sent))
 		p.mu.Unlock()
-		if p.peer.Queue(NewText([]byte(next)), false, &b) == nil {
+		if p.peer.Queue(NewText([]byte(next)), Delivery{}, &b) == nil {
 			p.note(&p.sent, next)
 		}
 	}

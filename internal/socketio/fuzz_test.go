@@ -76,7 +76,7 @@ func FuzzMessages(f *testing.F) {
 		}
 		s := NewServer(serverOptions())
 		for _, name := range []string{"/", "/a"} {
-			require.True(t, s.Mount(s.NewNamespace(name, app, nil)))
+			require.True(t, s.Mount(s.NewNamespace(name, app, Watchers{})))
 		}
 		defer s.Close()
 		c := poster{t, s, ""}
