@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mojosocket/mojo/internal/bench/load"
+)
+
+// connectAndLeave measures how fast clients come and go.
+func connectAndLeave(asUsers bool) func(m *measurement) (sample, error) {
+	return func(m *measurement) (sample, error) {
+		pool, err := m.pool(asUsers)
+		if err != nil {
+			return nil, err
+		}
+		defer pool.Abort()
+		var tally load.Tally
+		s, err := m.window(func() (int, error) {
+			tally, err = pool.Connect(m.clients, m.parallel)
+			return max(tally.Live, 1), err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if tally.Live == 0 {
+			return nil, fmt.Errorf("nobody could connect: %w", tally.Err)
+		}
+		s["rate"] = float64(tally.Live) / tally.Elapsed.Seconds() / 1e3
+		s["failed"] = float64(tally.Refused + tally.Stalled)
+		m.profile = false // there is one window in a profile
+		left, err := m.window(func() (int, error) { return tally.Live, m.leave(pool) })
+		if err != nil {
+			return nil, err
+		}
+		s["leave_cpu"], s["leave_rate"] = left["cpu"], left["rate"]
+		return s, nil
+	}
+}
+
+// pool returns a Pool of clients with the headers of browsers, or without.
+func (m *measurement) pool(asUsers bool) (*load.Pool, error) {
+	site := m.site()
+	if asUsers {
+		header, err := browserHeaders(m.clients)
+		if err != nil {
+			return nil, err
+		}
+		site.Header, site.Query = header, userQuery
+	}
+	return load.NewPool(m.loop, site), nil
+}
+
+// leave has all clients leave, and returns when the server knows it. Those that it lost on their way in it
+// may count for as long as it likes.
+func (m *measurement) leave(pool *load.Pool) error {
+	stalled, err := pool.Leave()
+	if err != nil {
+		return err
+	}
+	if stalled > 0 {
+		return fmt.Errorf("the server left %d connections open", stalled)
+	}
+	last := -1
+	for begin := time.Now(); time.Since(begin) < load.StallAfter; time.Sleep(time.Millisecond) {
+		stats, err := m.process.ask(cmdConns, 0)
+		if err != nil {
+			return err
+		}
+		if stats.Conns == 0 {
+			return nil
+		}
+		if stats.Conns != last {
+			last, begin = stats.Conns, time.Now()
+		}
+	}
+	return nil
+}
+
+// idle measures what connections cost that do nothing.
+func idle(m *measurement) (sample, error) {
+	pool, err := m.pool(true)
+	if err != nil {
+		return nil, err
+	}
+	defer pool.Abort()
+	// A server takes some memory with its first connections that is not theirs.
+	if err := pool.ConnectAll(min(m.clients, 200), m.parallel); err != nil {
+		return nil, err
+	}
+	if err := m.leave(pool); err != nil {
+		return nil, err
+	}
+	before, err := m.footprint()
+	if err != nil {
+		return nil, err
+	}
+	if err := pool.ConnectAll(m.clients, m.parallel); err != nil {
+		return nil, err
+	}
+	if err := m.loop.Wait(time.Second); err != nil {
+		return nil, err
+	}
+	uncollected, err := m.process.resident()
+	if err != nil {
+		return nil, err
+	}
+	after, err := m.footprint()
+	if err != nil {
+		return nil, err
+	}
+	pool.Pings = 0
+	s, err := m.window(func() (int, error) { return 1, m.loop.Wait(m.idle) })
+	if err != nil {
+		return nil, err
+	}
+	each := func(after, before float64) float64 { return (after - before) / float64(m.clients) }
+	return sample{
+		"resident":    each(after.resident, before.resident) / 1024,
+		"uncollected": each(float64(uncollected), before.resident) / 1024,
+		"goroutines":  each(after.goroutines, before.goroutines),
+		"heap":        each(after.heap, before.heap) / 1024,
+		"cpu":         s[serverCores] * 100,
+		"pings":       float64(pool.Pings) / m.idle.Seconds(),
+		serverCores:   s[serverCores],
+		loadCores:     s[loadCores],
+	}, nil
+}
+
+type footprint struct{ resident, goroutines, heap float64 }
+
+// footprint is what the server holds on to after a collection.
+func (m *measurement) footprint() (footprint, error) {
+	if _, err := m.process.ask(cmdCollect, 0); err != nil {
+		return footprint{}, err
+	}
+	resident, err := m.process.resident()
+	if err != nil {
+		return footprint{}, err
+	}
+	stats, err := m.process.ask(cmdStats, 0)
+	return footprint{float64(resident), float64(stats.Goroutines), float64(stats.Heap)}, err
+}

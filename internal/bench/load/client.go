@@ -1,0 +1,206 @@
+package load
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+type state uint8
+
+const (
+	dialing state = iota
+	upgrading
+	greeted // or about to be
+	live
+	leaving
+	gone
+)
+
+// Client is one WebSocket connection.
+type Client struct {
+	Index    int    // in its Pool
+	Received uint32 // for whoever counts what has come
+	pool     *Pool
+	fd       int
+	id       int32
+	state    state
+	since    time.Time // it began to connect
+	partial  []byte    // of a frame, or of the answer to the handshake
+}
+
+var (
+	pongFrame    = Frame("3")
+	pingFrame    = Frame("2")
+	connectFrame = Frame("40")
+	closeFrame   = frame(opClose, "\x03\xe8")
+)
+
+var errClosed = errors.New("the server closed the connection")
+
+// Send writes a frame, see Frame.
+func (c *Client) Send(frame []byte) {
+	if err := write(c.fd, frame); err != nil {
+		c.lost(err)
+	}
+}
+
+// ready is part of source.
+func (c *Client) ready(l *Loop, events uint32) {
+	if c.state == dialing {
+		c.dialed(l)
+		return
+	}
+	into := l.buf[readSize:]
+	n, err := unix.Read(c.fd, into)
+	switch {
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+		return
+	case err != nil:
+		c.lost(err)
+		return
+	case n == 0:
+		c.lost(errClosed)
+		return
+	}
+	data := into[:n]
+	if k := len(c.partial); k > 0 {
+		copy(l.buf[readSize-k:], c.partial)
+		data = l.buf[readSize-k : readSize+n]
+		c.partial = c.partial[:0]
+	}
+	rest, err := c.handle(data)
+	if err == nil && len(rest) > readSize {
+		err = errors.New("the server sent more at a time than is expected")
+	}
+	if err != nil {
+		c.lost(err)
+		return
+	}
+	if len(rest) > 0 && c.state != gone {
+		c.partial = append(c.partial, rest...)
+	}
+}
+
+func (c *Client) dialed(l *Loop) {
+	code, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err == nil && code != 0 {
+		err = unix.Errno(code)
+	}
+	if err == nil {
+		err = l.watch(c.fd, c.id, unix.EPOLLIN)
+	}
+	if err == nil {
+		site := &c.pool.site
+		err = write(c.fd, fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\n%s"+
+			"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+			site.target(c.Index, "websocket"), site.Address, site.header(c.Index)))
+	}
+	if err != nil {
+		c.lost(err)
+		return
+	}
+	c.state = upgrading
+}
+
+// handle handles all that p has whole and returns the rest.
+func (c *Client) handle(p []byte) (rest []byte, err error) {
+	if c.state == upgrading {
+		head, behind, whole := bytes.Cut(p, []byte("\r\n\r\n"))
+		if !whole {
+			return p, nil
+		}
+		if err := statusError(head, "101"); err != nil {
+			return nil, err
+		}
+		p = behind
+		c.state = greeted
+		if c.pool.site.Protocol == Bare {
+			c.pool.nowLive(c)
+		}
+	}
+	for {
+		op, payload, rest, ok, err := cutFrame(p)
+		if err != nil || !ok {
+			return p, err
+		}
+		p = rest
+		switch {
+		case op == opClose:
+			c.lost(errClosed) // some servers leave the rest to the client
+		case c.state == leaving:
+		case op == opPing:
+			c.Send(frame(opPing+1, string(payload)))
+		case c.pool.site.Protocol == Bare:
+			c.pool.event(c, payload)
+		case op == opText:
+			err = c.packet(payload)
+		}
+		if err != nil || c.state == gone {
+			return nil, err
+		}
+	}
+}
+
+// packet handles an Engine.IO packet.
+func (c *Client) packet(p []byte) error {
+	switch {
+	case len(p) == 0:
+	case c.state == live && len(p) > 1 && p[0] == '4' && (p[1] == '2' || p[1] == '3'):
+		c.pool.event(c, p)
+		return nil
+	case p[0] == '2':
+		c.pool.Pings++
+		c.Send(pongFrame)
+		return nil
+	case p[0] == '3' || p[0] == '6':
+		return nil
+	case p[0] == '0' && c.state == greeted:
+		g, err := parseGreeting(p)
+		if err != nil {
+			return err
+		}
+		c.pool.interval = g.interval()
+		if c.pool.site.Protocol == EngineIO4 {
+			c.Send(connectFrame)
+		}
+		return nil
+	case bytes.HasPrefix(p, []byte("40")) && c.state == greeted:
+		c.pool.nowLive(c)
+		return nil
+	case len(p) > 1 && p[0] == '4' && (p[1] == '2' || p[1] == '3'):
+		return nil // a broadcast that overtook the answer to the CONNECT
+	}
+	return fmt.Errorf("the server sent %.40q", p)
+}
+
+// leave sends a Close frame, after which the server is to close the connection.
+func (c *Client) leave() {
+	c.state = leaving
+	c.Send(closeFrame)
+}
+
+// lost ends the client.
+func (c *Client) lost(err error) {
+	if c.state == gone {
+		return
+	}
+	before := c.state
+	c.state = gone
+	c.pool.loop.remove(c.fd, c.id)
+	c.pool.nowGone(c, before, err)
+}
+
+// abort ends the client without leave.
+func (c *Client) abort() {
+	if c.state == gone {
+		return
+	}
+	abort(c.fd)
+	c.state = gone
+	c.pool.loop.remove(c.fd, c.id)
+}

@@ -1,0 +1,142 @@
+// Package load is a load generator: thousands of clients of a Socket.IO server in one thread, which waits
+// with epoll and reads into one buffer. It knows just enough of WebSocket, HTTP, Engine.IO (revisions 3 and
+// 4) and Socket.IO to connect, answer heartbeats and count messages, and trusts the server for the rest.
+// Nothing is allocated per message, so that what is measured is the server.
+//
+// A Loop and everything on it belong to one goroutine. It runs on Linux only.
+package load
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Loop waits for the sockets of any number of clients and has each handle what came.
+type Loop struct {
+	epoll   int
+	events  [512]unix.EpollEvent
+	buf     []byte
+	sources []source // by what epoll tells; nil where one has gone
+	free    []int32
+	timed   []func(now time.Time) // called a few times per second
+
+	failure error // the first one, which ends Run
+
+	// AfterBatch, if not nil, is called whenever all that was ready has been handled.
+	AfterBatch func()
+}
+
+// source is a socket in a Loop.
+type source interface {
+	ready(l *Loop, events uint32)
+}
+
+// readSize is how much one read takes. Of a buffer twice as large the first half is for what is left of an
+// earlier read.
+const readSize = 64 << 10
+
+// NewLoop returns a Loop without clients. It ties the goroutine to its thread. The Loop must be closed.
+func NewLoop() (*Loop, error) {
+	runtime.LockOSThread()
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	return &Loop{epoll: fd, buf: make([]byte, 2*readSize)}, nil
+}
+
+// Close closes the Loop, but not its sockets.
+func (l *Loop) Close() {
+	_ = unix.Close(l.epoll)
+	runtime.UnlockOSThread()
+}
+
+func (l *Loop) add(fd int, s source, events uint32) (id int32, err error) {
+	if n := len(l.free); n > 0 {
+		id = l.free[n-1]
+		l.free = l.free[:n-1]
+		l.sources[id] = s
+	} else {
+		id = int32(len(l.sources))
+		l.sources = append(l.sources, s)
+	}
+	return id, unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: id})
+}
+
+func (l *Loop) watch(fd int, id int32, events uint32) error {
+	return unix.EpollCtl(l.epoll, unix.EPOLL_CTL_MOD, fd, &unix.EpollEvent{Events: events, Fd: id})
+}
+
+// remove closes fd, which takes it out of the epoll too.
+func (l *Loop) remove(fd int, id int32) {
+	_ = unix.Close(fd)
+	l.sources[id] = nil
+	l.free = append(l.free, id)
+}
+
+// Fail ends Run with an error. Only the first one counts.
+func (l *Loop) Fail(err error) {
+	if l.failure == nil {
+		l.failure = err
+	}
+}
+
+// ErrSilent is returned by Run when the server has gone silent.
+var ErrSilent = errors.New("the server has gone silent")
+
+// tick is how often the Loop looks at the time while nothing happens.
+const tick = 50 * time.Millisecond
+
+// Run handles what comes until done reports true, which it is asked after each batch, or something has
+// failed. If patience is not 0 and nothing comes for so long it returns ErrSilent.
+func (l *Loop) Run(patience time.Duration, done func() bool) error {
+	now := time.Now()
+	lastEvent, lastTick := now, now
+	for batches := 0; ; batches++ {
+		if l.failure != nil {
+			return l.failure
+		}
+		if l.AfterBatch != nil {
+			l.AfterBatch()
+		}
+		if done() {
+			return nil
+		}
+		n, err := unix.EpollWait(l.epoll, l.events[:], int(tick/time.Millisecond))
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("epoll: %w", err)
+		}
+		for i := range max(n, 0) {
+			e := &l.events[i]
+			if s := l.sources[e.Fd]; s != nil {
+				s.ready(l, e.Events)
+			}
+		}
+		if n > 0 && batches%64 != 0 { // looking at the clock costs as much as a message
+			continue
+		}
+		now := time.Now()
+		if n > 0 {
+			lastEvent = now
+		}
+		if now.Sub(lastTick) >= tick {
+			lastTick = now
+			for _, f := range l.timed {
+				f(now)
+			}
+		}
+		if patience != 0 && now.Sub(lastEvent) > patience {
+			return ErrSilent
+		}
+	}
+}
+
+// Wait is Run for a time.
+func (l *Loop) Wait(d time.Duration) error {
+	end := time.Now().Add(d)
+	return l.Run(0, func() bool { return !time.Now().Before(end) })
+}
