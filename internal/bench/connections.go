@@ -85,7 +85,7 @@ func idle(m *measurement) (sample, error) {
 	}
 	defer pool.Abort()
 	// A server takes some memory with its first connections that is not theirs.
-	if err := pool.ConnectAll(min(m.clients, 200), m.parallel); err != nil {
+	if err := m.connect(pool, min(m.clients, 200)); err != nil {
 		return nil, err
 	}
 	if err := m.leave(pool); err != nil {
@@ -95,7 +95,7 @@ func idle(m *measurement) (sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := pool.ConnectAll(m.clients, m.parallel); err != nil {
+	if err := m.connect(pool, m.clients); err != nil {
 		return nil, err
 	}
 	if err := m.loop.Wait(time.Second); err != nil {

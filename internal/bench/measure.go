@@ -50,7 +50,7 @@ func eventOf(name string) string { return servers.EventJSON(name) }
 func (m *measurement) site() load.Site {
 	s := load.Site{Address: m.process.address, Protocol: load.EngineIO4}
 	switch m.server {
-	case "bare":
+	case "bare", "buffered":
 		s.Protocol = load.Bare
 	case "googollee":
 		s.Protocol = load.EngineIO3
@@ -144,7 +144,7 @@ func (c *cycle) explain(err error) error {
 	return fmt.Errorf("%w; %d of %d under way were done", err, c.done, c.begun)
 }
 
-// cycles warms up and then measures. A unit of the cycle is several of what is counted.
+// measure warms up and then measures. A unit of the cycle is several of what is counted.
 func (c *cycle) measure(unitsEach int, start func() (units int)) (sample, error) {
 	if _, err := c.run(c.m.warmUp, start); err != nil {
 		return nil, err
@@ -160,7 +160,7 @@ func fanOut(inFlight int) func(m *measurement) (sample, error) {
 	return func(m *measurement) (sample, error) {
 		pool := load.NewPool(m.loop, m.site())
 		defer pool.Abort()
-		if err := pool.ConnectAll(m.clients, m.parallel); err != nil {
+		if err := m.connect(pool, m.clients); err != nil {
 			return nil, err
 		}
 		c := &cycle{m: m}
@@ -189,6 +189,27 @@ func fanOut(inFlight int) func(m *measurement) (sample, error) {
 	}
 }
 
+// connect connects n clients and waits until the server counts them all: some answer a client before that.
+func (m *measurement) connect(pool *load.Pool, n int) error {
+	if err := pool.ConnectAll(n, m.parallel); err != nil {
+		return err
+	}
+	for begin := time.Now(); ; {
+		stats, err := m.process.ask(cmdConns, 0)
+		switch {
+		case err != nil:
+			return err
+		case stats.Conns >= n:
+			return nil
+		case time.Since(begin) > patience:
+			return fmt.Errorf("the server has only %d of %d connections", stats.Conns, n)
+		}
+		if err := m.loop.Wait(time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
 // sendAfterBatch has the commands sent that handling a batch brought up.
 func (m *measurement) sendAfterBatch() {
 	m.loop.AfterBatch = func() {
@@ -212,7 +233,7 @@ func emitToUsers(m *measurement) (sample, error) {
 	}
 	pool := load.NewPool(m.loop, site)
 	defer pool.Abort()
-	if err := pool.ConnectAll(m.clients, m.parallel); err != nil {
+	if err := m.connect(pool, m.clients); err != nil {
 		return nil, err
 	}
 	c := &cycle{m: m}
@@ -247,7 +268,7 @@ func echo(packet, answer string) func(m *measurement) (sample, error) {
 	return func(m *measurement) (sample, error) {
 		pool := load.NewPool(m.loop, m.site())
 		defer pool.Abort()
-		if err := pool.ConnectAll(m.clients, m.parallel); err != nil {
+		if err := m.connect(pool, m.clients); err != nil {
 			return nil, err
 		}
 		c := &cycle{m: m}

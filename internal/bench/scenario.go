@@ -59,7 +59,7 @@ var scenarios = []*scenario{
 	},
 	{
 		name: "poll", about: "echo over HTTP long-polling",
-		clients: []int{200}, metrics: perUnit("echo"), without: []string{"bare"}, run: pollEcho,
+		clients: []int{200}, metrics: perUnit("echo"), without: []string{"bare", "buffered"}, run: pollEcho,
 	},
 	{
 		name: "connect", about: "clients connect by WebSocket, -parallel at a time, and then all leave at once",
@@ -93,7 +93,7 @@ var connectMetrics = []metric{
 }
 
 // serverNames are the servers there are, in the order of the table.
-var serverNames = []string{"mojo", "bare", nodeServer, "zishang520", "googollee"}
+var serverNames = []string{"mojo", "bare", "buffered", nodeServer, "zishang520", "googollee"}
 
 func (s *scenario) cannot(server string) bool { return slices.Contains(s.without, server) }
 

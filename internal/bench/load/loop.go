@@ -24,6 +24,8 @@ type Loop struct {
 	free    []int32
 	timed   []func(now time.Time) // called a few times per second
 
+	wait time.Duration // of which epoll waits at most
+
 	failure error // the first one, which ends Run
 
 	// AfterBatch, if not nil, is called whenever all that was ready has been handled.
@@ -46,7 +48,7 @@ func NewLoop() (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
-	return &Loop{epoll: fd, buf: make([]byte, 2*readSize)}, nil
+	return &Loop{epoll: fd, buf: make([]byte, 2*readSize), wait: tick}, nil
 }
 
 // Close closes the Loop, but not its sockets.
@@ -106,7 +108,7 @@ func (l *Loop) Run(patience time.Duration, done func() bool) error {
 		if done() {
 			return nil
 		}
-		n, err := unix.EpollWait(l.epoll, l.events[:], int(tick/time.Millisecond))
+		n, err := unix.EpollWait(l.epoll, l.events[:], int(l.wait/time.Millisecond))
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("epoll: %w", err)
 		}
@@ -138,5 +140,7 @@ func (l *Loop) Run(patience time.Duration, done func() bool) error {
 // Wait is Run for a time.
 func (l *Loop) Wait(d time.Duration) error {
 	end := time.Now().Add(d)
+	l.wait = max(min(d, tick), time.Millisecond)
+	defer func() { l.wait = tick }()
 	return l.Run(0, func() bool { return !time.Now().Before(end) })
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
 )
 
 // bare is the least that a server in this style can do, the measure for all others: WebSocket frames over
@@ -18,14 +19,16 @@ import (
 // Engine.IO and Socket.IO, has no queue, no heartbeat and no identity, and a client that does not read stops
 // it.
 type bare struct {
+	buffered bool
+
 	mu    sync.Mutex // guards what follows
 	conns []net.Conn
 	at    map[net.Conn]int // where each stands in conns
 	users map[int]net.Conn
 }
 
-func newBare(Heartbeat) (*Server, error) {
-	b := &bare{at: make(map[net.Conn]int), users: make(map[int]net.Conn)}
+func newBare(buffered bool) (*Server, error) {
+	b := &bare{buffered: buffered, at: make(map[net.Conn]int), users: make(map[int]net.Conn)}
 	frame := ws.MustCompileFrame(ws.NewTextFrame([]byte("42" + EventJSON("note"))))
 	return &Server{
 		Serve: b.serve,
@@ -87,46 +90,79 @@ func (b *bare) accept(c net.Conn) {
 	go b.read(c, user) // anew, for the stack of the upgrade is large
 }
 
-// echoBuffer is enough for one read of an event, without which an echo would cost three.
-const echoBuffer = 256
-
+// read echoes until the connection ends.
 func (b *bare) read(c net.Conn, user int) {
-	defer func() {
-		_ = c.Close()
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		i, last := b.at[c], len(b.conns)-1
-		b.conns[i] = b.conns[last]
-		b.at[b.conns[i]] = i
-		b.conns[last] = nil
-		b.conns = b.conns[:last]
-		delete(b.at, c)
-		if user >= 0 {
-			delete(b.users, user)
-		}
-	}()
-	r := bufio.NewReaderSize(c, echoBuffer)
+	defer b.remove(c, user)
+	var echo func() error
+	if b.buffered {
+		echo = bufferedEcho(c)
+	} else {
+		echo = func() error { return plainEcho(c) }
+	}
+	for echo() == nil {
+	}
+}
+
+func (b *bare) remove(c net.Conn, user int) {
+	_ = c.Close()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i, last := b.at[c], len(b.conns)-1
+	b.conns[i] = b.conns[last]
+	b.at[b.conns[i]] = i
+	b.conns[last] = nil
+	b.conns = b.conns[:last]
+	delete(b.at, c)
+	if user >= 0 {
+		delete(b.users, user)
+	}
+}
+
+// plainEcho is as gobwas/ws documents it.
+func plainEcho(c net.Conn) error {
+	message, op, err := wsutil.ReadClientData(c)
+	if err != nil {
+		return err
+	}
+	acknowledge(message)
+	return wsutil.WriteServerMessage(c, op, message)
+}
+
+// bufferedEcho reads an event at once, where gobwas/ws by itself takes three reads, and writes it from a buffer
+// that it keeps.
+func bufferedEcho(c net.Conn) func() error {
+	r := bufio.NewReaderSize(c, 256)
 	var scratch [ws.MaxHeaderSize]byte
 	var out bytes.Buffer
-	for {
+	return func() error {
 		h, err := ws.ReadHeaderBuffer(r, scratch[:])
-		if err != nil || h.Length > 1<<20 {
-			return
+		if err != nil {
+			return err
+		}
+		if h.Length > 1<<20 {
+			return ws.ErrHeaderLengthUnexpected
 		}
 		out.Reset()
 		_ = ws.WriteHeader(&out, ws.Header{Fin: true, OpCode: h.OpCode, Length: h.Length}) // a Buffer takes everything
 		out.Grow(int(h.Length))
 		payload := out.AvailableBuffer()[:h.Length]
 		if _, err := io.ReadFull(r, payload); err != nil {
-			return
+			return err
 		}
 		ws.Cipher(payload, h.Mask, 0)
-		if bytes.HasPrefix(payload, []byte(`421["`)) {
-			payload[1] = '3' // what looks like an ack is enough
-		}
+		acknowledge(payload)
 		out.Write(payload)
-		if _, err := c.Write(out.Bytes()); err != nil || h.OpCode == ws.OpClose {
-			return
+		_, err = c.Write(out.Bytes())
+		if h.OpCode == ws.OpClose {
+			return io.EOF
 		}
+		return err
+	}
+}
+
+// acknowledge makes an event that asks for an acknowledgement look enough like one.
+func acknowledge(packet []byte) {
+	if bytes.HasPrefix(packet, []byte(`421["`)) {
+		packet[1] = '3'
 	}
 }

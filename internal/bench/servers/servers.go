@@ -54,16 +54,17 @@ func room(user string) string { return "user-" + user }
 
 // New returns a server by name, or false.
 func New(name string, beat Heartbeat) (*Server, bool, error) {
-	make, ok := map[string]func(Heartbeat) (*Server, error){
+	create, ok := map[string]func(Heartbeat) (*Server, error){
 		"mojo":       newMojo,
-		"bare":       newBare,
+		"bare":       func(Heartbeat) (*Server, error) { return newBare(false) },
+		"buffered":   func(Heartbeat) (*Server, error) { return newBare(true) },
 		"zishang520": newZishang520,
 		"googollee":  newGoogollee,
 	}[name]
 	if !ok {
 		return nil, false, nil
 	}
-	s, err := make(beat)
+	s, err := create(beat)
 	if err == nil && s.Serve == nil {
 		s.Serve = func(l net.Listener) error { return http.Serve(l, s.Handler) }
 	}
