@@ -28,6 +28,7 @@ const (
 	cmdStats     = 's' // answer with all of childStats
 	cmdCollect   = 'g' // give free memory back to the system, and answer
 	cmdProfile   = 'p' // begin to profile the CPU, 1, or end it, 0, and answer
+	cmdHeap      = 'm' // write a profile of the heap, and answer
 	commandSize  = 5
 )
 
@@ -36,11 +37,15 @@ type childStats struct {
 	Address    string `json:"address,omitempty"` // only in the first line
 	Conns      int    `json:"conns"`
 	Goroutines int    `json:"goroutines"`
-	Heap       uint64 `json:"heap"` // bytes in use
+	Heap       uint64 `json:"heap"`  // bytes in use
+	Stacks     uint64 `json:"stack"` // likewise
 }
 
 // child is the main function of such a process. It returns when its standard input ends.
 func child(name string, beat servers.Heartbeat, cpuProfile, memProfile string) error {
+	if memProfile != "" {
+		runtime.MemProfileRate = memProfileRate // before there is much to see
+	}
 	s, known, err := servers.New(name, beat)
 	if err != nil {
 		return err
@@ -59,19 +64,20 @@ func child(name string, beat servers.Heartbeat, cpuProfile, memProfile string) e
 		return err
 	}
 	commanded := make(chan error, 1)
-	go func() { commanded <- obey(s, say, cpuProfile) }()
+	go func() { commanded <- obey(s, say, cpuProfile, memProfile) }()
 	select {
-	case err = <-ended:
-	case err = <-commanded:
+	case err := <-ended:
+		return err
+	case err := <-commanded:
+		return err
 	}
-	if err == nil && memProfile != "" {
-		err = writeHeapProfile(memProfile)
-	}
-	return err
 }
 
+// memProfileRate is of how many bytes one is seen in a heap profile. Connections are small.
+const memProfileRate = 4 << 10
+
 // obey runs commands until there are no more.
-func obey(s *servers.Server, say *json.Encoder, cpuProfile string) error {
+func obey(s *servers.Server, say *json.Encoder, cpuProfile, memProfile string) error {
 	in := bufio.NewReader(commandInput())
 	var command [commandSize]byte
 	for {
@@ -93,12 +99,16 @@ func obey(s *servers.Server, say *json.Encoder, cpuProfile string) error {
 		case cmdStats: // which stops the world for a moment
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)
-			err = say.Encode(childStats{Conns: s.Conns(), Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc})
+			err = say.Encode(childStats{Conns: s.Conns(), Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc, Stacks: m.StackInuse})
 		case cmdCollect:
 			collect()
 			err = say.Encode(childStats{})
 		case cmdProfile:
 			if err = profile(number != 0, cpuProfile); err == nil {
+				err = say.Encode(childStats{})
+			}
+		case cmdHeap:
+			if err = writeHeapProfile(memProfile); err == nil {
 				err = say.Encode(childStats{})
 			}
 		default:

@@ -28,7 +28,6 @@ func connectAndLeave(asUsers bool) func(m *measurement) (sample, error) {
 		}
 		s["rate"] = float64(tally.Live) / tally.Elapsed.Seconds() / 1e3
 		s["failed"] = float64(tally.Refused + tally.Stalled)
-		m.profile = false // there is one window in a profile
 		left, err := m.window(func() (int, error) { return tally.Live, m.leave(pool) })
 		if err != nil {
 			return nil, err
@@ -120,6 +119,7 @@ func idle(m *measurement) (sample, error) {
 		"uncollected": each(float64(uncollected), before.resident) / 1024,
 		"goroutines":  each(after.goroutines, before.goroutines),
 		"heap":        each(after.heap, before.heap) / 1024,
+		"stack":       each(after.stacks, before.stacks) / 1024,
 		"cpu":         s[serverCores] * 100,
 		"pings":       float64(pool.Pings) / m.idle.Seconds(),
 		serverCores:   s[serverCores],
@@ -127,7 +127,7 @@ func idle(m *measurement) (sample, error) {
 	}, nil
 }
 
-type footprint struct{ resident, goroutines, heap float64 }
+type footprint struct{ resident, goroutines, heap, stacks float64 }
 
 // footprint is what the server holds on to after a collection.
 func (m *measurement) footprint() (footprint, error) {
@@ -139,5 +139,5 @@ func (m *measurement) footprint() (footprint, error) {
 		return footprint{}, err
 	}
 	stats, err := m.process.ask(cmdStats, 0)
-	return footprint{float64(resident), float64(stats.Goroutines), float64(stats.Heap)}, err
+	return footprint{float64(resident), float64(stats.Goroutines), float64(stats.Heap), float64(stats.Stacks)}, err
 }

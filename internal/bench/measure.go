@@ -26,7 +26,8 @@ type measurement struct {
 	clients int
 	process *process
 	loop    *load.Loop
-	profile bool
+	// What profiles to make of the next window.
+	cpuProfile, memProfile bool
 }
 
 // measure starts a server, runs a scenario on it, and ends it.
@@ -41,7 +42,10 @@ func measure(l *launch, e effort, server string, sc *scenario, clients int) (sam
 		return nil, err
 	}
 	defer loop.Close()
-	m := &measurement{effort: e, server: server, clients: clients, process: p, loop: loop, profile: l.cpuProfile != ""}
+	m := &measurement{
+		effort: e, server: server, clients: clients, process: p, loop: loop,
+		cpuProfile: l.cpuProfile != "", memProfile: l.memProfile != "",
+	}
 	return sc.run(m)
 }
 
@@ -60,10 +64,8 @@ func (m *measurement) site() load.Site {
 
 // window runs f, which does a number of units, and tells what each cost.
 func (m *measurement) window(f func() (units int, err error)) (sample, error) {
-	if m.profile {
-		if _, err := m.process.ask(cmdProfile, 1); err != nil {
-			return nil, err
-		}
+	if err := m.command(m.cpuProfile, cmdProfile, 1); err != nil {
+		return nil, err
 	}
 	cpuBefore, err := m.process.cpu()
 	if err != nil {
@@ -79,11 +81,13 @@ func (m *measurement) window(f func() (units int, err error)) (sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.profile {
-		if _, err := m.process.ask(cmdProfile, 0); err != nil {
-			return nil, err
-		}
+	if err := m.command(m.cpuProfile, cmdProfile, 0); err != nil {
+		return nil, err
 	}
+	if err := m.command(m.memProfile, cmdHeap, 0); err != nil {
+		return nil, err
+	}
+	m.cpuProfile, m.memProfile = false, false // one window is one profile
 	cpu := (cpuAfter - cpuBefore).Seconds()
 	return sample{
 		"cpu":       cpu * 1e6 / float64(units),
@@ -91,6 +95,15 @@ func (m *measurement) window(f func() (units int, err error)) (sample, error) {
 		serverCores: cpu / wall,
 		loadCores:   loaded.Seconds() / wall,
 	}, nil
+}
+
+// command has the server do something, if it is wanted.
+func (m *measurement) command(wanted bool, command byte, number int) error {
+	if !wanted {
+		return nil
+	}
+	_, err := m.process.ask(command, number)
+	return err
 }
 
 // threadCPU is the CPU time of the load generator's thread.
