@@ -52,30 +52,30 @@ func TestCutFrame(t *testing.T) {
 }
 
 func TestCutAnswer(t *testing.T) {
-	const body = "hello"
 	for name, answer := range map[string]string{
 		"length": "HTTP/1.1 200 OK\r\nX: y\r\ncontent-length: 5\r\n\r\nhello",
 		"chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			for part := range len(answer) {
-				_, ok, err := cutAnswer([]byte(answer[:part]))
+				_, _, ok, err := cutAnswer([]byte(answer[:part]))
 				require.NoError(t, err)
 				require.False(t, ok, answer[:part])
 			}
-			got, ok, err := cutAnswer([]byte(answer))
+			head, body, ok, err := cutAnswer([]byte(answer))
 			require.NoError(t, err)
 			require.True(t, ok)
-			require.Equal(t, body, string(got))
+			require.Equal(t, "hello", string(body))
+			require.NoError(t, statusError(head, "200"))
+			require.Error(t, statusError(head, "400"))
 		})
 	}
 	for _, bad := range []string{
-		"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
 		"HTTP/1.1 200 OK\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
 	} {
-		_, _, err := cutAnswer([]byte(bad))
+		_, _, _, err := cutAnswer([]byte(bad))
 		require.Error(t, err, bad)
 	}
 }

@@ -34,7 +34,9 @@ type pollClient struct {
 	poll      *exchange
 	post      *exchange
 	pollURL   string // behind the method, up to the end of the header that is always the same
+	firstURL  string // the same without a session
 	connected bool
+	tries     int
 	echoDue   bool // an event came back before its post was answered
 	pongDue   bool // and so did a ping
 }
@@ -47,6 +49,7 @@ type exchange struct {
 	in       []byte
 	busy     bool
 	answered func(body []byte)
+	refused  func(err error)
 }
 
 // NewPollPool returns a PollPool on l without clients. The event is an Engine.IO packet.
@@ -67,24 +70,24 @@ func (p *PollPool) Connect(n int) error {
 	for i := range n {
 		c := &pollClient{pool: p, index: i}
 		var err error
-		if c.poll, err = p.open(i, c.onPoll); err != nil {
+		if c.poll, err = p.open(i, c.onPoll, c.onRefused); err != nil {
 			return err
 		}
-		if c.post, err = p.open(i, c.onPosted); err != nil {
+		if c.post, err = p.open(i, c.onPosted, p.loop.Fail); err != nil {
 			return err
 		}
 		target := p.site.target(i, "polling")
 		if p.site.Protocol == EngineIO3 {
 			target += "&b64=1" // text payloads
 		}
-		c.pollURL = target
+		c.firstURL, c.pollURL = target, target
 		p.clients = append(p.clients, c)
 		c.get()
 	}
 	return p.loop.Run(StallAfter, func() bool { return p.live == n })
 }
 
-func (p *PollPool) open(index int, answered func([]byte)) (*exchange, error) {
+func (p *PollPool) open(index int, answered func([]byte), refused func(error)) (*exchange, error) {
 	fd, err := dial(p.site.Address, index)
 	if err != nil {
 		return nil, err
@@ -93,7 +96,7 @@ func (p *PollPool) open(index int, answered func([]byte)) (*exchange, error) {
 	if _, err := unix.Poll(fds, int(StallAfter/time.Millisecond)); err != nil {
 		return nil, fmt.Errorf("poll: %w", err)
 	}
-	x := &exchange{pool: p, fd: fd, answered: answered}
+	x := &exchange{pool: p, fd: fd, answered: answered, refused: refused}
 	x.id, err = p.loop.add(fd, x, unix.EPOLLIN)
 	return x, err
 }
@@ -158,6 +161,17 @@ func (c *pollClient) onPosted([]byte) {
 	case c.echoDue:
 		c.echo()
 	}
+}
+
+// onRefused has a client start anew whose session is not known yet: one of the servers tells its id before it
+// knows it itself.
+func (c *pollClient) onRefused(err error) {
+	if c.tries++; c.connected || c.pool.site.Protocol != EngineIO3 || c.tries > 100 {
+		c.pool.loop.Fail(err)
+		return
+	}
+	c.pollURL = c.firstURL
+	c.get()
 }
 
 // onPoll handles the packets of an answered poll, and polls again.
@@ -244,25 +258,27 @@ func (x *exchange) ready(l *Loop, _ uint32) {
 		return
 	}
 	x.in = append(x.in, l.buf[:n]...)
-	body, ok, err := cutAnswer(x.in)
+	head, body, ok, err := cutAnswer(x.in)
 	if err != nil {
 		l.Fail(err)
 		return
 	}
-	if ok {
-		x.in, x.busy = x.in[:0], false
-		x.answered(body)
+	if !ok {
+		return
 	}
+	x.in, x.busy = x.in[:0], false
+	if err := statusError(head, "200"); err != nil {
+		x.refused(fmt.Errorf("%w: %.100q", err, body))
+		return
+	}
+	x.answered(body)
 }
 
-// cutAnswer returns the body of an HTTP answer once it is whole.
-func cutAnswer(p []byte) (body []byte, ok bool, err error) {
+// cutAnswer returns the head and the body of an HTTP answer once it is whole.
+func cutAnswer(p []byte) (head, body []byte, ok bool, err error) {
 	head, rest, whole := bytes.Cut(p, []byte("\r\n\r\n"))
 	if !whole {
-		return nil, false, nil
-	}
-	if err := statusError(head, "200"); err != nil {
-		return nil, false, fmt.Errorf("%w: %.100q", err, rest)
+		return nil, nil, false, nil
 	}
 	for line := range bytes.SplitSeq(head, []byte("\r\n")) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
@@ -271,14 +287,15 @@ func cutAnswer(p []byte) (body []byte, ok bool, err error) {
 		case bytes.EqualFold(name, []byte("Content-Length")):
 			n, err := strconv.Atoi(string(value))
 			if err != nil {
-				return nil, false, fmt.Errorf("content length: %w", err)
+				return nil, nil, false, fmt.Errorf("content length: %w", err)
 			}
-			return rest[:min(n, len(rest))], len(rest) >= n, nil
+			return head, rest[:min(n, len(rest))], len(rest) >= n, nil
 		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
-			return cutChunks(rest)
+			body, ok, err := cutChunks(rest)
+			return head, body, ok, err
 		}
 	}
-	return nil, false, errors.New("the server answered without a length")
+	return nil, nil, false, errors.New("the server answered without a length")
 }
 
 func cutChunks(p []byte) (body []byte, ok bool, err error) {

@@ -2,30 +2,36 @@ package servers
 
 import (
 	"strconv"
+	"sync/atomic"
 
 	googollee "github.com/googollee/go-socket.io"
 	"github.com/googollee/go-socket.io/engineio"
 )
 
-// newGoogollee is a server of the protocol before: Engine.IO 3.
+// newGoogollee is a server of the protocol before: Engine.IO 3. Everybody is in one room: its broadcast to a
+// namespace reaches a connection once for each room that it is in.
 func newGoogollee(beat Heartbeat) (*Server, error) {
 	io := googollee.NewServer(&engineio.Options{PingInterval: beat.Interval, PingTimeout: beat.Interval + beat.Timeout})
+	const everybody = "everybody"
+	var conns atomic.Int64
 	io.OnConnect("/", func(c googollee.Conn) error {
+		c.Join(everybody)
 		u := c.URL()
 		if user := u.Query().Get(UserQuery); user != "" {
 			c.Join(room(user))
 		}
+		conns.Add(1)
 		return nil
 	})
 	io.OnEvent("/", "echo", func(c googollee.Conn, in Body) { c.Emit("echo", in) })
 	io.OnEvent("/", "ack", func(_ googollee.Conn, in Body) Body { return in })
 	io.OnError("/", func(googollee.Conn, error) {})
-	io.OnDisconnect("/", func(googollee.Conn, string) {})
+	io.OnDisconnect("/", func(googollee.Conn, string) { conns.Add(-1) })
 	go func() { must(io.Serve()) }()
 	return &Server{
 		Handler:   io,
-		Broadcast: func() { io.BroadcastToNamespace("/", "note", body) },
+		Broadcast: func() { io.BroadcastToRoom("/", everybody, "note", body) },
 		EmitTo:    func(user int) { io.BroadcastToRoom("/", room(strconv.Itoa(user)), "note", body) },
-		Conns:     io.Count,
+		Conns:     func() int { return int(conns.Load()) },
 	}, nil
 }
