@@ -28,7 +28,7 @@ func (f *flushList) add(links []*link) {
 	}
 	f.links = append(f.links, links...)
 	start := (len(f.links) - f.head + workerShare - 1) / workerShare
-	start = min(start, runtime.GOMAXPROCS(0)) - f.workers
+	start = min(start, (runtime.GOMAXPROCS(0)+1)/2) - f.workers
 	f.workers += max(start, 0)
 	f.mu.Unlock()
 	for ; start > 0; start-- {
