@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -12,8 +13,17 @@ type activity struct {
 	mu      sync.Mutex // guards what follows, and the running of all lanes
 	n       int
 	running *Socket       // lanes, as a list through lane.next
+	idle    []worker      // goroutines without a lane; none while n is zero
 	none    chan struct{} // closed when n falls to zero; nil if nobody waits
 }
+
+// worker is a goroutine that runs lanes, one after another, and where it waits for
+// the next one: what handlers do takes more stack than a goroutine begins with, and
+// growing it for each message costs more than most handlers do.
+type worker chan *Socket
+
+// maxIdle is how many workers without a lane are kept.
+var maxIdle = 4 * runtime.GOMAXPROCS(0)
 
 func (a *activity) begin() {
 	a.mu.Lock()
@@ -29,13 +39,20 @@ func (a *activity) end() {
 
 func (a *activity) endLocked() {
 	a.n--
-	if a.n == 0 && a.none != nil {
+	if a.n > 0 {
+		return
+	}
+	for _, w := range a.idle {
+		close(w)
+	}
+	a.idle = nil
+	if a.none != nil {
 		close(a.none)
 		a.none = nil
 	}
 }
 
-// beginLane is begin for a lane, which can be named then.
+// beginLane has a lane run by an idle worker, or a new one.
 func (a *activity) beginLane(s *Socket) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -44,9 +61,17 @@ func (a *activity) beginLane(s *Socket) {
 		a.running.lane.prev = s
 	}
 	s.lane.next, a.running = a.running, s
+	last := len(a.idle) - 1
+	if last < 0 {
+		go make(worker, 1).work(s)
+		return
+	}
+	a.idle[last] <- s
+	a.idle = a.idle[:last]
 }
 
-func (a *activity) endLane(s *Socket) {
+// endLane ends a lane and keeps its worker for another one, or reports false.
+func (a *activity) endLane(s *Socket, w worker) (kept bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	l := &s.lane
@@ -60,6 +85,18 @@ func (a *activity) endLane(s *Socket) {
 	}
 	l.next, l.prev = nil, nil
 	a.endLocked()
+	kept = a.n > 0 && len(a.idle) < maxIdle
+	if kept {
+		a.idle = append(a.idle, w)
+	}
+	return kept
+}
+
+// work runs lanes until there is no use for more.
+func (w worker) work(s *Socket) {
+	for s != nil && s.run(w) {
+		s = <-w
+	}
 }
 
 // lanes returns the sockets whose lanes run.

@@ -6,8 +6,8 @@ import (
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// lane runs what the App is told about one socket, in order, in a goroutine that
-// lives only while there is something to run. Socket.mu guards it.
+// lane runs what the App is told about one socket, in order. It has a goroutine only
+// while there is something to run. Socket.mu guards it.
 type lane struct {
 	tasks   []task
 	head    int // of what waits in tasks
@@ -72,28 +72,29 @@ func (s *Socket) pushLocked(t task) {
 	}
 	l.running = true
 	s.namespace.server.activity.beginLane(s)
-	go s.run()
 }
 
-func (s *Socket) run() {
+// run runs the lane until nothing waits, and reports whether the worker is kept.
+func (s *Socket) run(w worker) (kept bool) {
 	idle := false
 	defer func() {
 		if !idle { // a handler called runtime.Goexit; what waits has its turn all the same
-			go s.run()
+			go w.work(s)
 		}
 	}()
 	for {
-		t, ok := s.next()
-		if !ok {
+		t, busy, kept := s.next(w)
+		if !busy {
 			idle = true
-			return
+			return kept
 		}
 		s.do(&t)
 	}
 }
 
-// next takes the first task. If there is none the lane is idle.
-func (s *Socket) next() (task, bool) {
+// next takes the first task. If there is none the lane is idle, and `kept` tells
+// whether its worker is kept for another one.
+func (s *Socket) next(w worker) (t task, busy, kept bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := &s.lane
@@ -102,17 +103,16 @@ func (s *Socket) next() (task, bool) {
 		if cap(l.tasks) > keptTasks || s.state == ended {
 			l.tasks = nil
 		}
-		s.namespace.server.activity.endLane(s)
-		return task{}, false
+		return task{}, false, s.namespace.server.activity.endLane(s, w)
 	}
-	t := l.tasks[l.head]
+	t = l.tasks[l.head]
 	l.tasks[l.head] = task{}
 	l.head++
 	l.doing = t.kind
 	if t.event != nil {
 		l.event = t.event.Name
 	}
-	return t, true
+	return t, true, false
 }
 
 // callbacks are the names of what tasks run.
