@@ -31,9 +31,8 @@ type client struct {
 	mu       sync.Mutex // guards what follows
 	slots    []slot
 	parts    *assembly   // a packet whose attachments are still to come
-	timer    *time.Timer // until the first CONNECT
+	timer    *time.Timer // until the first CONNECT; nil after that
 	gone     bool
-	counted  bool     // among those that have not connected yet
 	expected Identity // of requests
 	former   []former // of requests that are late; oldest first
 }
@@ -59,7 +58,7 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 			s.figures.unconnected.Add(-1)
 		}
 	}()
-	c := &client{server: s, session: session, counted: true}
+	c := &client{server: s, session: session}
 	welcome, err := s.admit(c, r)
 	if err != nil {
 		return nil, err
@@ -78,16 +77,17 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 
 // arrived notes the first CONNECT, or the end. It needs mu.
 func (c *client) arrived() {
-	if c.counted {
-		c.counted = false
-		c.server.figures.unconnected.Add(-1)
+	if c.timer == nil {
+		return
 	}
+	c.timer.Stop()
+	c.timer = nil
+	c.server.figures.unconnected.Add(-1)
 }
 
 // Closed is part of engineio.Handler.
 func (c *client) Closed(reason Reason) {
 	defer c.server.activity.end()
-	c.timer.Stop()
 	if c.again != nil {
 		c.again.Stop()
 	}
@@ -203,7 +203,6 @@ func (c *client) connect(n *Namespace, auth []byte) {
 		c.mu.Unlock()
 		return
 	}
-	c.timer.Stop()
 	c.arrived()
 	i := slices.IndexFunc(c.slots, func(sl slot) bool { return sl.namespace == n })
 	if i < 0 {
