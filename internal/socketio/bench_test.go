@@ -13,12 +13,12 @@ const (
 // benchSockets are sockets of as many sessions, in none of the indexes yet.
 func benchSockets() (*Server, *Namespace, []*Socket) {
 	server := &Server{}
-	server.registry.init()
+	server.registry.init(server)
 	n := &Namespace{server: server, name: "/a"}
 	sockets := make([]*Socket, benchSessions)
 	for i := range sockets {
 		id := Identity{Session: fmt.Sprint("session-", i), User: fmt.Sprint("user-", i%benchUsers)}
-		sockets[i] = &Socket{namespace: n, client: &client{identity: id}, id: fmt.Sprint("socket-", i)}
+		sockets[i] = &Socket{namespace: n, client: clientOf(id), id: fmt.Sprint("socket-", i)}
 	}
 	return server, n, sockets
 }
@@ -78,8 +78,8 @@ func BenchmarkRegistry(b *testing.B) {
 			}
 		})
 	}
-	run("session", func() { v.Sockets(Key{Session, next().client.identity.Session}) })
-	run("user", func() { v.Sockets(Key{User, next().client.identity.User}) })
+	run("session", func() { v.Sockets(Key{Session, next().client.standing.Load().Session}) })
+	run("user", func() { v.Sockets(Key{User, next().client.standing.Load().User}) })
 	run("socket", func() { n.Socket(next().id) })
 	run("stranger", func() { v.Sockets(Key{Session, "nobody"}) })
 	walked := 0
