@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -104,7 +105,10 @@ var errFull = &Refusal{http.StatusServiceUnavailable, CauseFull, "Too many conne
 // Engine is an http.Handler that speaks Engine.IO under whatever path it is
 // mounted. It is safe for concurrent use.
 type Engine struct {
-	opts  Options
+	opts Options
+
+	greetings map[Transport]string // what follows the sid in the open packet
+
 	start time.Time // now is measured from here, on the monotonic clock
 	beats *wheel
 	flush flushList
@@ -130,6 +134,7 @@ func New(opts Options) *Engine {
 		links:    make(map[*link]struct{}),
 		idle:     make(chan struct{}),
 	}
+	e.greetings = map[Transport]string{Polling: e.greeting(Polling), WebSocket: e.greeting(WebSocket)}
 	e.beats = newWheel(wheelTick(opts.PingInterval, opts.PingTimeout), e.start, e.beat)
 	return e
 }
@@ -139,22 +144,16 @@ func (e *Engine) now() time.Duration { return time.Since(e.start) }
 
 func (e *Engine) serves(t Transport) bool { return slices.Contains(e.opts.Transports, t) }
 
-// handshakeData is what the open packet tells the client.
+// greeting is what the open packet tells the client of a transport, behind its sid.
 // https://github.com/socketio/engine.io-protocol#handshake
-type handshakeData struct {
-	SID          string      `json:"sid"`
-	Upgrades     []Transport `json:"upgrades"`
-	PingInterval int64       `json:"pingInterval"`
-	PingTimeout  int64       `json:"pingTimeout"`
-	MaxPayload   int         `json:"maxPayload"`
-}
-
-// open makes a session and its handler and enters it in the table of sessions.
-// The open packet is the first in its queue, whatever the handler sends.
-func (e *Engine) open(r *http.Request, t Transport, b64 bool) (*Session, error) {
-	s := &Session{engine: e, id: newID(), b64: b64}
-	data := handshakeData{
-		SID:          s.id,
+func (e *Engine) greeting(t Transport) string {
+	data := struct {
+		SID          string      `json:"sid"`
+		Upgrades     []Transport `json:"upgrades"`
+		PingInterval int64       `json:"pingInterval"`
+		PingTimeout  int64       `json:"pingTimeout"`
+		MaxPayload   int         `json:"maxPayload"`
+	}{
 		Upgrades:     []Transport{},
 		PingInterval: e.opts.PingInterval.Milliseconds(),
 		PingTimeout:  e.opts.PingTimeout.Milliseconds(),
@@ -163,11 +162,15 @@ func (e *Engine) open(r *http.Request, t Transport, b64 bool) (*Session, error) 
 	if t == Polling && e.serves(WebSocket) {
 		data.Upgrades = append(data.Upgrades, WebSocket)
 	}
-	packet, err := json.Marshal(data)
-	if err != nil {
-		return nil, err
-	}
-	greeting := control(string(packetOpen) + string(packet))
+	text, _ := json.Marshal(data) // cannot fail
+	return strings.TrimPrefix(string(text), `{"sid":"`)
+}
+
+// open makes a session and its handler and enters it in the table of sessions.
+// The open packet is the first in its queue, whatever the handler sends.
+func (e *Engine) open(r *http.Request, t Transport, b64 bool) (*Session, error) {
+	s := &Session{engine: e, id: newID(), b64: b64}
+	greeting := control(string(packetOpen) + `{"sid":"` + s.id + e.greetings[t])
 	s.queue.push(greeting)
 	s.queued = greeting.Size()
 

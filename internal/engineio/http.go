@@ -224,38 +224,33 @@ func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q query, tran
 
 // serveWebSocket takes the connection over for a session that was just opened.
 func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Session) {
-	conn, early, err := takeOver(w, r, e.opts.UpgradeTimeout)
+	conn, answer, early, err := takeOver(w, r)
 	if err != nil {
 		s.end(TransportError, brokenly, statusNormal)
 		e.answerHijack(w, r, err)
 		return
 	}
 	l := newLink(s, conn)
+	l.control, l.writing = answer, true
 	e.addLink(l)
 	s.mu.Lock()
 	live := s.state == open
 	if live {
 		s.link = l
-		l.writing = true // the open packet waits
+	} else {
+		l.beginClose(statusGoingAway)
 	}
 	s.mu.Unlock()
-	if live {
-		l.flush()
-	} else {
-		l.close(statusGoingAway)
-	}
+	l.flush()
 	// From here on the HTTP server's buffers and this goroutine's stack are free.
 	go l.read(early)
 }
 
-// answerHijack answers a request whose connection could not be taken over. Once
-// it was taken, there is nobody to answer.
+// answerHijack answers a request whose connection could not be taken over.
 func (e *Engine) answerHijack(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, errNotHijacked) {
-		e.opts.Logger.Error("mojo: cannot take over a connection for a WebSocket; "+
-			"a middleware's ResponseWriter should have an Unwrap method", "error", err)
-		refuse(w, r, http.StatusInternalServerError, codeBadRequest, textBadRequest)
-	}
+	e.opts.Logger.Error("mojo: cannot take over a connection for a WebSocket; "+
+		"a middleware's ResponseWriter should have an Unwrap method", "error", err)
+	refuse(w, r, http.StatusInternalServerError, codeBadRequest, textBadRequest)
 }
 
 func (e *Engine) logProtocolError(s *Session, err error) {

@@ -23,23 +23,23 @@ func (e *Engine) upgrade(w http.ResponseWriter, r *http.Request, s *Session) {
 		refuse(w, r, http.StatusBadRequest, codeBadRequest, err.Error())
 		return
 	}
-	conn, early, err := takeOver(w, r, e.opts.UpgradeTimeout)
+	conn, answer, early, err := takeOver(w, r)
 	if err != nil {
 		e.answerHijack(w, r, err)
 		return
 	}
 	l := newLink(s, conn)
+	l.control, l.writing = answer, true
 	e.addLink(l)
 	s.mu.Lock()
-	taken := s.state != open || s.link != nil || s.probe != nil
-	if !taken {
+	if s.state != open || s.link != nil || s.probe != nil {
+		l.beginClose(statusNormal)
+	} else {
 		s.probe = l
 		l.giveUp = time.AfterFunc(e.opts.UpgradeTimeout, l.abandon)
 	}
 	s.mu.Unlock()
-	if taken {
-		l.close(statusNormal)
-	}
+	l.flush()
 	go l.read(early)
 }
 
