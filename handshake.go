@@ -7,11 +7,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unique"
 )
 
 // Handshake is what a client said of itself when it connected. It is a value; but
-// for Auth it is kept with each connection as one string of at most 4 KiB, and
-// parsed on demand. It may be used from several goroutines as long as none writes
+// for Auth it is kept with each connection as text of at most 4 KiB, and parsed on
+// demand. It may be used from several goroutines as long as none writes
 // to it.
 type Handshake struct {
 	// RemoteAddr is the address of the peer, as in http.Request. Behind a proxy it
@@ -23,7 +24,7 @@ type Handshake struct {
 	// the app, nil if none. Above 4 KiB it is there in OnConnect alone.
 	Auth json.RawMessage
 
-	query, header string
+	query, header, browser string
 }
 
 // Header returns the headers of the handshake, with the Host, but without those of
@@ -31,9 +32,11 @@ type Handshake struct {
 // left out. Each call makes a new one.
 func (h Handshake) Header() http.Header {
 	header := make(http.Header)
-	for line := range strings.Lines(h.header) {
-		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
-		header.Add(name, value)
+	for _, lines := range []string{h.browser, h.header} {
+		for line := range strings.Lines(lines) {
+			name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
+			header.Add(name, value)
+		}
 	}
 	return header
 }
@@ -54,28 +57,43 @@ func (h Handshake) Cookies() []*http.Cookie {
 // maxHandshake is how much of a handshake is kept, in bytes.
 const maxHandshake = 4 << 10
 
-// handshake is what is kept for each connection: the parts of a Handshake in one
-// string, so that nothing else of the request stays in memory.
+// handshake is what is kept for each connection: the parts of a Handshake in two
+// strings, so that nothing else of the request stays in memory. One of them is there
+// once for all connections that say the same: what a browser says of itself is most
+// of a handshake, and there are more people than browsers.
 type handshake struct {
-	text     string // remote address, query, headers as lines
+	text     string // remote address, query, other headers as lines
+	browser  unique.Handle[string]
 	addrEnd  int
 	queryEnd int
 	time     time.Time
 }
 
+// browserHeaders are those that go into handshake.browser, by prefix.
+var browserHeaders = []string{"Accept", "Cache-Control", "Dnt", "Host", "Origin", "Pragma", "Priority", "Sec-", "User-Agent"}
+
+func isBrowserHeader(name string) bool {
+	return slices.ContainsFunc(browserHeaders, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
+
 func newHandshake(r *http.Request, cookies *Cookies, now time.Time) *handshake {
-	var b strings.Builder
+	var b, browser strings.Builder
 	b.WriteString(truncate(r.RemoteAddr, maxHandshake/4))
 	hs := &handshake{time: now, addrEnd: b.Len()}
 	b.WriteString(wholePairs(r.URL.RawQuery, maxHandshake/2))
 	hs.queryEnd = b.Len()
 	line := func(name, value string) {
-		if b.Len()+len(name)+len(value)+len(":\n") <= maxHandshake && !strings.Contains(value, "\n") {
-			b.WriteString(name)
-			b.WriteByte(':')
-			b.WriteString(value)
-			b.WriteByte('\n')
+		if b.Len()+browser.Len()+len(name)+len(value)+len(":\n") > maxHandshake || strings.Contains(value, "\n") {
+			return
 		}
+		to := &b
+		if isBrowserHeader(name) {
+			to = &browser
+		}
+		to.WriteString(name)
+		to.WriteByte(':')
+		to.WriteString(value)
+		to.WriteByte('\n')
 	}
 	line("Host", r.Host)
 	names := make([]string, 0, len(r.Header))
@@ -96,6 +114,7 @@ func newHandshake(r *http.Request, cookies *Cookies, now time.Time) *handshake {
 		}
 	}
 	hs.text = strings.Clone(b.String()) // without the builder's spare bytes
+	hs.browser = unique.Make(browser.String())
 	return hs
 }
 
@@ -122,6 +141,7 @@ func (hs *handshake) public(auth []byte) Handshake {
 		Auth:       slices.Clone(auth),
 		query:      hs.text[hs.addrEnd:hs.queryEnd],
 		header:     hs.text[hs.queryEnd:],
+		browser:    hs.browser.Value(),
 	}
 }
 
