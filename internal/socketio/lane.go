@@ -13,7 +13,7 @@ type lane struct {
 	head    int // of what waits in tasks
 	running bool
 	doing   taskKind // while running
-	event   string   // of taskEvent
+	event   *Event   // of taskEvent
 
 	next, prev *Socket // among those that run; guarded by activity.mu
 }
@@ -23,13 +23,13 @@ type lane struct {
 const keptTasks = 1
 
 type task struct {
-	kind  taskKind
-	auth  []byte
-	event *Event
-	from  *standing // of taskIdentity
-	to    *standing
-	size  int // what it counts against MaxInbound until it has been run
+	kind taskKind
+	arg  any // []byte, *Event, change or nil, by kind
+	size int // what it counts against MaxInbound until it has been run
 }
+
+// change is what a taskIdentity tells of.
+type change struct{ from, to *standing }
 
 type taskKind uint8
 
@@ -99,7 +99,7 @@ func (s *Socket) next(w worker) (t task, busy, kept bool) {
 	defer s.mu.Unlock()
 	l := &s.lane
 	if l.head == len(l.tasks) {
-		l.tasks, l.head, l.running, l.event = l.tasks[:0], 0, false, ""
+		l.tasks, l.head, l.running, l.event = l.tasks[:0], 0, false, nil
 		if cap(l.tasks) > keptTasks || s.state == ended {
 			l.tasks = nil
 		}
@@ -109,9 +109,7 @@ func (s *Socket) next(w worker) (t task, busy, kept bool) {
 	l.tasks[l.head] = task{}
 	l.head++
 	l.doing = t.kind
-	if t.event != nil {
-		l.event = t.event.Name
-	}
+	l.event, _ = t.arg.(*Event)
 	return t, true, false
 }
 
@@ -125,8 +123,8 @@ func (s *Socket) runs() (Running, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := Running{Namespace: s.namespace.name, SocketID: s.id, Callback: callbacks[s.lane.doing]}
-	if s.lane.doing == taskEvent {
-		r.Event = s.lane.event
+	if e := s.lane.event; e != nil {
+		r.Event = e.Name
 	}
 	return r, s.lane.running
 }
@@ -135,11 +133,12 @@ func (s *Socket) do(t *task) {
 	defer s.client.session.Release(t.size)
 	switch t.kind {
 	case taskConnect:
-		s.doConnect(t.auth)
+		s.doConnect(t.arg.([]byte))
 	case taskEvent:
-		s.doEvent(t.event)
+		s.doEvent(t.arg.(*Event))
 	case taskIdentity:
-		s.doIdentity(t.from, t.to)
+		c := t.arg.(change)
+		s.doIdentity(c.from, c.to)
 	case taskDisconnect:
 		s.doDisconnect()
 	}
@@ -248,7 +247,7 @@ func (s *Socket) receive(p parser.Packet, data []byte, attachments [][]byte) err
 	for _, a := range attachments {
 		size += len(a)
 	}
-	s.pushEvent(task{kind: taskEvent, event: e, size: size})
+	s.pushEvent(task{kind: taskEvent, arg: e, size: size})
 	return nil
 }
 
