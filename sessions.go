@@ -72,7 +72,12 @@ func (s Session) sockets() []*socketio.Socket {
 func (s Session) Conns() iter.Seq[*Conn] { return conns(s.sockets) }
 
 // Len is the number of connections: one for each tab and app.
-func (s Session) Len() int { return len(s.sockets()) }
+func (s Session) Len() int {
+	if s.sessions.view.Server == nil {
+		return 0
+	}
+	return s.sessions.view.CountUnder(s.key())
+}
 
 // Emit sends an event once to each connection. It has the errors of
 // Broadcast.Emit; that nobody is connected is none.

@@ -110,7 +110,7 @@ func (r *registry) admit(c *client, is standing, seen int, opts *Options) (w wel
 	c.standing.Store(&is)
 	for k := Session; k < kinds; k++ {
 		if id := is.key(k); id != "" {
-			addTo(r.clients[k], id, c)
+			r.clients[k].add(id, c)
 		}
 	}
 	return w, false, nil
@@ -127,7 +127,7 @@ func (r *registry) crowded(id Identity, opts *Options) *Refusal {
 		{Session, opts.MaxPerSession, "too many connections of this session"},
 		{User, opts.MaxPerUser, "too many connections of this user"},
 	} {
-		if l.max > 0 && id.key(l.kind) != "" && len(r.connections(l.kind, id.key(l.kind))) >= l.max {
+		if l.max > 0 && id.key(l.kind) != "" && r.clients[l.kind].count(id.key(l.kind)) >= l.max {
 			return &Refusal{Message: l.text, Data: map[string]int{"limit": l.max}}
 		}
 	}
@@ -147,7 +147,7 @@ func (r *registry) drop(c *client) {
 	is := c.standing.Load()
 	for k := Session; k < kinds; k++ {
 		if id := is.key(k); id != "" {
-			removeFrom(r.clients[k], id, c)
+			r.clients[k].remove(id, c)
 		}
 	}
 }

@@ -211,7 +211,7 @@ func (c *client) connect(n *Namespace, auth []byte) {
 		c.slots[i].socket = s
 	}
 	c.mu.Unlock()
-	s.push(task{kind: taskConnect, auth: bytes.Clone(auth), size: lifeCost + len(auth)})
+	s.push(task{kind: taskConnect, arg: bytes.Clone(auth), size: lifeCost + len(auth)})
 }
 
 // left marks the namespace of an ended socket as left.

@@ -21,7 +21,9 @@ func (g *group[T]) snapshot() []T {
 	if len(g.list) == 0 {
 		return nil
 	}
-	g.shared.Store(true)
+	if !g.shared.Load() { // many read at a time, and should not have to write
+		g.shared.Store(true)
+	}
 	return g.list[:len(g.list):len(g.list)]
 }
 

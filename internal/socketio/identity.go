@@ -222,10 +222,7 @@ func (r *registry) change(ch Change) (all []moved, others []*client, err error) 
 
 // connections returns the clients under a key. It needs registry.mu.
 func (r *registry) connections(k Kind, id string) []*client {
-	if g := r.clients[k][id]; g != nil {
-		return g.snapshot()
-	}
-	return nil
+	return r.clients[k].members(id)
 }
 
 // connectionsOf returns the clients of this very identity. It needs registry.mu.
@@ -253,10 +250,10 @@ func (r *registry) move(c *client, to *standing) {
 			continue
 		}
 		if is != "" {
-			addTo(r.clients[k], is, c)
+			r.clients[k].add(is, c)
 		}
 		if was != "" {
-			removeFrom(r.clients[k], was, c)
+			r.clients[k].remove(was, c)
 		}
 		for _, s := range c.shown {
 			if is != "" {
@@ -341,7 +338,7 @@ func (s *Socket) identityChanged(from *standing) {
 	case s.state == ended: // and what is last may be in the lane already
 		s.client.session.Release(eventCost)
 	default:
-		s.pushLocked(task{kind: taskIdentity, from: from, to: to, size: eventCost})
+		s.pushLocked(task{kind: taskIdentity, arg: change{from, to}, size: eventCost})
 	}
 }
 

@@ -135,7 +135,7 @@ func requireNobody(t testing.TB, r *registry) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for k := range r.clients {
-		require.Empty(t, r.clients[k])
+		require.Zero(t, r.clients[k].len())
 	}
 	requireScopeEmpty(t, &r.all)
 }
@@ -146,7 +146,7 @@ func requireScopeEmpty(t testing.TB, sc *scope) {
 	require.Empty(t, sc.everyone.at)
 	require.Empty(t, sc.byID)
 	for k := range sc.keyed {
-		require.Empty(t, sc.keyed[k])
+		require.Zero(t, sc.keyed[k].len())
 	}
 }
 

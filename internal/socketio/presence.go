@@ -194,7 +194,7 @@ func (v View) Online(k Kind, ids []string) []string {
 	var online []string
 	for _, id := range ids {
 		_, lingers := r.presence.lingering[place{v.Namespace, Key{k, id}}]
-		if lingers || v.scope().keyed[k][id] != nil {
+		if lingers || v.scope().keyed[k].has(id) {
 			online = append(online, id)
 		}
 	}

@@ -29,43 +29,13 @@ type Key struct {
 // namespaces alone.
 type scope struct {
 	everyone group[*Socket]
-	keyed    [kinds]map[string]*group[*Socket]
+	keyed    [kinds]index[*Socket]
 	byID     map[string]*Socket // of a namespace
 }
 
-func (sc *scope) add(k Key, s *Socket) (first bool) {
-	if sc.keyed[k.Kind] == nil {
-		sc.keyed[k.Kind] = make(map[string]*group[*Socket])
-	}
-	return addTo(sc.keyed[k.Kind], k.ID, s)
-}
+func (sc *scope) add(k Key, s *Socket) (first bool) { return sc.keyed[k.Kind].add(k.ID, s) }
 
-func (sc *scope) remove(k Key, s *Socket) (last bool) { return removeFrom(sc.keyed[k.Kind], k.ID, s) }
-
-// addTo reports whether v is the first one there.
-func addTo[T comparable](m map[string]*group[T], id string, v T) (first bool) {
-	g := m[id]
-	if g == nil {
-		g = new(group[T])
-		m[id] = g
-	}
-	g.add(v)
-	return g.len() == 1
-}
-
-// removeFrom reports whether v was the last one there.
-func removeFrom[T comparable](m map[string]*group[T], id string, v T) (last bool) {
-	g := m[id]
-	if g == nil {
-		return false
-	}
-	g.remove(v)
-	if g.len() > 0 {
-		return false
-	}
-	delete(m, id)
-	return true
-}
+func (sc *scope) remove(k Key, s *Socket) (last bool) { return sc.keyed[k.Kind].remove(k.ID, s) }
 
 // registry is who is connected. One lock covers all indexes, so that a socket
 // appears in them, and is gone from them, at once.
@@ -75,7 +45,7 @@ type registry struct {
 
 	// Every connection from before its handshake is answered, so that no change of
 	// identity can slip between the check of a cookie and the entry in an index.
-	clients  [kinds]map[string]*group[*client]
+	clients  [kinds]index[*client]
 	retired  ledger[retirement] // by session id
 	banished ledger[banishment] // by user id
 	inPlace  changesInPlace
@@ -83,9 +53,6 @@ type registry struct {
 }
 
 func (r *registry) init(s *Server) {
-	for k := range r.clients {
-		r.clients[k] = make(map[string]*group[*client])
-	}
 	r.presence.server = s
 }
 
@@ -242,12 +209,8 @@ func (v View) IDs(k Kind) []string {
 	r := &v.Server.registry
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	keyed := v.scope().keyed[k]
-	ids := make([]string, 0, len(keyed))
-	for id := range keyed {
-		ids = append(ids, id)
-	}
-	return ids
+	keyed := &v.scope().keyed[k]
+	return slices.AppendSeq(make([]string, 0, keyed.len()), keyed.ids())
 }
 
 // Count is the length of IDs.
@@ -255,7 +218,15 @@ func (v View) Count(k Kind) int {
 	r := &v.Server.registry
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return len(v.scope().keyed[k])
+	return v.scope().keyed[k].len()
+}
+
+// CountUnder is the length of Sockets.
+func (v View) CountUnder(k Key) int {
+	r := &v.Server.registry
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return v.scope().keyed[k.Kind].count(k.ID)
 }
 
 // Sockets returns the sockets under a key, as of now. The list must not be changed.
@@ -284,8 +255,5 @@ func (n *Namespace) Socket(id string) *Socket {
 
 // sockets needs registry.mu.
 func (sc *scope) sockets(k Key) []*Socket {
-	if g := sc.keyed[k.Kind][k.ID]; g != nil {
-		return g.snapshot()
-	}
-	return nil
+	return sc.keyed[k.Kind].members(k.ID)
 }

@@ -140,9 +140,9 @@ func (r *registry) identities(match func(Identity) bool) (found []Identity, anyb
 	defer r.mu.RUnlock()
 	seen := make(map[Identity]bool)
 	for k := Session; k < kinds; k++ {
-		for _, g := range r.clients[k] {
+		for id := range r.clients[k].ids() {
 			anybody = true
-			for _, c := range g.list {
+			for _, c := range r.clients[k].members(id) {
 				id := c.standing.Load().Identity
 				if k == User && id.Session != "" || seen[id] || !match(id) {
 					continue
