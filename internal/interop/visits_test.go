@@ -15,7 +15,7 @@ import (
 // Cookie header of the browser's next request, and who the page took it for.
 //
 // Before a logout has begun and until after it has returned, "storm" events are sent to the user that leaves;
-// each says whether it was sent after the return.
+// each says whether it was sent after the return. The session of then gets "calm" at the return.
 func (s *site) visit(_ context.Context, in struct {
 	Cookie string
 	LogIn  string
@@ -29,7 +29,10 @@ func (s *site) visit(_ context.Context, in struct {
 		if in.LogIn != "" {
 			err = server.LogIn(w, r, in.LogIn)
 		} else if in.LogOut {
-			storm(server.LoggedInSessions().Get(server.Identity(r).UserID), func() { err = server.LogOut(w, r) })
+			storm(server.LoggedInSessions().Get(server.Identity(r).UserID), func() {
+				err = server.LogOut(w, r)
+				_ = server.CurrentSessions().Get(server.Identity(r).SessionID).Emit("calm")
+			})
 		}
 		now = server.Identity(r)
 	}))

@@ -13,7 +13,7 @@ export async function logInAndOut(t) {
   const notes = tabs.map((socket) => t.collect(socket, "note"));
   for (const socket of tabs) {
     socket.on("disconnect", (reason) => assert.fail(`disconnect: ${reason}`));
-    socket.on("storm", ({ late }) => assert.ok(!late, "an event for a user who had logged out"));
+    weather(socket);
   }
   const tell = (whom, text) => t.server("notify", { ...whom, event: "note", args: [text] });
   const told = async (...texts) => {
@@ -133,7 +133,7 @@ export async function handshakesInFlight(t) {
 // arriving opens a tab and does not wait.
 function arriving(t, visitor) {
   const socket = visitor.open("Door");
-  socket.on("storm", ({ late }) => assert.ok(!late, "an event for a user who had logged out"));
+  weather(socket);
   const you = t.collect(socket, "you");
   const knows = () => you.at(-1)?.session === visitor.session && you.at(-1).user === visitor.user;
   // isTold waits until the tab knows what its browser is. It may come back on the way there.
@@ -141,6 +141,18 @@ function arriving(t, visitor) {
     while (!knows()) await you.until(you.length + 1);
   };
   return { socket, notes: t.collect(socket, "note"), isTold };
+}
+
+// weather checks that what was sent to a user while they logged out, see visits_test.go, was queued for a socket
+// before the logout had returned, if at all.
+function weather(socket) {
+  let calm = false;
+  socket.on("calm", () => (calm = true));
+  socket.on("note", () => (calm = false)); // some time after
+  socket.on("storm", ({ late }) => {
+    assert.ok(!late, "an event for a user who had logged out");
+    assert.ok(!calm, "an event for a user, queued after they had logged out");
+  });
 }
 
 async function pause(turns) {
