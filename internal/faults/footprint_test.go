@@ -26,7 +26,6 @@ func descriptors() int {
 func smallBuffers(ctx context.Context, c net.Conn) context.Context {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(16 << 10)
-		_ = tcp.SetReadBuffer(16 << 10)
 	}
 	return ctx
 }
