@@ -6,9 +6,8 @@ import (
 )
 
 // flushList is the links with something waiting to be written, first come, first
-// served. A worker for each core writes them, and lives only while there are any.
-// Messages that arrive for a link while it stands in the list leave together in
-// one write.
+// served. Workers write them, and live only while there are any. Messages that
+// arrive for a link while it stands in the list leave together in one write.
 type flushList struct {
 	mu      sync.Mutex // guards what follows
 	links   []*link
@@ -19,6 +18,10 @@ type flushList struct {
 // workerShare is how many links a worker takes at a time.
 const workerShare = 32
 
+// maxWorkers leaves half of the cores to who emits: what they queue meanwhile joins
+// what waits already, so that fewer writes carry more.
+func maxWorkers() int { return (runtime.GOMAXPROCS(0) + 1) / 2 }
+
 func (f *flushList) add(links []*link) {
 	f.mu.Lock()
 	if f.head > len(f.links)/2 { // a list that is never quite empty would grow for ever
@@ -28,7 +31,7 @@ func (f *flushList) add(links []*link) {
 	}
 	f.links = append(f.links, links...)
 	start := (len(f.links) - f.head + workerShare - 1) / workerShare
-	start = min(start, (runtime.GOMAXPROCS(0)+1)/2) - f.workers
+	start = min(start, maxWorkers()) - f.workers
 	f.workers += max(start, 0)
 	f.mu.Unlock()
 	for ; start > 0; start-- {
