@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 )
 
 // activity is what Shutdown waits for: connections until they have ended and
@@ -12,8 +13,11 @@ import (
 type activity struct {
 	mu      sync.Mutex // guards what follows, and the running of all lanes
 	n       int
-	running *Socket       // lanes, as a list through lane.next
-	idle    []worker      // goroutines without a lane; none while n is zero
+	running *Socket  // lanes, as a list through lane.next
+	idle    []worker // goroutines without a lane; none while n is zero
+	unused  int      // of idle, since the last sweep
+	sweeper *time.Timer
+	armed   bool
 	none    chan struct{} // closed when n falls to zero; nil if nobody waits
 }
 
@@ -22,8 +26,10 @@ type activity struct {
 // growing it for each message costs more than most handlers do.
 type worker chan *Socket
 
-// maxIdle is how many workers without a lane are kept.
+// How many workers without a lane are kept, and for how long roughly.
 var maxIdle = 4 * runtime.GOMAXPROCS(0)
+
+const idleTime = 100 * time.Millisecond
 
 func (a *activity) begin() {
 	a.mu.Lock()
@@ -68,6 +74,7 @@ func (a *activity) beginLane(s *Socket) {
 	}
 	a.idle[last] <- s
 	a.idle = a.idle[:last]
+	a.unused = min(a.unused, last)
 }
 
 // endLane ends a lane and keeps its worker for another one, or reports false.
@@ -88,8 +95,36 @@ func (a *activity) endLane(s *Socket, w worker) (kept bool) {
 	kept = a.n > 0 && len(a.idle) < maxIdle
 	if kept {
 		a.idle = append(a.idle, w)
+		a.arm()
 	}
 	return kept
+}
+
+// arm has idle workers looked at. It needs mu.
+func (a *activity) arm() {
+	switch {
+	case a.armed || len(a.idle) == 0:
+		return
+	case a.sweeper == nil:
+		a.sweeper = time.AfterFunc(idleTime, a.sweep)
+	default:
+		a.sweeper.Reset(idleTime)
+	}
+	a.armed = true
+}
+
+// sweep ends the workers that were idle since the last time.
+func (a *activity) sweep() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.armed = false
+	over := min(a.unused, len(a.idle))
+	for _, w := range a.idle[:over] {
+		close(w)
+	}
+	a.idle = slices.Delete(a.idle, 0, over)
+	a.unused = len(a.idle)
+	a.arm()
 }
 
 // work runs lanes until there is no use for more.
