@@ -56,26 +56,31 @@ func p99(times []time.Duration) time.Duration {
 }
 
 // TestOthersBesideAStoppedReader: of 1,000 clients under a steady broadcast one stops reading. Events reach the others
-// as fast as without it: the 99th percentile is within 1.2 times. Phases with it and without it take turns, and their
-// medians count, so that what else the machine does falls on both.
+// as fast as without it: the 99th percentile is within 1.2 times. Phases with it and without it take turns, their
+// medians count, and of several runs the best, so that what else the machine does falls on both and little of it.
 func TestOthersBesideAStoppedReader(t *testing.T) {
-	const most = 1.2
+	const most, least, tries = 1.2, 3, 10
 	var with, without time.Duration
-	for range 5 {
-		without, with = steadyBroadcast(t)
-		t.Logf("p99 %v without, %v with a stopped reader: %.2f times", without, with, float64(with)/float64(without))
-		if float64(with) <= most*float64(without) {
-			return
+	for try := range tries {
+		a, b := steadyBroadcast(t)
+		t.Logf("p99 %v without, %v with a stopped reader", a, b)
+		if try == 0 {
+			without, with = a, b
+		}
+		without, with = min(without, a), min(with, b)
+		if try+1 >= least && float64(with) <= most*float64(without) {
+			break
 		}
 	}
 	require.LessOrEqual(t, float64(with), most*float64(without), "%v against %v", with, without)
+	t.Logf("%.2f times", float64(with)/float64(without))
 }
 
 // steadyBroadcast returns medians of the 99th percentile of the time from the broadcast call to the arrival of an
 // event at one of 999 clients, without and with one that has stopped reading.
 func steadyBroadcast(t *testing.T) (without, with time.Duration) {
 	t.Helper()
-	const phases, events, pause, size = 20, 20, 40 * time.Millisecond, 200
+	const phases, events, pause, size = 10, 20, 40 * time.Millisecond, 200
 	connected := make(chan *mojo.Conn, 1000)
 	srv, ch, site := crowdSite(t, mojo.Options{MaxQueue: 256 << 10}, &mojo.Events{
 		Connect: func(c *mojo.Conn) error { connected <- c; return nil },
