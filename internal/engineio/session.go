@@ -28,7 +28,6 @@ const (
 type Session struct {
 	engine *Engine
 	id     string
-	b64    bool // binary goes out as text on a WebSocket too
 
 	entry wheelEntry // the next heartbeat; guarded by the wheel
 
@@ -38,6 +37,7 @@ type Session struct {
 
 	mu      sync.Mutex // guards what follows, and the write side of the links
 	state   state
+	b64     bool // binary goes out as text on a WebSocket too; never changes
 	told    bool // Handler.Closed has returned
 	posting bool // a POST is being handled
 	// overflowed: a message did not fit, and the session is about to be closed

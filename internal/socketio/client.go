@@ -114,7 +114,7 @@ var (
 
 // Message is part of engineio.Handler.
 func (c *client) Message(data []byte, binary bool) error {
-	if !c.rate.allows(c.server.opts.MaxRate) {
+	if most := c.server.opts.MaxRate; most > 0 && !c.rate.allows(most, time.Since(c.server.made)) {
 		c.session.Close(TooFast)
 		return nil
 	}

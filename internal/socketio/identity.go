@@ -27,7 +27,7 @@ func (id Identity) key(k Kind) string {
 // another takes its place.
 type standing struct {
 	Identified
-	version int // counts the changes of Identity
+	version int32 // counts the changes of Identity
 }
 
 // Identified is an Identity and until when it holds.

@@ -6,16 +6,12 @@ import "time"
 // second. The zero value is full.
 type rate struct {
 	spent float64
-	at    time.Time
+	at    time.Duration // since the server was made
 }
 
 // allows takes one packet out, and reports whether there was any.
-func (r *rate) allows(perSecond int) bool {
-	if perSecond == 0 {
-		return true
-	}
-	now := time.Now()
-	r.spent = max(r.spent-now.Sub(r.at).Seconds()*float64(perSecond), 0) + 1
+func (r *rate) allows(perSecond int, now time.Duration) bool {
+	r.spent = max(r.spent-(now-r.at).Seconds()*float64(perSecond), 0) + 1
 	r.at = now
 	return r.spent <= float64(perSecond)
 }

@@ -82,6 +82,7 @@ type Server struct {
 	registry registry
 	activity activity
 	figures  figures
+	made     time.Time
 	validity *revalidator // nil without Options.Revalidation
 
 	// changes is held while an identity changes, so that the changes of a connection
@@ -95,7 +96,7 @@ type Server struct {
 
 // NewServer returns a Server without namespaces.
 func NewServer(opts Options) *Server {
-	s := &Server{opts: opts, log: opts.Engine.Logger, namespaces: make(map[string]*Namespace)}
+	s := &Server{opts: opts, log: opts.Engine.Logger, made: time.Now(), namespaces: make(map[string]*Namespace)}
 	s.registry.init(s)
 	if opts.Revalidation.Ask != nil {
 		s.validity = newRevalidator(s, opts.Revalidation)

@@ -26,12 +26,12 @@ type Socket struct {
 
 	mu      sync.Mutex // guards what follows
 	state   socketState
+	leave   bool  // disconnect as soon as connected
+	deaf    bool  // what the client sent is not handled: not accepted, disconnected by us, or panicked
+	version int32 // of the identity that Connect saw
 	reason  Reason
 	held    []held // sent while pending
 	heldLen int
-	leave   bool // disconnect as soon as connected
-	deaf    bool // what the client sent is not handled: not accepted, disconnected by us, or panicked
-	version int  // of the identity that Connect saw
 	lane    lane
 	acks    acks
 	cancel  context.CancelFunc
