@@ -42,6 +42,15 @@ func (o *ownSessions) set(session, user string) {
 	o.user[session] = user
 }
 
+// rebind is set and Rebind at once: a poll in between would be refused, as it comes as somebody whom the Server does
+// not know of yet, and the client would start anew.
+func (o *ownSessions) rebind(srv *Server, session string, now Identity) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.user[now.SessionID] = now.UserID
+	return srv.Rebind(session, now)
+}
+
 // newOwnSessions is a Server for them, with the app Chat; all sessions are nobody's.
 func newOwnSessions(t testing.TB, n siotest.Network, h SocketHandler, opts Options, sessions ...string) (*ownSessions, *Server, *siotest.Site) {
 	t.Helper()
@@ -98,8 +107,7 @@ func TestRebind(t *testing.T) {
 				requireReached(t, srv, socket, old)
 				bystander.Expect("user", "ann")
 
-				own.set(now.SessionID, now.UserID)
-				require.NoError(t, srv.Rebind("s", now))
+				require.NoError(t, own.rebind(srv, "s", now))
 
 				require.Equal(t, now, conn.Identity())
 				socket.Barrier() // with what it came with
