@@ -2,6 +2,7 @@ package limits
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -159,25 +160,27 @@ func median(times []time.Duration) time.Duration {
 func TestBroadcastToStoppedReaders(t *testing.T) {
 	const clients, calls = 5000, 500
 	var worst time.Duration
-	for range 3 {
-		srv, ch, site := crowdSite(t, mojo.Options{MaxQueue: 256 << 10}, new(mojo.Events))
-		stopReading(t, site, clients)
-		require.Equal(t, clients, ch.Len())
-		text := strings.Repeat("x", 2000)
-		var times []time.Duration
-		tick := time.NewTicker(5 * time.Millisecond)
-		for range calls {
-			<-tick.C
-			start := time.Now()
-			require.NoError(t, ch.Emit("event", text))
-			times = append(times, time.Since(start))
-		}
-		tick.Stop()
-		require.Zero(t, ch.Len())
-		require.EqualValues(t, clients, srv.Stats().Closed[mojo.ReasonQueueOverflow])
-		_ = srv.Close()
-		worst = p99(times)
-		t.Logf("%v p99, %v at most", worst, times[len(times)-1])
+	for attempt := range 3 {
+		t.Run(fmt.Sprint("attempt ", attempt+1), func(t *testing.T) { // which takes its clients away with it
+			srv, ch, site := crowdSite(t, mojo.Options{MaxQueue: 256 << 10}, new(mojo.Events))
+			stopReading(t, site, clients)
+			require.Equal(t, clients, ch.Len())
+			text := strings.Repeat("x", 2000)
+			var times []time.Duration
+			tick := time.NewTicker(5 * time.Millisecond)
+			for range calls {
+				<-tick.C
+				start := time.Now()
+				require.NoError(t, ch.Emit("event", text))
+				times = append(times, time.Since(start))
+			}
+			tick.Stop()
+			require.Zero(t, ch.Len())
+			require.EqualValues(t, clients, srv.Stats().Closed[mojo.ReasonQueueOverflow])
+			_ = srv.Close()
+			worst = p99(times)
+			t.Logf("%v p99, %v at most", worst, times[len(times)-1])
+		})
 		if worst <= 50*time.Millisecond {
 			return
 		}

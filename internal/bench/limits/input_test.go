@@ -23,9 +23,6 @@ const maxPayload = 1_000_000
 // site serves an app on the main namespace.
 func site(t *testing.T) *siotest.Site {
 	t.Helper()
-	if raceEnabled {
-		t.Skip("the race detector makes everything slower")
-	}
 	srv, err := mojo.New(mojo.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = srv.Close() })
