@@ -123,8 +123,14 @@ func (g *ground) attacker(t *testing.T, transport string) attacker {
 	t.Helper()
 	client := siotest.Dial(t, g.site, siotest.Options{Transport: transport})
 	t.Cleanup(client.Close) // who is cut off between two polls is missed by the heartbeat alone
-	return attacker{client, client.Connect("/", nil)}
+	a := attacker{client, client.Connect("/", nil)}
+	a.settle()
+	return a
 }
+
+// settle waits until every POST of the client itself is answered: the next one must not overlap it, and what it caused
+// may be here before its answer is.
+func (a attacker) settle() { a.Engine.Flush() }
 
 // requireEnded requires that the attacker's connection ends, for a reason.
 func (g *ground) requireEnded(t *testing.T, a attacker, reason mojo.Reason) {
@@ -137,6 +143,7 @@ func (g *ground) requireEnded(t *testing.T, a attacker, reason mojo.Reason) {
 func (g *ground) requireLive(t *testing.T, a attacker) {
 	t.Helper()
 	require.Equal(t, `["still there"]`, a.socket.Call("echo", "still there").JSON())
+	a.settle()
 }
 
 // journal is a log that a test can read.
