@@ -112,6 +112,7 @@ type Engine struct {
 	start time.Time // now is measured from here, on the monotonic clock
 	beats *wheel
 	flush flushList
+	loops *eventLoops
 
 	counters counters
 
@@ -130,6 +131,7 @@ func New(opts Options) *Engine {
 	e := &Engine{
 		opts:     opts,
 		start:    time.Now(),
+		loops:    newEventLoops(),
 		sessions: make(map[string]*Session),
 		links:    make(map[*link]struct{}),
 		idle:     make(chan struct{}),
@@ -246,7 +248,7 @@ func (e *Engine) addLink(l *link) {
 	late := e.cut
 	e.mu.Unlock()
 	if late {
-		cut(l.conn)
+		l.cut()
 	}
 }
 
@@ -357,7 +359,7 @@ func (e *Engine) Close() {
 		s.left()
 	}
 	for _, l := range links {
-		cut(l.conn)
+		l.cut()
 	}
 }
 

@@ -243,7 +243,7 @@ func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Sessi
 	s.mu.Unlock()
 	l.flush()
 	// From here on the HTTP server's buffers and this goroutine's stack are free.
-	go l.read(early)
+	l.beginReading(early)
 }
 
 // answerHijack answers a request whose connection could not be taken over.

@@ -5,25 +5,29 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// link is one WebSocket connection. Reading belongs to one goroutine. Writing
-// belongs to whoever set writing, and everything about it is guarded by the mu of
-// the session.
+// link is one WebSocket connection. Reading belongs to one goroutine, its own or that
+// of an event loop. Writing belongs to whoever set writing, and everything about it is
+// guarded by the mu of the session.
 //
 // There are two ways to do I/O. Where raw is set (plain TCP on Unix), reads and
-// writes are non-blocking system calls: an idle connection has no buffer, and a
-// write is done by whoever has something to send; only what a full socket did not
-// take is left to a goroutine. Everywhere else a read keeps a small buffer, and
-// all writes are left to a goroutine that lives while there is something to send.
+// writes are non-blocking system calls: an idle connection has no buffer and, on
+// Linux, no goroutine, and a write is done by whoever has something to send; only
+// what a full socket did not take is left to a goroutine. Everywhere else a read
+// keeps a small buffer, and all writes are left to a goroutine that lives while there
+// is something to send.
 type link struct {
 	session *Session
 	conn    net.Conn
 	raw     syscall.RawConn
-	frames  frameReader // belongs to the reading goroutine
+	frames  frameReader // belongs to who reads
 	deaf    bool        // so does this: what comes is ignored
+	place   watchPlace  // this to the event loop, if one reads
+	severed atomic.Bool // shut was called: nothing more is to be read
 
 	// guarded by session.mu
 	control  []byte // frames that go out ahead of messages
@@ -36,7 +40,8 @@ type link struct {
 	saidBye  bool          // our Close frame is going out or went out
 	heardBye bool          // the client's came in
 	status   uint16
-	giveUp   *time.Timer // of the upgrade
+	watched  bool        // an event loop reads, and closes the connection
+	giveUp   *time.Timer // of the upgrade, or of the client's end
 }
 
 func newLink(s *Session, conn net.Conn) *link {
@@ -257,10 +262,21 @@ func (l *link) close(status uint16) {
 // Close frame nothing comes any more.
 func (l *link) hangUp(heardBye bool) {
 	if heardBye {
-		_ = l.conn.Close()
+		if !l.shut() {
+			_ = l.conn.Close()
+		}
 		return
 	}
-	_ = l.conn.SetReadDeadline(time.Now().Add(closeLinger))
+	l.session.mu.Lock()
+	if l.watched {
+		if l.giveUp != nil {
+			l.giveUp.Stop()
+		}
+		l.giveUp = time.AfterFunc(closeLinger, l.cut)
+	} else {
+		_ = l.conn.SetReadDeadline(time.Now().Add(closeLinger))
+	}
+	l.session.mu.Unlock()
 	if half, ok := l.conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
@@ -273,16 +289,49 @@ func (l *link) broken(err error) {
 		reason = WriteTimeout
 	}
 	l.lost(reason)
-	cut(l.conn)
+	l.cut()
 }
 
 // cut closes a connection that is of no more use, without the leave that TLS would
 // first take of the other side: that may have to wait.
-func cut(conn net.Conn) {
+func (l *link) cut() {
+	if l.shut() {
+		return
+	}
+	conn := l.conn
 	if over, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = over.NetConn()
 	}
 	_ = conn.Close()
+}
+
+// shut ends both directions of a connection that an event loop reads, which then finds
+// it at its end and closes it. It reports false for any other.
+func (l *link) shut() bool {
+	l.session.mu.Lock()
+	watched := l.watched
+	l.severed.Store(true)
+	l.session.mu.Unlock()
+	if tcp, ok := l.conn.(*net.TCPConn); ok && watched {
+		_ = tcp.CloseRead()
+		_ = tcp.CloseWrite()
+	}
+	return watched
+}
+
+// watch notes that an event loop reads from here on, unless the link is near its end:
+// then a deadline may be set, or the connection closed, for a goroutine that reads.
+func (l *link) watch() bool {
+	l.session.mu.Lock()
+	defer l.session.mu.Unlock()
+	l.watched = l.raw != nil && !l.saidBye && !l.severed.Load()
+	return l.watched
+}
+
+func (l *link) unwatch() {
+	l.session.mu.Lock()
+	defer l.session.mu.Unlock()
+	l.watched = false
 }
 
 // lost tells the session that this link is of no more use. Without a probing

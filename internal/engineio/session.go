@@ -34,6 +34,7 @@ type Session struct {
 	// inbound is held while the packets of one POST or of one read from a WebSocket
 	// are handled, so that Handler.Message is never called twice at a time.
 	inbound sync.Mutex
+	turn    *loopTurn // of the event loop that handles them; guarded by inbound
 
 	mu      sync.Mutex // guards what follows, and the write side of the links
 	state   state
@@ -169,7 +170,7 @@ func (s *Session) end(reason Reason, how manner, status uint16) {
 	case write:
 		current.flush()
 	case current != nil && how == brokenly:
-		cut(current.conn)
+		current.cut()
 	}
 }
 
@@ -270,6 +271,7 @@ func (s *Session) awaitRoom() {
 	resume := make(chan struct{})
 	s.resume = resume
 	s.mu.Unlock()
+	s.turn.leave()
 	patience := s.engine.opts.PingInterval + s.engine.opts.PingTimeout
 	timer := time.AfterFunc(patience, func() { s.Close(HandlerStall) })
 	<-resume

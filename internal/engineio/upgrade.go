@@ -40,7 +40,7 @@ func (e *Engine) upgrade(w http.ResponseWriter, r *http.Request, s *Session) {
 	}
 	s.mu.Unlock()
 	l.flush()
-	go l.read(early)
+	l.beginReading(early)
 }
 
 // abandon closes a probing link whose client takes too long. One that carries the

@@ -149,23 +149,37 @@ func (r *frameReader) feedPayload(chunk []byte, l *link) error {
 	return l.receive(op == opBinary, chunk)
 }
 
-// read feeds the link with early and then with what its connection brings, until
-// it ends.
+// beginReading has the link fed with early and then with what its connection
+// brings, until it ends: by an event loop or, where there is none, by a goroutine.
+func (l *link) beginReading(early []byte) {
+	if len(early) > 0 || !l.session.engine.loops.add(l) {
+		go l.read(early)
+	}
+}
+
 func (l *link) read(early []byte) {
 	alive := true
 	if len(early) > 0 {
 		buf := readBuffers.Get().(*readBuffer)
-		alive = l.feed(buf, early)
+		alive = l.feedAlone(buf, early)
 		readBuffers.Put(buf)
 	}
 	var err error
 	switch {
 	case !alive:
+	case len(early) > 0 && l.session.engine.loops.add(l):
+		return
 	case l.raw != nil:
-		err = l.readRaw(l.feed)
+		err = l.readRaw(l.feedAlone)
 	default:
 		err = l.readStream()
 	}
+	l.over(err)
+}
+
+// over ends a link from which nothing is read any more, because of err if that is
+// not nil.
+func (l *link) over(err error) {
 	reason := TransportClose
 	if err != nil && !errors.Is(err, io.EOF) {
 		reason = TransportError
@@ -181,7 +195,7 @@ func (l *link) readStream() error {
 		n, err := l.conn.Read(data[:])
 		if n > 0 {
 			buf := readBuffers.Get().(*readBuffer)
-			goOn := l.feed(buf, data[:n])
+			goOn := l.feedAlone(buf, data[:n])
 			readBuffers.Put(buf)
 			if !goOn {
 				return nil
@@ -193,14 +207,19 @@ func (l *link) readStream() error {
 	}
 }
 
-// feed handles p and reports whether to read on.
+// feedAlone is feed for a goroutine that may be kept waiting.
+func (l *link) feedAlone(buf *readBuffer, p []byte) bool {
+	l.session.inbound.Lock()
+	defer l.session.inbound.Unlock()
+	return l.feed(buf, p)
+}
+
+// feed handles p and reports whether to read on. It needs session.inbound.
 func (l *link) feed(buf *readBuffer, p []byte) bool {
 	if l.deaf {
 		return true
 	}
 	s := l.session
-	s.inbound.Lock()
-	defer s.inbound.Unlock()
 	err := l.frames.feed(p, &buf.scratch, l)
 	if err == nil {
 		return true

@@ -31,7 +31,7 @@ func TestChurn(t *testing.T) {
 	var heap int64
 	for round := range rounds {
 		churn(t, srv, site, h, cookies, n)
-		waitUntil(t, "all have gone", func() bool { return srv.Stats().Connections == 0 })
+		waitUntil(t, "all have gone", func() bool { s := srv.Stats(); return s.Connections == 0 && s.WebSockets == 0 })
 		requireNobody(t, srv, ch)
 		waitUntil(t, "nobody is online", func() bool {
 			return len(srv.CurrentSessions().Online("s0", "s1", "s2")) == 0 && len(srv.LoggedInSessions().Online("u0", "u1")) == 0

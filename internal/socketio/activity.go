@@ -27,7 +27,7 @@ type activity struct {
 type worker chan *Socket
 
 // How many workers without a lane are kept, and for how long roughly.
-var maxIdle = 4 * runtime.GOMAXPROCS(0)
+var maxIdle = 16 * runtime.GOMAXPROCS(0)
 
 const idleTime = 100 * time.Millisecond
 

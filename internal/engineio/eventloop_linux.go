@@ -1,0 +1,264 @@
+//go:build linux && !mojo_noepoll
+
+package engineio
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// eventLoops read plain TCP connections, each of which takes a goroutine otherwise:
+// more than half of the memory of an idle connection, and one more stack for each
+// collection to walk. An event loop is one goroutine with an epoll instance, for
+// which the runtime waits as it does for any file. Without connections there is none.
+type eventLoops struct {
+	shards []eventLoop
+	next   atomic.Uint32
+}
+
+func newEventLoops() *eventLoops {
+	return &eventLoops{shards: make([]eventLoop, (runtime.GOMAXPROCS(0)+1)/2)}
+}
+
+// add has l read from now on, or reports that this cannot be done here.
+func (e *eventLoops) add(l *link) bool {
+	return e.shards[e.next.Add(1)%uint32(len(e.shards))].add(l)
+}
+
+type eventLoop struct {
+	mu  sync.Mutex // guards set and what is in it
+	set *watchSet  // nil without links
+}
+
+// watchSet is the links of one epoll instance. With the last of them it is given up,
+// so that events which its goroutine has in its hands are never taken for those of
+// later links.
+type watchSet struct {
+	loop  *eventLoop
+	file  *os.File // the epoll instance
+	raw   syscall.RawConn
+	links []*link // by the number that epoll knows them by
+	free  []int32 // numbers without a link
+}
+
+// watchPlace is where a link stands in a watchSet. eventLoop.mu guards it.
+type watchPlace struct {
+	set    *watchSet // nil: in none
+	number int32
+}
+
+func (e *eventLoop) add(l *link) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	set := e.set
+	if set == nil {
+		var err error
+		if set, err = newWatchSet(e); err != nil { // the process is out of files, most likely
+			return false
+		}
+	}
+	added := set.add(l)
+	switch {
+	case e.set != nil:
+	case added:
+		e.set = set
+		go set.work()
+	default:
+		_ = set.file.Close()
+	}
+	return added
+}
+
+func newWatchSet(e *eventLoop) (*watchSet, error) {
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	// The runtime waits only for what is non-blocking.
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		_ = syscall.Close(fd)
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), "epoll")
+	raw, err := file.SyscallConn()
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return &watchSet{loop: e, file: file, raw: raw}, nil
+}
+
+// add needs eventLoop.mu.
+func (set *watchSet) add(l *link) bool {
+	last := len(set.free) - 1
+	if last < 0 {
+		last = 0
+		set.free = append(set.free, int32(len(set.links)))
+		set.links = append(set.links, nil)
+	}
+	l.place = watchPlace{set, set.free[last]}
+	if !l.watch() {
+		return false
+	}
+	if set.control(syscall.EPOLL_CTL_ADD, l) != nil {
+		l.unwatch()
+		return false
+	}
+	set.links[l.place.number] = l
+	set.free = set.free[:last]
+	return true
+}
+
+// remove gives l up, before its connection is closed. A copy of its descriptor, in
+// whatever hands, would have epoll report it for ever.
+func (set *watchSet) remove(l *link) {
+	e := set.loop
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_ = set.control(syscall.EPOLL_CTL_DEL, l)
+	set.links[l.place.number] = nil
+	set.free = append(set.free, l.place.number)
+	if len(set.free) == len(set.links) {
+		e.set = nil
+		_ = set.file.Close()
+	}
+}
+
+// control changes what epoll knows of a link.
+func (set *watchSet) control(op int, l *link) error {
+	var err error
+	closed := l.raw.Control(func(fd uintptr) {
+		setClosed := set.raw.Control(func(epfd uintptr) {
+			err = syscall.EpollCtl(int(epfd), op, int(fd), &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: l.place.number})
+		})
+		err = errors.Join(err, setClosed)
+	})
+	return errors.Join(err, closed)
+}
+
+// loopBatch is for how many links a loop reads before what they brought is handled.
+// The goroutines for that are kept for the next ones, but only so many of them.
+const loopBatch = 8
+
+// loopTurn is what the goroutine of an event loop works with.
+type loopTurn struct {
+	set    *watchSet
+	link   *link // that has its turn
+	left   bool  // this goroutine is for that link alone; another one is the loop's
+	events [loopBatch]syscall.EpollEvent
+	links  [loopBatch]*link
+	n      int // of the events, and of the links
+	read   loopRead
+}
+
+// loopRead is one non-blocking read, with the function that RawConn.Read wants made
+// once.
+type loopRead struct {
+	buf *readBuffer
+	n   int
+	err error
+	do  func(fd uintptr) bool
+}
+
+// work reads what is readable until the set is given up.
+func (set *watchSet) work() {
+	t := &loopTurn{set: set}
+	t.read.buf = readBuffers.Get().(*readBuffer)
+	defer readBuffers.Put(t.read.buf)
+	t.read.do = func(fd uintptr) bool {
+		t.read.n, t.read.err = retry(syscall.Read, fd, t.read.buf.data[:])
+		return true // whether or not there was anything
+	}
+	for set.raw.Read(t.wait) == nil {
+		set.loop.mu.Lock()
+		for i, ev := range t.events[:t.n] {
+			t.links[i] = set.links[ev.Fd]
+		}
+		set.loop.mu.Unlock()
+		for _, l := range t.links[:t.n] {
+			if l == nil {
+				continue
+			}
+			if t.serve(l); t.left {
+				return
+			}
+		}
+		clear(t.links[:t.n])
+		runtime.Gosched() // to who handles it
+	}
+}
+
+// wait reports whether there is anything to read.
+func (t *loopTurn) wait(epfd uintptr) bool {
+	n, err := syscall.EpollWait(int(epfd), t.events[:], 0)
+	for errors.Is(err, syscall.EINTR) {
+		n, err = syscall.EpollWait(int(epfd), t.events[:], 0)
+	}
+	t.n = max(n, 0)
+	return t.n > 0
+}
+
+// serve reads once from a link and handles what has come.
+func (t *loopTurn) serve(l *link) {
+	if l.severed.Load() {
+		t.finish(l, net.ErrClosed)
+		return
+	}
+	t.link = l
+	err := l.raw.Read(t.read.do)
+	if err == nil {
+		err = t.read.err
+	}
+	alive := false
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
+		return
+	case err == nil && t.read.n == 0:
+		err = io.EOF
+	case err == nil:
+		alive = t.feed(l)
+	}
+	switch {
+	case !alive:
+		t.finish(l, err)
+	case t.left:
+		if err := t.set.control(syscall.EPOLL_CTL_ADD, l); err != nil {
+			t.finish(l, err)
+		}
+	}
+}
+
+func (t *loopTurn) feed(l *link) bool {
+	s := l.session
+	if !s.inbound.TryLock() { // a POST of before the upgrade is being handled
+		t.leave()
+		s.inbound.Lock()
+	}
+	defer s.inbound.Unlock()
+	s.turn = t
+	defer func() { s.turn = nil }()
+	return l.feed(t.read.buf, t.read.buf.data[:t.read.n])
+}
+
+// leave is called before what may take long. From here on another goroutine is the
+// loop's, and this one has only its link, which nobody else reads meanwhile. What else
+// was readable is found so again.
+func (t *loopTurn) leave() {
+	if t == nil || t.left {
+		return
+	}
+	t.left = true
+	_ = t.set.control(syscall.EPOLL_CTL_DEL, t.link) // fails for a closed connection
+	go t.set.work()
+}
+
+func (t *loopTurn) finish(l *link, err error) {
+	t.set.remove(l)
+	l.over(err)
+}
