@@ -10,19 +10,34 @@ import (
 // arrive for a link while it stands in the list leave together in one write.
 type flushList struct {
 	mu      sync.Mutex // guards what follows
-	links   []*link
+	links   []due
 	head    int
 	workers int
+}
+
+// due is a link that has to be written to, and what it gets first. A message for a
+// link with nothing else to write does not pass through the queue: of many clients in
+// turn, that would be another line of the processor's cache to fetch for each.
+type due struct {
+	link  *link
+	first *Message // nil: what waits in the queue
 }
 
 // workerShare is how many links a worker takes at a time.
 const workerShare = 32
 
+// alot is how many links must wait for a fan-out to be helped before it has come to
+// its end.
+const alot = 1 << 10
+
 // maxWorkers leaves half of the cores to who emits: what they queue meanwhile joins
 // what waits already, so that fewer writes carry more.
 func maxWorkers() int { return (runtime.GOMAXPROCS(0) + 1) / 2 }
 
-func (f *flushList) add(links []*link) {
+// add puts links in the list. Without begin, workers are left to a later call of the
+// same fan-out, unless there is much to do by now: on another processor they would
+// fetch the very clients that the fan-out is about to use, and be in its way.
+func (f *flushList) add(links []due, begin bool) {
 	f.mu.Lock()
 	if f.head > len(f.links)/2 { // a list that is never quite empty would grow for ever
 		n := copy(f.links, f.links[f.head:])
@@ -30,6 +45,10 @@ func (f *flushList) add(links []*link) {
 		f.links, f.head = f.links[:n], 0
 	}
 	f.links = append(f.links, links...)
+	if !begin && len(f.links)-f.head < alot {
+		f.mu.Unlock()
+		return
+	}
 	start := (len(f.links) - f.head + workerShare - 1) / workerShare
 	start = min(start, maxWorkers()) - f.workers
 	f.workers += max(start, 0)
@@ -40,7 +59,7 @@ func (f *flushList) add(links []*link) {
 }
 
 func (f *flushList) work() {
-	var share [workerShare]*link
+	var share [workerShare]due
 	for {
 		f.mu.Lock()
 		n := copy(share[:], f.links[f.head:])
@@ -55,8 +74,8 @@ func (f *flushList) work() {
 			return
 		}
 		f.mu.Unlock()
-		for _, l := range share[:n] {
-			l.flush()
+		for _, d := range share[:n] {
+			d.link.flush(d.first)
 		}
 	}
 }
@@ -65,7 +84,7 @@ func (f *flushList) work() {
 // written: a few by the caller, many by the flush workers. The zero value is
 // ready. It is for one goroutine; Flush must follow the last Queue.
 type Batch struct {
-	links      [2 * workerShare]*link
+	links      [2 * workerShare]due
 	n          int
 	handed     bool
 	overflowed []*Session
@@ -87,16 +106,16 @@ func (b *Batch) count(e *Engine, m *Message) {
 // writtenByCaller is how many links a fan-out writes itself.
 const writtenByCaller = 4
 
-func (b *Batch) add(l *link) {
+func (b *Batch) add(d due) {
 	if b.n == len(b.links) {
-		b.hand()
+		b.hand(false)
 	}
-	b.links[b.n] = l
+	b.links[b.n] = d
 	b.n++
 }
 
-func (b *Batch) hand() {
-	b.links[0].session.engine.flush.add(b.links[:b.n])
+func (b *Batch) hand(begin bool) {
+	b.links[0].link.session.engine.flush.add(b.links[:b.n], begin)
 	b.n = 0
 	b.handed = true
 }
@@ -109,11 +128,12 @@ func (b *Batch) Flush() {
 		b.engine.counters.bytesOut.Add(b.bytes)
 		b.engine, b.messages, b.bytes = nil, 0, 0
 	}
-	if b.n > writtenByCaller || b.handed && b.n > 0 {
-		b.hand()
+	if b.handed || b.n > writtenByCaller {
+		b.hand(true)
+		b.handed = false
 	}
-	for _, l := range b.links[:b.n] {
-		l.flush()
+	for _, d := range b.links[:b.n] {
+		d.link.flush(d.first)
 	}
 	b.n = 0
 	for _, s := range b.overflowed {

@@ -241,7 +241,7 @@ func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Sessi
 		l.beginClose(statusGoingAway)
 	}
 	s.mu.Unlock()
-	l.flush()
+	l.flush(nil)
 	// From here on the HTTP server's buffers and this goroutine's stack are free.
 	l.beginReading(early)
 }

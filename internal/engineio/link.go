@@ -22,12 +22,7 @@ import (
 // is something to send.
 type link struct {
 	session *Session
-	conn    net.Conn
 	raw     syscall.RawConn
-	frames  frameReader // belongs to who reads
-	deaf    bool        // so does this: what comes is ignored
-	place   watchPlace  // this to the event loop, if one reads
-	severed atomic.Bool // shut was called: nothing more is to be read
 
 	// guarded by session.mu
 	control  []byte // frames that go out ahead of messages
@@ -36,12 +31,18 @@ type link struct {
 	stuck    bool          // the socket is full, or may be
 	probed   bool          // 2probe has come
 	closing  bool          // nothing but the queue and a Close frame goes out any more
-	closeBy  time.Duration // when that must be done, on the engine's clock
 	saidBye  bool          // our Close frame is going out or went out
 	heardBye bool          // the client's came in
-	status   uint16
-	watched  bool        // an event loop reads, and closes the connection
-	giveUp   *time.Timer // of the upgrade, or of the client's end
+	watched  bool          // an event loop reads, and closes the connection
+	status   uint16        // of our Close frame
+	closeBy  time.Duration // when that must be done, on the engine's clock
+	giveUp   *time.Timer   // of the upgrade, or of the client's end
+
+	conn    net.Conn
+	frames  frameReader // belongs to who reads
+	deaf    bool        // so does this: what comes is ignored
+	place   watchPlace  // this to the event loop, if one reads
+	severed atomic.Bool // shut was called: nothing more is to be read
 }
 
 func newLink(s *Session, conn net.Conn) *link {
@@ -70,17 +71,25 @@ func (b *batch) release() {
 // a fast producer and a fast client must not keep who flushes to themselves.
 const writesPerTurn = 8
 
-// flush writes what waits. The caller has claimed the link.
-func (l *link) flush() {
+// flush writes a message, unless that is nil, and what waits. The caller has claimed
+// the link.
+func (l *link) flush(first *Message) {
+	var b batch
+	more := first != nil
+	if more {
+		b.bytes = l.framesOf(first)
+	}
 	if l.raw == nil {
-		go l.drain(batch{})
+		go l.drain(b)
 		return
 	}
 	for range writesPerTurn {
-		b, more := l.take()
 		if !more {
-			return
+			if b, more = l.take(); !more {
+				return
+			}
 		}
+		more = false
 		n, err := l.tryWrite(b.bytes)
 		if err != nil {
 			b.release()
@@ -97,7 +106,7 @@ func (l *link) flush() {
 		}
 		b.release()
 	}
-	l.session.engine.flush.add([]*link{l})
+	l.session.engine.flush.add([]due{{link: l}}, true)
 }
 
 // drain writes b and then what waits, blocking, until nothing is left.
@@ -179,7 +188,7 @@ func (l *link) gather() batch {
 		case 0:
 			return batch{}
 		case 1:
-			return batch{bytes: l.framesOf(messages.pop())}
+			return batch{bytes: l.send(messages.pop())}
 		}
 	}
 	buf := writeBuffers.Get().(*writeBuffer)
@@ -192,9 +201,9 @@ func (l *link) gather() batch {
 				return batch{bytes: out, buf: buf}
 			}
 			writeBuffers.Put(buf)
-			return batch{bytes: l.framesOf(messages.pop())}
+			return batch{bytes: l.send(messages.pop())}
 		}
-		out = append(out, l.framesOf(messages.pop())...)
+		out = append(out, l.send(messages.pop())...)
 	}
 	if last {
 		l.saidBye = true
@@ -203,8 +212,13 @@ func (l *link) gather() batch {
 	return batch{bytes: out, buf: buf}
 }
 
-func (l *link) framesOf(m *Message) []byte {
+// send returns the frames of a message that goes out now. It needs session.mu.
+func (l *link) send(m *Message) []byte {
 	l.inflight += m.Size()
+	return l.framesOf(m)
+}
+
+func (l *link) framesOf(m *Message) []byte {
 	if l.session.b64 {
 		m = m.asText()
 	}
@@ -225,7 +239,7 @@ func (l *link) sendControl(frame []byte) {
 	l.writing = true
 	l.session.mu.Unlock()
 	if claimed {
-		l.flush()
+		l.flush(nil)
 	}
 }
 
@@ -252,7 +266,7 @@ func (l *link) close(status uint16) {
 	flush := l.beginClose(status)
 	l.session.mu.Unlock()
 	if flush {
-		l.flush()
+		l.flush(nil)
 	}
 }
 

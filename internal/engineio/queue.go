@@ -142,24 +142,26 @@ func (s *Session) Queue(m *Message, d Delivery, b *Batch) error {
 		s.overflowed = true
 		b.Overflow(s)
 		return ErrClosed
-	case d.Latest:
-		s.queue.pushLatest(key, m)
-	default:
-		s.queue.push(m)
 	}
 	s.queued = waiting + m.Size()
 	b.count(s.engine, m)
 	if replaces {
 		s.engine.counters.replaced.Add(1)
 	}
-	switch l := s.link; {
-	case l == nil:
-		if s.poll != nil {
-			s.poll.signal()
-		}
-	case !l.writing:
+	l := s.link
+	if l != nil && !l.writing { // so nothing else waits
 		l.writing = true
-		b.add(l)
+		l.inflight = m.Size()
+		b.add(due{l, m})
+		return nil
+	}
+	if d.Latest {
+		s.queue.pushLatest(key, m)
+	} else {
+		s.queue.push(m)
+	}
+	if l == nil && s.poll != nil {
+		s.poll.signal()
 	}
 	return nil
 }

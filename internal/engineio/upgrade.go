@@ -39,7 +39,7 @@ func (e *Engine) upgrade(w http.ResponseWriter, r *http.Request, s *Session) {
 		l.giveUp = time.AfterFunc(e.opts.UpgradeTimeout, l.abandon)
 	}
 	s.mu.Unlock()
-	l.flush()
+	l.flush(nil)
 	l.beginReading(early)
 }
 
@@ -77,7 +77,7 @@ func (l *link) receiveProbe(packet string) error {
 		flush := l.takeSession()
 		s.mu.Unlock()
 		if flush {
-			l.flush()
+			l.flush(nil)
 		}
 		s.forget()
 		return nil

@@ -197,7 +197,7 @@ func (c *client) connect(n *Namespace, auth []byte) {
 	if old, _ := c.socket(n); old != nil {
 		old.end(ClientDisconnect)
 	}
-	s := &Socket{namespace: n, client: c, id: newID(), deaf: true}
+	s := &Socket{namespace: n, session: c.session, client: c, id: newID(), deaf: true}
 	c.mu.Lock()
 	if c.gone {
 		c.mu.Unlock()

@@ -75,6 +75,9 @@ func (s *Socket) under(k Key) bool {
 // person whose it is. What an app sends to rooms or to everybody does not depend on
 // that.
 func (t *Target) addresses(s *Socket) bool {
+	if t.Having == Room && len(t.Keys) == 0 {
+		return true
+	}
 	is := s.client.standing.Load()
 	if t.Having != Room && is.key(t.Having) == "" {
 		return false

@@ -13,9 +13,8 @@ import (
 
 // Socket is one client on one namespace. Its methods are safe for concurrent use.
 type Socket struct {
-	namespace *Namespace
-	client    *client
-	id        string
+	client *client
+	id     string
 
 	// Data belongs to the App, which sets it in Connect.
 	Data any
@@ -24,18 +23,21 @@ type Socket struct {
 	rooms map[string]struct{}
 	gone  bool // in no index, and will not be
 
-	mu      sync.Mutex // guards what follows
-	state   socketState
-	leave   bool  // disconnect as soon as connected
-	deaf    bool  // what the client sent is not handled: not accepted, disconnected by us, or panicked
-	version int32 // of the identity that Connect saw
-	reason  Reason
-	held    []held // sent while pending
-	heldLen int
-	lane    lane
-	acks    acks
-	cancel  context.CancelFunc
-	ctx     context.Context
+	// What a broadcast needs stands together, see engineio.Session.
+	namespace *Namespace
+	session   *engineio.Session // the client's
+	mu        sync.Mutex        // guards what follows
+	state     socketState
+	leave     bool  // disconnect as soon as connected
+	deaf      bool  // what the client sent is not handled: not accepted, disconnected by us, or panicked
+	version   int32 // of the identity that Connect saw
+	reason    Reason
+	held      []held // sent while pending
+	heldLen   int
+	lane      lane
+	acks      acks
+	cancel    context.CancelFunc
+	ctx       context.Context
 }
 
 // Delivery says what becomes of a message for a client that is behind.
@@ -150,14 +152,14 @@ func (s *Socket) queue(m *engineio.Message, d Delivery, t *Target, b *engineio.B
 	d.Owner = s.namespace
 	switch s.state {
 	case connected:
-		if s.client.session.Queue(m, d, b) == nil {
+		if s.session.Queue(m, d, b) == nil {
 			return nil
 		}
 	case pending:
 		if d.Volatile || s.hold(m, d) {
 			return nil
 		}
-		b.Overflow(s.client.session)
+		b.Overflow(s.session)
 	}
 	return ErrNotConnected
 }
