@@ -50,7 +50,7 @@ func parse(args []string) (*options, error) {
 	f.DurationVar(&o.duration, "duration", 2*time.Second, "how long one measurement takes, where it is not something to be finished")
 	f.DurationVar(&o.warmUp, "warmup", 500*time.Millisecond, "how long the same is done before without being measured")
 	f.DurationVar(&o.idle, "idle", 25*time.Second, "how long idle connections are looked at")
-	f.IntVar(&o.parallel, "parallel", 128, "how many clients connect at a time")
+	f.IntVar(&o.parallel, "parallel", 256, "how many clients connect at a time")
 	f.DurationVar(&o.beat.Interval, "ping", 25*time.Second, "every server's ping `interval`")
 	f.DurationVar(&o.beat.Timeout, "pong", 20*time.Second, "every server's ping `timeout`")
 	f.StringVar(&o.base, "base", "mojo", "the `server` whose ratios to the others are printed")

@@ -94,17 +94,24 @@ func (c *Client) dialed(l *Loop) {
 		err = l.watch(c.fd, c.id, unix.EPOLLIN)
 	}
 	if err == nil {
-		site := &c.pool.site
-		err = write(c.fd, fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\n%s"+
-			"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
-			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-			site.target(c.Index, "websocket"), site.Address, site.header(c.Index)))
+		err = c.shake()
 	}
 	if err != nil {
 		c.lost(err)
-		return
 	}
-	c.state = upgrading
+}
+
+// shake sends the handshake.
+func (c *Client) shake() error {
+	site := &c.pool.site
+	err := write(c.fd, fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\n%s"+
+		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+		site.target(c.Index, "websocket"), site.Address, site.header(c.Index)))
+	if err == nil {
+		c.state = upgrading
+	}
+	return err
 }
 
 // handle handles all that p has whole and returns the rest.

@@ -99,7 +99,11 @@ func (p *Pool) dial(index int) {
 	fd, err := dial(p.site.Address, index)
 	if err == nil {
 		c := &Client{Index: index, pool: p, fd: fd, since: time.Now()}
-		if c.id, err = p.loop.add(fd, c, unix.EPOLLOUT); err == nil {
+		var events uint32 = unix.EPOLLIN
+		if c.shake() != nil { // over loopback most are connected by now; this one is not, or never will be
+			events = unix.EPOLLOUT
+		}
+		if c.id, err = p.loop.add(fd, c, events); err == nil {
 			p.clients[index] = c
 			p.pending = append(p.pending, c)
 			return
