@@ -227,6 +227,32 @@ func TestChurn(t *testing.T) {
 	})
 }
 
+// A client that has been told of the end, or has brought it about, and then does
+// nothing is cut off after a moment.
+func TestSilenceAfterTheEnd(t *testing.T) {
+	bad := []byte{0xf1, 0x80, 0, 0, 0, 0}
+	for name, end := range map[string]func(conn net.Conn, p *peer){
+		"our Close":                  func(_ net.Conn, p *peer) { p.Close(ForcedClose) },
+		"bad frame":                  func(conn net.Conn, _ *peer) { _, _ = conn.Write(bad) },
+		"close packet":               func(conn net.Conn, _ *peer) { _, _ = conn.Write(text("1")) },
+		"bad frame after our Close":  func(conn net.Conn, p *peer) { p.Close(ForcedClose); _, _ = conn.Write(bad) },
+		"message after a bad frame":  func(conn net.Conn, _ *peer) { _, _ = conn.Write(append(bad, text("4a")...)) },
+		"half a frame, then a Close": func(conn net.Conn, p *peer) { _, _ = conn.Write(text("4abc")[:5]); p.Close(ForcedClose) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			siotest.Each(t, func(t *testing.T, n siotest.Network) {
+				h := serve(t, n, nil)
+				conn, p := h.rawWebSocket(t)
+				go io.Copy(io.Discard, conn) // and sends nothing
+				end(conn, p)
+				p.ended()
+				waitUntil(t, func() bool { _, links := h.counts(); return links == 0 })
+			})
+		})
+	}
+}
+
 // On plain TCP an idle connection holds no buffer and, where there are event loops,
 // no goroutine.
 func TestIdleConnection(t *testing.T) {
@@ -238,7 +264,8 @@ func TestIdleConnection(t *testing.T) {
 	waitUntil(t, func() bool { return !serving() }) // the HTTP server has let go of it
 	runtime.GC()
 	var before, after runtime.MemStats
-	goroutines := runtime.NumGoroutine()
+	others := func() int { return runtime.NumGoroutine() - goroutinesIn("(*watchSet).work") } // but event loops
+	goroutines := others()
 	runtime.ReadMemStats(&before)
 	for range connections {
 		conn, _ := h.rawWebSocket(t)
@@ -248,7 +275,7 @@ func TestIdleConnection(t *testing.T) {
 	if h.loops == nil {
 		goroutines, most = goroutines+connections, 12<<10
 	}
-	waitUntil(t, func() bool { return runtime.NumGoroutine() == goroutines })
+	waitUntil(t, func() bool { return others() == goroutines })
 	runtime.GC()
 	runtime.GC() // twice empties the pools
 	runtime.ReadMemStats(&after)
@@ -289,4 +316,10 @@ func TestConcurrentClose(t *testing.T) {
 			p.ended()
 		}
 	})
+}
+
+// goroutinesIn counts the goroutines that have a call of a function on their stack.
+func goroutinesIn(function string) int {
+	stacks := make([]byte, 1<<20)
+	return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte(function+"("))
 }

@@ -3,7 +3,8 @@
 // heartbeats and bounded queues. It carries messages and knows nothing of what
 // they mean; package socketio does.
 //
-// Lock order: Session.inbound, then Session.mu, then wheel.mu or flushList.mu.
+// Lock order: Session.inbound, then Session.mu, then wheel.mu or flushList.mu; and
+// eventLoop.mu, under which epoll is told of connections, before Session.mu.
 // Engine.mu is never held together with another. Only Session.inbound, which
 // keeps the messages of a session apart, is held while a Handler runs or
 // something is written.
@@ -59,8 +60,8 @@ type Handler interface {
 	// for every request after the handshake.
 	Admits(r *http.Request) bool
 	// Message takes one message. Calls never overlap; data is valid until Message
-	// returns, and may be modified. Message must not block on user code. An error
-	// ends the session with ParseError.
+	// returns, and may be modified. Message must not block on user code: the
+	// goroutine reads for many sessions. An error ends the session with ParseError.
 	Message(data []byte, binary bool) error
 	// Lapsed is called when the time that Session.LapseAt named has come. It must not
 	// block.

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // eventLoops read plain TCP connections, each of which takes a goroutine otherwise:
@@ -49,30 +50,27 @@ type watchSet struct {
 
 // watchPlace is where a link stands in a watchSet. eventLoop.mu guards it.
 type watchPlace struct {
-	set    *watchSet // nil: in none
+	set    *watchSet
 	number int32
 }
 
 func (e *eventLoop) add(l *link) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	set := e.set
-	if set == nil {
-		var err error
-		if set, err = newWatchSet(e); err != nil { // the process is out of files, most likely
-			return false
-		}
+	if e.set != nil {
+		return e.set.add(l)
 	}
-	added := set.add(l)
-	switch {
-	case e.set != nil:
-	case added:
-		e.set = set
-		go set.work()
-	default:
+	set, err := newWatchSet(e)
+	if err != nil { // the process is out of descriptors, most likely
+		return false
+	}
+	if !set.add(l) {
 		_ = set.file.Close()
+		return false
 	}
-	return added
+	e.set = set
+	go set.work()
+	return true
 }
 
 func newWatchSet(e *eventLoop) (*watchSet, error) {
@@ -86,6 +84,10 @@ func newWatchSet(e *eventLoop) (*watchSet, error) {
 		return nil, err
 	}
 	file := os.NewFile(uintptr(fd), "epoll")
+	if err := file.SetReadDeadline(time.Time{}); err != nil { // the runtime cannot wait for it
+		_ = file.Close()
+		return nil, err
+	}
 	raw, err := file.SyscallConn()
 	if err != nil {
 		_ = file.Close()
@@ -115,12 +117,31 @@ func (set *watchSet) add(l *link) bool {
 	return true
 }
 
-// remove gives l up, before its connection is closed. A copy of its descriptor, in
-// whatever hands, would have epoll report it for ever.
-func (set *watchSet) remove(l *link) {
+// watch notes that an event loop reads from here on, unless the link is near its end:
+// then a deadline may be set, or the connection closed, for a goroutine that reads.
+func (l *link) watch() bool {
+	l.session.mu.Lock()
+	defer l.session.mu.Unlock()
+	l.watched = l.raw != nil && !l.saidBye && !l.severed.Load()
+	return l.watched
+}
+
+func (l *link) unwatch() {
+	l.session.mu.Lock()
+	defer l.session.mu.Unlock()
+	l.watched = false
+}
+
+// remove gives l up, before its connection is closed, and reports false if that was
+// done already. A copy of its descriptor, in whatever hands, would have epoll report it
+// for ever.
+func (set *watchSet) remove(l *link) bool {
 	e := set.loop
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if set.links[l.place.number] != l {
+		return false
+	}
 	_ = set.control(syscall.EPOLL_CTL_DEL, l)
 	set.links[l.place.number] = nil
 	set.free = append(set.free, l.place.number)
@@ -128,6 +149,7 @@ func (set *watchSet) remove(l *link) {
 		e.set = nil
 		_ = set.file.Close()
 	}
+	return true
 }
 
 // control changes what epoll knows of a link.
@@ -142,8 +164,9 @@ func (set *watchSet) control(op int, l *link) error {
 	return errors.Join(err, closed)
 }
 
-// loopBatch is for how many links a loop reads before what they brought is handled.
-// The goroutines for that are kept for the next ones, but only so many of them.
+// loopBatch is how many links a loop reads before it makes way for the handlers of
+// what they brought. The layer above keeps goroutines for the next batch, but not any
+// number of them.
 const loopBatch = 8
 
 // loopTurn is what the goroutine of an event loop works with.
@@ -207,10 +230,11 @@ func (t *loopTurn) wait(epfd uintptr) bool {
 // serve reads once from a link and handles what has come.
 func (t *loopTurn) serve(l *link) {
 	if l.severed.Load() {
-		t.finish(l, net.ErrClosed)
+		l.session.engine.loops.finish(l, net.ErrClosed)
 		return
 	}
 	t.link = l
+	defer func() { t.link = nil }()
 	err := l.raw.Read(t.read.do)
 	if err == nil {
 		err = t.read.err
@@ -226,10 +250,10 @@ func (t *loopTurn) serve(l *link) {
 	}
 	switch {
 	case !alive:
-		t.finish(l, err)
+		l.session.engine.loops.finish(l, err)
 	case t.left:
 		if err := t.set.control(syscall.EPOLL_CTL_ADD, l); err != nil {
-			t.finish(l, err)
+			l.session.engine.loops.finish(l, err)
 		}
 	}
 }
@@ -247,18 +271,21 @@ func (t *loopTurn) feed(l *link) bool {
 }
 
 // leave is called before what may take long. From here on another goroutine is the
-// loop's, and this one has only its link, which nobody else reads meanwhile. What else
-// was readable is found so again.
+// loop's, and this one has only its link, which nobody else reads meanwhile. The rest of
+// the batch is still readable, so the other one finds it again.
 func (t *loopTurn) leave() {
 	if t == nil || t.left {
 		return
 	}
 	t.left = true
-	_ = t.set.control(syscall.EPOLL_CTL_DEL, t.link) // fails for a closed connection
+	clear(t.links[:])
+	_ = t.set.control(syscall.EPOLL_CTL_DEL, t.link) // fails if somebody else closed the connection
 	go t.set.work()
 }
 
-func (t *loopTurn) finish(l *link, err error) {
-	t.set.remove(l)
-	l.over(err)
+// finish ends a link that was added; only the first call does anything.
+func (*eventLoops) finish(l *link, err error) {
+	if l.place.set.remove(l) {
+		l.over(err)
+	}
 }

@@ -9,6 +9,8 @@ func newEventLoops() *eventLoops { return nil }
 
 func (*eventLoops) add(*link) bool { return false }
 
+func (*eventLoops) finish(*link, error) {}
+
 type watchPlace struct{}
 
 type loopTurn struct{}

@@ -10,14 +10,15 @@ import (
 // arrive for a link while it stands in the list leave together in one write.
 type flushList struct {
 	mu      sync.Mutex // guards what follows
-	links   []due
+	due     []due
 	head    int
 	workers int
 }
 
 // due is a link that has to be written to, and what it gets first. A message for a
-// link with nothing else to write does not pass through the queue: of many clients in
-// turn, that would be another line of the processor's cache to fetch for each.
+// link with nothing else to write does not pass through the queue, and counts as under
+// way: of many clients in turn, the queue would be another line of the processor's cache
+// to fetch for each.
 type due struct {
 	link  *link
 	first *Message // nil: what waits in the queue
@@ -26,9 +27,9 @@ type due struct {
 // workerShare is how many links a worker takes at a time.
 const workerShare = 32
 
-// alot is how many links must wait for a fan-out to be helped before it has come to
+// helpedAt is how many links must wait for a fan-out to be helped before it has come to
 // its end.
-const alot = 1 << 10
+const helpedAt = 1 << 10
 
 // maxWorkers leaves half of the cores to who emits: what they queue meanwhile joins
 // what waits already, so that fewer writes carry more.
@@ -39,17 +40,17 @@ func maxWorkers() int { return (runtime.GOMAXPROCS(0) + 1) / 2 }
 // fetch the very clients that the fan-out is about to use, and be in its way.
 func (f *flushList) add(links []due, begin bool) {
 	f.mu.Lock()
-	if f.head > len(f.links)/2 { // a list that is never quite empty would grow for ever
-		n := copy(f.links, f.links[f.head:])
-		clear(f.links[n:])
-		f.links, f.head = f.links[:n], 0
+	if f.head > len(f.due)/2 { // a list that is never quite empty would grow for ever
+		n := copy(f.due, f.due[f.head:])
+		clear(f.due[n:])
+		f.due, f.head = f.due[:n], 0
 	}
-	f.links = append(f.links, links...)
-	if !begin && len(f.links)-f.head < alot {
+	f.due = append(f.due, links...)
+	if !begin && len(f.due)-f.head < helpedAt {
 		f.mu.Unlock()
 		return
 	}
-	start := (len(f.links) - f.head + workerShare - 1) / workerShare
+	start := (len(f.due) - f.head + workerShare - 1) / workerShare
 	start = min(start, maxWorkers()) - f.workers
 	f.workers += max(start, 0)
 	f.mu.Unlock()
@@ -62,11 +63,11 @@ func (f *flushList) work() {
 	var share [workerShare]due
 	for {
 		f.mu.Lock()
-		n := copy(share[:], f.links[f.head:])
-		clear(f.links[f.head : f.head+n])
+		n := copy(share[:], f.due[f.head:])
+		clear(f.due[f.head : f.head+n])
 		f.head += n
-		if f.head == len(f.links) {
-			f.links, f.head = f.links[:0], 0
+		if f.head == len(f.due) {
+			f.due, f.head = f.due[:0], 0
 		}
 		if n == 0 {
 			f.workers--
@@ -84,7 +85,7 @@ func (f *flushList) work() {
 // written: a few by the caller, many by the flush workers. The zero value is
 // ready. It is for one goroutine; Flush must follow the last Queue.
 type Batch struct {
-	links      [2 * workerShare]due
+	due        [2 * workerShare]due
 	n          int
 	handed     bool
 	overflowed []*Session
@@ -107,15 +108,15 @@ func (b *Batch) count(e *Engine, m *Message) {
 const writtenByCaller = 4
 
 func (b *Batch) add(d due) {
-	if b.n == len(b.links) {
+	if b.n == len(b.due) {
 		b.hand(false)
 	}
-	b.links[b.n] = d
+	b.due[b.n] = d
 	b.n++
 }
 
 func (b *Batch) hand(begin bool) {
-	b.links[0].link.session.engine.flush.add(b.links[:b.n], begin)
+	b.due[0].link.session.engine.flush.add(b.due[:b.n], begin)
 	b.n = 0
 	b.handed = true
 }
@@ -132,7 +133,7 @@ func (b *Batch) Flush() {
 		b.hand(true)
 		b.handed = false
 	}
-	for _, d := range b.links[:b.n] {
+	for _, d := range b.due[:b.n] {
 		d.link.flush(d.first)
 	}
 	b.n = 0

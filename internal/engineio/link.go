@@ -270,8 +270,8 @@ func (l *link) close(status uint16) {
 	}
 }
 
-// hangUp ends the sending side after the Close frame and leaves the reading
-// goroutine a moment to see the client's end: closing with unread input would
+// hangUp ends the sending side after the Close frame and leaves who reads a moment to
+// see the client's end: closing with unread input would
 // send a reset, which can overtake the last message. Behind the client's own
 // Close frame nothing comes any more.
 func (l *link) hangUp(heardBye bool) {
@@ -319,33 +319,21 @@ func (l *link) cut() {
 	_ = conn.Close()
 }
 
-// shut ends both directions of a connection that an event loop reads, which then finds
-// it at its end and closes it. It reports false for any other.
+// shut severs the link: nothing is read from it any more. It ends both directions of a
+// connection that an event loop reads, which then finds it at its end and closes it,
+// and reports false for any other.
 func (l *link) shut() bool {
 	l.session.mu.Lock()
 	watched := l.watched
 	l.severed.Store(true)
 	l.session.mu.Unlock()
 	if tcp, ok := l.conn.(*net.TCPConn); ok && watched {
-		_ = tcp.CloseRead()
+		if errors.Is(tcp.CloseRead(), net.ErrClosed) { // the loop is not told if somebody else closed it
+			l.session.engine.loops.finish(l, net.ErrClosed)
+		}
 		_ = tcp.CloseWrite()
 	}
 	return watched
-}
-
-// watch notes that an event loop reads from here on, unless the link is near its end:
-// then a deadline may be set, or the connection closed, for a goroutine that reads.
-func (l *link) watch() bool {
-	l.session.mu.Lock()
-	defer l.session.mu.Unlock()
-	l.watched = l.raw != nil && !l.saidBye && !l.severed.Load()
-	return l.watched
-}
-
-func (l *link) unwatch() {
-	l.session.mu.Lock()
-	defer l.session.mu.Unlock()
-	l.watched = false
 }
 
 // lost tells the session that this link is of no more use. Without a probing
@@ -353,10 +341,8 @@ func (l *link) unwatch() {
 func (l *link) lost(reason Reason) {
 	s := l.session
 	s.mu.Lock()
-	if l.giveUp != nil {
-		l.giveUp.Stop()
-	}
 	if s.probe == l {
+		l.giveUp.Stop()
 		s.probe = nil
 	}
 	carried := s.link == l

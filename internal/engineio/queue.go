@@ -99,7 +99,7 @@ func (s *Session) behind() bool {
 // value is one that has to arrive.
 type Delivery struct {
 	Volatile bool // it is dropped
-	Latest   bool // it takes the place of one of the same owner and key that still waits
+	Latest   bool // it takes the place of one of the same owner and key that waits behind others
 	Owner    any  // a pointer
 	Key      string
 }

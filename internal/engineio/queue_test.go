@@ -209,7 +209,7 @@ func TestBatchOfManySessions(t *testing.T) {
 		}
 		h.flush.mu.Lock()
 		defer h.flush.mu.Unlock()
-		require.Zero(t, len(h.flush.links)-h.flush.head)
+		require.Zero(t, len(h.flush.due)-h.flush.head)
 	})
 }
 
@@ -251,4 +251,49 @@ func TestFanOutAllocatesAConstant(t *testing.T) {
 		})
 	}
 	require.LessOrEqual(t, cost(2000), cost(20)+1)
+}
+
+// What one fan-out queues for a client leaves in order, whatever becomes of the session before the fan-out is
+// done. The first message is under way from the start.
+func TestBeforeABatchIsFlushed(t *testing.T) {
+	latest := Delivery{Latest: true, Owner: t, Key: "k"}
+	for name, c := range map[string]struct {
+		delivery Delivery
+		then     func(p *peer)
+		want     []string
+		reason   string
+	}{
+		"nothing":  {want: []string{"a", "b", "c"}},
+		"latest":   {delivery: latest, want: []string{"a", "c"}},
+		"volatile": {delivery: Delivery{Volatile: true}, want: []string{"a", "b", "c"}},
+		"Close":    {then: func(p *peer) { p.Close(ForcedClose) }, want: []string{"a", "b", "c"}, reason: siotest.ReasonCloseFrame},
+	} {
+		t.Run(name, func(t *testing.T) {
+			siotest.Each(t, func(t *testing.T, n siotest.Network) {
+				h := serve(t, n, nil)
+				client, p := h.connect(siotest.Options{Transport: "websocket"})
+				echoes(t, client)
+				waitUntil(t, func() bool { p.mu.Lock(); defer p.mu.Unlock(); return !p.link.writing })
+				var b Batch
+				for _, text := range []string{"a", "b", "c"} {
+					require.NoError(t, p.Queue(NewText([]byte(text)), c.delivery, &b))
+				}
+				if c.then != nil {
+					c.then(p)
+				}
+				b.Flush()
+				for _, want := range c.want {
+					require.Equal(t, want, client.Next().Text)
+				}
+				if c.reason != "" {
+					require.Equal(t, c.reason, client.AwaitClosed())
+					return
+				}
+				echoes(t, client)
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				require.Zero(t, p.queued-p.link.inflight, "bytes are counted that do not wait")
+			})
+		})
+	}
 }

@@ -39,6 +39,10 @@ var readBuffers = sync.Pool{New: func() any { return new(readBuffer) }}
 // at a time.
 const streamBuffer = 2 << 10
 
+// largeMessage is the size above which handling a message may take longer than others
+// on an event loop should wait.
+const largeMessage = 64 << 10
+
 // wsError is a violation of the WebSocket protocol, with the status for it.
 type wsError struct {
 	status uint16
@@ -141,6 +145,9 @@ func (r *frameReader) feedPayload(chunk []byte, l *link) error {
 	if !last {
 		return nil
 	}
+	if len(chunk) > largeMessage {
+		l.session.turn.leave()
+	}
 	op := r.op
 	r.op, r.message, r.fragments = opContinuation, nil, 0
 	if op == opText && !utf8.Valid(chunk) {
@@ -185,6 +192,11 @@ func (l *link) over(err error) {
 		reason = TransportError
 	}
 	l.lost(reason)
+	l.session.mu.Lock()
+	if l.giveUp != nil {
+		l.giveUp.Stop()
+	}
+	l.session.mu.Unlock()
 	_ = l.conn.Close()
 	l.session.engine.forgetLink(l)
 }
@@ -232,6 +244,7 @@ func (l *link) feed(buf *readBuffer, p []byte) bool {
 	if errors.As(err, &violation) {
 		status = violation.status
 	}
+	s.turn.leave() // a Logger may take its time
 	s.engine.logProtocolError(s, err)
 	l.refuse(ParseError, status)
 	return true
@@ -239,7 +252,7 @@ func (l *link) feed(buf *readBuffer, p []byte) bool {
 
 // refuse ends the session that the link carries, or, while it only probes, the
 // link alone. What still comes is read, until the client closes its side or the
-// deadline that hangUp sets has passed, and ignored.
+// time that hangUp gives it has passed, and ignored.
 func (l *link) refuse(reason Reason, status uint16) {
 	l.deaf = true
 	l.frames = frameReader{}

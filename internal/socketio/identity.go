@@ -329,14 +329,14 @@ func (s *Socket) identityChanged(from *standing) {
 	to := s.client.standing.Load()
 	told := s.namespace.watchers.Identity != nil && from.Identity != to.Identity
 	if told {
-		s.client.session.Hold(eventCost)
+		s.session.Hold(eventCost)
 	}
 	s.mu.Lock() // whoever queues holds it while it looks at the identity
 	defer s.mu.Unlock()
 	switch {
 	case !told:
 	case s.state == ended: // and what is last may be in the lane already
-		s.client.session.Release(eventCost)
+		s.session.Release(eventCost)
 	default:
 		s.pushLocked(task{kind: taskIdentity, arg: change{from, to}, size: eventCost})
 	}

@@ -51,7 +51,7 @@ const (
 
 // push has a task run behind those that wait.
 func (s *Socket) push(t task) {
-	s.client.session.Hold(t.size)
+	s.session.Hold(t.size)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pushLocked(t)
@@ -130,7 +130,7 @@ func (s *Socket) runs() (Running, bool) {
 }
 
 func (s *Socket) do(t *task) {
-	defer s.client.session.Release(t.size)
+	defer s.session.Release(t.size)
 	switch t.kind {
 	case taskConnect:
 		s.doConnect(t.arg.([]byte))
@@ -203,7 +203,7 @@ func (s *Socket) guard(callback string, run func()) (ok bool) {
 			s.namespace.server.log.Error("mojo: a handler panicked",
 				"callback", callback, "namespace", s.namespace.name, "panic", p, "stack", string(debug.Stack()))
 		}
-		s.client.session.Close(HandlerPanic)
+		s.session.Close(HandlerPanic)
 	}()
 	run()
 	return true
@@ -253,7 +253,7 @@ func (s *Socket) receive(p parser.Packet, data []byte, attachments [][]byte) err
 
 // pushEvent has an event handled, unless the socket has ended.
 func (s *Socket) pushEvent(t task) {
-	session := s.client.session
+	session := s.session
 	session.Hold(t.size)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -226,7 +226,7 @@ func (s *Socket) dismiss(w *words, disconnect bool, b *engineio.Batch) {
 	f := w.in(s.namespace)
 	s.finish(w.Reason, func(was socketState) {
 		s.deaf = true
-		session := s.client.session
+		session := s.session
 		if was == pending {
 			_ = session.Queue(f.refusal, Delivery{}, b)
 			return

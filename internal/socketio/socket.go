@@ -72,7 +72,7 @@ func (s *Socket) ID() string { return s.id }
 func (s *Socket) Handshake() any { return s.client.handshake }
 
 // Transport is the transport in use now.
-func (s *Socket) Transport() engineio.Transport { return s.client.session.Transport() }
+func (s *Socket) Transport() engineio.Transport { return s.session.Transport() }
 
 // Connected reports whether the App has accepted the socket and it has not ended.
 func (s *Socket) Connected() bool {
@@ -206,7 +206,7 @@ func (s *Socket) accept() bool {
 		return false
 	}
 	s.state, s.deaf = connected, s.leave
-	session := s.client.session
+	session := s.session
 	_ = session.Queue(greeting, Delivery{}, &b)
 	for _, h := range s.held {
 		_ = session.Queue(h.message, h.delivery, &b)
@@ -221,7 +221,7 @@ func (s *Socket) refuse(r *Refusal) {
 	answer := s.namespace.server.refusal(s.namespace.name, r)
 	var b engineio.Batch
 	defer b.Flush()
-	s.finish(ClientDisconnect, func(socketState) { _ = s.client.session.Queue(answer, Delivery{}, &b) })
+	s.finish(ClientDisconnect, func(socketState) { _ = s.session.Queue(answer, Delivery{}, &b) })
 }
 
 // refusal makes a CONNECT_ERROR packet.
@@ -290,7 +290,7 @@ func (s *Socket) Disconnect() error {
 	var b engineio.Batch
 	defer b.Flush()
 	s.finish(ServerDisconnect, func(socketState) {
-		_ = s.client.session.Queue(packet(parser.Disconnect, s.namespace.name, parser.Payload{}), Delivery{}, &b)
+		_ = s.session.Queue(packet(parser.Disconnect, s.namespace.name, parser.Payload{}), Delivery{}, &b)
 	})
 	return nil
 }
