@@ -71,25 +71,19 @@ func (b *batch) release() {
 // a fast producer and a fast client must not keep who flushes to themselves.
 const writesPerTurn = 8
 
-// flush writes a message, unless that is nil, and what waits. The caller has claimed
-// the link.
+// flush writes first, unless that is nil, and what waits. The caller has claimed the
+// link.
 func (l *link) flush(first *Message) {
-	var b batch
-	more := first != nil
-	if more {
-		b.bytes = l.framesOf(first)
-	}
-	if l.raw == nil {
-		go l.drain(b)
-		return
-	}
 	for range writesPerTurn {
+		b, more := l.take(first)
+		first = nil
 		if !more {
-			if b, more = l.take(); !more {
-				return
-			}
+			return
 		}
-		more = false
+		if l.raw == nil {
+			go l.drain(b)
+			return
+		}
 		n, err := l.tryWrite(b.bytes)
 		if err != nil {
 			b.release()
@@ -111,7 +105,7 @@ func (l *link) flush(first *Message) {
 
 // drain writes b and then what waits, blocking, until nothing is left.
 func (l *link) drain(b batch) {
-	for more := true; more; b, more = l.take() {
+	for more := true; more; b, more = l.take(nil) {
 		err := l.writeAll(b.bytes)
 		b.release()
 		if err != nil {
@@ -155,14 +149,14 @@ func (l *link) setWriteDeadline() {
 	_ = l.conn.SetWriteDeadline(e.start.Add(by))
 }
 
-// take takes the next bytes to write from what waits. When nothing is left it
-// gives up the claim on the link.
-func (l *link) take() (batch, bool) {
+// take takes the next bytes to write, from first, unless that is nil, and from what
+// waits. When nothing is left it gives up the claim on the link.
+func (l *link) take(first *Message) (batch, bool) {
 	s := l.session
 	s.mu.Lock()
 	s.queued -= l.inflight
 	l.inflight = 0
-	b := l.gather()
+	b := l.gather(first)
 	bye, heard := false, l.heardBye
 	if len(b.bytes) == 0 {
 		l.writing, l.stuck = false, false
@@ -175,27 +169,32 @@ func (l *link) take() (batch, bool) {
 	return b, len(b.bytes) > 0
 }
 
-// gather needs session.mu.
-func (l *link) gather() batch {
+// gather joins what fits into a buffer. It needs session.mu.
+func (l *link) gather(first *Message) batch {
 	s := l.session
 	messages := &s.queue
 	if s.link != l { // a probing WebSocket carries no messages
 		messages = new(outQueue)
 	}
 	last := l.closing && !l.saidBye // a Close frame goes behind the rest, in the same write
-	if len(l.control) == 0 && !last {
-		switch messages.len() {
-		case 0:
-			return batch{}
-		case 1:
-			return batch{bytes: l.send(messages.pop())}
-		}
+	if first == nil && len(l.control) == 0 && messages.len() > 0 {
+		first = messages.pop()
+	}
+	joined := len(l.control) > 0 || last || messages.len() > 0
+	switch {
+	case first != nil && (!joined || 4*first.Size() > len(writeBuffer{})): // asText may make twice as much of it
+		return batch{bytes: l.send(first)}
+	case first == nil && !joined:
+		return batch{}
 	}
 	buf := writeBuffers.Get().(*writeBuffer)
 	out := append(buf[:0], l.control...)
 	l.control = nil
+	if first != nil {
+		out = append(out, l.send(first)...)
+	}
 	for messages.len() > 0 {
-		size := messages.first().Size() * 2 // asText may make more of it
+		size := 2 * messages.first().Size()
 		if len(out)+size > cap(out) {
 			if len(out) > 0 {
 				return batch{bytes: out, buf: buf}

@@ -151,7 +151,6 @@ func (s *Session) Queue(m *Message, d Delivery, b *Batch) error {
 	l := s.link
 	if l != nil && !l.writing { // so nothing else waits
 		l.writing = true
-		l.inflight = m.Size()
 		b.add(due{l, m})
 		return nil
 	}
