@@ -29,7 +29,7 @@ func newEventLoops() *eventLoops {
 
 // add has l read from now on, or reports that this cannot be done here.
 func (e *eventLoops) add(l *link) bool {
-	return e.shards[e.next.Add(1)%uint32(len(e.shards))].add(l)
+	return l.raw != nil && e.shards[e.next.Add(1)%uint32(len(e.shards))].add(l)
 }
 
 type eventLoop struct {
@@ -122,7 +122,7 @@ func (set *watchSet) add(l *link) bool {
 func (l *link) watch() bool {
 	l.session.mu.Lock()
 	defer l.session.mu.Unlock()
-	l.watched = l.raw != nil && !l.saidBye && !l.severed.Load()
+	l.watched = !l.saidBye && !l.severed.Load()
 	return l.watched
 }
 
