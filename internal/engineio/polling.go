@@ -59,15 +59,15 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	}
 	switch answer {
 	case pollPayload:
-		s.writePoll(w, payload)
+		s.writePoll(w, payload, s.engine.opts.PingTimeout)
 	case pollLastWords:
-		if s.writePoll(w, payload) {
+		if s.writePoll(w, payload, closeLinger) {
 			s.awaitPoll()
 		} else {
 			s.left()
 		}
 	case pollFarewell:
-		s.writePoll(w, payload)
+		s.writePoll(w, payload, closeLinger)
 		s.left()
 	case pollUnknown:
 		refuse(w, r, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
@@ -138,7 +138,7 @@ func (s *Session) takePoll(p *poller) ([]byte, pollAnswer) {
 	switch {
 	case s.farewell != nil && s.unhurried && payload != nil:
 		answer = pollLastWords
-		s.stopLinger()
+		s.lingerFor(s.engine.opts.PingTimeout) // whatever progress is made
 	case s.farewell != nil:
 		payload, answer = appendPacket(payload, s.farewell), pollFarewell
 		s.farewell = nil
@@ -174,9 +174,10 @@ func appendPacket(payload []byte, m *Message) []byte {
 	return m.appendPayload(payload)
 }
 
-// writePoll sends the answer. What is in it is lost with it.
-func (s *Session) writePoll(w http.ResponseWriter, payload []byte) (sent bool) {
-	err := reply(w, http.StatusOK, textPlain, payload, s.engine.opts.PingTimeout)
+// writePoll sends the answer, as long as that makes progress. What is in it is lost
+// with it.
+func (s *Session) writePoll(w http.ResponseWriter, payload []byte, patience time.Duration) (sent bool) {
+	err := reply(w, http.StatusOK, textPlain, payload, patience)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.end(WriteTimeout, brokenly, statusNormal)

@@ -187,7 +187,7 @@ func (s *Session) sayFarewell(how manner) {
 	case s.poll != nil: // until it is answered
 		s.poll.signal()
 	case linger > 0 && s.handler != nil:
-		s.linger = time.AfterFunc(linger, s.left)
+		s.lingerFor(linger)
 	default:
 		return
 	}
@@ -199,8 +199,14 @@ func (s *Session) awaitPoll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.farewell != nil && s.poll == nil {
-		s.linger = time.AfterFunc(closeLinger, s.left)
+		s.lingerFor(closeLinger)
 	}
+}
+
+// lingerFor says how much longer the farewell may take. It needs s.mu.
+func (s *Session) lingerFor(d time.Duration) {
+	s.stopLinger()
+	s.linger = time.AfterFunc(d, s.left)
 }
 
 // stopLinger needs s.mu.

@@ -81,6 +81,16 @@ func sip(conn net.Conn) (int, error) {
 	return io.ReadFull(conn, make([]byte, writeChunk))
 }
 
+// rawPoll polls over a connection of its own, from which the test reads.
+func (h *host) rawPoll(t *testing.T, client *siotest.Engine) net.Conn {
+	t.Helper()
+	conn, err := h.site.Dial(t.Context())
+	require.NoError(t, err)
+	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", strings.TrimPrefix(client.URL("polling"), h.site.URL))
+	require.NoError(t, err)
+	return conn
+}
+
 // A client that takes little at a time has all the time it needs, while the
 // session lives.
 func TestSlowClientGetsEverything(t *testing.T) {
@@ -96,11 +106,7 @@ func TestSlowClientGetsEverything(t *testing.T) {
 				} else {
 					var client *siotest.Engine
 					client, p = h.connect(siotest.Options{ManualPoll: true})
-					var err error
-					conn, err = h.site.Dial(t.Context())
-					require.NoError(t, err)
-					_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", strings.TrimPrefix(client.URL("polling"), h.site.URL))
-					require.NoError(t, err)
+					conn = h.rawPoll(t, client)
 				}
 				begun := time.Now()
 				require.NoError(t, p.Send(NewText(make([]byte, size))))
@@ -118,42 +124,63 @@ func TestSlowClientGetsEverything(t *testing.T) {
 
 // After Close that has an end.
 func TestCloseOfAClientThatReadsTooSlowly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := serve(t, siotest.Memory, nil)
-		conn, p := h.rawWebSocket(t)
-		require.NoError(t, p.Send(NewText(make([]byte, 1_000_000))))
-		synctest.Wait()
-		p.Close(ForcedClose)
-		begun := time.Now()
-		for time.Since(begun) < h.opts.PingTimeout-time.Second {
-			_, err := sip(conn)
-			require.NoError(t, err)
-		}
-		_, links := h.counts()
-		require.Equal(t, 1, links)
-		for range 3 { // it goes on, for longer than it has
-			_, _ = sip(conn)
-		}
-		_, links = h.counts()
-		require.Zero(t, links)
-	})
+	for _, transport := range []string{"websocket", "polling"} {
+		t.Run(transport, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := serve(t, siotest.Memory, nil)
+				var conn net.Conn
+				var p *peer
+				message := NewText(make([]byte, 1_000_000))
+				if transport == "websocket" {
+					conn, p = h.rawWebSocket(t)
+					require.NoError(t, p.Send(message))
+					synctest.Wait()
+					p.Close(ForcedClose)
+				} else {
+					var client *siotest.Engine
+					client, p = h.connect(siotest.Options{ManualPoll: true})
+					require.NoError(t, p.Send(message))
+					p.Close(ForcedClose)
+					conn = h.rawPoll(t, client)
+				}
+				begun := time.Now()
+				for time.Since(begun) < h.opts.PingTimeout-time.Second {
+					_, err := sip(conn)
+					require.NoError(t, err)
+				}
+				require.Equal(t, 1, h.Live())
+				for range 3 { // it goes on, for longer than it has
+					_, _ = sip(conn)
+				}
+				require.Zero(t, h.Live())
+			})
+		})
+	}
 }
 
 // After Close a client that does not take what is left is cut off.
 func TestCloseOfAClientThatDoesNotRead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := serve(t, siotest.Memory, nil)
-		client, p := h.connect(siotest.Options{Transport: "websocket", ReadBuffer: 1 << 10})
-		client.Pause()
-		require.NoError(t, p.Send(NewText(make([]byte, 1<<19))))
-		synctest.Wait()
-		begun := time.Now()
-		p.Close(ForcedClose)
-		require.Equal(t, ForcedClose, p.ended())
-		require.Zero(t, time.Since(begun))
-		time.Sleep(closeLinger)
-		synctest.Wait()
-		sessions, links := h.counts()
-		require.Zero(t, sessions+links)
-	})
+	for _, transport := range []string{"websocket", "polling"} {
+		t.Run(transport, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := serve(t, siotest.Memory, nil)
+				client, p := h.connect(siotest.Options{Transport: transport, ReadBuffer: 1 << 10, ManualPoll: true})
+				client.Pause()
+				require.NoError(t, p.Send(NewText(make([]byte, 1<<19))))
+				synctest.Wait()
+				begun := time.Now()
+				p.Close(ForcedClose)
+				require.Equal(t, ForcedClose, p.ended())
+				require.Zero(t, time.Since(begun))
+				if transport == "polling" { // it comes for the rest, and does not take it
+					h.rawPoll(t, client)
+					synctest.Wait()
+				}
+				time.Sleep(closeLinger)
+				synctest.Wait()
+				sessions, links := h.counts()
+				require.Zero(t, sessions+links)
+			})
+		})
+	}
 }
