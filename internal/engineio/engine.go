@@ -173,7 +173,7 @@ func (e *Engine) greeting(t Transport) string {
 // The open packet is the first in its queue, whatever the handler sends.
 func (e *Engine) open(r *http.Request, t Transport, b64 bool) (*Session, error) {
 	s := &Session{engine: e, id: newID(), b64: b64}
-	greeting := control(string(packetOpen) + `{"sid":"` + s.id + e.greetings[t])
+	greeting := control(string(packetOpen), `{"sid":"`, s.id, e.greetings[t])
 	s.queue.push(greeting)
 	s.queued = greeting.Size()
 

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"math"
 	"net"
 	"net/http"
 	"strings"
@@ -87,17 +88,21 @@ func takeOver(w http.ResponseWriter, r *http.Request) (conn net.Conn, answer, ea
 		peeked, _ := rw.Reader.Peek(n)
 		early = bytes.Clone(peeked)
 	}
-	return conn, appendSwitch(nil, r.Header.Get("Sec-Websocket-Key")), early, nil
+	return conn, switchProtocols(r.Header.Get("Sec-Websocket-Key")), early, nil
 }
 
-// appendSwitch appends the answer to a handshake with this key, RFC 6455 section
-// 4.2.2.
-func appendSwitch(dst []byte, key string) []byte {
-	const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+// switchProtocols is the answer to a handshake with this key, RFC 6455 section 4.2.2.
+func switchProtocols(key string) []byte {
+	const (
+		guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+		head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+		end  = "\r\n\r\n"
+	)
 	hash := sha1.Sum([]byte(key + guid))
-	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
-	dst = base64.StdEncoding.AppendEncode(dst, hash[:])
-	return append(dst, "\r\n\r\n"...)
+	answer := make([]byte, 0, len(head)+base64.StdEncoding.EncodedLen(len(hash))+len(end))
+	answer = append(answer, head...)
+	answer = base64.StdEncoding.AppendEncode(answer, hash[:])
+	return append(answer, end...)
 }
 
 var errNotHijacked = errors.New("the ResponseWriter cannot be hijacked")
@@ -153,22 +158,22 @@ func (s *headerScratch) parse(p []byte, fragmented bool) (frameHeader, error) {
 // unmask undoes the masking of a payload of which offset bytes came before p.
 func unmask(p []byte, mask [4]byte, offset int) { ws.Cipher(p, mask, offset) }
 
-func appendTextHeader(dst []byte, length int) []byte { return appendHeader(dst, ws.OpText, length) }
+func appendTextHeader(dst []byte, length int) []byte { return appendHeader(dst, opText, length) }
 
-func appendBinaryHeader(dst []byte, length int) []byte { return appendHeader(dst, ws.OpBinary, length) }
+func appendBinaryHeader(dst []byte, length int) []byte { return appendHeader(dst, opBinary, length) }
 
-func appendHeader(dst []byte, op ws.OpCode, length int) []byte {
-	w := appender{dst}
-	// An appender takes everything, and a length of memory is a valid one.
-	_ = ws.WriteHeader(&w, ws.Header{Fin: true, OpCode: op, Length: int64(length)})
-	return w.buf
-}
-
-type appender struct{ buf []byte }
-
-func (a *appender) Write(p []byte) (int, error) {
-	a.buf = append(a.buf, p...)
-	return len(p), nil
+// appendHeader appends the header of a whole message, RFC 6455 section 5.2. The library
+// has a function for any header; it wants a Writer, and so takes two allocations.
+func appendHeader(dst []byte, op opcode, length int) []byte {
+	const fin = 0x80
+	dst = append(dst, fin|byte(op))
+	switch {
+	case length < 126:
+		return append(dst, byte(length))
+	case length <= math.MaxUint16:
+		return binary.BigEndian.AppendUint16(append(dst, 126), uint16(length))
+	}
+	return binary.BigEndian.AppendUint64(append(dst, 127), uint64(length))
 }
 
 // appendControl appends a Pong or Close frame.
@@ -179,7 +184,7 @@ func appendControl(dst []byte, op opcode, payload []byte) []byte {
 func appendClose(dst []byte, status uint16) []byte {
 	var payload [statusBytes]byte
 	binary.BigEndian.PutUint16(payload[:], status)
-	return appendControl(dst, ws.OpClose, payload[:])
+	return appendControl(dst, opClose, payload[:])
 }
 
 // checkClose says whether the payload of a Close frame is valid.

@@ -41,10 +41,17 @@ func NewBinary(data []byte) *Message {
 	return &Message{frames: append(buf, data...), attachments: []span{{at, at + len(data)}}}
 }
 
-// control makes a message of one Engine.IO packet.
-func control(packet string) *Message {
-	buf := make([]byte, maxFrameHeader, maxFrameHeader+len(packet))
-	return finish(append(buf, packet...), nil)
+// control makes a message of one Engine.IO packet, whose parts are given.
+func control(packet ...string) *Message {
+	size := maxFrameHeader
+	for _, part := range packet {
+		size += len(part)
+	}
+	buf := make([]byte, maxFrameHeader, size)
+	for _, part := range packet {
+		buf = append(buf, part...)
+	}
+	return finish(buf, nil)
 }
 
 // finish puts the frame header in front of the text that follows maxFrameHeader

@@ -2,6 +2,7 @@ package engineio
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -261,4 +262,15 @@ func FuzzPayload(f *testing.F) {
 		}
 		require.LessOrEqual(t, len(r.got), len(packets))
 	})
+}
+
+// Headers are those of the library.
+func TestFrameHeaders(t *testing.T) {
+	for _, length := range []int{0, 1, 125, 126, 65_535, 65_536, 1 << 30} {
+		for _, op := range []opcode{opText, opBinary, opPong} {
+			var want bytes.Buffer
+			require.NoError(t, ws.WriteHeader(&want, ws.Header{Fin: true, OpCode: op, Length: int64(length)}))
+			require.Equal(t, "before"+want.String(), string(appendHeader([]byte("before"), op, length)))
+		}
+	}
 }
