@@ -5,12 +5,15 @@ package engineio
 import (
 	"errors"
 	"net"
-	"syscall"
 )
 
-// rawOf returns nil: connections are read and written by blocking calls here.
-func rawOf(net.Conn) syscall.RawConn { return nil }
+// descriptor is nothing here: connections are read and written by blocking calls.
+type descriptor struct{ notOwned }
 
-func (l *link) readRaw(func(*readBuffer, []byte) bool) error { return errors.ErrUnsupported }
+func (*link) adopt(net.Conn) bool { return false }
 
-func (l *link) tryWrite([]byte) (int, error) { return 0, errors.ErrUnsupported }
+func (*link) direct() bool { return false }
+
+func (l *link) readAlone() error { return l.readStream() }
+
+func (*link) tryWrite([]byte) (int, error) { return 0, errors.ErrUnsupported }

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix && (!linux || mojo_noepoll)
 
 package engineio
 
@@ -10,22 +10,36 @@ import (
 	"syscall"
 )
 
-// rawOf returns the raw connection under a plain TCP one, and nil for any other.
-func rawOf(conn net.Conn) syscall.RawConn {
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
-		return nil
-	}
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	return raw
+// descriptor is how a plain TCP connection is read and written without blocking. It
+// stays the net.Conn's.
+type descriptor struct {
+	raw syscall.RawConn // nil for other connections
+	notOwned
 }
 
-// readRaw reads until the connection ends or feed says to stop. It waits without
+// adopt finds out what conn can do.
+func (l *link) adopt(conn net.Conn) bool {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			l.raw = raw
+		}
+	}
+	return false
+}
+
+// direct reports whether tryWrite can be used.
+func (l *link) direct() bool { return l.raw != nil }
+
+func (l *link) readAlone() error {
+	if l.raw == nil {
+		return l.readStream()
+	}
+	return l.readRaw()
+}
+
+// readRaw reads until the connection ends or is of no more use. It waits without
 // a buffer and takes one only when there is something to read.
-func (l *link) readRaw(feed func(*readBuffer, []byte) bool) error {
+func (l *link) readRaw() error {
 	var (
 		buf *readBuffer
 		n   int
@@ -33,7 +47,7 @@ func (l *link) readRaw(feed func(*readBuffer, []byte) bool) error {
 	)
 	onReadable := func(fd uintptr) bool {
 		buf = readBuffers.Get().(*readBuffer)
-		n, err = retry(syscall.Read, fd, buf.data[:])
+		n, err = retry(syscall.Read, int(fd), buf.data[:])
 		if errors.Is(err, syscall.EAGAIN) {
 			readBuffers.Put(buf)
 			buf = nil
@@ -45,7 +59,7 @@ func (l *link) readRaw(feed func(*readBuffer, []byte) bool) error {
 		if waited := l.raw.Read(onReadable); waited != nil {
 			return waited
 		}
-		goOn := err == nil && n > 0 && feed(buf, buf.data[:n])
+		goOn := err == nil && n > 0 && l.feedAlone(buf, buf.data[:n])
 		readBuffers.Put(buf)
 		buf = nil
 		switch {
@@ -75,7 +89,7 @@ var writeOps = sync.Pool{New: func() any {
 }}
 
 func (op *writeOp) write(fd uintptr) bool {
-	op.n, op.err = retry(syscall.Write, fd, op.p)
+	op.n, op.err = retry(syscall.Write, int(fd), op.p)
 	if errors.Is(op.err, syscall.EAGAIN) {
 		op.n, op.err = 0, nil
 	}
@@ -94,13 +108,4 @@ func (l *link) tryWrite(p []byte) (int, error) {
 	op.p, op.n, op.err = nil, 0, nil
 	writeOps.Put(op)
 	return n, err
-}
-
-func retry(call func(int, []byte) (int, error), fd uintptr, p []byte) (int, error) {
-	for {
-		n, err := call(int(fd), p)
-		if !errors.Is(err, syscall.EINTR) {
-			return max(n, 0), err
-		}
-	}
 }

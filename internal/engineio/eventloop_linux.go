@@ -27,9 +27,20 @@ func newEventLoops() *eventLoops {
 	return &eventLoops{shards: make([]eventLoop, (runtime.GOMAXPROCS(0)+1)/2)}
 }
 
-// add has l read from now on, or reports that this cannot be done here.
-func (e *eventLoops) add(l *link) bool {
-	return l.raw != nil && e.shards[e.next.Add(1)%uint32(len(e.shards))].add(l)
+// reserve keeps a place for l, or reports that there can be none.
+func (e *eventLoops) reserve(l *link) bool {
+	return e.shards[e.next.Add(1)%uint32(len(e.shards))].reserve(l)
+}
+
+// add has l read from now on, by the goroutine of its loop.
+func (e *eventLoops) add(l *link) {
+	set := l.place.set
+	set.loop.mu.Lock() // who reads next locks it, too, and sees what this goroutine did to l
+	err := set.control(syscall.EPOLL_CTL_ADD, l)
+	set.loop.mu.Unlock()
+	if err != nil {
+		e.finish(l, err)
+	}
 }
 
 type eventLoop struct {
@@ -42,7 +53,8 @@ type eventLoop struct {
 // later links.
 type watchSet struct {
 	loop  *eventLoop
-	file  *os.File // the epoll instance
+	fd    int      // the epoll instance
+	file  *os.File // the same, to wait for it
 	raw   syscall.RawConn
 	links []*link // by the number that epoll knows them by
 	free  []int32 // numbers without a link
@@ -54,22 +66,18 @@ type watchPlace struct {
 	number int32
 }
 
-func (e *eventLoop) add(l *link) bool {
+func (e *eventLoop) reserve(l *link) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.set != nil {
-		return e.set.add(l)
+	if e.set == nil {
+		set, err := newWatchSet(e)
+		if err != nil { // the process is out of descriptors, most likely
+			return false
+		}
+		e.set = set
+		go set.work()
 	}
-	set, err := newWatchSet(e)
-	if err != nil { // the process is out of descriptors, most likely
-		return false
-	}
-	if !set.add(l) {
-		_ = set.file.Close()
-		return false
-	}
-	e.set = set
-	go set.work()
+	e.set.enter(l)
 	return true
 }
 
@@ -93,11 +101,11 @@ func newWatchSet(e *eventLoop) (*watchSet, error) {
 		_ = file.Close()
 		return nil, err
 	}
-	return &watchSet{loop: e, file: file, raw: raw}, nil
+	return &watchSet{loop: e, fd: fd, file: file, raw: raw}, nil
 }
 
-// add needs eventLoop.mu.
-func (set *watchSet) add(l *link) bool {
+// enter needs eventLoop.mu.
+func (set *watchSet) enter(l *link) {
 	last := len(set.free) - 1
 	if last < 0 {
 		last = 0
@@ -105,43 +113,16 @@ func (set *watchSet) add(l *link) bool {
 		set.links = append(set.links, nil)
 	}
 	l.place = watchPlace{set, set.free[last]}
-	if !l.watch() {
-		return false
-	}
-	if set.control(syscall.EPOLL_CTL_ADD, l) != nil {
-		l.unwatch()
-		return false
-	}
 	set.links[l.place.number] = l
 	set.free = set.free[:last]
-	return true
 }
 
-// watch notes that an event loop reads from here on, unless the link is near its end:
-// then a deadline may be set, or the connection closed, for a goroutine that reads.
-func (l *link) watch() bool {
-	l.session.mu.Lock()
-	defer l.session.mu.Unlock()
-	l.watched = !l.saidBye && !l.severed.Load()
-	return l.watched
-}
-
-func (l *link) unwatch() {
-	l.session.mu.Lock()
-	defer l.session.mu.Unlock()
-	l.watched = false
-}
-
-// remove gives l up, before its connection is closed, and reports false if that was
-// done already. A copy of its descriptor, in whatever hands, would have epoll report it
-// for ever.
-func (set *watchSet) remove(l *link) bool {
+// remove gives l up, whose connection is about to be closed. A copy of its descriptor, in
+// whatever hands, would have epoll report it for ever.
+func (set *watchSet) remove(l *link) {
 	e := set.loop
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if set.links[l.place.number] != l {
-		return false
-	}
 	_ = set.control(syscall.EPOLL_CTL_DEL, l)
 	set.links[l.place.number] = nil
 	set.free = append(set.free, l.place.number)
@@ -149,19 +130,12 @@ func (set *watchSet) remove(l *link) bool {
 		e.set = nil
 		_ = set.file.Close()
 	}
-	return true
 }
 
-// control changes what epoll knows of a link.
+// control changes what epoll knows of a link. The epoll instance is there as long as a
+// link is.
 func (set *watchSet) control(op int, l *link) error {
-	var err error
-	closed := l.raw.Control(func(fd uintptr) {
-		setClosed := set.raw.Control(func(epfd uintptr) {
-			err = syscall.EpollCtl(int(epfd), op, int(fd), &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: l.place.number})
-		})
-		err = errors.Join(err, setClosed)
-	})
-	return errors.Join(err, closed)
+	return syscall.EpollCtl(set.fd, op, l.fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: l.place.number})
 }
 
 // loopBatch is how many links a loop reads before it makes way for the handlers of
@@ -177,27 +151,13 @@ type loopTurn struct {
 	events [loopBatch]syscall.EpollEvent
 	links  [loopBatch]*link
 	n      int // of the events, and of the links
-	read   loopRead
-}
-
-// loopRead is one non-blocking read, with the function that RawConn.Read wants made
-// once.
-type loopRead struct {
-	buf *readBuffer
-	n   int
-	err error
-	do  func(fd uintptr) bool
+	buf    *readBuffer
 }
 
 // work reads what is readable until the set is given up.
 func (set *watchSet) work() {
-	t := &loopTurn{set: set}
-	t.read.buf = readBuffers.Get().(*readBuffer)
-	defer readBuffers.Put(t.read.buf)
-	t.read.do = func(fd uintptr) bool {
-		t.read.n, t.read.err = retry(syscall.Read, fd, t.read.buf.data[:])
-		return true // whether or not there was anything
-	}
+	t := &loopTurn{set: set, buf: readBuffers.Get().(*readBuffer)}
+	defer readBuffers.Put(t.buf)
 	for set.raw.Read(t.wait) == nil {
 		set.loop.mu.Lock()
 		for i, ev := range t.events[:t.n] {
@@ -235,30 +195,26 @@ func (t *loopTurn) serve(l *link) {
 	}
 	t.link = l
 	defer func() { t.link = nil }()
-	err := l.raw.Read(t.read.do)
-	if err == nil {
-		err = t.read.err
-	}
+	n, err := retry(syscall.Read, l.fd, t.buf.data[:])
 	alive := false
 	switch {
 	case errors.Is(err, syscall.EAGAIN):
 		return
-	case err == nil && t.read.n == 0:
+	case err == nil && n == 0:
 		err = io.EOF
 	case err == nil:
-		alive = t.feed(l)
+		alive = t.feed(l, n)
 	}
 	switch {
 	case !alive:
 		l.session.engine.loops.finish(l, err)
 	case t.left:
-		if err := t.set.control(syscall.EPOLL_CTL_ADD, l); err != nil {
-			l.session.engine.loops.finish(l, err)
-		}
+		l.session.engine.loops.add(l)
 	}
 }
 
-func (t *loopTurn) feed(l *link) bool {
+// feed has the link handle n bytes.
+func (t *loopTurn) feed(l *link, n int) bool {
 	s := l.session
 	if !s.inbound.TryLock() { // a POST of before the upgrade is being handled
 		t.leave()
@@ -267,7 +223,7 @@ func (t *loopTurn) feed(l *link) bool {
 	defer s.inbound.Unlock()
 	s.turn = t
 	defer func() { s.turn = nil }()
-	return l.feed(t.read.buf, t.read.buf.data[:t.read.n])
+	return l.feed(t.buf, t.buf.data[:n])
 }
 
 // leave is called before what may take long. From here on another goroutine is the
@@ -279,13 +235,14 @@ func (t *loopTurn) leave() {
 	}
 	t.left = true
 	clear(t.links[:])
-	_ = t.set.control(syscall.EPOLL_CTL_DEL, t.link) // fails if somebody else closed the connection
+	_ = t.set.control(syscall.EPOLL_CTL_DEL, t.link)
 	go t.set.work()
 }
 
-// finish ends a link that was added; only the first call does anything.
+// finish ends a link because of err, unless that is nil.
 func (*eventLoops) finish(l *link, err error) {
-	if l.place.set.remove(l) {
-		l.over(err)
+	if l.isOwned() {
+		l.place.set.remove(l)
 	}
+	l.over(err)
 }

@@ -3,6 +3,7 @@
 package engineio
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"os"
@@ -118,16 +119,23 @@ func TestProbeBesideAPostLeavesItsEventLoop(t *testing.T) {
 	echoes(t, client)
 }
 
-// A connection that the site closes by itself, behind the engine's back, is missed as
-// soon as something is written to it.
+// A connection that the site closes by itself, behind the engine's back, is the engine's all
+// the same: if it were not, its descriptor might soon be that of another connection.
 func TestConnectionThatTheSiteCloses(t *testing.T) {
-	h := serve(t, siotest.TCP, nil)
-	_, p := h.rawWebSocket(t)
-	waitUntil(t, func() bool { return goroutinesIn("(*watchSet).work") == 1 })
-	_ = p.link.conn.Close()
-	_ = p.Send(NewText(nil)) // what fails is the write
-	require.Equal(t, TransportError, p.ended())
-	waitUntil(t, func() bool { _, links := h.counts(); return links == 0 && goroutinesIn("(*watchSet).work") == 0 })
+	h := newHost(t, nil)
+	var theirs []net.Conn
+	h.site = siotest.ServeServer(t, siotest.TCP, &http.Server{
+		Handler: h,
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			theirs = append(theirs, conn)
+			return ctx
+		},
+	})
+	client, _ := h.connect(siotest.Options{Transport: "websocket"})
+	for _, conn := range theirs {
+		require.ErrorIs(t, conn.Close(), net.ErrClosed)
+	}
+	echoes(t, client)
 }
 
 // A message that takes long to handle is handled beside its event loop.
@@ -156,6 +164,61 @@ func TestLargeMessageLeavesItsEventLoop(t *testing.T) {
 	require.Equal(t, "a", clients[0].Next().Text)
 	clients[0].Send("c")
 	require.Equal(t, "c", clients[0].Next().Text)
+}
+
+// A client that did not read, and had a goroutine write to it, goes on as before when it reads again.
+func TestStuckClientGoesOn(t *testing.T) {
+	h := serve(t, siotest.TCP, func(o *Options) { o.MaxQueue = 64 << 20 })
+	other, _ := h.connect(siotest.Options{Transport: "websocket"})
+	files := descriptors(t)
+	client, p := h.connect(siotest.Options{Transport: "websocket", ReadBuffer: 1 << 10})
+	for range 3 {
+		client.Pause()
+		const size, count = 1 << 19, 30
+		for range count {
+			require.NoError(t, p.Send(NewText(make([]byte, size))))
+		}
+		waitUntil(t, func() bool { return goroutinesIn("(*link).drain") == 1 })
+		echoes(t, other)
+		client.Resume()
+		for range count {
+			require.Len(t, client.Next().Text, size)
+		}
+		waitUntil(t, func() bool { return goroutinesIn("(*link).drain") == 0 })
+		echoes(t, client)
+	}
+	client.Close()
+	waitUntil(t, func() bool { _, links := h.counts(); return links == 1 && descriptors(t) <= files })
+}
+
+// As long as somebody may be about to write, the descriptor of a client that has left is not closed, so that its number
+// is nobody else's.
+func TestDescriptorStaysForWhoWrites(t *testing.T) {
+	h := serve(t, siotest.TCP, nil)
+	conn, p := h.rawWebSocket(t)
+	l := p.link
+	state := func() (ended bool, fd int) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return l.ended, l.fd
+	}
+	waitUntil(t, func() bool { p.mu.Lock(); defer p.mu.Unlock(); return !l.writing })
+	p.mu.Lock()
+	l.writing = true // as who writes does
+	p.mu.Unlock()
+	conn.Close()
+	waitUntil(t, func() bool { ended, _ := state(); return ended })
+	_, fd := state()
+	require.GreaterOrEqual(t, fd, 0)
+	_, links := h.counts()
+	require.Equal(t, 1, links)
+
+	l.flush(nil)
+
+	_, fd = state()
+	require.Negative(t, fd)
+	_, links = h.counts()
+	require.Zero(t, links)
 }
 
 // Event loops are there while connections are, whichever way these end.
@@ -199,7 +262,7 @@ func TestNoDescriptorForAnEventLoop(t *testing.T) {
 	}))
 	client, _ := h.connect(siotest.Options{Transport: "websocket"})
 	echoes(t, client)
-	require.Equal(t, 1, goroutinesIn("(*link).readRaw"))
+	require.Equal(t, 1, goroutinesIn("(*link).readStream"))
 	require.Zero(t, goroutinesIn("(*watchSet).work"))
 }
 

@@ -7,12 +7,25 @@ type eventLoops struct{}
 
 func newEventLoops() *eventLoops { return nil }
 
-func (*eventLoops) add(*link) bool { return false }
+func (*eventLoops) add(*link) {}
 
-func (*eventLoops) finish(*link, error) {}
-
-type watchPlace struct{}
+func (*eventLoops) finish(l *link, err error) { l.over(err) }
 
 type loopTurn struct{}
 
 func (*loopTurn) leave() {}
+
+type watchPlace struct{}
+
+// notOwned says that the descriptor of a link stays its net.Conn's.
+type notOwned struct{}
+
+func (notOwned) isOwned() bool { return false }
+
+func (notOwned) blocking() {}
+
+func (notOwned) shutWrite() {}
+
+func (notOwned) shutBoth() {}
+
+func (notOwned) closeOwned() bool { return true }

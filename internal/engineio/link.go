@@ -2,11 +2,11 @@ package engineio
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -14,15 +14,15 @@ import (
 // of an event loop. Writing belongs to whoever set writing, and everything about it is
 // guarded by the mu of the session.
 //
-// There are two ways to do I/O. Where raw is set (plain TCP on Unix), reads and
+// There are two ways to do I/O. Where direct is true (plain TCP on Unix), reads and
 // writes are non-blocking system calls: an idle connection has no buffer and, on
-// Linux, no goroutine, and a write is done by whoever has something to send; only
-// what a full socket did not take is left to a goroutine. Everywhere else a read
-// keeps a small buffer, and all writes are left to a goroutine that lives while there
-// is something to send.
+// Linux, no goroutine and no net.Conn, and a write is done by whoever has something to
+// send; only what a full socket did not take is left to a goroutine. Everywhere else a
+// read keeps a small buffer, and all writes are left to a goroutine that lives while
+// there is something to send.
 type link struct {
 	session *Session
-	raw     syscall.RawConn
+	descriptor
 
 	// guarded by session.mu
 	control  []byte // frames that go out ahead of messages
@@ -33,20 +33,31 @@ type link struct {
 	closing  bool          // nothing but the queue and a Close frame goes out any more
 	saidBye  bool          // our Close frame is going out or went out
 	heardBye bool          // the client's came in
-	watched  bool          // an event loop reads, and closes the connection
+	ended    bool          // nothing is read any more
 	status   uint16        // of our Close frame
 	closeBy  time.Duration // when that must be done, on the engine's clock
 	giveUp   *time.Timer   // of the upgrade, or of the client's end
 
-	conn    net.Conn
-	frames  frameReader // belongs to who reads
-	deaf    bool        // so does this: what comes is ignored
-	place   watchPlace  // this to the event loop, if one reads
-	severed atomic.Bool // shut was called: nothing more is to be read
+	conn    blockingConn // nil where the descriptor is owned and no write had to block
+	frames  frameReader  // belongs to who reads
+	deaf    bool         // so does this: what comes is ignored
+	place   watchPlace   // where the event loop has it, if one reads
+	severed atomic.Bool  // cut was called: nothing more is to be read
+}
+
+// blockingConn is what a net.Conn and an os.File have in common.
+type blockingConn interface {
+	io.ReadWriteCloser
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
 }
 
 func newLink(s *Session, conn net.Conn) *link {
-	return &link{session: s, conn: conn, raw: rawOf(conn)}
+	l := &link{session: s}
+	if !l.adopt(conn) {
+		l.conn = conn
+	}
+	return l
 }
 
 // batch is bytes on their way out. Those that were gathered stand in a pooled
@@ -80,7 +91,7 @@ func (l *link) flush(first *Message) {
 		if !more {
 			return
 		}
-		if l.raw == nil {
+		if !l.direct() {
 			go l.drain(b)
 			return
 		}
@@ -105,6 +116,9 @@ func (l *link) flush(first *Message) {
 
 // drain writes b and then what waits, blocking, until nothing is left.
 func (l *link) drain(b batch) {
+	l.session.mu.Lock()
+	l.blocking()
+	l.session.mu.Unlock()
 	for more := true; more; b, more = l.take(nil) {
 		err := l.writeAll(b.bytes)
 		b.release()
@@ -130,7 +144,7 @@ func (l *link) writeAll(p []byte) error {
 		l.session.mu.Unlock()
 		n, err := l.conn.Write(p[:min(len(p), writeChunk)])
 		p = p[n:]
-		if err != nil && (l.raw == nil || n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
+		if err != nil && (!l.direct() || n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return err
 		}
 	}
@@ -146,7 +160,9 @@ func (l *link) setWriteDeadline() {
 	if l.closing {
 		by = min(e.now()+closeLinger, l.closeBy)
 	}
-	_ = l.conn.SetWriteDeadline(e.start.Add(by))
+	if l.conn != nil {
+		_ = l.conn.SetWriteDeadline(e.start.Add(by))
+	}
 }
 
 // take takes the next bytes to write, from first, unless that is nil, and from what
@@ -157,16 +173,20 @@ func (l *link) take(first *Message) (batch, bool) {
 	s.queued -= l.inflight
 	l.inflight = 0
 	b := l.gather(first)
-	bye, heard := false, l.heardBye
-	if len(b.bytes) == 0 {
+	more := len(b.bytes) > 0
+	bye, heard, ended := l.saidBye, l.heardBye, l.ended
+	if !more {
 		l.writing, l.stuck = false, false
-		bye = l.saidBye
 	}
 	s.mu.Unlock()
-	if bye {
+	switch {
+	case more:
+	case ended:
+		l.release()
+	case bye:
 		l.hangUp(heard)
 	}
-	return b, len(b.bytes) > 0
+	return b, more
 }
 
 // gather joins what fits into a buffer. It needs session.mu.
@@ -274,24 +294,24 @@ func (l *link) close(status uint16) {
 // send a reset, which can overtake the last message. Behind the client's own
 // Close frame nothing comes any more.
 func (l *link) hangUp(heardBye bool) {
-	if heardBye {
-		if !l.shut() {
-			_ = l.conn.Close()
-		}
-		return
-	}
-	l.session.mu.Lock()
-	if l.watched {
+	switch {
+	case heardBye && l.isOwned():
+		l.cut()
+	case heardBye:
+		_ = l.conn.Close()
+	case l.isOwned():
+		l.session.mu.Lock()
 		if l.giveUp != nil {
 			l.giveUp.Stop()
 		}
 		l.giveUp = time.AfterFunc(closeLinger, l.cut)
-	} else {
+		l.shutWrite()
+		l.session.mu.Unlock()
+	default:
 		_ = l.conn.SetReadDeadline(time.Now().Add(closeLinger))
-	}
-	l.session.mu.Unlock()
-	if half, ok := l.conn.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
+		if half, ok := l.conn.(interface{ CloseWrite() error }); ok {
+			_ = half.CloseWrite()
+		}
 	}
 }
 
@@ -303,36 +323,47 @@ func (l *link) broken(err error) {
 	}
 	l.lost(reason)
 	l.cut()
+	l.session.mu.Lock()
+	l.closing, l.writing = true, false // so nobody writes any more
+	ended := l.ended
+	l.session.mu.Unlock()
+	if ended {
+		l.release()
+	}
 }
 
 // cut closes a connection that is of no more use, without the leave that TLS would
-// first take of the other side: that may have to wait.
+// first take of the other side: that may have to wait. One that is owned is ended in
+// both directions, which its event loop sees.
 func (l *link) cut() {
-	if l.shut() {
+	l.severed.Store(true)
+	if l.isOwned() {
+		l.session.mu.Lock()
+		l.shutBoth()
+		l.session.mu.Unlock()
 		return
 	}
-	conn := l.conn
+	conn := io.Closer(l.conn)
 	if over, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = over.NetConn()
 	}
 	_ = conn.Close()
 }
 
-// shut severs the link: nothing is read from it any more. It ends both directions of a
-// connection that an event loop reads, which then finds it at its end and closes it,
-// and reports false for any other.
-func (l *link) shut() bool {
-	l.session.mu.Lock()
-	watched := l.watched
-	l.severed.Store(true)
-	l.session.mu.Unlock()
-	if tcp, ok := l.conn.(*net.TCPConn); ok && watched {
-		if errors.Is(tcp.CloseRead(), net.ErrClosed) { // the loop is not told if somebody else closed it
-			l.session.engine.loops.finish(l, net.ErrClosed)
+// release closes the connection, from which nothing is read any more, and lets go of the
+// link; if something is being written, that ends first and has this called again.
+func (l *link) release() {
+	if l.isOwned() {
+		l.session.mu.Lock()
+		closed := l.closeOwned()
+		l.session.mu.Unlock()
+		if !closed {
+			return
 		}
-		_ = tcp.CloseWrite()
+	} else {
+		_ = l.conn.Close()
 	}
-	return watched
+	l.session.engine.forgetLink(l)
 }
 
 // lost tells the session that this link is of no more use. Without a probing

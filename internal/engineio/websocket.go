@@ -159,9 +159,11 @@ func (r *frameReader) feedPayload(chunk []byte, l *link) error {
 // beginReading has the link fed with early and then with what its connection
 // brings, until it ends: by an event loop or, where there is none, by a goroutine.
 func (l *link) beginReading(early []byte) {
-	if len(early) > 0 || !l.session.engine.loops.add(l) {
-		go l.read(early)
+	if len(early) == 0 && l.isOwned() {
+		l.session.engine.loops.add(l)
+		return
 	}
+	go l.read(early)
 }
 
 func (l *link) read(early []byte) {
@@ -171,17 +173,15 @@ func (l *link) read(early []byte) {
 		alive = l.feedAlone(buf, early)
 		readBuffers.Put(buf)
 	}
-	var err error
+	loops := l.session.engine.loops
 	switch {
 	case !alive:
-	case len(early) > 0 && l.session.engine.loops.add(l):
-		return
-	case l.raw != nil:
-		err = l.readRaw(l.feedAlone)
+		loops.finish(l, nil)
+	case l.isOwned():
+		loops.add(l)
 	default:
-		err = l.readStream()
+		l.over(l.readAlone())
 	}
-	l.over(err)
 }
 
 // over ends a link from which nothing is read any more, because of err if that is
@@ -196,9 +196,9 @@ func (l *link) over(err error) {
 	if l.giveUp != nil {
 		l.giveUp.Stop()
 	}
+	l.ended, l.closing = true, true
 	l.session.mu.Unlock()
-	_ = l.conn.Close()
-	l.session.engine.forgetLink(l)
+	l.release()
 }
 
 func (l *link) readStream() error {

@@ -1,0 +1,113 @@
+//go:build linux && !mojo_noepoll
+
+package engineio
+
+import (
+	"errors"
+	"net"
+	"os"
+	"syscall"
+)
+
+// descriptor is the engine's own file descriptor of a plain TCP connection: reads are an
+// event loop's, and neither reads nor writes pass through net.Conn, whose locks and
+// poller cost a tenth of a small write. As nobody else has the descriptor, nobody
+// else can close it and let its number become that of another connection.
+type descriptor struct {
+	fd    int  // -1 after it was closed; guarded by session.mu
+	owned bool // never changes
+}
+
+func (d *descriptor) isOwned() bool { return d.owned }
+
+// adopt makes the descriptor of conn the link's own, if this kind of connection has one
+// and an event loop can be had for it. The net.Conn is closed then.
+func (l *link) adopt(conn net.Conn) bool {
+	fd, err := duplicate(conn)
+	if err != nil {
+		return false
+	}
+	l.descriptor = descriptor{fd, true}
+	if !l.session.engine.loops.reserve(l) {
+		_ = syscall.Close(fd)
+		l.descriptor = descriptor{}
+		return false
+	}
+	_ = conn.Close()
+	return true
+}
+
+func duplicate(conn net.Conn) (int, error) {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var fd uintptr
+	var errno syscall.Errno
+	if err := raw.Control(func(old uintptr) {
+		fd, _, errno = syscall.Syscall(syscall.SYS_FCNTL, old, syscall.F_DUPFD_CLOEXEC, 0)
+	}); err != nil {
+		return 0, err
+	}
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(fd), nil
+}
+
+// direct reports whether tryWrite can be used.
+func (l *link) direct() bool { return l.owned }
+
+// tryWrite writes what the socket takes at once. The caller has claimed the link, which
+// keeps the descriptor from being closed.
+func (l *link) tryWrite(p []byte) (int, error) {
+	n, err := retry(syscall.Write, l.fd, p)
+	if errors.Is(err, syscall.EAGAIN) {
+		return 0, nil
+	}
+	return n, err
+}
+
+// blocking makes l.conn what blocking writes need, for which the runtime has to know the
+// descriptor. It needs session.mu.
+func (l *link) blocking() {
+	if l.owned && l.conn == nil {
+		l.conn = os.NewFile(uintptr(l.fd), "websocket")
+	}
+}
+
+// shutWrite ends the sending side, and shutBoth both, of which whoever reads or writes
+// hears. They need session.mu.
+func (d *descriptor) shutWrite() { d.shutdown(syscall.SHUT_WR) }
+func (d *descriptor) shutBoth()  { d.shutdown(syscall.SHUT_RDWR) }
+
+func (d *descriptor) shutdown(how int) {
+	if d.owned && d.fd >= 0 {
+		_ = syscall.Shutdown(d.fd, how)
+	}
+}
+
+// closeOwned closes the descriptor when nobody uses it any more, and reports false if
+// somebody does, who has to call it then. It needs session.mu.
+func (l *link) closeOwned() bool {
+	switch {
+	case l.fd < 0:
+		return true
+	case l.writing:
+		l.shutBoth() // so that a write that blocks fails
+		return false
+	case l.conn != nil:
+		_ = l.conn.Close()
+	default:
+		_ = syscall.Close(l.fd)
+	}
+	l.fd = -1
+	return true
+}
+
+// readAlone is for a connection that has no descriptor of its own.
+func (l *link) readAlone() error { return l.readStream() }
