@@ -3,9 +3,9 @@ package engineio
 // outQueue is what waits to leave, oldest first. It keeps a small array while
 // empty, so that the next message does not allocate, and drops a large one.
 type outQueue struct {
+	waiting  int        // how many of messages are not nil
 	messages []*Message // nil where one was taken back
 	head     int        // of what waits in messages; there it is not nil
-	waiting  int        // how many are not nil
 	left     int        // how many were in messages before its first
 	latest   map[latestKey]int
 }

@@ -34,25 +34,25 @@ type Session struct {
 	inbound sync.Mutex
 	turn    *loopTurn // of the event loop that handles them; guarded by inbound
 
-	// What every message needs stands together, on as few lines of the processor's
-	// cache as possible: of many clients in turn, none is there yet.
+	probe *link // a WebSocket that wants to take over; guarded by mu
+
+	// What every message needs stands together, on one line of the processor's cache:
+	// of many clients in turn, none is there yet.
 	engine     *Engine
 	mu         sync.Mutex // guards what follows, and the write side of the links
 	state      state
 	b64        bool  // binary goes out as text on a WebSocket too; never changes
 	overflowed bool  // a message did not fit, and the session is about to be closed
+	told       bool  // Handler.Closed has returned
+	posting    bool  // a POST is being handled
+	unhurried  bool  // the farewell may wait until the client has handled what is queued
 	link       *link // the WebSocket, nil while polling
 	queued     int   // bytes in queue and on their way into the socket
 	queue      outQueue
 
-	told      bool // Handler.Closed has returned
-	posting   bool // a POST is being handled
-	unhurried bool // the farewell may wait until the client has handled what is queued
-
 	poll     *poller  // the GET that waits
 	farewell *Message // what the next poll gets while leaving
 	linger   *time.Timer
-	probe    *link // a WebSocket that wants to take over
 	handler  Handler
 	reason   Reason
 

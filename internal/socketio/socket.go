@@ -19,19 +19,18 @@ type Socket struct {
 	// Data belongs to the App, which sets it in Connect.
 	Data any
 
-	// guarded by registry.mu
-	rooms map[string]struct{}
-	gone  bool // in no index, and will not be
+	rooms  map[string]struct{} // guarded by registry.mu
+	reason Reason              // guarded by mu
 
 	// What a broadcast needs stands together, see engineio.Session.
 	namespace *Namespace
 	session   *engineio.Session // the client's
 	mu        sync.Mutex        // guards what follows
 	state     socketState
-	leave     bool  // disconnect as soon as connected
-	deaf      bool  // what the client sent is not handled: not accepted, disconnected by us, or panicked
-	version   int32 // of the identity that Connect saw
-	reason    Reason
+	leave     bool   // disconnect as soon as connected
+	deaf      bool   // what the client sent is not handled: not accepted, disconnected by us, or panicked
+	gone      bool   // in no index, and will not be; guarded by registry.mu
+	version   int32  // of the identity that Connect saw
 	held      []held // sent while pending
 	heldLen   int
 	lane      lane
