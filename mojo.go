@@ -246,14 +246,26 @@ func (s *Server) keep(r *http.Request) any { return newHandshake(r, s.opts.Cooki
 
 // identifyConn is called for each handshake and each later request of a connection.
 func (s *Server) identifyConn(r *http.Request) (socketio.Identified, error) {
-	if s.opts.Cookies != nil { // which logins count is looked at as the connection is entered
-		p := s.verify(r)
-		now := inner(p.identity())
-		if p.login.id != "" {
-			now.Proven = s.opts.Cookies.written(p.login)
-		}
-		return now, nil
+	switch {
+	case s.opts.Cookies == nil:
+		return s.identifyByHook(r)
+	case len(r.Header["Cookie"]) == 0: // which saves a visitor the growing of a stack
+		return socketio.Identified{}, nil
 	}
+	return s.identifyByCookies(r), nil
+}
+
+// identifyByCookies leaves it to the layer below whether a login still counts.
+func (s *Server) identifyByCookies(r *http.Request) socketio.Identified {
+	p := s.verify(r)
+	now := inner(p.identity())
+	if p.login.id != "" {
+		now.Proven = s.opts.Cookies.written(p.login)
+	}
+	return now
+}
+
+func (s *Server) identifyByHook(r *http.Request) (socketio.Identified, error) {
 	id, err := s.identify(r)
 	if err != nil {
 		s.opts.Logger.Info("mojo: Options.Identify refused a request", "error", err)

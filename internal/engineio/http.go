@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +35,9 @@ const (
 // a body, which may not have come yet, the server is not to wait for it before the
 // answer, and behind it for a moment only.
 func refuse(w http.ResponseWriter, r *http.Request, status int, code errorCode, text string) {
+	if h := w.Header(); !slices.Contains(h["Vary"], "Origin") {
+		h.Add("Vary", "Origin")
+	}
 	if r.ContentLength != 0 && r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close")
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusalPatience))

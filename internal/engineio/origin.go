@@ -47,10 +47,14 @@ func withoutDefaultPort(scheme, host string) string {
 }
 
 // admit decides whether the page that made the request may, and tells its browser
-// so in the headers of the answer.
+// so in the headers of the answer: but for that to the handshake of a WebSocket, which no
+// script sees.
 func (o *Origins) admit(w http.ResponseWriter, r *http.Request, webSocket bool) bool {
 	h := w.Header()
-	h.Add("Vary", "Origin")
+	seen := !webSocket || len(r.Header["Upgrade"]) == 0 // a script's request cannot have that
+	if seen {
+		h.Add("Vary", "Origin")
+	}
 	values := r.Header.Values("Origin")
 	switch {
 	case len(values) == 0:
@@ -61,6 +65,7 @@ func (o *Origins) admit(w http.ResponseWriter, r *http.Request, webSocket bool) 
 	origin := values[0]
 	listed := o.listed[normalOrigin(origin)] || sameOrigin(r, origin)
 	switch {
+	case !seen:
 	case listed:
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Allow-Credentials", "true")
