@@ -103,11 +103,7 @@ func (c *Client) dialed(l *Loop) {
 
 // shake sends the handshake.
 func (c *Client) shake() error {
-	site := &c.pool.site
-	err := write(c.fd, fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\n%s"+
-		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
-		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-		site.target(c.Index, "websocket"), site.Address, site.header(c.Index)))
+	err := write(c.fd, c.pool.handshake(c.Index))
 	if err == nil {
 		c.state = upgrading
 	}
@@ -167,11 +163,13 @@ func (c *Client) packet(p []byte) error {
 	case p[0] == '3' || p[0] == '6':
 		return nil
 	case p[0] == '0' && c.state == greeted:
-		g, err := parseGreeting(p)
-		if err != nil {
-			return err
+		if c.pool.interval == 0 { // one is like the other
+			g, err := parseGreeting(p)
+			if err != nil {
+				return err
+			}
+			c.pool.interval = g.interval()
 		}
-		c.pool.interval = g.interval()
 		if c.pool.site.Protocol == EngineIO4 {
 			c.Send(connectFrame)
 		}

@@ -12,6 +12,7 @@ import (
 type Pool struct {
 	loop    *Loop
 	site    Site
+	request []byte    // of every client, if they do not differ
 	clients []*Client // by index; nil or gone where there is none
 	pending []*Client // on their way to be live
 	live    int
@@ -110,6 +111,22 @@ func (p *Pool) dial(index int) {
 		}
 	}
 	p.loop.Fail(err) // it is the machine's fault and not the server's
+}
+
+// handshake is a client's request. It is made once for all, if they say the same.
+func (p *Pool) handshake(client int) []byte {
+	s := &p.site
+	if p.request != nil {
+		return p.request
+	}
+	request := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\n%s"+
+		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+		s.target(client, "websocket"), s.Address, s.header(client))
+	if s.Query == nil && s.Header == nil {
+		p.request = request
+	}
+	return request
 }
 
 func (p *Pool) event(c *Client, packet []byte) {
