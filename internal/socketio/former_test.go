@@ -47,6 +47,33 @@ func TestRequestsAfterAChange(t *testing.T) {
 	}
 }
 
+// TestRequestsAfterTwoChanges, of which the browser knows the first one when the second is made: what may be late from
+// before the first does not count against what may be from before the second.
+func TestRequestsAfterTwoChanges(t *testing.T) {
+	const get, post = http.MethodGet, http.MethodPost
+	for name, requests := range map[string][]request{
+		"the first late one": {{0, get, "oldest", true}, {0, get, "old", true}, {0, post, "old", true}, {0, get, "oldest", false}, {0, get, "new", true}},
+		"the latest":         {{0, get, "new", true}, {0, get, "oldest", false}, {0, post, "old", true}, {0, post, "old", false}},
+		"both late":          {{0, post, "new", true}, {0, get, "oldest", true}, {0, get, "old", false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				oldest, old := Identity{Session: "oldest"}, Identity{Session: "old"}
+				c := clientOf(Identity{Session: "new"})
+				c.expected = old
+				c.former = []former{{Identity: oldest, until: time.Now().Add(Settling)}}
+				require.True(t, c.expects(old, post))
+				c.expected = Identity{Session: "new"}
+				c.former = append(c.former, former{Identity: old, until: time.Now().Add(Settling)})
+				for i, r := range requests {
+					time.Sleep(r.after)
+					require.Equal(t, r.ok, c.expects(Identity{Session: r.session}, r.method), "request %d", i)
+				}
+			})
+		})
+	}
+}
+
 // TestFormerIdentitiesAreBounded: of many changes in a row a browser may be behind a few.
 func TestFormerIdentitiesAreBounded(t *testing.T) {
 	app := newTestApp()

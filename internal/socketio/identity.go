@@ -96,15 +96,15 @@ func (c *client) expects(id Identity, method string) bool {
 	if i < 0 {
 		return false
 	}
-	if c.former[i].late != "" {
-		c.former = nil
+	if c.former[i].late != "" { // that was the one
+		c.former = slices.DeleteFunc(c.former, func(f former) bool { return f.late != "" })
 	}
 	return true
 }
 
 // seen notes that a request has come with the latest identity. It needs c.mu.
 func (c *client) seen(method string) {
-	if c.former == nil {
+	if len(c.former) == 0 {
 		return
 	}
 	other := http.MethodPost
@@ -112,12 +112,9 @@ func (c *client) seen(method string) {
 		other = http.MethodGet
 	}
 	by := time.Now().Add(lateness)
+	c.former = slices.DeleteFunc(c.former, func(f former) bool { return f.late == method }) // nothing of it is late any more
 	for i := range c.former {
 		f := &c.former[i]
-		if f.late == method { // nothing is late any more
-			c.former = nil
-			return
-		}
 		f.late = other
 		if by.Before(f.until) {
 			f.until = by

@@ -12,7 +12,7 @@ export async function logInAndOut(t) {
   const were = tabs.map((socket) => [socket.id, socket.io.engine.id]);
   const notes = tabs.map((socket) => t.collect(socket, "note"));
   for (const socket of tabs) {
-    socket.on("disconnect", (reason) => assert.fail(`disconnect: ${reason}`));
+    socket.on("disconnect", (reason, why) => assert.fail(`disconnect: ${reason}, ${why?.message} ${why?.description}`));
     weather(socket);
   }
   const tell = (whom, text) => t.server("notify", { ...whom, event: "note", args: [text] });
@@ -69,7 +69,7 @@ export async function whileConnecting(t) {
     const tell = (text) => t.server("notify", { user, event: "note", args: [text] });
     const wait = async (door) => {
       const tab = visitor.open("Door", { auth: { door } });
-      tab.on("disconnect", (reason) => assert.fail(`disconnect: ${reason}`));
+      tab.on("disconnect", (reason, why) => assert.fail(`disconnect: ${reason}, ${why?.message} ${why?.description}`));
       const heard = { tab, notes: t.collect(tab, "note"), you: t.collect(tab, "you") };
       await t.server("reached", { door });
       return heard;
