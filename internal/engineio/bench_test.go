@@ -3,6 +3,8 @@ package engineio
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -86,5 +88,34 @@ func BenchmarkBroadcast(b *testing.B) {
 				b.ReportMetric(float64(b.N*clients)/b.Elapsed().Seconds(), "messages/s")
 			})
 		}
+	}
+}
+
+// What a broadcast does for each of many sessions that are not in the nearest cache, one by one and a few at a time.
+func BenchmarkPrefetch(b *testing.B) {
+	e := New(testOptions())
+	m := NewText(make([]byte, 100))
+	sessions := make([]*Session, 1_000_000)
+	for i := range sessions {
+		sessions[i] = &Session{engine: e}
+		sessions[i].queue.push(m) // so that the next one, which need not arrive, is dropped
+	}
+	rand.Shuffle(len(sessions), func(i, j int) { sessions[i], sessions[j] = sessions[j], sessions[i] })
+	for _, some := range []int{1, 16} {
+		b.Run(fmt.Sprint(some), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				var batch Batch
+				for some := range slices.Chunk(sessions, some) {
+					for _, s := range some {
+						s.Prefetch()
+					}
+					for _, s := range some {
+						_ = s.Queue(m, Delivery{Volatile: true}, &batch)
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(sessions)), "ns/session")
+		})
 	}
 }

@@ -76,6 +76,9 @@ func (f *flushList) work() {
 		}
 		f.mu.Unlock()
 		for _, d := range share[:n] {
+			d.link.session.Prefetch()
+		}
+		for _, d := range share[:n] {
 			d.link.flush(d.first)
 		}
 	}

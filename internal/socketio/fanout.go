@@ -114,12 +114,21 @@ func (t *Target) Emit(event string, args []any) error {
 	}
 	var b engineio.Batch
 	defer b.Flush()
-	for _, s := range sockets {
-		// A socket that ends meanwhile is no error.
-		_ = s.queue(messages.of(s.namespace), t.Delivery, t, &b)
+	for some := range slices.Chunk(sockets, prefetched) {
+		for _, s := range some {
+			s.session.Prefetch()
+		}
+		for _, s := range some {
+			// A socket that ends meanwhile is no error.
+			_ = s.queue(messages.of(s.namespace), t.Delivery, t, &b)
+		}
 	}
 	return nil
 }
+
+// prefetched is how many sessions are fetched at a time, about as many as a processor
+// waits for at once.
+const prefetched = 16
 
 // framed is an encoded event as the message of each namespace it goes to.
 type framed []struct {
