@@ -46,7 +46,7 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, code errorCode, 
 		Code    errorCode `json:"code"`
 		Message string    `json:"message"`
 	}{code, text}) // cannot fail
-	_ = reply(w, status, "application/json", body, refusalPatience) // whoever asked may be gone
+	_ = reply(w, status, "application/json", body, patience{still: refusalPatience}) // whoever asked may be gone
 }
 
 // refuse is refuse, and counts it.
@@ -61,19 +61,29 @@ const refusalPatience = 5 * time.Second
 
 const textPlain = "text/plain; charset=UTF-8"
 
+// patience is how long an answer may take.
+type patience struct {
+	still time.Duration // without progress
+	total time.Duration // whatever progress is made; 0: as long as it takes
+}
+
 // reply writes an answer. The site's own write deadline may have been lifted to
-// wait for it; what counts here is progress: an error that is
-// os.ErrDeadlineExceeded says that there was none for so long.
-func reply(w http.ResponseWriter, status int, contentType string, body []byte, patience time.Duration) error {
+// wait for it; what counts here is the patience: os.ErrDeadlineExceeded says that it
+// has ended.
+func reply(w http.ResponseWriter, status int, contentType string, body []byte, p patience) error {
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	rc := http.NewResponseController(w)
+	begun := time.Now()
 	for len(body) > 0 {
 		n := min(len(body), writeChunk)
-		by := time.Now().Add(patience)
+		by := time.Now().Add(p.still)
+		if end := begun.Add(p.total); p.total > 0 && end.Before(by) {
+			by = end
+		}
 		_ = rc.SetWriteDeadline(by)
 		_, err := w.Write(body[:n])
 		if err == nil {

@@ -59,15 +59,15 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 	}
 	switch answer {
 	case pollPayload:
-		s.writePoll(w, payload, s.engine.opts.PingTimeout)
+		s.writePoll(w, payload, patience{still: s.engine.opts.PingTimeout})
 	case pollLastWords:
-		if s.writePoll(w, payload, closeLinger) {
+		if s.writePoll(w, payload, s.endPatience()) {
 			s.awaitPoll()
 		} else {
 			s.left()
 		}
 	case pollFarewell:
-		s.writePoll(w, payload, closeLinger)
+		s.writePoll(w, payload, s.endPatience())
 		s.left()
 	case pollUnknown:
 		refuse(w, r, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
@@ -138,11 +138,11 @@ func (s *Session) takePoll(p *poller) ([]byte, pollAnswer) {
 	switch {
 	case s.farewell != nil && s.unhurried && payload != nil:
 		answer = pollLastWords
-		s.lingerFor(s.engine.opts.PingTimeout) // whatever progress is made
+		s.lingerFor(s.endPatience().total)
 	case s.farewell != nil:
 		payload, answer = appendPacket(payload, s.farewell), pollFarewell
 		s.farewell = nil
-		s.stopLinger()
+		s.lingerFor(s.endPatience().total)
 	case payload != nil:
 	case s.state > open:
 		answer = pollUnknown
@@ -174,10 +174,14 @@ func appendPacket(payload []byte, m *Message) []byte {
 	return m.appendPayload(payload)
 }
 
-// writePoll sends the answer, as long as that makes progress. What is in it is lost
-// with it.
-func (s *Session) writePoll(w http.ResponseWriter, payload []byte, patience time.Duration) (sent bool) {
-	err := reply(w, http.StatusOK, textPlain, payload, patience)
+// endPatience is that with a client which is told of the end, as over a WebSocket.
+func (s *Session) endPatience() patience {
+	return patience{still: closeLinger, total: s.engine.opts.PingTimeout}
+}
+
+// writePoll sends the answer. What is in it is lost with it.
+func (s *Session) writePoll(w http.ResponseWriter, payload []byte, p patience) (sent bool) {
+	err := reply(w, http.StatusOK, textPlain, payload, p)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.end(WriteTimeout, brokenly, statusNormal)
@@ -212,7 +216,7 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// A client that is gone will not poll again: no need to look at the error.
-	_ = reply(w, status, textPlain, []byte("ok"), s.engine.opts.PingTimeout)
+	_ = reply(w, status, textPlain, []byte("ok"), patience{still: s.engine.opts.PingTimeout})
 }
 
 // takePost reads and handles the payload, and returns the status to answer with.

@@ -122,27 +122,34 @@ func TestSlowClientGetsEverything(t *testing.T) {
 	}
 }
 
-// After Close that has an end.
+// After the end that has an end.
 func TestCloseOfAClientThatReadsTooSlowly(t *testing.T) {
-	for _, transport := range []string{"websocket", "polling"} {
-		t.Run(transport, func(t *testing.T) {
+	message := NewText(make([]byte, 1_000_000))
+	poll := func(t *testing.T, h *host, end func(client *siotest.Engine, p *peer)) net.Conn {
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		require.NoError(t, p.Send(message))
+		end(client, p)
+		return h.rawPoll(t, client)
+	}
+	for name, begin := range map[string]func(t *testing.T, h *host) net.Conn{
+		"websocket": func(t *testing.T, h *host) net.Conn {
+			conn, p := h.rawWebSocket(t)
+			require.NoError(t, p.Send(message))
+			synctest.Wait()
+			p.Close(ForcedClose)
+			return conn
+		},
+		"polling": func(t *testing.T, h *host) net.Conn {
+			return poll(t, h, func(_ *siotest.Engine, p *peer) { p.Close(ForcedClose) })
+		},
+		"polling, by the client": func(t *testing.T, h *host) net.Conn {
+			return poll(t, h, func(client *siotest.Engine, _ *peer) { client.Post("1") })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := serve(t, siotest.Memory, nil)
-				var conn net.Conn
-				var p *peer
-				message := NewText(make([]byte, 1_000_000))
-				if transport == "websocket" {
-					conn, p = h.rawWebSocket(t)
-					require.NoError(t, p.Send(message))
-					synctest.Wait()
-					p.Close(ForcedClose)
-				} else {
-					var client *siotest.Engine
-					client, p = h.connect(siotest.Options{ManualPoll: true})
-					require.NoError(t, p.Send(message))
-					p.Close(ForcedClose)
-					conn = h.rawPoll(t, client)
-				}
+				conn := begin(t, h)
 				begun := time.Now()
 				for time.Since(begun) < h.opts.PingTimeout-time.Second {
 					_, err := sip(conn)
@@ -153,6 +160,8 @@ func TestCloseOfAClientThatReadsTooSlowly(t *testing.T) {
 					_, _ = sip(conn)
 				}
 				require.Zero(t, h.Live())
+				rest, _ := io.Copy(io.Discard, conn)
+				require.Less(t, rest, int64(2*writeChunk))
 			})
 		})
 	}
