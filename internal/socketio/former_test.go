@@ -53,6 +53,7 @@ func TestRequestsAfterTwoChanges(t *testing.T) {
 	const get, post = http.MethodGet, http.MethodPost
 	for name, requests := range map[string][]request{
 		"the first late one": {{0, get, "oldest", true}, {0, get, "old", true}, {0, post, "old", true}, {0, get, "oldest", false}, {0, get, "new", true}},
+		"no late one":        {{0, get, "old", true}, {0, get, "oldest", false}, {0, post, "old", true}},
 		"the latest":         {{0, get, "new", true}, {0, get, "oldest", false}, {0, post, "old", true}, {0, post, "old", false}},
 		"both late":          {{0, post, "new", true}, {0, get, "oldest", true}, {0, get, "old", false}},
 	} {

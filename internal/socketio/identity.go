@@ -96,15 +96,22 @@ func (c *client) expects(id Identity, method string) bool {
 	if i < 0 {
 		return false
 	}
-	if c.former[i].late != "" { // that was the one
-		c.former = slices.DeleteFunc(c.former, func(f former) bool { return f.late != "" })
-	}
+	c.came(method)
 	return true
+}
+
+// came notes that nothing by this method is late any more: not behind a request that was
+// the late one, nor behind one with a later identity. It needs c.mu.
+func (c *client) came(method string) {
+	c.former = slices.DeleteFunc(c.former, func(f former) bool { return f.late == method })
+	if len(c.former) == 0 {
+		c.former = nil
+	}
 }
 
 // seen notes that a request has come with the latest identity. It needs c.mu.
 func (c *client) seen(method string) {
-	if len(c.former) == 0 {
+	if c.former == nil {
 		return
 	}
 	other := http.MethodPost
@@ -112,7 +119,7 @@ func (c *client) seen(method string) {
 		other = http.MethodGet
 	}
 	by := time.Now().Add(lateness)
-	c.former = slices.DeleteFunc(c.former, func(f former) bool { return f.late == method }) // nothing of it is late any more
+	c.came(method)
 	for i := range c.former {
 		f := &c.former[i]
 		f.late = other
