@@ -233,7 +233,9 @@ func (s *Server) LoggedInSessions() Sessions {
 }
 
 // ServeHTTP serves the requests of socket.io-client: handshakes, long-polling and
-// WebSockets. It never sets a cookie.
+// WebSockets. It never sets a cookie. The net.Conn of a WebSocket is the Server's from
+// then on, and may be closed while the connection lives on: who is to leave is told
+// so by Disconnect or Revoke.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e := s.ensured(r); e != nil {
 		e.withdraw(w)

@@ -14,7 +14,9 @@ import (
 // poller cost a tenth of a small write. As nobody else has the descriptor, nobody
 // else can close it and let its number become that of another connection.
 type descriptor struct {
-	fd    int  // -1 after it was closed; guarded by session.mu
+	// fd changes once, to -1, under session.mu, when neither who reads nor who writes is
+	// left: these two may use it without.
+	fd    int
 	owned bool // never changes
 }
 
@@ -37,6 +39,9 @@ func (l *link) adopt(conn net.Conn) bool {
 	return true
 }
 
+// duplicate returns another descriptor of a plain TCP connection. An os.File of number 1 or
+// 2 would end the process if it is written to when its reader is gone, so it is neither. To
+// close it takes no time, whatever the site has set: that is done by event loops.
 func duplicate(conn net.Conn) (int, error) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
@@ -46,16 +51,18 @@ func duplicate(conn net.Conn) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	const least = 3
 	var fd uintptr
 	var errno syscall.Errno
 	if err := raw.Control(func(old uintptr) {
-		fd, _, errno = syscall.Syscall(syscall.SYS_FCNTL, old, syscall.F_DUPFD_CLOEXEC, 0)
+		fd, _, errno = syscall.Syscall(syscall.SYS_FCNTL, old, syscall.F_DUPFD_CLOEXEC, least)
 	}); err != nil {
 		return 0, err
 	}
 	if errno != 0 {
 		return 0, errno
 	}
+	_ = syscall.SetsockoptLinger(int(fd), syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{})
 	return int(fd), nil
 }
 
@@ -81,12 +88,12 @@ func (l *link) blocking() {
 }
 
 // shutWrite ends the sending side, and shutBoth both, of which whoever reads or writes
-// hears. They need session.mu.
+// hears. They need session.mu, and a descriptor that is owned.
 func (d *descriptor) shutWrite() { d.shutdown(syscall.SHUT_WR) }
 func (d *descriptor) shutBoth()  { d.shutdown(syscall.SHUT_RDWR) }
 
 func (d *descriptor) shutdown(how int) {
-	if d.owned && d.fd >= 0 {
+	if d.fd >= 0 {
 		_ = syscall.Shutdown(d.fd, how)
 	}
 }

@@ -13,8 +13,8 @@ import (
 // descriptor is how a plain TCP connection is read and written without blocking. It
 // stays the net.Conn's.
 type descriptor struct {
-	raw syscall.RawConn // nil for other connections
 	notOwned
+	raw syscall.RawConn // nil for other connections
 }
 
 // adopt finds out what conn can do.

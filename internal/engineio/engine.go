@@ -3,11 +3,10 @@
 // heartbeats and bounded queues. It carries messages and knows nothing of what
 // they mean; package socketio does.
 //
-// Lock order: Session.inbound, then Session.mu, then wheel.mu or flushList.mu; and
-// eventLoop.mu, under which epoll is told of connections, before Session.mu.
-// Engine.mu is never held together with another. Only Session.inbound, which
-// keeps the messages of a session apart, is held while a Handler runs or
-// something is written.
+// Lock order: Session.inbound, then Session.mu, then wheel.mu or flushList.mu.
+// Engine.mu and eventLoop.mu are never held together with another. Only
+// Session.inbound, which keeps the messages of a session apart, is held while a
+// Handler runs or something is written.
 package engineio
 
 import (

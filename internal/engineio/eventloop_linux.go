@@ -60,7 +60,7 @@ type watchSet struct {
 	free  []int32 // numbers without a link
 }
 
-// watchPlace is where a link stands in a watchSet. eventLoop.mu guards it.
+// watchPlace is where a link stands in a watchSet, from reserve on.
 type watchPlace struct {
 	set    *watchSet
 	number int32
@@ -239,7 +239,7 @@ func (t *loopTurn) leave() {
 	go t.set.work()
 }
 
-// finish ends a link because of err, unless that is nil.
+// finish ends a link from which nothing is read any more, see link.over.
 func (*eventLoops) finish(l *link, err error) {
 	if l.isOwned() {
 		l.place.set.remove(l)

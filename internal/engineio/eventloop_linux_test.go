@@ -4,6 +4,7 @@ package engineio
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/gobwas/ws"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -194,31 +196,118 @@ func TestStuckClientGoesOn(t *testing.T) {
 // As long as somebody may be about to write, the descriptor of a client that has left is not closed, so that its number
 // is nobody else's.
 func TestDescriptorStaysForWhoWrites(t *testing.T) {
-	h := serve(t, siotest.TCP, nil)
-	conn, p := h.rawWebSocket(t)
-	l := p.link
-	state := func() (ended bool, fd int) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return l.ended, l.fd
+	for name, done := range map[string]bool{"a write that fails": false, "nothing left to write": true} {
+		t.Run(name, func(t *testing.T) {
+			h := serve(t, siotest.TCP, nil)
+			conn, p := h.rawWebSocket(t)
+			l := p.link
+			is := func(what func() bool) func() bool {
+				return func() bool {
+					p.mu.Lock()
+					defer p.mu.Unlock()
+					return what()
+				}
+			}
+			waitUntil(t, is(func() bool { return !l.writing }))
+			p.mu.Lock()
+			l.writing = true // as who writes does
+			l.closing, l.saidBye = done, done
+			p.mu.Unlock()
+			conn.Close()
+			waitUntil(t, is(func() bool { return l.ended }))
+			require.True(t, is(func() bool { return l.fd >= 0 })())
+			_, links := h.counts()
+			require.Equal(t, 1, links)
+
+			l.flush(nil)
+
+			require.True(t, is(func() bool { return l.fd < 0 })())
+			_, links = h.counts()
+			require.Zero(t, links)
+		})
 	}
-	waitUntil(t, func() bool { p.mu.Lock(); defer p.mu.Unlock(); return !l.writing })
-	p.mu.Lock()
-	l.writing = true // as who writes does
-	p.mu.Unlock()
+}
+
+// The number of a descriptor is none of those that mean something to a process, and programs that it starts do not
+// inherit it.
+func TestDuplicate(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	stdin, err := syscall.Dup(0)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Close(0))
+
+	fd, err := duplicate(conn)
+
+	require.NoError(t, syscall.Dup3(stdin, 0, 0))
+	require.NoError(t, syscall.Close(stdin))
+	require.NoError(t, err)
+	require.Greater(t, fd, 2)
+	flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFD, 0)
+	require.Zero(t, errno)
+	require.NotZero(t, flags&syscall.FD_CLOEXEC)
+	require.NoError(t, syscall.Close(fd))
+	_, err = duplicate(struct{ net.Conn }{conn})
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+}
+
+// A site that has closing wait for what a client has not read does not have the client's event loop wait.
+func TestLingeringConnections(t *testing.T) {
+	h := newHost(t, nil)
+	h.site = siotest.ServeServer(t, siotest.TCP, &http.Server{Handler: h, ConnState: func(conn net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			assert.NoError(t, conn.(*net.TCPConn).SetLinger(60))
+		}
+	}})
+	conn, p := h.rawWebSocket(t)
+	require.NoError(t, p.Send(NewText(make([]byte, h.opts.MaxQueue/2))))
+	p.Close(ForcedClose)
+	waitUntil(t, func() bool { _, links := h.counts(); return links == 0 })
 	conn.Close()
-	waitUntil(t, func() bool { ended, _ := state(); return ended })
-	_, fd := state()
-	require.GreaterOrEqual(t, fd, 0)
-	_, links := h.counts()
-	require.Equal(t, 1, links)
+}
 
-	l.flush(nil)
-
-	_, fd = state()
-	require.Negative(t, fd)
-	_, links = h.counts()
-	require.Zero(t, links)
+// A client that does not read, and has a goroutine blocked in a write to it, may end in any way: nothing of it stays.
+func TestEndOfStuckClients(t *testing.T) {
+	const size = 1 << 19
+	for name, c := range map[string]struct {
+		reason Reason // any, if empty
+		end    func(h *host, conn *net.TCPConn, p *peer)
+	}{
+		"reset": {TransportError, func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.SetLinger(0); _ = conn.Close() }},
+		"close": {"", func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.Close() }},
+		"half":  {TransportClose, func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.CloseWrite() }},
+		"Close frame": {TransportClose, func(_ *host, conn *net.TCPConn, _ *peer) {
+			_, _ = conn.Write(frame(ws.OpClose, true, ""))
+		}},
+		"Close":    {ForcedClose, func(_ *host, _ *net.TCPConn, p *peer) { p.Close(ForcedClose) }},
+		"overflow": {QueueOverflow, func(h *host, _ *net.TCPConn, p *peer) { _ = p.Send(NewText(make([]byte, h.opts.MaxQueue))) }},
+		"timeout":  {WriteTimeout, func(*host, *net.TCPConn, *peer) {}},
+		"engine":   {ServerShutdown, func(h *host, _ *net.TCPConn, _ *peer) { h.Engine.Close() }},
+		"shutdown": {ServerShutdown, func(h *host, _ *net.TCPConn, _ *peer) { assert.NoError(t, h.Shutdown(t.Context())) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := serve(t, siotest.TCP, func(o *Options) { o.MaxQueue, o.PingTimeout = 64<<20, 2*closeLinger })
+			_, _ = h.rawWebSocket(t) // which keeps the event loop
+			waitUntil(t, func() bool { return !serving() })
+			files := descriptors(t)
+			conn, p := h.rawWebSocket(t)
+			for range 40 {
+				require.NoError(t, p.Send(NewText(make([]byte, size))))
+			}
+			waitUntil(t, func() bool { return goroutinesIn("(*link).drain") == 1 })
+			c.end(h, tcpOf(conn), p)
+			if reason := p.ended(); c.reason != "" {
+				require.Equal(t, c.reason, reason)
+			}
+			waitUntil(t, func() bool { _, links := h.counts(); return links <= 1 && goroutinesIn("(*link).drain") == 0 })
+			conn.Close()
+			waitUntil(t, func() bool { return descriptors(t) <= files })
+		})
+	}
 }
 
 // Event loops are there while connections are, whichever way these end.
@@ -250,20 +339,34 @@ func TestEventLoopsEnd(t *testing.T) {
 	}
 }
 
-// Without a file descriptor for an event loop, connections are read all the same.
+// Without a file descriptor for an event loop, or for the connection, it is read all the same.
 func TestNoDescriptorForAnEventLoop(t *testing.T) {
-	h := newHost(t, nil)
-	var limits syscall.Rlimit
-	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limits))
-	h.site = siotest.Serve(t, siotest.TCP, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		assert.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 0, Max: limits.Max}))
-		defer func() { assert.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limits)) }()
-		h.ServeHTTP(w, r)
-	}))
-	client, _ := h.connect(siotest.Options{Transport: "websocket"})
-	echoes(t, client)
-	require.Equal(t, 1, goroutinesIn("(*link).readStream"))
-	require.Zero(t, goroutinesIn("(*watchSet).work"))
+	for name, more := range map[string]uint64{"none at all": 0, "one": 1} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, nil)
+			var limits syscall.Rlimit
+			require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limits))
+			h.site = siotest.Serve(t, siotest.TCP, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				free, err := syscall.Open(os.DevNull, syscall.O_CLOEXEC, 0)
+				assert.NoError(t, err)
+				assert.NoError(t, syscall.Close(free))
+				most := uint64(free) + more
+				assert.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: most, Max: limits.Max}))
+				defer func() { assert.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limits)) }()
+				h.ServeHTTP(w, r)
+			}))
+			files := descriptors(t)
+			client, _ := h.connect(siotest.Options{Transport: "websocket"})
+			echoes(t, client)
+			require.Equal(t, 1, goroutinesIn("(*link).readStream"))
+			require.Zero(t, goroutinesIn("(*watchSet).work"))
+			require.Equal(t, files+2, descriptors(t)) // both ends
+		})
+	}
+}
+
+func tcpOf(conn net.Conn) *net.TCPConn {
+	return conn.(bufferedConn).Conn.(interface{ NetConn() net.Conn }).NetConn().(*net.TCPConn)
 }
 
 func descriptors(t *testing.T) int {

@@ -17,7 +17,8 @@ func (*loopTurn) leave() {}
 
 type watchPlace struct{}
 
-// notOwned says that the descriptor of a link stays its net.Conn's.
+// notOwned says that the descriptor of a link stays its net.Conn's. What is for others is
+// never called.
 type notOwned struct{}
 
 func (notOwned) isOwned() bool { return false }

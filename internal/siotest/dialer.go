@@ -135,6 +135,9 @@ type heldConn struct {
 	closed chan struct{}
 }
 
+// NetConn is the connection under this one.
+func (c *heldConn) NetConn() net.Conn { return c.Conn }
+
 func (c *heldConn) Read(p []byte) (int, error) {
 	for {
 		if resume := c.dialer.paused(); resume != nil {
