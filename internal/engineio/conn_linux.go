@@ -72,7 +72,11 @@ func (l *link) direct() bool { return l.owned }
 // tryWrite writes what the socket takes at once. The caller has claimed the link, which
 // keeps the descriptor from being closed.
 func (l *link) tryWrite(p []byte) (int, error) {
-	n, err := retry(syscall.Write, l.fd, p)
+	write := syscall.Write
+	if len(p) <= writeChunk {
+		write = shortWrite
+	}
+	n, err := retry(write, l.fd, p)
 	if errors.Is(err, syscall.EAGAIN) {
 		return 0, nil
 	}
