@@ -67,16 +67,23 @@ func (p *page) send(packet string) {
 	body(res)
 }
 
-// receive waits for the next packet, without the type of its transport.
+// receive waits for the next packet with something for the page, without the type of
+// its transport. Its polls prove by their cookies whose the connection is, so it need
+// not answer a mojo.IdentityEvent.
 func (p *page) receive() string {
-	for len(p.inbox) == 0 {
-		res, err := p.client.Get(p.url)
-		check(err)
-		p.inbox = strings.Split(body(res), "\x1e")
+	const noop = "6"
+	for {
+		for len(p.inbox) == 0 {
+			res, err := p.client.Get(p.url)
+			check(err)
+			p.inbox = strings.Split(body(res), "\x1e")
+		}
+		packet := p.inbox[0]
+		p.inbox = p.inbox[1:]
+		if packet != noop && !strings.Contains(packet, mojo.IdentityEvent) {
+			return strings.TrimPrefix(packet, "4")
+		}
 	}
-	packet := p.inbox[0]
-	p.inbox = p.inbox[1:]
-	return strings.TrimPrefix(packet, "4")
 }
 
 func body(res *http.Response) string {

@@ -224,6 +224,9 @@ func TestRenewedCookies(t *testing.T) {
 
 				time.Sleep(9 * time.Minute)
 				renew(t, srv, b, client)
+				if name == "a login" {
+					follow(t, site, b.header(), socket)
+				}
 
 				due := srv.opts.Cookies.expiry(time.Now())
 				require.True(t, due.Equal(conn.Identity().Expires))
@@ -246,7 +249,7 @@ func TestExpiryByIdentify(t *testing.T) {
 		srv := newTestServer(t, Options{Identify: func(r *http.Request) (Identity, error) {
 			expires, _ := http.ParseTime(r.Header.Get("X-Expires")) // zero if there is none
 			return Identity{SessionID: r.Header.Get("X-Session"), Expires: expires}, nil
-		}})
+		}, PingInterval: 23 * time.Second}) // so that no pong is under way when something else happens
 		register(t, srv, "Chat", h)
 		site := siotest.Serve(t, siotest.Memory, srv)
 		header := func(session, expires string) http.Header {
@@ -264,8 +267,8 @@ func TestExpiryByIdentify(t *testing.T) {
 		slides, sliding := begin("slides", at(time.Hour))
 		moves, moved := begin("moves", at(time.Hour))
 		stays, stayed := begin("stays", at(time.Hour))
-		_, sooner := begin("sooner", at(time.Hour))
-		_, after := begin("after all", "")
+		sooner, ended := begin("sooner", at(time.Hour))
+		after, endedAfterAll := begin("after all", "")
 
 		time.Sleep(30 * time.Minute)
 		slides.Engine.SetHeader(header("slides", at(2*time.Hour)))
@@ -275,10 +278,14 @@ func TestExpiryByIdentify(t *testing.T) {
 		require.NoError(t, srv.Rebind("stays", Identity{SessionID: "stays"}))
 		stays.Engine.SetHeader(header("stays", ""))
 		require.NoError(t, srv.Rebind("nobody", Identity{SessionID: "nobody", Expires: time.Now()}))
-		for session, socket := range map[string]*siotest.Socket{"sooner": sooner, "after all": after} {
+		for session, tab := range map[string]struct {
+			client *siotest.Client
+			socket *siotest.Socket
+		}{"sooner": {sooner, ended}, "after all": {after, endedAfterAll}} {
 			soon := time.Now().Add(time.Second)
+			tab.client.Engine.SetHeader(header(session, at(time.Second))) // or a request would extend it again
 			require.NoError(t, srv.Rebind(session, Identity{SessionID: session, Expires: soon}))
-			expectExpired(t, socket)
+			expectExpired(t, tab.socket)
 			requireWithin(t, soon)
 		}
 

@@ -98,7 +98,9 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	}
 	to := inner(now)
 	to.Proven = made
-	return edge(s.sio.Change(socketio.Change{From: inner(old).Identity, To: to, Until: s.latestExpiry()}))
+	return edge(s.sio.Change(socketio.Change{
+		From: inner(old).Identity, To: to, Until: s.latestExpiry(), Socket: r.Header.Get(SocketIDHeader),
+	}))
 }
 
 // latestExpiry is when no cookie that was written up to now counts any more; zero

@@ -153,9 +153,7 @@ func TestMaxConnsAndLogIn(t *testing.T) {
 
 		require.NoError(t, srv.LogIn(w, cookieRequest(inSession("s")), "u"))
 
-		for _, socket := range sockets {
-			socket.ExpectNothing()
-		}
+		follow(t, site, returned(w).Header, sockets...)
 		require.Equal(t, 3, srv.LoggedInSessions().Get("u").Len())
 		requireCrowded(t, dial(t, site, transport, inSession("z"), asUser("u")), "too many connections of this user", 2)
 	})

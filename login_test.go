@@ -82,6 +82,14 @@ func TestLogInAndOut(t *testing.T) {
 
 			require.NotEqual(t, old, now)
 			require.Equal(t, step.user, user)
+			client.Engine.SetHeader(b.header())
+			tab.Engine.SetHeader(b.header())
+			if step.user != "" {
+				for _, conn := range conns {
+					require.Empty(t, conn.UserID(), "nobody without a proof")
+				}
+				follow(t, site, b.header(), sockets...)
+			}
 			require.NoError(t, srv.LoggedInSessions().Get(before).Emit("to "+before))
 			require.NoError(t, srv.CurrentSessions().Get(old).Emit("to the old session"))
 			require.NoError(t, srv.CurrentSessions().Get(now).Emit("to the session"))
@@ -99,8 +107,6 @@ func TestLogInAndOut(t *testing.T) {
 			require.Equal(t, 3, srv.CurrentSessions().Get(now).Len())
 			require.False(t, srv.CurrentSessions().Has(old))
 			require.False(t, srv.LoggedInSessions().Has(before))
-			client.Engine.SetHeader(b.header())
-			tab.Engine.SetHeader(b.header())
 			for _, socket := range sockets {
 				socket.Barrier()
 			}
@@ -140,15 +146,18 @@ func TestLogInReachesPendingConnections(t *testing.T) {
 		w := httptest.NewRecorder()
 		require.NoError(t, srv.LogIn(w, cookieRequest(inSession("s")), "ann"))
 
-		require.Equal(t, "ann", conn.UserID())
+		require.Equal(t, Identity{}, conn.Identity())
 		require.False(t, srv.LoggedInSessions().Has("ann"), "nobody is connected yet")
 		bare.SendConnect(chatNamespace, nil)
-		require.Equal(t, "ann", await(t, inside).UserID())
+		require.Equal(t, Identity{}, await(t, inside).Identity())
 		close(goOn)
 		for _, c := range []*siotest.Client{client, bare} {
 			socket, refusal := c.AwaitConnect(chatNamespace)
 			require.Nil(t, refusal)
 			require.NoError(t, srv.LoggedInSessions().Get("ann").Emit("note"))
+			value := proofOf(t, socket)
+			c.Engine.SetHeader(returned(w).Header)
+			prove(t, site, returned(w).Header, value)
 			socket.Expect("note")
 		}
 		require.False(t, srv.CurrentSessions().Has("s"))
@@ -171,13 +180,8 @@ func TestOldCookiesOfALiveConnection(t *testing.T) {
 			return socket, client.Engine, as(session), returned(w).Header
 		}
 
-		socket, engine, _, _ := begin() // goes on with the old ones
-		time.Sleep(socketio.Settling - time.Second)
-		socket.Barrier()
-		socket.Emit("too late")
-		time.Sleep(2 * time.Second)
-		socket.Emit("too late")
-		requireRefused(t, engine)
+		_, engine, _, _ := begin() // goes on with the old ones
+		engine.AwaitClosed()
 
 		socket, engine, old, now := begin() // has the new ones and, in another tab perhaps, the old ones
 		engine.SetHeader(now)
@@ -253,6 +257,7 @@ func TestTwoLogInsAtOnce(t *testing.T) {
 		socket := client.Connect(chatNamespace, nil)
 		first, second := httptest.NewRecorder(), httptest.NewRecorder()
 		require.NoError(t, srv.LogIn(first, request, "ann"))
+		follow(t, site, returned(first).Header, socket)
 		require.True(t, srv.LoggedInSessions().Has("ann"))
 
 		if user == "" {

@@ -44,6 +44,7 @@ func TestLogOutDuringEmits(t *testing.T) {
 				}
 				r = returned(w)
 				client.Engine.SetHeader(r.Header)
+				follow(t, site, r.Header, socket)
 				for i := range 10 {
 					socket.Expect("in", i)
 				}
@@ -93,6 +94,8 @@ func TestLogOutDuringEmits(t *testing.T) {
 				require.NoError(t, srv.LogOut(w, r))
 				after := number.Load()
 				emitting.Wait()
+				client.Engine.SetHeader(returned(w).Header)
+				joining.Engine.SetHeader(returned(w).Header)
 
 				goOn <- struct{}{}
 				joined, refusal := joining.AwaitConnect(chatNamespace)
@@ -124,7 +127,6 @@ func TestLogOutDuringEmits(t *testing.T) {
 					require.LessOrEqual(t, n, after, "it was sent after LogOut")
 				}
 				r = returned(w)
-				client.Engine.SetHeader(r.Header)
 			}
 		})
 	}
@@ -159,13 +161,16 @@ func TestLogOutOvertakesAnEmit(t *testing.T) {
 			h := emitWatcher{newApp(), make(chan struct{}), make(chan struct{})}
 			srv, _ := chatServer(t, h)
 			site := siotest.Serve(t, n, srv)
-			socket := dial(t, site, transport, inSession("s"), asUser("ann")).Connect(chatNamespace, nil)
+			client := dial(t, site, transport, inSession("s"), asUser("ann"))
+			socket := client.Connect(chatNamespace, nil)
 			emitted := make(chan error, 1)
 			go func() { emitted <- target(srv).Emit("note") }()
 			await(t, h.entered)
 
-			require.NoError(t, srv.LogOut(httptest.NewRecorder(), cookieRequest(inSession("s"), asUser("ann"))))
+			w := httptest.NewRecorder()
+			require.NoError(t, srv.LogOut(w, cookieRequest(inSession("s"), asUser("ann"))))
 
+			client.Engine.SetHeader(returned(w).Header)
 			close(h.goOn)
 			require.NoError(t, await(t, emitted))
 			socket.Barrier()

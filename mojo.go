@@ -115,8 +115,10 @@ func New(opts Options) (*Server, error) {
 // inner is the options of the layer below.
 func (s *Server) inner() socketio.Options {
 	o := &s.opts
+	engine := o.engine()
+	engine.Aside = s.serveAside
 	return socketio.Options{
-		Engine:             o.engine(),
+		Engine:             engine,
 		ConnectTimeout:     o.ConnectTimeout,
 		RequireSession:     o.RequireSession,
 		MaxPerSession:      o.MaxConnsPerSession,

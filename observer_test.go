@@ -47,18 +47,26 @@ func TestOnIdentity(t *testing.T) {
 		b.visit("/who")
 		bystander := dial(t, site, transport, inSession("other"), asUser("ann")).Connect(chatNamespace, nil)
 		client, tab := b.dial(transport), b.dial(transport)
-		client.Connect(chatNamespace, nil)
-		client.Connect("/NewsSocket", nil)
-		tab.Connect(chatNamespace, nil)
+		sockets := []*siotest.Socket{
+			client.Connect(chatNamespace, nil), client.Connect("/NewsSocket", nil), tab.Connect(chatNamespace, nil),
+		}
 		steps := []Identity{srv.Identity(cookieRequest(b.header().Get("Cookie")))}
 		for _, path := range []string{"/login?user=ann", "/login?user=bob", "/logout"} {
 			session, user := b.whoIs(path)
 			require.Equal(t, session+" "+user, b.visit("/who"))
+			client.Engine.SetHeader(b.header())
+			tab.Engine.SetHeader(b.header())
+			if user != "" {
+				follow(t, site, b.header(), sockets...)
+			}
+			if user == "bob" { // it was nobody's in between, no more ann's
+				steps = append(steps, Identity{})
+			}
 			steps = append(steps, srv.Identity(cookieRequest(b.header().Get("Cookie"))))
 		}
 
 		told := make(map[*Conn][]Identity)
-		for range 3 * 3 {
+		for range 3 * 4 {
 			c := await(t, h.changes)
 			if told[c.conn] == nil {
 				told[c.conn] = []Identity{c.old}
@@ -103,42 +111,46 @@ func TestOnIdentityTakesItsTurn(t *testing.T) {
 			return nil
 		}
 		h.identity = func(_ *Conn, _, now Identity) error {
-			defer enter("OnIdentity " + now.UserID)()
-			entered <- now.UserID
+			defer enter("OnIdentity " + now.SessionID)()
+			entered <- now.SessionID
 			<-goOn
 			return nil
 		}
 		h.message = func(_ *Conn, m *Message) { defer enter("OnMessage " + m.Event())() }
 		h.disconnect = func(*Conn, Reason) { defer enter("OnDisconnect")() }
 		srv, _ := chatServer(t, h)
-		client := dial(t, siotest.Serve(t, n, srv), transport, inSession("s"))
+		client := dial(t, siotest.Serve(t, n, srv), transport, inSession("s"), asUser("ann"))
 		client.SendConnect(chatNamespace, nil)
 		require.Equal(t, "OnConnect", await(t, entered))
+		rebind := func(session, now string) {
+			require.NoError(t, srv.Rebind(session, Identity{SessionID: now, UserID: "ann"}))
+			client.Engine.SetHeader(as(inSession(now), asUser("ann")))
+		}
 
-		require.NoError(t, srv.Rebind("s", Identity{SessionID: "s", UserID: "ann"}))
-		require.NoError(t, srv.Rebind("s", Identity{SessionID: "s", UserID: "bob"}))
+		rebind("s", "s1")
+		rebind("s1", "s2")
 		require.Empty(t, h.changes, "OnConnect has not returned")
 		goOn <- struct{}{}
 		socket, _ := client.AwaitConnect(chatNamespace)
-		require.Equal(t, "ann", await(t, entered))
+		require.Equal(t, "s1", await(t, entered))
 		socket.Emit("first")
 		client.Barrier()
-		require.NoError(t, srv.Rebind("s", Identity{SessionID: "s", UserID: "cleo"}))
+		rebind("s2", "s3")
 		goOn <- struct{}{}
-		require.Equal(t, "bob", await(t, entered))
+		require.Equal(t, "s2", await(t, entered))
 		goOn <- struct{}{}
-		require.Equal(t, "cleo", await(t, entered))
+		require.Equal(t, "s3", await(t, entered))
 		socket.Emit("second")
 		client.Barrier()
 		socket.Disconnect()
 		client.Barrier()
-		require.NoError(t, srv.Rebind("s", Identity{SessionID: "s", UserID: "too late"}))
+		rebind("s3", "too late")
 		goOn <- struct{}{}
 		await(t, h.ended)
 		shutdown(t, srv)
 
 		require.Equal(t, []string{
-			"OnConnect", "OnIdentity ann", "OnIdentity bob", "OnMessage first", "OnIdentity cleo", "OnMessage second", "OnDisconnect",
+			"OnConnect", "OnIdentity s1", "OnIdentity s2", "OnMessage first", "OnIdentity s3", "OnMessage second", "OnDisconnect",
 		}, calls)
 		require.Zero(t, inside.Load())
 	})
@@ -154,11 +166,12 @@ func TestOnIdentityIsNotForWhoBeganAfter(t *testing.T) {
 	}
 	srv, _ := chatServer(t, h)
 	site := siotest.Serve(t, siotest.Memory, srv)
-	bare, refused := dial(t, site, "websocket", inSession("s")), dial(t, site, "websocket", inSession("s"))
+	ann := []string{inSession("s"), asUser("ann")}
+	bare, refused := dial(t, site, "websocket", ann...), dial(t, site, "websocket", ann...)
 	refused.SendConnect(chatNamespace, nil)
 	await(t, inside)
 
-	require.NoError(t, srv.Rebind("s", Identity{SessionID: "s", UserID: "ann"}))
+	require.NoError(t, srv.Rebind("s", Identity{SessionID: "t", UserID: "ann"}))
 
 	goOn <- errTest
 	_, refusal := refused.AwaitConnect(chatNamespace)
@@ -166,8 +179,8 @@ func TestOnIdentityIsNotForWhoBeganAfter(t *testing.T) {
 	bare.SendConnect(chatNamespace, nil)
 	await(t, inside)
 	goOn <- nil
-	require.Equal(t, "ann", await(t, h.accepted).UserID())
-	require.NoError(t, srv.Rebind("s", Identity{SessionID: "s", UserID: "ann"}))
+	require.Equal(t, "t", await(t, h.accepted).SessionID())
+	require.NoError(t, srv.Rebind("t", Identity{SessionID: "t", UserID: "ann"}))
 	shutdown(t, srv)
 	require.Empty(t, h.changes)
 }
@@ -209,19 +222,19 @@ func TestOnIdentityAmongConnects(t *testing.T) {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		for i := 0; ; i++ {
+		for {
 			select {
 			case <-stop:
 				return
 			default:
-				if err := srv.Rebind("s", Identity{SessionID: "s", UserID: fmt.Sprint(i)}); err != nil {
+				if err := srv.Rebind("s", Identity{SessionID: "s"}); err != nil {
 					t.Error(err)
 				}
 			}
 		}
 	}()
 	for range rounds(1000) {
-		client := dial(t, site, "websocket", inSession("s"))
+		client := dial(t, site, "websocket", inSession("s"), asUser("ann"))
 		client.Connect(chatNamespace, nil)
 		for range 5 {
 			client.Connect(chatNamespace, nil) // takes the place of the one before
@@ -281,11 +294,12 @@ func TestOnIdentityRefuses(t *testing.T) {
 				h.message = func(_ *Conn, m *Message) { t.Error("handled", m.Event()) }
 				srv, ch := chatServer(t, h)
 				register(t, srv, "News", news)
-				client := dial(t, siotest.Serve(t, n, srv), transport, inSession("s"))
+				client := dial(t, siotest.Serve(t, n, srv), transport, inSession("s"), asUser("ann"))
 				socket, other := client.Connect(chatNamespace, nil), client.Connect("/NewsSocket", nil)
 				conn := await(t, h.accepted)
 
-				require.NoError(t, srv.Rebind("s", Identity{SessionID: "s", UserID: "ann"}))
+				require.NoError(t, srv.Rebind("s", Identity{SessionID: "t", UserID: "ann"}))
+				client.Engine.SetHeader(as(inSession("t"), asUser("ann")))
 
 				await(t, entered)
 				socket.Emit("too late")
@@ -318,13 +332,15 @@ func TestOnIdentityPanics(t *testing.T) {
 		}
 		srv, ch := chatServer(t, h)
 		site := siotest.Serve(t, n, srv)
-		client, tab := dial(t, site, transport, inSession("s")), dial(t, site, transport, inSession("s"))
+		ann := []string{inSession("s"), asUser("ann")}
+		client, tab := dial(t, site, transport, ann...), dial(t, site, transport, ann...)
 		client.Connect(chatNamespace, nil)
 		bad := await(t, h.accepted)
 		bad.Set("bad", true)
 		good := tab.Connect(chatNamespace, nil)
 
-		require.NoError(t, srv.Rebind("s", Identity{SessionID: "s", UserID: "ann"}))
+		require.NoError(t, srv.Rebind("s", Identity{SessionID: "t", UserID: "ann"}))
+		tab.Engine.SetHeader(as(inSession("t"), asUser("ann")))
 
 		client.Engine.AwaitClosed()
 		require.Equal(t, ending{bad, ReasonHandlerPanic}, await(t, h.ended))
@@ -342,28 +358,32 @@ func TestOnIdentityActs(t *testing.T) {
 		srv, ch := chatServer(t, h)
 		h.identity = func(c *Conn, _, now Identity) error {
 			c.Leave("room")
-			if err := c.Emit("you are", now.UserID); err != nil {
+			if err := c.Emit("you are", now.SessionID); err != nil {
 				return err
 			}
-			switch now.UserID {
-			case "ann":
-				return srv.Rebind("s", Identity{SessionID: "t", UserID: "bob"})
-			case "bob":
-				return srv.LoggedInSessions().Get("bob").Revoke(Revocation{})
+			switch now.SessionID {
+			case "t":
+				return srv.Rebind("t", Identity{SessionID: "u", UserID: "ann"})
+			case "u":
+				return srv.LoggedInSessions().Get("ann").Revoke(Revocation{})
 			}
 			return nil
 		}
-		socket := dial(t, siotest.Serve(t, n, srv), transport, inSession("s")).Connect(chatNamespace, nil)
+		client := dial(t, siotest.Serve(t, n, srv), transport, inSession("s"), asUser("ann"))
+		socket := client.Connect(chatNamespace, nil)
 
-		require.NoError(t, srv.Rebind("s", Identity{SessionID: "s", UserID: "ann"}))
+		require.NoError(t, srv.Rebind("s", Identity{SessionID: "t", UserID: "ann"}))
 
-		socket.Expect("you are", "ann")
-		socket.Expect("you are", "bob")
+		require.Equal(t, "t", await(t, h.changes).now.SessionID)
+		require.Equal(t, "u", await(t, h.changes).now.SessionID)
+		client.Engine.SetHeader(as(inSession("u"), asUser("ann")))
+		socket.Expect("you are", "t")
+		socket.Expect("you are", "u")
 		socket.Expect(RevokedEvent, notice(CodeRevoked, ReasonRevoked, false))
 		require.Equal(t, ReasonRevoked, await(t, h.ended).reason)
 		requireEmpty(t, srv, ch)
 		shutdown(t, srv)
-		require.Len(t, h.changes, 2)
+		require.Empty(t, h.changes)
 	})
 }
 

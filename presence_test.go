@@ -281,12 +281,12 @@ func TestPresenceOfLogIn(t *testing.T) {
 		srv, site, edges := presenceSite(t, n, Options{PresenceGrace: time.Millisecond})
 		b := &browser{t: t, site: site, cookies: map[string]string{"session_id": strings.TrimPrefix(inSession("s0"), "session_id=")}}
 		first, second := b.dial(transport), b.dial(transport)
-		first.Connect(chatNamespace, nil)
-		second.Connect(chatNamespace, nil)
+		sockets := []*siotest.Socket{first.Connect(chatNamespace, nil), second.Connect(chatNamespace, nil)}
 		expectEdges(t, edges[""], session("s0", true))
 		expectEdges(t, edges["Chat"], session("s0", true))
 
 		require.NoError(t, srv.Rebind("s0", Identity{SessionID: "s1", UserID: "ann"}))
+		follow(t, site, as(inSession("s1"), asUser("ann")), sockets...)
 		for _, name := range []string{"", "Chat"} {
 			expectEdges(t, edges[name], session("s1", true), user("ann", true), session("s0", false))
 		}
@@ -294,13 +294,16 @@ func TestPresenceOfLogIn(t *testing.T) {
 		for _, name := range []string{"", "Chat"} {
 			expectEdges(t, edges[name], session("s2", true), session("s1", false))
 		}
-		require.NoError(t, srv.Rebind("s2", Identity{SessionID: "s2", UserID: "bob"}))
+		first.Engine.SetHeader(as(inSession("s2"), asUser("ann"))) // to read what comes next
+		second.Engine.SetHeader(as(inSession("s2"), asUser("ann")))
+		require.NoError(t, srv.Rebind("s2", Identity{SessionID: "s2b", UserID: "bob"}))
+		follow(t, site, as(inSession("s2b"), asUser("bob")), sockets...)
 		for _, name := range []string{"", "Chat"} {
-			expectEdges(t, edges[name], user("bob", true), user("ann", false))
+			expectEdges(t, edges[name], session("s2b", true), session("s2", false), user("bob", true), user("ann", false))
 		}
-		require.NoError(t, srv.Rebind("s2", Identity{SessionID: "s3"}))
+		require.NoError(t, srv.Rebind("s2b", Identity{SessionID: "s3"}))
 		for _, name := range []string{"", "Chat"} {
-			expectEdges(t, edges[name], session("s3", true), session("s2", false), user("bob", false))
+			expectEdges(t, edges[name], session("s3", true), session("s2b", false), user("bob", false))
 		}
 		require.Equal(t, []string{"s3"}, srv.CurrentSessions().Online("s0", "s1", "s2", "s3"))
 		require.NoError(t, srv.CurrentSessions().Get("s3").Revoke(Revocation{}))
@@ -429,11 +432,13 @@ func TestOnPresenceCallsBack(t *testing.T) {
 		}
 		srv = newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), PresenceGrace: time.Millisecond, OnPresence: act})
 		register(t, srv, "Chat", newApp())
-		socket := dial(t, siotest.Serve(t, n, srv), transport, inSession("s")).Connect(chatNamespace, nil)
+		client := dial(t, siotest.Serve(t, n, srv), transport, inSession("s"), asUser("ann"))
+		socket := client.Connect(chatNamespace, nil)
 		close(connected)
 
 		expectEdges(t, done, session("s", true), session("s", false), session("s2", true), session("s2", false),
 			user("ann", true), user("ann", false), session("s3", true), session("s3", false))
+		client.Engine.SetHeader(as(inSession("s3")))
 
 		require.NotEmpty(t, online)
 		require.Equal(t, "hello", socket.Next().Name)

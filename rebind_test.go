@@ -109,13 +109,14 @@ func TestRebind(t *testing.T) {
 
 				require.NoError(t, own.rebind(srv, "s", now))
 
-				require.Equal(t, now, conn.Identity())
-				socket.Barrier() // with what it came with
-				requireReached(t, srv, socket, now)
-				if now.UserID == "ann" {
-					bystander.Expect("user", "ann")
-				}
 				client.Engine.SetHeader(named(now.SessionID))
+				if now.UserID == "bob" {
+					require.Empty(t, conn.UserID(), "nobody without a proof")
+					follow(t, site, named(now.SessionID), socket)
+					require.Equal(t, change{conn, old, Identity{}}, await(t, h.changes))
+					old = Identity{}
+				}
+				require.Equal(t, now, conn.Identity())
 				requireReached(t, srv, socket, now)
 				if now.UserID == "ann" {
 					bystander.Expect("user", "ann")
@@ -150,7 +151,7 @@ func TestRebindRefuses(t *testing.T) {
 	h := newWatchingApp()
 	own, srv, site := newOwnSessions(t, siotest.Memory, h, Options{}, "s", "t", "u")
 	own.set("s", "ann")
-	gone := siotest.Dial(t, site, siotest.Options{Header: named("t")}).Connect(chatNamespace, nil)
+	gone := siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: named("t")}).Connect(chatNamespace, nil)
 	require.NoError(t, srv.Rebind("t", Identity{SessionID: "u"}))
 	gone.ExpectNothing()
 	await(t, h.changes)

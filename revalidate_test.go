@@ -315,6 +315,7 @@ func TestRevalidateAfterLogIn(t *testing.T) {
 		socket := client.Connect(chatNamespace, nil)
 		require.Equal(t, Identity{SessionID: "s"}, await(t, inside))
 		require.NoError(t, srv.Rebind("s", Identity{SessionID: "s2", UserID: "u"}))
+		follow(t, site, as(inSession("s2"), asUser("u")), socket)
 		close(goOn)
 		require.Equal(t, Identity{SessionID: "s2", UserID: "u"}, await(t, inside))
 		socket.ExpectNothing()

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -272,17 +273,20 @@ func TestRevokeInHandlers(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := newApp()
 		var srv *Server
-		logIn := func(c *Conn) {
-			if err := srv.LogIn(httptest.NewRecorder(), cookieRequest(inSession(c.SessionID())), "ann"); err != nil {
+		var browser atomic.Pointer[siotest.Client]
+		logIn := func(c *Conn) http.Header {
+			w := httptest.NewRecorder()
+			if err := srv.LogIn(w, cookieRequest(inSession(c.SessionID())), "ann"); err != nil {
 				t.Error(err)
 			}
+			return returned(w).Header
 		}
 		h.connect = func(c *Conn) error {
-			logIn(c)
+			browser.Load().Engine.SetHeader(logIn(c))
 			return nil
 		}
 		h.message = func(c *Conn, m *Message) {
-			logIn(c)
+			browser.Load().Engine.SetHeader(logIn(c))
 			if err := srv.LoggedInSessions().Get(c.UserID()).Revoke(Revocation{}); err != nil {
 				t.Error(err)
 			}
@@ -296,7 +300,8 @@ func TestRevokeInHandlers(t *testing.T) {
 		}
 		srv, ch := chatServer(t, h)
 		register(t, srv, "News", h)
-		client := dial(t, siotest.Serve(t, n, srv), transport, inSession("s"))
+		client := dial(t, siotest.Serve(t, n, srv), transport, inSession("s"), asUser("ann"))
+		browser.Store(client)
 		socket, other := client.Connect(chatNamespace, nil), client.Connect("/NewsSocket", nil)
 
 		socket.Ask("revoke")

@@ -109,7 +109,7 @@ func (b *browser) cookies() http.Header {
 // tab opens a tab whose page knows who it is and has the history, which are returned.
 func (b *browser) tab() (*tab, status.You, []chat.Said) {
 	b.t.Helper()
-	client := siotest.Dial(b.t, b.site, siotest.Options{Header: b.cookies(), Transport: "websocket"})
+	client := siotest.Dial(b.t, b.site, siotest.Options{Header: b.cookies(), Page: b.cookies, Transport: "websocket"})
 	tb := &tab{t: b.t, client: client, status: client.Connect("/StatusSocket", nil), chat: client.Connect("/ChatSocket", nil)}
 	you := tb.awaitYou()
 	var history []chat.Said

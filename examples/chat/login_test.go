@@ -79,10 +79,14 @@ func TestTabsFollowTheLogin(t *testing.T) {
 
 	for _, c := range []struct {
 		path, name string
-	}{{"/login", "Ann"}, {"/login", "Zoe"}, {"/logout", ""}, {"/login", "Ann"}} {
+		another    bool // than the one who was logged in
+	}{{"/login", "Ann", false}, {"/login", "Zoe", true}, {"/logout", "", false}, {"/login", "Ann", false}} {
 		code, body := ann.post(c.path, url.Values{"name": {c.name}})
 		require.Equal(t, http.StatusOK, code, body)
 		for _, page := range []*tab{first, second} {
+			if c.another { // they are nobody's until they have proven it
+				require.Equal(t, status.You{}, page.awaitYou())
+			}
 			require.Equal(t, status.You{Name: c.name, Session: true}, page.awaitYou())
 		}
 		if c.name == "" {

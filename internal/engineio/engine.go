@@ -55,9 +55,9 @@ var ErrClosed = errors.New("engine.io: closed")
 
 // Handler is told what happens on one session.
 type Handler interface {
-	// Admits reports whether r comes from whoever opened the session. It is asked
-	// for every request after the handshake.
-	Admits(r *http.Request) bool
+	// Admits tells whether r comes from the client that opened the session. It is
+	// called for every request after the handshake.
+	Admits(r *http.Request) Admission
 	// Message takes one message. Calls never overlap; data is valid until Message
 	// returns, and may be modified. Message must not block on user code: the
 	// goroutine reads for many sessions. An error ends the session with ParseError.
@@ -69,6 +69,22 @@ type Handler interface {
 	// no other one follows. It must not block.
 	Closed(reason Reason)
 }
+
+// Admission is what a request of a session may do.
+type Admission uint8
+
+const (
+	// Refused is answered as if the session did not exist.
+	Refused Admission = iota
+	// Admitted is a request of the client, as it is now.
+	Admitted
+	// Outdated is a request of the client that left before its identity changed. A
+	// poll is answered within a moment, so that the next one brings the new identity.
+	Outdated
+	// Withheld is Outdated, and a poll gets no messages: what is queued may be
+	// addressed to the new identity.
+	Withheld
+)
 
 // Options configures an Engine. All fields but Logger must be set, and are
 // trusted: whoever takes them from a user checks them.
@@ -82,6 +98,11 @@ type Options struct {
 	MaxSessions    int // at a time; 0: no limit
 	Transports     []Transport
 	Origins        Origins
+
+	// Aside answers requests that are not of the protocol and reports whether it has.
+	// It is called for those without a transport, when their origin was admitted. It
+	// may be nil.
+	Aside func(w http.ResponseWriter, r *http.Request) bool
 
 	// Open makes the Handler of a new session. It runs before the handshake is
 	// answered and must not keep r. An error refuses the handshake: ErrClosed with

@@ -150,6 +150,9 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answerPreflight(w, r)
 		return
 	}
+	if q.transport.count == 0 && e.opts.Aside != nil && e.opts.Aside(w, r) {
+		return
+	}
 	transport := Transport(q.transport.value)
 	if q.transport.count != 1 || !e.serves(transport) {
 		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeTransport, "Transport unknown")
@@ -159,7 +162,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.handshake(w, r, q, transport)
 		return
 	}
-	s := e.find(r, q)
+	s, p := e.find(r, q)
 	switch {
 	case s == nil:
 		e.refuse(w, r, CauseUnknown, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
@@ -170,7 +173,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case transport == WebSocket && r.Method == http.MethodGet:
 		e.upgrade(w, r, s)
 	case transport == Polling && r.Method == http.MethodGet:
-		s.servePoll(w, r)
+		s.servePoll(w, r, p)
 	case transport == Polling && r.Method == http.MethodPost:
 		s.servePost(w, r)
 	default:
@@ -184,21 +187,26 @@ func hasUnreadBody(r *http.Request) bool { return r.ContentLength != 0 && r.Meth
 
 func (q *query) revisionKnown() bool { return q.eio.count == 1 && q.eio.value == "4" }
 
-// find returns the session that the request names, if it is the requester's. One
-// of somebody else is as unknown as one that does not exist.
-func (e *Engine) find(r *http.Request, q query) *Session {
+// find returns the session that the request names, if it is the requester's, and
+// what the request may do. A session of somebody else is as unknown as one that
+// does not exist.
+func (e *Engine) find(r *http.Request, q query) (*Session, pass) {
 	if q.sid.count != 1 {
-		return nil
+		return nil, pass{}
 	}
 	s := e.session(q.sid.value)
-	if s == nil || !s.admits(r) {
-		return nil
+	if s == nil {
+		return nil, pass{}
+	}
+	p := s.admits(r)
+	if p.admission == Refused {
+		return nil, pass{}
 	}
 	if s.expired() {
 		s.end(PingTimeout, abruptly, statusNormal)
-		return nil
+		return nil, pass{}
 	}
-	return s
+	return s, p
 }
 
 // handshake opens a session.
@@ -230,7 +238,7 @@ func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q query, tran
 	case err != nil:
 		e.refuse(w, r, CauseForbidden, http.StatusForbidden, codeForbidden, textForbidden)
 	case transport == Polling:
-		s.servePoll(w, r)
+		s.servePoll(w, r, s.newPass())
 	default:
 		e.serveWebSocket(w, r, s)
 	}

@@ -47,7 +47,12 @@ type peer struct {
 	closed chan Reason
 }
 
-func (p *peer) Admits(r *http.Request) bool { return p.host.admits == nil || p.host.admits(r) }
+func (p *peer) Admits(r *http.Request) Admission {
+	if p.host.admits == nil || p.host.admits(r) {
+		return Admitted
+	}
+	return Refused
+}
 
 func (p *peer) Message(data []byte, binary bool) error {
 	if p.host.message != nil {

@@ -11,12 +11,18 @@ import (
 	"unicode/utf8"
 )
 
-// poller is a GET that waits. Its fields but wake are guarded by Session.mu.
+// poller is a GET that waits. Session.mu guards its fields but wake.
 type poller struct {
 	wake    chan struct{} // has room for one
 	noop    bool          // the client should come back at once
 	refused bool          // a WebSocket has taken over
+	answer  []byte        // what RenewPoll has taken for it; nil if it has not
+
+	pass pass
 }
+
+// empty reports whether the poll gets no messages.
+func (p *poller) empty() bool { return p.pass.admission == Withheld }
 
 // signal wakes the poll, or lets it not fall asleep.
 func (p *poller) signal() {
@@ -28,16 +34,16 @@ func (p *poller) signal() {
 
 // servePoll answers a poll with what waits for the client, as soon as anything
 // does.
-func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
+func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, as pass) {
 	// The site's timeouts are not meant for a request that waits on purpose.
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Time{})
 	_ = rc.SetWriteDeadline(time.Time{})
 
-	p := &poller{wake: make(chan struct{}, 1)}
+	p := &poller{wake: make(chan struct{}, 1), pass: as}
 	answer, probed := s.beginPoll(p)
 	var nudge <-chan time.Time
-	if probed {
+	if probed || p.pass.admission != Admitted {
 		t := time.NewTimer(noopDelay)
 		defer t.Stop()
 		nudge = t.C
@@ -103,6 +109,9 @@ func (s *Session) beginPoll(p *poller) (answer pollAnswer, probed bool) {
 		return pollDuplicate, false
 	}
 	s.poll = p
+	if s.renewals != p.pass.renewals { // its identity has changed since
+		p.pass.admission = Withheld
+	}
 	return pollWait, s.probe != nil && s.probe.probed
 }
 
@@ -110,7 +119,9 @@ func (s *Session) beginPoll(p *poller) (answer pollAnswer, probed bool) {
 // WebSocket carries that by now, then the poll was over anyway.
 func (s *Session) abortPoll(p *poller) pollAnswer {
 	s.mu.Lock()
-	s.poll = nil
+	if s.poll == p {
+		s.poll = nil
+	}
 	refused := p.refused
 	s.mu.Unlock()
 	if refused {
@@ -130,12 +141,25 @@ func (s *Session) abortPoll(p *poller) pollAnswer {
 func (s *Session) takePoll(p *poller) ([]byte, pollAnswer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.refused {
+	switch {
+	case p.answer != nil:
+		return p.answer, pollPayload
+	case p.refused:
 		s.poll = nil
 		return nil, pollRefused
 	}
-	payload, answer := s.takePayload(), pollPayload
+	var payload []byte
+	if !p.empty() {
+		payload = s.takePayload()
+	}
+	answer := pollPayload
 	switch {
+	case s.farewell != nil && p.empty() && s.queue.len() > 0:
+		// The last words are for a poll that may have them, if it comes in time.
+		if !p.noop {
+			return nil, pollWait
+		}
+		payload, answer = appendPacket(nil, noopMessage), pollLastWords
 	case s.farewell != nil && s.unhurried && payload != nil:
 		answer = pollLastWords
 		s.lingerFor(s.endPatience().total)
@@ -165,6 +189,27 @@ func (s *Session) takePayload() []byte {
 		payload = appendPacket(payload, m)
 	}
 	return payload
+}
+
+// RenewPoll has the client poll anew, because its identity has changed. The poll
+// that waits, if there is one, is answered with what is queued by now, or with a
+// noop. What is queued later is for a poll that comes later.
+func (s *Session) RenewPoll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.renewals++
+	p := s.poll
+	if p == nil || p.refused || s.state != open {
+		return
+	}
+	if !p.empty() {
+		p.answer = s.takePayload()
+	}
+	if p.answer == nil {
+		p.answer = appendPacket(nil, noopMessage)
+	}
+	s.poll = nil
+	p.signal()
 }
 
 func appendPacket(payload []byte, m *Message) []byte {

@@ -41,13 +41,14 @@ type Session struct {
 	engine     *Engine
 	mu         sync.Mutex // guards what follows, and the write side of the links
 	state      state
-	b64        bool  // binary goes out as text on a WebSocket too; never changes
-	overflowed bool  // a message did not fit, and the session is about to be closed
-	told       bool  // Handler.Closed has returned
-	posting    bool  // a POST is being handled
-	unhurried  bool  // the farewell may wait until the client has handled what is queued
-	link       *link // the WebSocket, nil while polling
-	queued     int   // bytes in queue and on their way into the socket
+	b64        bool   // binary goes out as text on a WebSocket too; never changes
+	overflowed bool   // a message did not fit, and the session is about to be closed
+	told       bool   // Handler.Closed has returned
+	posting    bool   // a POST is being handled
+	unhurried  bool   // the farewell may wait until the client has handled what is queued
+	renewals   uint16 // calls of RenewPoll, for a comparison soon after
+	link       *link  // the WebSocket, nil while polling
+	queued     int    // bytes in queue and on their way into the socket
 	queue      outQueue
 
 	poll     *poller  // the GET that waits
@@ -100,12 +101,30 @@ func (s *Session) start(h Handler) error {
 	return nil
 }
 
-// admits reports whether r comes from whoever opened the session.
-func (s *Session) admits(r *http.Request) bool {
+// pass is what a request may do, as of the moment it was asked about.
+type pass struct {
+	admission Admission
+	renewals  uint16 // of the session
+}
+
+// newPass is for the request that has opened the session.
+func (s *Session) newPass() pass {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return pass{Admitted, s.renewals}
+}
+
+// admits tells whether r comes from the client that opened the session.
+func (s *Session) admits(r *http.Request) pass {
+	p := s.newPass()
 	s.mu.Lock()
 	h := s.handler
 	s.mu.Unlock()
-	return h != nil && h.Admits(r)
+	p.admission = Refused
+	if h != nil {
+		p.admission = h.Admits(r)
+	}
+	return p
 }
 
 // Close ends the session by closing its transport, so that the client knows at

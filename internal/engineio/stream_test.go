@@ -97,7 +97,7 @@ func (discard) Close() error                     { return nil }
 func (discard) SetReadDeadline(time.Time) error  { return nil }
 func (discard) SetWriteDeadline(time.Time) error { return nil }
 
-func (r *reader) Admits(*http.Request) bool { return true }
+func (r *reader) Admits(*http.Request) Admission { return Admitted }
 
 func (r *reader) Lapsed()       {}
 func (r *reader) Closed(Reason) {}

@@ -14,7 +14,8 @@ import (
 
 var errProbe = errors.New("a probing WebSocket sends 2probe and then 5")
 
-// noopDelay is how long a poll is held that arrives while the probe is open.
+// noopDelay is how long a poll is held that arrives while the probe is open, or
+// with an identity that has changed.
 const noopDelay = 100 * time.Millisecond
 
 // upgrade answers a WebSocket handshake that names an existing session.

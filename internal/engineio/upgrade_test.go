@@ -324,7 +324,7 @@ func TestPollThatIsAbortedDuringTheUpgrade(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		r := httptest.NewRequestWithContext(ctx, http.MethodGet, client.URL("polling"), nil)
 		var poll sync.WaitGroup
-		poll.Go(func() { p.servePoll(httptest.NewRecorder(), r) })
+		poll.Go(func() { p.servePoll(httptest.NewRecorder(), r, p.newPass()) })
 		h.awaitPoll(p)
 
 		p.Session.mu.Lock()

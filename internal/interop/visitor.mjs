@@ -46,11 +46,26 @@ export class Visitor {
 
   // open and connect are those of Trial, in a tab of this browser.
   open(app, options = {}) {
-    return this.#t.open(app, options.manager ? options : { extraHeaders: this.#headers, ...options });
+    const socket = this.#t.open(app, options.manager ? options : { extraHeaders: this.#headers, ...options });
+    socket.on("mojo:identity", ({ proof }) => this.#prove(socket, proof));
+    return socket;
   }
 
-  connect(app, options = {}) {
-    return this.#t.connect(app, options.manager ? options : { extraHeaders: this.#headers, ...options });
+  async connect(app, options = {}) {
+    const socket = this.open(app, options);
+    await this.#t.once(socket, "connect");
+    return socket;
+  }
+
+  // prove does what mojo.js does in a page. Node's fetch has no cookies of its own.
+  async #prove(socket, proof) {
+    while (socket.connected) {
+      const headers = { "X-Mojo-Identity": proof };
+      if (this.cookie) headers.Cookie = this.cookie;
+      const { status } = await fetch(`${this.#t.url}/socket.io/`, { method: "POST", headers });
+      if (status !== 409) return;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   }
 
   // has checks whom the server takes the connections of the tabs for.

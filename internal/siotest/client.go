@@ -211,8 +211,8 @@ func (c *Client) deliver(f *frame) error {
 		}
 		c.answersTo(f.namespace).put(connectAnswer{refused: refused})
 		return nil
-	case s == nil:
-		return nil // it crossed a DISCONNECT on the wire
+	case s == nil || c.follows(f):
+		return nil // it crossed a DISCONNECT on the wire, or is for the page's script
 	}
 	return s.receive(f)
 }

@@ -26,6 +26,10 @@ type Options struct {
 	// this machine. With TLS it is agreed on them. ReadBuffer is its business then.
 	Dial func(ctx context.Context) (net.Conn, error)
 
+	// Page returns the cookies that the browser has. With it the client proves who it is when asked to, as a page with
+	// mojo.js does, and goes on with these cookies.
+	Page func() http.Header
+
 	NoPong     bool     // do not answer pings
 	ManualPoll bool     // do not poll on its own: see Engine.Poll
 	Early      []string // raw packets that leave together with the request for a WebSocket, before its answer

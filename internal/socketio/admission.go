@@ -143,8 +143,14 @@ func (r *registry) forget(c *client) {
 
 // drop needs mu.
 func (r *registry) drop(c *client) {
+	if c.evicted {
+		return
+	}
 	c.evicted = true
 	is := c.standing.Load()
+	if is.claim != nil {
+		r.claims.remove(c, is.claim)
+	}
 	for k := Session; k < kinds; k++ {
 		if id := is.key(k); id != "" {
 			r.clients[k].remove(id, c)

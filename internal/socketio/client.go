@@ -177,6 +177,13 @@ func (c *client) socket(n *Namespace) (*Socket, bool) {
 	return c.slots[i].socket, true
 }
 
+// liveSockets is sockets for a caller that does not hold mu.
+func (c *client) liveSockets() []*Socket {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sockets()
+}
+
 // sockets returns those that have not ended. It needs mu.
 func (c *client) sockets() []*Socket {
 	sockets := make([]*Socket, 0, len(c.slots))
@@ -211,6 +218,8 @@ func (c *client) connect(n *Namespace, auth []byte) {
 		c.slots[i].socket = s
 	}
 	c.mu.Unlock()
+	var b engineio.Batch
+	s.queueClaim(&b)
 	s.push(task{kind: taskConnect, arg: bytes.Clone(auth), size: lifeCost + len(auth)})
 }
 

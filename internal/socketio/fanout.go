@@ -24,6 +24,24 @@ func (t *Target) Sockets() []*Socket {
 	r := &t.View.Server.registry
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	return t.sockets()
+}
+
+// receivers is Sockets with those that a message is held for until they have proven
+// what they claim.
+func (t *Target) receivers() []*Socket {
+	r := &t.View.Server.registry
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	found := t.sockets()
+	if len(r.claims.byValue) == 0 || !t.isPersonal() {
+		return found
+	}
+	return append(slices.Clip(found), r.claimants(t)...)
+}
+
+// sockets needs registry.mu.
+func (t *Target) sockets() []*Socket {
 	sc := t.View.scope()
 	var found []*Socket
 	switch {
@@ -52,13 +70,16 @@ func (t *Target) Sockets() []*Socket {
 func (t *Target) filter(found []*Socket) []*Socket {
 	kept := make([]*Socket, 0, len(found))
 	for _, s := range found {
-		if t.Having != Room && s.client.standing.Load().key(t.Having) == "" ||
-			slices.ContainsFunc(t.Except, s.under) || slices.Contains(t.Without, s) {
-			continue
+		if (t.Having == Room || s.client.standing.Load().key(t.Having) != "") && !t.excepts(s) {
+			kept = append(kept, s)
 		}
-		kept = append(kept, s)
 	}
 	return kept
+}
+
+// excepts needs registry.mu.
+func (t *Target) excepts(s *Socket) bool {
+	return slices.ContainsFunc(t.Except, s.under) || slices.Contains(t.Without, s)
 }
 
 // under reports whether the socket is to be found under a key. It needs
@@ -71,19 +92,20 @@ func (s *Socket) under(k Key) bool {
 	return s.client.standing.Load().key(k.Kind) == k.ID
 }
 
-// addresses reports whether t, which found the socket a moment ago, still means the
-// person whose it is. What an app sends to rooms or to everybody does not depend on
-// that.
-func (t *Target) addresses(s *Socket) bool {
-	if t.Having == Room && len(t.Keys) == 0 {
-		return true
-	}
-	is := s.client.standing.Load()
-	if t.Having != Room && is.key(t.Having) == "" {
+// isPersonal reports whether t is for people. Whom an app reaches by rooms or as
+// everybody does not depend on who they are.
+func (t *Target) isPersonal() bool {
+	return t.Having != Room || slices.ContainsFunc(t.Keys, func(k Key) bool { return k.Kind != Room })
+}
+
+// means reports whether t, which found a socket a moment ago, is for a socket of
+// this identity.
+func (t *Target) means(id Identity) bool {
+	if t.Having != Room && id.key(t.Having) == "" {
 		return false
 	}
 	for _, k := range t.Keys {
-		if k.Kind == Room || is.key(k.Kind) == k.ID {
+		if k.Kind == Room || id.key(k.Kind) == k.ID {
 			return true
 		}
 	}
@@ -102,7 +124,7 @@ func (t *Target) Emit(event string, args []any) error {
 	if err != nil {
 		return err
 	}
-	sockets := t.Sockets()
+	sockets := t.receivers()
 	messages, err := server.frame(payload, t.View.Namespace, sockets)
 	if err != nil {
 		return err

@@ -2,9 +2,12 @@ package socketio
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/mojosocket/mojo/internal/engineio"
 )
 
 // Identity is whom a connection belongs to. Empty fields are nobody.
@@ -27,7 +30,8 @@ func (id Identity) key(k Kind) string {
 // another takes its place.
 type standing struct {
 	Identified
-	version int32 // counts the changes of Identity
+	version int32  // counts the changes of Identity
+	claim   *claim // what it may become; nil if there is nothing
 }
 
 // Identified is an Identity and until when it holds.
@@ -56,20 +60,32 @@ const lateness = time.Second
 const maxFormer = 4
 
 // Admits is part of engineio.Handler. It holds a request against the identity of
-// the connection, by the ids. One that comes with a later expiry, and so with
-// renewed cookies, extends the connection.
-func (c *client) Admits(r *http.Request) bool {
+// the connection, by the ids. One with the identity that the connection claims
+// proves it. One that comes with a later expiry, and so with renewed cookies,
+// extends the connection.
+func (c *client) Admits(r *http.Request) engineio.Admission {
 	now, err := c.server.opts.Identify(r)
 	if err != nil {
-		return false
+		return engineio.Refused
 	}
-	if !c.expects(now.Identity, r.Method) {
-		return r.Method == http.MethodGet && c.standing.Load().lapsedTo(now.Identity)
+	admission := c.expects(now.Identity, r.Method)
+	is := c.standing.Load()
+	switch {
+	case admission == engineio.Refused && r.Method == http.MethodGet && is.lapsedTo(now.Identity):
+		return engineio.Admitted
+	case admission == engineio.Withheld && is.claim != nil: // nothing is queued for what it claims
+		return engineio.Outdated
+	case admission != engineio.Admitted:
+		return admission
+	case is.claim != nil && is.claim.to.Identity == now.Identity && !c.proves(now):
+		if c.standing.Load().Identity != now.Identity { // it was not proven meanwhile either
+			return engineio.Refused
+		}
 	}
-	if is := c.standing.Load(); is.Identity == now.Identity && is.Expires.Before(now.Expires) && !is.Expires.IsZero() {
+	if is.Identity == now.Identity && is.Expires.Before(now.Expires) && !is.Expires.IsZero() {
 		c.server.extend([]*client{c}, now)
 	}
-	return true
+	return engineio.Admitted
 }
 
 // lapsedTo reports whether id is what expired cookies leave of is: the poll that
@@ -81,23 +97,23 @@ func (is *standing) lapsedTo(id Identity) bool {
 // over reports whether the standing has expired.
 func (is *standing) over() bool { return !is.Expires.IsZero() && !time.Now().Before(is.Expires) }
 
-// expects reports whether a request by this method may come with this identity: the
-// latest one, or for a moment one before that.
-func (c *client) expects(id Identity, method string) bool {
+// expects tells whether a request by this method may come with this identity: the
+// latest one or, for a moment and without reading, one before that.
+func (c *client) expects(id Identity, method string) engineio.Admission {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if id == c.expected {
 		c.seen(method)
-		return true
+		return engineio.Admitted
 	}
 	i := slices.IndexFunc(c.former, func(f former) bool {
 		return f.Identity == id && time.Now().Before(f.until) && (f.late == "" || f.late == method)
 	})
 	if i < 0 {
-		return false
+		return engineio.Refused
 	}
 	c.came(method)
-	return true
+	return engineio.Withheld
 }
 
 // came notes that nothing by this method is late any more: not behind a request that was
@@ -134,6 +150,12 @@ type Change struct {
 	From  Identity
 	To    Identified
 	Until time.Time // how long a handshake could come with the session id of From; zero: for ever
+	// Socket is the id of a socket whose connection is known to be of the browser
+	// that the change is for; empty if there is none. It counts if the connection
+	// has the session of From.
+	Socket string
+
+	named *client // the connection of Socket
 }
 
 // ErrGivenUp is returned for a session id that was given up or revoked.
@@ -141,8 +163,9 @@ var ErrGivenUp = errors.New("session id was given up")
 
 // Change moves the connections of a session to another identity, whatever their
 // state. When it has returned, nothing that is addressed to what they were is
-// queued for them any more. A session id that changes opens nothing new from then
-// on, until its time is up.
+// queued for them any more. Those that would become a user whom they were not get a
+// claim in place of the identity. A session id that changes opens nothing new from
+// then on, until its time is up.
 //
 // Two requests can leave a browser with one session id, on a double click for
 // instance, and each gives it a new one. The later of these is what the browser
@@ -154,31 +177,54 @@ var ErrGivenUp = errors.New("session id was given up")
 // A login that stands without a session cannot be told from the same user's other
 // ones: connections of these are closed by their transport.
 func (s *Server) Change(ch Change) error {
-	closed, err := s.change(ch)
+	claiming, closed, err := s.change(ch)
+	for _, c := range claiming {
+		c.sendClaim()
+	}
 	for _, c := range closed {
 		c.session.Close(IdentityChanged)
 	}
 	return err
 }
 
-// change is Change but for the closing, and returns who is to be closed.
-func (s *Server) change(ch Change) (closed []*client, err error) {
+// change is Change without what is sent and closed. It returns the connections that
+// have got a claim, and those that are to be closed.
+func (s *Server) change(ch Change) (claiming, closed []*client, err error) {
+	if ch.Socket != "" {
+		ch.named = s.connectionOf(ch.Socket)
+	}
 	s.changes.Lock()
 	defer s.changes.Unlock()
 	moved, closed, err := s.registry.change(ch)
 	for _, m := range moved {
-		m.client.settle(m.from, ch)
-		if s.opts.RequireSession && ch.To.Session == "" {
+		m.client.settle(m.from, m.to, ch)
+		switch {
+		case m.to.claim != nil:
+			claiming = append(claiming, m.client)
+		case s.opts.RequireSession && ch.To.Session == "":
 			closed = append(closed, m.client)
 		}
 	}
-	return closed, err
+	return claiming, closed, err
+}
+
+// connectionOf returns the connection that has a socket of this id, or nil.
+func (s *Server) connectionOf(socketID string) *client {
+	s.mu.RLock()
+	namespaces := slices.Collect(maps.Values(s.namespaces))
+	s.mu.RUnlock()
+	for _, n := range namespaces {
+		if socket := n.Socket(socketID); socket != nil {
+			return socket.client
+		}
+	}
+	return nil
 }
 
 // moved is a client that has got another standing.
 type moved struct {
-	client *client
-	from   *standing
+	client   *client
+	from, to *standing
 }
 
 // change is the part of Change that happens at once, for all indexes.
@@ -199,12 +245,27 @@ func (r *registry) change(ch Change) (all []moved, others []*client, err error) 
 	}
 	move := func(c *client) {
 		from := c.standing.Load()
-		all = append(all, moved{c, from})
-		r.move(c, &standing{ch.To, from.version + 1})
+		to := &standing{Identified: ch.To, version: from.version + 1}
+		if c != ch.named && (from.claim != nil || needsProof(from.Identity, ch.To.Identity)) {
+			to = from.newClaim(ch.To)
+		}
+		all = append(all, moved{c, from, to})
+		r.move(c, to)
 	}
-	for _, c := range r.connections(Session, ch.From.Session) {
-		move(c)
+	moveAll := func(session string, others func(*client)) {
+		claimants := r.claims.of(Session, session) // before others get a claim to it
+		for _, c := range r.connections(Session, session) {
+			if from := c.standing.Load(); others == nil || from.User == ch.To.User && ch.To.User != "" {
+				move(c)
+			} else {
+				others(c)
+			}
+		}
+		for _, c := range claimants {
+			move(c)
+		}
 	}
+	moveAll(ch.From.Session, nil)
 	if ch.From.Session == ch.To.Session {
 		r.inPlace.note(ch.From.Session)
 		return all, nil, nil
@@ -212,13 +273,7 @@ func (r *registry) change(ch Change) (all []moved, others []*client, err error) 
 	before, known := r.giveUp(ch.From.Session, ch.To.Session, ch.Until)
 	for known && before.successor != "" && time.Since(before.since) < Settling {
 		old := before.successor
-		for _, c := range r.connections(Session, old) {
-			if c.standing.Load().User == ch.To.User && ch.To.User != "" {
-				move(c)
-			} else {
-				others = append(others, c)
-			}
-		}
+		moveAll(old, func(c *client) { others = append(others, c) })
 		before, known = r.giveUp(old, ch.To.Session, ch.Until)
 	}
 	return all, others, nil
@@ -248,6 +303,12 @@ func (r *registry) connectionsOf(id Identity) (found []*client) {
 func (r *registry) move(c *client, to *standing) {
 	from := c.standing.Load()
 	c.standing.Store(to)
+	if from.claim != nil {
+		r.claims.remove(c, from.claim)
+	}
+	if to.claim != nil {
+		r.claims.add(c, to.claim)
+	}
 	for k := Session; k < kinds; k++ {
 		was, is := from.key(k), to.key(k)
 		if was == is {
@@ -272,18 +333,30 @@ func (r *registry) move(c *client, to *standing) {
 
 // settle completes a change for one client: its requests may come with the new
 // identity, no fan-out that found it under the old one queues anything from here
-// on, and the Apps are told.
-func (c *client) settle(from *standing, ch Change) {
+// on, its next poll is one that comes later, and the Apps are told.
+func (c *client) settle(from, to *standing, ch Change) {
 	c.mu.Lock()
 	c.former = append(c.former, former{Identity: c.expected, until: time.Now().Add(Settling)})
 	if n := len(c.former) - maxFormer; n > 0 {
 		c.former = slices.Clone(c.former[n:])
 	}
 	c.expected = ch.To.Identity
-	sockets := c.sockets()
 	c.mu.Unlock()
-	for _, s := range sockets {
-		s.identityChanged(from)
+	if from.Identity != ch.To.Identity {
+		c.session.RenewPoll()
+	}
+	if to.claim != nil && c.session.Transport() == engineio.Polling {
+		to.claim.asked.Store(true) // its next polls are attempts
+	}
+	for _, s := range c.liveSockets() {
+		switch {
+		case from.claim != nil && to.claim == nil: // named by a later login
+			s.identityChanged(from.claim.from, to)
+		case to.claim == nil || to.claim.from == to:
+			s.identityChanged(from, to)
+		default: // the Apps are told when it has become what it claims
+			s.identityChanged(to, to)
+		}
 	}
 	c.watchExpiry()
 }
@@ -305,11 +378,16 @@ func (s *Server) extend(clients []*client, now Identified) {
 	}
 }
 
-// watchExpiry has Lapsed called when the standing of c expires.
+// watchExpiry has Lapsed called when the standing of c expires, or its claim.
 func (c *client) watchExpiry() {
 	c.mu.Lock() // so that of two calls the later one looks later, too
 	defer c.mu.Unlock()
-	c.session.LapseAt(c.standing.Load().Expires)
+	is := c.standing.Load()
+	if is.claim != nil {
+		c.session.LapseAt(is.claim.due())
+		return
+	}
+	c.session.LapseAt(is.Expires)
 }
 
 // extend gives a client a later expiry, if it still has this identity.
@@ -320,21 +398,23 @@ func (r *registry) extend(c *client, now Identified) bool {
 	if is.Identity != now.Identity || is.Expires.IsZero() || !is.Expires.Before(now.Expires) {
 		return false
 	}
-	c.standing.Store(&standing{now, is.version})
+	c.standing.Store(&standing{Identified: now, version: is.version})
 	return true
 }
 
 // Identity is whom the socket belongs to now.
 func (s *Socket) Identity() Identified { return s.client.standing.Load().Identified }
 
-// identityChanged returns when nothing is queued any more for what the socket was,
-// and has the App told what it became, if that is somebody else.
-func (s *Socket) identityChanged(from *standing) {
-	to := s.client.standing.Load()
+// identityChanged returns when nothing is queued any more for what the socket was.
+// It has the App told what it became, if that is somebody else, and queues what was
+// held for that.
+func (s *Socket) identityChanged(from, to *standing) {
 	told := s.namespace.watchers.Identity != nil && from.Identity != to.Identity
 	if told {
 		s.session.Hold(eventCost)
 	}
+	var b engineio.Batch
+	defer b.Flush()
 	s.mu.Lock() // whoever queues holds it while it looks at the identity
 	defer s.mu.Unlock()
 	switch {
@@ -343,6 +423,9 @@ func (s *Socket) identityChanged(from *standing) {
 		s.session.Release(eventCost)
 	default:
 		s.pushLocked(task{kind: taskIdentity, arg: change{from, to}, size: eventCost})
+	}
+	if to.claim == nil {
+		s.release(true, &b)
 	}
 }
 

@@ -97,6 +97,8 @@ func TestAdmitAndForget(t *testing.T) {
 	require.Len(t, moved, 2)
 	require.Empty(t, closed)
 	for _, c := range []*client{a, b} {
+		require.Equal(t, Identified{}, c.standing.Load().Identified, "nobody without a proof")
+		prove(t, &r, c, to)
 		require.Equal(t, to, c.standing.Load().Identified)
 	}
 	late, w := enter(t, &r, Identity{"s", "u"})
@@ -112,6 +114,13 @@ func TestAdmitAndForget(t *testing.T) {
 		r.forget(c)
 	}
 	requireNobody(t, &r)
+}
+
+// prove makes a client what it claims.
+func prove(t *testing.T, r *registry, c *client, to Identified) {
+	t.Helper()
+	_, is := r.grant(c, to)
+	require.NotNil(t, is)
 }
 
 // TestAdmitLooksAgain, if an identity has changed between the check of a cookie and the entry in the index.
@@ -237,11 +246,13 @@ func TestNothingIsToldAfterDisconnect(t *testing.T) {
 	dial(t, site, "websocket", "s", "").Connect("/", nil)
 	socket := await(t, app.connected)
 	was := socket.client.standing.Load()
-	require.NoError(t, s.Change(Change{From: Identity{"s", ""}, To: Identified{Identity: Identity{"s", "ann"}}}))
+	ann := Identified{Identity: Identity{"s", "ann"}}
+	require.NoError(t, s.Change(Change{From: Identity{"s", ""}, To: ann}))
+	require.True(t, socket.client.proves(ann))
 	await(t, app.connected)
 
 	socket.end(ClientDisconnect)
-	socket.identityChanged(was)
+	socket.identityChanged(was, socket.client.standing.Load())
 
 	require.NoError(t, s.Shutdown(t.Context()))
 	require.Equal(t, []string{"connect ", "identity ann", "disconnect"}, app.told)
@@ -289,11 +300,10 @@ func TestASocketThatBeganAfterAChange(t *testing.T) {
 	t.Cleanup(s.Close)
 	require.True(t, s.Mount(s.NewNamespace("/", app, Watchers{Identity: identityApp{app}})))
 	client := dial(t, siotest.Serve(t, siotest.Memory, s), "websocket", "s", "")
-	require.NoError(t, s.Change(Change{From: Identity{"s", ""}, To: Identified{Identity: Identity{"s", "ann"}}}))
 	client.Connect("/", nil)
 	socket := await(t, app.connected)
 
-	socket.identityChanged(&standing{Identified: Identified{Identity: Identity{"s", ""}}})
+	socket.identityChanged(&standing{Identified: Identified{Identity: Identity{"t", ""}}}, socket.client.standing.Load())
 
 	require.NoError(t, s.Shutdown(t.Context()))
 	require.Equal(t, []string{"connect ", "disconnect"}, app.told)
@@ -326,7 +336,7 @@ func TestALoginIsMadeWhenItChangesConnections(t *testing.T) {
 	_, _, err := r.change(Change{From: Identity{"s", ""}, To: to})
 	require.NoError(t, err)
 
-	require.Equal(t, to.Identity, c.standing.Load().Identity)
+	prove(t, r, c, to)
 	require.True(t, s.LoginCounts(to.Identity, written))
 	require.False(t, s.LoginCounts(Identity{"s3", "ann"}, written))
 }

@@ -48,6 +48,7 @@ type registry struct {
 	clients  [kinds]index[*client]
 	retired  ledger[retirement] // by session id
 	banished ledger[banishment] // by user id
+	claims   claims
 	inPlace  changesInPlace
 	presence presence
 }

@@ -246,18 +246,23 @@ func (s *Socket) revoke(why Revocation) {
 }
 
 // Lapsed is part of engineio.Handler: the cookies of the connection have expired,
-// unless they were renewed meanwhile.
+// unless they were renewed meanwhile, or there was no proof of its claim in time.
 func (c *client) Lapsed() {
 	r := &c.server.registry
 	r.mu.Lock()
-	over := c.standing.Load().over()
+	is := c.standing.Load()
+	unproven := is.claim != nil && !time.Now().Before(is.claim.due())
+	over := unproven || is.over()
 	if over {
 		r.evict(c)
 	}
 	r.mu.Unlock()
-	if !over {
+	switch {
+	case !over:
 		c.watchExpiry()
-		return
+	case unproven:
+		c.session.Close(IdentityChanged)
+	default:
+		c.server.dismiss([]*client{c}, Revocation{Code: CodeExpired, Reason: Expired, Reconnect: true})
 	}
-	c.server.dismiss([]*client{c}, Revocation{Code: CodeExpired, Reason: Expired, Reconnect: true})
 }

@@ -31,7 +31,7 @@ type Socket struct {
 	deaf      bool   // what the client sent is not handled: not accepted, disconnected by us, or panicked
 	gone      bool   // in no index, and will not be; guarded by registry.mu
 	version   int32  // of the identity that Connect saw
-	held      []held // sent while pending
+	held      []held // sent while pending, or to what is claimed
 	heldLen   int
 	lane      lane
 	acks      acks
@@ -42,10 +42,12 @@ type Socket struct {
 // Delivery says what becomes of a message for a client that is behind.
 type Delivery = engineio.Delivery
 
-// held is a message for a socket that is not connected yet.
+// held is a message for a socket that is not connected yet, or for the person that
+// it claims to be.
 type held struct {
 	message  *engineio.Message
 	delivery Delivery
+	claimed  bool
 }
 
 type socketState uint8
@@ -140,22 +142,32 @@ func (s *Socket) send(m *engineio.Message, d Delivery) error {
 // queued for a socket once end has returned.
 //
 // For the same reason a message to a person is held against who that is by now: a
-// change of identity waits for mu before it is done. The target is nil if the
+// change of identity waits for mu before it is done. A message to the person that
+// the socket claims to be is held until that is proven. The target is nil if the
 // socket itself is meant.
 func (s *Socket) queue(m *engineio.Message, d Delivery, t *Target, b *engineio.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t != nil && !t.addresses(s) {
-		return nil
+	claimed := false
+	if t != nil && t.isPersonal() {
+		is := s.client.standing.Load()
+		switch {
+		case t.means(is.Identity):
+			claimed = s.state == connected && len(s.held) > 0 // goes behind these
+		case is.claim != nil && t.means(is.claim.to.Identity):
+			claimed = true
+		default:
+			return nil
+		}
 	}
 	d.Owner = s.namespace
-	switch s.state {
-	case connected:
+	switch {
+	case s.state == connected && !claimed:
 		if s.session.Queue(m, d, b) == nil {
 			return nil
 		}
-	case pending:
-		if d.Volatile || s.hold(m, d) {
+	case s.state != ended:
+		if d.Volatile || s.hold(held{m, d, claimed}) {
 			return nil
 		}
 		b.Overflow(s.session)
@@ -163,24 +175,46 @@ func (s *Socket) queue(m *engineio.Message, d Delivery, t *Target, b *engineio.B
 	return ErrNotConnected
 }
 
-// hold keeps a message until the socket is connected. It needs mu, and reports
-// false if too much is held already.
-func (s *Socket) hold(m *engineio.Message, d Delivery) bool {
-	if d.Latest {
-		s.held = slices.DeleteFunc(s.held, func(h held) bool {
-			replaced := h.delivery.Latest && h.delivery.Key == d.Key
+// hold keeps a message until the socket is connected, or has proven what it claims.
+// It needs mu, and reports false if too much is held already.
+func (s *Socket) hold(h held) bool {
+	if h.delivery.Latest {
+		s.held = slices.DeleteFunc(s.held, func(old held) bool {
+			replaced := old.delivery.Latest && old.delivery.Key == h.delivery.Key && old.claimed == h.claimed
 			if replaced {
-				s.heldLen -= h.message.Size()
+				s.heldLen -= old.message.Size()
 			}
 			return replaced
 		})
 	}
-	if s.heldLen+m.Size() > s.namespace.server.opts.Engine.MaxQueue {
+	if s.heldLen+h.message.Size() > s.namespace.server.opts.Engine.MaxQueue {
 		return false
 	}
-	s.heldLen += m.Size()
-	s.held = append(s.held, held{m, d})
+	s.heldLen += h.message.Size()
+	s.held = append(s.held, h)
 	return true
+}
+
+// release queues what was held: for the person that the socket has become, too, if
+// that is proven. It needs mu.
+func (s *Socket) release(proven bool, b *engineio.Batch) {
+	if s.state != connected {
+		for i := range s.held {
+			s.held[i].claimed = s.held[i].claimed && !proven
+		}
+		return
+	}
+	s.held = slices.DeleteFunc(s.held, func(h held) bool {
+		if h.claimed && !proven {
+			return false
+		}
+		s.heldLen -= h.message.Size()
+		_ = s.session.Queue(h.message, h.delivery, b) // one that ends meanwhile needs nothing
+		return true
+	})
+	if len(s.held) == 0 {
+		s.held = nil
+	}
 }
 
 // accept makes the socket connected, and visible before anything can arrive from
@@ -205,12 +239,8 @@ func (s *Socket) accept() bool {
 		return false
 	}
 	s.state, s.deaf = connected, s.leave
-	session := s.session
-	_ = session.Queue(greeting, Delivery{}, &b)
-	for _, h := range s.held {
-		_ = session.Queue(h.message, h.delivery, &b)
-	}
-	s.held, s.heldLen = nil, 0
+	_ = s.session.Queue(greeting, Delivery{}, &b)
+	s.release(false, &b)
 	return true
 }
 

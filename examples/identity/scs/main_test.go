@@ -69,6 +69,7 @@ func TestTabsFollowLogInAndLogOut(t *testing.T) {
 			notes.Expect("note", "bob", "hello")
 
 			require.Equal(t, http.StatusOK, ann.Post("/login", "user", "zoe"))
+			notes.Expect("you", "") // until it has proven that it is of this browser
 			notes.Expect("you", "zoe")
 			require.Equal(t, http.StatusOK, ann.Post("/logout"))
 			notes.Expect("you", "")

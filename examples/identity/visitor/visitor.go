@@ -17,6 +17,7 @@ type Visitor struct {
 	t      testing.TB
 	site   *siotest.Site
 	client *http.Client
+	tabs   []*siotest.Client
 }
 
 // New opens a browser and the page in it.
@@ -41,6 +42,9 @@ func (v *Visitor) Post(path string, pairs ...string) int {
 	res, err := v.client.PostForm(v.site.URL+path, form)
 	require.NoError(v.t, err)
 	require.NoError(v.t, res.Body.Close())
+	for _, tab := range v.tabs {
+		tab.Engine.SetHeader(v.Header())
+	}
 	return res.StatusCode
 }
 
@@ -60,7 +64,8 @@ func (v *Visitor) Header() http.Header {
 // for nobody.
 func (v *Visitor) Notes(transport, user string) *siotest.Socket {
 	v.t.Helper()
-	client := siotest.Dial(v.t, v.site, siotest.Options{Transport: transport, Header: v.Header()})
+	client := siotest.Dial(v.t, v.site, siotest.Options{Transport: transport, Header: v.Header(), Page: v.Header})
+	v.tabs = append(v.tabs, client)
 	notes := client.Connect("/NotesSocket", nil)
 	notes.Expect("you", user)
 	return notes

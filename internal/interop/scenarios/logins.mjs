@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { page, Visitor, who } from "../visitor.mjs";
 
-// Tabs that are connected before anybody is logged in follow each login and logout of their browser, and never
-// see anything of it on their connections.
+// Tabs that are connected before anybody is logged in follow each login and logout of their browser, without a new
+// connection.
 export async function logInAndOut(t) {
   const visitor = await Visitor.come(t);
   const tab = await visitor.connect("Door");
@@ -34,9 +34,9 @@ export async function logInAndOut(t) {
     await tell({ session: anonymous }, "to nobody");
     await tell({ user }, "to the user");
     await tell({ session: visitor.session }, "to the new session");
-    await told("to the user", "to the new session");
     await alive();
     visitor.store();
+    await told("to the user", "to the new session");
     await alive();
     await visitor.has(...tabs);
 
@@ -46,9 +46,9 @@ export async function logInAndOut(t) {
     await tell({ user }, "to nobody");
     await tell({ session }, "to nobody");
     await tell({ session: visitor.session }, "to the new session");
+    visitor.store();
     await told("to the new session");
     await alive();
-    visitor.store();
     await visitor.has(...tabs);
 
     for (const cookie of [fixated, stolen]) {
@@ -79,8 +79,8 @@ export async function whileConnecting(t) {
     await visitor.logIn(user, { slow: n % 2 === 1 });
     await tell("too early");
     await t.server("open", { door: `${n} in` });
-    await first.you.until(2);
     visitor.store();
+    await first.you.until(2);
     const { session } = visitor;
     assert.deepEqual(first.you, [{ session: anonymous, user: "" }, { session, user }]);
     await visitor.has(first.tab);
@@ -91,8 +91,8 @@ export async function whileConnecting(t) {
     await visitor.logOut({ slow: n % 2 === 1 });
     await tell("too late");
     await t.server("open", { door: `${n} out` });
-    await Promise.all([first.you.until(3), second.you.until(2)]);
     visitor.store();
+    await Promise.all([first.you.until(3), second.you.until(2)]);
     assert.deepEqual(second.you, [{ session, user }, { session: visitor.session, user: "" }]);
     await visitor.has(first.tab, second.tab);
     await tell("too late");

@@ -115,7 +115,7 @@ func socketIO() (http.Handler, error) {
 // echo sends back each message.
 type echo struct{ session *engineio.Session }
 
-func (echo) Admits(*http.Request) bool { return true }
+func (echo) Admits(*http.Request) engineio.Admission { return engineio.Admitted }
 
 func (echo) Lapsed() {}
 

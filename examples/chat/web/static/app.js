@@ -18,6 +18,7 @@ function start() {
   const options = { reconnectionDelay: 500, reconnectionDelayMax: 5000, closeOnBeforeunload: true };
   const status = io("/StatusSocket", options);
   const chat = io("/ChatSocket", options);
+  mojo.follow(status); // a login in another tab keeps the connection
   const sockets = [status, chat];
 
   showConnection(sockets);

@@ -1,0 +1,404 @@
+package mojo
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// follow does what a page does when its browser has logged in: for each connection
+// it sends the value of the event back with the new cookies.
+func follow(t testing.TB, site *siotest.Site, header http.Header, sockets ...*siotest.Socket) {
+	t.Helper()
+	for _, socket := range sockets {
+		// Another app of the same connection, or its poll, may have been faster.
+		require.Contains(t, []int{http.StatusNoContent, http.StatusNotFound}, prove(t, site, header, proofOf(t, socket)))
+	}
+}
+
+// proofOf reads the IdentityEvent and returns its value.
+func proofOf(t testing.TB, socket *siotest.Socket) string {
+	t.Helper()
+	event := socket.Next()
+	require.Equal(t, IdentityEvent, event.Name)
+	var args []struct{ Proof string }
+	require.NoError(t, json.Unmarshal([]byte(event.JSON()), &args))
+	return args[0].Proof
+}
+
+// prove sends a proof and returns the status of the answer.
+func prove(t testing.TB, site *siotest.Site, header http.Header, value string) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site.URL+"/socket.io/", nil)
+	require.NoError(t, err)
+	r.Header = header.Clone()
+	if r.Header == nil {
+		r.Header = make(http.Header)
+	}
+	r.Header.Set(IdentityHeader, value)
+	resp, err := site.Client().Do(r)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	return resp.StatusCode
+}
+
+// planted is a browser whose session somebody else knows, because they have planted
+// it: they keep connections under it, too.
+type planted struct {
+	srv    *Server
+	site   *siotest.Site
+	app    *app
+	victim *browser
+	thief  http.Header // the cookie of before the login
+}
+
+func plant(t testing.TB, n siotest.Network, h *app) *planted {
+	t.Helper()
+	srv, site := loginSite(t, n, h)
+	victim := newBrowser(t, site)
+	victim.visit("/who")
+	return &planted{srv, site, h, victim, victim.header()}
+}
+
+// requireNobodys requires that a connection of the thief reads what is for rooms and
+// everybody, and nothing that is for the user or their session.
+func (p *planted) requireNobodys(t testing.TB, socket *siotest.Socket, conn *Conn, session string) {
+	t.Helper()
+	require.Equal(t, Identity{}, conn.Identity())
+	require.NoError(t, p.srv.LoggedInSessions().Get("ann").Emit("secret", "user"))
+	require.NoError(t, p.srv.LoggedInSessions().Emit("secret", "users"))
+	require.NoError(t, p.srv.CurrentSessions().Get(session).Emit("secret", "session"))
+	require.NoError(t, p.srv.CurrentSessions().Emit("secret", "sessions"))
+	require.NoError(t, conn.Join("room"))
+	require.NoError(t, conn.Channel().To("room").Emit("to the room"))
+	require.NoError(t, conn.Channel().Emit("to everybody"))
+	socket.Expect("to the room")
+	socket.Expect("to everybody")
+	socket.ExpectNothing()
+}
+
+// TestPlantedSession: who keeps a connection under the session that a browser had
+// before a login is not the user after it, and reads nothing of theirs. The
+// browser's own tabs become the user's.
+func TestPlantedSession(t *testing.T) {
+	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		p := plant(t, n, newApp())
+		thief := siotest.Dial(t, p.site, siotest.Options{Transport: transport, Header: p.thief})
+		stolen := thief.Connect(chatNamespace, nil)
+		conn := await(t, p.app.accepted)
+		tabs := []*siotest.Client{p.victim.dial(transport), p.victim.dial(transport)}
+		var sockets []*siotest.Socket
+		var conns []*Conn
+		for _, tab := range tabs {
+			sockets = append(sockets, tab.Connect(chatNamespace, nil))
+			conns = append(conns, await(t, p.app.accepted))
+		}
+
+		session, _ := p.victim.whoIs("/login?user=ann")
+
+		stolenValue := proofOf(t, stolen)
+		p.requireNobodys(t, stolen, conn, session)
+		for _, header := range []http.Header{p.thief, {}, as(inSession("other"), asUser("ann"))} {
+			require.Equal(t, http.StatusConflict, prove(t, p.site, header, stolenValue))
+		}
+		for i, socket := range sockets {
+			value := proofOf(t, socket)
+			require.Contains(t, []int{http.StatusNoContent, http.StatusNotFound}, prove(t, p.site, p.victim.header(), value))
+			require.Equal(t, http.StatusNotFound, prove(t, p.site, p.victim.header(), value), "a value counts once")
+			require.Equal(t, session+" ann", conns[i].SessionID()+" "+conns[i].UserID())
+			tabs[i].Engine.SetHeader(p.victim.header())
+		}
+		require.Equal(t, 2, p.srv.LoggedInSessions().Get("ann").Len())
+		require.Equal(t, 2, p.srv.CurrentSessions().Get(session).Len())
+
+		thief.Engine.AwaitClosed()
+		require.Equal(t, ending{conn, ReasonIdentityChanged}, await(t, p.app.ended))
+		require.Zero(t, stolen.Waiting(), "nothing was read to the end")
+		for _, socket := range sockets { // what was sent before their proof comes after it
+			socket.Expect("to everybody")
+			for _, what := range []string{"user", "users", "session", "sessions"} {
+				socket.Expect("secret", what)
+			}
+		}
+	})
+}
+
+// TestLogInNamesAConnection: a login request that names a connection of its own
+// session is the proof of that one, and of no other.
+func TestLogInNamesAConnection(t *testing.T) {
+	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		p := plant(t, n, newApp())
+		thief := siotest.Dial(t, p.site, siotest.Options{Transport: transport, Header: p.thief}).Connect(chatNamespace, nil)
+		stolen := await(t, p.app.accepted)
+		stranger := dial(t, p.site, transport, inSession("other")).Connect(chatNamespace, nil)
+		other := await(t, p.app.accepted)
+		tab := p.victim.dial(transport)
+		socket := tab.Connect(chatNamespace, nil)
+		conn := await(t, p.app.accepted)
+
+		logIn := func(header http.Header, socketID, user string) http.Header {
+			w := httptest.NewRecorder()
+			r := cookieRequest(header.Get("Cookie"))
+			r.Header.Set(SocketIDHeader, socketID)
+			require.NoError(t, p.srv.LogIn(w, r, user))
+			return returned(w).Header
+		}
+		header := logIn(p.victim.header(), socket.SID(), "ann")
+		logIn(as(inSession("eve's")), stranger.SID(), "eve")
+
+		require.Equal(t, "ann", conn.UserID())
+		require.Equal(t, Identity{}, stolen.Identity())
+		require.Equal(t, Identity{SessionID: "other"}, Identity{SessionID: other.SessionID(), UserID: other.UserID()},
+			"a login of another session moves nobody")
+		tab.Engine.SetHeader(header)
+		require.NoError(t, p.srv.LoggedInSessions().Get("ann").Emit("secret"))
+		socket.Expect("secret")
+		proofOf(t, thief)
+		thief.ExpectNothing()
+		stranger.ExpectNothing()
+	})
+}
+
+// TestUnprovenConnectionsEnd in time, by their transport: soon where the page does
+// not ask, and after five seconds where it does.
+func TestUnprovenConnectionsEnd(t *testing.T) {
+	byTheClock(t, func(t *testing.T, transport string) {
+		for _, asks := range []bool{false, true} {
+			p := plant(t, siotest.Memory, newApp())
+			tab := p.victim.dial(transport)
+			socket := tab.Connect(chatNamespace, nil)
+			conn := await(t, p.app.accepted)
+			begun := time.Now()
+			p.victim.visit("/login?user=ann")
+			if value := proofOf(t, socket); asks {
+				require.Equal(t, http.StatusConflict, prove(t, p.site, p.thief, value))
+			}
+
+			require.Equal(t, ending{conn, ReasonIdentityChanged}, await(t, p.app.ended))
+
+			took := 500 * time.Millisecond
+			if asks || transport == "polling" { // a poll is an attempt
+				took = 5 * time.Second
+			}
+			require.InDelta(t, took, time.Since(begun), float64(200*time.Millisecond))
+			tab.Engine.AwaitClosed()
+			requireEmpty(t, p.srv)
+		}
+	})
+}
+
+// TestHeldForAProof: what is sent to the user before the proof arrives after it, in
+// order; what is sent to somebody else does not.
+func TestHeldForAProof(t *testing.T) {
+	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		inside, goOn := make(chan struct{}, 2), make(chan struct{})
+		h := newApp()
+		h.connect = func(*Conn) error {
+			inside <- struct{}{}
+			<-goOn
+			return nil
+		}
+		p := plant(t, n, h)
+		tab := p.victim.dial(transport)
+		tab.SendConnect(chatNamespace, nil)
+		tab.SendConnect("/NewsSocket", nil)
+		await(t, inside)
+		await(t, inside)
+		p.victim.visit("/login?user=ann")
+		emit := func(n int) {
+			require.NoError(t, p.srv.LoggedInSessions().Get("ann").Emit("note", n))
+			require.NoError(t, p.srv.LoggedInSessions().Get("bob").Emit("not for ann", n))
+		}
+
+		emit(1)
+		close(goOn) // OnConnect has been slow
+		chat, _ := tab.AwaitConnect(chatNamespace)
+		news, _ := tab.AwaitConnect("/NewsSocket")
+		emit(2)
+		require.NoError(t, p.srv.LoggedInSessions().Emit("to all users"))
+		value := proofOf(t, chat)
+		proofOf(t, news)
+		tab.Engine.SetHeader(p.victim.header())
+		prove(t, p.site, p.victim.header(), value)
+		emit(3)
+
+		for _, socket := range []*siotest.Socket{chat, news} {
+			socket.Expect("note", 2)
+			socket.Expect("to all users")
+			socket.Expect("note", 3)
+			socket.ExpectNothing()
+		}
+	})
+}
+
+// TestProofRequests of other sites' pages are refused.
+func TestProofRequests(t *testing.T) {
+	p := plant(t, siotest.TCP, newApp())
+	socket := p.victim.dial("websocket").Connect(chatNamespace, nil)
+	p.victim.visit("/login?user=ann")
+	value := proofOf(t, socket)
+	for _, from := range []http.Header{
+		{"Origin": {"https://evil.example"}},
+		{"Origin": {"null"}},
+		{"Sec-Fetch-Site": {"same-site"}},
+		{"Sec-Fetch-Site": {"cross-site"}},
+	} {
+		header := p.victim.header()
+		maps.Copy(header, from)
+		require.Equal(t, http.StatusForbidden, prove(t, p.site, header, value), from)
+	}
+	require.Equal(t, http.StatusNotFound, prove(t, p.site, p.victim.header(), "no such value"))
+	require.Equal(t, http.StatusNoContent, prove(t, p.site, p.victim.header(), value))
+}
+
+// TestRevokedBeforeTheProof: no proof counts for a user or session that was revoked
+// since the login.
+func TestRevokedBeforeTheProof(t *testing.T) {
+	for name, revoke := range map[string]func(srv *Server, session string) error{
+		"user":    func(srv *Server, _ string) error { return srv.LoggedInSessions().Get("ann").Revoke(Revocation{}) },
+		"session": func(srv *Server, s string) error { return srv.CurrentSessions().Get(s).Revoke(Revocation{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := plant(t, siotest.TCP, newApp())
+			socket := p.victim.dial("websocket").Connect(chatNamespace, nil)
+			conn := await(t, p.app.accepted)
+			session, _ := p.victim.whoIs("/login?user=ann")
+			require.NoError(t, revoke(p.srv, session))
+
+			require.Equal(t, http.StatusConflict, prove(t, p.site, p.victim.header(), proofOf(t, socket)))
+
+			require.Equal(t, Identity{}, conn.Identity())
+			require.Equal(t, ReasonIdentityChanged, await(t, p.app.ended).reason)
+			requireEmpty(t, p.srv)
+		})
+	}
+}
+
+// TestPollsWithOldCookies of a live connection get nothing that was sent after it
+// has changed: after LogOut, and when the proof of a login has come another way.
+func TestPollsWithOldCookies(t *testing.T) {
+	srv, site := loginSite(t, siotest.TCP, newApp())
+	b := newBrowser(t, site)
+	b.visit("/login?user=ann")
+	engine := siotest.Open(t, site, siotest.Options{Transport: "polling", ManualPoll: true, Header: b.header()})
+	engine.Post("40" + chatNamespace + ",")
+	engine.Poll()
+	require.NoError(t, srv.LoggedInSessions().Get("ann").Emit("before"))
+	poll := func() string {
+		_, payload := engine.Poll()
+		return payload
+	}
+	require.Contains(t, poll(), "before")
+	const noop = "6"
+
+	session, _ := b.whoIs("/logout")
+	require.NoError(t, srv.CurrentSessions().Get(session).Emit("to the new session"))
+	require.Equal(t, noop, poll())
+	require.Equal(t, noop, poll())
+	engine.SetHeader(b.header())
+	require.Contains(t, poll(), "to the new session")
+
+	b.visit("/login?user=bob")
+	told := poll() // nobody's: what is for the connection and for everybody arrives
+	require.Contains(t, told, IdentityEvent)
+	_, value, _ := strings.Cut(told, `"proof":"`)
+	value, _, _ = strings.Cut(value, `"`)
+	require.Equal(t, http.StatusNoContent, prove(t, site, b.header(), value))
+	require.NoError(t, srv.LoggedInSessions().Get("bob").Emit("to bob"))
+	require.Equal(t, noop, poll())
+	require.Equal(t, noop, poll())
+	engine.SetHeader(b.header())
+	require.Contains(t, poll(), "to bob")
+}
+
+// TestPollUnderWay when its connection changes is answered with what was sent
+// before, and what is sent after is for the next.
+func TestPollUnderWay(t *testing.T) {
+	srv, site := loginSite(t, siotest.TCP, newApp())
+	b := newBrowser(t, site)
+	b.visit("/login?user=ann")
+	engine := siotest.Open(t, site, siotest.Options{Transport: "polling", ManualPoll: true, Header: b.header()})
+	engine.Post("40" + chatNamespace + ",")
+	engine.Poll()
+	for range rounds(1000) {
+		payload := make(chan string)
+		go func() {
+			_, got := engine.Poll()
+			payload <- got
+		}()
+		session, _ := b.whoIs("/logout")
+		require.NoError(t, srv.CurrentSessions().Get(session).Emit("after"))
+		require.Equal(t, "6", await(t, payload))
+
+		engine.SetHeader(b.header())
+		_, got := engine.Poll()
+		require.Contains(t, got, "after")
+	}
+}
+
+// TestPlantedSessionInARace: logins beside handshakes, upgrades, polls under way and
+// an OnConnect that is slow. Whatever comes first, a connection with the old cookie
+// is never the user's and reads nothing of theirs.
+func TestPlantedSessionInARace(t *testing.T) {
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			h := newApp()
+			h.connect = func(*Conn) error {
+				for range rand.IntN(50) {
+					runtime.Gosched()
+				}
+				return nil
+			}
+			srv, _ := chatServer(t, h)
+			site := siotest.Serve(t, siotest.Memory, srv)
+			for i := range rounds(1000) {
+				user := fmt.Sprint("user", i)
+				old := as(inSession(fmt.Sprint("s", i)))
+				begin := func() *siotest.Client {
+					client, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport, Header: old})
+					if err != nil { // it crossed the login
+						return nil
+					}
+					client.SendConnect(chatNamespace, nil)
+					return client
+				}
+				early := begin()
+				late := make(chan *siotest.Client, 1)
+				go func() { late <- begin() }()
+				for range rand.IntN(50) {
+					runtime.Gosched()
+				}
+				w := httptest.NewRecorder()
+				require.NoError(t, srv.LogIn(w, cookieRequest(old.Get("Cookie")), user))
+				require.NoError(t, srv.LoggedInSessions().Get(user).Emit("secret"))
+				require.NoError(t, srv.LoggedInSessions().Emit("secret"))
+
+				for _, client := range []*siotest.Client{early, <-late} {
+					if client == nil {
+						continue
+					}
+					socket, refusal := client.AwaitConnect(chatNamespace)
+					require.Nil(t, refusal)
+					socket.Barrier()
+					for socket.Waiting() > 0 {
+						require.Equal(t, IdentityEvent, socket.Next().Name)
+					}
+					client.Close()
+				}
+				require.False(t, srv.LoggedInSessions().Has(user))
+			}
+			require.Zero(t, srv.LoggedInSessions().Len())
+		})
+	}
+}
