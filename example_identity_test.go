@@ -64,8 +64,9 @@ func ExampleSessions() {
 	// true false 1
 }
 
-// A page that is open while its user logs in, and out again, stays connected: from
-// when LogIn has returned it gets what is sent to her, and nothing of that after
+// A page that is open while its user logs in, and out again, stays connected. It
+// gets what is sent to her after LogIn has returned, as soon as a request with the
+// new cookies has proven that it is of her browser, and nothing of that after
 // LogOut.
 func ExampleServer_LogIn() {
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})
@@ -162,10 +163,12 @@ func ExampleIdentityObserver() {
 	p.visit("/login?user=ada")
 	fmt.Println(p.receive())
 	p.visit("/login?user=mallory")
+	fmt.Println(p.receive()) // nobody, until the page has proven that it is of this browser
 	fmt.Println(p.receive())
 	fmt.Println(p.receive()) // the client's disconnect
 	// Output:
 	// 2/DeskSocket,["you are","ada"]
+	// 2/DeskSocket,["you are",""]
 	// 2/DeskSocket,["mojo:revoked",{"code":4004,"reason":"identity refused","reconnect":false,"message":"staff only"}]
 	// 1/DeskSocket,
 }

@@ -36,13 +36,30 @@ func (s *Server) Identity(r *http.Request) Identity {
 // cookie and a new session_id, to which the login is bound, so that a session id
 // that somebody else knew beforehand is of no use to them.
 //
-// The live connections of the browser's session, in every tab and on every app, go
-// on as the user's: when LogIn has returned they are reachable under the user and
-// the new session id, and no more under what they were. Handlers are told, see
-// IdentityObserver. Requests of these connections may come with the cookies of
-// before until the first one with the new cookies, for 30 seconds at most; rooms
-// stay as they are. Connections that came without a session cannot be found: wrap
-// the site's pages with EnsureSession.
+// The live connections of the browser's session, in every tab and on every app,
+// become the user's without a new connection. As others may know the session that
+// the browser had before, or may even have planted it, each of them needs a proof
+// that it belongs to this browser. When LogIn has returned they are nobody's, in no
+// index of a user or session; messages to rooms and to everybody still arrive. With
+// the proof a connection is reachable under the user and the new session id, and
+// gets what was sent to these since LogIn, up to Options.MaxQueue bytes. A
+// connection that was the same user's before needs no proof. The proof is one of
+//
+//   - a request of the connection itself with the new cookies, over polling;
+//   - the header SocketIDHeader of r, in which a page that logs in by a script names
+//     the socket.id of its own connection, if that has the session of r;
+//   - a request of the page with the new cookies that carries the value which came on
+//     the connection, see IdentityEvent; mojo.js does that.
+//
+// Without a proof the connection is closed by its transport after half a second, or
+// after five seconds if its page has tried, with ReasonIdentityChanged. Its client
+// comes back by itself, with the cookies that its browser has.
+//
+// Handlers are told of each change, see IdentityObserver; rooms stay as they are.
+// Requests of these connections may come with the cookies of before until the first
+// one with the new cookies, for 30 seconds at most; over polling they read nothing
+// that was sent after a change. Connections that came without a session cannot be
+// found: wrap the site's pages with EnsureSession.
 //
 // A new connection that comes with the old session id is nobody's, until its cookie
 // has expired. (A Server remembers the latest 65,536 of these ids.) If it comes
@@ -60,9 +77,10 @@ func (s *Server) LogIn(w http.ResponseWriter, r *http.Request, userID string) er
 }
 
 // LogOut removes the logged_in cookie of the browser that sent r and gives it a new
-// session_id. Its live connections go on as nobody's in particular: when LogOut has
-// returned, nothing that is sent to the user is queued for them any more, by
-// whomever; what was queued before arrives. Otherwise it is like LogIn.
+// session_id. Its live connections go on under that, as nobody's in particular, and
+// need no proof: when LogOut has returned, nothing that is sent to the user is queued
+// for them any more, by whomever; what was queued before arrives. Otherwise it is
+// like LogIn.
 func (s *Server) LogOut(w http.ResponseWriter, r *http.Request) error {
 	return s.rotate(w, r, "")
 }
@@ -114,7 +132,9 @@ func (s *Server) latestExpiry() time.Time {
 
 // Rebind is LogIn and LogOut for sites with a login of their own: the live
 // connections of a session go on as now, by the same guarantees, and the old id
-// opens nothing new if now has another one. Call it when the site has changed whom
+// opens nothing new if now has another one. Where they become a user whom they were
+// not they need a proof as after LogIn: a request for which Options.Identify, or the
+// cookies, say that it is made by now. Call it when the site has changed whom
 // its cookies stand for, and before the answer leaves that tells the browser. An
 // empty UserID logs out; an empty SessionID leaves connections without a session,
 // which Options.RequireSession closes. With an Expires they are closed then.
@@ -166,7 +186,9 @@ func (s *Server) revalidation() socketio.Revalidation {
 // IdentityObserver may be implemented by a SocketHandler that wants to know when
 // the identity of a connection changes. OnIdentity is called after LogIn, LogOut or
 // Rebind, once for each change and connection and in their order, between the other
-// calls for that Conn; c.Identity may be ahead of now. It is the place to leave
+// calls for that Conn; c.Identity may be ahead of now. After a LogIn it is called
+// when the connection has proven that it is the user's, see LogIn, and, if it was
+// another user's, also when it has become nobody's before that. It is the place to leave
 // rooms that were the old user's. An error disconnects the Conn: the client gets a
 // RevokedEvent with CodeRefused, with the error's text if it is a ClientError, and
 // OnDisconnect gets ReasonIdentityRefused. A connection that was still in OnConnect
