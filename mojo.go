@@ -47,6 +47,7 @@ import (
 
 	"github.com/mojosocket/mojo/internal/parser"
 	"github.com/mojosocket/mojo/internal/socketio"
+	"github.com/mojosocket/mojo/internal/warn"
 )
 
 // The errors that callers may want to tell apart, with errors.Is.
@@ -91,6 +92,7 @@ func edge(err error) error {
 type Server struct {
 	opts Options
 	sio  *socketio.Server
+	warn *warn.Log // of this server and the layers below
 
 	faults     faultCounts
 	complaints atomic.Uint64 // errors of handlers that were logged
@@ -107,7 +109,7 @@ func New(opts Options) (*Server, error) {
 		return nil, err
 	}
 	opts.fillIn()
-	s := &Server{opts: opts, channels: make(map[string]*Channel)}
+	s := &Server{opts: opts, warn: warn.New(opts.Logger), channels: make(map[string]*Channel)}
 	s.sio = socketio.NewServer(s.inner())
 	return s, nil
 }

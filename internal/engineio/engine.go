@@ -21,6 +21,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/mojosocket/mojo/internal/warn"
 )
 
 // Transport is the name of a way to carry packets, as it stands in the
@@ -86,7 +88,7 @@ const (
 	Withheld
 )
 
-// Options configures an Engine. All fields but Logger must be set, and are
+// Options configures an Engine. All fields but Logger and Warn must be set, and are
 // trusted: whoever takes them from a user checks them.
 type Options struct {
 	PingInterval   time.Duration
@@ -110,6 +112,7 @@ type Options struct {
 	Open func(s *Session, r *http.Request) (Handler, error)
 
 	Logger *slog.Logger
+	Warn   *warn.Log // for lines that strangers can cause; nil: one that writes to Logger
 }
 
 // Refusal is an error of Options.Open.
@@ -149,6 +152,9 @@ type Engine struct {
 // New returns an Engine. It starts no goroutine and needs no Close while it has
 // no session.
 func New(opts Options) *Engine {
+	if opts.Warn == nil {
+		opts.Warn = warn.New(opts.Logger)
+	}
 	e := &Engine{
 		opts:     opts,
 		start:    time.Now(),

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/mojosocket/mojo/internal/engineio"
+	"github.com/mojosocket/mojo/internal/warn"
 )
 
 // The errors of this package. The package above names itself in front of them.
@@ -79,6 +80,7 @@ type Server struct {
 	opts     Options
 	engine   *engineio.Engine
 	log      *slog.Logger
+	warn     *warn.Log
 	registry registry
 	activity activity
 	figures  figures
@@ -96,7 +98,10 @@ type Server struct {
 
 // NewServer returns a Server without namespaces.
 func NewServer(opts Options) *Server {
-	s := &Server{opts: opts, log: opts.Engine.Logger, made: time.Now(), namespaces: make(map[string]*Namespace)}
+	if opts.Engine.Warn == nil {
+		opts.Engine.Warn = warn.New(opts.Engine.Logger)
+	}
+	s := &Server{opts: opts, log: opts.Engine.Logger, warn: opts.Engine.Warn, made: time.Now(), namespaces: make(map[string]*Namespace)}
 	s.registry.init(s)
 	if opts.Revalidation.Ask != nil {
 		s.validity = newRevalidator(s, opts.Revalidation)
