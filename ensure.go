@@ -77,12 +77,17 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 		p := s.prove(r)
 		gone, givenUp := s.sio.GivenUp(p.session.id)
 		before := w.Header()["Set-Cookie"]
+		var fresh *freshSession
 		var err error
 		switch {
 		case givenUp && !gone.Revoked && time.Since(gone.Since) < socketio.Settling:
 		case givenUp || p.session.id == "":
 			err = s.begin(w, r, p, givenUp, e)
+			fresh = s.fresh.begin(r, e.identity.SessionID)
 		default:
+			if s.isFresh(p.session) {
+				s.fresh.see(p.session.id)
+			}
 			e.identity = p.identity()
 			err = s.renew(w, r, p, e)
 		}
@@ -97,6 +102,10 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 			}
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), ensuredKey{s}, e)))
+		if fresh != nil {
+			s.fresh.answer(fresh)
+			s.doubt(fresh.id)
+		}
 	})
 }
 

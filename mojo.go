@@ -94,6 +94,7 @@ type Server struct {
 	sio  *socketio.Server
 	warn *warn.Log // of this server and the layers below
 
+	fresh      *freshSessions
 	faults     faultCounts
 	complaints atomic.Uint64 // errors of handlers that were logged
 
@@ -109,7 +110,7 @@ func New(opts Options) (*Server, error) {
 		return nil, err
 	}
 	opts.fillIn()
-	s := &Server{opts: opts, warn: warn.New(opts.Logger), channels: make(map[string]*Channel)}
+	s := &Server{opts: opts, warn: warn.New(opts.Logger), fresh: newFreshSessions(), channels: make(map[string]*Channel)}
 	s.sio = socketio.NewServer(s.inner())
 	return s, nil
 }
@@ -265,6 +266,9 @@ func (s *Server) identifyConn(r *http.Request) (socketio.Identified, error) {
 func (s *Server) identifyByCookies(r *http.Request) socketio.Identified {
 	p := s.verify(r)
 	now := inner(p.identity())
+	if s.isFresh(p.session) {
+		s.doubt(p.session.id)
+	}
 	if p.login.id != "" {
 		now.Proven = s.opts.Cookies.written(p.login)
 	}

@@ -44,10 +44,11 @@ export class Visitor {
     return this.visit({ logOut: true }, how);
   }
 
-  // open and connect are those of Trial, in a tab of this browser.
-  open(app, options = {}) {
+  // open and connect are those of Trial, in a tab of this browser. Without lines its page does not have those of
+  // mojo.js.
+  open(app, { lines = true, ...options } = {}) {
     const socket = this.#t.open(app, options.manager ? options : { extraHeaders: this.#headers, ...options });
-    socket.on("mojo:identity", ({ proof }) => this.#prove(socket, proof));
+    if (lines) socket.on("mojo:identity", ({ proof }) => this.#prove(socket, proof));
     return socket;
   }
 

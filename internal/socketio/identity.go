@@ -221,6 +221,22 @@ func (s *Server) connectionOf(socketID string) *client {
 	return nil
 }
 
+// ComeAgain closes the connections of a session without a user, by their transport,
+// and returns how many these are.
+func (s *Server) ComeAgain(session string) (closed int) {
+	r := &s.registry
+	r.mu.RLock()
+	clients := r.connections(Session, session)
+	r.mu.RUnlock()
+	for _, c := range clients {
+		if c.standing.Load().User == "" {
+			c.session.Close(IdentityChanged)
+			closed++
+		}
+	}
+	return closed
+}
+
 // moved is a client that has got another standing.
 type moved struct {
 	client   *client

@@ -60,6 +60,21 @@ export async function logInAndOut(t) {
   assert.deepEqual(tabs.map((socket) => [socket.id, socket.io.engine.id]), were);
 }
 
+// A page that does not prove whose it is comes back as the user, by itself.
+export async function withoutTheLinesOfAPage(t) {
+  for (let n = 0; n < t.rounds; n++) {
+    const visitor = await Visitor.come(t);
+    const tabs = await Promise.all([0, 1].map(() => visitor.connect("Door", { lines: false })));
+    const told = tabs.map((tab) => t.collect(tab, "you"));
+    await visitor.logIn(`user-${n}`);
+    for (const you of told) {
+      while (you.at(-1)?.user !== visitor.user) await you.until(you.length + 1);
+    }
+    await visitor.has(...tabs);
+    t.close(...tabs);
+  }
+}
+
 // A tab whose OnConnect has not returned yet is moved along, and nothing reaches it too early or as somebody
 // else.
 export async function whileConnecting(t) {

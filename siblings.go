@@ -1,0 +1,182 @@
+package mojo
+
+import (
+	"hash/maphash"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A browser that has no session yet can send two requests at once, with two tabs for
+// instance. Each gets a session, and the browser keeps the one that arrives last. A
+// connection that it has opened under the other one in between would stay there for
+// ever: nothing that is sent to the browser's session would reach it, and no login
+// would find it.
+//
+// Sessions that the same browser may have got at the same time are siblings. A
+// moment after their answers were on their way, connections under those that no
+// page has been asked for with since are closed by their transport, once. They come
+// back with the cookie that their browser has.
+
+const (
+	siblingTime   = 5 * time.Second // between the beginnings of two siblings
+	siblingSettle = time.Second     // from the later answer until browsers have stored it
+	freshTime     = 30 * time.Second
+	maxFresh      = 4096
+)
+
+// freshSession is a session that has just begun.
+type freshSession struct {
+	id       string
+	browser  uint64 // a hash of what tells browsers apart, roughly
+	begun    time.Time
+	answered time.Time // when its cookie was on its way; zero before
+	seen     time.Time // when a request for a page came with it
+	due      bool      // its siblings are about to be looked at
+	settled  bool      // connections of its siblings have come again
+}
+
+// freshSessions are the sessions that have begun a moment ago, oldest first. It is
+// bounded; the oldest give way.
+type freshSessions struct {
+	seed maphash.Seed
+
+	mu    sync.Mutex // guards what follows
+	order []*freshSession
+	byID  map[string]*freshSession
+}
+
+func newFreshSessions() *freshSessions {
+	return &freshSessions{seed: maphash.MakeSeed(), byID: make(map[string]*freshSession)}
+}
+
+// browserOf hashes what a request says of its browser. Whoever says the same as
+// somebody else has them come again once at most, so none of it needs to be true.
+func (f *freshSessions) browserOf(r *http.Request) uint64 {
+	var h maphash.Hash
+	h.SetSeed(f.seed)
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	for _, s := range []string{
+		host, r.Header.Get("X-Forwarded-For"), r.Header.Get("Forwarded"), r.UserAgent(), r.Header.Get("Accept-Language"),
+	} {
+		_, _ = h.WriteString(s)
+		_ = h.WriteByte(0)
+	}
+	return h.Sum64()
+}
+
+// begin notes a session that begins with the answer to r.
+func (f *freshSessions) begin(r *http.Request, id string) *freshSession {
+	now := time.Now()
+	fresh := &freshSession{id: id, browser: f.browserOf(r), begun: now}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for len(f.order) > 0 && (len(f.order) >= maxFresh || now.Sub(f.order[0].begun) > freshTime) {
+		delete(f.byID, f.order[0].id)
+		f.order[0] = nil
+		f.order = f.order[1:]
+	}
+	f.order = append(f.order, fresh)
+	f.byID[id] = fresh
+	return fresh
+}
+
+// see notes that a request for a page has come with a session.
+func (f *freshSessions) see(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if fresh := f.byID[id]; fresh != nil {
+		fresh.seen = time.Now()
+	}
+}
+
+// answer notes that the answer which begins a session is on its way.
+func (f *freshSessions) answer(fresh *freshSession) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fresh.answered = time.Now()
+}
+
+// siblings returns a session with its siblings whose answers are on their way.
+// f.mu must be held.
+func (f *freshSessions) siblings(of *freshSession) (all []*freshSession) {
+	for _, fresh := range f.order {
+		if fresh.browser == of.browser && !fresh.answered.IsZero() && fresh.begun.Sub(of.begun).Abs() <= siblingTime {
+			all = append(all, fresh)
+		}
+	}
+	return all
+}
+
+// doubted returns a session that is to be looked at a moment later, because it has
+// siblings, or nil. The caller has to do that.
+func (f *freshSessions) doubted(id string) *freshSession {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fresh := f.byID[id]
+	if fresh == nil || fresh.due || fresh.settled || len(f.siblings(fresh)) < 2 {
+		return nil
+	}
+	fresh.due = true
+	return fresh
+}
+
+// lost returns those of the siblings of a session that have not been seen since the
+// last of their answers.
+func (f *freshSessions) lost(of *freshSession) (ids []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	of.due = false
+	if of.settled {
+		return nil
+	}
+	var since time.Time
+	siblings := f.siblings(of)
+	for _, s := range siblings {
+		if s.answered.After(since) {
+			since = s.answered
+		}
+	}
+	for _, s := range siblings {
+		if !s.seen.After(since.Add(siblingSettle / 4)) { // the request may have left before
+			ids = append(ids, s.id)
+		}
+	}
+	return ids
+}
+
+// settle notes that connections of the siblings of a session come again.
+func (f *freshSessions) settle(of *freshSession) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.siblings(of) {
+		s.settled = true
+	}
+}
+
+// isFresh reports whether a session has begun a moment ago.
+func (s *Server) isFresh(session cookieValue) bool {
+	return session.id != "" && time.Since(s.opts.Cookies.written(session)) < freshTime
+}
+
+// doubt has the connections of a session and its siblings come again, if they may be
+// under one that their browser does not have.
+func (s *Server) doubt(id string) {
+	fresh := s.fresh.doubted(id)
+	if fresh == nil {
+		return
+	}
+	time.AfterFunc(siblingSettle, func() {
+		closed := 0
+		for _, id := range s.fresh.lost(fresh) {
+			closed += s.sio.ComeAgain(id)
+		}
+		if closed > 0 {
+			s.fresh.settle(fresh)
+		}
+	})
+}
