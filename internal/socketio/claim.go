@@ -32,15 +32,23 @@ type claim struct {
 type proof struct {
 	value string // what proves that a request belongs to the connection
 	since time.Time
-	asked atomic.Bool // the client is known to try
+	asked atomic.Bool // the page has tried
 }
 
-// due is when the connection is closed if there is no proof.
+// due is when to look next whether the time for a proof is over.
 func (p *proof) due() time.Time {
 	if p.asked.Load() {
 		return p.since.Add(proofTime)
 	}
-	return p.since.Add(askTime)
+	passed := time.Since(p.since).Truncate(askTime)
+	return p.since.Add(min(passed+askTime, proofTime))
+}
+
+// over reports whether the time for a proof is over. A client that polls always
+// tries.
+func (p *proof) over(polling bool) bool {
+	passed := time.Since(p.since)
+	return passed >= proofTime || passed >= askTime && !polling && !p.asked.Load()
 }
 
 // ClaimEvent is the event that tells a client the value of its claim.

@@ -361,9 +361,6 @@ func (c *client) settle(from, to *standing, ch Change) {
 	if from.Identity != ch.To.Identity {
 		c.session.RenewPoll()
 	}
-	if to.claim != nil && c.session.Transport() == engineio.Polling {
-		to.claim.asked.Store(true) // its next polls are attempts
-	}
 	for _, s := range c.liveSockets() {
 		switch {
 		case from.claim != nil && to.claim == nil: // named by a later login

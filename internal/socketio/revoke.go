@@ -248,10 +248,11 @@ func (s *Socket) revoke(why Revocation) {
 // Lapsed is part of engineio.Handler: the cookies of the connection have expired,
 // unless they were renewed meanwhile, or there was no proof of its claim in time.
 func (c *client) Lapsed() {
+	polling := c.session.Transport() == engineio.Polling
 	r := &c.server.registry
 	r.mu.Lock()
 	is := c.standing.Load()
-	unproven := is.claim != nil && !time.Now().Before(is.claim.due())
+	unproven := is.claim != nil && is.claim.over(polling)
 	over := unproven || is.over()
 	if over {
 		r.evict(c)
