@@ -203,8 +203,8 @@ func (e *Engine) open(r *http.Request, t Transport, b64 bool) (*Session, error) 
 	s.queue.push(greeting)
 	s.queued = greeting.Size()
 
-	if !e.reserve() {
-		return nil, errFull
+	if err := e.reserve(); err != nil {
+		return nil, err
 	}
 	h, closing, err := e.askToOpen(s, r)
 	switch {
@@ -231,15 +231,20 @@ func (e *Engine) askToOpen(s *Session, r *http.Request) (h Handler, closing bool
 	return h, closing, err
 }
 
-// reserve keeps a place in the table for a session to come.
-func (e *Engine) reserve() bool {
+// reserve keeps a place in the table for a session to come. It returns ErrClosed
+// after Shutdown, so that nobody is asked about a session that cannot be, and
+// errFull if there is no place.
+func (e *Engine) reserve() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if most := e.opts.MaxSessions; most > 0 && len(e.sessions)+e.opening >= most {
-		return false
+	switch most := e.opts.MaxSessions; {
+	case e.closing:
+		return ErrClosed
+	case most > 0 && len(e.sessions)+e.opening >= most:
+		return errFull
 	}
 	e.opening++
-	return true
+	return nil
 }
 
 // enter takes the place for s, or gives it back, and reports whether it is too late
