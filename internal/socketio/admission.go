@@ -11,6 +11,7 @@ import (
 var (
 	errNoSession   = &engineio.Refusal{Status: http.StatusForbidden, Cause: CauseNoSession, Text: "Forbidden"}
 	errRevoked     = &engineio.Refusal{Status: http.StatusForbidden, Cause: CauseRevoked, Text: "Forbidden"}
+	errPanicked    = &engineio.Refusal{Status: http.StatusInternalServerError, Cause: CausePanic, Text: "Internal server error"}
 	errUnconnected = &engineio.Refusal{Status: http.StatusServiceUnavailable, Cause: CauseUnconnected, Text: "Too many connections"}
 )
 
@@ -19,6 +20,7 @@ const (
 	CauseNoSession   engineio.Cause = "no session"
 	CauseRevoked     engineio.Cause = "session revoked"
 	CauseUnconnected engineio.Cause = "too many unfinished handshakes"
+	CausePanic       engineio.Cause = "panic in Identify"
 )
 
 // welcome is how a connection is taken in.
@@ -28,6 +30,22 @@ const (
 	admitted welcome = iota
 	early            // as nobody, who should come again when the browser has its new cookies
 )
+
+// guarded is Options.Identify for which a panic is an error, and counted.
+func (s *Server) guarded(identify func(*http.Request) (Identified, error)) func(*http.Request) (Identified, error) {
+	return func(r *http.Request) (id Identified, err error) {
+		returned := false
+		defer func() {
+			if !returned {
+				s.panicked("Identify", recover())
+				id, err = Identified{}, errPanicked
+			}
+		}()
+		id, err = identify(r)
+		returned = true
+		return id, err
+	}
+}
 
 // admit finds out whose a connection is and enters it under that. It looks again if
 // its session has changed meanwhile in a way that left no trace in the ledgers.
@@ -108,6 +126,7 @@ func (r *registry) admit(c *client, is standing, seen int, opts *Options) (w wel
 		is = standing{}
 	}
 	c.standing.Store(&is)
+	r.validity.moved(Identity{}, is.Identity)
 	for k := Session; k < kinds; k++ {
 		if id := is.key(k); id != "" {
 			r.clients[k].add(id, c)
@@ -151,6 +170,7 @@ func (r *registry) drop(c *client) {
 	if is.claim != nil {
 		r.claims.remove(c, is.claim)
 	}
+	r.validity.moved(is.Identity, Identity{})
 	for k := Session; k < kinds; k++ {
 		if id := is.key(k); id != "" {
 			r.clients[k].remove(id, c)

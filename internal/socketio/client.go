@@ -66,7 +66,6 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 	entered = true
 	c.handshake = s.opts.Keep(r)
 	s.activity.begin()
-	s.validity.arm()
 	c.timer = time.AfterFunc(s.opts.ConnectTimeout, func() { session.Close(engineio.ForcedClose) })
 	if welcome == early {
 		c.again = time.AfterFunc(comeAgain, func() { session.Close(IdentityChanged) })

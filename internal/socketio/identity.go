@@ -325,6 +325,7 @@ func (r *registry) move(c *client, to *standing) {
 	if to.claim != nil {
 		r.claims.add(c, to.claim)
 	}
+	r.validity.moved(from.Identity, to.Identity)
 	for k := Session; k < kinds; k++ {
 		was, is := from.key(k), to.key(k)
 		if was == is {

@@ -198,15 +198,22 @@ func (s *Socket) guard(callback string, run func()) (ok bool) {
 		s.mu.Lock()
 		s.deaf = true
 		s.mu.Unlock()
-		s.namespace.server.figures.panics.Add(1)
-		if p := recover(); p != nil { // nil: runtime.Goexit, for instance a failed test's
-			s.namespace.server.log.Error("mojo: a handler panicked",
-				"callback", callback, "namespace", s.namespace.name, "panic", p, "stack", string(debug.Stack()))
-		}
+		s.namespace.server.panicked(callback, recover(), "namespace", s.namespace.name)
 		s.session.Close(HandlerPanic)
 	}()
 	run()
 	return true
+}
+
+// panicked counts and logs that a callback did not return. What it panicked with is nil
+// after runtime.Goexit, for instance that of a failed test, which is not logged.
+func (s *Server) panicked(callback string, with any, more ...any) {
+	s.figures.panics.Add(1)
+	if with == nil {
+		return
+	}
+	args := append([]any{"callback", callback}, more...)
+	s.log.Error("mojo: a handler panicked", append(args, "panic", with, "stack", string(debug.Stack()))...)
 }
 
 // Event is an event from a client, which owns its bytes.

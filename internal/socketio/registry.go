@@ -51,6 +51,7 @@ type registry struct {
 	claims   claims
 	inPlace  changesInPlace
 	presence presence
+	validity *revalidator // nil without Options.Revalidation
 }
 
 func (r *registry) init(s *Server) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
-	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -19,9 +18,10 @@ type Revalidation struct {
 	Until    func() time.Time
 }
 
-// revalidator asks for each identity once in every interval. It cuts the interval
-// into slots and an identity's slot is given by its hash, so that the questions are
-// spread and nothing is kept for each of them.
+// revalidator asks about each identity once in every interval. It cuts the interval
+// into slots, and an identity's slot is given by its hash, so that the questions are
+// spread. A slot is a list of its identities, which the registry keeps up to date: to
+// look at one slot takes no walk through those who are connected.
 type revalidator struct {
 	server *Server
 	Revalidation
@@ -30,41 +30,112 @@ type revalidator struct {
 	ctx    context.Context // ends with the server
 	cancel context.CancelFunc
 
-	mu       sync.Mutex // guards what follows
-	timer    *time.Timer
-	armed    bool
-	stopped  bool
-	slot     uint64
-	failures map[Identity]int
-	asking   map[Identity]bool // those that wait, too
-	waiting  []Identity        // to be asked about
-	workers  int               // goroutines that ask
+	mu      sync.Mutex // guards what follows
+	timer   *time.Timer
+	armed   bool
+	stopped bool
+	turns   int // of slots, since the server was made
+	slots   [revalidationSlots]revalidationSlot
+	listed  int               // identities in all slots
+	asking  map[Identity]bool // those that wait, too
+	waiting []Identity        // to be asked about
+	workers int               // goroutines that ask
+}
+
+// revalidationSlot is the identities of one slot, in no order.
+type revalidationSlot struct {
+	list  []revalidated
+	index map[Identity]int // into list
+}
+
+// revalidated is an identity that has connections. With none it stays for the sake of
+// its failures until its slot has its turn.
+type revalidated struct {
+	Identity
+	connections int
+	failures    int // of Ask, in a row
+	turn        int // the last one in which it was taken
 }
 
 var errUnanswered = errors.New("it did not return")
 
 const (
-	revalidationSlots = 64
-	maxQuestions      = 16 // at a time
+	revalidationSlots   = 64
+	revalidationPortion = 256 // identities that are looked at while a lock is held
+	maxQuestions        = 16  // at a time
 )
 
 func newRevalidator(s *Server, r Revalidation) *revalidator {
-	v := &revalidator{
-		server: s, Revalidation: r, seed: maphash.MakeSeed(),
-		failures: make(map[Identity]int), asking: make(map[Identity]bool),
-	}
+	v := &revalidator{server: s, Revalidation: r, seed: maphash.MakeSeed(), asking: make(map[Identity]bool)}
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	return v
 }
 
-// arm has the next slot looked at. It does nothing on a nil revalidator, or while
-// it is armed.
-func (v *revalidator) arm() {
-	if v == nil {
+func (v *revalidator) slot(id Identity) *revalidationSlot {
+	return &v.slots[maphash.Comparable(v.seed, id)%revalidationSlots]
+}
+
+// moved notes that a connection has got another identity: from nobody when it begins,
+// to nobody when it ends. registry.mu must be held, so that this is in the order of the
+// changes. It does nothing on a nil revalidator.
+func (v *revalidator) moved(from, to Identity) {
+	if v == nil || from == to {
 		return
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if to != (Identity{}) {
+		v.entryLocked(to).connections++
+		v.armLocked()
+	}
+	if from == (Identity{}) {
+		return
+	}
+	slot := v.slot(from)
+	if i, in := slot.index[from]; in {
+		e := &slot.list[i]
+		if e.connections = max(e.connections-1, 0); e.connections == 0 && e.failures == 0 {
+			v.removeLocked(slot, i)
+		}
+	}
+}
+
+// entryLocked returns the entry of an identity, a new one if there is none. It is valid
+// until v.mu is given up, which must be held.
+func (v *revalidator) entryLocked(id Identity) *revalidated {
+	slot := v.slot(id)
+	i, in := slot.index[id]
+	if !in {
+		if slot.index == nil {
+			slot.index = make(map[Identity]int)
+		}
+		i = len(slot.list)
+		slot.index[id] = i
+		slot.list = append(slot.list, revalidated{Identity: id})
+		v.listed++
+	}
+	return &slot.list[i]
+}
+
+// removeLocked puts the last entry of the slot in the place of the i-th. v.mu must be
+// held.
+func (v *revalidator) removeLocked(slot *revalidationSlot, i int) {
+	last := len(slot.list) - 1
+	delete(slot.index, slot.list[i].Identity)
+	if i < last {
+		slot.list[i] = slot.list[last]
+		slot.index[slot.list[i].Identity] = i
+	}
+	slot.list[last] = revalidated{}
+	slot.list = slot.list[:last]
+	v.listed--
+	if last == 0 {
+		*slot = revalidationSlot{}
+	}
+}
+
+// armLocked has the next slot looked at, unless it is armed. v.mu must be held.
+func (v *revalidator) armLocked() {
 	if v.armed || v.stopped {
 		return
 	}
@@ -91,79 +162,69 @@ func (v *revalidator) stop() {
 	}
 }
 
-// turn asks about one slot. With nobody connected it is the last, until arm.
+// turn asks about one slot. With nobody connected it is the last, until somebody is.
 func (v *revalidator) turn() {
 	v.mu.Lock()
 	v.armed = false
-	slot := v.slot
-	v.slot = (v.slot + 1) % revalidationSlots
 	if v.stopped {
 		v.mu.Unlock()
 		return
 	}
+	v.turns++
+	turn, slot := v.turns, &v.slots[v.turns%revalidationSlots]
+	at := len(slot.list)
+	if v.listed > 0 {
+		v.armLocked()
+	}
 	v.server.activity.begin()
 	v.mu.Unlock()
 	defer v.server.activity.end()
-
-	due, anybody := v.server.registry.identities(func(id Identity) bool {
-		return maphash.Comparable(v.seed, id)%revalidationSlots == slot
-	})
-	if anybody {
-		v.arm()
+	for at > 0 {
+		var due []Identity
+		due, at = v.take(slot, turn, at)
+		v.begin(due)
 	}
-	v.prune(slot, due)
-	v.begin(due)
 }
 
-// prune forgets the failures of those in a slot who have gone.
-func (v *revalidator) prune(slot uint64, live []Identity) {
+// take returns the identities of a portion of a slot, and where the next portion ends;
+// this one ends at `at`. The walk goes from the end to the beginning, since an entry that
+// is removed meanwhile lets one from the end take its place: one that was taken already
+// may be met again, and is known by its turn, but none is passed over. Entries that
+// come meanwhile wait for the next turn of the slot.
+func (v *revalidator) take(slot *revalidationSlot, turn, at int) (due []Identity, next int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(v.failures) == 0 {
-		return
-	}
-	here := make(map[Identity]bool, len(live))
-	for _, id := range live {
-		here[id] = true
-	}
-	for id := range v.failures {
-		if !here[id] && maphash.Comparable(v.seed, id)%revalidationSlots == slot {
-			delete(v.failures, id)
+	at = min(at, len(slot.list))
+	next = max(at-revalidationPortion, 0)
+	for i := at - 1; i >= next; i-- {
+		e := &slot.list[i]
+		switch {
+		case e.connections == 0:
+			v.removeLocked(slot, i)
+		case e.turn != turn:
+			e.turn = turn
+			due = append(due, e.Identity)
 		}
 	}
-}
-
-// identities returns those of connections, each once, that match; and whether
-// there are any at all.
-func (r *registry) identities(match func(Identity) bool) (found []Identity, anybody bool) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	seen := make(map[Identity]bool)
-	for k := Session; k < kinds; k++ {
-		for id := range r.clients[k].ids() {
-			anybody = true
-			for _, c := range r.clients[k].members(id) {
-				id := c.standing.Load().Identity
-				if k == User && id.Session != "" || seen[id] || !match(id) {
-					continue
-				}
-				seen[id] = true
-				found = append(found, id)
-			}
-		}
-	}
-	return found, anybody
+	return due, next
 }
 
 // live returns the standing of a connection of this identity, or nil, and the number
 // of changesInPlace there were.
 func (r *registry) live(id Identity) (is *standing, seen int) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if clients := r.connectionsOf(id); len(clients) > 0 {
-		is = clients[0].standing.Load()
+	k := User
+	if id.Session != "" {
+		k = Session
 	}
-	return is, r.inPlace.n
+	r.mu.RLock()
+	seen, clients := r.inPlace.n, r.connections(k, id.key(k))
+	r.mu.RUnlock()
+	for _, c := range clients {
+		if is := c.standing.Load(); is.Identity == id {
+			return is, seen
+		}
+	}
+	return nil, seen
 }
 
 // begin has goroutines ask about identities, but about those for which an earlier
@@ -237,8 +298,8 @@ func (v *revalidator) answered(id Identity) {
 func (v *revalidator) ask(is *standing, seen int) {
 	valid, err := false, errUnanswered
 	defer func() {
-		if p := recover(); p != nil {
-			v.server.log.Error("mojo: a handler panicked", "callback", "Revalidate", "panic", p, "stack", string(debug.Stack()))
+		if errors.Is(err, errUnanswered) {
+			v.server.panicked("Revalidate", recover())
 		}
 		v.answered(is.Identity)
 		v.settle(is.Identity, seen, valid, err)
@@ -277,12 +338,19 @@ func (v *revalidator) count(id Identity, err error) (failed int, stopped bool) {
 		return 0, true
 	}
 	if err == nil {
-		delete(v.failures, id)
+		if slot := v.slot(id); slot.index != nil {
+			if i, in := slot.index[id]; in {
+				slot.list[i].failures = 0
+			}
+		}
 		return 0, false
 	}
-	failed = v.failures[id] + 1
-	if v.failures[id] = failed; failed >= v.Failures && !v.FailOpen {
-		delete(v.failures, id)
+	e := v.entryLocked(id)
+	e.failures++
+	failed = e.failures
+	if failed >= v.Failures && !v.FailOpen {
+		e.failures = 0
 	}
+	v.armLocked() // an entry without connections has to be removed
 	return failed, false
 }

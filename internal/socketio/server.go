@@ -3,9 +3,9 @@
 // the registry of who is connected.
 //
 // Lock order: Server.changes, then client.mu, then Socket.mu, then the locks of
-// engineio. registry.mu, Server.mu and revalidator.mu are taken with none of these
-// held but Server.changes, and none while they are. activity.mu may be taken under
-// any. Under a lock there is no user code, no I/O and no encoding.
+// engineio. registry.mu and Server.mu are taken with none of these held but
+// Server.changes, and none while they are. revalidator.mu may be taken under
+// registry.mu, and activity.mu under any. Under a lock there is no user code, no I/O and no encoding.
 package socketio
 
 import (
@@ -105,7 +105,9 @@ func NewServer(opts Options) *Server {
 	s.registry.init(s)
 	if opts.Revalidation.Ask != nil {
 		s.validity = newRevalidator(s, opts.Revalidation)
+		s.registry.validity = s.validity
 	}
+	s.opts.Identify = s.guarded(opts.Identify)
 	opts.Engine.Open = s.open
 	s.engine = engineio.New(opts.Engine)
 	return s
