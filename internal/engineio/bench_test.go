@@ -49,7 +49,7 @@ func BenchmarkReader(b *testing.B) {
 	b.SetBytes(int64(len(p)))
 	for b.Loop() {
 		copy(q, p)
-		if err := r.link.frames.feed(q, &scratch, r.link); err != nil {
+		if _, err := r.link.frames.feed(q, &scratch, r.link); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -137,6 +138,7 @@ type Engine struct {
 	beats *wheel
 	flush flushList
 	loops *eventLoops
+	large chan struct{} // has room for the large messages that are handled at a time
 
 	counters counters
 
@@ -159,6 +161,7 @@ func New(opts Options) *Engine {
 		opts:     opts,
 		start:    time.Now(),
 		loops:    newEventLoops(),
+		large:    make(chan struct{}, (runtime.GOMAXPROCS(0)+1)/2),
 		sessions: make(map[string]*Session),
 		links:    make(map[*link]struct{}),
 		idle:     make(chan struct{}),

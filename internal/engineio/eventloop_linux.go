@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -58,6 +59,18 @@ type watchSet struct {
 	raw   syscall.RawConn
 	links []*link // by the number that epoll knows them by
 	free  []int32 // numbers without a link
+
+	// unfinished belongs to the goroutine that is the loop's. It is the links of which
+	// more came than is handled in a turn, in the order in which they go on. Epoll does
+	// not watch them.
+	unfinished []unfinished
+}
+
+// unfinished is a link of which more came than is handled in a turn.
+type unfinished struct {
+	link *link
+	buf  *readBuffer // nil without a rest
+	rest []byte      // stands in buf
 }
 
 // watchPlace is where a link stands in a watchSet, from reserve on.
@@ -155,9 +168,12 @@ type loopTurn struct {
 }
 
 // work reads what is readable until the set is given up.
+//
+// Of links that send more than is handled in a turn, one goes on for every batch of
+// the others. So the others wait for one of them, however many there are.
 func (set *watchSet) work() {
 	t := &loopTurn{set: set, buf: readBuffers.Get().(*readBuffer)}
-	defer readBuffers.Put(t.buf)
+	defer func() { readBuffers.Put(t.buf) }()
 	for set.raw.Read(t.wait) == nil {
 		set.loop.mu.Lock()
 		for i, ev := range t.events[:t.n] {
@@ -168,53 +184,84 @@ func (set *watchSet) work() {
 			if l == nil {
 				continue
 			}
-			if t.serve(l); t.left {
+			if t.serve(unfinished{link: l}, true); t.left {
 				return
 			}
 		}
 		clear(t.links[:t.n])
+		if len(set.unfinished) > 0 {
+			u := set.unfinished[0]
+			set.unfinished = slices.Delete(set.unfinished, 0, 1)
+			if t.serve(u, false); t.left {
+				return
+			}
+		}
 		runtime.Gosched() // to who handles it
 	}
 }
 
-// wait reports whether there is anything to read.
+// wait reports whether there is anything to do.
 func (t *loopTurn) wait(epfd uintptr) bool {
 	n, err := syscall.EpollWait(int(epfd), t.events[:], 0)
 	for errors.Is(err, syscall.EINTR) {
 		n, err = syscall.EpollWait(int(epfd), t.events[:], 0)
 	}
 	t.n = max(n, 0)
-	return t.n > 0
+	return t.n > 0 || len(t.set.unfinished) > 0
 }
 
-// serve reads once from a link and handles what has come.
-func (t *loopTurn) serve(l *link) {
+// serve handles a portion of what has come from a link, which it reads if there is no
+// rest. It is told whether epoll watches the link.
+func (t *loopTurn) serve(u unfinished, watched bool) {
+	l := u.link
+	if u.buf != nil {
+		readBuffers.Put(t.buf)
+		t.buf = u.buf
+	}
 	if l.severed.Load() {
 		l.session.engine.loops.finish(l, net.ErrClosed)
 		return
 	}
 	t.link = l
 	defer func() { t.link = nil }()
-	n, err := retry(syscall.Read, l.fd, t.buf.data[:])
-	alive := false
-	switch {
-	case errors.Is(err, syscall.EAGAIN):
-		return
-	case err == nil && n == 0:
-		err = io.EOF
-	case err == nil:
-		alive = t.feed(l, n)
+	p := u.rest
+	if len(p) == 0 {
+		n, err := retry(syscall.Read, l.fd, t.buf.data[:])
+		switch {
+		case errors.Is(err, syscall.EAGAIN):
+			if !watched {
+				l.session.engine.loops.add(l)
+			}
+			return
+		case err == nil && n == 0:
+			err = io.EOF
+		}
+		if err != nil {
+			l.session.engine.loops.finish(l, err)
+			return
+		}
+		p = t.buf.data[:n]
 	}
+	rest, alive := t.feed(l, p)
 	switch {
 	case !alive:
-		l.session.engine.loops.finish(l, err)
+		l.session.engine.loops.finish(l, nil)
 	case t.left:
 		l.session.engine.loops.add(l)
+	case len(rest) > 0:
+		if watched {
+			_ = t.set.control(syscall.EPOLL_CTL_DEL, l)
+		}
+		t.set.unfinished = append(t.set.unfinished, unfinished{l, t.buf, rest})
+		t.buf = readBuffers.Get().(*readBuffer)
+	case !watched: // it is known to send much: that it is done for now is found out in a turn of its own
+		t.set.unfinished = append(t.set.unfinished, unfinished{link: l})
 	}
 }
 
-// feed has the link handle n bytes.
-func (t *loopTurn) feed(l *link, n int) bool {
+// feed has the link handle a portion of p, or all of it if this goroutine is for that
+// link alone.
+func (t *loopTurn) feed(l *link, p []byte) (rest []byte, alive bool) {
 	s := l.session
 	if !s.inbound.TryLock() { // a POST of before the upgrade is being handled
 		t.leave()
@@ -223,7 +270,12 @@ func (t *loopTurn) feed(l *link, n int) bool {
 	defer s.inbound.Unlock()
 	s.turn = t
 	defer func() { s.turn = nil }()
-	return l.feed(t.buf, t.buf.data[:n])
+	rest, alive = l.feed(t.buf, p)
+	if t.left && alive && len(rest) > 0 {
+		runtime.Gosched()
+		return nil, l.feedAll(t.buf, rest)
+	}
+	return rest, alive
 }
 
 // leave is called before what may take long. From here on another goroutine is the

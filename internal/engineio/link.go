@@ -34,6 +34,7 @@ type link struct {
 	saidBye  bool          // our Close frame is going out or went out
 	heardBye bool          // the client's came in
 	ended    bool          // nothing is read any more
+	pong     uint8         // bytes at the end of control that answer a ping
 	status   uint16        // of our Close frame
 	closeBy  time.Duration // when that must be done, on the engine's clock
 	giveUp   *time.Timer   // of the upgrade, or of the client's end
@@ -41,6 +42,7 @@ type link struct {
 	conn    blockingConn // nil where the descriptor is owned and no write had to block
 	frames  frameReader  // belongs to who reads
 	deaf    bool         // so does this: what comes is ignored
+	corked  bool         // it has claimed the link; guarded by session.inbound
 	place   watchPlace   // where the event loop has it, if one reads
 	severed atomic.Bool  // cut was called: nothing more is to be read
 }
@@ -209,7 +211,7 @@ func (l *link) gather(first *Message) batch {
 	}
 	buf := writeBuffers.Get().(*writeBuffer)
 	out := append(buf[:0], l.control...)
-	l.control = nil
+	l.control, l.pong = nil, 0
 	if first != nil {
 		out = append(out, l.send(first)...)
 	}
@@ -244,16 +246,47 @@ func (l *link) framesOf(m *Message) []byte {
 	return m.frames
 }
 
-// sendControl queues a frame ahead of messages. What a client makes the server
-// answer is bounded: at most a few pings wait for their pongs.
-func (l *link) sendControl(frame []byte) {
-	const most = 1 << 10
+// cork has what is sent wait until uncork, so that the answers to many frames leave in
+// one write, unless something is being written: that takes them along.
+func (l *link) cork() {
 	l.session.mu.Lock()
-	if l.closing || len(l.control) > most {
+	defer l.session.mu.Unlock()
+	if !l.writing {
+		l.writing, l.corked = true, true
+	}
+}
+
+// uncork writes what has come since cork. session.inbound must be held.
+func (l *link) uncork() {
+	if l.corked {
+		l.corked = false
+		l.flush(nil)
+	}
+}
+
+// sendControl queues a frame ahead of messages.
+func (l *link) sendControl(frame []byte) {
+	l.queueControl(func() { l.control, l.pong = append(l.control, frame...), 0 })
+}
+
+// sendPong answers a ping. An answer to an earlier one that has not left yet is
+// dropped, RFC 6455 section 5.5.3.
+func (l *link) sendPong(payload []byte) {
+	l.queueControl(func() {
+		before := len(l.control) - int(l.pong)
+		l.control = appendControl(l.control[:before], opPong, payload)
+		l.pong = uint8(len(l.control) - before) // a control frame has 125 bytes at most, and a header of two
+	})
+}
+
+// queueControl has add append to l.control, with session.mu held.
+func (l *link) queueControl(add func()) {
+	l.session.mu.Lock()
+	if l.closing {
 		l.session.mu.Unlock()
 		return
 	}
-	l.control = append(l.control, frame...)
+	add()
 	claimed := !l.writing
 	l.writing = true
 	l.session.mu.Unlock()

@@ -48,9 +48,19 @@ func (s *Session) deliver(data []byte, binary bool) error {
 	}
 	s.engine.counters.messagesIn.Add(1)
 	s.engine.counters.bytesIn.Add(uint64(len(data)))
-	if err := s.handler.Message(data, binary); err != nil {
+	if err := s.handle(data, binary); err != nil {
 		return err
 	}
 	s.awaitRoom()
 	return nil
+}
+
+// handle has the handler take a message. Of large messages, for which a processor may
+// be busy for milliseconds, it takes a few at a time, so that others are left.
+func (s *Session) handle(data []byte, binary bool) error {
+	if len(data) > largeMessage {
+		s.engine.large <- struct{}{}
+		defer func() { <-s.engine.large }()
+	}
+	return s.handler.Message(data, binary)
 }

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"runtime"
 	"time"
 	"unicode/utf8"
 )
@@ -337,6 +338,10 @@ func (s *Session) readPost(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	return body.Bytes(), nil
 }
 
+// postPortion is how many packets of a POST are handled before other goroutines have
+// their turn.
+const postPortion = 32
+
 // receivePayload handles the packets of a polling payload one after another.
 // https://github.com/socketio/engine.io-protocol#http-long-polling-1
 func (s *Session) receivePayload(payload []byte) error {
@@ -345,7 +350,10 @@ func (s *Session) receivePayload(payload []byte) error {
 	if !utf8.Valid(payload) {
 		return errPacket
 	}
-	for {
+	for n := 1; ; n++ {
+		if n%postPortion == 0 {
+			runtime.Gosched()
+		}
 		packet, rest, more := bytes.Cut(payload, []byte{separator})
 		if err := s.receive(packet); err != nil {
 			return err

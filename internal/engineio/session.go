@@ -294,8 +294,12 @@ func (s *Session) awaitRoom() {
 	}
 	resume := make(chan struct{})
 	s.resume = resume
+	l := s.link
 	s.mu.Unlock()
 	s.turn.leave()
+	if l != nil {
+		l.uncork()
+	}
 	patience := s.engine.opts.PingInterval + s.engine.opts.PingTimeout
 	timer := time.AfterFunc(patience, func() { s.Close(HandlerStall) })
 	<-resume

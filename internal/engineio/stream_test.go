@@ -112,7 +112,10 @@ func (r *reader) Message(data []byte, binary bool) error {
 func (r *reader) feed(p []byte) {
 	if r.err == nil {
 		var scratch headerScratch
-		r.err = r.link.frames.feed(slices.Clone(p), &scratch, r.link)
+		p = slices.Clone(p)
+		for len(p) > 0 && r.err == nil {
+			p, r.err = r.link.frames.feed(p, &scratch, r.link)
+		}
 	}
 }
 
@@ -218,7 +221,8 @@ func TestReaderOfAMessageDoesNotAllocate(t *testing.T) {
 	q := make([]byte, len(p))
 	allocs := testing.AllocsPerRun(100, func() {
 		copy(q, p)
-		require.NoError(t, r.link.frames.feed(q, &scratch, r.link))
+		_, err := r.link.frames.feed(q, &scratch, r.link)
+		require.NoError(t, err)
 	})
 	require.Zero(t, allocs)
 }

@@ -3,7 +3,9 @@ package engineio
 import (
 	"errors"
 	"io"
+	"runtime"
 	"sync"
+	"time"
 	"unicode/utf8"
 )
 
@@ -60,14 +62,42 @@ var (
 	errWSClosed = errors.New("the client sent a Close frame")
 )
 
+// What is done for one connection before others have their turn: so many frames, or
+// as many as take about so long.
+const (
+	portionFrames = 256
+	portionTime   = 50 * time.Microsecond
+	timedFrames   = 8 // the clock is read for every so many
+)
+
+// portion is the work that is done for a connection in one turn.
+type portion struct {
+	frames int
+	begun  time.Duration
+}
+
+// over notes a frame behind which more bytes stand. It reports whether these have to
+// wait. What is sent from then on leaves when the portion ends.
+func (w *portion) over(l *link) bool {
+	e := l.session.engine
+	if w.frames++; w.frames == 1 {
+		w.begun = e.now()
+		l.cork()
+		return false
+	}
+	return w.frames >= portionFrames || w.frames%timedFrames == 0 && e.now()-w.begun >= portionTime
+}
+
 // feed takes the next bytes, which it may modify, and hands every message and
-// control frame that they complete to l.
-func (r *frameReader) feed(p []byte, scratch *headerScratch, l *link) error {
+// control frame that they complete to l. It returns the bytes that are more than a
+// portion, which are to be fed later.
+func (r *frameReader) feed(p []byte, scratch *headerScratch, l *link) (rest []byte, err error) {
+	var work portion
 	for !l.deaf {
 		if !r.inFrame {
 			n, err := r.feedHeader(p, scratch, l.session.engine.opts.MaxPayload)
 			if err != nil || !r.inFrame {
-				return err
+				return nil, err
 			}
 			p = p[n:]
 		}
@@ -78,10 +108,13 @@ func (r *frameReader) feed(p []byte, scratch *headerScratch, l *link) error {
 		r.got += int64(n)
 		r.inFrame = r.got < r.header.length
 		if err := r.feedPayload(chunk, l); err != nil || r.inFrame {
-			return err
+			return nil, err
+		}
+		if len(p) > 0 && work.over(l) {
+			return p, nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // feedHeader takes bytes up to the end of a frame header and returns how many. If
@@ -219,25 +252,40 @@ func (l *link) readStream() error {
 	}
 }
 
-// feedAlone is feed for a goroutine that may be kept waiting.
+// feedAlone is feedAll for a goroutine that may be kept waiting.
 func (l *link) feedAlone(buf *readBuffer, p []byte) bool {
 	l.session.inbound.Lock()
 	defer l.session.inbound.Unlock()
-	return l.feed(buf, p)
+	return l.feedAll(buf, p)
 }
 
-// feed handles p and reports whether to read on. It needs session.inbound.
-func (l *link) feed(buf *readBuffer, p []byte) bool {
-	if l.deaf {
-		return true
+// feedAll handles p in as many portions as it takes, between which other goroutines
+// have their turn, and reports whether to read on. session.inbound must be held.
+func (l *link) feedAll(buf *readBuffer, p []byte) bool {
+	for {
+		rest, alive := l.feed(buf, p)
+		if !alive || len(rest) == 0 {
+			return alive
+		}
+		p = rest
+		runtime.Gosched()
 	}
+}
+
+// feed handles a portion of p. It returns the rest, and whether to read on.
+// session.inbound must be held.
+func (l *link) feed(buf *readBuffer, p []byte) (rest []byte, alive bool) {
+	if l.deaf {
+		return nil, true
+	}
+	defer l.uncork()
 	s := l.session
-	err := l.frames.feed(p, &buf.scratch, l)
+	rest, err := l.frames.feed(p, &buf.scratch, l)
 	if err == nil {
-		return true
+		return rest, true
 	}
 	if errors.Is(err, errWSClosed) {
-		return false
+		return nil, false
 	}
 	status := statusNormal
 	var violation *wsError
@@ -247,7 +295,7 @@ func (l *link) feed(buf *readBuffer, p []byte) bool {
 	s.turn.leave() // a Logger may take its time
 	s.engine.logProtocolError(s, err)
 	l.refuse(ParseError, status)
-	return true
+	return nil, true
 }
 
 // refuse ends the session that the link carries, or, while it only probes, the
@@ -271,7 +319,7 @@ func (l *link) refuse(reason Reason, status uint16) {
 func (l *link) receiveControl(op opcode, payload []byte) error {
 	switch op {
 	case opPing:
-		l.sendControl(appendControl(nil, opPong, payload))
+		l.sendPong(payload)
 	case opClose:
 		return l.receiveClose(payload)
 	}
@@ -301,7 +349,11 @@ func (l *link) receive(binary bool, p []byte) error {
 	s := l.session
 	s.mu.Lock()
 	carries, probes := s.link == l, s.probe == l
+	full := l.corked && s.queued > min(behindBytes, s.engine.opts.MaxQueue/4)
 	s.mu.Unlock()
+	if full {
+		l.uncork()
+	}
 	switch {
 	case carries && binary:
 		return s.deliver(p, true)

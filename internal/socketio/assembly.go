@@ -11,36 +11,67 @@ import (
 // attachmentSilence is how long a packet waits for its next attachment.
 const attachmentSilence = 20 * time.Second
 
-// assembly is a packet whose header has come and whose attachments are coming.
+// assembly is a packet whose header has come and whose attachments are coming. A client
+// that sends many uses one for all of them. client.mu guards it.
 type assembly struct {
+	active      bool
 	socket      *Socket // nil: it has ended, and the packet is only skipped
 	header      parser.Packet
 	data        []byte
 	attachments [][]byte
 	size        int
-	silence     *time.Timer
+	due         time.Time   // when the next attachment must be here
+	silence     *time.Timer // calls client.silent, at due or before
 }
 
 func (c *client) assemble(s *Socket, p parser.Packet) {
-	a := &assembly{socket: s, header: p}
+	var data []byte
 	if s != nil {
-		a.data = bytes.Clone(p.Data)
+		data = bytes.Clone(p.Data)
 	}
-	a.header.Namespace, a.header.Data = nil, nil // they alias the reader's bytes
-	a.silence = time.AfterFunc(attachmentSilence, func() { c.session.Close(engineio.ParseError) })
+	p.Namespace, p.Data = nil, nil // they alias the reader's bytes
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.gone {
-		a.drop()
 		return
 	}
-	c.parts = a
+	a := c.parts
+	if a == nil {
+		a = &assembly{silence: time.AfterFunc(attachmentSilence, c.silent)}
+		c.parts = a
+	}
+	*a = assembly{active: true, socket: s, header: p, data: data, due: time.Now().Add(attachmentSilence), silence: a.silence}
+}
+
+// silent ends the connection if an attachment is overdue. The timer is not set anew
+// for each attachment, so it looks when the next one has to be here. If none is
+// awaited, the assembly has served.
+func (c *client) silent() {
+	c.mu.Lock()
+	a := c.parts
+	switch {
+	case a == nil:
+		c.mu.Unlock()
+		return
+	case !a.active:
+		c.parts = nil
+		c.mu.Unlock()
+		return
+	}
+	left := time.Until(a.due)
+	if left > 0 {
+		a.silence.Reset(left)
+	}
+	c.mu.Unlock()
+	if left <= 0 {
+		c.session.Close(engineio.ParseError)
+	}
 }
 
 func (c *client) assembling() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.parts != nil
+	return c.parts != nil && c.parts.active
 }
 
 // attachment takes the next binary message, which only makes sense behind a
@@ -58,7 +89,7 @@ func (c *client) addAttachment(data []byte) (*assembly, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a := c.parts
-	if a == nil {
+	if a == nil || !a.active {
 		if c.gone {
 			return nil, nil
 		}
@@ -72,15 +103,15 @@ func (c *client) addAttachment(data []byte) (*assembly, error) {
 	}
 	a.attachments = append(a.attachments, append([]byte{}, data...))
 	if len(a.attachments) < a.header.Attachments {
-		a.silence.Reset(attachmentSilence)
+		a.due = time.Now().Add(attachmentSilence)
 		return nil, nil
 	}
-	a.drop()
-	c.parts = nil
-	return a, nil
+	whole := *a
+	*a = assembly{silence: a.silence}
+	return &whole, nil
 }
 
-// drop stops waiting for attachments, if anything does.
+// drop gives the assembly up, if there is one.
 func (a *assembly) drop() {
 	if a != nil {
 		a.silence.Stop()

@@ -130,7 +130,8 @@ func (c *client) Message(data []byte, binary bool) error {
 	namespace := c.server.namespace(p.Namespace)
 	switch {
 	case p.Type == parser.Connect && namespace == nil:
-		c.refuse(p.Namespace, &Refusal{Message: "Invalid namespace"})
+		c.server.figures.refused.Add(1)
+		_ = c.session.Send(packet(parser.ConnectError, string(p.Namespace), invalidNamespace)) // whoever asked may be gone
 		return nil
 	case p.Type == parser.Connect && c.refusal != nil:
 		c.refuse(p.Namespace, c.refusal)
@@ -157,6 +158,13 @@ func (c *client) Message(data []byte, binary bool) error {
 	}
 	return socket.receive(p, bytes.Clone(p.Data), nil)
 }
+
+// invalidNamespace is the payload of the answer to a CONNECT to a namespace that there
+// is not.
+var invalidNamespace = func() parser.Payload {
+	payload, _ := parser.EncodeValue(Refusal{Message: "Invalid namespace"}.data()) // cannot fail
+	return payload
+}()
 
 // refuse answers a CONNECT that begins nothing.
 func (c *client) refuse(namespace []byte, r *Refusal) {

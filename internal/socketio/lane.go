@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"runtime"
 	"runtime/debug"
 
 	"github.com/mojosocket/mojo/internal/parser"
@@ -74,6 +75,10 @@ func (s *Socket) pushLocked(t task) {
 	s.namespace.server.activity.beginLane(s)
 }
 
+// lanePortion is how many tasks of a lane run before other goroutines have their turn:
+// the scheduler would let it run for 10 ms.
+const lanePortion = 32
+
 // run runs the lane until nothing waits, and reports whether the worker is kept.
 func (s *Socket) run(w worker) (kept bool) {
 	idle := false
@@ -82,7 +87,10 @@ func (s *Socket) run(w worker) (kept bool) {
 			go w.work(s)
 		}
 	}()
-	for {
+	for n := 1; ; n++ {
+		if n%lanePortion == 0 {
+			runtime.Gosched()
+		}
 		t, busy, kept := s.next(w)
 		if !busy {
 			idle = true
