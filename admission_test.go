@@ -152,6 +152,41 @@ func TestRequireSession(t *testing.T) {
 	}
 }
 
+// TestIdentifyPanics: the request is refused, the panic counted and logged, and nothing of the connection stays.
+func TestIdentifyPanics(t *testing.T) {
+	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		var log journal
+		var evil atomic.Bool
+		srv := newTestServer(t, Options{Logger: log.logger(), MaxConns: 1, MaxUnconnected: 1, Identify: func(*http.Request) (Identity, error) {
+			if evil.Load() {
+				panic("no database")
+			}
+			return Identity{SessionID: "s"}, nil
+		}})
+		register(t, srv, "Chat", newApp())
+		site := siotest.Serve(t, n, srv)
+		evil.Store(true)
+		for i := range 3 {
+			_, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport})
+			var refusal *siotest.HTTPError
+			require.ErrorAs(t, err, &refusal)
+			require.Equal(t, http.StatusInternalServerError, refusal.Status)
+			require.NotContains(t, refusal.Error(), "database")
+			require.EqualValues(t, i+1, srv.Stats().HandlerPanics)
+		}
+		require.Contains(t, log.String(), `msg="mojo: a handler panicked" callback=Identify panic="no database" stack=`)
+		require.Equal(t, uint64(3), srv.Stats().Refused["panic in Identify"])
+
+		evil.Store(false)
+		client := siotest.Dial(t, site, siotest.Options{Transport: transport})
+		client.Connect(chatNamespace, nil) // there is room for one
+		evil.Store(true)
+		other := ask(t, site, http.MethodGet, client.Engine.URL("polling"), nil, "")
+		require.Equal(t, `{"code":1,"message":"Session ID unknown"}`, other.body)
+		require.Greater(t, srv.Stats().HandlerPanics, uint64(3)) // a poll of the client may have panicked, too
+	})
+}
+
 // TestIdentify in place of cookies: for the handshake and for each later request.
 func TestIdentify(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {

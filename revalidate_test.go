@@ -192,6 +192,7 @@ func TestRevalidateFails(t *testing.T) {
 					require.Contains(t, log.String(), `msg="mojo: Options.Revalidate failed" failures=4 error=`)
 					if name == "panic" {
 						require.Contains(t, log.String(), `msg="mojo: a handler panicked" callback=Revalidate panic="no database"`)
+						require.GreaterOrEqual(t, srv.Stats().HandlerPanics, uint64(4))
 					}
 				})
 			})

@@ -3,12 +3,14 @@
 package engineio
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -373,4 +375,36 @@ func descriptors(t *testing.T) int {
 	open, err := os.ReadDir("/proc/self/fd")
 	require.NoError(t, err)
 	return len(open)
+}
+
+// One read of a client that sends much is handled in portions, and a client that sends one message is served between
+// two of them.
+func TestFlooderWaits(t *testing.T) {
+	const messages = 2000
+	var victim func()
+	var flood, before, victims atomic.Int64
+	done := make(chan struct{})
+	h := serve(t, siotest.TCP, nil)
+	h.message = func(_ *peer, data []byte, _ bool) error {
+		switch {
+		case string(data) == "victim":
+			victims.Add(1)
+			before.Store(flood.Load())
+		case flood.Add(1) == 1:
+			victim()
+		}
+		if flood.Load()+victims.Load() == messages+1 {
+			close(done)
+		}
+		return nil
+	}
+	flooder, _ := h.rawWebSocket(t)
+	other, _ := h.rawWebSocket(t)
+	victim = func() { _, _ = other.Write(text("4victim")) }
+
+	_, err := flooder.Write(bytes.Repeat(text("4"), messages))
+	require.NoError(t, err)
+	<-done
+
+	require.LessOrEqual(t, before.Load(), int64(4*portionFrames), "of %d", messages)
 }
