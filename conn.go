@@ -68,8 +68,9 @@ func (c *Conn) Context() context.Context { return c.socket.Context() }
 //
 // It returns ErrNotConnected after the end, and ErrServerClosed after Shutdown. If
 // an argument cannot be encoded, and for ErrReservedEvent, ErrTooManyAttachments
-// and ErrTooLarge, nothing is sent. It keeps no reference to the arguments. A
-// client for which more than Options.MaxQueue bytes would wait is closed.
+// and ErrTooLarge, nothing is sent. A client for which more than Options.MaxQueue
+// bytes would wait is closed: then it returns ErrQueueFull, and ErrNotConnected from
+// there on. It keeps no reference to the arguments.
 func (c *Conn) Emit(event string, args ...any) error {
 	return edge(c.socket.Emit(event, args, socketio.Delivery{}))
 }

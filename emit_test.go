@@ -15,7 +15,8 @@ import (
 // TestEmitRefuses before anything is sent, with one prefix and an error that can be told apart.
 func TestEmitRefuses(t *testing.T) {
 	h := newApp()
-	srv, ch := chatServer(t, h)
+	srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), MaxQueue: 1 << 20})
+	ch := register(t, srv, "Chat", h)
 	socket := dial(t, siotest.Serve(t, siotest.TCP, srv), "websocket", inSession("s"), asUser("u")).Connect(chatNamespace, nil)
 	conn := await(t, h.accepted)
 	eleven := make([]any, 11)

@@ -52,7 +52,8 @@ const (
 	ReasonPingTimeout      Reason = "ping timeout"                // no sign of life within Options.PingTimeout
 	ReasonParseError       Reason = "parse error"                 // the client broke the protocol
 	ReasonShutdown         Reason = "server shutting down"        // Server.Shutdown or Close
-	ReasonQueueOverflow    Reason = "send queue overflow"         // more than Options.MaxQueue waited for the client
+	ReasonQueueOverflow    Reason = "send queue overflow"         // more than Options.MaxQueue would have waited for the client
+	ReasonTotalOverflow    Reason = "total send queue overflow"   // more than Options.MaxQueuedTotal waited for all clients, and this one was furthest behind
 	ReasonWriteTimeout     Reason = "write timeout"               // a write made no progress
 	ReasonHandlerStall     Reason = "handler stall"               // handlers did not catch up, see Options.MaxInbound
 	ReasonRateLimit        Reason = "rate limit"                  // more than Options.MaxRate messages in a second

@@ -366,7 +366,9 @@ func TestHeldMessagesAreBounded(t *testing.T) {
 	client := dial(t, siotest.Serve(t, siotest.Memory, srv), "websocket")
 	client.SendConnect(chatNamespace, nil)
 
-	require.ErrorIs(t, await(t, overflowed), ErrNotConnected)
+	err := await(t, overflowed)
+	require.ErrorIs(t, err, ErrQueueFull)
+	require.EqualError(t, err, "mojo: send queue full")
 	client.Engine.AwaitClosed()
 	require.Equal(t, ReasonQueueOverflow, await(t, h.ended).reason)
 }

@@ -23,8 +23,11 @@
 // Arguments are values for encoding/json. A []byte that is itself an argument or
 // an element of a map[string]any or []any, and a [Binary] anywhere, travel as
 // binary. Emitting never blocks: messages wait in a queue per connection, up to
-// Options.MaxQueue bytes, and a client that does not keep up is closed. Messages to
-// one connection arrive in the order of their emits, whatever their kind.
+// Options.MaxQueue bytes, and Options.MaxQueuedTotal for all connections together. A
+// client that reads slowly has the time it needs; one that takes nothing for
+// Options.PingTimeout, or for which too much would wait, is closed and comes back by
+// itself. Messages to one connection arrive in the order of their emits, whatever their
+// kind.
 //
 // # Protocol
 //
@@ -66,6 +69,9 @@ var (
 	ErrTooManyAttachments = parser.ErrTooManyAttachments
 	// ErrTooLarge is returned for a message above Options.MaxQueue.
 	ErrTooLarge = socketio.ErrTooLarge
+	// ErrQueueFull is returned for the message that did not fit into the queue of a
+	// client, see Options.MaxQueue. The client is closed for that.
+	ErrQueueFull = socketio.ErrQueueFull
 	// ErrTooManyAcks is returned by Conn.EmitWithAck when the client owes
 	// Options.MaxPendingAcks answers.
 	ErrTooManyAcks = socketio.ErrTooManyAcks

@@ -1,6 +1,7 @@
 package mojo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,10 +56,27 @@ type Options struct {
 	// Sizes are from 1 KiB to 1 GiB.
 
 	MaxPayload int // bytes of one message, or one polling request, from a client; 0: 1,000,000
-	MaxQueue   int // bytes that may wait for one client, and of one message to it; 0: 1 MiB
 	MaxInbound int // bytes of one client that may wait for handlers before reading stops; 0: 1 MiB
 
 	MaxAttachmentBytes int // bytes of the binary of one message from a client; 0: MaxPayload
+
+	// MaxQueue is how many bytes may wait for one client, those that are emitted in
+	// OnConnect among them, and the most that one message to it may have. A client for
+	// which more would wait is closed with ReasonQueueOverflow, and the emit returns
+	// ErrQueueFull. However little waits, a client that takes nothing for PingTimeout is
+	// closed with ReasonWriteTimeout. 0: 16 MiB.
+	//
+	// Pings go ahead of the messages that wait, but cannot interrupt one. A client
+	// gives up without a ping for PingInterval and PingTimeout together, so a message
+	// must reach it within that time, over its network.
+	MaxQueue int
+	// MaxQueuedTotal is how many bytes may wait for all clients of this Server
+	// together. A message that waits for several clients counts for each. When more
+	// waits, those clients are closed, with ReasonTotalOverflow, for which the most waits
+	// and which have taken nothing for the longest time, until an eighth is free. They are
+	// chosen beside the emits, which do not wait for that. It must be at least MaxQueue.
+	// 0: 256 MiB, or MaxQueue if that is more.
+	MaxQueuedTotal int
 
 	// Counts.
 
@@ -125,6 +143,8 @@ const (
 	leastBytes = 1 << 10
 	mostBytes  = 1 << 30
 
+	defaultQueue = 16 << 20
+
 	mostAttachments = 10 // what socket.io-client takes
 )
 
@@ -178,12 +198,16 @@ func (o *Options) check() error {
 	}{
 		{"MaxPayload", o.MaxPayload},
 		{"MaxQueue", o.MaxQueue},
+		{"MaxQueuedTotal", o.MaxQueuedTotal},
 		{"MaxInbound", o.MaxInbound},
 		{"MaxAttachmentBytes", o.MaxAttachmentBytes},
 	} {
 		if f.value != 0 && (f.value < leastBytes || f.value > mostBytes) {
 			return fmt.Errorf("mojo: Options.%s is %d bytes; want 0, or from %d to %d", f.name, f.value, leastBytes, mostBytes)
 		}
+	}
+	if queue := cmp.Or(o.MaxQueue, defaultQueue); o.MaxQueuedTotal != 0 && o.MaxQueuedTotal < queue {
+		return fmt.Errorf("mojo: Options.MaxQueuedTotal is %d bytes; want at least MaxQueue, which is %d", o.MaxQueuedTotal, queue)
 	}
 	for _, f := range []struct {
 		name  string
@@ -250,7 +274,8 @@ func (o *Options) fillIn() {
 		}
 	}
 	orInt(&o.MaxPayload, 1_000_000)
-	orInt(&o.MaxQueue, 1<<20)
+	orInt(&o.MaxQueue, defaultQueue)
+	orInt(&o.MaxQueuedTotal, max(256<<20, o.MaxQueue))
 	orInt(&o.MaxInbound, 1<<20)
 	orInt(&o.MaxAttachmentBytes, o.MaxPayload)
 	orInt(&o.MaxAttachments, mostAttachments)
@@ -281,6 +306,7 @@ func (o *Options) engine() engineio.Options {
 		UpgradeTimeout: o.UpgradeTimeout,
 		MaxPayload:     o.MaxPayload,
 		MaxQueue:       o.MaxQueue,
+		MaxQueuedTotal: o.MaxQueuedTotal,
 		MaxInbound:     o.MaxInbound,
 		MaxSessions:    o.MaxConns,
 		Transports:     transports,

@@ -40,6 +40,8 @@ func TestNewRefuses(t *testing.T) {
 		"ConnectTimeout": {Options{ConnectTimeout: 999 * time.Microsecond}, "mojo: Options.ConnectTimeout is 999µs; want 0, or from 1ms to 24h0m0s"},
 		"MaxPayload":     {Options{MaxPayload: -1}, "mojo: Options.MaxPayload is -1 bytes; want 0, or from 1024 to 1073741824"},
 		"MaxQueue":       {Options{MaxQueue: 1023}, "mojo: Options.MaxQueue is 1023 bytes; want 0, or from 1024 to 1073741824"},
+		"MaxQueuedTotal": {Options{MaxQueuedTotal: 1}, "mojo: Options.MaxQueuedTotal is 1 bytes; want 0, or from 1024 to 1073741824"},
+		"small total":    {Options{MaxQueuedTotal: 1 << 20}, "mojo: Options.MaxQueuedTotal is 1048576 bytes; want at least MaxQueue, which is 16777216"},
 		"MaxInbound":     {Options{MaxInbound: 1}, "mojo: Options.MaxInbound is 1 bytes; want 0, or from 1024 to 1073741824"},
 		"endless time":   {Options{PingInterval: math.MaxInt64}, "mojo: Options.PingInterval is 2562047h47m16.854775807s; want 0, or from 1ms to 24h0m0s"},
 		"endless size":   {Options{MaxPayload: math.MaxInt32}, "mojo: Options.MaxPayload is 2147483647 bytes; want 0, or from 1024 to 1073741824"},
@@ -70,7 +72,7 @@ func TestNewTakes(t *testing.T) {
 		"nothing":        {},
 		"any origin":     {Origins: []string{"*"}},
 		"listed origins": {Cookies: cookies, RequireSession: true, Origins: []string{"https://example.com", "http://localhost:8080"}},
-		"least values":   {PingInterval: leastTime, PingTimeout: leastTime, UpgradeTimeout: leastTime, ConnectTimeout: leastTime, MaxPayload: leastBytes, MaxQueue: leastBytes, MaxInbound: leastBytes, PresenceGrace: leastTime, RevalidateEvery: leastTime},
+		"least values":   {PingInterval: leastTime, PingTimeout: leastTime, UpgradeTimeout: leastTime, ConnectTimeout: leastTime, MaxPayload: leastBytes, MaxQueue: leastBytes, MaxQueuedTotal: leastBytes, MaxInbound: leastBytes, PresenceGrace: leastTime, RevalidateEvery: leastTime},
 		"limits":         {Cookies: cookies, MaxConnsPerSession: 1, MaxConnsPerUser: math.MaxInt, RevalidateFailures: 1},
 		"one transport":  {Transports: []Transport{WebSocket}},
 	} {
@@ -116,7 +118,7 @@ func TestZeroOptions(t *testing.T) {
 
 	require.Equal(t, []time.Duration{25 * time.Second, 20 * time.Second, 10 * time.Second, 45 * time.Second, 5 * time.Second, time.Minute},
 		[]time.Duration{opts.PingInterval, opts.PingTimeout, opts.UpgradeTimeout, opts.ConnectTimeout, opts.PresenceGrace, opts.RevalidateEvery})
-	require.Equal(t, []int{1_000_000, 1 << 20, 1 << 20}, []int{opts.MaxPayload, opts.MaxQueue, opts.MaxInbound})
+	require.Equal(t, []int{1_000_000, 16 << 20, 256 << 20, 1 << 20}, []int{opts.MaxPayload, opts.MaxQueue, opts.MaxQueuedTotal, opts.MaxInbound})
 	require.Equal(t, []int{0, 0, 3}, []int{opts.MaxConnsPerSession, opts.MaxConnsPerUser, opts.RevalidateFailures})
 	require.Equal(t, []Transport{Polling, WebSocket}, opts.Transports)
 	require.NotNil(t, opts.Logger)

@@ -12,6 +12,7 @@ type Stats struct {
 	Connections int // Engine.IO connections: tabs, roughly
 	WebSockets  int // WebSockets, also those that are about to take over from polling or to close
 	Unconnected int // connections that are on no app yet
+	QueuedBytes int // bytes that wait for clients, see Options.MaxQueuedTotal
 	Sessions    int // browser sessions that are connected to any app
 	Users       int // users who are connected to any app
 	Apps        []AppStats
@@ -50,7 +51,8 @@ func (s *Server) Stats() Stats {
 	e := inner.Engine
 	stats := Stats{
 		Connections: e.Open, WebSockets: e.WebSockets, Unconnected: inner.Unconnected,
-		Sessions: s.CurrentSessions().Len(), Users: s.LoggedInSessions().Len(),
+		QueuedBytes: int(e.Queued),
+		Sessions:    s.CurrentSessions().Len(), Users: s.LoggedInSessions().Len(),
 		MessagesIn: e.MessagesIn, BytesIn: e.BytesIn, MessagesOut: e.MessagesOut, BytesOut: e.BytesOut,
 		Dropped: e.Dropped, Replaced: e.Replaced,
 		Opened: e.Opened, Closed: make(map[Reason]uint64), Refused: make(map[string]uint64),

@@ -8,6 +8,7 @@
 //	connections                  gauge    connections, of any transport
 //	websockets                   gauge    WebSockets
 //	unconnected                  gauge    connections that are on no app yet
+//	queued_bytes                 gauge    bytes that wait for clients
 //	sessions                     gauge    browser sessions that are connected
 //	users                        gauge    logged-in users who are connected
 //	app_conns{namespace}         gauge    connections of one app
@@ -53,6 +54,7 @@ var (
 	connections   = desc("connections", "Connections, of any transport.")
 	webSockets    = desc("websockets", "WebSockets.")
 	unconnected   = desc("unconnected", "Connections that are on no app yet.")
+	queued        = desc("queued_bytes", "Bytes that wait for clients.")
 	sessions      = desc("sessions", "Browser sessions that are connected.")
 	users         = desc("users", "Logged-in users who are connected.")
 	appConns      = desc("app_conns", "Connections of one app.", "namespace")
@@ -88,6 +90,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(connections, s.Connections)
 	gauge(webSockets, s.WebSockets)
 	gauge(unconnected, s.Unconnected)
+	gauge(queued, s.QueuedBytes)
 	gauge(sessions, s.Sessions)
 	gauge(users, s.Users)
 	for _, app := range s.Apps {

@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mojosocket/mojo/internal/warn"
@@ -48,6 +49,7 @@ const (
 	ForcedClose    Reason = "forced server close"
 	ServerShutdown Reason = "server shutting down"
 	QueueOverflow  Reason = "send queue overflow"
+	TotalOverflow  Reason = "total send queue overflow"
 	WriteTimeout   Reason = "write timeout"
 	HandlerStall   Reason = "handler stall"
 )
@@ -55,6 +57,10 @@ const (
 // ErrClosed is returned by Send on a session that has ended, and makes Open's
 // caller answer that the server is going away.
 var ErrClosed = errors.New("engine.io: closed")
+
+// ErrQueueFull is returned by Send for the message that did not fit into
+// Options.MaxQueue. The session is closed for that.
+var ErrQueueFull = errors.New("send queue full")
 
 // Handler is told what happens on one session.
 type Handler interface {
@@ -96,7 +102,8 @@ type Options struct {
 	PingTimeout    time.Duration // also how long a write may go without progress
 	UpgradeTimeout time.Duration
 	MaxPayload     int // bytes in one message, or in one polling request
-	MaxQueue       int // bytes waiting for one client
+	MaxQueue       int // bytes waiting for one client, at most 1 GiB
+	MaxQueuedTotal int // bytes waiting for all clients together; 0: no limit
 	MaxInbound     int // bytes of one client waiting for handlers, see Session.Hold
 	MaxSessions    int // at a time; 0: no limit
 	Transports     []Transport
@@ -140,7 +147,8 @@ type Engine struct {
 	loops *eventLoops
 	large chan struct{} // has room for the large messages that are handled at a time
 
-	counters counters
+	counters  counters
+	relieving atomic.Bool // a goroutine makes room, see relieve
 
 	mu       sync.RWMutex // guards what follows
 	sessions map[string]*Session
@@ -174,6 +182,9 @@ func New(opts Options) *Engine {
 // now is the time since the engine was made.
 func (e *Engine) now() time.Duration { return time.Since(e.start) }
 
+// moment is now in milliseconds, never 0. It begins anew after 49 days.
+func (e *Engine) moment() uint32 { return uint32(e.now()/time.Millisecond) | 1 }
+
 func (e *Engine) serves(t Transport) bool { return slices.Contains(e.opts.Transports, t) }
 
 // greeting is what the open packet tells the client of a transport, behind its sid.
@@ -204,7 +215,7 @@ func (e *Engine) open(r *http.Request, t Transport, b64 bool) (*Session, error) 
 	s := &Session{engine: e, id: newID(), b64: b64}
 	greeting := control(string(packetOpen), `{"sid":"`, s.id, e.greetings[t])
 	s.queue.push(greeting)
-	s.queued = greeting.Size()
+	s.queued, s.since = int32(greeting.Size()), e.moment()
 
 	if err := e.reserve(); err != nil {
 		return nil, err
@@ -216,8 +227,13 @@ func (e *Engine) open(r *http.Request, t Transport, b64 bool) (*Session, error) 
 	case closing:
 		s.Close(ServerShutdown)
 	}
+	e.account(greeting.Size())
 	e.counters.open()
 	if err := s.start(h); err != nil {
+		s.mu.Lock()
+		dropped := s.dropQueueLocked()
+		s.mu.Unlock()
+		e.account(-dropped)
 		e.forget(s)
 		return nil, err
 	}
@@ -391,10 +407,10 @@ func (e *Engine) Close() {
 	}
 	e.mu.Unlock()
 	for _, s := range sessions {
-		s.left()
+		s.stopWaiting()
 	}
 	for _, l := range links {
-		l.cut()
+		l.cutUnlessAwaited()
 	}
 }
 

@@ -78,8 +78,12 @@ func (f *flushList) work() {
 		for _, d := range share[:n] {
 			d.link.session.Prefetch()
 		}
+		written := 0
 		for _, d := range share[:n] {
-			d.link.flush(d.first)
+			written += d.link.write(d.first)
+		}
+		if n > 0 {
+			share[0].link.session.engine.account(-written)
 		}
 	}
 }
@@ -95,16 +99,15 @@ type Batch struct {
 
 	engine          *Engine
 	messages, bytes uint64
+	waiting         int // bytes that are to be added to the total
 }
 
 // count notes that a message was queued. The engine's counters are shared by all
 // cores, so they are brought up to date once for each batch.
 func (b *Batch) count(e *Engine, m *Message) {
-	if m != pingMessage {
-		b.engine = e
-		b.messages++
-		b.bytes += uint64(m.Size())
-	}
+	b.engine = e
+	b.messages++
+	b.bytes += uint64(m.Size())
 }
 
 // writtenByCaller is how many links a fan-out writes itself.
@@ -130,21 +133,26 @@ func (b *Batch) Flush() {
 	if b.engine != nil {
 		b.engine.counters.messagesOut.Add(b.messages)
 		b.engine.counters.bytesOut.Add(b.bytes)
-		b.engine, b.messages, b.bytes = nil, 0, 0
+		b.engine.account(b.waiting)
 	}
 	if b.handed || b.n > writtenByCaller {
 		b.hand(true)
 		b.handed = false
 	}
+	written := 0
 	for _, d := range b.due[:b.n] {
-		d.link.flush(d.first)
+		written += d.link.write(d.first)
+	}
+	if b.engine != nil {
+		b.engine.account(-written)
 	}
 	b.n = 0
+	b.engine, b.messages, b.bytes, b.waiting = nil, 0, 0, 0
+	if n := len(b.overflowed); n > 0 {
+		b.overflowed[0].engine.warnQueueFull(n)
+	}
 	for _, s := range b.overflowed {
 		s.end(QueueOverflow, brokenly, statusPolicy)
 	}
 	b.overflowed = nil
 }
-
-// Overflow has a session closed by Flush as one for which too much waits.
-func (b *Batch) Overflow(s *Session) { b.overflowed = append(b.overflowed, s) }

@@ -6,7 +6,8 @@ import (
 )
 
 // The heartbeat: a ping goes out every PingInterval, whatever else is sent, and
-// its pong must be here PingTimeout after it was due. While a handler stalls the
+// its pong must be here PingTimeout after it was due, or after the client last took
+// a part of a long write. While a handler stalls the
 // pong may stand behind what is not read, so its deadline is suspended; the pings
 // still go out, because the client gives up without them.
 // https://github.com/socketio/engine.io-protocol#heartbeat
@@ -19,10 +20,36 @@ func (e *Engine) beat(due []*Session) {
 			h.Lapsed()
 		}
 		if s.pingIfDue() {
-			_ = s.Queue(pingMessage, Delivery{}, &b)
+			s.ping(&b)
 		}
 	}
 	b.Flush()
+}
+
+// ping sends a ping ahead of the messages that wait: a slow client would give up
+// before it had read all of them.
+func (s *Session) ping(b *Batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.link
+	switch {
+	case s.state != open || s.overflowed:
+	case l == nil:
+		s.pinging = true
+		if s.poll != nil {
+			s.poll.signal()
+		}
+	case !l.writing:
+		l.writing = true
+		s.queued += int32(pingMessage.Size())
+		b.engine = s.engine
+		if s.since != 0 {
+			b.waiting += pingMessage.Size()
+		}
+		b.add(due{l, pingMessage})
+	case !l.closing:
+		l.queuePingLocked()
+	}
 }
 
 // pingIfDue moves the heartbeat on and reports whether a ping is to be sent.

@@ -65,6 +65,8 @@ const textPlain = "text/plain; charset=UTF-8"
 type patience struct {
 	still time.Duration // without progress
 	total time.Duration // whatever progress is made; 0: as long as it takes
+
+	progress func() // called when a part was written and more follows, if not nil
 }
 
 // reply writes an answer. The site's own write deadline may have been lifted to
@@ -96,7 +98,9 @@ func reply(w http.ResponseWriter, status int, contentType string, body []byte, p
 		default:
 			return err
 		}
-		body = body[n:]
+		if body = body[n:]; len(body) > 0 && p.progress != nil {
+			p.progress()
+		}
 	}
 	return nil // the deadline ends with the request
 }

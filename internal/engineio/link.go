@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -25,7 +26,7 @@ type link struct {
 	descriptor
 
 	// guarded by session.mu
-	control  []byte // frames that go out ahead of messages
+	control  []byte // frames that go out ahead of messages, and pings
 	inflight int    // bytes of messages in the write under way
 	writing  bool
 	stuck    bool          // the socket is full, or may be
@@ -73,6 +74,16 @@ type writeBuffer [64 << 10]byte
 
 var writeBuffers = sync.Pool{New: func() any { return new(writeBuffer) }}
 
+// compact gives the pooled buffer back if it is mostly empty: a write may have to wait
+// for long, and a client must not cost much more than what waits for it.
+func (b *batch) compact() {
+	if b.buf != nil && len(b.bytes) < len(b.buf)/2 {
+		own := bytes.Clone(b.bytes)
+		b.release()
+		b.bytes = own
+	}
+}
+
 func (b *batch) release() {
 	if b.buf != nil {
 		writeBuffers.Put(b.buf)
@@ -86,48 +97,62 @@ const writesPerTurn = 8
 
 // flush writes first, unless that is nil, and what waits. The caller has claimed the
 // link.
-func (l *link) flush(first *Message) {
+func (l *link) flush(first *Message) { l.session.engine.account(-l.write(first)) }
+
+// write is flush, and leaves it to the caller to account for the bytes that wait no
+// longer.
+func (l *link) write(first *Message) (written int) {
 	for range writesPerTurn {
-		b, more := l.take(first)
+		b, n, more := l.take(first)
+		written += n
 		first = nil
 		if !more {
-			return
+			return written
 		}
 		if !l.direct() {
 			go l.drain(b)
-			return
+			return written
 		}
 		n, err := l.tryWrite(b.bytes)
 		if err != nil {
 			b.release()
 			l.broken(err)
-			return
+			return written
 		}
 		if n < len(b.bytes) {
 			b.bytes = b.bytes[n:]
-			l.session.mu.Lock()
+			s := l.session
+			s.mu.Lock()
 			l.stuck = true
-			l.session.mu.Unlock()
+			waiting := s.countLocked()
+			s.mu.Unlock()
+			s.engine.account(waiting)
 			go l.drain(b)
-			return
+			return written
 		}
 		b.release()
 	}
 	l.session.engine.flush.add([]due{{link: l}}, true)
+	return written
 }
 
 // drain writes b and then what waits, blocking, until nothing is left.
 func (l *link) drain(b batch) {
-	l.session.mu.Lock()
+	s := l.session
+	s.mu.Lock()
 	l.blocking()
-	l.session.mu.Unlock()
-	for more := true; more; b, more = l.take(nil) {
+	s.mu.Unlock()
+	for more := true; more; {
+		b.compact()
 		err := l.writeAll(b.bytes)
 		b.release()
 		if err != nil {
 			l.broken(err)
 			return
 		}
+		var written int
+		b, written, more = l.take(nil)
+		s.engine.account(-written)
 	}
 }
 
@@ -140,8 +165,9 @@ func (l *link) writeAll(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	for len(p) > 0 {
+	for whole := len(p); len(p) > 0; {
 		l.session.mu.Lock()
+		l.session.progressLocked(len(p) < whole)
 		l.setWriteDeadline()
 		l.session.mu.Unlock()
 		n, err := l.conn.Write(p[:min(len(p), writeChunk)])
@@ -168,14 +194,15 @@ func (l *link) setWriteDeadline() {
 }
 
 // take takes the next bytes to write, from first, unless that is nil, and from what
-// waits. When nothing is left it gives up the claim on the link.
-func (l *link) take(first *Message) (batch, bool) {
+// waits. It returns how many bytes of those that it took before wait no longer. When
+// nothing is left it gives up the claim on the link.
+func (l *link) take(first *Message) (b batch, written int, more bool) {
 	s := l.session
 	s.mu.Lock()
-	s.queued -= l.inflight
+	written = s.unqueueLocked(l.inflight)
 	l.inflight = 0
-	b := l.gather(first)
-	more := len(b.bytes) > 0
+	b = l.gather(first)
+	more = len(b.bytes) > 0
 	bye, heard, ended := l.saidBye, l.heardBye, l.ended
 	if !more {
 		l.writing, l.stuck = false, false
@@ -188,7 +215,7 @@ func (l *link) take(first *Message) (batch, bool) {
 	case bye:
 		l.hangUp(heard)
 	}
-	return b, more
+	return b, written, more
 }
 
 // gather joins what fits into a buffer. It needs session.mu.
@@ -277,6 +304,12 @@ func (l *link) sendPong(payload []byte) {
 		l.control = appendControl(l.control[:before], opPong, payload)
 		l.pong = uint8(len(l.control) - before) // a control frame has 125 bytes at most, and a header of two
 	})
+}
+
+// queuePingLocked queues a ping of the heartbeat ahead of messages, while something is
+// being written. session.mu must be held.
+func (l *link) queuePingLocked() {
+	l.control, l.pong = append(l.control, pingMessage.frames...), 0
 }
 
 // queueControl has add append to l.control, with session.mu held.
@@ -396,7 +429,15 @@ func (l *link) release() {
 	} else {
 		_ = l.conn.Close()
 	}
-	l.session.engine.forgetLink(l)
+	s := l.session
+	s.mu.Lock()
+	dropped := 0
+	if s.link == l {
+		dropped = s.dropQueueLocked()
+	}
+	s.mu.Unlock()
+	s.engine.account(-dropped)
+	s.engine.forgetLink(l)
 }
 
 // lost tells the session that this link is of no more use. Without a probing
@@ -404,13 +445,17 @@ func (l *link) release() {
 func (l *link) lost(reason Reason) {
 	s := l.session
 	s.mu.Lock()
-	if s.probe == l {
+	probed := s.probe == l
+	if probed {
 		l.giveUp.Stop()
 		s.probe = nil
 	}
 	carried := s.link == l
 	s.mu.Unlock()
-	if carried {
+	switch {
+	case carried:
 		s.end(reason, brokenly, statusNormal)
+	case probed:
+		s.forget()
 	}
 }

@@ -96,6 +96,7 @@ func testOptions() Options {
 		UpgradeTimeout: 10 * time.Second,
 		MaxPayload:     1_000_000,
 		MaxQueue:       1 << 20,
+		MaxQueuedTotal: 256 << 20,
 		MaxInbound:     1 << 20,
 		Transports:     []Transport{Polling, WebSocket},
 		Logger:         slog.New(slog.NewTextHandler(io.Discard, nil)),
@@ -140,6 +141,7 @@ func (h *host) settle() {
 		require.Len(h.t, p.closed, 1, "the handler was not told of the end")
 	}
 	require.Zero(h.t, h.beats.count, "heartbeats are left")
+	waitUntil(h.t, func() bool { return h.counters.queued.Load() == 0 }) // a write that was cut off may not have returned
 }
 
 // serve runs an Engine on a network until the test ends.

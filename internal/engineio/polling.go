@@ -17,7 +17,7 @@ type poller struct {
 	wake    chan struct{} // has room for one
 	noop    bool          // the client should come back at once
 	refused bool          // a WebSocket has taken over
-	answer  []byte        // what RenewPoll has taken for it; nil if it has not
+	answer  payload       // what RenewPoll has taken for it
 
 	pass pass
 }
@@ -49,7 +49,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, as pass) {
 		defer t.Stop()
 		nudge = t.C
 	}
-	var payload []byte
+	var payload payload
 	for answer == pollWait {
 		if payload, answer = s.takePoll(p); answer != pollWait {
 			break
@@ -139,57 +139,84 @@ func (s *Session) abortPoll(p *poller) pollAnswer {
 // A close packet has an answer of its own, if there is time for one: the official
 // client acts upon it before it has handled the messages that it came with, and
 // then loses them.
-func (s *Session) takePoll(p *poller) ([]byte, pollAnswer) {
+func (s *Session) takePoll(p *poller) (payload, pollAnswer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case p.answer != nil:
+	case p.answer.packets != nil:
 		return p.answer, pollPayload
 	case p.refused:
 		s.poll = nil
-		return nil, pollRefused
+		return payload{}, pollRefused
 	}
-	var payload []byte
+	var taken payload
 	if !p.empty() {
-		payload = s.takePayload()
+		taken = s.takePayloadLocked()
 	}
 	answer := pollPayload
 	switch {
 	case s.farewell != nil && p.empty() && s.queue.len() > 0:
 		// The last words are for a poll that may have them, if it comes in time.
 		if !p.noop {
-			return nil, pollWait
+			return payload{}, pollWait
 		}
-		payload, answer = appendPacket(nil, noopMessage), pollLastWords
-	case s.farewell != nil && s.unhurried && payload != nil:
+		taken.add(noopMessage)
+		answer = pollLastWords
+	case s.farewell != nil && taken.packets != nil && (s.unhurried || s.queue.len() > 0):
 		answer = pollLastWords
 		s.lingerFor(s.endPatience().total)
 	case s.farewell != nil:
-		payload, answer = appendPacket(payload, s.farewell), pollFarewell
+		taken.add(s.farewell)
+		answer = pollFarewell
 		s.farewell = nil
 		s.lingerFor(s.endPatience().total)
-	case payload != nil:
+	case taken.packets != nil:
 	case s.state > open:
 		answer = pollUnknown
 	case p.noop:
-		payload = appendPacket(nil, noopMessage)
+		taken.add(noopMessage)
 	default:
-		return nil, pollWait
+		return payload{}, pollWait
 	}
 	s.poll = nil
-	return payload, answer
+	return taken, answer
 }
 
-// takePayload takes the whole queue as one payload, nil if it is empty. It needs
-// s.mu.
-func (s *Session) takePayload() []byte {
-	var payload []byte
-	for s.queue.len() > 0 {
-		m := s.queue.pop()
-		s.queued -= m.Size()
-		payload = appendPacket(payload, m)
+// payload is the answer to a poll.
+type payload struct {
+	packets []byte
+	size    int // of the messages in it: they count as queued until it is written
+}
+
+func (p *payload) add(m *Message) {
+	if p.packets != nil {
+		p.packets = append(p.packets, separator)
 	}
-	return payload
+	p.packets = m.appendPayload(p.packets)
+}
+
+// pollShare is how many bytes of messages go into one payload, unless there is only one
+// message: a client handles nothing of a payload, not even a ping, before it has all
+// of it.
+const pollShare = 1 << 20
+
+// takePayloadLocked takes what fits into one payload from the queue, nothing if that
+// is empty. s.mu must be held.
+func (s *Session) takePayloadLocked() payload {
+	var p payload
+	if s.pinging && s.state == open {
+		p.add(pingMessage)
+	}
+	s.pinging = false
+	for s.queue.len() > 0 && (p.size == 0 || p.size+s.queue.first().Size() <= pollShare) {
+		m := s.queue.pop()
+		p.size += m.Size()
+		p.add(m)
+	}
+	if p.packets != nil {
+		s.progressLocked(false)
+	}
+	return p
 }
 
 // RenewPoll has the client poll anew, because its identity has changed. The poll
@@ -204,20 +231,13 @@ func (s *Session) RenewPoll() {
 		return
 	}
 	if !p.empty() {
-		p.answer = s.takePayload()
+		p.answer = s.takePayloadLocked()
 	}
-	if p.answer == nil {
-		p.answer = appendPacket(nil, noopMessage)
+	if p.answer.packets == nil {
+		p.answer.add(noopMessage)
 	}
 	s.poll = nil
 	p.signal()
-}
-
-func appendPacket(payload []byte, m *Message) []byte {
-	if payload != nil {
-		payload = append(payload, separator)
-	}
-	return m.appendPayload(payload)
 }
 
 // endPatience is that with a client which is told of the end, as over a WebSocket.
@@ -226,8 +246,14 @@ func (s *Session) endPatience() patience {
 }
 
 // writePoll sends the answer. What is in it is lost with it.
-func (s *Session) writePoll(w http.ResponseWriter, payload []byte, p patience) (sent bool) {
-	err := reply(w, http.StatusOK, textPlain, payload, p)
+func (s *Session) writePoll(w http.ResponseWriter, answer payload, p patience) (sent bool) {
+	p.progress = func() {
+		s.mu.Lock()
+		s.progressLocked(true)
+		s.mu.Unlock()
+	}
+	err := reply(w, http.StatusOK, textPlain, answer.packets, p)
+	s.Unreserve(answer.size)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.end(WriteTimeout, brokenly, statusNormal)

@@ -344,10 +344,9 @@ func (h *host) bare(t testing.TB) *Session {
 	require.NoError(t, err)
 	h.next()
 	s.mu.Lock()
-	for s.queue.len() > 0 {
-		s.queued -= s.queue.pop().Size()
-	}
+	dropped := s.dropQueueLocked()
 	s.mu.Unlock()
+	h.account(-dropped)
 	return s
 }
 

@@ -46,9 +46,11 @@ type Session struct {
 	told       bool   // Handler.Closed has returned
 	posting    bool   // a POST is being handled
 	unhurried  bool   // the farewell may wait until the client has handled what is queued
-	renewals   uint16 // calls of RenewPoll, for a comparison soon after
+	pinging    bool   // the next poll is answered with a ping, ahead of the queue
+	renewals   uint8  // calls of RenewPoll, for a comparison soon after
 	link       *link  // the WebSocket, nil while polling
-	queued     int    // bytes in queue and on their way into the socket
+	queued     int32  // bytes in queue, on their way into the socket, and reserved
+	since      uint32 // when the client last took something of what waits, see Engine.moment; 0 while queued does not count in the total
 	queue      outQueue
 
 	poll     *poller  // the GET that waits
@@ -104,7 +106,7 @@ func (s *Session) start(h Handler) error {
 // pass is what a request may do, as of the moment it was asked about.
 type pass struct {
 	admission Admission
-	renewals  uint16 // of the session
+	renewals  uint8 // of the session
 }
 
 // newPass is for the request that has opened the session.
@@ -154,12 +156,15 @@ func (s *Session) end(reason Reason, how manner, status uint16) {
 		close(s.resume)
 		s.resume = nil
 	}
+	dropped := 0
 	if how == brokenly {
-		s.queue = outQueue{}
+		dropped = s.dropQueueLocked()
 	}
 	probe, current := s.probe, s.link
-	if probe != nil && probe.probed && how == gracefully {
-		probe = nil // it may be all that the client still listens to
+	if probe != nil && probe.probed && how != byClient {
+		// The client may have stopped polling, and would ignore that a WebSocket closes
+		// which it has not switched to yet. So this one is closed behind the upgrade packet.
+		probe = nil
 	} else {
 		s.probe = nil
 	}
@@ -172,6 +177,7 @@ func (s *Session) end(reason Reason, how manner, status uint16) {
 	}
 	s.mu.Unlock()
 
+	s.engine.account(-dropped)
 	s.engine.beats.remove(s)
 	s.engine.counters.close(reason)
 	if handler != nil { // otherwise start tells it
@@ -225,7 +231,7 @@ func (s *Session) awaitPoll() {
 // lingerFor says how much longer the farewell may take. It needs s.mu.
 func (s *Session) lingerFor(d time.Duration) {
 	s.stopLinger()
-	s.linger = time.AfterFunc(d, s.left)
+	s.linger = time.AfterFunc(d, s.stopWaiting)
 }
 
 // stopLinger needs s.mu.
@@ -235,29 +241,45 @@ func (s *Session) stopLinger() {
 	}
 }
 
-// left ends the wait for a poll that fetches the farewell: it was answered, or
-// there will be none. A WebSocket that would have taken over is not needed either.
-func (s *Session) left() {
+// stopWaiting ends the wait for a poll that fetches the farewell. A WebSocket that the
+// client is about to switch to stays until the client has done so, or
+// Options.UpgradeTimeout has passed.
+func (s *Session) stopWaiting() {
 	s.mu.Lock()
 	s.stopLinger()
-	var probe *link
 	if s.state == leaving {
-		probe = s.probe
-		s.state, s.farewell, s.probe = closed, nil, nil
+		s.state, s.farewell = closed, nil
+	}
+	s.mu.Unlock()
+	s.forget()
+}
+
+// left is stopWaiting for a client that knows of the end, or has gone. A WebSocket
+// that would have taken over is not needed any more.
+func (s *Session) left() {
+	s.mu.Lock()
+	var probe *link
+	if s.state > open {
+		probe, s.probe = s.probe, nil
 	}
 	s.mu.Unlock()
 	if probe != nil {
 		probe.close(statusNormal)
 	}
-	s.forget()
+	s.stopWaiting()
 }
 
 // forget takes the session out of the engine's table when nothing of it is left to
-// wait for.
+// wait for. The queue goes with it, unless a WebSocket still takes that or will.
 func (s *Session) forget() {
 	s.mu.Lock()
 	gone := s.state == closed && s.told
+	dropped := 0
+	if gone && s.link == nil && s.probe == nil {
+		dropped = s.dropQueueLocked()
+	}
 	s.mu.Unlock()
+	s.engine.account(-dropped)
 	if gone {
 		s.engine.forget(s)
 	}

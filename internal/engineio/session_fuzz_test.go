@@ -343,7 +343,7 @@ func (p *play) check() {
 	s := p.peer.Session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	require.GreaterOrEqual(p.t, s.queued, 0)
+	require.GreaterOrEqual(p.t, s.queued, int32(0))
 	require.False(p.t, s.state == open && s.link != nil && s.poll != nil, "a poll waits that no message can reach")
 }
 

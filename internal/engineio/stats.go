@@ -19,6 +19,7 @@ type Stats struct {
 	MessagesOut, BytesOut uint64 // queued for clients; bytes as framed for a WebSocket
 	Dropped               uint64 // volatile messages that a client was behind for
 	Replaced              uint64 // messages that a later one of their key took the place of
+	Queued                int64  // bytes that wait for clients, see Options.MaxQueuedTotal
 }
 
 // Cause is why a request was refused.
@@ -40,6 +41,7 @@ type counters struct {
 	messagesIn, bytesIn   atomic.Uint64
 	messagesOut, bytesOut atomic.Uint64
 	dropped, replaced     atomic.Uint64
+	queued                atomic.Int64 // the sum of Session.queued, but for what a Batch has not accounted for yet
 
 	mu      sync.Mutex // guards what follows
 	opened  uint64
@@ -90,6 +92,7 @@ func (e *Engine) Stats() Stats {
 		BytesOut:    c.bytesOut.Load(),
 		Dropped:     c.dropped.Load(),
 		Replaced:    c.replaced.Load(),
+		Queued:      max(c.queued.Load(), 0),
 	}
 	c.mu.Lock()
 	s.Opened, s.Closed, s.Refused = c.opened, maps.Clone(c.closed), maps.Clone(c.refused)

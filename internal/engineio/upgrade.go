@@ -56,6 +56,23 @@ func (l *link) abandon() {
 	s.mu.Unlock()
 	if probes {
 		l.close(statusNormal)
+		s.forget()
+	}
+}
+
+// cutUnlessAwaited is cut, but leaves a client that is about to switch to the link,
+// and would not notice its end before that, a moment to do so.
+func (l *link) cutUnlessAwaited() {
+	s := l.session
+	s.mu.Lock()
+	awaited := s.probe == l && l.probed
+	if awaited {
+		l.giveUp.Stop()
+		l.giveUp = time.AfterFunc(closeLinger, l.cut)
+	}
+	s.mu.Unlock()
+	if !awaited {
+		l.cut()
 	}
 }
 
@@ -101,12 +118,16 @@ func (l *link) takeSession() bool {
 		s.poll.refused = true
 		s.poll.signal()
 	}
-	if s.state == leaving {
+	if s.state > open {
 		s.stopLinger()
 		s.state, s.farewell = closed, nil
 		return l.beginClose(statusNormal)
 	}
-	if l.writing || s.queue.len() == 0 {
+	if s.pinging {
+		s.pinging = false
+		l.queuePingLocked()
+	}
+	if l.writing || s.queue.len() == 0 && len(l.control) == 0 {
 		return false
 	}
 	l.writing = true

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -114,18 +116,21 @@ func TestProbeOfASessionThatHasEnded(t *testing.T) {
 			p.Close(ForcedClose)
 			_, payload := client.Poll()
 			require.Equal(t, "4last", payload)
-			time.Sleep(closeLinger - time.Millisecond)
+			begun := time.Now()
 			if upgrades {
+				time.Sleep(2 * closeLinger) // the client may be that slow
 				_, err := conn.Write(text("5"))
 				require.NoError(t, err)
+				begun = time.Now()
 			}
-			begun := time.Now()
 			said, err := io.ReadAll(conn)
 			require.NoError(t, err)
 			require.Equal(t, "\x88\x02\x03\xe8", string(said))
+			want := time.Duration(0)
 			if !upgrades {
-				require.Equal(t, time.Millisecond, time.Since(begun))
+				want = h.opts.UpgradeTimeout
 			}
+			require.Equal(t, want, time.Since(begun))
 			conn.Close()
 			require.NoError(t, h.Shutdown(t.Context()))
 		})
@@ -350,4 +355,92 @@ func TestSessionEndsDuringAnUpgrade(t *testing.T) {
 			require.Contains(t, []string{siotest.ReasonCloseFrame, siotest.ReasonLost}, client.AwaitClosed())
 		}
 	})
+}
+
+// endings are the ways in which a server ends a session.
+var endings = map[string]func(p *peer){
+	"Close": func(p *peer) { p.Close(ForcedClose) },
+	"overflow": func(p *peer) {
+		require.ErrorIs(p.host.t, p.Send(NewText(make([]byte, p.host.opts.MaxQueue))), ErrQueueFull)
+	},
+	"total overflow": func(p *peer) {
+		_ = p.Send(NewText(make([]byte, 1000)))
+		require.Equal(p.host.t, 1, p.host.closeWorst(1))
+	},
+	"abrupt":   func(p *peer) { p.end(PingTimeout, abruptly, statusNormal) },
+	"broken":   func(p *peer) { p.end(WriteTimeout, brokenly, statusNormal) },
+	"Shutdown": func(p *peer) { go p.host.Shutdown(context.Background()) },
+	"Engine":   func(p *peer) { p.host.Close() },
+}
+
+// A client that has got 3probe stops polling. Until it has sent 5 it does not mind when the WebSocket closes, so that
+// stays until then, whatever ends the session.
+func TestEndBeforeTheUpgradePacket(t *testing.T) {
+	for name, end := range endings {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := serve(t, siotest.Memory, nil)
+				client, p := h.connect(siotest.Options{ManualPoll: true})
+				conn := h.rawProbe(t, client, "2probe")
+				_, err := io.ReadFull(conn, make([]byte, len("\x81\x063probe")))
+				require.NoError(t, err)
+
+				end(p)
+				p.ended()
+				time.Sleep(closeLinger / 2)
+				require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Millisecond)))
+				_, err = conn.Read(make([]byte, 1))
+				require.ErrorIs(t, err, os.ErrDeadlineExceeded, "it was closed too early")
+				require.NoError(t, conn.SetReadDeadline(time.Time{}))
+				_, err = conn.Write(text("5"))
+				require.NoError(t, err)
+				begun := time.Now()
+				said, err := io.ReadAll(conn)
+
+				require.NoError(t, err)
+				require.Contains(t, string(said), "\x88\x02\x03\xe8")
+				require.Zero(t, time.Since(begun))
+				conn.Close()
+				require.NoError(t, h.Shutdown(t.Context()))
+			})
+		})
+	}
+}
+
+// A client that still polls while the WebSocket probes learns of the end by a poll, whether that waits or comes later.
+func TestEndWhileAClientProbesAndPolls(t *testing.T) {
+	for name, end := range endings {
+		for _, packets := range [][]string{nil, {"2probe"}} {
+			for _, waits := range []bool{true, false} {
+				t.Run(fmt.Sprint(name, packets, waits), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						h := serve(t, siotest.Memory, nil)
+						client, p := h.connect(siotest.Options{ManualPoll: true})
+						conn := h.rawProbe(t, client, packets...)
+						synctest.Wait()
+						answered := make(chan answer, 1)
+						poll := func() { answered <- h.do("GET", "/?EIO=4&transport=polling&sid="+p.ID(), "") }
+						if waits {
+							go poll()
+							synctest.Wait()
+						}
+						end(p)
+						p.ended()
+						if !waits {
+							go poll()
+						}
+						got := <-answered
+						for got.status == http.StatusOK && !strings.HasSuffix(got.body, "1") { // what was queued goes first
+							poll()
+							got = <-answered
+						}
+						if got.status != http.StatusOK {
+							requireError(t, got, http.StatusBadRequest, codeUnknownSID)
+						}
+						conn.Close()
+					})
+				})
+			}
+		}
+	}
 }

@@ -349,7 +349,7 @@ func (l *link) receive(binary bool, p []byte) error {
 	s := l.session
 	s.mu.Lock()
 	carries, probes := s.link == l, s.probe == l
-	full := l.corked && s.queued > min(behindBytes, s.engine.opts.MaxQueue/4)
+	full := l.corked && int(s.queued) > min(behindBytes, s.engine.opts.MaxQueue/4)
 	s.mu.Unlock()
 	if full {
 		l.uncork()

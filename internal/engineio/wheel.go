@@ -120,3 +120,13 @@ func (w *wheel) turn() {
 		w.fire(due)
 	}
 }
+
+// appendSlot appends the sessions of one slot to dst.
+func (w *wheel) appendSlot(dst []*Session, slot int) []*Session {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for s := w.slots[slot]; s != nil; s = s.entry.next {
+		dst = append(dst, s)
+	}
+	return dst
+}

@@ -26,6 +26,7 @@ var (
 	ErrServerClosed = errors.New("server closed")
 	ErrAlreadyAcked = errors.New("already acknowledged")
 	ErrTooLarge     = errors.New("message too large")
+	ErrQueueFull    = engineio.ErrQueueFull
 	ErrTooManyAcks  = errors.New("too many answers are outstanding")
 	ErrTooManyRooms = errors.New("too many rooms")
 	ErrRoomName     = errors.New("the name of a room is too long")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"slices"
 	"sync"
 
@@ -102,7 +103,8 @@ func (s *Socket) Context() context.Context {
 	return s.ctx
 }
 
-// Emit queues an event. It returns ErrNotConnected after the end, and
+// Emit queues an event. It returns ErrQueueFull if the event does not fit into the
+// client's queue, which ends the connection, ErrNotConnected after the end, and
 // ErrServerClosed after Shutdown.
 func (s *Socket) Emit(event string, args []any, d Delivery) error {
 	server := s.namespace.server
@@ -163,21 +165,29 @@ func (s *Socket) queue(m *engineio.Message, d Delivery, t *Target, b *engineio.B
 	d.Owner = s.namespace
 	switch {
 	case s.state == connected && !claimed:
-		if s.session.Queue(m, d, b) == nil {
-			return nil
-		}
+		return notConnected(s.session.Queue(m, d, b))
 	case s.state != ended:
-		if d.Volatile || s.hold(held{m, d, claimed}) {
+		if d.Volatile {
 			return nil
 		}
-		b.Overflow(s.session)
+		return notConnected(s.hold(held{m, d, claimed}, b))
 	}
 	return ErrNotConnected
 }
 
+// notConnected is the error of a Socket for one of its session.
+func notConnected(err error) error {
+	if errors.Is(err, engineio.ErrClosed) {
+		return ErrNotConnected
+	}
+	return err
+}
+
 // hold keeps a message until the socket is connected, or has proven what it claims.
-// It needs mu, and reports false if too much is held already.
-func (s *Socket) hold(h held) bool {
+// It counts as if it waited in the queue of the session, whose errors it returns. mu
+// must be held.
+func (s *Socket) hold(h held, b *engineio.Batch) error {
+	before := s.heldLen
 	if h.delivery.Latest {
 		s.held = slices.DeleteFunc(s.held, func(old held) bool {
 			replaced := old.delivery.Latest && old.delivery.Key == h.delivery.Key && old.claimed == h.claimed
@@ -187,12 +197,19 @@ func (s *Socket) hold(h held) bool {
 			return replaced
 		})
 	}
-	if s.heldLen+h.message.Size() > s.namespace.server.opts.Engine.MaxQueue {
-		return false
+	s.session.Unreserve(before - s.heldLen)
+	if err := s.session.Reserve(h.message.Size(), b); err != nil {
+		return err
 	}
 	s.heldLen += h.message.Size()
 	s.held = append(s.held, h)
-	return true
+	return nil
+}
+
+// dropHeld drops what is held. mu must be held.
+func (s *Socket) dropHeld() {
+	s.session.Unreserve(s.heldLen)
+	s.held, s.heldLen = nil, 0
 }
 
 // release queues what was held: for the person that the socket has become, too, if
@@ -209,6 +226,7 @@ func (s *Socket) release(proven bool, b *engineio.Batch) {
 			return false
 		}
 		s.heldLen -= h.message.Size()
+		s.session.Unreserve(h.message.Size())
 		_ = s.session.Queue(h.message, h.delivery, b) // one that ends meanwhile needs nothing
 		return true
 	})
@@ -284,7 +302,7 @@ func (s *Socket) finish(reason Reason, last func(was socketState)) {
 	}
 	was := s.state
 	s.state, s.reason = ended, reason
-	s.held = nil
+	s.dropHeld()
 	s.acks.fail()
 	if s.cancel != nil {
 		s.cancel()

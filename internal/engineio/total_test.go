@@ -1,0 +1,197 @@
+package engineio
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// When too much waits for all together, those are closed for which the most waits and which have taken nothing for
+// the longest time, until an eighth is free.
+func TestTotalIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := serve(t, siotest.Memory, func(o *Options) { o.MaxQueue, o.MaxQueuedTotal = 512<<10, 1<<20 })
+		waits := func(size int) *peer {
+			_, p := h.connect(siotest.Options{ManualPoll: true})
+			require.NoError(t, p.Send(NewText(make([]byte, size))))
+			return p
+		}
+		large, old := waits(300<<10), waits(150<<10)
+		time.Sleep(time.Second)
+		young := waits(300 << 10)
+		little := waits(1000)
+		reader, fast := h.connect(siotest.Options{Transport: "websocket"})
+		require.NoError(t, fast.Send(NewText(make([]byte, 200<<10))))
+		require.Len(t, reader.Next().Text, 200<<10)
+		synctest.Wait()
+		require.Empty(t, h.Stats().Closed)
+		last := waits(300 << 10)
+		synctest.Wait()
+
+		require.Equal(t, TotalOverflow, large.ended())
+		for _, p := range []*peer{old, young, little, last, fast} {
+			require.True(t, p.live())
+		}
+		require.Less(t, h.Stats().Queued, int64(1<<20))
+		echoes(t, reader)
+	})
+}
+
+// Thousands of clients that do not poll cost no more than the bound, and those who send never wait.
+func TestTotalBoundOfMany(t *testing.T) {
+	const sessions, most = 2000, 1 << 20
+	h := newHost(t, func(o *Options) { o.MaxQueuedTotal = most })
+	all := make([]*Session, sessions)
+	for i := range all {
+		all[i] = h.bare(t)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 20 {
+				m := NewText(make([]byte, 2000))
+				var b Batch
+				for _, s := range all {
+					_ = s.Queue(m, Delivery{}, &b)
+				}
+				b.Flush()
+			}
+		})
+	}
+	wg.Wait()
+	waitUntil(t, func() bool { return h.counters.queued.Load() <= most && !h.relieving.Load() })
+	require.NotZero(t, h.Stats().Closed[TotalOverflow])
+}
+
+// What is reserved counts as what is queued does.
+func TestReserve(t *testing.T) {
+	h := serve(t, siotest.Memory, func(o *Options) { o.MaxQueue = 10_000 })
+	_, p := h.connect(siotest.Options{ManualPoll: true})
+	var b Batch
+	require.NoError(t, p.Reserve(6000, &b))
+	b.Flush()
+	require.EqualValues(t, 6000, h.Stats().Queued)
+	require.NoError(t, p.Send(NewText(make([]byte, 3000))))
+	p.Unreserve(6000)
+	require.NoError(t, p.Reserve(6000, &b))
+	require.ErrorIs(t, p.Reserve(2000, &b), ErrQueueFull)
+	require.ErrorIs(t, p.Reserve(1, &b), ErrClosed)
+	b.Flush()
+	require.Equal(t, QueueOverflow, p.ended())
+	p.Unreserve(6000)
+	require.Zero(t, h.Stats().Queued)
+}
+
+// What closes clients for their queues is logged, with the option that matters, and not again for a minute.
+func TestOverflowsAreLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		h := serve(t, siotest.Memory, func(o *Options) {
+			o.MaxQueue, o.MaxQueuedTotal = 10_000, 20_000
+			o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		})
+		said := func() (queue, total int) {
+			synctest.Wait()
+			return bytes.Count(log.Bytes(), []byte("Options.MaxQueue ")), bytes.Count(log.Bytes(), []byte("Options.MaxQueuedTotal "))
+		}
+		for _, want := range []int{1, 1, 2} {
+			for range 3 {
+				_, p := h.connect(siotest.Options{ManualPoll: true})
+				require.NoError(t, p.Send(NewText(make([]byte, 9000))))
+			}
+			_, p := h.connect(siotest.Options{ManualPoll: true})
+			require.ErrorIs(t, p.Send(NewText(make([]byte, 10_000))), ErrQueueFull)
+			queue, total := said()
+			require.Equal(t, []int{want, want}, []int{queue, total}, log.String())
+			time.Sleep(40 * time.Second)
+		}
+	})
+}
+
+// slowReader reads the frames of a WebSocket a little at a time and answers pings. It returns how many bytes of text
+// came in messages, when the connection ends or so many have come.
+func slowReader(t *testing.T, conn io.ReadWriter, total int) (got int) {
+	for got < total {
+		header, err := ws.ReadHeader(conn)
+		if err != nil {
+			return got
+		}
+		body := make([]byte, header.Length)
+		for at := 0; at < len(body); at += 1 << 10 {
+			time.Sleep(10 * time.Millisecond)
+			if _, err := io.ReadFull(conn, body[at:min(at+1<<10, len(body))]); err != nil {
+				return got
+			}
+		}
+		switch {
+		case header.OpCode == ws.OpText && string(body) == "2":
+			_, err := conn.Write(text("3"))
+			require.NoError(t, err)
+		case header.OpCode == ws.OpText && body[0] == packetMessage:
+			got += len(body) - 1
+		}
+	}
+	return got
+}
+
+// A client on a slow network gets everything, in one message or in many, over many heartbeats: its pings go ahead of
+// what waits, and it cannot answer them before it has read what is on the way.
+func TestSlowClientIsNotBehind(t *testing.T) {
+	for name, size := range map[string]int{"many messages": 20_000, "one message": 1_000_000} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const total = 1_000_000
+				h := serve(t, siotest.Memory, func(o *Options) {
+					o.PingInterval, o.PingTimeout, o.MaxQueue = time.Second, time.Second, 2*total
+				})
+				conn, p := h.rawWebSocket(t)
+				begun := time.Now()
+				for range total / size {
+					require.NoError(t, p.Send(NewText(make([]byte, size))))
+				}
+				require.Equal(t, total, slowReader(t, conn, total))
+				require.Greater(t, time.Since(begun), 3*(h.opts.PingInterval+h.opts.PingTimeout))
+				require.True(t, p.live())
+			})
+		})
+	}
+}
+
+// A ping goes ahead of the messages that wait for a poll.
+func TestPingGoesAheadInAPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := serve(t, siotest.Memory, nil)
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		require.NoError(t, p.Send(NewText([]byte("x"))))
+		time.Sleep(h.opts.PingInterval + time.Second)
+		_, payload := client.Poll()
+		require.Equal(t, "2\x1e4x", payload)
+	})
+}
+
+// One poll takes a part of a long queue, so that a slow client shows that it makes progress.
+func TestPollTakesAPartOfALongQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := serve(t, siotest.Memory, func(o *Options) { o.MaxQueue = 16 << 20 })
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		for _, size := range []int{400_000, 500_000, 200_000, 3_000_000, 10} {
+			require.NoError(t, p.Send(NewText(make([]byte, size))))
+		}
+		p.Close(ForcedClose)
+		for _, want := range []int{900_003, 200_001, 3_000_001, 11} {
+			_, payload := client.Poll()
+			require.Len(t, payload, want)
+		}
+		_, payload := client.Poll()
+		require.Equal(t, "1", payload)
+	})
+}
