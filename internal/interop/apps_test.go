@@ -2,10 +2,12 @@ package interop_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/mojosocket/mojo"
 )
@@ -16,8 +18,32 @@ func (s *site) mount(server *mojo.Server) error {
 	_, deskErr := server.Register("Desk", watched{desk(), s})
 	_, gateErr := server.Register("Gate", watched{gate(), s})
 	_, doorErr := server.Register("Door", watched{s.doors.app(), s})
+	_, endsErr := server.Register("Ends", watched{ends(), s})
 	_, rootErr := server.Handle("/", watched{echo{}, s})
-	return errors.Join(echoErr, deskErr, gateErr, doorErr, rootErr)
+	return errors.Join(echoErr, deskErr, gateErr, doorErr, endsErr, rootErr)
+}
+
+// ends is an app that ends the connection of a client that asks for it: so many microseconds after OnConnect it sends
+// more than the queue takes, or it panics.
+func ends() *mojo.Events {
+	ev := &mojo.Events{Connect: func(c *mojo.Conn) error {
+		var auth struct {
+			Kind  string
+			Delay int
+		}
+		if json.Unmarshal(c.Handshake().Auth, &auth) != nil {
+			return nil
+		}
+		if auth.Kind == "overflow" {
+			time.AfterFunc(time.Duration(auth.Delay)*time.Microsecond, func() {
+				for c.Emit("history", strings.Repeat("x", 6<<20)) == nil {
+				}
+			})
+		}
+		return nil
+	}}
+	mojo.On(ev, "panic", func(*mojo.Conn, struct{}) error { panic("asked to") })
+	return ev
 }
 
 // echo sends every event back, as the answer if one is wanted.
