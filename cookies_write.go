@@ -14,7 +14,9 @@ import (
 // SetSession writes the session cookie: from its next request on, the browser is known by sessionID. It
 // replaces what was set for that cookie earlier in the same response, and must be called before the body
 // is written. The id must be hard to guess; a session that gets logged in needs a new one, which
-// [Server.LogIn] sees to. An empty sessionID removes the cookie from the browser.
+// [Server.LogIn] sees to. It also adds Vary: Cookie and Cache-Control: no-cache="Set-Cookie" to the
+// response, so that no cache gives the cookie to others: a handler that sets these headers sets them
+// before, or is below [Server.EnsureSession]. An empty sessionID removes the cookie from the browser.
 //
 // It returns an error, and writes nothing, if sessionID is not valid UTF-8 or too long for a cookie.
 func (c *Cookies) SetSession(w http.ResponseWriter, sessionID string) error {
@@ -28,8 +30,8 @@ func (c *Cookies) SetSession(w http.ResponseWriter, sessionID string) error {
 }
 
 // SetLogin writes the login cookie: from its next request on, the browser is logged in as userID. It
-// replaces what was set for that cookie earlier in the same response, and must be called before the body
-// is written. An empty userID logs out: it removes the cookie from the browser.
+// replaces what was set for that cookie earlier in the same response, adds the headers for caches as
+// SetSession does, and must be called before the body is written. An empty userID logs out: it removes the cookie from the browser.
 //
 // Such a login stands alone: it holds whatever session the browser has, or with none. [Server.LogIn] is
 // the safer way, as it ties the login to a new session.
@@ -105,6 +107,9 @@ func (c *Cookies) write(w http.ResponseWriter, name, value, domain string, maxAg
 	header["Set-Cookie"] = append(slices.DeleteFunc(slices.Clone(header["Set-Cookie"]), func(line string) bool {
 		return c.sets(line, name, domain)
 	}), cookie.String())
+	if c.cookieWriterOf(w) == nil { // which does it when the header is complete
+		keepFromCaches(header)
+	}
 }
 
 // sets reports whether a Set-Cookie line is about the cookie of that name and domain.

@@ -66,13 +66,23 @@ func (e *ensured) withdraw(w http.ResponseWriter) {
 // A request with a session that LogIn or LogOut has given up is nobody's. It gets no
 // new session within 30 seconds of that: it may have left the browser before the
 // new cookies arrived, which its answer must not replace. A revoked session is
-// replaced by a new one at once. The new one is not logged in.
+// replaced by a new one at once. The new one is not logged in. What a page loads for
+// itself, such as images, scripts, styles and fonts, begins no session, as far as the
+// browser tells by Sec-Fetch-Dest.
+//
+// An answer on which mojo sets a cookie says so to caches, whatever the handlers set:
+// Vary: Cookie and Cache-Control: no-cache="Set-Cookie" are added to it. Handlers get
+// an http.ResponseWriter of EnsureSession for that, which can be flushed, hijacked and
+// unwrapped as the one that it wraps.
 func (s *Server) EnsureSession(next http.Handler) http.Handler {
 	cookies := s.opts.Cookies
 	if cookies == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		cw := &cookieWriter{ResponseWriter: w, cookies: cookies}
+		defer cw.begin() // for a handler that writes nothing, or panics
+		w = cw
 		e := new(ensured)
 		p := s.prove(r)
 		gone, givenUp := s.sio.GivenUp(p.session.id)
@@ -81,6 +91,10 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 		var err error
 		switch {
 		case givenUp && !gone.Revoked && time.Since(gone.Since) < socketio.Settling:
+		case (givenUp || p.session.id == "") && !mayBegin(r):
+			if !givenUp {
+				e.identity = p.identity()
+			}
 		case givenUp || p.session.id == "":
 			err = s.begin(w, r, p, givenUp, e)
 			fresh = s.fresh.begin(r, e.identity.SessionID)
