@@ -62,9 +62,21 @@ type watchSet struct {
 
 	// unfinished belongs to the goroutine that is the loop's. It is the links of which
 	// more came than is handled in a turn, in the order in which they go on. Epoll does
-	// not watch them.
+	// not watch them. Of so many portions in a row it has handled `streak`, and goes on
+	// with the next at `resume`.
 	unfinished []unfinished
+	streak     int
+	resume     time.Time
 }
+
+// How many portions of unfinished links a loop handles before it rests from them. It
+// handles the messages of others meanwhile, and leaves a processor to whatever else
+// the process does: as long as goroutines can run, the runtime hardly looks for those
+// that have waited for other connections.
+const (
+	restAfter = 4
+	restTime  = time.Millisecond
+)
 
 // unfinished is a link of which more came than is handled in a turn.
 type unfinished struct {
@@ -160,6 +172,7 @@ const loopBatch = 8
 type loopTurn struct {
 	set    *watchSet
 	link   *link // that has its turn
+	goOn   bool  // one of the unfinished links has its turn
 	left   bool  // this goroutine is for that link alone; another one is the loop's
 	events [loopBatch]syscall.EpollEvent
 	links  [loopBatch]*link
@@ -170,11 +183,12 @@ type loopTurn struct {
 // work reads what is readable until the set is given up.
 //
 // Of links that send more than is handled in a turn, one goes on for every batch of
-// the others. So the others wait for one of them, however many there are.
+// the others, and none during a rest. So the others wait for one of them, however many
+// there are.
 func (set *watchSet) work() {
 	t := &loopTurn{set: set, buf: readBuffers.Get().(*readBuffer)}
 	defer func() { readBuffers.Put(t.buf) }()
-	for set.raw.Read(t.wait) == nil {
+	for t.await() {
 		set.loop.mu.Lock()
 		for i, ev := range t.events[:t.n] {
 			t.links[i] = set.links[ev.Fd]
@@ -189,7 +203,10 @@ func (set *watchSet) work() {
 			}
 		}
 		clear(t.links[:t.n])
-		if len(set.unfinished) > 0 {
+		if t.goOn {
+			if set.streak++; set.streak == restAfter {
+				set.streak, set.resume = 0, time.Now().Add(restTime)
+			}
 			u := set.unfinished[0]
 			set.unfinished = slices.Delete(set.unfinished, 0, 1)
 			if t.serve(u, false); t.left {
@@ -200,14 +217,31 @@ func (set *watchSet) work() {
 	}
 }
 
-// wait reports whether there is anything to do.
+// await returns when there is anything to do, or reports false when the set is given up.
+func (t *loopTurn) await() bool {
+	set := t.set
+	t.goOn = len(set.unfinished) > 0
+	if !t.goOn || !time.Now().Before(set.resume) {
+		return set.raw.Read(t.wait) == nil
+	}
+	t.goOn = false
+	_ = set.file.SetReadDeadline(set.resume)
+	err := set.raw.Read(t.wait)
+	_ = set.file.SetReadDeadline(time.Time{})
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.n, t.goOn, err = 0, true, nil
+	}
+	return err == nil
+}
+
+// wait is called until it reports that there is anything to do.
 func (t *loopTurn) wait(epfd uintptr) bool {
 	n, err := syscall.EpollWait(int(epfd), t.events[:], 0)
 	for errors.Is(err, syscall.EINTR) {
 		n, err = syscall.EpollWait(int(epfd), t.events[:], 0)
 	}
 	t.n = max(n, 0)
-	return t.n > 0 || len(t.set.unfinished) > 0
+	return t.n > 0 || t.goOn
 }
 
 // serve handles a portion of what has come from a link, which it reads if there is no

@@ -380,7 +380,7 @@ func descriptors(t *testing.T) int {
 // One read of a client that sends much is handled in portions, and a client that sends one message is served between
 // two of them.
 func TestFlooderWaits(t *testing.T) {
-	const messages = 2000
+	const messages = 2300 // nearly as many as one read brings
 	var victim func()
 	var flood, before, victims atomic.Int64
 	done := make(chan struct{})
@@ -406,5 +406,5 @@ func TestFlooderWaits(t *testing.T) {
 	require.NoError(t, err)
 	<-done
 
-	require.LessOrEqual(t, before.Load(), int64(4*portionFrames), "of %d", messages)
+	require.LessOrEqual(t, before.Load(), int64(7*portionFrames), "of %d", messages)
 }

@@ -3,6 +3,7 @@ package engineio
 import (
 	"encoding/base64"
 	"errors"
+	"time"
 )
 
 var (
@@ -56,11 +57,20 @@ func (s *Session) deliver(data []byte, binary bool) error {
 }
 
 // handle has the handler take a message. Of large messages, for which a processor may
-// be busy for milliseconds, it takes a few at a time, so that others are left.
+// be busy for milliseconds, it takes a few at a time, so that processors are left for
+// others. Behind each the client rests: it is not read faster than 32 MB a second.
 func (s *Session) handle(data []byte, binary bool) error {
-	if len(data) > largeMessage {
-		s.engine.large <- struct{}{}
-		defer func() { <-s.engine.large }()
+	if len(data) <= largeMessage {
+		return s.handler.Message(data, binary)
 	}
-	return s.handler.Message(data, binary)
+	s.engine.large <- struct{}{}
+	err := s.handler.Message(data, binary)
+	<-s.engine.large
+	if err == nil {
+		time.Sleep(time.Duration(len(data)/largeMessage) * largeRest)
+	}
+	return err
 }
+
+// largeRest is how long a client rests for each largeMessage bytes of a large message.
+const largeRest = 2 * time.Millisecond

@@ -364,9 +364,13 @@ func (s *Session) readPost(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	return body.Bytes(), nil
 }
 
-// postPortion is how many packets of a POST are handled before other goroutines have
-// their turn.
-const postPortion = 32
+// Behind so many packets of a POST other goroutines have their turn, and behind so many
+// portions of them the client rests, though not more often than mostRests in one POST.
+const (
+	postPortion  = 32
+	restPortions = 16
+	mostRests    = 16
+)
 
 // receivePayload handles the packets of a polling payload one after another.
 // https://github.com/socketio/engine.io-protocol#http-long-polling-1
@@ -376,8 +380,12 @@ func (s *Session) receivePayload(payload []byte) error {
 	if !utf8.Valid(payload) {
 		return errPacket
 	}
+	untilRest := max(restPortions, len(payload)/2/postPortion/mostRests) // a packet takes two bytes at least
 	for n := 1; ; n++ {
-		if n%postPortion == 0 {
+		switch {
+		case n%(untilRest*postPortion) == 0:
+			time.Sleep(portionRest)
+		case n%postPortion == 0:
 			runtime.Gosched()
 		}
 		packet, rest, more := bytes.Cut(payload, []byte{separator})

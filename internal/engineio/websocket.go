@@ -3,7 +3,6 @@ package engineio
 import (
 	"errors"
 	"io"
-	"runtime"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -67,7 +66,10 @@ var (
 const (
 	portionFrames = 256
 	portionTime   = 50 * time.Microsecond
-	timedFrames   = 8 // the clock is read for every so many
+	timedFrames   = 4        // the clock is read for every so many
+	portionHeld   = 16 << 10 // what waits for handlers when it ends, see Session.Hold
+
+	portionRest = time.Millisecond / 4 // of a goroutine that reads one connection
 )
 
 // portion is the work that is done for a connection in one turn.
@@ -85,7 +87,14 @@ func (w *portion) over(l *link) bool {
 		l.cork()
 		return false
 	}
-	return w.frames >= portionFrames || w.frames%timedFrames == 0 && e.now()-w.begun >= portionTime
+	return w.frames >= portionFrames || w.frames%timedFrames == 0 && (e.now()-w.begun >= portionTime || l.session.burdens())
+}
+
+// burdens reports whether handlers have much to do for the client.
+func (s *Session) burdens() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held > portionHeld
 }
 
 // feed takes the next bytes, which it may modify, and hands every message and
@@ -259,8 +268,8 @@ func (l *link) feedAlone(buf *readBuffer, p []byte) bool {
 	return l.feedAll(buf, p)
 }
 
-// feedAll handles p in as many portions as it takes, between which other goroutines
-// have their turn, and reports whether to read on. session.inbound must be held.
+// feedAll handles p in as many portions as it takes, between which it rests, so that
+// other goroutines have their turn, and reports whether to read on. session.inbound must be held.
 func (l *link) feedAll(buf *readBuffer, p []byte) bool {
 	for {
 		rest, alive := l.feed(buf, p)
@@ -268,7 +277,7 @@ func (l *link) feedAll(buf *readBuffer, p []byte) bool {
 			return alive
 		}
 		p = rest
-		runtime.Gosched()
+		time.Sleep(portionRest)
 	}
 }
 
