@@ -42,6 +42,7 @@ func TestQueueIsBoundedInBytes(t *testing.T) {
 		m := NewText(make([]byte, 100))
 		h := serve(t, n, func(o *Options) { o.MaxQueue = 10 * m.Size() })
 		client, p := h.connect(siotest.Options{ManualPoll: true})
+		h.await(p, func() bool { return p.queued == 0 }) // what is being written counts, the open packet too
 		for range 10 {
 			require.NoError(t, p.Send(m))
 		}
