@@ -127,4 +127,6 @@ var (
 	pingMessage  = control(string(packetPing))
 	noopMessage  = control(string(packetNoop))
 	closeMessage = control(string(packetClose))
+
+	lateCloseMessage = control(string(packetClose)) // for a poll that has to wait, see byAnswer
 )

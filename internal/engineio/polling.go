@@ -148,6 +148,8 @@ func (s *Session) takePoll(p *poller) (payload, pollAnswer) {
 	case p.refused:
 		s.poll = nil
 		return payload{}, pollRefused
+	case s.farewell == lateCloseMessage:
+		return payload{}, pollWait
 	}
 	var taken payload
 	if !p.empty() {
@@ -272,16 +274,19 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 		s.posting = true
 	}
 	s.mu.Unlock()
-	status := http.StatusBadRequest
+	status, reason := http.StatusBadRequest, Reason("")
 	switch {
 	case over:
 		refuse(w, r, status, codeUnknownSID, textUnknownSID)
 		return
 	case upgraded:
 	case overlap:
-		s.end(TransportError, abruptly, statusNormal)
+		reason = TransportError
 	default:
-		status = s.takePost(w, r)
+		status, reason = s.takePost(w, r)
+	}
+	if reason != "" {
+		s.end(reason, byAnswer, statusNormal)
 	}
 	if status != http.StatusOK {
 		refuse(w, r, status, codeBadRequest, textBadRequest)
@@ -291,35 +296,32 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	_ = reply(w, status, textPlain, []byte("ok"), patience{still: s.engine.opts.PingTimeout})
 }
 
-// takePost reads and handles the payload, and returns the status to answer with.
-func (s *Session) takePost(w http.ResponseWriter, r *http.Request) int {
+// takePost reads and handles the payload. It returns the status to answer with, and
+// for which reason the session is to end then, if it is.
+func (s *Session) takePost(w http.ResponseWriter, r *http.Request) (status int, reason Reason) {
 	defer func() {
 		s.mu.Lock()
 		s.posting = false
 		s.mu.Unlock()
 	}()
 	if !isText(r.Header.Get("Content-Type")) {
-		s.end(ParseError, abruptly, statusNormal)
-		return http.StatusBadRequest
+		return http.StatusBadRequest, ParseError
 	}
 	payload, err := s.readPost(w, r)
 	switch {
 	case errors.Is(err, errTooLarge):
-		s.end(ParseError, abruptly, statusNormal)
-		return http.StatusRequestEntityTooLarge
+		return http.StatusRequestEntityTooLarge, ParseError
 	case err != nil:
-		s.end(TransportError, abruptly, statusNormal)
-		return http.StatusBadRequest
+		return http.StatusBadRequest, TransportError
 	}
 	switch err = s.receivePayload(payload); {
 	case errors.Is(err, errClientClose):
 		s.end(TransportClose, byClient, statusNormal)
 	case err != nil:
 		s.engine.logProtocolError(s, err)
-		s.end(ParseError, abruptly, statusNormal)
-		return http.StatusBadRequest
+		return http.StatusBadRequest, ParseError
 	}
-	return http.StatusOK
+	return http.StatusOK, ""
 }
 
 // isText reports whether a payload of this Content-Type is one of revision 4,

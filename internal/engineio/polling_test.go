@@ -133,6 +133,43 @@ func TestPostAboveMaxPayload(t *testing.T) {
 	})
 }
 
+// The client learns from the answer to its POST what was wrong with it: its poll is
+// answered later.
+func TestRefusedPostIsAnsweredBeforeThePoll(t *testing.T) {
+	for name, post := range map[string]struct {
+		body   string
+		status int
+	}{
+		"above MaxPayload": {"4" + strings.Repeat("a", 1000), http.StatusRequestEntityTooLarge},
+		"not a packet":     {"9", http.StatusBadRequest},
+		"not UTF-8":        {"4\xff", http.StatusBadRequest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := serve(t, siotest.Memory, func(o *Options) { o.MaxPayload = 1000 })
+				client, p := h.connect(siotest.Options{ManualPoll: true})
+				polled := make(chan string)
+				go func() {
+					_, payload := client.Poll()
+					polled <- payload
+				}()
+				synctest.Wait()
+
+				status, _ := client.Post(post.body)
+
+				require.Equal(t, post.status, status)
+				require.Equal(t, ParseError, p.ended())
+				select {
+				case <-polled:
+					require.Fail(t, "the poll was answered at the same time")
+				default:
+				}
+				require.Equal(t, "1", <-polled)
+			})
+		})
+	}
+}
+
 // The answer comes although no byte of the body was sent.
 func TestPostAboveMaxPayloadIsAnsweredWithoutItsBody(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
@@ -210,8 +247,9 @@ func TestClientClosesByPolling(t *testing.T) {
 	})
 }
 
-// The noop for the client's close waits 100 ms for its poll, the server's close a
-// second; after that the session is unknown.
+// The noop for the client's close waits 100 ms for its poll, and so does the close
+// behind a refused POST; the server's close waits a second. After that the session is
+// unknown.
 func TestFarewellWaitsForAPoll(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(*siotest.Engine, *peer)
@@ -220,7 +258,7 @@ func TestFarewellWaitsForAPoll(t *testing.T) {
 	}{
 		"client": {func(c *siotest.Engine, _ *peer) { c.Post("1") }, []string{"6"}, leaveLinger},
 		"server": {func(_ *siotest.Engine, p *peer) { p.Close(ForcedClose) }, []string{"4last", "1"}, closeLinger},
-		"broken": {func(c *siotest.Engine, _ *peer) { c.Post("9") }, nil, 0},
+		"broken": {func(c *siotest.Engine, _ *peer) { c.Post("9") }, []string{"1"}, leaveLinger},
 	} {
 		for _, late := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, late %t", name, late), func(t *testing.T) {
@@ -233,11 +271,11 @@ func TestFarewellWaitsForAPoll(t *testing.T) {
 					c.end(client, p)
 					p.ended()
 					wait := c.wait - time.Millisecond
-					if late || wait < 0 {
+					if late {
 						wait = c.wait + time.Millisecond
 					}
 					time.Sleep(wait)
-					if late || c.said == nil {
+					if late {
 						status, payload := client.Poll()
 						require.Equal(t, http.StatusBadRequest, status)
 						require.Contains(t, payload, textUnknownSID)

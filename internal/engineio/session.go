@@ -139,6 +139,7 @@ type manner uint8
 const (
 	gracefully manner = iota // the queue goes out first, and the client is told
 	byClient                 // the client's own close packet
+	byAnswer                 // the answer to a request of the client tells it
 	abruptly                 // the client is told if that takes no waiting
 	brokenly                 // the transport is gone or of no use
 )
@@ -209,6 +210,12 @@ func (s *Session) sayFarewell(how manner) {
 		linger = 0
 	}
 	switch {
+	case how == byAnswer && s.handler != nil:
+		// That answer comes first. A poll that is answered sooner would be all that the
+		// client hears.
+		last = lateCloseMessage
+		s.stopLinger()
+		s.linger = time.AfterFunc(leaveLinger, s.answerLate)
 	case s.poll != nil: // until it is answered
 		s.poll.signal()
 	case linger > 0 && s.handler != nil:
@@ -217,6 +224,23 @@ func (s *Session) sayFarewell(how manner) {
 		return
 	}
 	s.state, s.farewell, s.unhurried = leaving, last, how == gracefully
+}
+
+// answerLate has the poll that waits get the end which another request was answered
+// with a moment ago.
+func (s *Session) answerLate() {
+	s.mu.Lock()
+	if s.farewell == lateCloseMessage {
+		s.farewell = closeMessage
+	}
+	waits := s.poll != nil
+	if waits {
+		s.poll.signal()
+	}
+	s.mu.Unlock()
+	if !waits {
+		s.stopWaiting()
+	}
 }
 
 // awaitPoll gives the client time to fetch the farewell, if it has not yet.
