@@ -48,6 +48,12 @@ type CookieOptions struct {
 	// browsers' rules for them.
 	SessionName, LoginName string
 
+	// HostPrefix puts __Host- in front of both names, as in __Host-session_id, and is recommended.
+	// Browsers accept such a cookie from the host itself over https and from nobody else, so no other
+	// host of the domain can plant one. NewCookies returns an error if Insecure or Domain is set or
+	// Path is not "/". Cookies without the prefix are not read any more: people log in once more.
+	HostPrefix bool
+
 	// Path is the cookies' path, "/" if empty. It must begin with "/".
 	Path string
 
@@ -83,6 +89,9 @@ func (o *CookieOptions) fillIn() {
 	if o.LoginName == "" {
 		o.LoginName = "logged_in"
 	}
+	if o.HostPrefix {
+		o.SessionName, o.LoginName = "__Host-"+o.SessionName, "__Host-"+o.LoginName
+	}
 	if o.Path == "" {
 		o.Path = "/"
 	}
@@ -113,6 +122,9 @@ func (o *CookieOptions) check() error {
 				return fmt.Errorf("mojo: CookieOptions.Keys[%d].Hash is that of Keys[%d]; want a Hash of its own", i, j)
 			}
 		}
+	}
+	if o.HostPrefix && (o.Insecure || o.Domain != "" || o.Path != "/") {
+		return errors.New("mojo: CookieOptions.HostPrefix is set; want neither Insecure nor Domain, and no Path other than /")
 	}
 	if err := o.checkName("SessionName", o.SessionName); err != nil {
 		return err
