@@ -35,6 +35,20 @@ const (
 // a body, which may not have come yet, the server is not to wait for it before the
 // answer, and behind it for a moment only.
 func refuse(w http.ResponseWriter, r *http.Request, status int, code errorCode, text string) {
+	body, _ := json.Marshal(struct {
+		Code    errorCode `json:"code"`
+		Message string    `json:"message"`
+	}{code, text}) // cannot fail
+	answerRefusal(w, r, status, "application/json", body)
+}
+
+// refuseTooLarge refuses a body above MaxPayload. Like the official server's, the
+// answer has no body.
+func refuseTooLarge(w http.ResponseWriter, r *http.Request) {
+	answerRefusal(w, r, http.StatusRequestEntityTooLarge, textPlain, nil)
+}
+
+func answerRefusal(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
 	if h := w.Header(); !slices.Contains(h["Vary"], "Origin") {
 		h.Add("Vary", "Origin")
 	}
@@ -42,11 +56,7 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, code errorCode, 
 		w.Header().Set("Connection", "close")
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusalPatience))
 	}
-	body, _ := json.Marshal(struct {
-		Code    errorCode `json:"code"`
-		Message string    `json:"message"`
-	}{code, text}) // cannot fail
-	_ = reply(w, status, "application/json", body, patience{still: refusalPatience}) // whoever asked may be gone
+	_ = reply(w, status, contentType, body, patience{still: refusalPatience}) // whoever asked may be gone
 }
 
 // refuse is refuse, and counts it.

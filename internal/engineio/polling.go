@@ -288,7 +288,12 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	if reason != "" {
 		s.end(reason, byAnswer, statusNormal)
 	}
-	if status != http.StatusOK {
+	switch status {
+	case http.StatusOK:
+	case http.StatusRequestEntityTooLarge:
+		refuseTooLarge(w, r)
+		return
+	default:
 		refuse(w, r, status, codeBadRequest, textBadRequest)
 		return
 	}
