@@ -114,6 +114,9 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	if e := s.ensured(r); e != nil {
 		e.become(now)
 	}
+	if old.SessionID != "" && !s.sio.Connected(old.SessionID) {
+		s.comeAgain(old.SessionID, false)
+	}
 	to := inner(now)
 	to.Proven = made
 	return edge(s.sio.Change(socketio.Change{

@@ -202,6 +202,7 @@ func TestOnIdentityAmongConnects(t *testing.T) {
 		histories[c] = &history{seen: c.Identity()}
 		return nil
 	}
+	told := make(chan struct{}, 1)
 	h.identity = func(c *Conn, old, now Identity) error {
 		<-h.changes
 		mu.Lock()
@@ -210,6 +211,10 @@ func TestOnIdentityAmongConnects(t *testing.T) {
 			t.Error("OnIdentity after OnDisconnect")
 		}
 		histories[c].told = append(histories[c].told, change{c, old, now})
+		select {
+		case told <- struct{}{}:
+		default:
+		}
 		return nil
 	}
 	h.disconnect = func(c *Conn, _ Reason) {
@@ -241,6 +246,8 @@ func TestOnIdentityAmongConnects(t *testing.T) {
 		}
 		client.Close()
 	}
+	dial(t, site, "websocket", inSession("s"), asUser("ann")).Connect(chatNamespace, nil)
+	await(t, told) // of this one at the latest
 	close(stop)
 	awaitClosed(t, stopped)
 	shutdown(t, srv)

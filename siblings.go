@@ -14,10 +14,11 @@ import (
 // ever: nothing that is sent to the browser's session would reach it, and no login
 // would find it.
 //
-// Sessions that the same browser may have got at the same time are siblings. A
-// moment after their answers were on their way, connections under those that no
-// page has been asked for with since are closed by their transport, once. They come
-// back with the cookie that their browser has.
+// Sessions that the same browser may have got at the same time are siblings.
+// Connections under those that no page has been asked for with since are closed by
+// their transport, once, and come back with the cookie that their browser has. That
+// is done a moment after the answers of two requests that crossed, and when somebody
+// logs in who has no connection, though a sibling has.
 
 const (
 	siblingTime   = 5 * time.Second // between the beginnings of two siblings
@@ -33,6 +34,8 @@ type freshSession struct {
 	begun    time.Time
 	answered time.Time // when its cookie was on its way; zero before
 	seen     time.Time // when a request for a page came with it
+	first    uint64    // the numbers of what has happened: of the request,
+	last     uint64    // and of the answer; zero before
 	due      bool      // its siblings are about to be looked at
 	settled  bool      // connections of its siblings have come again
 }
@@ -42,9 +45,10 @@ type freshSession struct {
 type freshSessions struct {
 	seed maphash.Seed
 
-	mu    sync.Mutex // guards what follows
-	order []*freshSession
-	byID  map[string]*freshSession
+	mu     sync.Mutex // guards what follows
+	events uint64     // requests and answers, to tell which was first
+	order  []*freshSession
+	byID   map[string]*freshSession
 }
 
 func newFreshSessions() *freshSessions {
@@ -80,6 +84,8 @@ func (f *freshSessions) begin(r *http.Request, id string) *freshSession {
 		f.order[0] = nil
 		f.order = f.order[1:]
 	}
+	f.events++
+	fresh.first = f.events
 	f.order = append(f.order, fresh)
 	f.byID[id] = fresh
 	return fresh
@@ -98,18 +104,27 @@ func (f *freshSessions) see(id string) {
 func (f *freshSessions) answer(fresh *freshSession) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	fresh.answered = time.Now()
+	f.events++
+	fresh.answered, fresh.last = time.Now(), f.events
 }
 
-// siblings returns a session with its siblings whose answers are on their way.
-// f.mu must be held.
-func (f *freshSessions) siblings(of *freshSession) (all []*freshSession) {
+// siblings returns a session with its siblings. If they have to cross, each request
+// has come before the other was answered. f.mu must be held.
+func (f *freshSessions) siblings(of *freshSession, cross bool) (all []*freshSession) {
 	for _, fresh := range f.order {
-		if fresh.browser == of.browser && !fresh.answered.IsZero() && fresh.begun.Sub(of.begun).Abs() <= siblingTime {
+		switch {
+		case fresh.browser != of.browser || fresh.begun.Sub(of.begun).Abs() > siblingTime:
+		case !cross || !fresh.endedBefore(of) && !of.endedBefore(fresh):
 			all = append(all, fresh)
 		}
 	}
 	return all
+}
+
+// endedBefore reports whether the answer of one session was on its way before the
+// request of another came.
+func (fresh *freshSession) endedBefore(other *freshSession) bool {
+	return fresh.last != 0 && fresh.last < other.first
 }
 
 // doubted returns a session that is to be looked at a moment later, because it has
@@ -118,7 +133,7 @@ func (f *freshSessions) doubted(id string) *freshSession {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	fresh := f.byID[id]
-	if fresh == nil || fresh.due || fresh.settled || len(f.siblings(fresh)) < 2 {
+	if fresh == nil || fresh.due || fresh.settled || len(f.siblings(fresh, true)) < 2 {
 		return nil
 	}
 	fresh.due = true
@@ -127,15 +142,19 @@ func (f *freshSessions) doubted(id string) *freshSession {
 
 // lost returns those of the siblings of a session that have not been seen since the
 // last of their answers.
-func (f *freshSessions) lost(of *freshSession) (ids []string) {
+func (f *freshSessions) lost(id string, cross bool) (ids []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	of := f.byID[id]
+	if of == nil {
+		return nil
+	}
 	of.due = false
 	if of.settled {
 		return nil
 	}
 	var since time.Time
-	siblings := f.siblings(of)
+	siblings := f.siblings(of, cross)
 	for _, s := range siblings {
 		if s.answered.After(since) {
 			since = s.answered
@@ -150,11 +169,13 @@ func (f *freshSessions) lost(of *freshSession) (ids []string) {
 }
 
 // settle notes that connections of the siblings of a session come again.
-func (f *freshSessions) settle(of *freshSession) {
+func (f *freshSessions) settle(id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, s := range f.siblings(of) {
-		s.settled = true
+	if of := f.byID[id]; of != nil {
+		for _, s := range f.siblings(of, false) {
+			s.settled = true
+		}
 	}
 }
 
@@ -166,17 +187,17 @@ func (s *Server) isFresh(session cookieValue) bool {
 // doubt has the connections of a session and its siblings come again, if they may be
 // under one that their browser does not have.
 func (s *Server) doubt(id string) {
-	fresh := s.fresh.doubted(id)
-	if fresh == nil {
-		return
+	if fresh := s.fresh.doubted(id); fresh != nil {
+		time.AfterFunc(siblingSettle, func() { s.comeAgain(id, true) })
 	}
-	time.AfterFunc(siblingSettle, func() {
-		closed := 0
-		for _, id := range s.fresh.lost(fresh) {
-			closed += s.sio.ComeAgain(id)
-		}
-		if closed > 0 {
-			s.fresh.settle(fresh)
-		}
-	})
+}
+
+func (s *Server) comeAgain(id string, cross bool) {
+	closed := 0
+	for _, lost := range s.fresh.lost(id, cross) {
+		closed += s.sio.ComeAgain(lost)
+	}
+	if closed > 0 {
+		s.fresh.settle(id)
+	}
 }

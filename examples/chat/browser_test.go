@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -52,6 +53,7 @@ func open(t *testing.T, site *siotest.Site) *browser {
 
 func (b *browser) do(r *http.Request) (code int, body string) {
 	b.t.Helper()
+	r.Header.Set("User-Agent", fmt.Sprintf("browser %p", b)) // no two are the same
 	res, err := b.http.Do(r)
 	require.NoError(b.t, err)
 	defer res.Body.Close()

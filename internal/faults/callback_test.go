@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -284,7 +285,7 @@ func TestPanicInIdentify(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			var log journal
 			srv, ch := newServer(t, mojo.Options{
-				MaxConns: 2, MaxUnconnected: 2,
+				MaxConns: 2, MaxUnconnected: 2, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 				Identify: func(r *http.Request) (mojo.Identity, error) {
 					if r.Header.Get("X-Panic") != "" {
 						panic("of the test")
@@ -292,13 +293,14 @@ func TestPanicInIdentify(t *testing.T) {
 					return mojo.Identity{}, nil
 				},
 			}, newApp())
-			site := siotest.ServeServer(t, siotest.TCP, &http.Server{Handler: srv, ErrorLog: log.logger()})
+			site := siotest.Serve(t, siotest.TCP, srv)
 			_, bystander := dial(t, site, siotest.Options{Transport: transport})
 			for range 10 {
 				_, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport, Header: http.Header{"X-Panic": {"1"}}})
 				require.Error(t, err)
 			}
-			require.Contains(t, log.String(), "of the test", "it goes where the panics of all HTTP handlers go")
+			require.Contains(t, log.String(), "of the test")
+			require.EqualValues(t, 10, srv.Stats().HandlerPanics)
 
 			require.Zero(t, srv.Stats().Unconnected)
 			_, another := dial(t, site, siotest.Options{Transport: transport})

@@ -3,7 +3,6 @@ package faults
 import (
 	"context"
 	"io"
-	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -188,5 +187,3 @@ func (j *journal) String() string {
 	defer j.mu.Unlock()
 	return j.text.String()
 }
-
-func (j *journal) logger() *log.Logger { return log.New(j, "", 0) }

@@ -221,6 +221,14 @@ func (s *Server) connectionOf(socketID string) *client {
 	return nil
 }
 
+// Connected reports whether there are connections of a session, on whatever they are.
+func (s *Server) Connected(session string) bool {
+	r := &s.registry
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return len(r.connections(Session, session)) > 0
+}
+
 // ComeAgain closes the connections of a session without a user, by their transport,
 // and returns how many these are.
 func (s *Server) ComeAgain(session string) (closed int) {
