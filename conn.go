@@ -23,7 +23,7 @@ type Conn struct {
 func (c *Conn) settle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.auth) > maxHandshake {
+	if len(c.auth) > c.channel.server.opts.MaxHandshake {
 		c.auth = nil
 	}
 }

@@ -10,10 +10,10 @@ import (
 	"unique"
 )
 
-// Handshake is what a client said of itself when it connected. It is a value; but
-// for Auth it is kept with each connection as text of at most 4 KiB, and parsed on
-// demand. It may be used from several goroutines as long as none writes
-// to it.
+// Handshake is what a client said of itself when it connected. It is a value. Without
+// Auth it is kept with each connection as text of at most Options.MaxHandshake bytes,
+// and parsed on demand. It may be used from several goroutines as long as none writes
+// to it. The zero value is a handshake that said nothing.
 type Handshake struct {
 	// RemoteAddr is the address of the peer, as in http.Request. Behind a proxy it
 	// is the proxy's.
@@ -21,15 +21,19 @@ type Handshake struct {
 	// Time is when the handshake came.
 	Time time.Time
 	// Auth is the JSON object that the client passed as auth when it connected to
-	// the app, nil if none. Above 4 KiB it is there in OnConnect alone.
+	// the app, nil if none. Above Options.MaxHandshake it is there in OnConnect alone.
 	Auth json.RawMessage
+
+	// Cut has the names of the headers of which something was left out because of
+	// Options.MaxHandshake, and "query" if the query was cut. It is nil if all is there.
+	Cut []string
 
 	query, header, browser string
 }
 
 // Header returns the headers of the handshake, with the Host, but without those of
-// the WebSocket and without mojo's own cookies. Headers that would not fit are
-// left out. Each call makes a new one.
+// the WebSocket and without mojo's own cookies. Headers that do not fit are left out,
+// and so are cookies, one by one; see Cut. Each call makes a new one.
 func (h Handshake) Header() http.Header {
 	header := make(http.Header)
 	for _, lines := range []string{h.browser, h.header} {
@@ -54,18 +58,16 @@ func (h Handshake) Cookies() []*http.Cookie {
 	return r.Cookies()
 }
 
-// maxHandshake is how much of a handshake is kept, in bytes.
-const maxHandshake = 4 << 10
-
 // handshake is what is kept for each connection: the parts of a Handshake in two
 // strings, so that nothing else of the request stays in memory. One of them is there
 // once for all connections that say the same: what a browser says of itself is most
 // of a handshake, and there are more people than browsers.
 type handshake struct {
-	text     string // remote address, query, other headers as lines
+	text     string // remote address, query, names of what was cut, other headers as lines
 	browser  unique.Handle[string]
-	addrEnd  int
-	queryEnd int
+	addrEnd  int32
+	queryEnd int32
+	cutEnd   int32
 	time     time.Time
 }
 
@@ -76,17 +78,30 @@ func isBrowserHeader(name string) bool {
 	return slices.ContainsFunc(browserHeaders, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
-func newHandshake(r *http.Request, cookies *Cookies, now time.Time) *handshake {
-	var b, browser strings.Builder
-	b.WriteString(truncate(r.RemoteAddr, maxHandshake/4))
-	hs := &handshake{time: now, addrEnd: b.Len()}
-	b.WriteString(wholePairs(r.URL.RawQuery, maxHandshake/2))
-	hs.queryEnd = b.Len()
+// newHandshake keeps at most so many bytes of what r says, less the own cookies.
+func newHandshake(r *http.Request, cookies *Cookies, most int, now time.Time) *handshake {
+	addr := truncate(r.RemoteAddr, most/4)
+	query := wholeParts(r.URL.RawQuery, "&", most/2)
+	var cut []string
+	if query != r.URL.RawQuery {
+		cut = append(cut, "query")
+	}
+	room := most - len(addr) - len(query)
+	var own, browser strings.Builder
 	line := func(name, value string) {
-		if b.Len()+browser.Len()+len(name)+len(value)+len(":\n") > maxHandshake || strings.Contains(value, "\n") {
+		left := room - own.Len() - browser.Len() - len(name) - len(":\n")
+		if name == "Cookie" && len(value) > left {
+			cut = append(cut, name)
+			value = wholeParts(value, ";", max(left, 0))
+		}
+		switch {
+		case strings.Contains(value, "\n") || value == "" && name == "Cookie":
+			return
+		case len(value) > left:
+			cut = append(cut, name)
 			return
 		}
-		to := &b
+		to := &own
 		if isBrowserHeader(name) {
 			to = &browser
 		}
@@ -106,16 +121,31 @@ func newHandshake(r *http.Request, cookies *Cookies, now time.Time) *handshake {
 	for _, name := range names {
 		for _, value := range r.Header[name] {
 			if name == "Cookie" && cookies != nil {
-				if value = cookies.strip(value); value == "" {
-					continue
-				}
+				value = cookies.strip(value)
 			}
 			line(name, value)
 		}
 	}
-	hs.text = strings.Clone(b.String()) // without the builder's spare bytes
-	hs.browser = unique.Make(browser.String())
+	said := cutNames(cut)
+	hs := &handshake{
+		text:    addr + query + said + own.String(),
+		browser: unique.Make(browser.String()),
+		addrEnd: int32(len(addr)),
+		time:    now,
+	}
+	hs.queryEnd = hs.addrEnd + int32(len(query))
+	hs.cutEnd = hs.queryEnd + int32(len(said))
 	return hs
+}
+
+// cutNames joins the names of what was cut, each once. They are bounded, too: who
+// sends a thousand headers need not be told of each.
+func cutNames(names []string) string {
+	const most = 10
+	slices.Sort(names)
+	names = slices.Compact(names)
+	names = slices.DeleteFunc(names, func(name string) bool { return len(name) > 64 })
+	return strings.Join(names[:min(len(names), most)], "\n")
 }
 
 // keepsHeader reports whether a header says something about the client and not
@@ -126,21 +156,26 @@ func keepsHeader(name string) bool {
 
 func truncate(s string, n int) string { return s[:min(len(s), n)] }
 
-// wholePairs cuts a query string down to n bytes, between two parameters.
-func wholePairs(query string, n int) string {
-	if len(query) <= n {
-		return query
+// wholeParts cuts a text down to n bytes, between two of its parts.
+func wholeParts(text, separator string, n int) string {
+	if len(text) <= n {
+		return text
 	}
-	return query[:max(strings.LastIndexByte(query[:n+1], '&'), 0)]
+	return text[:max(strings.LastIndex(text[:n+1], separator), 0)]
 }
 
 func (hs *handshake) public(auth []byte) Handshake {
+	var cut []string
+	if names := hs.text[hs.queryEnd:hs.cutEnd]; names != "" {
+		cut = strings.Split(names, "\n")
+	}
 	return Handshake{
 		RemoteAddr: hs.text[:hs.addrEnd],
 		Time:       hs.time,
 		Auth:       slices.Clone(auth),
+		Cut:        cut,
 		query:      hs.text[hs.addrEnd:hs.queryEnd],
-		header:     hs.text[hs.queryEnd:],
+		header:     hs.text[hs.cutEnd:],
 		browser:    hs.browser.Value(),
 	}
 }

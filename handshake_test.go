@@ -69,7 +69,7 @@ func TestHandshakesShareWhatIsOne(t *testing.T) {
 
 // TestLargeAuth is there in OnConnect alone: it would stay in memory as long as the connection.
 func TestLargeAuth(t *testing.T) {
-	for size, kept := range map[int]bool{maxHandshake: true, maxHandshake + 1: false} {
+	for size, kept := range map[int]bool{8 << 10: true, 8<<10 + 1: false} {
 		h := newApp()
 		inside := make(chan int, 1)
 		h.connect = func(c *Conn) error {
@@ -85,7 +85,8 @@ func TestLargeAuth(t *testing.T) {
 	}
 }
 
-// TestHandshakeIsBounded: whatever comes, 4 KiB are kept, of whole headers and whole parameters.
+// TestHandshakeIsBounded: whatever comes, so much is kept and no more, of whole headers, cookies and parameters. What
+// was left out is said.
 func TestHandshakeIsBounded(t *testing.T) {
 	long := strings.Repeat("x", 10_000)
 	for name, change := range map[string]func(r *http.Request){
@@ -110,10 +111,12 @@ func TestHandshakeIsBounded(t *testing.T) {
 			r.Header.Set("Z-Last", "kept")
 			change(r)
 
-			hs := newHandshake(r, newTestCookies(t, CookieOptions{}), time.Now())
+			hs := newHandshake(r, newTestCookies(t, CookieOptions{}), 4<<10, time.Now())
 
-			require.LessOrEqual(t, len(hs.text), 4<<10)
+			require.LessOrEqual(t, len(hs.text)+len(hs.browser.Value()), 5<<10)
 			public := hs.public(nil)
+			whole := name == "nothing" || name == "bad query" || name == "line in value" || name == "long address"
+			require.Equal(t, whole, public.Cut == nil, public.Cut)
 			for name, values := range public.Header() {
 				require.Contains(t, []string{"Host", "Z-Last", "A", "Cookie"}, strings.TrimRight(name, "0123456789"))
 				if name == "Z-Last" {
@@ -127,6 +130,39 @@ func TestHandshakeIsBounded(t *testing.T) {
 			if strings.HasPrefix(r.URL.RawQuery, "first=1") {
 				require.Equal(t, "1", public.Query().Get("first"))
 			}
+		})
+	}
+}
+
+// TestLargeCookiesOfOthers are there beside mojo's own, up to Options.MaxHandshake; above it some of them are, and it
+// is said once.
+func TestLargeCookiesOfOthers(t *testing.T) {
+	for name, test := range map[string]struct {
+		most, cookies int
+		kept          int
+		cut           []string
+	}{
+		"4,200 bytes":         {0, 4, 4, nil},
+		"too many":            {0, 9, 7, []string{"Cookie"}},
+		"with a larger bound": {16 << 10, 9, 9, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log journal
+			h := newApp()
+			srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), MaxHandshake: test.most, Logger: log.logger()})
+			register(t, srv, "Chat", h)
+			site := siotest.Serve(t, siotest.TCP, srv)
+			cookies := []string{inSession("s")}
+			for i := range test.cookies {
+				cookies = append(cookies, fmt.Sprintf("c%d=%s", i, strings.Repeat("x", 1050)))
+			}
+			for range 2 {
+				dial(t, site, "websocket", cookies...).Connect(chatNamespace, nil)
+				hs := await(t, h.accepted).Handshake()
+				require.Len(t, hs.Cookies(), test.kept)
+				require.Equal(t, test.cut, hs.Cut)
+			}
+			require.Equal(t, len(test.cut), strings.Count(log.String(), "level=WARN"), log.String())
 		})
 	}
 }

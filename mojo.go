@@ -255,7 +255,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // keep is called for each handshake that is taken in.
-func (s *Server) keep(r *http.Request) any { return newHandshake(r, s.opts.Cookies, time.Now()) }
+func (s *Server) keep(r *http.Request) any {
+	hs := newHandshake(r, s.opts.Cookies, s.opts.MaxHandshake, time.Now())
+	if hs.cutEnd > hs.queryEnd {
+		s.warn.Warn("MaxHandshake", "mojo: a handshake is larger than what is kept of it; see Handshake.Cut and Options.MaxHandshake",
+			"maxHandshake", s.opts.MaxHandshake)
+	}
+	return hs
+}
 
 // identifyConn is called for each handshake and each later request of a connection.
 func (s *Server) identifyConn(r *http.Request) (socketio.Identified, error) {

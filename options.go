@@ -58,6 +58,8 @@ type Options struct {
 	MaxPayload int // bytes of one message, or one polling request, from a client; 0: 1,000,000
 	MaxInbound int // bytes of one client that may wait for handlers before reading stops; 0: 1 MiB
 
+	MaxHandshake int // bytes of a handshake that are kept with its connection, see Handshake; 0: 8 KiB
+
 	MaxAttachmentBytes int // bytes of the binary of one message from a client; 0: MaxPayload
 
 	// MaxQueue is how many bytes may wait for one client, those that are emitted in
@@ -200,6 +202,7 @@ func (o *Options) check() error {
 		{"MaxQueue", o.MaxQueue},
 		{"MaxQueuedTotal", o.MaxQueuedTotal},
 		{"MaxInbound", o.MaxInbound},
+		{"MaxHandshake", o.MaxHandshake},
 		{"MaxAttachmentBytes", o.MaxAttachmentBytes},
 	} {
 		if f.value != 0 && (f.value < leastBytes || f.value > mostBytes) {
@@ -277,6 +280,7 @@ func (o *Options) fillIn() {
 	orInt(&o.MaxQueue, defaultQueue)
 	orInt(&o.MaxQueuedTotal, max(256<<20, o.MaxQueue))
 	orInt(&o.MaxInbound, 1<<20)
+	orInt(&o.MaxHandshake, 8<<10)
 	orInt(&o.MaxAttachmentBytes, o.MaxPayload)
 	orInt(&o.MaxAttachments, mostAttachments)
 	orInt(&o.MaxUnconnected, 50_000)
