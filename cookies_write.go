@@ -61,6 +61,15 @@ func (c *Cookies) setLoginBound(w http.ResponseWriter, sessionID, userID string)
 	return c.set(w, c.loginName, c.loginCodecs, [2]string{userID, sessionID})
 }
 
+var errHeaderWritten = errors.New("mojo: the header of the answer is written already, so it cannot set a cookie; " +
+	"want LogIn, LogOut, SetSession and SetLogin before anything is written")
+
+// isTooLate reports whether the header was written, as far as EnsureSession can tell.
+func (c *Cookies) isTooLate(w http.ResponseWriter) bool {
+	below := c.cookieWriterOf(w)
+	return below != nil && below.written
+}
+
 func checkID(kind, id string) error {
 	if len(id) > maxIDBytes {
 		return fmt.Errorf("mojo: the %s id has %d bytes; want at most %d", kind, len(id), maxIDBytes)
@@ -81,6 +90,9 @@ func (c *Cookies) set(w http.ResponseWriter, name string, codecs []cookieCodec, 
 	if len(codecs) == 0 {
 		return errors.New("mojo: a Cookies without keys cannot write; want one that NewCookies made")
 	}
+	if c.isTooLate(w) {
+		return errHeaderWritten
+	}
 	encoded, err := codecs[0].encode(name, value)
 	if err != nil || len(name)+len(encoded) > maxCookieBytes {
 		return fmt.Errorf("mojo: the cookie %s would be too long; want at most %d bytes, signed and encoded", name, maxCookieBytes)
@@ -93,6 +105,9 @@ func (c *Cookies) set(w http.ResponseWriter, name string, codecs []cookieCodec, 
 func (c *Cookies) remove(w http.ResponseWriter, name string) error {
 	if len(c.sessionCodecs) == 0 {
 		return errors.New("mojo: a Cookies without keys cannot write; want one that NewCookies made")
+	}
+	if c.isTooLate(w) {
+		return errHeaderWritten
 	}
 	c.write(w, name, "", c.attributes.Domain, -1)
 	c.write(w, name, "", "", -1)

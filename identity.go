@@ -67,7 +67,8 @@ func (s *Server) Identity(r *http.Request) Identity {
 // closed after a second and comes again.
 //
 // Call it before anything is written to w. It returns an error, and changes
-// nothing, if userID is empty or too long, and without Options.Cookies. It is safe
+// nothing, if userID is empty or too long, without Options.Cookies, and below
+// EnsureSession if it is too late. It is safe
 // for concurrent use.
 func (s *Server) LogIn(w http.ResponseWriter, r *http.Request, userID string) error {
 	if userID == "" {
@@ -114,6 +115,7 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	if e := s.ensured(r); e != nil {
 		e.become(now)
 	}
+	s.warnOfPlainHTTP(r)
 	if old.SessionID != "" && !s.sio.Connected(old.SessionID) {
 		s.comeAgain(old.SessionID, false)
 	}

@@ -1,0 +1,72 @@
+package mojo
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// TestSecureCookiesByPlainHTTP: the log says once why nobody can log in.
+func TestSecureCookiesByPlainHTTP(t *testing.T) {
+	for name, test := range map[string]struct {
+		host, header, value string
+		insecure            bool
+		lines               int
+	}{
+		"another machine":  {"192.168.1.7:8000", "Origin", "http://192.168.1.7:8000", false, 1},
+		"by Referer":       {"box.local", "Referer", "http://box.local/login", false, 1},
+		"localhost":        {"localhost:8000", "Origin", "http://localhost:8000", false, 0},
+		"127.0.0.1":        {"127.0.0.1:8000", "Origin", "http://127.0.0.1:8000", false, 0},
+		"::1":              {"[::1]:8000", "Origin", "http://[::1]:8000", false, 0},
+		"https at a proxy": {"example.com", "Origin", "https://example.com", false, 0},
+		"from elsewhere":   {"example.com", "Referer", "http://other.example/", false, 0},
+		"nothing is said":  {"192.168.1.7:8000", "X-Nothing", "", false, 0},
+		"Insecure":         {"192.168.1.7:8000", "Origin", "http://192.168.1.7:8000", true, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log journal
+			srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{Insecure: test.insecure}), Logger: log.logger()})
+			for range 3 {
+				r := httptest.NewRequest(http.MethodPost, "/login", nil)
+				r.Host = test.host
+				r.Header.Set(test.header, test.value)
+				require.NoError(t, srv.LogIn(httptest.NewRecorder(), r, "ann"))
+			}
+			require.Equal(t, test.lines, strings.Count(log.String(), "CookieOptions.Insecure"), log.String())
+		})
+	}
+}
+
+// TestLogInTooLate: when the header is written a cookie cannot be set any more. That
+// is an error, and no connection changes.
+func TestLogInTooLate(t *testing.T) {
+	srv, _ := chatServer(t, newApp())
+	late := make(chan error, 4)
+	mux := http.NewServeMux()
+	mux.Handle("/socket.io/", srv)
+	mux.HandleFunc("/late", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "hello")
+		late <- srv.LogIn(w, r, "ann")
+		late <- srv.LogOut(w, r)
+		late <- srv.opts.Cookies.SetSession(w, "t")
+		late <- srv.opts.Cookies.SetLogin(w, "")
+	})
+	site := siotest.Serve(t, siotest.TCP, srv.EnsureSession(mux))
+	b := newBrowser(t, site)
+	b.cookies["session_id"] = strings.TrimPrefix(inSession("s"), "session_id=")
+	socket := b.dial("websocket").Connect(chatNamespace, nil)
+
+	b.visit("/late")
+
+	for range 4 {
+		require.ErrorContains(t, await(t, late), "written already")
+	}
+	require.True(t, srv.CurrentSessions().Has("s"))
+	socket.ExpectNothing()
+}
