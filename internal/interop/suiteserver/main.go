@@ -1,5 +1,6 @@
-// Command suiteserver is the server under test of the official protocol test
-// suites of Engine.IO and Socket.IO: it answers as they ask, on 127.0.0.1.
+// Command suiteserver is the server under test of the official test suites of the
+// Engine.IO and Socket.IO protocols and of their clients: it answers as they ask, on
+// 127.0.0.1.
 //
 //	go run ./internal/interop/suiteserver -suite socket.io -port 3000
 //
@@ -16,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mojosocket/mojo"
@@ -31,7 +33,7 @@ const (
 )
 
 func main() {
-	suite := flag.String("suite", "socket.io", "the suite to serve: socket.io or engine.io")
+	suite := flag.String("suite", "socket.io", "the suite to serve: socket.io, engine.io, socket.io-client or engine.io-client")
 	port := flag.Int("port", 3000, "the port on 127.0.0.1; 0 picks a free one")
 	flag.Parse()
 	if err := run(*suite, *port); err != nil {
@@ -41,6 +43,7 @@ func main() {
 
 func run(suite string, port int) error {
 	var handler http.Handler
+	path := "/" + strings.TrimSuffix(suite, "-client") + "/"
 	switch suite {
 	case "socket.io":
 		h, err := socketIO()
@@ -50,16 +53,24 @@ func run(suite string, port int) error {
 		handler = h
 	case "engine.io":
 		handler = engineIO()
+	case "socket.io-client":
+		h, err := socketIOClient()
+		if err != nil {
+			return err
+		}
+		handler = h
+	case "engine.io-client":
+		handler = engineIOClient()
 	default:
-		return fmt.Errorf("suite %q; want socket.io or engine.io", suite)
+		return fmt.Errorf("suite %q; want socket.io, engine.io, socket.io-client or engine.io-client", suite)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/"+suite+"/", handler)
+	mux.Handle(path, handler)
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return err
 	}
-	fmt.Printf("serving the %s suite on http://%s/%s/\n", suite, listener.Addr(), suite)
+	fmt.Printf("serving the %s suite on http://%s%s\n", suite, listener.Addr(), path)
 	return http.Serve(listener, mux)
 }
 
