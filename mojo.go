@@ -48,6 +48,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/parser"
 	"github.com/mojosocket/mojo/internal/socketio"
 	"github.com/mojosocket/mojo/internal/warn"
@@ -126,6 +127,15 @@ func (s *Server) inner() socketio.Options {
 	o := &s.opts
 	engine := o.engine()
 	engine.Aside = s.serveAside
+	engine.Warn = s.warn
+	var ask func(*http.Request, string) bool
+	if o.OriginFunc != nil {
+		ask = s.askOrigin
+	}
+	engine.Origins = engineio.NewOrigins(o.Origins, ask)
+	if o.Subprotocol != nil {
+		engine.Subprotocol = s.askSubprotocol
+	}
 	return socketio.Options{
 		Engine:             engine,
 		ConnectTimeout:     o.ConnectTimeout,
@@ -145,6 +155,25 @@ func (s *Server) inner() socketio.Options {
 		PresenceGrace:      o.PresenceGrace,
 		Presence:           s.presenceTeller(),
 		Revalidation:       s.revalidation(),
+	}
+}
+
+// askOrigin is Options.OriginFunc, of which a panic is a refusal.
+func (s *Server) askOrigin(r *http.Request, origin string) (admitted bool) {
+	defer s.recovered("OriginFunc")
+	return s.opts.OriginFunc(r, origin)
+}
+
+// askSubprotocol is Options.Subprotocol, of which a panic chooses none.
+func (s *Server) askSubprotocol(r *http.Request, offered []string) (chosen string) {
+	defer s.recovered("Subprotocol")
+	return s.opts.Subprotocol(r, offered)
+}
+
+// recovered ends a panic of a callback, and counts it.
+func (s *Server) recovered(callback string) {
+	if v := recover(); v != nil {
+		s.sio.Panicked(callback, v)
 	}
 }
 
@@ -291,7 +320,7 @@ func (s *Server) identifyByCookies(r *http.Request) socketio.Identified {
 func (s *Server) identifyByHook(r *http.Request) (socketio.Identified, error) {
 	id, err := s.identify(r)
 	if err != nil {
-		s.opts.Logger.Info("mojo: Options.Identify refused a request", "error", err)
+		s.warn.Warn("identify", "mojo: Options.Identify refused a request", "error", err)
 		return socketio.Identified{}, err
 	}
 	// Clones, for Options.Identify may return parts of the request's headers, which

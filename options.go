@@ -37,14 +37,43 @@ type Options struct {
 	// session.
 	Identify func(r *http.Request) (Identity, error)
 
-	// Origins lists the sites whose pages may connect besides the server's own, as
-	// scheme://host or scheme://host:port, exactly; no part of it can be "*". A "*"
-	// alone admits every page of every site, and only goes without Cookies and
-	// Identify. Nil: none.
+	// Origins lists the origins whose pages may connect besides the server's own, which
+	// always may. Each is one of these:
 	//
-	// Pages on another site also need cookies with SameSite=None, and
-	// withCredentials in the options of socket.io-client.
+	//   - scheme://host or scheme://host:port, exactly, as https://example.com. Those of
+	//     apps are listed the same way, as capacitor://localhost or tauri://localhost;
+	//   - scheme://*.host or scheme://*.host:port, for one label in the place of the
+	//     asterisk: https://*.example.com admits https://a.example.com, but neither
+	//     https://example.com nor https://a.b.example.com. The host has two labels at
+	//     least, or is localhost. List no domain under which strangers can have names,
+	//     such as github.io or co.uk;
+	//   - file:// and null, which boards and pages without a site send. With Cookies or
+	//     Identify mind the price: any site can make a page whose origin is null, in a
+	//     sandboxed frame, and any downloaded file can be such a page. Browsers then send
+	//     along cookies with SameSite=None, so that page acts as its visitor here;
+	//   - "*" alone, for every page of every site. It only goes without Cookies and
+	//     Identify.
+	//
+	// Schemes and hosts are compared without regard to case, default ports are the same as
+	// none, and ws and wss, which some clients send, are as http and https. Nil: none.
+	//
+	// Pages on another site also need cookies with SameSite=None, and withCredentials in
+	// the options of socket.io-client.
 	Origins []string
+
+	// OriginFunc decides about a request whose Origin is neither the server's own nor
+	// listed: with true the page may connect. It is called for each request, from several
+	// goroutines, and must not change r. The origin is what the client sent, so compare it
+	// as a whole. A panic is logged and counted, and refuses. Nil: such requests are
+	// refused. With "*" in Origins it is not called.
+	OriginFunc func(r *http.Request, origin string) bool
+
+	// Subprotocol chooses the subprotocol of a WebSocket among those that a client offers
+	// by the option protocols of socket.io-client, in its order. It is called for each
+	// WebSocket that offers any, from several goroutines. "" answers none, which browsers
+	// take for a failure; a name that was not offered is logged and answered as none, and
+	// so is a panic. Nil: the first that was offered.
+	Subprotocol func(r *http.Request, offered []string) string
 
 	// Times are from 1 ms to 24 h.
 
@@ -251,11 +280,43 @@ func checkOrigin(origin string, identity bool) error {
 		}
 		return nil
 	}
-	u, err := url.Parse(origin)
-	if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host || strings.Contains(origin, "*") || strings.HasSuffix(origin, ":") {
-		return fmt.Errorf("mojo: Options.Origins has %q; want scheme://host or scheme://host:port", origin)
+	if !isOrigin(origin) {
+		return fmt.Errorf("mojo: Options.Origins has %q; want scheme://host, scheme://host:port, "+
+			"one of these with *. in front of a host of two labels or more, file:// or null", origin)
 	}
 	return nil
+}
+
+func isOrigin(origin string) bool {
+	if origin == "null" || origin == "file://" {
+		return true
+	}
+	scheme, host, _ := strings.Cut(origin, "://")
+	if parent, pattern := strings.CutPrefix(host, "*."); pattern {
+		u, err := url.Parse(scheme + "://" + parent)
+		if err != nil || !isParent(u.Hostname()) {
+			return false
+		}
+		host = parent
+	}
+	u, err := url.Parse(scheme + "://" + host)
+	return err == nil && u.Host != "" && u.Host == host && strings.EqualFold(u.Scheme, scheme) &&
+		!strings.Contains(host, "*") && !strings.HasSuffix(host, ":")
+}
+
+// isParent reports whether names under a host may be listed by a pattern: not those
+// of a whole top-level domain, nor addresses.
+func isParent(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	for label := range strings.SplitSeq(host, ".") {
+		if label == "" {
+			return false
+		}
+	}
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	return last != host && strings.Trim(last, "0123456789") != ""
 }
 
 func (o *Options) fillIn() {
@@ -314,7 +375,6 @@ func (o *Options) engine() engineio.Options {
 		MaxInbound:     o.MaxInbound,
 		MaxSessions:    o.MaxConns,
 		Transports:     transports,
-		Origins:        engineio.NewOrigins(o.Origins),
 		Logger:         o.Logger,
 	}
 }

@@ -132,7 +132,7 @@ func TestCloseOfTheEngineDuringAHandshake(t *testing.T) {
 	s := h.bare(t)
 	h.Close()
 	ours, theirs := net.Pipe()
-	l := newLink(s, ours)
+	l := newLink(s, ours, false)
 	h.addLink(l)
 	_, err := theirs.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)

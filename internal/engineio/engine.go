@@ -109,6 +109,11 @@ type Options struct {
 	Transports     []Transport
 	Origins        Origins
 
+	// Subprotocol chooses the subprotocol of a WebSocket among those that the client
+	// offers, of which there is at least one; "": none. It must not panic. Nil: the
+	// first.
+	Subprotocol func(r *http.Request, offered []string) string
+
 	// Aside answers requests that are not of the protocol and reports whether it has.
 	// It is called for those without a transport, when their origin was admitted. It
 	// may be nil.
@@ -126,13 +131,17 @@ type Options struct {
 // Refusal is an error of Options.Open.
 type Refusal struct {
 	Status int
-	Cause  Cause  // for Stats
+	Cause  Cause  // for Stats and the log
 	Text   string // for strangers
+	Help   string // for the log: which option decides it
 }
 
 func (r *Refusal) Error() string { return string(r.Cause) }
 
-var errFull = &Refusal{http.StatusServiceUnavailable, CauseFull, "Too many connections"}
+var errFull = &Refusal{
+	http.StatusServiceUnavailable, CauseFull, "Too many connections",
+	"Options.MaxConns is the number of connections that this Server takes",
+}
 
 // Engine is an http.Handler that speaks Engine.IO under whatever path it is
 // mounted. It is safe for concurrent use.
@@ -211,8 +220,8 @@ func (e *Engine) greeting(t Transport) string {
 
 // open makes a session and its handler and enters it in the table of sessions.
 // The open packet is the first in its queue, whatever the handler sends.
-func (e *Engine) open(r *http.Request, t Transport, b64 bool) (*Session, error) {
-	s := &Session{engine: e, id: newID(), b64: b64}
+func (e *Engine) open(r *http.Request, t Transport) (*Session, error) {
+	s := &Session{engine: e, id: newID()}
 	greeting := control(string(packetOpen), `{"sid":"`, s.id, e.greetings[t])
 	s.queue.push(greeting)
 	s.queued, s.since = int32(greeting.Size()), e.moment()

@@ -79,7 +79,7 @@ func hasToken(values []string, token string) bool {
 // The library's upgraders write by themselves, and with a request made to suit them
 // cost a tenth of a connection. The answer is three lines, and leaves together with
 // the first packet.
-func takeOver(w http.ResponseWriter, r *http.Request) (conn net.Conn, answer, early []byte, err error) {
+func takeOver(w http.ResponseWriter, r *http.Request, subprotocol string) (conn net.Conn, answer, early []byte, err error) {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, nil, nil, errNotHijacked
@@ -88,21 +88,48 @@ func takeOver(w http.ResponseWriter, r *http.Request) (conn net.Conn, answer, ea
 		peeked, _ := rw.Reader.Peek(n)
 		early = bytes.Clone(peeked)
 	}
-	return conn, switchProtocols(r.Header.Get("Sec-Websocket-Key")), early, nil
+	return conn, switchProtocols(r.Header.Get("Sec-Websocket-Key"), subprotocol), early, nil
 }
 
-// switchProtocols is the answer to a handshake with this key, RFC 6455 section 4.2.2.
-func switchProtocols(key string) []byte {
+// switchProtocols is the answer to a handshake with this key, RFC 6455 section 4.2.2. The
+// subprotocol is a token, or "" for none.
+func switchProtocols(key, subprotocol string) []byte {
 	const (
 		guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 		head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+		also = "\r\nSec-WebSocket-Protocol: "
 		end  = "\r\n\r\n"
 	)
 	hash := sha1.Sum([]byte(key + guid))
-	answer := make([]byte, 0, len(head)+base64.StdEncoding.EncodedLen(len(hash))+len(end))
+	answer := make([]byte, 0, len(head)+base64.StdEncoding.EncodedLen(len(hash))+len(also)+len(subprotocol)+len(end))
 	answer = append(answer, head...)
 	answer = base64.StdEncoding.AppendEncode(answer, hash[:])
+	if subprotocol != "" {
+		answer = append(append(answer, also...), subprotocol...)
+	}
 	return append(answer, end...)
+}
+
+// subprotocols returns the subprotocols that a client offers, in its order. What is no
+// token is left out.
+func subprotocols(r *http.Request) []string {
+	var offered []string
+	for _, line := range r.Header["Sec-Websocket-Protocol"] {
+		for name := range strings.SplitSeq(line, ",") {
+			if name = strings.Trim(name, " \t"); isToken(name) {
+				offered = append(offered, name)
+			}
+		}
+	}
+	return offered
+}
+
+// isToken reports whether s is a token, RFC 9110 section 5.6.2.
+func isToken(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') &&
+			!strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	})
 }
 
 var errNotHijacked = errors.New("the ResponseWriter cannot be hijacked")

@@ -122,9 +122,14 @@ type query struct {
 }
 
 type parameter struct {
-	value string
-	count int
+	value   string
+	count   int
+	differs bool // it came with two values
 }
+
+// single reports whether there is one value, however often it came: some clients add
+// a parameter that the URL they were given has already.
+func (p *parameter) single() bool { return p.count > 0 && !p.differs }
 
 // parseQuery looks at the parameters that matter and no others, of which there
 // may be many.
@@ -146,8 +151,10 @@ func parseQuery(raw string) query {
 		default:
 			continue
 		}
+		value, _ = url.QueryUnescape(value) // malformed: empty, which is no valid value of any
+		p.differs = p.differs || p.count > 0 && value != p.value
 		p.count++
-		p.value, _ = url.QueryUnescape(value) // malformed: empty, which is no valid value of any
+		p.value = value
 	}
 	return q
 }
@@ -157,6 +164,7 @@ func parseQuery(raw string) query {
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := parseQuery(r.URL.RawQuery)
 	if !e.opts.Origins.admit(w, r, q.transport.value == string(WebSocket)) {
+		e.warnOrigin(r)
 		e.refuse(w, r, CauseOrigin, http.StatusForbidden, codeForbidden, textForbidden)
 		return
 	}
@@ -167,8 +175,13 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if q.transport.count == 0 && e.opts.Aside != nil && e.opts.Aside(w, r) {
 		return
 	}
+	if q.isEmpty() && asksForScript(r) {
+		e.answerScript(w, r)
+		return
+	}
 	transport := Transport(q.transport.value)
 	if q.transport.count != 1 || !e.serves(transport) {
+		e.warnTransport(transport)
 		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeTransport, "Transport unknown")
 		return
 	}
@@ -179,13 +192,18 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s, p := e.find(r, q)
 	switch {
 	case s == nil:
+		e.opts.Warn.Warn("unknown session", "mojo: refused a request for a session that is unknown here",
+			"help", "after a restart or a lost connection this is normal; if clients never connect, several processes "+
+				"serve them, and the load balancer needs sticky sessions; with Cookies or Identify, the request may "+
+				"also have come with another identity than the handshake")
 		e.refuse(w, r, CauseUnknown, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
 	case !q.revisionKnown():
+		e.warnRevision(&q)
 		e.refuse(w, r, CauseRevision, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
 	case hasUnreadBody(r):
 		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeBadRequest, textBadRequest)
 	case transport == WebSocket && r.Method == http.MethodGet:
-		e.upgrade(w, r, s)
+		e.upgrade(w, r, s, q.b64)
 	case transport == Polling && r.Method == http.MethodGet:
 		s.servePoll(w, r, p)
 	case transport == Polling && r.Method == http.MethodPost:
@@ -199,7 +217,9 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // would hold up the answer until all of it has come.
 func hasUnreadBody(r *http.Request) bool { return r.ContentLength != 0 && r.Method != http.MethodPost }
 
-func (q *query) revisionKnown() bool { return q.eio.count == 1 && q.eio.value == "4" }
+func (q *query) isEmpty() bool { return q.eio.count+q.transport.count+q.sid.count == 0 }
+
+func (q *query) revisionKnown() bool { return q.eio.single() && q.eio.value == "4" }
 
 // find returns the session that the request names, if it is the requester's, and
 // what the request may do. A session of somebody else is as unknown as one that
@@ -230,6 +250,7 @@ func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q query, tran
 		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeMethod, "Bad handshake method")
 		return
 	case !q.revisionKnown():
+		e.warnRevision(&q)
 		e.refuse(w, r, CauseRevision, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
 		return
 	case hasUnreadBody(r):
@@ -238,35 +259,38 @@ func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q query, tran
 	}
 	if transport == WebSocket {
 		if err := checkUpgrade(r); err != nil {
+			e.warnUpgrade(r, err)
 			e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeBadRequest, err.Error())
 			return
 		}
 	}
-	s, err := e.open(r, transport, q.b64)
+	s, err := e.open(r, transport)
 	var refusal *Refusal
 	switch {
 	case errors.Is(err, ErrClosed):
+		e.opts.Warn.Warn("closed", "mojo: refused a handshake, as Server.Shutdown or Close was called")
 		e.refuse(w, r, CauseClosed, http.StatusServiceUnavailable, codeForbidden, "Server closed")
 	case errors.As(err, &refusal):
+		e.opts.Warn.Warn("refused "+string(refusal.Cause), "mojo: refused a handshake", "cause", string(refusal.Cause), "help", refusal.Help)
 		e.refuse(w, r, refusal.Cause, refusal.Status, codeForbidden, refusal.Text)
 	case err != nil:
 		e.refuse(w, r, CauseForbidden, http.StatusForbidden, codeForbidden, textForbidden)
 	case transport == Polling:
 		s.servePoll(w, r, s.newPass())
 	default:
-		e.serveWebSocket(w, r, s)
+		e.serveWebSocket(w, r, s, q.b64)
 	}
 }
 
 // serveWebSocket takes the connection over for a session that was just opened.
-func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Session) {
-	conn, answer, early, err := takeOver(w, r)
+func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Session, b64 bool) {
+	conn, answer, early, err := takeOver(w, r, e.subprotocol(r))
 	if err != nil {
 		s.end(TransportError, brokenly, statusNormal)
 		e.answerHijack(w, r, err)
 		return
 	}
-	l := newLink(s, conn)
+	l := newLink(s, conn, b64)
 	l.control, l.writing = answer, true
 	e.addLink(l)
 	s.mu.Lock()
@@ -284,11 +308,17 @@ func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Sessi
 
 // answerHijack answers a request whose connection could not be taken over.
 func (e *Engine) answerHijack(w http.ResponseWriter, r *http.Request, err error) {
-	e.opts.Logger.Error("mojo: cannot take over a connection for a WebSocket; "+
-		"a middleware's ResponseWriter should have an Unwrap method", "error", err)
+	e.opts.Warn.Warn("hijack", "mojo: cannot take over a connection for a WebSocket", "error", err,
+		"help", "the ResponseWriter of a middleware around the Server needs an Unwrap method, and http.TimeoutHandler must not be around it")
 	refuse(w, r, http.StatusInternalServerError, codeBadRequest, textBadRequest)
 }
 
+// logProtocolError says why a session ends, or a WebSocket that probes. The text of
+// err is one of a few and never the client's.
 func (e *Engine) logProtocolError(s *Session, err error) {
-	e.opts.Logger.Debug("mojo: closing a session after a protocol error", "transport", s.Transport(), "error", err)
+	args := []any{"transport", string(s.Transport()), "error", err}
+	if errors.Is(err, errTooLarge) || errors.Is(err, errWSTooBig) {
+		args = append(args, "help", "Options.MaxPayload is what a client may send at once")
+	}
+	e.opts.Warn.Warn("protocol "+err.Error(), "mojo: closed a connection whose client broke the protocol", args...)
 }

@@ -29,6 +29,7 @@ type link struct {
 	control  []byte // frames that go out ahead of messages, and pings
 	inflight int    // bytes of messages in the write under way
 	writing  bool
+	b64      bool          // binary goes out as text; never changes
 	stuck    bool          // the socket is full, or may be
 	probed   bool          // 2probe has come
 	closing  bool          // nothing but the queue and a Close frame goes out any more
@@ -55,8 +56,8 @@ type blockingConn interface {
 	SetWriteDeadline(t time.Time) error
 }
 
-func newLink(s *Session, conn net.Conn) *link {
-	l := &link{session: s}
+func newLink(s *Session, conn net.Conn, b64 bool) *link {
+	l := &link{session: s, b64: b64}
 	if !l.adopt(conn) {
 		l.conn = conn
 	}
@@ -267,7 +268,7 @@ func (l *link) send(m *Message) []byte {
 }
 
 func (l *link) framesOf(m *Message) []byte {
-	if l.session.b64 {
+	if l.b64 {
 		m = m.asText()
 	}
 	return m.frames

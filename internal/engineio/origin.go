@@ -11,12 +11,15 @@ import (
 type Origins struct {
 	any    bool
 	listed map[string]bool
+	ask    func(r *http.Request, origin string) bool
 }
 
-// NewOrigins takes origins as browsers send them, scheme://host[:port], or "*" for
-// any. They are trusted to be well formed.
-func NewOrigins(list []string) Origins {
-	o := Origins{listed: make(map[string]bool, len(list))}
+// NewOrigins takes origins as browsers send them, scheme://host[:port] or "null",
+// patterns of one leftmost label, scheme://*.host[:port], or "*" for any. They are
+// trusted to be well formed. Origins that are not listed are admitted if ask returns
+// true, unless it is nil; it must not panic.
+func NewOrigins(list []string, ask func(r *http.Request, origin string) bool) Origins {
+	o := Origins{listed: make(map[string]bool, len(list)), ask: ask}
 	for _, origin := range list {
 		if origin == "*" {
 			o.any = true
@@ -27,13 +30,48 @@ func NewOrigins(list []string) Origins {
 	return o
 }
 
-// normalOrigin is the origin in lower case without the scheme's default port.
+// lists reports whether an origin is listed, or its host with any first label.
+func (o *Origins) lists(origin string) bool {
+	origin = normalOrigin(origin)
+	if strings.Contains(origin, "*") {
+		return false // it is no browser's, and would pass for a pattern
+	}
+	if o.listed[origin] {
+		return true
+	}
+	scheme, host, _ := strings.Cut(origin, "://")
+	label, parent, _ := strings.Cut(host, ".")
+	return isLabel(label) && o.listed[scheme+"://*."+parent]
+}
+
+// isLabel reports whether s, in lower case, can be a label of a host name. Browsers
+// send international names in ASCII.
+func isLabel(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_'
+	})
+}
+
+// normalOrigin is the origin in lower case without the scheme's default port. The
+// schemes of WebSockets, which some clients outside of browsers send, are as those of
+// HTTP.
 func normalOrigin(origin string) string {
 	scheme, host, ok := strings.Cut(strings.ToLower(origin), "://")
 	if !ok {
 		return origin
 	}
+	scheme = httpScheme(scheme)
 	return scheme + "://" + withoutDefaultPort(scheme, host)
+}
+
+func httpScheme(scheme string) string {
+	switch scheme {
+	case "ws":
+		return "http"
+	case "wss":
+		return "https"
+	}
+	return scheme
 }
 
 func withoutDefaultPort(scheme, host string) string {
@@ -47,7 +85,7 @@ func withoutDefaultPort(scheme, host string) string {
 }
 
 // admit decides whether the page that made the request may, and tells its browser
-// so in the headers of the answer: but for that to the handshake of a WebSocket, which no
+// so in the headers of the answer, except to the handshake of a WebSocket, which no
 // script sees.
 func (o *Origins) admit(w http.ResponseWriter, r *http.Request, webSocket bool) bool {
 	h := w.Header()
@@ -63,7 +101,7 @@ func (o *Origins) admit(w http.ResponseWriter, r *http.Request, webSocket bool) 
 		return false
 	}
 	origin := values[0]
-	listed := o.listed[normalOrigin(origin)] || sameOrigin(r, origin)
+	listed := o.lists(origin) || sameOrigin(r, origin) || !o.any && o.ask != nil && o.ask(r, origin)
 	switch {
 	case !seen:
 	case listed:
@@ -89,11 +127,12 @@ func sameOrigin(r *http.Request, origin string) bool {
 	if err != nil || u.Host == "" || u.Path != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return false
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || r.TLS != nil) {
+	scheme := httpScheme(u.Scheme)
+	if scheme != "https" && (scheme != "http" || r.TLS != nil) {
 		return false
 	}
 	host := strings.ToLower(r.Host)
-	return withoutDefaultPort(u.Scheme, strings.ToLower(u.Host)) == withoutDefaultPort(u.Scheme, host)
+	return withoutDefaultPort(scheme, strings.ToLower(u.Host)) == withoutDefaultPort(scheme, host)
 }
 
 // answerPreflight answers a browser that asks what a permitted origin may do.

@@ -52,6 +52,26 @@ func TestOriginsAdmit(t *testing.T) {
 		"listed, other scheme":     {host: own, listed: []string{"https://a.example.com"}, header: []string{"http://a.example.com"}},
 		"listed, other port":       {host: own, listed: []string{"https://a.example.com"}, header: []string{"https://a.example.com:444"}},
 		"own beside the listed":    {host: own, listed: []string{"https://a.example.com"}, header: []string{"http://example.com"}, admitted: true},
+		"own, wss":                 {host: own + ":8080", header: []string{"wss://example.com:8080"}, admitted: true},
+		"own, ws":                  {host: own, header: []string{"ws://example.com:80"}, admitted: true},
+		"ws to TLS":                {host: own, tls: true, header: []string{"ws://example.com"}},
+		"other host, wss":          {host: own, header: []string{"wss://example.org"}},
+		"listed, wss":              {host: own, listed: []string{"https://a.example.com"}, header: []string{"wss://a.example.com:443"}, admitted: true},
+		"listed file":              {host: own, listed: []string{"file://"}, header: []string{"file://"}, admitted: true},
+		"listed null":              {host: own, listed: []string{"null"}, header: []string{"null"}, admitted: true},
+		"null, file listed":        {host: own, listed: []string{"file://"}, header: []string{"null"}},
+		"listed app":               {host: own, listed: []string{"capacitor://localhost"}, header: []string{"capacitor://localhost"}, admitted: true},
+		"pattern":                  {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://A.example.org:443"}, admitted: true},
+		"pattern, its parent":      {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://example.org"}},
+		"pattern, two labels":      {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://a.b.example.org"}},
+		"pattern, no label":        {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://.example.org"}},
+		"pattern, an asterisk":     {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://*.example.org"}},
+		"pattern, a user":          {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://evil.com@a.example.org"}},
+		"pattern, a path":          {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://a.example.org/"}},
+		"pattern, other scheme":    {host: own, listed: []string{"https://*.example.org"}, header: []string{"http://a.example.org"}},
+		"pattern, other port":      {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://a.example.org:444"}},
+		"pattern, suffix":          {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://a.example.org.evil.com"}},
+		"pattern with a port":      {host: own, listed: []string{"https://*.example.org:444"}, header: []string{"https://a.example.org:444"}, admitted: true},
 		"any":                      {host: own, listed: []string{"*"}, header: []string{"http://example.org"}, admitted: true, allowed: "*"},
 		"any, null":                {host: own, listed: []string{"*"}, header: []string{"null"}, admitted: true, allowed: "*"},
 		"any, own":                 {host: own, listed: []string{"*"}, header: []string{"http://example.com"}, admitted: true},
@@ -73,7 +93,7 @@ func TestOriginsAdmit(t *testing.T) {
 			r.Header.Set("X-Forwarded-Host", "example.org") // which is not believed
 			r.Header.Set("X-Forwarded-Proto", "https")
 			w := httptest.NewRecorder()
-			origins := NewOrigins(c.listed)
+			origins := NewOrigins(c.listed, nil)
 			require.Equal(t, c.admitted, origins.admit(w, r, c.webSocket))
 			require.Equal(t, []string{"Origin"}, w.Header().Values("Vary"))
 			want, credentials := "", ""
@@ -141,7 +161,7 @@ func TestForbiddenOrigins(t *testing.T) {
 func TestPermittedOriginsSeeEveryAnswer(t *testing.T) {
 	const origin = "https://app.example.org"
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
-		h := serve(t, n, func(o *Options) { o.Origins = NewOrigins([]string{origin}) })
+		h := serve(t, n, func(o *Options) { o.Origins = NewOrigins([]string{origin}, nil) })
 		client, p := h.connect(siotest.Options{Header: http.Header{"Origin": {origin}}})
 		require.Equal(t, origin, client.Response.Get("Access-Control-Allow-Origin"))
 		for _, c := range []struct {
@@ -169,7 +189,7 @@ func TestPermittedOriginsSeeEveryAnswer(t *testing.T) {
 // A preflight carries no cookies, so it cannot be asked who makes it.
 func TestPreflight(t *testing.T) {
 	const origin = "https://app.example.org"
-	h := serve(t, siotest.TCP, func(o *Options) { o.Origins = NewOrigins([]string{origin}) })
+	h := serve(t, siotest.TCP, func(o *Options) { o.Origins = NewOrigins([]string{origin}, nil) })
 	client, _ := h.connect(siotest.Options{ManualPoll: true})
 	h.admits = func(*http.Request) bool {
 		t.Error("the handler was asked")

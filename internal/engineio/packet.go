@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"time"
@@ -21,12 +22,11 @@ func (s *Session) receive(p []byte) error {
 	case packetMessage:
 		return s.deliver(p[1:], false)
 	case packetBinary:
-		data := make([]byte, base64.StdEncoding.DecodedLen(len(p)-1))
-		n, err := base64.StdEncoding.Decode(data, p[1:])
+		data, err := decodeBase64(p[1:])
 		if err != nil {
 			return errPacket
 		}
-		return s.deliver(data[:n], true)
+		return s.deliver(data, true)
 	case packetPong:
 		s.pong()
 	case packetNoop:
@@ -74,3 +74,29 @@ func (s *Session) handle(data []byte, binary bool) error {
 
 // largeRest is how long a client rests for each largeMessage bytes of a large message.
 const largeRest = 2 * time.Millisecond
+
+// decodeBase64 decodes text, which it may modify. As Node does, it takes the URL-safe
+// alphabet and text without padding, too.
+func decodeBase64(text []byte) ([]byte, error) {
+	data := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	n, err := base64.StdEncoding.Decode(data, text)
+	if err == nil {
+		return data[:n], nil
+	}
+	for i, c := range text {
+		switch c {
+		case '-':
+			text[i] = '+'
+		case '_':
+			text[i] = '/'
+		}
+	}
+	data = make([]byte, base64.StdEncoding.DecodedLen(len(text)+2))
+	n, err = base64.RawStdEncoding.Decode(data, withoutPadding(text))
+	return data[:n], err
+}
+
+// withoutPadding returns base64 text without at most two signs of padding at its end.
+func withoutPadding(text []byte) []byte {
+	return bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("=")), []byte("="))
+}

@@ -2,12 +2,13 @@ package engineio
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -61,6 +62,9 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, as pass) {
 			p.noop = true
 			s.mu.Unlock()
 		case <-r.Context().Done():
+			if errors.Is(r.Context().Err(), context.DeadlineExceeded) {
+				s.engine.warnWrapped()
+			}
 			answer = s.abortPoll(p)
 		}
 	}
@@ -260,6 +264,9 @@ func (s *Session) writePoll(w http.ResponseWriter, answer payload, p patience) (
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.end(WriteTimeout, brokenly, statusNormal)
 	case err != nil:
+		if errors.Is(err, http.ErrHandlerTimeout) {
+			s.engine.warnWrapped()
+		}
 		s.end(TransportError, brokenly, statusNormal)
 	}
 	return err == nil
@@ -309,12 +316,14 @@ func (s *Session) takePost(w http.ResponseWriter, r *http.Request) (status int, 
 		s.posting = false
 		s.mu.Unlock()
 	}()
-	if !isText(r.Header.Get("Content-Type")) {
+	if !isText(r.Header["Content-Type"]) {
+		s.engine.logProtocolError(s, errBinaryPost)
 		return http.StatusBadRequest, ParseError
 	}
 	payload, err := s.readPost(w, r)
 	switch {
 	case errors.Is(err, errTooLarge):
+		s.engine.logProtocolError(s, err)
 		return http.StatusRequestEntityTooLarge, ParseError
 	case err != nil:
 		return http.StatusBadRequest, TransportError
@@ -329,16 +338,22 @@ func (s *Session) takePost(w http.ResponseWriter, r *http.Request) (status int, 
 	return http.StatusOK, ""
 }
 
-// isText reports whether a payload of this Content-Type is one of revision 4,
-// which is always text. An absent type is taken for text, as a scripted POST
-// often has none.
-func isText(contentType string) bool {
-	if contentType == "" {
-		return true
+// isText reports whether a payload of this Content-Type is one of revision 4, which
+// is always text. Whatever else a client or a proxy makes of the header, binary is
+// what says so: octet-stream, with or without parameters, alone or in a list.
+func isText(contentType []string) bool {
+	for _, line := range contentType {
+		for part := range strings.SplitSeq(line, ",") {
+			mediaType, _, _ := strings.Cut(part, ";")
+			if strings.EqualFold(strings.TrimSpace(mediaType), "application/octet-stream") {
+				return false
+			}
+		}
 	}
-	mediaType, _, err := mime.ParseMediaType(contentType)
-	return err == nil && mediaType != "application/octet-stream"
+	return true
 }
+
+var errBinaryPost = errors.New("polling payload of Content-Type application/octet-stream, which Engine.IO 3 has")
 
 var errTooLarge = errors.New("polling payload above MaxPayload")
 

@@ -63,11 +63,11 @@ func TestPollingPayloadsThatEndTheSession(t *testing.T) {
 		"type not ASCII":           {payload: "é"},
 		"not UTF-8":                {payload: "4\xff"},
 		"base64 that is none":      {payload: "b***"},
-		"base64 without padding":   {payload: "bAQ"},
+		"text b that is no base64": {payload: "b!"},
 		"refused by the handler":   {payload: "4bad"},
 		"binary Content-Type":      {payload: "4a", header: "application/octet-stream"},
 		"Content-Type in capitals": {payload: "4a", header: "Application/Octet-Stream"},
-		"malformed Content-Type":   {payload: "4a", header: ";"},
+		"binary in a list":         {payload: "4a", header: "text/plain, application/octet-stream; x=y"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := serve(t, siotest.TCP, nil)
@@ -382,7 +382,7 @@ func (h *host) bare(t testing.TB) *Session {
 	t.Helper()
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
 	require.NoError(t, err)
-	s, err := h.open(r, Polling, false)
+	s, err := h.open(r, Polling)
 	require.NoError(t, err)
 	h.next()
 	s.mu.Lock()

@@ -33,7 +33,7 @@ func TestRefusedHandshakes(t *testing.T) {
 		"revision missing":        {"GET", "transport=polling", codeProtocol},
 		"revision 3":              {"GET", "EIO=3&transport=polling", codeProtocol},
 		"revision 5":              {"GET", "EIO=5&transport=polling", codeProtocol},
-		"revision repeated":       {"GET", "EIO=4&EIO=4&transport=polling", codeProtocol},
+		"two revisions":           {"GET", "EIO=4&EIO=3&transport=polling", codeProtocol},
 		"revision 4,3":            {"GET", "EIO=4,3&transport=polling", codeProtocol},
 		"revision of WebSocket":   {"GET", "EIO=3&transport=websocket", codeProtocol},
 		"POST":                    {"POST", "EIO=4&transport=polling", codeMethod},
@@ -77,7 +77,7 @@ func TestRefusedRequestsLeaveTheSessionAlone(t *testing.T) {
 			"revision missing, GET":      {"GET", "transport=polling&" + sid, codeProtocol},
 			"revision 3, POST":           {"POST", "EIO=3&transport=polling&" + sid, codeProtocol},
 			"revision 4,3, upgrade":      {"GET", "EIO=4,3&transport=websocket&" + sid, codeProtocol},
-			"revision repeated":          {"GET", "EIO=4&EIO=4&transport=polling&" + sid, codeProtocol},
+			"two revisions":              {"GET", "EIO=3&EIO=4&transport=polling&" + sid, codeProtocol},
 			"PUT":                        {"PUT", "EIO=4&transport=polling&" + sid, codeBadRequest},
 			"HEAD-like DELETE":           {"DELETE", "EIO=4&transport=polling&" + sid, codeBadRequest},
 			"POST for a WebSocket":       {"POST", "EIO=4&transport=websocket&" + sid, codeBadRequest},
@@ -168,15 +168,16 @@ func TestWebSocketHandshakeWithHeadersInLists(t *testing.T) {
 func TestParseQuery(t *testing.T) {
 	for raw, want := range map[string]query{
 		"":                      {},
-		"EIO=4&transport=x&t=1": {eio: parameter{"4", 1}, transport: parameter{"x", 1}},
-		"sid":                   {sid: parameter{"", 1}},
-		"sid=a+b%20c&sid=d":     {sid: parameter{"d", 2}},
+		"EIO=4&transport=x&t=1": {eio: parameter{"4", 1, false}, transport: parameter{"x", 1, false}},
+		"sid":                   {sid: parameter{"", 1, false}},
+		"sid=a+b%20c&sid=d":     {sid: parameter{"d", 2, true}},
+		"EIO=4&EIO=4":           {eio: parameter{"4", 2, false}},
 		"b64=1":                 {b64: true},
 		"b64=true":              {b64: true},
 		"b64":                   {},
 		"b64=0":                 {},
 		"b64=false":             {},
-		"&&=&EIO=%zz":           {eio: parameter{"", 1}},
+		"&&=&EIO=%zz":           {eio: parameter{"", 1, false}},
 	} {
 		require.Equal(t, want, parseQuery(raw), raw)
 	}

@@ -41,7 +41,6 @@ type Session struct {
 	engine     *Engine
 	mu         sync.Mutex // guards what follows, and the write side of the links
 	state      state
-	b64        bool   // binary goes out as text on a WebSocket too; never changes
 	overflowed bool   // a message did not fit, and the session is about to be closed
 	told       bool   // Handler.Closed has returned
 	posting    bool   // a POST is being handled
@@ -347,7 +346,11 @@ func (s *Session) awaitRoom() {
 		l.uncork()
 	}
 	patience := s.engine.opts.PingInterval + s.engine.opts.PingTimeout
-	timer := time.AfterFunc(patience, func() { s.Close(HandlerStall) })
+	timer := time.AfterFunc(patience, func() {
+		s.engine.opts.Warn.Warn("stall", "mojo: closed a connection whose handlers did not catch up",
+			"help", "Options.MaxInbound is what may wait for them; a handler should not block")
+		s.Close(HandlerStall)
+	})
 	<-resume
 	timer.Stop()
 }

@@ -83,7 +83,7 @@ func newReader(t testing.TB, maxPayload int) *reader {
 	opts := testOptions()
 	opts.MaxPayload = maxPayload
 	opts.Open = func(*Session, *http.Request) (Handler, error) { return r, nil }
-	s, err := New(opts).open(nil, WebSocket, true)
+	s, err := New(opts).open(nil, WebSocket)
 	require.NoError(t, err)
 	t.Cleanup(func() { s.end(TransportClose, brokenly, statusNormal) })
 	r.link = &link{session: s, conn: discard{}, writing: true}

@@ -19,17 +19,18 @@ var errProbe = errors.New("a probing WebSocket sends 2probe and then 5")
 const noopDelay = 100 * time.Millisecond
 
 // upgrade answers a WebSocket handshake that names an existing session.
-func (e *Engine) upgrade(w http.ResponseWriter, r *http.Request, s *Session) {
+func (e *Engine) upgrade(w http.ResponseWriter, r *http.Request, s *Session, b64 bool) {
 	if err := checkUpgrade(r); err != nil {
+		e.warnUpgrade(r, err)
 		refuse(w, r, http.StatusBadRequest, codeBadRequest, err.Error())
 		return
 	}
-	conn, answer, early, err := takeOver(w, r)
+	conn, answer, early, err := takeOver(w, r, e.subprotocol(r))
 	if err != nil {
 		e.answerHijack(w, r, err)
 		return
 	}
-	l := newLink(s, conn)
+	l := newLink(s, conn, b64)
 	l.control, l.writing = answer, true
 	e.addLink(l)
 	s.mu.Lock()

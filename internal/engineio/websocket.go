@@ -366,11 +366,11 @@ func (l *link) receive(binary bool, p []byte) error {
 	switch {
 	case carries && binary:
 		return s.deliver(p, true)
-	case carries && s.b64 || carries && (len(p) == 0 || p[0] != packetBinary):
+	case carries:
 		return l.receivePacket(p)
 	case probes && !binary:
 		return l.receiveProbe(string(p))
-	case carries || probes:
+	case probes:
 		return errPacket
 	}
 	return nil

@@ -35,7 +35,7 @@ func TestAttachmentCounts(t *testing.T) {
 func TestPlaceholders(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		for _, num := range []string{
-			`"num":"0"`, `"num":-1`, `"num":0.5`, `"num":1e400`, `"num":1`, `"num":99999999999999999999`, `"num":null`, `"x":0`,
+			`"num":"0"`, `"num":-1`, `"num":0.5`, `"num":1e400`, `"num":10`, `"num":99999999999999999999`, `"num":null`, `"x":0`,
 			`"num":"splice"`, `"num":[0]`, `"num":{}`, `"num":true`, `"num":` + strings.Repeat("9", 1000),
 		} {
 			for _, transport := range transports {

@@ -54,7 +54,7 @@ func TestEngineIOPackets(t *testing.T) {
 // TestPacketsInFlight in package mojo.
 func TestSocketIOPackets(t *testing.T) {
 	eachClose(t, "4", "47", "48", "49", "4a", "47[]", `4"x"`, "4 2", "4-1",
-		`44{"message":"x"}`, `44"x"`, "40[]", "401", `40"x"`, "40null", "41[]", "41{}", `43["no id"]`, "43")
+		`44{"message":"x"}`, `44"x"`, "40[]", "40-1", "401.5", "40"+strings.Repeat("1", 22), `40"x"`, "40null", "41[]", "41{}", `43["no id"]`, "43")
 }
 
 func TestNamespaceNeverConnectedTo(t *testing.T) {

@@ -90,7 +90,7 @@ func TestEIOParameter(t *testing.T) {
 		for name, eio := range map[string]string{
 			"missing":   "",
 			"empty":     "EIO=",
-			"repeated":  "EIO=4&EIO=4",
+			"two":       "EIO=4&EIO=3",
 			"3":         "EIO=3",
 			"5":         "EIO=5",
 			"4,3":       "EIO=4,3",

@@ -326,7 +326,7 @@ func TestBase64TextThatIsNoAttachmentStaysText(t *testing.T) {
 func TestOneLargeAttachmentIsNotMultiplied(t *testing.T) {
 	many := strings.Repeat(`{"_placeholder":true,"num":0},`, 10_000)
 	_, err := SplitArgs([]byte(`["e",`+many+`0]`), [][]byte{make([]byte, 1_000_000)})
-	require.ErrorIs(t, err, errReused)
+	require.ErrorIs(t, err, ErrAmbiguous)
 }
 
 func TestSplitArgsOfHugeData(t *testing.T) {

@@ -48,7 +48,9 @@ func Decode(text []byte) (Packet, error) {
 		}
 	}
 	p.Namespace, rest = cutNamespace(rest)
-	if p.ID, p.HasID, rest, err = cutID(rest); err != nil {
+	if t == Connect {
+		rest = skipNumber(rest)
+	} else if p.ID, p.HasID, rest, err = cutID(rest); err != nil {
 		return Packet{}, err
 	}
 	if len(rest) > 0 {
@@ -98,6 +100,19 @@ func cutID(text []byte) (id uint64, ok bool, rest []byte, err error) {
 		}
 	}
 	return id, i > 0, text[i:], nil
+}
+
+// maxDigits is the length up to which JSON.stringify writes a number by digits alone.
+const maxDigits = 21
+
+// skipNumber skips digits in front of the payload of a CONNECT. A client whose auth is a number sends it
+// there, and the official server reads it as an ack id, which a CONNECT has no use for.
+func skipNumber(text []byte) []byte {
+	i := 0
+	for i < len(text) && i < maxDigits && isDigit(text[i]) {
+		i++
+	}
+	return text[i:]
 }
 
 // check applies the rules that depend on the type of the packet.

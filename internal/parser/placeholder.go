@@ -5,9 +5,13 @@ import (
 	"errors"
 )
 
+// ErrAmbiguous is the error for placeholders of which some must be data of the user's own that
+// looks like one: two for one attachment, or one for an attachment that a packet could have but
+// this one has not.
+var ErrAmbiguous = errors.New("arguments hold data that reads as a placeholder for an attachment")
+
 var (
 	errPlaceholder = errors.New("placeholder without a valid number of an attachment")
-	errReused      = errors.New("two placeholders for one attachment")
 	errStructure   = errors.New("arguments are not valid JSON")
 )
 
@@ -102,11 +106,11 @@ func (s *placeholderScanner) close(end int) error {
 	if !c.marked {
 		return nil
 	}
-	if c.num < 0 {
+	switch {
+	case c.num < 0:
 		return errPlaceholder
-	}
-	if s.used[c.num] {
-		return errReused
+	case int(c.num) >= s.count || s.used[c.num]:
+		return ErrAmbiguous
 	}
 	s.used[c.num] = true
 	for n := len(s.found); n > 0 && s.found[n-1].start > c.start; n-- {
@@ -168,7 +172,7 @@ func (s *placeholderScanner) number(literal []byte) int32 {
 		}
 		n = n*10 + int(c-'0')
 	}
-	if n >= s.count {
+	if n >= MaxAttachments {
 		return -1
 	}
 	return int32(n)

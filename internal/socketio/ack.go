@@ -2,14 +2,23 @@ package socketio
 
 import (
 	"context"
+	"errors"
 
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
+// reply is the answer of a client.
+type reply struct {
+	args parser.Args
+	err  error
+}
+
+var errAnswer = errors.New("the client's answer holds data that reads as a placeholder for an attachment")
+
 // acks are the answers that a socket waits for. Socket.mu guards them.
 type acks struct {
-	waiting map[uint64]chan parser.Args // each has room for one; closed without one when the socket ends
+	waiting map[uint64]chan reply // each has room for one; closed without one when the socket ends
 }
 
 func (a *acks) fail() {
@@ -21,12 +30,12 @@ func (a *acks) fail() {
 
 // resolve gives the answer to whoever waits for it. Any other answer, one that
 // comes too late for instance, is ignored.
-func (s *Socket) resolve(id uint64, args parser.Args) {
+func (s *Socket) resolve(id uint64, r reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if answer, ok := s.acks.waiting[id]; ok {
 		delete(s.acks.waiting, id)
-		answer <- args
+		answer <- r
 	}
 }
 
@@ -69,13 +78,13 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args []any) (par
 		if !ok {
 			return parser.Args{}, ErrNotConnected
 		}
-		return got, nil
+		return got.args, got.err
 	case <-ctx.Done():
 		return parser.Args{}, ctx.Err()
 	}
 }
 
-func (s *Socket) await() (uint64, <-chan parser.Args, error) {
+func (s *Socket) await() (uint64, <-chan reply, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != connected {
@@ -85,12 +94,12 @@ func (s *Socket) await() (uint64, <-chan parser.Args, error) {
 		return 0, nil, ErrTooManyAcks
 	}
 	if s.acks.waiting == nil {
-		s.acks.waiting = make(map[uint64]chan parser.Args)
+		s.acks.waiting = make(map[uint64]chan reply)
 	}
 	// Unique over all sockets of the client: an answer that comes late must not be
 	// taken for one to the socket that has replaced its own.
 	id := s.client.lastAck.Add(1) - 1
-	answer := make(chan parser.Args, 1)
+	answer := make(chan reply, 1)
 	s.acks.waiting[id] = answer
 	return id, answer, nil
 }

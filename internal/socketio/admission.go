@@ -9,10 +9,22 @@ import (
 
 // The refusals of handshakes.
 var (
-	errNoSession   = &engineio.Refusal{Status: http.StatusForbidden, Cause: CauseNoSession, Text: "Forbidden"}
-	errRevoked     = &engineio.Refusal{Status: http.StatusForbidden, Cause: CauseRevoked, Text: "Forbidden"}
-	errPanicked    = &engineio.Refusal{Status: http.StatusInternalServerError, Cause: CausePanic, Text: "Internal server error"}
-	errUnconnected = &engineio.Refusal{Status: http.StatusServiceUnavailable, Cause: CauseUnconnected, Text: "Too many connections"}
+	errNoSession = &engineio.Refusal{
+		Status: http.StatusForbidden, Cause: CauseNoSession, Text: "Forbidden",
+		Help: "Options.RequireSession refuses clients without a valid session; wrap the site with EnsureSession, and check that its cookies reach the server",
+	}
+	errRevoked = &engineio.Refusal{
+		Status: http.StatusForbidden, Cause: CauseRevoked, Text: "Forbidden",
+		Help: "the session was ended by Revoke or Options.Revalidate; a new login gives the browser another one",
+	}
+	errUnconnected = &engineio.Refusal{
+		Status: http.StatusServiceUnavailable, Cause: CauseUnconnected, Text: "Too many connections",
+		Help: "Options.MaxUnconnected is the number of connections that may be on no app yet",
+	}
+	errPanicked = &engineio.Refusal{
+		Status: http.StatusInternalServerError, Cause: CausePanic, Text: "Internal server error",
+		Help: "Options.Identify panicked, see the error in the log",
+	}
 )
 
 // The causes that handshakes are refused for here.
@@ -61,6 +73,7 @@ func (s *Server) admit(c *client, r *http.Request) (welcome, error) {
 		}
 		w, again, err := s.registry.admit(c, standing{Identified: id}, seen, &s.opts)
 		if !again {
+			s.warnCrowded(c.refusal)
 			return w, err
 		}
 	}
@@ -151,6 +164,15 @@ func (r *registry) crowded(id Identity, opts *Options) *Refusal {
 		}
 	}
 	return nil
+}
+
+// warnCrowded says that a connection is refused because of others, unless refusal is
+// nil.
+func (s *Server) warnCrowded(refusal *Refusal) {
+	if refusal != nil {
+		s.warn.Warn("crowded "+refusal.Message, "mojo: refused a connection", "cause", refusal.Message,
+			"help", "Options.MaxConnsPerSession and Options.MaxConnsPerUser limit connections")
+	}
 }
 
 // forget takes a connection that has ended out of every index.

@@ -96,7 +96,7 @@ func (c *client) addAttachment(data []byte) (*assembly, error) {
 		return nil, errUnexpected
 	}
 	if a.size += len(data); a.size > c.server.opts.MaxAttachmentBytes {
-		return nil, errUnexpected
+		return nil, errBinarySize
 	}
 	if a.socket == nil {
 		data = nil

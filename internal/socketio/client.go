@@ -66,7 +66,10 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 	entered = true
 	c.handshake = s.opts.Keep(r)
 	s.activity.begin()
-	c.timer = time.AfterFunc(s.opts.ConnectTimeout, func() { session.Close(engineio.ForcedClose) })
+	c.timer = time.AfterFunc(s.opts.ConnectTimeout, func() {
+		s.warn.Warn("connect timeout", "mojo: closed a connection that asked for no app in time", "help", "Options.ConnectTimeout is the time for that")
+		session.Close(engineio.ForcedClose)
+	})
 	if welcome == early {
 		c.again = time.AfterFunc(comeAgain, func() { session.Close(IdentityChanged) })
 	}
@@ -108,12 +111,15 @@ func (c *client) Closed(reason Reason) {
 
 var (
 	errUnexpected  = errors.New("unexpected packet")
-	errAttachments = errors.New("too many attachments")
+	errAttachments = errors.New("more attachments than Options.MaxAttachments")
+	errBinarySize  = errors.New("attachments of more bytes than Options.MaxAttachmentBytes")
 )
 
 // Message is part of engineio.Handler.
 func (c *client) Message(data []byte, binary bool) error {
 	if most := c.server.opts.MaxRate; most > 0 && !c.rate.allows(most, time.Since(c.server.made)) {
+		c.server.warn.Later("rate", "mojo: closed a connection that sent too many messages",
+			"help", "Options.MaxRate is the number that a client may send in a second")
 		c.session.Close(TooFast)
 		return nil
 	}
@@ -130,6 +136,8 @@ func (c *client) Message(data []byte, binary bool) error {
 	namespace := c.server.namespace(p.Namespace)
 	switch {
 	case p.Type == parser.Connect && namespace == nil:
+		c.server.warn.Later("namespace", "mojo: refused a client of a namespace that is not mounted",
+			"namespace", string(p.Namespace[:min(len(p.Namespace), 200)]), "help", "Server.Register and Server.Handle mount namespaces; an app's is /NameSocket, in this case")
 		c.server.figures.refused.Add(1)
 		_ = c.session.Send(packet(parser.ConnectError, string(p.Namespace), invalidNamespace)) // whoever asked may be gone
 		return nil

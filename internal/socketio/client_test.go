@@ -104,7 +104,7 @@ func TestBadPackets(t *testing.T) {
 		"", "7", "2", `2/a,`, `2/a,[]`, `2/a,{}`, `2/a,null`, `2/a,[null]`, `2/a,[[1]]`, `2/a,[{"toString":"x"}]`, `2/a,["e"`,
 		`511-/a,["e"]`, `59999999999-/a,`, `5-1-/a,["e"]`, `501-/a,["e"]`, `50-/a,["e"]`, `60-/a,1[]`, `3/a,[]`,
 		`2/a,["connect"]`, `2/a,["connect_error"]`, `2/a,["disconnect"]`, `2/a,["disconnecting"]`, `2/a,["newListener"]`, `2/a,["removeListener"]`,
-		`0/a,[]`, `0/a,1`, `4/a,"x"`, "2/a," + strings.Repeat("[", 100_000), `2/a,` + strings.Repeat("9", 400) + `["e"]`,
+		`0/a,[]`, `0/a,-1`, `4/a,"x"`, "2/a," + strings.Repeat("[", 100_000), `2/a,` + strings.Repeat("9", 400) + `["e"]`,
 	} {
 		t.Run(fmt.Sprintf("%.40s", packet), func(t *testing.T) {
 			app := newTestApp()

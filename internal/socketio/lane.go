@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"errors"
 	"runtime"
 	"runtime/debug"
 
@@ -243,11 +244,15 @@ func (s *Socket) receive(p parser.Packet, data []byte, attachments [][]byte) err
 		return nil
 	}
 	args, err := parser.SplitArgs(data, attachments)
+	if errors.Is(err, parser.ErrAmbiguous) {
+		s.refuseArgs(p)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	if p.Type == parser.Ack || p.Type == parser.BinaryAck {
-		s.resolve(p.ID, args)
+		s.resolve(p.ID, reply{args: args})
 		return nil
 	}
 	name, err := parser.EventName(args.Raw(0))
@@ -264,6 +269,24 @@ func (s *Socket) receive(p parser.Packet, data []byte, attachments [][]byte) err
 	}
 	s.pushEvent(task{kind: taskEvent, arg: e, size: size})
 	return nil
+}
+
+// invalidArguments is the answer to an event that is refused, in the form of the
+// errors of mojo.On.
+var invalidArguments = []any{map[string]any{"error": map[string]string{"message": "invalid arguments"}}}
+
+// refuseArgs refuses an event or ack whose arguments hold data that reads as a
+// placeholder. The connection lives: the client did what the application told it.
+func (s *Socket) refuseArgs(p parser.Packet) {
+	s.namespace.server.warn.Later("placeholder "+s.namespace.name,
+		"mojo: refused a message whose data has a _placeholder of its own", "namespace", s.namespace.name,
+		"help", "socket.io-client marks binary by objects with the keys _placeholder and num; rename them in the page's data")
+	if p.Type == parser.BinaryAck {
+		s.resolve(p.ID, reply{err: errAnswer})
+		return
+	}
+	e := &Event{Socket: s, id: p.ID, wantsAck: p.HasID}
+	_ = e.Ack(invalidArguments) // an error: the client has gone
 }
 
 // pushEvent has an event handled, unless the socket has ended.

@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/mojosocket/mojo/internal/engineio"
@@ -11,6 +12,12 @@ type figures struct {
 	unconnected atomic.Int64  // connections without a first CONNECT
 	refused     atomic.Uint64 // CONNECTs
 	panics      atomic.Uint64
+}
+
+// Panicked counts and logs a panic of a callback that belongs to no socket.
+func (s *Server) Panicked(callback string, v any) {
+	s.figures.panics.Add(1)
+	s.log.Error("mojo: a handler panicked", "callback", callback, "panic", v, "stack", string(debug.Stack()))
 }
 
 // enter counts a connection that begins, unless there are too many of them.

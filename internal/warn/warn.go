@@ -60,9 +60,24 @@ func New(logger *slog.Logger) *Log {
 // The logger may block, so Warn must not be called with a lock held, nor on an event
 // loop that other connections wait for.
 func (l *Log) Warn(key, msg string, args ...any) {
+	if write := l.line(key, msg, args); write != nil {
+		write()
+	}
+}
+
+// Later is Warn for callers that must not wait for the logger. It may be called with
+// a lock held.
+func (l *Log) Later(key, msg string, args ...any) {
+	if write := l.line(key, msg, args); write != nil {
+		go write()
+	}
+}
+
+// line returns what writes a line, nil if none is due.
+func (l *Log) line(key, msg string, args []any) func() {
 	left, due := l.due(clean(key), time.Now())
 	if !due {
-		return
+		return nil
 	}
 	line := make([]any, 0, len(args)+2)
 	for _, a := range args {
@@ -77,7 +92,7 @@ func (l *Log) Warn(key, msg string, args ...any) {
 	if left > 0 {
 		line = append(line, "suppressed", left)
 	}
-	l.logger.Warn(msg, line...)
+	return func() { l.logger.Warn(msg, line...) }
 }
 
 // due reports whether a line of the key is written now, and how many were left out
