@@ -316,3 +316,125 @@ func TestBase64OfTheTransport(t *testing.T) {
 	require.Equal(t, `61-1[{"_placeholder":true,"num":0}]`, client.Next().Text)
 	require.Equal(t, []byte{1, 2, 3}, client.Next().Data)
 }
+
+// b64 counts for the WebSocket whose request has it, whatever the poll before had.
+func TestBase64OfTheUpgrade(t *testing.T) {
+	for name, c := range map[string]struct {
+		poll, upgrade, want string
+	}{
+		"of the poll":    {"&b64=1", "", "\x82\x01\x07"},
+		"of the upgrade": {"", "&b64=1", "\x81\x05bBw=="},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv, err := New(Options{})
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = srv.Close() })
+			_, err = srv.Handle("/", &Events{Connect: func(c *Conn) error { return c.Emit("e", Binary{7}) }})
+			require.NoError(t, err)
+			site := siotest.Serve(t, siotest.TCP, srv)
+			open := ask(t, site, "GET", site.URL+pollURL+c.poll, nil, "").body
+			_, sid, _ := strings.Cut(open, `"sid":"`)
+			sid, _, _ = strings.Cut(sid, `"`)
+
+			conn, err := site.Dial(t.Context())
+			require.NoError(t, err)
+			defer conn.Close()
+			_, err = io.WriteString(conn, "GET /socket.io/?EIO=4&transport=websocket&sid="+sid+c.upgrade+" HTTP/1.1\r\nHost: "+site.Host()+
+				"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"+
+				"\x81\x86\x00\x00\x00\x002probe\x81\x81\x00\x00\x00\x005\x81\x82\x00\x00\x00\x0040")
+			require.NoError(t, err)
+			require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+			var got []byte
+			for !bytes.HasSuffix(got, []byte(c.want)) {
+				one := make([]byte, 1)
+				_, err := io.ReadFull(conn, one)
+				require.NoError(t, err, "%q", got)
+				got = append(got, one[0])
+			}
+		})
+	}
+}
+
+// What ends a connection that was accepted leaves its line, too.
+func TestClosedConnectionsAreSaid(t *testing.T) {
+	const attachment = `{"_placeholder":true,"num":0}`
+	many := strings.Repeat("x", 1<<11)
+	for name, c := range map[string]struct {
+		opts Options
+		send []string
+		help string
+	}{
+		"rate":             {Options{MaxRate: 3}, []string{"40", `42["e"]`, `42["e"]`, `42["e"]`, `42["e"]`}, "Options.MaxRate"},
+		"payload":          {Options{MaxPayload: 1 << 10}, []string{"4" + many}, "Options.MaxPayload"},
+		"attachments":      {Options{MaxAttachments: 1}, []string{"40", `452-["e",` + attachment + `]`}, "Options.MaxAttachments"},
+		"attachment bytes": {Options{MaxAttachmentBytes: 1 << 10}, []string{"40", `451-["e",` + attachment + `]`, "b" + many}, "Options.MaxAttachmentBytes"},
+		"auth":             {Options{}, []string{`40"token"`}, "payload is not a JSON object"},
+		"namespace":        {Options{}, []string{"40/chatsocket,", "40/chatsocket,"}, "Server.Register"},
+		"no app":           {Options{ConnectTimeout: time.Millisecond}, nil, "Options.ConnectTimeout"},
+	} {
+		for _, transport := range []string{"polling", "websocket"} {
+			t.Run(name+"/"+transport, func(t *testing.T) {
+				log := new(warnings)
+				c.opts.Logger = log.logger()
+				srv, err := New(c.opts)
+				require.NoError(t, err)
+				t.Cleanup(func() { _ = srv.Close() })
+				_, err = srv.Handle("/", new(Events))
+				require.NoError(t, err)
+				site := siotest.Serve(t, siotest.TCP, srv)
+				for range 2 {
+					client := siotest.Open(t, site, siotest.Options{Transport: transport})
+					for _, packet := range c.send {
+						client.SendPacket(packet)
+					}
+					if name == "namespace" {
+						client.Next()
+						client.Next()
+						continue
+					}
+					client.AwaitClosed()
+				}
+				log.requireOne(t, c.help)
+			})
+		}
+	}
+}
+
+func TestCrowdedSessionsAreSaid(t *testing.T) {
+	for name, c := range map[string]struct {
+		opts Options
+		help string
+	}{
+		"session": {Options{MaxConnsPerSession: 1}, "Options.MaxConnsPerSession"},
+		"user":    {Options{MaxConnsPerUser: 1}, "Options.MaxConnsPerUser"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := new(warnings)
+			c.opts.Logger = log.logger()
+			c.opts.Identify = func(*http.Request) (Identity, error) { return Identity{SessionID: "s", UserID: "u"}, nil }
+			srv, err := New(c.opts)
+			require.NoError(t, err)
+			defer func() { _ = srv.Close() }()
+			for range 4 {
+				require.Equal(t, 200, get(srv, pollURL, nil).Code)
+			}
+			log.requireOne(t, c.help)
+		})
+	}
+}
+
+// A ResponseWriter that cannot be hijacked costs one line, however many ask.
+func TestHijackThatFailsIsSaid(t *testing.T) {
+	log := new(warnings)
+	srv, err := New(Options{Logger: log.logger()})
+	require.NoError(t, err)
+	defer func() { _ = srv.Close() }()
+	upgrade := http.Header{
+		"Connection": {"Upgrade"}, "Upgrade": {"websocket"},
+		"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
+	}
+	for range 3 {
+		require.Equal(t, 500, get(srv, "/socket.io/?EIO=4&transport=websocket", upgrade).Code)
+	}
+	log.requireOne(t, "Unwrap")
+}
