@@ -89,7 +89,7 @@ func TestRefusedRequestsAreSaid(t *testing.T) {
 			c.opts.Logger = log.logger()
 			srv, err := New(c.opts)
 			require.NoError(t, err)
-			for range 5 {
+			for range 20 {
 				require.Equal(t, c.status, get(srv, c.url, c.header).Code)
 			}
 			log.requireOne(t, c.help)
@@ -437,4 +437,15 @@ func TestHijackThatFailsIsSaid(t *testing.T) {
 		require.Equal(t, 500, get(srv, "/socket.io/?EIO=4&transport=websocket", upgrade).Code)
 	}
 	log.requireOne(t, "Unwrap")
+}
+
+// After a restart each client asks for its old session once, which is no fault.
+func TestFewUnknownSessionsAreQuiet(t *testing.T) {
+	log := new(warnings)
+	srv, err := New(Options{Logger: log.logger()})
+	require.NoError(t, err)
+	for range 9 {
+		require.Equal(t, 400, get(srv, pollURL+"&sid=x", nil).Code)
+	}
+	require.Empty(t, log.lines())
 }

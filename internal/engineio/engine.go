@@ -157,6 +157,7 @@ type Engine struct {
 	large chan struct{} // has room for the large messages that are handled at a time
 
 	counters  counters
+	unknown   rush        // requests for sessions that do not exist
 	relieving atomic.Bool // a goroutine makes room, see relieve
 
 	mu       sync.RWMutex // guards what follows

@@ -192,10 +192,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s, p := e.find(r, q)
 	switch {
 	case s == nil:
-		e.opts.Warn.Warn("unknown session", "mojo: refused a request for a session that is unknown here",
-			"help", "after a restart or a lost connection this is normal; if clients never connect, several processes "+
-				"serve them, and the load balancer needs sticky sessions; with Cookies or Identify, the request may "+
-				"also have come with another identity than the handshake")
+		e.warnUnknown()
 		e.refuse(w, r, CauseUnknown, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
 	case !q.revisionKnown():
 		e.warnRevision(&q)
@@ -268,7 +265,6 @@ func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q query, tran
 	var refusal *Refusal
 	switch {
 	case errors.Is(err, ErrClosed):
-		e.opts.Warn.Warn("closed", "mojo: refused a handshake, as Server.Shutdown or Close was called")
 		e.refuse(w, r, CauseClosed, http.StatusServiceUnavailable, codeForbidden, "Server closed")
 	case errors.As(err, &refusal):
 		e.opts.Warn.Warn("refused "+string(refusal.Cause), "mojo: refused a handshake", "cause", string(refusal.Cause), "help", refusal.Help)

@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 )
 
 // What shuts a client out leaves a Warn line, at most one a minute for each cause,
@@ -57,6 +59,36 @@ func (e *Engine) warnUpgrade(r *http.Request, err error) {
 			"(nginx: proxy_set_header Upgrade $http_upgrade and proxy_set_header Connection \"upgrade\")"
 	}
 	e.opts.Warn.Warn("upgrade "+err.Error(), "mojo: refused a WebSocket handshake", "error", err, "help", help)
+}
+
+// rush counts what is normal now and then and a fault when it is often.
+type rush struct {
+	mu    sync.Mutex // guards what follows
+	begun time.Duration
+	n     int
+}
+
+// often reports whether there were many within a minute, this one included.
+func (r *rush) often(now time.Duration) bool {
+	const many = 10
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.n == 0 || now-r.begun >= time.Minute {
+		r.begun, r.n = now, 0
+	}
+	r.n++
+	return r.n >= many
+}
+
+// warnUnknown says that requests name sessions that the engine does not have. After a
+// restart, or the sleep of a computer, each client makes one.
+func (e *Engine) warnUnknown() {
+	if !e.unknown.often(e.now()) {
+		return
+	}
+	e.opts.Warn.Warn("unknown session", "mojo: refused many requests for sessions that are unknown here",
+		"help", "after a restart this is normal; if it goes on, several processes serve the clients and the load "+
+			"balancer needs sticky sessions, or requests come with another identity than their handshake")
 }
 
 // warnWrapped says that a handler around the Server has ended a poll.

@@ -1,0 +1,52 @@
+package interop_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+)
+
+// A browser appends its own Content-Type to one that the page has set.
+func TestBrowserWithContentTypeOfItsOwn(t *testing.T) {
+	modules := nodeModules(t)
+	chromium := requireChromium(t)
+	srv, err := mojo.New(mojo.Options{})
+	require.NoError(t, err)
+	defer func() { _ = srv.Close() }()
+	ev := new(mojo.Events)
+	mojo.OnCall(ev, "echo", func(_ *mojo.Conn, text string) (string, error) { return text, nil })
+	_, err = srv.Handle("/", ev)
+	require.NoError(t, err)
+
+	var contentType atomic.Value
+	mux := http.NewServeMux()
+	mux.Handle("/socket.io/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			contentType.Store(r.Header.Get("Content-Type"))
+		}
+		srv.ServeHTTP(w, r)
+	}))
+	mux.Handle("/client/", http.StripPrefix("/client/", http.FileServer(http.Dir(filepath.Join(modules, "socket.io-client-4", "dist")))))
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, `<!doctype html><script src="/client/socket.io.min.js"></script>`)
+	})
+	site := httptest.NewServer(mux)
+	defer site.Close()
+
+	ctx, cancel := context.WithTimeout(t.Context(), browserLimit)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, requireNode(t), "content_type.mjs", chromium, site.URL).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, "connected by polling, answered hello\n", string(out))
+	require.Contains(t, contentType.Load(), "application/json, text/plain")
+}
