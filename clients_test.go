@@ -449,3 +449,32 @@ func TestFewUnknownSessionsAreQuiet(t *testing.T) {
 	}
 	require.Empty(t, log.lines())
 }
+
+// An answer whose data reads as a placeholder ends the wait for it, and nothing else.
+func TestPlaceholderInAnAnswer(t *testing.T) {
+	errs := make(chan error, 1)
+	srv, err := New(Options{Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = srv.Close() })
+	ev := new(Events)
+	OnCall(ev, "ask", func(c *Conn, _ string) (string, error) {
+		go func() {
+			_, err := c.EmitWithAck(t.Context(), "question")
+			errs <- err
+		}()
+		return "asked", nil
+	})
+	_, err = srv.Handle("/", ev)
+	require.NoError(t, err)
+	client := siotest.Open(t, siotest.Serve(t, siotest.TCP, srv), siotest.Options{Transport: "websocket"})
+	client.Send("0")
+	client.Next()
+	client.Send(`21["ask"]`)
+	got := []string{client.Next().Text, client.Next().Text}
+	require.ElementsMatch(t, []string{`31["asked"]`, `20["question"]`}, got)
+	client.Send(`61-0[{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]`)
+	client.SendBinary([]byte{1})
+	require.ErrorContains(t, <-errs, "placeholder")
+	client.Send(`22["ask"]`)
+	require.NotEmpty(t, client.Next().Text)
+}
