@@ -2,8 +2,12 @@ package mojo
 
 import (
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	askTime = 5 * time.Second
+	goleak.VerifyTestMain(m)
+}

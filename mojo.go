@@ -139,6 +139,7 @@ func (s *Server) inner() socketio.Options {
 	return socketio.Options{
 		Engine:             engine,
 		ConnectTimeout:     o.ConnectTimeout,
+		AskTime:            askTime,
 		RequireSession:     o.RequireSession,
 		MaxPerSession:      o.MaxConnsPerSession,
 		MaxPerUser:         o.MaxConnsPerUser,

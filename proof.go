@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/mojosocket/mojo/internal/socketio"
 )
@@ -31,6 +32,10 @@ const IdentityHeader = "X-Mojo-Identity"
 // SocketIDHeader is a header in which a login request can name one connection of
 // its browser by its socket.id, see Server.LogIn.
 const SocketIDHeader = "X-Socket-Id"
+
+// askTime is how long a page has to answer an IdentityEvent for the first time, if it
+// knows how to, before its WebSocket is closed. Tests on slow machines have longer.
+var askTime = 500 * time.Millisecond
 
 //go:embed mojo.js
 var pageScript string

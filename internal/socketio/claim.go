@@ -32,7 +32,8 @@ type claim struct {
 type proof struct {
 	value string // what proves that a request belongs to the connection
 	since time.Time
-	asked atomic.Bool // the page has tried
+	ask   time.Duration // Options.AskTime
+	asked atomic.Bool   // the page has tried
 }
 
 // due is when to look next whether the time for a proof is over.
@@ -40,26 +41,24 @@ func (p *proof) due() time.Time {
 	if p.asked.Load() {
 		return p.since.Add(proofTime)
 	}
-	passed := time.Since(p.since).Truncate(askTime)
-	return p.since.Add(min(passed+askTime, proofTime))
+	passed := time.Since(p.since).Truncate(p.ask)
+	return p.since.Add(min(passed+p.ask, proofTime))
 }
 
 // over reports whether the time for a proof is over. A client that polls always
 // tries.
 func (p *proof) over(polling bool) bool {
 	passed := time.Since(p.since)
-	return passed >= proofTime || passed >= askTime && !polling && !p.asked.Load()
+	return passed >= proofTime || passed >= p.ask && !polling && !p.asked.Load()
 }
 
 // ClaimEvent is the event that tells a client the value of its claim.
 const ClaimEvent = "mojo:identity"
 
-// How long a connection may be without a proof. A WebSocket whose page does not
-// ask, because it does not know how to, is better off when it comes back soon.
-const (
-	proofTime = 5 * time.Second
-	askTime   = 500 * time.Millisecond
-)
+// proofTime is how long a connection may be without a proof. A WebSocket whose page
+// does not try, because it does not know how to, is better off when it comes back
+// sooner, after Options.AskTime.
+const proofTime = 5 * time.Second
 
 // needsProof reports whether a connection that changes from one identity to another
 // becomes a user whom it was not.
@@ -97,12 +96,12 @@ func (cs *claims) of(k Kind, id string) []*client { return cs.byID[k].members(id
 
 // newClaim returns the standing of a connection that has to prove that it is `to`.
 // A claim that it has already is changed and keeps its value.
-func (is *standing) newClaim(to Identified) *standing {
+func (is *standing) newClaim(to Identified, ask time.Duration) *standing {
 	cl := &claim{to: to, from: is}
 	if is.claim != nil {
 		cl.from, cl.proof = is.claim.from, is.claim.proof
 	} else {
-		cl.proof = &proof{value: newID(), since: time.Now()}
+		cl.proof = &proof{value: newID(), since: time.Now(), ask: ask}
 	}
 	next := &standing{version: is.version + 1, claim: cl}
 	if cl.from.User != "" { // the Apps are told now that it is nobody's

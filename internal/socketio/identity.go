@@ -155,7 +155,8 @@ type Change struct {
 	// has the session of From.
 	Socket string
 
-	named *client // the connection of Socket
+	named *client       // the connection of Socket
+	ask   time.Duration // Options.AskTime
 }
 
 // ErrGivenUp is returned for a session id that was given up or revoked.
@@ -193,6 +194,7 @@ func (s *Server) change(ch Change) (claiming, closed []*client, err error) {
 	if ch.Socket != "" {
 		ch.named = s.connectionOf(ch.Socket)
 	}
+	ch.ask = s.opts.AskTime
 	s.changes.Lock()
 	defer s.changes.Unlock()
 	moved, closed, err := s.registry.change(ch)
@@ -271,7 +273,7 @@ func (r *registry) change(ch Change) (all []moved, others []*client, err error) 
 		from := c.standing.Load()
 		to := &standing{Identified: ch.To, version: from.version + 1}
 		if c != ch.named && (from.claim != nil || needsProof(from.Identity, ch.To.Identity)) {
-			to = from.newClaim(ch.To)
+			to = from.newClaim(ch.To, ch.ask)
 		}
 		all = append(all, moved{c, from, to})
 		r.move(c, to)

@@ -49,6 +49,7 @@ const (
 type Options struct {
 	Engine         engineio.Options // without Open
 	ConnectTimeout time.Duration    // for the first CONNECT
+	AskTime        time.Duration    // for a WebSocket to try to prove what it claims
 
 	RequireSession bool // refuse who has no session
 	MaxPerSession  int  // connections; 0: no limit

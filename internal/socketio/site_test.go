@@ -82,6 +82,7 @@ func serverOptions() Options {
 			Logger:         slog.New(slog.NewTextHandler(io.Discard, nil)),
 		},
 		ConnectTimeout:     45 * time.Second,
+		AskTime:            5 * time.Second,
 		MaxRooms:           1000,
 		MaxRoomName:        256,
 		MaxAcks:            1000,
