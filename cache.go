@@ -42,12 +42,19 @@ func hasToken(lines []string, token string) bool {
 type cookieWriter struct {
 	http.ResponseWriter
 	cookies *Cookies
-	written bool // the header of the final answer
+	late    func() // is called first when the header is about to be written; may be nil
+	written bool   // the header of the final answer
 }
 
 // prepare is called before the header is written.
 func (w *cookieWriter) prepare() {
-	if !w.written && w.cookies.areSetBy(w.Header()) {
+	if w.written {
+		return
+	}
+	if w.late != nil {
+		w.late()
+	}
+	if w.cookies.areSetBy(w.Header()) {
 		keepFromCaches(w.Header())
 	}
 }

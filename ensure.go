@@ -61,7 +61,9 @@ func (e *ensured) withdraw(w http.ResponseWriter) {
 // It also keeps sessions and logins from expiring while they are used: when a tenth
 // of MaxAge has passed, or if another key than the first has signed it, a cookie is
 // written anew, and the live connections of the session last as long as the new
-// one. That is done for requests that load a page, as far as the browser tells.
+// one. That is done for requests that load a page, as far as the browser tells; when
+// half of MaxAge has passed also for those of a page's scripts. A renewal that a login
+// or a logout overtakes is not sent.
 //
 // A request with a session that LogIn or LogOut has given up is nobody's. It gets no
 // new session within 30 seconds of that: it may have left the browser before the
@@ -80,11 +82,16 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		cw := &cookieWriter{ResponseWriter: w, cookies: cookies}
-		defer cw.begin() // for a handler that writes nothing, or panics
-		w = cw
 		e := new(ensured)
 		p := s.prove(r)
+		cw := &cookieWriter{ResponseWriter: w, cookies: cookies, late: func() {
+			// A login or logout was faster: its cookies count, and not those of before.
+			if _, givenUp := s.sio.GivenUp(p.session.id); givenUp {
+				e.withdraw(w)
+			}
+		}}
+		defer cw.begin() // for a handler that writes nothing, or panics
+		w = cw
 		gone, givenUp := s.sio.GivenUp(p.session.id)
 		before := w.Header()["Set-Cookie"]
 		var fresh *freshSession
@@ -98,6 +105,7 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 		case givenUp || p.session.id == "":
 			err = s.begin(w, r, p, givenUp, e)
 			fresh = s.fresh.begin(r, e.identity.SessionID)
+			cw.late = nil
 		default:
 			if s.isFresh(p.session) {
 				s.fresh.see(p.session.id)
@@ -146,7 +154,8 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, p proof, givenUp 
 func (s *Server) renew(w http.ResponseWriter, r *http.Request, p proof, e *ensured) error {
 	cookies := s.opts.Cookies
 	session, login := cookies.isStale(p.session), p.login.id != "" && cookies.isStale(p.login)
-	if !session && !login || !loadsPage(r) {
+	old := cookies.isOld(p.session) || p.login.id != "" && cookies.isOld(p.login)
+	if !session && !login || !loadsPage(r) && !(old && fetches(r)) {
 		return nil
 	}
 	var err error
@@ -178,6 +187,18 @@ const renewals = 10
 // isStale reports whether a cookie is due to be written anew.
 func (c *Cookies) isStale(v cookieValue) bool {
 	return !v.current || time.Since(c.written(v)) >= time.Duration(c.maxAge)*time.Second/renewals
+}
+
+// isOld reports whether half of a cookie's time has passed.
+func (c *Cookies) isOld(v cookieValue) bool {
+	return time.Since(c.written(v)) >= time.Duration(c.maxAge)*time.Second/2
+}
+
+// fetches reports whether a request is that of a script in one of the site's own pages.
+// Where no page is loaded for a long time, these have to keep the cookies.
+func fetches(r *http.Request) bool {
+	site, dest := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Dest")
+	return (site == "" || site == "same-origin") && (dest == "" || dest == "empty") && !r.URL.Query().Has("EIO")
 }
 
 // loadsPage reports whether a request may be that of a person who goes to a page.

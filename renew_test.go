@@ -20,12 +20,16 @@ func TestEnsureSessionRenews(t *testing.T) {
 		fresh = cookieTestMaxAge/10 - time.Second
 		stale = cookieTestMaxAge / 10
 		last  = cookieTestMaxAge - time.Second
+		half  = cookieTestMaxAge / 2
 		both  = "session_id logged_in"
 	)
 	session := func(age time.Duration) string { return sessionCookie(cookieTestKey, `"s"`, age) }
 	login := func(age time.Duration) string { return loginCookie(cookieTestKey, `"u"`, age) }
 	bound := func(age time.Duration) string { return loginCookie(cookieTestKey, `["u","s"]`, age) }
 	mode := func(mode string) http.Header { return http.Header{"Sec-Fetch-Mode": {mode}} }
+	script := http.Header{"Sec-Fetch-Mode": {"cors"}, "Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"empty"}}
+	foreign := http.Header{"Sec-Fetch-Mode": {"cors"}, "Sec-Fetch-Site": {"same-site"}, "Sec-Fetch-Dest": {"empty"}}
+	image := http.Header{"Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"image"}}
 
 	for name, test := range map[string]struct {
 		cookies func() []string // made inside the bubble, where the clock stands
@@ -49,6 +53,11 @@ func TestEnsureSessionRenews(t *testing.T) {
 		"navigation":          {func() []string { return []string{session(stale)} }, mode("navigate"), "/", "session_id", 0},
 		"fetch":               {func() []string { return []string{session(stale)} }, mode("cors"), "/", "", stale},
 		"fetch, same origin":  {func() []string { return []string{session(stale)} }, mode("same-origin"), "/", "", stale},
+		"fetch, half":         {func() []string { return []string{session(half), login(half)} }, script, "/", both, 0},
+		"fetch, nearly half":  {func() []string { return []string{session(half - time.Second)} }, script, "/", "", half - time.Second},
+		"fetch, other site":   {func() []string { return []string{session(half)} }, foreign, "/", "", half},
+		"image, half":         {func() []string { return []string{session(half)} }, image, "/", "", half},
+		"socket.io, half":     {func() []string { return []string{session(half)} }, script, "/?EIO=4", "", half},
 		"image":               {func() []string { return []string{session(stale)} }, mode("no-cors"), "/", "", stale},
 		"WebSocket":           {func() []string { return []string{session(stale)} }, mode("websocket"), "/", "", stale},
 		"socket.io":           {func() []string { return []string{session(stale)} }, nil, "/?EIO=4", "", stale},
@@ -87,6 +96,28 @@ func TestEnsureSessionRenews(t *testing.T) {
 				require.Equal(t, before.UserID, p.login.id)
 				require.Equal(t, strings.Contains(name, "bound"), p.login.sessionID == "s", "bound stays bound, and alone alone")
 			})
+		})
+	}
+}
+
+// TestRenewalThatALoginOvertakes is not sent: the browser keeps the cookies of the login.
+func TestRenewalThatALoginOvertakes(t *testing.T) {
+	for name, change := range map[string]func(srv *Server, w http.ResponseWriter, r *http.Request) error{
+		"login":  func(srv *Server, w http.ResponseWriter, r *http.Request) error { return srv.LogIn(w, r, "bob") },
+		"logout": func(srv *Server, w http.ResponseWriter, r *http.Request) error { return srv.LogOut(w, r) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv, _ := chatServer(t, newApp())
+			cookies := []string{sessionCookie(cookieTestKey, `"s"`, 50*time.Minute), loginCookie(cookieTestKey, `["ann","s"]`, 50*time.Minute)}
+			w := httptest.NewRecorder()
+
+			srv.EnsureSession(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				require.NotEmpty(t, w.Header()["Set-Cookie"])
+				require.NoError(t, change(srv, httptest.NewRecorder(), cookieRequest(cookies...))) // another request of the browser
+				_, _ = w.Write([]byte("hello"))
+			})).ServeHTTP(w, cookieRequest(cookies...))
+
+			require.Empty(t, w.Header()["Set-Cookie"])
 		})
 	}
 }
