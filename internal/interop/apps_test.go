@@ -35,8 +35,9 @@ func ends() *mojo.Events {
 			return nil
 		}
 		if auth.Kind == "overflow" {
+			history := make([]byte, 6<<20)
 			time.AfterFunc(time.Duration(auth.Delay)*time.Microsecond, func() {
-				for c.Emit("history", strings.Repeat("x", 6<<20)) == nil {
+				for c.Emit("history", history) == nil { // binary: no client reads as fast
 				}
 			})
 		}
