@@ -364,7 +364,9 @@ var endings = map[string]func(p *peer){
 		require.ErrorIs(p.host.t, p.Send(NewText(make([]byte, p.host.opts.MaxQueue))), ErrQueueFull)
 	},
 	"total overflow": func(p *peer) {
-		_ = p.Send(NewText(make([]byte, 1000)))
+		var b Batch // what is reserved stays, while a poll would take what is sent
+		require.NoError(p.host.t, p.Reserve(1000, &b))
+		b.Flush()
 		require.Equal(p.host.t, 1, p.host.closeWorst(1))
 	},
 	"abrupt":   func(p *peer) { p.end(PingTimeout, abruptly, statusNormal) },
