@@ -243,6 +243,34 @@ func TestHeldForAProof(t *testing.T) {
 	})
 }
 
+// TestHeldForSomebodyElse: who holds the session of before and logs in with it, too,
+// does not get what was held for the user.
+func TestHeldForSomebodyElse(t *testing.T) {
+	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		p := plant(t, n, newApp())
+		thief := siotest.Dial(t, p.site, siotest.Options{Transport: transport, Header: p.thief})
+		stolen := thief.Connect(chatNamespace, nil)
+		conn := await(t, p.app.accepted)
+		p.victim.visit("/login?user=ann")
+		require.NoError(t, p.srv.LoggedInSessions().Get("ann").Emit("secret"))
+		require.NoError(t, p.srv.LoggedInSessions().Emit("for users"))
+		value := proofOf(t, stolen)
+
+		w := httptest.NewRecorder()
+		require.NoError(t, p.srv.LogIn(w, cookieRequest(p.thief.Get("Cookie")), "eve"))
+		thief.Engine.SetHeader(returned(w).Header)
+		prove(t, p.site, returned(w).Header, value)
+
+		require.NoError(t, p.srv.LoggedInSessions().Get("eve").Emit("to eve"))
+		for got := ""; got != "to eve"; {
+			got = stolen.Next().Name
+			require.NotEqual(t, "secret", got)
+		}
+		require.Equal(t, "eve", conn.UserID())
+		stolen.ExpectNothing()
+	})
+}
+
 // TestProofRequests of other sites' pages are refused.
 func TestProofRequests(t *testing.T) {
 	p := plant(t, siotest.TCP, newApp())

@@ -98,6 +98,12 @@ func (t *Target) isPersonal() bool {
 	return t.Having != Room || slices.ContainsFunc(t.Keys, func(k Key) bool { return k.Kind != Room })
 }
 
+// clone returns a copy to be kept.
+func (t *Target) clone() *Target {
+	kept := *t
+	return &kept
+}
+
 // means reports whether t, which found a socket a moment ago, is for a socket of
 // this identity.
 func (t *Target) means(id Identity) bool {

@@ -260,7 +260,7 @@ func (s *Socket) identityChanged(from, to *standing) {
 		s.pushLocked(task{kind: taskIdentity, arg: change{from, to}, size: eventCost})
 	}
 	if to.claim == nil {
-		s.release(true, &b)
+		s.release(&to.Identity, &b)
 	}
 }
 

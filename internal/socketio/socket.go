@@ -48,7 +48,7 @@ type Delivery = engineio.Delivery
 type held struct {
 	message  *engineio.Message
 	delivery Delivery
-	claimed  bool
+	person   *Target // whom it is for, if that is claimed only; nil: it waits for OnConnect alone
 }
 
 type socketState uint8
@@ -150,27 +150,29 @@ func (s *Socket) send(m *engineio.Message, d Delivery) error {
 func (s *Socket) queue(m *engineio.Message, d Delivery, t *Target, b *engineio.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	claimed := false
+	var person *Target
 	if t != nil && t.isPersonal() {
 		is := s.client.standing.Load()
 		switch {
 		case t.means(is.Identity):
-			claimed = s.state == connected && len(s.held) > 0 // goes behind these
+			if s.state == connected && len(s.held) > 0 { // it goes behind these
+				person = t.clone()
+			}
 		case is.claim != nil && t.means(is.claim.to.Identity):
-			claimed = true
+			person = t.clone()
 		default:
 			return nil
 		}
 	}
 	d.Owner = s.namespace
 	switch {
-	case s.state == connected && !claimed:
+	case s.state == connected && person == nil:
 		return notConnected(s.session.Queue(m, d, b))
 	case s.state != ended:
 		if d.Volatile {
 			return nil
 		}
-		return notConnected(s.hold(held{m, d, claimed}, b))
+		return notConnected(s.hold(held{m, d, person}, b))
 	}
 	return ErrNotConnected
 }
@@ -190,7 +192,7 @@ func (s *Socket) hold(h held, b *engineio.Batch) error {
 	before := s.heldLen
 	if h.delivery.Latest {
 		s.held = slices.DeleteFunc(s.held, func(old held) bool {
-			replaced := old.delivery.Latest && old.delivery.Key == h.delivery.Key && old.claimed == h.claimed
+			replaced := old.delivery.Latest && old.delivery.Key == h.delivery.Key && (old.person == nil) == (h.person == nil)
 			if replaced {
 				s.heldLen -= old.message.Size()
 			}
@@ -212,24 +214,30 @@ func (s *Socket) dropHeld() {
 	s.held, s.heldLen = nil, 0
 }
 
-// release queues what was held: for the person that the socket has become, too, if
-// that is proven. It needs mu.
-func (s *Socket) release(proven bool, b *engineio.Batch) {
-	if s.state != connected {
-		for i := range s.held {
-			s.held[i].claimed = s.held[i].claimed && !proven
-		}
-		return
-	}
+// release queues what was held for OnConnect and, unless proven is nil, what was held
+// for the person that the socket has become. What was for somebody else, whom it has
+// claimed to be before, is dropped. mu must be held.
+func (s *Socket) release(proven *Identity, b *engineio.Batch) {
 	s.held = slices.DeleteFunc(s.held, func(h held) bool {
-		if h.claimed && !proven {
-			return false
+		theirs := h.person == nil || proven != nil && h.person.means(*proven)
+		switch {
+		case s.state == connected && theirs:
+			s.heldLen -= h.message.Size()
+			s.session.Unreserve(h.message.Size())
+			_ = s.session.Queue(h.message, h.delivery, b) // one that ends meanwhile needs nothing
+			return true
+		case proven != nil && !theirs:
+			s.heldLen -= h.message.Size()
+			s.session.Unreserve(h.message.Size())
+			return true
 		}
-		s.heldLen -= h.message.Size()
-		s.session.Unreserve(h.message.Size())
-		_ = s.session.Queue(h.message, h.delivery, b) // one that ends meanwhile needs nothing
-		return true
+		return false
 	})
+	if proven != nil {
+		for i := range s.held { // OnConnect has not returned
+			s.held[i].person = nil
+		}
+	}
 	if len(s.held) == 0 {
 		s.held = nil
 	}
@@ -258,7 +266,7 @@ func (s *Socket) accept() bool {
 	}
 	s.state, s.deaf = connected, s.leave
 	_ = s.session.Queue(greeting, Delivery{}, &b)
-	s.release(false, &b)
+	s.release(nil, &b)
 	return true
 }
 
