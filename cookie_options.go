@@ -58,9 +58,9 @@ type CookieOptions struct {
 	Path string
 
 	// Domain makes the cookies visible to a domain and everything below it. If it is empty, browsers
-	// send them to the host that set them and to no other, which is the safest. Browsers keep cookies
-	// with and without a domain side by side: whoever takes a Domain away again leaves cookies behind
-	// that only their age removes.
+	// send them to the host that set them and to no other, which is the safest. After a change of Path
+	// or Domain a browser may have the cookies twice: see [Cookies.Identify] for which of them count,
+	// and [Server.LogIn], which removes the others.
 	Domain string
 
 	// MaxAge is how long a cookie is good for after it was written: 30 days if zero. It is in whole

@@ -15,10 +15,9 @@ import (
 )
 
 const (
-	maxCookieBytes    = 4096 // of name and value together: what browsers keep
-	maxIDBytes        = 1024 // of a session id or a user id
-	maxCookieAhead    = 60   // seconds that a cookie's date may be in the future
-	maxCookieVerified = 4    // cookies of one name in one request that are looked at
+	maxCookieBytes = 4096 // of name and value together: what browsers keep
+	maxIDBytes     = 1024 // of a session id or a user id
+	maxCookieAhead = 60   // seconds that a cookie's date may be in the future
 )
 
 // Identity is who sent a request, as proven by cookies or by a site's own means.
@@ -110,7 +109,7 @@ const (
 	cookieTooLong                            // longer than any that counts
 	cookieMalformed                          // signed, but not with an id in it
 	cookieUnbound                            // a login that is bound to another session than the request's
-	cookieDuplicate                          // several that differ, or too many to look at
+	cookieDuplicate                          // one of several that differ, or too many to look at
 )
 
 var cookieFaultNames = [...]string{"forged", "expired", "ahead", "too long", "malformed", "unbound", "duplicate"}
@@ -129,9 +128,11 @@ func (f cookieFaults) String() string {
 // Identify says who sent r, by the two cookies in it.
 //
 // A cookie that is missing, not signed by one of the keys, changed, expired or dated more than a minute
-// into the future counts as missing, and so do two of one name that are both valid and differ, or more
-// than four of one name. A login that is bound to a session by [Server.LogIn] counts only together with
-// it. Without a valid session cookie SessionID is empty, without a valid login UserID is.
+// into the future counts as missing. A login that is bound to a session by [Server.LogIn] counts only
+// together with it. Without a valid session cookie SessionID is empty, without a valid login UserID is.
+//
+// A browser may send several cookies of one name, of which the first 16 are looked at: the newest login
+// counts, with the session that it is bound to, or the newest session if there is no login.
 //
 // With CookieOptions.Tornado the cookies may also be Tornado's, by the same rules.
 //
@@ -146,8 +147,9 @@ func (c *Cookies) Identify(r *http.Request) (Identity, error) {
 
 // identify is Identify, and says what was wrong with cookies that did not count.
 func (c *Cookies) identify(r *http.Request) (Identity, cookieFaults) {
-	p, faults := c.prove(r)
-	return p.identity(), faults
+	sent, faults := c.read(r)
+	p, unbound := sent.pick(nil)
+	return p.identity(), faults | unbound
 }
 
 // proof is what the cookies of a request prove.
@@ -161,48 +163,6 @@ func (p proof) identity() Identity {
 		identity.Expires = p.login.expires
 	}
 	return identity
-}
-
-// prove verifies the cookies of a request.
-func (c *Cookies) prove(r *http.Request) (proof, cookieFaults) {
-	session, faults := pickCookie(r.CookiesNamed(c.sessionName), func(text string) (cookieValue, cookieFaults) {
-		value, fault := c.open(c.sessionName, text, c.sessionCodecs)
-		if fault == 0 && (value.id == "" || value.sessionID != "") {
-			fault = cookieMalformed
-		}
-		return value, fault
-	})
-	login, loginFaults := pickCookie(r.CookiesNamed(c.loginName), func(text string) (cookieValue, cookieFaults) {
-		value, fault := c.open(c.loginName, text, c.loginCodecs)
-		if fault == 0 && value.sessionID != "" && value.sessionID != session.id {
-			fault = cookieUnbound
-		}
-		return value, fault
-	})
-	return proof{session, login}, faults | loginFaults
-}
-
-// pickCookie returns the value on which all valid cookies agree, the zero value if there is none.
-func pickCookie(cookies []*http.Cookie, open func(text string) (cookieValue, cookieFaults)) (cookieValue, cookieFaults) {
-	if len(cookies) > maxCookieVerified {
-		return cookieValue{}, cookieDuplicate
-	}
-	var picked cookieValue
-	var faults cookieFaults
-	for _, cookie := range cookies {
-		value, fault := open(cookie.Value)
-		faults |= fault
-		switch {
-		case fault != 0:
-		case picked.expires.IsZero():
-			picked = value
-		case picked.id != value.id:
-			return cookieValue{}, faults | cookieDuplicate
-		case picked.expires.Before(value.expires):
-			picked = value
-		}
-	}
-	return picked, faults
 }
 
 // cookieValue is what a cookie proves. In the session cookie id is the session id. In the login cookie it

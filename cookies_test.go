@@ -11,6 +11,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -163,19 +164,39 @@ func TestIdentifyByCookies(t *testing.T) {
 		"login empty, alone":  {func() []string { return []string{login(`""`, 0)} }, nobody(0)},
 		"session is a pair":   {func() []string { return []string{session(`["s","s"]`, 0)} }, nobody(cookieMalformed)},
 		"twice the same":      {func() []string { return []string{session(`"s"`, 9*second), session(`"s"`, 2*second)} }, result{"s", "", cookieTestMaxAge - 2*second, 0}},
-		"two sessions":        {func() []string { return []string{session(`"s"`, 0), session(`"z"`, 0)} }, nobody(cookieDuplicate)},
-		"two sessions, login": {func() []string { return []string{session(`"s"`, 0), session(`"z"`, 0), login(`"u"`, 0)} }, result{"", "u", cookieTestMaxAge, cookieDuplicate}},
-		"two, older key":      {func() []string { return []string{session(`"s"`, 0), sessionCookie(cookieOldKey, `"z"`, 0)} }, nobody(cookieDuplicate)},
+		"two sessions":        {func() []string { return []string{session(`"s"`, 0), session(`"z"`, second)} }, onlySession(cookieDuplicate)},
+		"two, other order":    {func() []string { return []string{session(`"z"`, second), session(`"s"`, 0)} }, onlySession(cookieDuplicate)},
+		"two of one second":   {func() []string { return []string{session(`"z"`, 0), session(`"s"`, 0)} }, onlySession(cookieDuplicate)},
+		"two sessions, login": {func() []string { return []string{session(`"s"`, 0), session(`"z"`, second), login(`"u"`, 0)} }, result{"s", "u", cookieTestMaxAge, cookieDuplicate}},
+		"two, older key":      {func() []string { return []string{session(`"z"`, second), sessionCookie(cookieOldKey, `"s"`, 0)} }, onlySession(cookieDuplicate)},
 		"two, one forged":     {func() []string { return []string{"session_id=x", session(`"s"`, 0)} }, onlySession(cookieForged)},
 		"two, one expired":    {func() []string { return []string{session(`"s"`, 0), session(`"z"`, cookieTestMaxAge)} }, onlySession(cookieExpired)},
-		"two logins":          {func() []string { return []string{session(`"s"`, 0), login(`"u"`, 0), login(`"v"`, 0)} }, onlySession(cookieDuplicate)},
+		"two logins":          {func() []string { return []string{session(`"s"`, 0), login(`"u"`, 0), login(`"v"`, second)} }, result{"s", "u", cookieTestMaxAge, cookieDuplicate}},
 		"login and logout":    {func() []string { return []string{session(`"s"`, 0), login(`"u"`, 0), login(`""`, 0)} }, onlySession(cookieDuplicate)},
 		"logout and login":    {func() []string { return []string{session(`"s"`, 0), login(`""`, 0), login(`"u"`, 0)} }, onlySession(cookieDuplicate)},
-		"two, one unbound":    {func() []string { return []string{session(`"s"`, 0), login(`["v","z"]`, 0), login(`["u","s"]`, 0)} }, result{"s", "u", cookieTestMaxAge, cookieUnbound}},
-		"four, one valid":     {func() []string { return []string{"session_id=x", "session_id=y", "session_id=z", session(`"s"`, 0)} }, onlySession(cookieForged)},
-		"five, one valid": {func() []string {
-			return []string{session(`"s"`, 0), "session_id=w", "session_id=x", "session_id=y", "session_id=z"}
-		}, nobody(cookieDuplicate)},
+		"logout, later login": {func() []string { return []string{session(`"s"`, 0), login(`"u"`, 0), login(`""`, second)} }, result{"s", "u", cookieTestMaxAge, cookieDuplicate}},
+		"login, later logout": {func() []string { return []string{session(`"s"`, 0), login(`""`, 0), login(`"u"`, second)} }, onlySession(cookieDuplicate)},
+		"two, one unbound":    {func() []string { return []string{session(`"s"`, 0), login(`["v","z"]`, 0), login(`["u","s"]`, 0)} }, result{"s", "u", cookieTestMaxAge, cookieDuplicate | cookieUnbound}},
+		"newer session, pair": {func() []string {
+			return []string{session(`"z"`, 0), session(`"s"`, 9*second), login(`["u","s"]`, 9*second)}
+		}, result{"s", "u", cookieTestMaxAge - 9*second, cookieDuplicate}},
+		"two pairs": {func() []string {
+			return []string{session(`"z"`, 9*second), session(`"s"`, 0), login(`["v","z"]`, 9*second), login(`["u","s"]`, 0)}
+		}, result{"s", "u", cookieTestMaxAge, cookieDuplicate}},
+		"two pairs, crossed": {func() []string {
+			return []string{session(`"z"`, 0), session(`"s"`, 0), login(`["u","s"]`, 0), login(`["v","z"]`, 9*second)}
+		}, result{"s", "u", cookieTestMaxAge, cookieDuplicate}},
+		"two pairs of one second": {func() []string {
+			return []string{session(`"z"`, 0), login(`["v","z"]`, 0), session(`"s"`, 0), login(`["u","s"]`, 0)}
+		}, result{"s", "u", cookieTestMaxAge, cookieDuplicate}},
+		"pair, one without session": {func() []string {
+			return []string{session(`"s"`, 9*second), login(`["u","s"]`, 9*second), login(`["v","z"]`, 0)}
+		}, result{"s", "u", cookieTestMaxAge - 9*second, cookieDuplicate | cookieUnbound}},
+		"a session twice, pair": {func() []string {
+			return []string{session(`"s"`, 9*second), session(`"s"`, 2*second), session(`"z"`, 0), login(`["u","s"]`, 3*second)}
+		}, result{"s", "u", cookieTestMaxAge - 3*second, cookieDuplicate}},
+		"sixteen, one valid":   {func() []string { return append(slices.Repeat([]string{"session_id=x"}, 15), session(`"s"`, 0)) }, onlySession(cookieForged)},
+		"seventeen, one valid": {func() []string { return append(slices.Repeat([]string{"session_id=x"}, 16), session(`"s"`, 0)) }, nobody(cookieForged | cookieDuplicate)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -97,7 +97,7 @@ func (c *Cookies) set(w http.ResponseWriter, name string, codecs []cookieCodec, 
 	if err != nil || len(name)+len(encoded) > maxCookieBytes {
 		return fmt.Errorf("mojo: the cookie %s would be too long; want at most %d bytes, signed and encoded", name, maxCookieBytes)
 	}
-	c.write(w, name, encoded, c.attributes.Domain, int(c.maxAge))
+	c.write(w, c.cookie(name, encoded, int(c.maxAge)))
 	return nil
 }
 
@@ -109,48 +109,35 @@ func (c *Cookies) remove(w http.ResponseWriter, name string) error {
 	if c.isTooLate(w) {
 		return errHeaderWritten
 	}
-	c.write(w, name, "", c.attributes.Domain, -1)
-	c.write(w, name, "", "", -1)
+	expired := c.cookie(name, "", -1)
+	c.write(w, expired)
+	expired.Domain = ""
+	c.write(w, expired)
 	return nil
 }
 
-// write puts a cookie into the header, in the place of one that differs in value and age alone.
-func (c *Cookies) write(w http.ResponseWriter, name, value, domain string, maxAge int) {
+func (c *Cookies) cookie(name, value string, maxAge int) http.Cookie {
 	cookie := c.attributes
-	cookie.Name, cookie.Value, cookie.Domain, cookie.MaxAge = name, value, domain, maxAge
+	cookie.Name, cookie.Value, cookie.MaxAge = name, value, maxAge
+	return cookie
+}
+
+// write puts a cookie into the header, in the place of one that differs in value and age alone.
+func (c *Cookies) write(w http.ResponseWriter, cookie http.Cookie) {
 	header := w.Header()
 	header["Set-Cookie"] = append(slices.DeleteFunc(slices.Clone(header["Set-Cookie"]), func(line string) bool {
-		return c.sets(line, name, domain)
+		return sets(line, cookie)
 	}), cookie.String())
 	if c.cookieWriterOf(w) == nil { // which does it when the header is complete
 		keepFromCaches(header)
 	}
 }
 
-// sets reports whether a Set-Cookie line is about the cookie of that name and domain.
-func (c *Cookies) sets(line, name, domain string) bool {
-	if !strings.HasPrefix(line, name+"=") {
+// sets reports whether a Set-Cookie line is about the cookie of that name, domain and path.
+func sets(line string, cookie http.Cookie) bool {
+	if !strings.HasPrefix(line, cookie.Name+"=") {
 		return false
 	}
-	cookie, err := http.ParseSetCookie(line)
-	return err == nil && cookie.Path == c.attributes.Path &&
-		strings.EqualFold(strings.TrimPrefix(cookie.Domain, "."), domain)
-}
-
-// expireHostOnlyDuplicates removes cookies that were set without a Domain from a browser that has, or is
-// about to get, the same ones with it: it would send both, and neither would count. It is to be called
-// after the cookies of this response were set. Without a Domain there is nothing that it could name.
-func (c *Cookies) expireHostOnlyDuplicates(w http.ResponseWriter, r *http.Request) {
-	if c.attributes.Domain == "" {
-		return
-	}
-	for _, name := range []string{c.sessionName, c.loginName} {
-		sent := len(r.CookiesNamed(name))
-		replaced := slices.ContainsFunc(w.Header()["Set-Cookie"], func(line string) bool {
-			return c.sets(line, name, c.attributes.Domain)
-		})
-		if sent > 1 || sent == 1 && replaced {
-			c.write(w, name, "", "", -1)
-		}
-	}
+	set, err := http.ParseSetCookie(line)
+	return err == nil && set.Path == cookie.Path && strings.EqualFold(strings.TrimPrefix(set.Domain, "."), cookie.Domain)
 }

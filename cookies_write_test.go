@@ -213,37 +213,6 @@ func TestEmptyIDRemovesTheCookie(t *testing.T) {
 	require.Equal(t, "logged_in=; Path=/app; Max-Age=0; HttpOnly; Secure; SameSite=Lax", w.Header().Get("Set-Cookie"))
 }
 
-func TestExpireHostOnlyDuplicates(t *testing.T) {
-	const domain = "example.com"
-	for name, test := range map[string]struct {
-		domain string
-		sent   []string
-		set    func(c *Cookies, w http.ResponseWriter) error
-		want   []string
-	}{
-		"one of each":         {domain, []string{"session_id=a", "logged_in=b"}, nil, nil},
-		"two sessions":        {domain, []string{"session_id=a", "session_id=b", "logged_in=c"}, nil, []string{"-session_id"}},
-		"two logins":          {domain, []string{"logged_in=a", "session_id=b", "logged_in=c"}, nil, []string{"-logged_in"}},
-		"two, no domain":      {"", []string{"session_id=a", "session_id=b"}, nil, nil},
-		"one is replaced":     {domain, []string{"session_id=a", "logged_in=b"}, func(c *Cookies, w http.ResponseWriter) error { return c.SetSession(w, "s") }, []string{"session_id at example.com", "-session_id"}},
-		"none, one is set":    {domain, nil, func(c *Cookies, w http.ResponseWriter) error { return c.SetSession(w, "s") }, []string{"session_id at example.com"}},
-		"replaced, no domain": {"", []string{"session_id=a"}, func(c *Cookies, w http.ResponseWriter) error { return c.SetSession(w, "s") }, []string{"session_id"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := newTestCookies(t, CookieOptions{Domain: test.domain})
-			w := httptest.NewRecorder()
-			if test.set != nil {
-				require.NoError(t, test.set(c, w))
-			}
-
-			c.expireHostOnlyDuplicates(w, cookieRequest(test.sent...))
-			c.expireHostOnlyDuplicates(w, cookieRequest(test.sent...)) // the second time changes nothing
-
-			require.Equal(t, test.want, setCookieNames(t, w))
-		})
-	}
-}
-
 func TestNewSessionIDs(t *testing.T) {
 	seen := map[string]bool{}
 	for range 1000 {

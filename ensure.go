@@ -145,7 +145,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, p proof, givenUp 
 		}
 		p.login = cookieValue{}
 	}
-	cookies.expireHostOnlyDuplicates(w, r)
+	cookies.expireOthers(w, r)
 	e.identity = p.identity()
 	return nil
 }
@@ -175,7 +175,7 @@ func (s *Server) renew(w http.ResponseWriter, r *http.Request, p proof, e *ensur
 	if err != nil {
 		return err
 	}
-	cookies.expireHostOnlyDuplicates(w, r)
+	cookies.expireOthers(w, r)
 	e.identity = p.identity()
 	s.sio.Extend(inner(e.identity))
 	return nil

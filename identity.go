@@ -66,6 +66,10 @@ func (s *Server) Identity(r *http.Request) Identity {
 // within 30 seconds, before its browser has stored the new cookies perhaps, it is
 // closed after a second and comes again.
 //
+// If the browser has several sessions, because CookieOptions.Path or Domain has changed,
+// all of them are given up. Connections of those that did not count come again. The
+// cookies of before are removed, as far as the path and the host of r tell what they are.
+//
 // Call it before anything is written to w. It returns an error, and changes
 // nothing, if userID is empty or too long, without Options.Cookies, and below
 // EnsureSession if it is too late. It is safe
@@ -93,13 +97,13 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	if cookies == nil {
 		return errNoCookies
 	}
-	old, err := cookies.Identify(r) // what the browser has, and its connections came with
-	if err != nil {
-		return err
-	}
+	sent, _ := cookies.read(r) // what the browser has, and its connections came with
+	p, _ := sent.pick(s.isCurrent)
+	old := p.identity()
 	made := time.Unix(time.Now().Unix(), 0) // as the cookies have it
 	now := Identity{SessionID: newSessionID(), UserID: userID, Expires: cookies.expiry(made)}
 	// The login first: it is the one that can be refused, and then nothing was set.
+	var err error
 	if userID != "" {
 		err = cookies.setLoginBound(w, now.SessionID, userID)
 	} else {
@@ -111,7 +115,7 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	if err != nil {
 		return err
 	}
-	cookies.expireHostOnlyDuplicates(w, r)
+	cookies.expireOthers(w, r)
 	if e := s.ensured(r); e != nil {
 		e.become(now)
 	}
@@ -122,7 +126,8 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	to := inner(now)
 	to.Proven = made
 	return edge(s.sio.Change(socketio.Change{
-		From: inner(old).Identity, To: to, Until: s.latestExpiry(), Socket: r.Header.Get(SocketIDHeader),
+		From: inner(old).Identity, Others: sent.sessionsBut(old.SessionID), To: to,
+		Until: s.latestExpiry(), Socket: r.Header.Get(SocketIDHeader),
 	}))
 }
 

@@ -341,7 +341,7 @@ func (s *Server) identify(r *http.Request) (Identity, error) {
 	return Identity{}, nil
 }
 
-// prove is Cookies.prove, less the logins that were revoked.
+// prove returns the cookies of a request that count, less the logins that were revoked.
 func (s *Server) prove(r *http.Request) proof {
 	p := s.verify(r)
 	if p.login.id != "" && !s.sio.LoginCounts(inner(p.identity()).Identity, s.opts.Cookies.written(p.login)) {
@@ -350,14 +350,21 @@ func (s *Server) prove(r *http.Request) proof {
 	return p
 }
 
-// verify is Cookies.prove, with a log.
+// verify returns the cookies of a request that count, and logs what does not.
 func (s *Server) verify(r *http.Request) proof {
-	p, faults := s.opts.Cookies.prove(r)
-	if faults != 0 {
+	sent, faults := s.opts.Cookies.read(r)
+	p, unbound := sent.pick(s.isCurrent)
+	if faults |= unbound; faults != 0 {
 		s.faults.count(faults)
 		s.opts.Logger.Debug("mojo: a cookie does not count", "faults", faults.String())
 	}
 	return p
+}
+
+// isCurrent reports whether a session was neither given up nor revoked.
+func (s *Server) isCurrent(sessionID string) bool {
+	_, givenUp := s.sio.GivenUp(sessionID)
+	return !givenUp
 }
 
 // inner is an identity as the layer below has it.

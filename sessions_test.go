@@ -210,7 +210,7 @@ func TestCookiesThatDoNotCount(t *testing.T) {
 		"swapped":                      {[]string{"session_id=" + asUser("u")[len("logged_in="):], "logged_in=" + inSession("s")[len("session_id="):]}, "", ""},
 		"login of another session":     {[]string{inSession("s"), loginCookie(cookieTestKey, `["u","other"]`, 0)}, "s", ""},
 		"login of a session, alone":    {[]string{loginCookie(cookieTestKey, `["u","s"]`, 0)}, "", ""},
-		"two sessions":                 {[]string{inSession("s"), inSession("z")}, "", ""},
+		"two sessions":                 {[]string{inSession("s"), sessionCookie(cookieTestKey, `"z"`, time.Second)}, "s", ""},
 		"forged login":                 {[]string{inSession("s"), "logged_in=x"}, "s", ""},
 		"login without a session":      {[]string{asUser("u")}, "", "u"},
 		"session and its login":        {[]string{inSession("s"), loginCookie(cookieTestKey, `["u","s"]`, 0)}, "s", "u"},

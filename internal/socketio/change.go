@@ -9,9 +9,12 @@ import (
 
 // Change is what becomes of the connections of an identity.
 type Change struct {
-	From  Identity
-	To    Identified
-	Until time.Time // how long a handshake could come with the session id of From; zero: for ever
+	From Identity
+	// Others are further session ids that the browser has: they are given up, too. Their
+	// connections are moved along if they are the same user's, and closed otherwise.
+	Others []string
+	To     Identified
+	Until  time.Time // how long a handshake could come with the session id of From; zero: for ever
 	// Socket is the id of a socket whose connection is known to be of the browser
 	// that the change is for; empty if there is none. It counts if the connection
 	// has the session of From.
@@ -153,16 +156,26 @@ func (r *registry) change(ch Change) (all []moved, others []*client, err error) 
 			move(c)
 		}
 	}
+	close := func(c *client) { others = append(others, c) }
 	moveAll(ch.From.Session, nil)
 	if ch.From.Session == ch.To.Session {
 		r.inPlace.note(ch.From.Session)
 		return all, nil, nil
 	}
-	before, known := r.giveUp(ch.From.Session, ch.To.Session, ch.Until)
-	for known && before.successor != "" && time.Since(before.since) < Settling {
-		old := before.successor
-		moveAll(old, func(c *client) { others = append(others, c) })
-		before, known = r.giveUp(old, ch.To.Session, ch.Until)
+	giveUp := func(session string) {
+		before, known := r.giveUp(session, ch.To.Session, ch.Until)
+		for known && before.successor != "" && before.successor != ch.To.Session && time.Since(before.since) < Settling {
+			old := before.successor
+			moveAll(old, close)
+			before, known = r.giveUp(old, ch.To.Session, ch.Until)
+		}
+	}
+	giveUp(ch.From.Session)
+	for _, session := range ch.Others {
+		if session != ch.To.Session {
+			moveAll(session, close)
+			giveUp(session)
+		}
 	}
 	return all, others, nil
 }
