@@ -43,6 +43,7 @@ type cookieWriter struct {
 	http.ResponseWriter
 	cookies *Cookies
 	late    func() // is called first when the header is about to be written; may be nil
+	sent    func() // is called when the header of the final answer is written; may be nil
 	written bool   // the header of the final answer
 }
 
@@ -62,6 +63,9 @@ func (w *cookieWriter) prepare() {
 // begin is called before what writes the header of the final answer.
 func (w *cookieWriter) begin() {
 	w.prepare()
+	if !w.written && w.sent != nil {
+		w.sent()
+	}
 	w.written = true
 }
 

@@ -15,7 +15,7 @@ import (
 type ensured struct {
 	mu       sync.Mutex // guards what follows
 	identity Identity
-	lines    []string // the Set-Cookie lines that EnsureSession has added
+	lines    []string // the Set-Cookie lines that EnsureSession has added and that count
 }
 
 // ensuredKey is the key in a request's context for what the EnsureSession of one
@@ -34,8 +34,8 @@ func (e *ensured) become(now Identity) {
 	e.identity, e.lines = now, nil
 }
 
-// withdraw takes back what EnsureSession has set: a request of the Server itself
-// never sets a cookie.
+// withdraw takes back what EnsureSession has set, for a request of the Server itself or
+// one that is overtaken.
 func (e *ensured) withdraw(w http.ResponseWriter) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -46,11 +46,19 @@ func (e *ensured) withdraw(w http.ResponseWriter) {
 	left := slices.DeleteFunc(slices.Clone(header["Set-Cookie"]), func(line string) bool {
 		return slices.Contains(e.lines, line)
 	})
+	e.lines = nil
 	if len(left) == 0 {
 		header.Del("Set-Cookie")
 		return
 	}
 	header["Set-Cookie"] = left
+}
+
+// begins reports whether what EnsureSession has set is still in the answer.
+func (e *ensured) begins() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.lines) > 0
 }
 
 // EnsureSession wraps a site's handlers so that every browser has a session: a
@@ -94,7 +102,6 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 		w = cw
 		gone, givenUp := s.sio.GivenUp(p.session.id)
 		before := w.Header()["Set-Cookie"]
-		var fresh *freshSession
 		var err error
 		switch {
 		case givenUp && !gone.Revoked && time.Since(gone.Since) < socketio.Settling:
@@ -104,8 +111,16 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 			}
 		case givenUp || p.session.id == "":
 			err = s.begin(w, r, p, givenUp, e)
-			fresh = s.fresh.begin(r, e.identity.SessionID)
+			fresh := s.fresh.begin(r, e.identity.SessionID)
 			cw.late = nil
+			cw.sent = func() {
+				if e.begins() {
+					s.fresh.answer(fresh)
+					s.doubt(fresh.id)
+				} else { // a login took its place, or the request was the Server's
+					s.fresh.forget(fresh)
+				}
+			}
 		default:
 			if s.isFresh(p.session) {
 				s.fresh.see(p.session.id)
@@ -124,10 +139,6 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 			}
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), ensuredKey{s}, e)))
-		if fresh != nil {
-			s.fresh.answer(fresh)
-			s.doubt(fresh.id)
-		}
 	})
 }
 

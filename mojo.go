@@ -152,6 +152,7 @@ func (s *Server) inner() socketio.Options {
 		MaxAttachmentBytes: o.MaxAttachmentBytes,
 		MaxRate:            o.MaxRate,
 		Identify:           s.identifyConn,
+		Begin:              s.beginner(),
 		Keep:               s.keep,
 		PresenceGrace:      o.PresenceGrace,
 		Presence:           s.presenceTeller(),
@@ -274,7 +275,7 @@ func (s *Server) LoggedInSessions() Sessions {
 }
 
 // ServeHTTP serves the requests of socket.io-client: handshakes, long-polling and
-// WebSockets. It never sets a cookie. The net.Conn of a WebSocket is the Server's from
+// WebSockets. It sets no cookie without Options.BeginSessions. The net.Conn of a WebSocket is the Server's from
 // then on, and may be closed while the connection lives on: who is to leave is told
 // so by Disconnect or Revoke.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -124,6 +124,14 @@ type Options struct {
 	// RequireSession refuses clients without a valid session with 403.
 	RequireSession bool
 
+	// BeginSessions has a handshake without a valid session begin one: its answer sets
+	// the session_id cookie, over polling and WebSocket alike, and the connection is of
+	// that session. It is for sites whose pages are static, so that no EnsureSession
+	// sees a browser before it connects: a later LogIn finds the connection. A client
+	// that keeps no cookies is served all the same, with another session for each
+	// connection. A handshake that is refused begins none. It needs Cookies.
+	BeginSessions bool
+
 	// MaxConnsPerSession and MaxConnsPerUser limit the connections of one session, and
 	// of one user over all sessions, however many come at once: a tab is one, whatever
 	// number of apps it is on. Who is above gets a connect_error on every app, with the
@@ -186,6 +194,9 @@ func (o *Options) check() error {
 	}
 	if o.Cookies != nil && len(o.Cookies.sessionCodecs) == 0 {
 		return errors.New("mojo: Options.Cookies is a zero Cookies, which knows nobody; make it with NewCookies")
+	}
+	if o.BeginSessions && o.Cookies == nil {
+		return errors.New("mojo: Options.BeginSessions is set, but not Cookies, so there is no cookie to set")
 	}
 	if o.RequireSession && !identity {
 		return errors.New("mojo: Options.RequireSession is set, but neither Cookies nor Identify, so nobody could connect")

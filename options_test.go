@@ -22,6 +22,7 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		"two identities":       {Options{Cookies: cookies, Identify: identify}, "mojo: Options.Cookies and Options.Identify are both set; want one of them"},
 		"cookies without keys": {Options{Cookies: &Cookies{}}, "mojo: Options.Cookies is a zero Cookies, which knows nobody; make it with NewCookies"},
+		"no cookie to set":     {Options{BeginSessions: true}, "mojo: Options.BeginSessions is set, but not Cookies, so there is no cookie to set"},
 		"nobody could connect": {Options{RequireSession: true}, "mojo: Options.RequireSession is set, but neither Cookies nor Identify, so nobody could connect"},
 
 		"any origin with cookies":  {Options{Cookies: cookies, Origins: []string{"*"}}, `mojo: Options.Origins has "*"; with Cookies or Identify every site could act as its visitors here, so list the sites`},
@@ -71,6 +72,7 @@ func TestNewTakes(t *testing.T) {
 	for name, opts := range map[string]Options{
 		"nothing":        {},
 		"any origin":     {Origins: []string{"*"}},
+		"sessions begin": {Cookies: cookies, BeginSessions: true, RequireSession: true},
 		"listed origins": {Cookies: cookies, RequireSession: true, Origins: []string{"https://example.com", "http://localhost:8080"}},
 		"least values":   {PingInterval: leastTime, PingTimeout: leastTime, UpgradeTimeout: leastTime, ConnectTimeout: leastTime, MaxPayload: leastBytes, MaxQueue: leastBytes, MaxQueuedTotal: leastBytes, MaxInbound: leastBytes, PresenceGrace: leastTime, RevalidateEvery: leastTime},
 		"limits":         {Cookies: cookies, MaxConnsPerSession: 1, MaxConnsPerUser: math.MaxInt, RevalidateFailures: 1},

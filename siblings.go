@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -89,6 +90,14 @@ func (f *freshSessions) begin(r *http.Request, id string) *freshSession {
 	f.order = append(f.order, fresh)
 	f.byID[id] = fresh
 	return fresh
+}
+
+// forget takes back a session that has begun, as no browser gets it.
+func (f *freshSessions) forget(fresh *freshSession) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.byID, fresh.id)
+	f.order = slices.DeleteFunc(f.order, func(other *freshSession) bool { return other == fresh })
 }
 
 // see notes that a request for a page has come with a session.

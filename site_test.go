@@ -173,7 +173,9 @@ func asUser(id string) string    { return loginCookie(cookieTestKey, `"`+id+`"`,
 type browser struct {
 	t       testing.TB
 	site    *siotest.Site
+	mu      sync.Mutex // guards cookies where a page follows a login
 	cookies map[string]string
+	extra   http.Header // of each request, beside the cookies
 }
 
 func newBrowser(t testing.TB, site *siotest.Site) *browser {
@@ -197,6 +199,8 @@ func (b *browser) visit(path string) string {
 }
 
 func (b *browser) keep(cookies []*http.Cookie) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for _, c := range cookies {
 		if c.MaxAge < 0 {
 			delete(b.cookies, c.Name)
@@ -207,14 +211,20 @@ func (b *browser) keep(cookies []*http.Cookie) {
 }
 
 func (b *browser) header() http.Header {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	pairs := make([]string, 0, len(b.cookies))
 	for name, value := range b.cookies {
 		pairs = append(pairs, name+"="+value)
 	}
-	if len(pairs) == 0 {
-		return http.Header{}
+	header := b.extra.Clone()
+	if header == nil {
+		header = make(http.Header)
 	}
-	return as(pairs...)
+	if len(pairs) > 0 {
+		header["Cookie"] = as(pairs...)["Cookie"]
+	}
+	return header
 }
 
 func (b *browser) dial(transport string) *siotest.Client {

@@ -120,9 +120,10 @@ type Options struct {
 	Aside func(w http.ResponseWriter, r *http.Request) bool
 
 	// Open makes the Handler of a new session. It runs before the handshake is
-	// answered and must not keep r. An error refuses the handshake: ErrClosed with
-	// 503, a Refusal as it says, any other with 403.
-	Open func(s *Session, r *http.Request) (Handler, error)
+	// answered and must not keep r. The header, which may be nil, is added to the
+	// answer. An error refuses the handshake: ErrClosed with 503, a Refusal as it
+	// says, any other with 403.
+	Open func(s *Session, r *http.Request) (h Handler, header http.Header, err error)
 
 	Logger *slog.Logger
 	Warn   *warn.Log // for lines that strangers can cause; nil: one that writes to Logger
@@ -220,20 +221,21 @@ func (e *Engine) greeting(t Transport) string {
 }
 
 // open makes a session and its handler and enters it in the table of sessions.
-// The open packet is the first in its queue, whatever the handler sends.
-func (e *Engine) open(r *http.Request, t Transport) (*Session, error) {
+// The open packet is the first in its queue, whatever the handler sends. The header
+// is for the answer.
+func (e *Engine) open(r *http.Request, t Transport) (*Session, http.Header, error) {
 	s := &Session{engine: e, id: newID()}
 	greeting := control(string(packetOpen), `{"sid":"`, s.id, e.greetings[t])
 	s.queue.push(greeting)
 	s.queued, s.since = int32(greeting.Size()), e.moment()
 
 	if err := e.reserve(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	h, closing, err := e.askToOpen(s, r)
+	h, header, closing, err := e.askToOpen(s, r)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case closing:
 		s.Close(ServerShutdown)
 	}
@@ -245,19 +247,19 @@ func (e *Engine) open(r *http.Request, t Transport) (*Session, error) {
 		s.mu.Unlock()
 		e.account(-dropped)
 		e.forget(s)
-		return nil, err
+		return nil, nil, err
 	}
-	return s, nil
+	return s, header, nil
 }
 
 // askToOpen takes the place that reserve has kept, or gives it back, also when
 // Options.Open panics.
-func (e *Engine) askToOpen(s *Session, r *http.Request) (h Handler, closing bool, err error) {
+func (e *Engine) askToOpen(s *Session, r *http.Request) (h Handler, header http.Header, closing bool, err error) {
 	opened := false
 	defer func() { closing = e.enter(s, opened) }()
-	h, err = e.opts.Open(s, r)
+	h, header, err = e.opts.Open(s, r)
 	opened = err == nil
-	return h, closing, err
+	return h, header, closing, err
 }
 
 // reserve keeps a place in the table for a session to come. It returns ErrClosed

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"net"
 	"net/http"
@@ -79,7 +80,9 @@ func hasToken(values []string, token string) bool {
 // The library's upgraders write by themselves, and with a request made to suit them
 // cost a tenth of a connection. The answer is three lines, and leaves together with
 // the first packet.
-func takeOver(w http.ResponseWriter, r *http.Request, subprotocol string) (conn net.Conn, answer, early []byte, err error) {
+func takeOver(
+	w http.ResponseWriter, r *http.Request, subprotocol string, header http.Header,
+) (conn net.Conn, answer, early []byte, err error) {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, nil, nil, errNotHijacked
@@ -88,12 +91,12 @@ func takeOver(w http.ResponseWriter, r *http.Request, subprotocol string) (conn 
 		peeked, _ := rw.Reader.Peek(n)
 		early = bytes.Clone(peeked)
 	}
-	return conn, switchProtocols(r.Header.Get("Sec-Websocket-Key"), subprotocol), early, nil
+	return conn, switchProtocols(r.Header.Get("Sec-Websocket-Key"), subprotocol, header), early, nil
 }
 
 // switchProtocols is the answer to a handshake with this key, RFC 6455 section 4.2.2. The
-// subprotocol is a token, or "" for none.
-func switchProtocols(key, subprotocol string) []byte {
+// subprotocol is a token, or "" for none. The header is what else is in the answer.
+func switchProtocols(key, subprotocol string, header http.Header) []byte {
 	const (
 		guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 		head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
@@ -106,6 +109,11 @@ func switchProtocols(key, subprotocol string) []byte {
 	answer = base64.StdEncoding.AppendEncode(answer, hash[:])
 	if subprotocol != "" {
 		answer = append(append(answer, also...), subprotocol...)
+	}
+	for name, lines := range header {
+		for _, line := range lines {
+			answer = fmt.Appendf(answer, "\r\n%s: %s", name, line)
+		}
 	}
 	return append(answer, end...)
 }

@@ -65,7 +65,7 @@ func TestHandshakeThatTheHandlerRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := serve(t, siotest.TCP, func(o *Options) {
-				o.Open = func(*Session, *http.Request) (Handler, error) { return nil, c.err }
+				o.Open = func(*Session, *http.Request) (Handler, http.Header, error) { return nil, nil, c.err }
 			})
 			for _, transport := range []string{"polling", "websocket"} {
 				a := h.do("GET", "/?EIO=4&transport="+transport, "", upgradeHeaders...)
@@ -84,7 +84,7 @@ func TestHandshakeWithAHandlerThatActsAtOnce(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, func(o *Options) {
 			opened := o.Open
-			o.Open = func(s *Session, r *http.Request) (Handler, error) {
+			o.Open = func(s *Session, r *http.Request) (Handler, http.Header, error) {
 				require.NoError(t, s.Send(NewText([]byte("first"))))
 				require.NoError(t, s.Send(NewText([]byte("second"))))
 				if r.Header.Get("Close") != "" {

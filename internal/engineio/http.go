@@ -85,7 +85,9 @@ type patience struct {
 func reply(w http.ResponseWriter, status int, contentType string, body []byte, p patience) error {
 	h := w.Header()
 	h.Set("Content-Type", contentType)
-	h.Set("Cache-Control", "no-store")
+	if !hasToken(h["Cache-Control"], "no-store") {
+		h.Set("Cache-Control", "no-store")
+	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	rc := http.NewResponseController(w)
@@ -261,7 +263,7 @@ func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q query, tran
 			return
 		}
 	}
-	s, err := e.open(r, transport)
+	s, header, err := e.open(r, transport)
 	var refusal *Refusal
 	switch {
 	case errors.Is(err, ErrClosed):
@@ -272,15 +274,19 @@ func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q query, tran
 	case err != nil:
 		e.refuse(w, r, CauseForbidden, http.StatusForbidden, codeForbidden, textForbidden)
 	case transport == Polling:
+		for name, lines := range header {
+			w.Header()[name] = append(w.Header()[name], lines...)
+		}
 		s.servePoll(w, r, s.newPass())
 	default:
-		e.serveWebSocket(w, r, s, q.b64)
+		e.serveWebSocket(w, r, s, q.b64, header)
 	}
 }
 
-// serveWebSocket takes the connection over for a session that was just opened.
-func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Session, b64 bool) {
-	conn, answer, early, err := takeOver(w, r, e.subprotocol(r))
+// serveWebSocket takes the connection over for a session that was just opened. The
+// header is for its answer.
+func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Session, b64 bool, header http.Header) {
+	conn, answer, early, err := takeOver(w, r, e.subprotocol(r), header)
 	if err != nil {
 		s.end(TransportError, brokenly, statusNormal)
 		e.answerHijack(w, r, err)

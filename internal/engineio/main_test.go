@@ -108,7 +108,7 @@ func testOptions() Options {
 func newHost(t testing.TB, change func(*Options)) *host {
 	h := &host{t: t, opened: make(chan *peer, 1<<15)}
 	opts := testOptions()
-	opts.Open = func(s *Session, _ *http.Request) (Handler, error) {
+	opts.Open = func(s *Session, _ *http.Request) (Handler, http.Header, error) {
 		p := &peer{Session: s, host: h, closed: make(chan Reason, 1)} // a second Closed would hang
 		h.mu.Lock()
 		h.peers = append(h.peers, p)
@@ -118,7 +118,7 @@ func newHost(t testing.TB, change func(*Options)) *host {
 		default: // to wait would stop whatever opens sessions, for ever
 			t.Error("too many sessions that the test does not take")
 		}
-		return p, nil
+		return p, nil, nil
 	}
 	if change != nil {
 		change(&opts)

@@ -382,7 +382,7 @@ func (h *host) bare(t testing.TB) *Session {
 	t.Helper()
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
 	require.NoError(t, err)
-	s, err := h.open(r, Polling)
+	s, _, err := h.open(r, Polling)
 	require.NoError(t, err)
 	h.next()
 	s.mu.Lock()

@@ -82,8 +82,8 @@ func newReader(t testing.TB, maxPayload int) *reader {
 	r := &reader{}
 	opts := testOptions()
 	opts.MaxPayload = maxPayload
-	opts.Open = func(*Session, *http.Request) (Handler, error) { return r, nil }
-	s, err := New(opts).open(nil, WebSocket)
+	opts.Open = func(*Session, *http.Request) (Handler, http.Header, error) { return r, nil, nil }
+	s, _, err := New(opts).open(nil, WebSocket)
 	require.NoError(t, err)
 	t.Cleanup(func() { s.end(TransportClose, brokenly, statusNormal) })
 	r.link = &link{session: s, conn: discard{}, writing: true}

@@ -25,7 +25,7 @@ func (e *Engine) upgrade(w http.ResponseWriter, r *http.Request, s *Session, b64
 		refuse(w, r, http.StatusBadRequest, codeBadRequest, err.Error())
 		return
 	}
-	conn, answer, early, err := takeOver(w, r, e.subprotocol(r))
+	conn, answer, early, err := takeOver(w, r, e.subprotocol(r), nil)
 	if err != nil {
 		e.answerHijack(w, r, err)
 		return

@@ -60,22 +60,35 @@ func (s *Server) guarded(identify func(*http.Request) (Identified, error)) func(
 }
 
 // admit finds out whose a connection is and enters it under that. It looks again if
-// its session has changed meanwhile in a way that left no trace in the ledgers.
-func (s *Server) admit(c *client, r *http.Request) (welcome, error) {
+// its session has changed meanwhile in a way that left no trace in the ledgers. The
+// header is for the answer.
+func (s *Server) admit(c *client, r *http.Request) (welcome, http.Header, error) {
 	for {
 		if err := r.Context().Err(); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		seen := s.registry.changesInPlace()
-		id, err := s.opts.Identify(r)
+		came, err := s.opts.Identify(r)
 		if err != nil {
-			return 0, err
+			return 0, nil, err
+		}
+		id, header := came, http.Header(nil)
+		if s.opts.Begin != nil {
+			id, header = s.opts.Begin(r, came)
 		}
 		w, again, err := s.registry.admit(c, standing{Identified: id}, seen, &s.opts)
-		if !again {
-			s.warnCrowded(c.refusal)
-			return w, err
+		if again {
+			continue
 		}
+		s.warnCrowded(c.refusal)
+		if c.refusal != nil {
+			header = nil
+		}
+		if id.Session != came.Session && r.URL.Query().Get("transport") == string(engineio.Polling) {
+			// A client that keeps no cookies goes on as it came.
+			c.former = []former{{Identity: came.Identity}}
+		}
+		return w, header, err
 	}
 }
 

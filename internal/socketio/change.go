@@ -185,6 +185,7 @@ func (r *registry) change(ch Change) (all []moved, others []*client, err error) 
 // on, its next poll is one that comes later, and the Apps are told.
 func (c *client) settle(from, to *standing, ch Change) {
 	c.mu.Lock()
+	c.former = slices.DeleteFunc(c.former, func(f former) bool { return f.until.IsZero() })
 	c.former = append(c.former, former{Identity: c.expected, until: time.Now().Add(Settling)})
 	if n := len(c.former) - maxFormer; n > 0 {
 		c.former = slices.Clone(c.former[n:])

@@ -45,12 +45,12 @@ type slot struct {
 }
 
 // open is the engine's Options.Open.
-func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Handler, error) {
+func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Handler, http.Header, error) {
 	if s.Closed() {
-		return nil, engineio.ErrClosed
+		return nil, nil, engineio.ErrClosed
 	}
 	if !s.figures.enter(s.opts.MaxUnconnected) {
-		return nil, errUnconnected
+		return nil, nil, errUnconnected
 	}
 	entered := false
 	defer func() {
@@ -59,9 +59,9 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 		}
 	}()
 	c := &client{server: s, session: session}
-	welcome, err := s.admit(c, r)
+	welcome, header, err := s.admit(c, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	entered = true
 	c.handshake = s.opts.Keep(r)
@@ -74,7 +74,7 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 		c.again = time.AfterFunc(comeAgain, func() { session.Close(IdentityChanged) })
 	}
 	c.watchExpiry()
-	return c, nil
+	return c, header, nil
 }
 
 // arrived notes the first CONNECT, or the end. It needs mu.

@@ -47,8 +47,8 @@ type Identified struct {
 // the post is there, or the other way round: one such request is let through.
 type former struct {
 	Identity
-	until time.Time
-	late  string // the method of that one; empty until a request has come with the next identity
+	until time.Time // zero: until a request has come with the next identity
+	late  string    // the method of that one; empty until a request has come with the next identity
 }
 
 // lateness is how long the one late request may take.
@@ -105,10 +105,13 @@ func (c *client) expects(id Identity, method string) engineio.Admission {
 		return engineio.Admitted
 	}
 	i := slices.IndexFunc(c.former, func(f former) bool {
-		return f.Identity == id && time.Now().Before(f.until) && (f.late == "" || f.late == method)
+		return f.Identity == id && (f.until.IsZero() || time.Now().Before(f.until)) && (f.late == "" || f.late == method)
 	})
-	if i < 0 {
+	switch {
+	case i < 0:
 		return engineio.Refused
+	case c.former[i].until.IsZero(): // nothing was sent to anybody else before
+		return engineio.Admitted
 	}
 	c.came(method)
 	return engineio.Withheld
@@ -137,7 +140,7 @@ func (c *client) seen(method string) {
 	for i := range c.former {
 		f := &c.former[i]
 		f.late = other
-		if by.Before(f.until) {
+		if f.until.IsZero() || by.Before(f.until) {
 			f.until = by
 		}
 	}

@@ -68,6 +68,10 @@ type Options struct {
 	// An error refuses the request. It is called for handshakes and for all later
 	// requests.
 	Identify func(r *http.Request) (Identified, error)
+	// Begin may give a handshake another identity than Identify found, with a session
+	// that begins with it, and returns a header for the answer that tells the client.
+	// It may be nil.
+	Begin func(r *http.Request, id Identified) (Identified, http.Header)
 	// Keep returns what to keep of a handshake as Socket.Handshake. It must not keep r.
 	Keep func(r *http.Request) any
 

@@ -76,11 +76,11 @@ func engineIOClient() http.Handler {
 		MaxQueue:       1 << 20,
 		MaxInbound:     1 << 20,
 		Transports:     []engineio.Transport{engineio.Polling, engineio.WebSocket},
-		Open: func(s *engineio.Session, r *http.Request) (engineio.Handler, error) {
+		Open: func(s *engineio.Session, r *http.Request) (engineio.Handler, http.Header, error) {
 			if r.URL.Query().Has("deny") {
-				return nil, errors.New("the query has deny")
+				return nil, nil, errors.New("the query has deny")
 			}
-			return &bouncer{session: s}, s.Send(engineio.NewText([]byte("hi")))
+			return &bouncer{session: s}, nil, s.Send(engineio.NewText([]byte("hi")))
 		},
 		Logger: slog.Default(),
 	})

@@ -149,8 +149,8 @@ func engineIO() http.Handler {
 		MaxQueue:       1 << 20,
 		MaxInbound:     1 << 20,
 		Transports:     []engineio.Transport{engineio.Polling, engineio.WebSocket},
-		Open: func(s *engineio.Session, _ *http.Request) (engineio.Handler, error) {
-			return echo{s}, nil
+		Open: func(s *engineio.Session, _ *http.Request) (engineio.Handler, http.Header, error) {
+			return echo{s}, nil, nil
 		},
 		Logger: slog.Default(),
 	})
