@@ -20,6 +20,8 @@ import (
 
 	"github.com/gorilla/securecookie"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
 )
 
 const cookieTestMaxAge = time.Hour
@@ -322,7 +324,7 @@ func TestManyCookiesCostLittle(t *testing.T) {
 	session := sessionCookie(cookieTestKey, `"s"`, 0)
 	cost := func(n int, tiny string) (allocs float64, identity Identity) {
 		r := cookieRequest(strings.Repeat(tiny+"; ", n) + session)
-		allocs = testing.AllocsPerRun(5, func() { identity, _ = c.Identify(r) })
+		allocs = siotest.AllocsPerRun(5, func() { identity, _ = c.Identify(r) })
 		return allocs, identity
 	}
 

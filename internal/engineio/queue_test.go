@@ -241,7 +241,7 @@ func TestFanOutAllocatesAConstant(t *testing.T) {
 			all[i].queue.messages = make([]*Message, 0, keptQueue)
 		}
 		m := NewText([]byte("hello"))
-		return testing.AllocsPerRun(10, func() {
+		return siotest.AllocsPerRun(10, func() {
 			var b Batch
 			for _, s := range all {
 				_ = s.Queue(m, Delivery{}, &b)

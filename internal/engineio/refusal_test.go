@@ -185,7 +185,7 @@ func TestParseQuery(t *testing.T) {
 
 func TestParseQueryTakesNoMemoryForWhatItIgnores(t *testing.T) {
 	raw := strings.Repeat("a=b&", 100_000) + "EIO=4"
-	allocs := testing.AllocsPerRun(10, func() { require.Equal(t, "4", parseQuery(raw).eio.value) })
+	allocs := siotest.AllocsPerRun(10, func() { require.Equal(t, "4", parseQuery(raw).eio.value) })
 	require.Less(t, allocs, 10.0)
 }
 

@@ -219,7 +219,7 @@ func TestReaderOfAMessageDoesNotAllocate(t *testing.T) {
 	var scratch headerScratch
 	p := text("6")
 	q := make([]byte, len(p))
-	allocs := testing.AllocsPerRun(100, func() {
+	allocs := siotest.AllocsPerRun(100, func() {
 		copy(q, p)
 		_, err := r.link.frames.feed(q, &scratch, r.link)
 		require.NoError(t, err)

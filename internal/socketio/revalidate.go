@@ -297,11 +297,11 @@ func (v *revalidator) answered(id Identity) {
 
 func (v *revalidator) ask(is *standing, seen int) {
 	valid, err := false, errUnanswered
+	defer v.answered(is.Identity) // when it was acted upon, or another question would be asked meanwhile
 	defer func() {
 		if errors.Is(err, errUnanswered) {
 			v.server.panicked("Revalidate", recover())
 		}
-		v.answered(is.Identity)
 		v.settle(is.Identity, seen, valid, err)
 	}()
 	ctx, cancel := context.WithTimeout(v.ctx, v.Every)
