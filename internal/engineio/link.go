@@ -166,6 +166,9 @@ func (l *link) writeAll(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
+	if len(p) > writeChunk && !l.direct() {
+		defer time.AfterFunc(slowWrite, l.count).Stop()
+	}
 	for whole := len(p); len(p) > 0; {
 		l.session.mu.Lock()
 		l.session.progressLocked(len(p) < whole)
@@ -178,6 +181,22 @@ func (l *link) writeAll(p []byte) error {
 		}
 	}
 	return l.conn.SetWriteDeadline(time.Time{})
+}
+
+// slowWrite is how long a large message may take to be written before it counts as
+// waiting, where only the write itself can tell whether there is room.
+const slowWrite = 100 * time.Millisecond
+
+// count has what waits for the session count in the total.
+func (l *link) count() {
+	s := l.session
+	s.mu.Lock()
+	waiting := 0
+	if l.writing && s.queued > 0 {
+		waiting = s.countLocked()
+	}
+	s.mu.Unlock()
+	s.engine.account(waiting)
 }
 
 // setWriteDeadline says how long the next write, or the one under way, may take.

@@ -211,8 +211,8 @@ func (s *Session) Reserve(n int, b *Batch) error {
 // nothing waits any more, and returns how many bytes that are. What waits for a worker
 // to write it to a socket with room does not count: it is gone in a moment, and a
 // broadcast of a large message must not look as if everybody was behind. Where only a
-// write itself can tell whether there is room (TLS), what waits behind one counts. s.mu
-// must be held.
+// write itself can tell whether there is room (TLS), what waits behind one counts, and a
+// large one that takes long, see slowWrite. s.mu must be held.
 func (s *Session) countLocked() int {
 	if s.since != 0 {
 		return 0

@@ -97,19 +97,19 @@ func (e *Engine) waiters() []waiter {
 func (s *Session) debt() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state != open || s.overflowed {
+	if s.state != open || s.overflowed || s.since == 0 { // or nothing of it counts yet
 		return 0
 	}
-	still := uint32(1)
-	if s.since != 0 {
-		still += s.engine.moment() - s.since
-	}
-	return uint64(s.queued) * uint64(still)
+	return uint64(s.queued) * uint64(1+s.engine.moment()-s.since)
 }
 
 // abandonQueue drops what waits for a session that is about to be closed.
 func (s *Session) abandonQueue() int {
 	s.mu.Lock()
+	if s.state != open { // what is left are its last words
+		s.mu.Unlock()
+		return 0
+	}
 	s.overflowed = true
 	dropped := s.dropQueueLocked()
 	s.mu.Unlock()

@@ -195,3 +195,38 @@ func TestPollTakesAPartOfALongQueue(t *testing.T) {
 		require.Equal(t, "1", payload)
 	})
 }
+
+// A large message that a client does not take counts where only the write can tell that,
+// though nothing waits behind it.
+func TestTotalOfALargeMessageOverTLS(t *testing.T) {
+	h := serve(t, siotest.TLS, func(o *Options) { o.MaxQueue, o.MaxQueuedTotal = 64<<20, 256<<20 })
+	client, p := h.connect(siotest.Options{Transport: "websocket"})
+	client.Pause()
+	require.NoError(t, p.Send(NewText(make([]byte, 32<<20))))
+
+	h.await(p, func() bool { return p.since != 0 })
+
+	require.Greater(t, h.Stats().Queued, int64(32<<20))
+	client.Drop()
+	p.ended()
+	waitUntil(t, func() bool { return h.Stats().Queued == 0 })
+}
+
+// What only waits for somebody to write it does not count, and its client is not closed
+// for what others do not take.
+func TestTotalSparesWhatDoesNotCount(t *testing.T) {
+	h := serve(t, siotest.TCP, func(o *Options) { o.MaxQueue, o.MaxQueuedTotal = 8<<20, 8<<20 })
+	client, healthy := h.connect(siotest.Options{Transport: "websocket"})
+	var fanOut Batch
+	require.NoError(t, healthy.Queue(NewText(make([]byte, 8<<20-1000)), Delivery{}, &fanOut))
+	for range 100 {
+		var b Batch
+		require.NoError(t, h.bare(t).Queue(NewText(make([]byte, 90<<10)), Delivery{}, &b))
+		b.Flush()
+	}
+	waitUntil(t, func() bool { return h.Stats().Closed[TotalOverflow] > 0 && !h.relieving.Load() })
+
+	require.True(t, healthy.live())
+	client.Drop()
+	fanOut.Flush() // from here on it waits, too
+}
