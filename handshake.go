@@ -12,7 +12,7 @@ import (
 
 // Handshake is what a client said of itself when it connected. It is a value. Without
 // Auth it is kept with each connection as text of at most Options.MaxHandshake bytes,
-// and parsed on demand. It may be used from several goroutines as long as none writes
+// and the names in Cut, and parsed on demand. It may be used from several goroutines as long as none writes
 // to it. The zero value is a handshake that said nothing.
 type Handshake struct {
 	// RemoteAddr is the address of the peer, as in http.Request. Behind a proxy it

@@ -45,15 +45,17 @@ func (s *Server) Identity(r *http.Request) Identity {
 // gets what was sent to these since LogIn, up to Options.MaxQueue bytes. A
 // connection that was the same user's before needs no proof. The proof is one of
 //
-//   - a request of the connection itself with the new cookies, over polling;
+//   - a poll of the connection with the new cookies, if the browser says that a script
+//     makes it, as all of today's do by https, or if no browser makes it;
 //   - the header SocketIDHeader of r, in which a page that logs in by a script names
 //     the socket.id of its own connection, if that has the session of r;
 //   - a request of the page with the new cookies that carries the value which came on
 //     the connection, see IdentityEvent; mojo.js does that.
 //
-// Without a proof the connection is closed by its transport after half a second, or
-// after five seconds if its page has tried, with ReasonIdentityChanged. Its client
-// comes back by itself, with the cookies that its browser has.
+// Without a proof the connection is closed by its transport, with
+// ReasonIdentityChanged: half a second after the value was sent, or five seconds after
+// the change if its page has tried. Its client comes back by itself, with the cookies
+// that its browser has.
 //
 // Handlers are told of each change, see IdentityObserver; rooms stay as they are.
 // Requests of these connections may come with the cookies of before until the first

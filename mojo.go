@@ -63,7 +63,7 @@ var (
 	ErrNotConnected = socketio.ErrNotConnected
 	// ErrReservedEvent is returned for event names that belong to the protocol:
 	// connect, connect_error, disconnect, disconnecting, newListener and
-	// removeListener.
+	// removeListener; and for those that begin with "mojo:", which are the Server's.
 	ErrReservedEvent = parser.ErrReservedEvent
 	// ErrTooManyAttachments is returned for a message with more than 10 pieces of
 	// binary, which is what clients accept.
@@ -281,6 +281,10 @@ func (s *Server) LoggedInSessions() Sessions {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e := s.ensured(r); e != nil {
 		e.withdraw(w)
+	}
+	if asksForPageScript(r) {
+		servePageScript(w, r)
+		return
 	}
 	s.sio.ServeHTTP(w, r)
 }

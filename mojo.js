@@ -16,7 +16,7 @@
   function address(manager) {
     const url = new URL(manager.uri, globalThis.location?.href);
     url.protocol = url.protocol.replace(/^ws/, "http");
-    url.pathname = manager.opts.path.replace(/\/?$/, "/");
+    url.pathname = manager.opts.path.replace(/\/?$/, manager.opts.addTrailingSlash === false ? "" : "/");
     url.search = "";
     return url;
   }

@@ -91,7 +91,7 @@ const (
 	// poll is answered within a moment, so that the next one brings the new identity.
 	Outdated
 	// Withheld is Outdated, and a poll gets no messages: what is queued may be
-	// addressed to the new identity.
+	// addressed to the new identity. A WebSocket, which would get them, is refused.
 	Withheld
 )
 

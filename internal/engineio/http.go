@@ -201,7 +201,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, CauseRevision, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
 	case hasUnreadBody(r):
 		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeBadRequest, textBadRequest)
-	case transport == WebSocket && r.Method == http.MethodGet:
+	case transport == WebSocket && r.Method == http.MethodGet && p.admission != Withheld:
 		e.upgrade(w, r, s, q.b64)
 	case transport == Polling && r.Method == http.MethodGet:
 		s.servePoll(w, r, p)

@@ -29,6 +29,11 @@ func EncodeEvent(event string, args []any) (Payload, error) {
 	if Reserved(event) {
 		return Payload{}, fmt.Errorf("%w: %q", ErrReservedEvent, event)
 	}
+	return EncodeOwnEvent(event, args)
+}
+
+// EncodeOwnEvent is EncodeEvent for an event of the server's own.
+func EncodeOwnEvent(event string, args []any) (Payload, error) {
 	e := encoders.Get().(*encoder)
 	e.text.WriteByte('[')
 	if err := e.name(event); err != nil {

@@ -7,20 +7,22 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
 // ErrReservedEvent is the error for an event name that Reserved reports.
 var ErrReservedEvent = errors.New("event name is reserved")
 
-// Reserved reports whether an event name belongs to the life cycle of a connection. The
-// official parser refuses such an event in either direction.
+// Reserved reports whether an event name belongs to the life cycle of a connection, where the
+// official parser refuses it in either direction, or is one of the server's own, which begin with
+// "mojo:". A client believes what these say, so no application may pass on another client's.
 func Reserved(event string) bool {
 	switch event {
 	case "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener":
 		return true
 	}
-	return false
+	return strings.HasPrefix(event, "mojo:")
 }
 
 // EventName returns the text of the first element of an event ("Sending and receiving data"):

@@ -17,7 +17,7 @@ type Change struct {
 	Until  time.Time // how long a handshake could come with the session id of From; zero: for ever
 	// Socket is the id of a socket whose connection is known to be of the browser
 	// that the change is for; empty if there is none. It counts if the connection
-	// has the session of From.
+	// has the session of From, or claims it.
 	Socket string
 
 	named *client       // the connection of Socket
@@ -126,6 +126,9 @@ func (r *registry) change(ch Change) (all []moved, others []*client, err error) 
 		return nil, nil, ErrGivenUp
 	}
 	r.spare(ch.To)
+	if ch.named != nil && !ch.named.standing.Load().isOf(ch.From.Session) {
+		ch.named = nil
+	}
 	if ch.From.Session == "" {
 		for _, c := range r.connections(User, ch.From.User) {
 			if c.standing.Load().Session == "" {
@@ -178,6 +181,11 @@ func (r *registry) change(ch Change) (all []moved, others []*client, err error) 
 		}
 	}
 	return all, others, nil
+}
+
+// isOf reports whether a connection is of a session, or claims to be.
+func (is *standing) isOf(session string) bool {
+	return is.Session == session || is.claim != nil && is.claim.to.Session == session
 }
 
 // settle completes a change for one client: its requests may come with the new

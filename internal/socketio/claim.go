@@ -1,7 +1,9 @@
 package socketio
 
 import (
+	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -33,23 +35,27 @@ type proof struct {
 	value string // what proves that a request belongs to the connection
 	since time.Time
 	ask   time.Duration // Options.AskTime
+	told  atomic.Int64  // when the client was told the value, after since; 0: not yet
 	asked atomic.Bool   // the page has tried
+	mute  atomic.Bool   // a poll has come with the new cookies, and polls prove nothing
 }
 
 // due is when to look next whether the time for a proof is over.
 func (p *proof) due() time.Time {
-	if p.asked.Load() {
+	told := time.Duration(p.told.Load())
+	if p.asked.Load() || told == 0 {
 		return p.since.Add(proofTime)
 	}
-	passed := time.Since(p.since).Truncate(p.ask)
-	return p.since.Add(min(passed+p.ask, proofTime))
+	passed := (time.Since(p.since) - told).Truncate(p.ask)
+	return p.since.Add(min(told+passed+p.ask, proofTime))
 }
 
 // over reports whether the time for a proof is over. A client that polls always
-// tries.
+// tries, unless its polls prove nothing.
 func (p *proof) over(polling bool) bool {
-	passed := time.Since(p.since)
-	return passed >= proofTime || passed >= p.ask && !polling && !p.asked.Load()
+	passed, told := time.Since(p.since), time.Duration(p.told.Load())
+	tries := p.asked.Load() || polling && !p.mute.Load()
+	return passed >= proofTime || told > 0 && passed-told >= p.ask && !tries
 }
 
 // ClaimEvent is the event that tells a client the value of its claim.
@@ -110,6 +116,23 @@ func (is *standing) newClaim(to Identified, ask time.Duration) *standing {
 	return next
 }
 
+// isOwnPoll reports whether a request is one that the client of the connection has made
+// by itself. Another one of its browser may only be made to look like that: by an image
+// of somebody else's in a page of the site, or by a link. Browsers say what makes a
+// request, at least by https; of one that does not say it nothing is known.
+func (c *client) isOwnPoll(r *http.Request) bool {
+	if r.Method != http.MethodGet || c.session.Transport() != engineio.Polling {
+		return false
+	}
+	switch mode, dest := r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest"); mode {
+	case "":
+		return r.Header.Get("Origin") != "" || !strings.Contains(r.UserAgent(), "Mozilla/")
+	case "cors", "same-origin", "websocket":
+		return dest == "empty" || dest == "websocket"
+	}
+	return false
+}
+
 // proves makes a connection what it claims, if `now` is that and still counts.
 func (c *client) proves(now Identified) bool {
 	s := c.server
@@ -157,16 +180,17 @@ const (
 	Proven
 )
 
-// Prove is called for a request that comes as `now` and carries the value of a
-// claim.
-func (s *Server) Prove(value string, now Identified) Proof {
+// Prove is called for a request that carries the value of a claim. While
+// Options.Identify returns an error for it, it is not proven.
+func (s *Server) Prove(value string, r *http.Request) Proof {
 	s.registry.mu.RLock()
 	c := s.registry.claims.byValue[value]
 	s.registry.mu.RUnlock()
-	switch {
-	case c == nil:
+	if c == nil {
 		return NoClaim
-	case c.proves(now):
+	}
+	now, err := s.opts.Identify(r)
+	if err == nil && (c.proves(now) || c.standing.Load().Identity == now.Identity) { // a poll was faster
 		return Proven
 	}
 	c.tries()
@@ -186,32 +210,41 @@ func (c *client) sendClaim() {
 	var b engineio.Batch
 	defer b.Flush()
 	for _, s := range c.liveSockets() {
-		s.queueClaim(&b)
+		s.mu.Lock()
+		first := s.queueClaimLocked(&b)
+		s.mu.Unlock()
+		if first {
+			c.watchExpiry()
+		}
 	}
 }
 
-// queueClaim is sendClaim for one socket. It does nothing without a claim.
-func (s *Socket) queueClaim(b *engineio.Batch) {
+// queueClaimLocked is sendClaim for one socket, and reports whether it is the first that
+// is told. It does nothing without a claim, and for a socket that is not connected, which
+// is told when it is.
+func (s *Socket) queueClaimLocked(b *engineio.Batch) (first bool) {
 	cl := s.client.standing.Load().claim
-	if cl == nil {
-		return
+	if cl == nil || s.state != connected {
+		return false
 	}
-	payload, _ := parser.EncodeEvent(ClaimEvent, []any{struct {
+	payload, _ := parser.EncodeOwnEvent(ClaimEvent, []any{struct {
 		Proof string `json:"proof"`
 	}{cl.value}}) // cannot fail
-	_ = s.queue(packet(parser.Event, s.namespace.name, payload), Delivery{}, nil, b)
+	_ = s.session.Queue(packet(parser.Event, s.namespace.name, payload), Delivery{Owner: s.namespace}, b)
+	return cl.told.CompareAndSwap(0, int64(max(time.Since(cl.since), 1)))
 }
 
 // claimants returns the visible sockets that a target would mean if their claims
 // were proven, and does not mean yet. registry.mu must be held.
 func (r *registry) claimants(t *Target) (found []*Socket) {
+	several := len(t.Keys) > 1 // of which one connection can claim more than one
 	add := func(c *client) {
 		is := c.standing.Load()
 		if t.means(is.Identity) || !t.means(is.claim.to.Identity) {
 			return
 		}
 		for _, s := range c.shown {
-			if (t.View.Namespace == nil || t.View.Namespace == s.namespace) && !t.excepts(s) && !slices.Contains(found, s) {
+			if (t.View.Namespace == nil || t.View.Namespace == s.namespace) && !t.excepts(s) && !(several && slices.Contains(found, s)) {
 				found = append(found, s)
 			}
 		}

@@ -233,8 +233,6 @@ func (c *client) connect(n *Namespace, auth []byte) {
 		c.slots[i].socket = s
 	}
 	c.mu.Unlock()
-	var b engineio.Batch
-	s.queueClaim(&b)
 	s.push(task{kind: taskConnect, arg: bytes.Clone(auth), size: lifeCost + len(auth)})
 }
 

@@ -59,7 +59,7 @@ const maxFormer = 4
 
 // Admits is part of engineio.Handler. It holds a request against the identity of
 // the connection, by the ids. One with the identity that the connection claims
-// proves it. One that comes with a later expiry, and so with renewed cookies,
+// proves it if it is a poll of the client's own. One that comes with a later expiry, and so with renewed cookies,
 // extends the connection.
 func (c *client) Admits(r *http.Request) engineio.Admission {
 	now, err := c.server.opts.Identify(r)
@@ -75,7 +75,13 @@ func (c *client) Admits(r *http.Request) engineio.Admission {
 		return engineio.Outdated
 	case admission != engineio.Admitted:
 		return admission
-	case is.claim != nil && is.claim.to.Identity == now.Identity && !c.proves(now):
+	case is.claim == nil || is.claim.to.Identity != now.Identity:
+	case !c.isOwnPoll(r):
+		if r.Method == http.MethodGet && !is.claim.mute.Swap(true) {
+			c.watchExpiry()
+		}
+		return engineio.Admitted
+	case !c.proves(now):
 		if c.standing.Load().Identity != now.Identity { // it was not proven meanwhile either
 			return engineio.Refused
 		}

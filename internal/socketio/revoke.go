@@ -180,11 +180,11 @@ type farewell struct{ event, disconnect, refusal *engineio.Message }
 
 func (s *Server) wordsOf(why Revocation) *words {
 	n := notice(why)
-	event, err := parser.EncodeEvent(RevokedEvent, []any{n})
+	event, err := parser.EncodeOwnEvent(RevokedEvent, []any{n})
 	if err != nil {
 		s.log.Error("mojo: cannot encode the data of a revocation", "error", err)
 		n.Data = nil
-		event, _ = parser.EncodeEvent(RevokedEvent, []any{n}) // cannot fail
+		event, _ = parser.EncodeOwnEvent(RevokedEvent, []any{n}) // cannot fail
 	}
 	w := &words{Revocation: why, server: s, event: event, packets: make(map[*Namespace]farewell)}
 	w.refused = Refusal{Message: why.Message, Data: n}

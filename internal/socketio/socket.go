@@ -260,13 +260,18 @@ func (s *Socket) accept() bool {
 	var b engineio.Batch
 	defer b.Flush()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.state != pending {
+		s.mu.Unlock()
 		return false
 	}
 	s.state, s.deaf = connected, s.leave
 	_ = s.session.Queue(greeting, Delivery{}, &b)
 	s.release(nil, &b)
+	first := s.queueClaimLocked(&b)
+	s.mu.Unlock()
+	if first {
+		s.client.watchExpiry()
+	}
 	return true
 }
 
