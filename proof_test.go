@@ -2,12 +2,9 @@ package mojo
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -372,61 +369,5 @@ func TestPollUnderWay(t *testing.T) {
 		engine.SetHeader(b.header())
 		_, got := engine.Poll()
 		require.Contains(t, got, "after")
-	}
-}
-
-// TestPlantedSessionInARace: logins beside handshakes, upgrades, polls under way and
-// an OnConnect that is slow. Whatever comes first, a connection with the old cookie
-// is never the user's and reads nothing of theirs.
-func TestPlantedSessionInARace(t *testing.T) {
-	for _, transport := range transports {
-		t.Run(transport, func(t *testing.T) {
-			h := newApp()
-			h.connect = func(*Conn) error {
-				for range rand.IntN(50) {
-					runtime.Gosched()
-				}
-				return nil
-			}
-			srv, _ := chatServer(t, h)
-			site := siotest.Serve(t, siotest.Memory, srv)
-			for i := range rounds(1000) {
-				user := fmt.Sprint("user", i)
-				old := as(inSession(fmt.Sprint("s", i)))
-				begin := func() *siotest.Client {
-					client, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport, Header: old})
-					if err != nil { // it crossed the login
-						return nil
-					}
-					client.SendConnect(chatNamespace, nil)
-					return client
-				}
-				early := begin()
-				late := make(chan *siotest.Client, 1)
-				go func() { late <- begin() }()
-				for range rand.IntN(50) {
-					runtime.Gosched()
-				}
-				w := httptest.NewRecorder()
-				require.NoError(t, srv.LogIn(w, cookieRequest(old.Get("Cookie")), user))
-				require.NoError(t, srv.LoggedInSessions().Get(user).Emit("secret"))
-				require.NoError(t, srv.LoggedInSessions().Emit("secret"))
-
-				for _, client := range []*siotest.Client{early, <-late} {
-					if client == nil {
-						continue
-					}
-					socket, refusal := client.AwaitConnect(chatNamespace)
-					require.Nil(t, refusal)
-					socket.Barrier()
-					for socket.Waiting() > 0 {
-						require.Equal(t, IdentityEvent, socket.Next().Name)
-					}
-					client.Close()
-				}
-				require.False(t, srv.LoggedInSessions().Has(user))
-			}
-			require.Zero(t, srv.LoggedInSessions().Len())
-		})
 	}
 }

@@ -215,6 +215,16 @@ func (e *Engine) Next() Packet {
 	return p
 }
 
+// NextOrEnd is Next with false if the connection has ended and all that came before was read.
+func (e *Engine) NextOrEnd() (Packet, bool) {
+	e.t.Helper()
+	p, err := waitFor(&e.in, Limit)
+	if err != nil && e.CloseReason() == "" {
+		e.t.Fatalf("siotest: neither a message nor the end came: %v", err)
+	}
+	return p, err == nil
+}
+
 // Waiting is the number of messages that have arrived and were not read by Next.
 func (e *Engine) Waiting() int { return e.in.len() }
 
