@@ -79,6 +79,10 @@ func (a Args) Decode(i int, dst any) error {
 			return a.binary.decode(a.Raw(i), int(a.spans[i].start), places, dst)
 		}
 	}
+	if raw, ok := dst.(*json.RawMessage); ok && raw != nil { // it was found valid by Decode
+		*raw = append((*raw)[:0], a.Raw(i)...)
+		return nil
+	}
 	return json.Unmarshal(a.Raw(i), dst)
 }
 
