@@ -44,6 +44,8 @@ func (l *link) readRaw() error {
 		buf *readBuffer
 		n   int
 		err error
+
+		sent burst
 	)
 	onReadable := func(fd uintptr) bool {
 		buf = readBuffers.Get().(*readBuffer)
@@ -59,6 +61,7 @@ func (l *link) readRaw() error {
 		if waited := l.raw.Read(onReadable); waited != nil {
 			return waited
 		}
+		begun := l.session.engine.now()
 		goOn := err == nil && n > 0 && l.feedAlone(buf, buf.data[:n])
 		readBuffers.Put(buf)
 		buf = nil
@@ -70,6 +73,7 @@ func (l *link) readRaw() error {
 		case !goOn:
 			return nil
 		}
+		sent.add(l.session.engine, n, begun)
 	}
 }
 

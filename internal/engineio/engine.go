@@ -157,6 +157,8 @@ type Engine struct {
 	loops *eventLoops
 	large chan struct{} // has room for the large messages that are handled at a time
 
+	resting chan struct{} // has room for the clients that rest at a time
+
 	counters  counters
 	unknown   rush        // requests for sessions that do not exist
 	relieving atomic.Bool // a goroutine makes room, see relieve
@@ -181,6 +183,7 @@ func New(opts Options) *Engine {
 		start:    time.Now(),
 		loops:    newEventLoops(),
 		large:    make(chan struct{}, (runtime.GOMAXPROCS(0)+1)/2),
+		resting:  make(chan struct{}, (runtime.GOMAXPROCS(0)+1)/2),
 		sessions: make(map[string]*Session),
 		links:    make(map[*link]struct{}),
 		idle:     make(chan struct{}),

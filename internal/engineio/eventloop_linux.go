@@ -258,7 +258,7 @@ func (t *loopTurn) serve(u unfinished, watched bool) {
 	}
 	t.link = l
 	defer func() { t.link = nil }()
-	p := u.rest
+	p, full := u.rest, false
 	if len(p) == 0 {
 		n, err := retry(syscall.Read, l.fd, t.buf.data[:])
 		switch {
@@ -274,7 +274,7 @@ func (t *loopTurn) serve(u unfinished, watched bool) {
 			l.session.engine.loops.finish(l, err)
 			return
 		}
-		p = t.buf.data[:n]
+		p, full = t.buf.data[:n], n == len(t.buf.data)
 	}
 	rest, alive := t.feed(l, p)
 	switch {
@@ -283,14 +283,19 @@ func (t *loopTurn) serve(u unfinished, watched bool) {
 	case t.left:
 		l.session.engine.loops.add(l)
 	case len(rest) > 0:
-		if watched {
-			_ = t.set.control(syscall.EPOLL_CTL_DEL, l)
-		}
-		t.set.unfinished = append(t.set.unfinished, unfinished{l, t.buf, rest})
+		t.postpone(unfinished{l, t.buf, rest}, watched)
 		t.buf = readBuffers.Get().(*readBuffer)
-	case !watched: // it is known to send much: that it is done for now is found out in a turn of its own
-		t.set.unfinished = append(t.set.unfinished, unfinished{link: l})
+	case full || !watched: // it is known to send much: that it is done for now is found out in a turn of its own
+		t.postpone(unfinished{link: l}, watched)
 	}
+}
+
+// postpone has a link go on in a later turn.
+func (t *loopTurn) postpone(u unfinished, watched bool) {
+	if watched {
+		_ = t.set.control(syscall.EPOLL_CTL_DEL, u.link)
+	}
+	t.set.unfinished = append(t.set.unfinished, u)
 }
 
 // feed has the link handle a portion of p, or all of it if this goroutine is for that

@@ -434,3 +434,26 @@ func TestFlooderWaits(t *testing.T) {
 
 	require.LessOrEqual(t, before.Load(), int64(portionFrames), "of %d", messages)
 }
+
+// A client that fills the buffer of each read gives way to others behind each, as one does that sends many messages.
+func TestSenderOfMuchWaits(t *testing.T) {
+	const messages, size = 40, 10 << 10
+	h := serve(t, siotest.TCP, nil)
+	turns := make(chan bool, messages)
+	h.message = func(p *peer, _ []byte, _ bool) error {
+		turns <- p.turn.goOn
+		return nil
+	}
+	sender, _ := h.rawWebSocket(t)
+
+	_, err := sender.Write(bytes.Repeat(text("4"+strings.Repeat("x", size)), messages))
+	require.NoError(t, err)
+
+	postponed := 0
+	for range messages {
+		if <-turns {
+			postponed++
+		}
+	}
+	require.Positive(t, postponed)
+}

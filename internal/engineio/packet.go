@@ -57,17 +57,22 @@ func (s *Session) deliver(data []byte, binary bool) error {
 }
 
 // handle has the handler take a message. Of large messages, for which a processor may
-// be busy for milliseconds, it takes a few at a time, so that processors are left for
-// others. Behind each the client rests: it is not read faster than 32 MB a second.
+// be busy for milliseconds, it takes a few at a time, and for half of the time none, so
+// that processors are left for others. Behind each the client rests: it is not read
+// faster than 32 MB a second.
 func (s *Session) handle(data []byte, binary bool) error {
 	if len(data) <= largeMessage {
 		return s.handler.Message(data, binary)
 	}
+	rest := time.Duration(len(data)/largeMessage) * largeRest
 	s.engine.large <- struct{}{}
+	begun := s.engine.now()
 	err := s.handler.Message(data, binary)
+	others := min(s.engine.now()-begun, rest)
+	time.Sleep(others)
 	<-s.engine.large
 	if err == nil {
-		time.Sleep(time.Duration(len(data)/largeMessage) * largeRest)
+		time.Sleep(rest - others)
 	}
 	return err
 }

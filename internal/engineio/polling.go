@@ -328,7 +328,9 @@ func (s *Session) takePost(w http.ResponseWriter, r *http.Request) (status int, 
 	case err != nil:
 		return http.StatusBadRequest, TransportError
 	}
-	switch err = s.receivePayload(payload); {
+	err = s.receivePayload(payload)
+	recycle(payload)
+	switch {
 	case errors.Is(err, errClientClose):
 		s.end(TransportClose, byClient, statusNormal)
 	case err != nil:
@@ -357,33 +359,44 @@ var errBinaryPost = errors.New("polling payload of Content-Type application/octe
 
 var errTooLarge = errors.New("polling payload above MaxPayload")
 
-// maxForesight is how much room a POST gets before its bytes have come.
-const maxForesight = 64 << 10
-
 // readPost reads the body, for which a client has no longer than to answer a
-// ping.
+// ping. The caller recycles it.
 func (s *Session) readPost(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	limit := int64(s.engine.opts.MaxPayload)
-	if r.ContentLength > limit {
+	limit := s.engine.opts.MaxPayload
+	if r.ContentLength > int64(limit) {
 		return nil, errTooLarge
 	}
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(s.engine.opts.PingInterval + s.engine.opts.PingTimeout))
-	var body bytes.Buffer
-	if r.ContentLength > 0 { // which is only what the client says
-		body.Grow(int(min(r.ContentLength, maxForesight)) + bytes.MinRead)
-	}
-	n, err := body.ReadFrom(io.LimitReader(r.Body, limit+1))
-	switch {
-	case err != nil:
+	body, err := s.readBody(r.Body, limit)
+	if err != nil {
 		return nil, err
-	case n > limit:
-		return nil, errTooLarge
 	}
 	// The answer may have to wait for handlers, longer than the site's timeouts.
 	_ = rc.SetReadDeadline(time.Time{})
 	_ = rc.SetWriteDeadline(time.Time{})
-	return body.Bytes(), nil
+	return body, nil
+}
+
+func (s *Session) readBody(from io.Reader, limit int) (body []byte, err error) {
+	buf := readBuffers.Get().(*readBuffer)
+	defer readBuffers.Put(buf)
+	var sent burst
+	for {
+		begun := s.engine.now()
+		n, err := from.Read(buf.data[:])
+		switch {
+		case len(body)+n > limit:
+			return nil, errTooLarge
+		case err != nil && !errors.Is(err, io.EOF):
+			return nil, err
+		}
+		body = assemble(body, buf.data[:n])
+		if err != nil {
+			return body, nil
+		}
+		sent.add(s.engine, n, begun)
+	}
 }
 
 // Behind so many packets of a POST other goroutines have their turn, and behind so many

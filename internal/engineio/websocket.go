@@ -181,7 +181,7 @@ func (r *frameReader) feedPayload(chunk []byte, l *link) error {
 	}
 	last := !r.inFrame && r.header.fin
 	if !last || len(r.message) > 0 {
-		r.message = append(r.message, chunk...)
+		r.message = assemble(r.message, chunk)
 		chunk = r.message
 	}
 	if !last {
@@ -190,12 +190,14 @@ func (r *frameReader) feedPayload(chunk []byte, l *link) error {
 	if len(chunk) > largeMessage {
 		l.session.turn.leave()
 	}
-	op := r.op
+	op, assembled := r.op, r.message
 	r.op, r.message, r.fragments = opContinuation, nil, 0
 	if op == opText && !utf8.Valid(chunk) {
 		return errWSNotUTF8
 	}
-	return l.receive(op == opBinary, chunk)
+	err := l.receive(op == opBinary, chunk)
+	recycle(assembled)
+	return err
 }
 
 // beginReading has the link fed with early and then with what its connection
@@ -245,15 +247,18 @@ func (l *link) over(err error) {
 
 func (l *link) readStream() error {
 	var data [streamBuffer]byte
+	var sent burst
 	for {
 		n, err := l.conn.Read(data[:])
 		if n > 0 {
+			begun := l.session.engine.now()
 			buf := readBuffers.Get().(*readBuffer)
 			goOn := l.feedAlone(buf, data[:n])
 			readBuffers.Put(buf)
 			if !goOn {
 				return nil
 			}
+			sent.add(l.session.engine, n, begun)
 		}
 		if err != nil {
 			return err

@@ -2,18 +2,19 @@ package limits
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,22 +22,28 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/siotest"
 	"github.com/mojosocket/mojo/internal/siotest/crowd"
 )
 
 const floodNamespace = "/ChatSocket"
 
-// floods are what a flooding client sends again and again, as fast as the server takes it.
-var floods = []struct {
+// floodKind is what a flooding client sends again and again, as fast as the server takes it.
+type floodKind struct {
 	name  string
 	bytes []byte
 	post  string // the payload of a POST instead
 	dial  bool   // a new connection each time, of which the bytes are all there is
 	busy  bool   // the machine is busy whoever reads it
-}{
+	tls   bool
+}
+
+var floods = []floodKind{
 	{name: "WebSocket pings", bytes: rawFrame(ws.OpPing, true, "")},
+	{name: "WebSocket pings, TLS", tls: true, bytes: rawFrame(ws.OpPing, true, "")},
 	{name: "WebSocket pongs", bytes: rawFrame(ws.OpPong, true, "")},
 	{name: "CONNECTs to unknown namespaces", bytes: crowd.Frame("40/x,")},
+	{name: "CONNECTs to unknown namespaces, TLS", tls: true, bytes: crowd.Frame("40/x,")},
 	{name: "CONNECTs to the namespace", bytes: crowd.Frame("40" + floodNamespace + ",")},
 	{name: "binary events", bytes: append(crowd.Frame(`451-`+floodNamespace+`,["e",{"_placeholder":true,"num":0}]`), rawFrame(ws.OpBinary, true, "x")...)},
 	{name: "binary header, no attachment", dial: true, bytes: bytes.Repeat(crowd.Frame(`451-`+floodNamespace+`,["e",{"_placeholder":true,"num":0}]`), 2)},
@@ -45,12 +52,30 @@ var floods = []struct {
 	{name: "unknown acks", bytes: crowd.Frame("43" + floodNamespace + `,77[]`)},
 	{name: "fragments of a byte", bytes: fragments("x")},
 	{name: "empty fragments", bytes: fragments("")},
-	{name: "messages of 500 KB", busy: true, bytes: crowd.Frame("42" + floodNamespace + `,["e","` + strings.Repeat("x", 500_000) + `"]`)},
+	{name: "messages of 500 KB", busy: true, bytes: large("e", strings.Repeat("x", 500_000))},
+	{name: "messages of 500 KB, TLS", busy: true, tls: true, bytes: large("e", strings.Repeat("x", 500_000))},
+	{name: "messages of 500 KB without a handler", busy: true, bytes: large("nobody", strings.Repeat("x", 500_000))},
+	{name: "messages of 500 KB, escapes", busy: true, bytes: large("e", strings.Repeat(`\u00e4`, 500_000/6))},
+	{name: "messages of 500 KB, numbers", busy: true, bytes: crowd.Frame("42" + floodNamespace + `,["e"` + strings.Repeat(",1", 250_000) + "]")},
+	{name: "messages of 50 KB", busy: true, bytes: large("e", strings.Repeat("x", 50_000))},
+	{name: "attachments of 500 KB", busy: true, bytes: append(crowd.Frame(`451-`+floodNamespace+`,["b",{"_placeholder":true,"num":0}]`), binaryFrame(500_000)...)},
+	{name: "POSTs of 500 KB", busy: true, post: "42" + floodNamespace + `,["e","` + strings.Repeat("x", 500_000) + `"]`},
 	{name: "Engine.IO noops", bytes: crowd.Frame("6")},
 	{name: "Engine.IO pongs", bytes: crowd.Frame("3")},
 	{name: "malformed auth", dial: true, bytes: crowd.Frame("40" + floodNamespace + `,{"a":`)},
 	{name: "POSTs of many packets", post: strings.TrimSuffix(strings.Repeat("6\x1e", 20_000), "\x1e")},
 	{name: "new connections", dial: true},
+}
+
+// large is an event with one argument.
+func large(event, text string) []byte {
+	return crowd.Frame("42" + floodNamespace + `,["` + event + `","` + text + `"]`)
+}
+
+func binaryFrame(length int) []byte {
+	b := crowd.Frame(strings.Repeat("\x00", length))
+	b[0] = 0x80 | byte(ws.OpBinary)
+	return b
 }
 
 func rawFrame(op ws.OpCode, fin bool, payload string) []byte {
@@ -71,10 +96,23 @@ func fragments(part string) []byte {
 // floodOrder tells the process of the flooders what to do, until the next order.
 type floodOrder struct {
 	Address string
-	Kind    int // of floods; -1: none
+	Kind    int // of floods
 	Count   int // of flooders
 	TLS     bool
-	Sink    bool // what they send is only read
+	Sink    bool          // what they send is only read
+	Pace    time.Duration // each flooder begins a round this long after it began the one before, or at once
+}
+
+// floodReport is what the flooders of an order did, all together. A round is a connection, a POST, or what is
+// written at a time.
+type floodReport struct {
+	Rounds int
+	Took   time.Duration
+}
+
+// pace is how far apart the rounds of each of count flooders were.
+func (r floodReport) pace(count int) time.Duration {
+	return r.Took * time.Duration(count) / time.Duration(max(r.Rounds, 1))
 }
 
 const floodVariable = "MOJO_FLOODERS"
@@ -90,73 +128,95 @@ func TestFlooders(t *testing.T) {
 		if orders.Decode(&o) != nil {
 			return
 		}
-		stop := make(chan struct{})
+		r := rounds{floodOrder: o, stop: make(chan struct{})}
+		begun := time.Now()
 		var all sync.WaitGroup
-		for i := range o.Count {
-			all.Go(func() {
-				for !stopped(stop) {
-					flood(o, i, stop)
-				}
-			})
+		for range o.Count {
+			all.Go(func() { r.flood(floods[o.Kind]) })
 		}
-		_ = told.Encode("begun")
+		_ = told.Encode(floodReport{})
 		_ = orders.Decode(&o)
-		close(stop)
+		close(r.stop)
+		took := time.Since(begun)
 		all.Wait()
-		_ = told.Encode("ended")
+		_ = told.Encode(floodReport{Rounds: int(r.n.Load()), Took: took})
 	}
 }
 
-func stopped(stop chan struct{}) bool {
+// rounds is what the flooders of an order do.
+type rounds struct {
+	floodOrder
+	stop chan struct{}
+	n    atomic.Int64
+}
+
+// next waits until a round is due, and counts it. It reports false at the end.
+func (r *rounds) next(due *time.Time) bool {
+	if r.Pace > 0 {
+		timer := time.NewTimer(time.Until(*due))
+		defer timer.Stop()
+		select {
+		case <-r.stop:
+		case <-timer.C:
+		}
+		*due = due.Add(r.Pace)
+	}
 	select {
-	case <-stop:
-		return true
-	default:
+	case <-r.stop:
 		return false
+	default:
+		r.n.Add(1)
+		return true
 	}
 }
 
-// flood sends one kind over one connection, until that ends or stop is closed.
-func flood(o floodOrder, number int, stop chan struct{}) {
-	kind := floods[o.Kind]
-	conn, err := net.Dial("tcp4", o.Address)
+// flood is one flooder: it sends one kind, over one connection after another, until stop is closed.
+func (r *rounds) flood(kind floodKind) {
+	due := time.Now()
+	for r.next(&due) {
+		r.connect(kind, &due)
+	}
+}
+
+// connect floods over one connection until that ends.
+func (r *rounds) connect(kind floodKind, due *time.Time) {
+	raw, err := net.Dial("tcp4", r.Address)
 	if err != nil {
 		return
 	}
-	defer conn.Close()
-	if kind.dial || o.Sink {
-		_ = conn.(*net.TCPConn).SetLinger(0) // or the ports would run out
-	}
-	if o.TLS && !o.Sink {
-		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+	defer raw.Close()
+	if kind.dial || r.Sink {
+		_ = raw.(*net.TCPConn).SetLinger(0) // or the ports would run out
 	}
 	done := make(chan struct{})
 	defer close(done)
 	go func() {
 		select {
-		case <-stop:
-			_ = conn.Close()
+		case <-r.stop:
+			raw.Close()
 		case <-done:
 		}
 	}()
-	if kind.post != "" && !o.Sink {
-		postFlood(conn, kind.post)
+	conn := raw
+	switch {
+	case r.Sink:
+	case kind.tls:
+		conn = tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
+	}
+	var answers sync.WaitGroup
+	defer answers.Wait()
+	defer raw.Close()
+	if kind.post != "" && !r.Sink {
+		r.post(conn, kind.post, due)
 		return
 	}
-	if !o.Sink {
-		if err := upgradeTo(conn); err != nil {
-			return
-		}
+	if !r.Sink && upgradeTo(conn) != nil {
+		return
 	}
-	read := make(chan struct{})
-	defer func() { <-read }()
-	defer conn.Close()
-	go func() { defer close(read); _, _ = io.Copy(io.Discard, conn) }()
+	answers.Go(func() { _, _ = io.Copy(io.Discard, conn) })
 	if kind.dial {
-		if _, err := conn.Write(kind.bytes); err == nil && kind.bytes != nil && !o.Sink {
-			<-read // the server ends it
-			read = make(chan struct{})
-			close(read)
+		if _, err := conn.Write(kind.bytes); err == nil && kind.bytes != nil && !r.Sink {
+			answers.Wait() // the server ends it
 		}
 		return
 	}
@@ -164,7 +224,7 @@ func flood(o floodOrder, number int, stop chan struct{}) {
 	if kind.post != "" {
 		chunk = []byte(kind.post)
 	}
-	for {
+	for r.next(due) {
 		if _, err := conn.Write(chunk); err != nil {
 			return
 		}
@@ -177,8 +237,13 @@ func upgradeTo(conn net.Conn) error {
 	if err != nil {
 		return err
 	}
+	return readUntil(conn, "40"+floodNamespace)
+}
+
+// readUntil reads until what comes has a text in it.
+func readUntil(conn net.Conn, text string) error {
 	var b [4096]byte
-	for got := ""; !strings.Contains(got, "40"+floodNamespace); {
+	for got := ""; !strings.Contains(got, text); {
 		n, err := conn.Read(b[:])
 		if err != nil {
 			return err
@@ -188,8 +253,8 @@ func upgradeTo(conn net.Conn) error {
 	return nil
 }
 
-// postFlood sends POSTs one after another.
-func postFlood(conn net.Conn, payload string) {
+// post sends POSTs one after another.
+func (r *rounds) post(conn net.Conn, payload string, due *time.Time) {
 	fmt.Fprint(conn, "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n")
 	var b [4096]byte
 	n, err := conn.Read(b[:])
@@ -198,12 +263,18 @@ func postFlood(conn net.Conn, payload string) {
 		return
 	}
 	sid, _, _ := strings.Cut(rest, `"`)
-	post := fmt.Sprintf("POST /socket.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", sid, len(payload), payload)
-	for {
-		if _, err := io.WriteString(conn, post); err != nil {
-			return
+	send := func(payload string) error {
+		_, err := fmt.Fprintf(conn, "POST /socket.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", sid, len(payload), payload)
+		if err != nil {
+			return err
 		}
-		if _, err := conn.Read(b[:]); err != nil {
+		return readUntil(conn, "\r\n\r\nok")
+	}
+	if send("40"+floodNamespace+",") != nil {
+		return
+	}
+	for r.next(due) {
+		if send(payload) != nil {
 			return
 		}
 	}
@@ -234,11 +305,11 @@ func startFlooders(t *testing.T) *flooders {
 	return &flooders{t, json.NewEncoder(in), json.NewDecoder(out)}
 }
 
-func (f *flooders) tell(o floodOrder) {
+func (f *flooders) tell(o floodOrder) (report floodReport) {
 	f.t.Helper()
 	require.NoError(f.t, f.order.Encode(o))
-	var word string
-	require.NoError(f.t, f.told.Decode(&word))
+	require.NoError(f.t, f.told.Decode(&report))
+	return report
 }
 
 // sink reads what comes and does nothing with it.
@@ -293,61 +364,80 @@ func echoes(t *testing.T, victims []*crowd.Client) (p50, p99 time.Duration) {
 }
 
 // TestNeighboursOfFlooders: with one or four clients that flood the server, each in any way, what others wait for an
-// echo grows to at most five times at the 99th percentile. Where each flooder makes one connection after another, or
-// sends large messages, which keeps the machine busy whoever takes them, it is held against as many that do so at a
-// listener beside the server.
-// Of several runs the best counts. The flooders are a process of their own.
+// echo grows to at most five times at the 99th percentile. Of several runs the best counts. The flooders are a process
+// of their own.
+//
+// A flood of large messages or of new connections keeps the machine busy whoever takes it, and on two cores a thread
+// that wakes up may wait for another one's slice of 4 ms. So these kinds are also let loose on a listener beside the
+// server that reads and drops, at the pace at which the server has taken them, and held against whichever is more.
 func TestNeighboursOfFlooders(t *testing.T) {
 	const most, tries = 5, 6
 	ev := &mojo.Events{Connect: func(*mojo.Conn) error { return nil }}
 	mojo.On(ev, "echo", func(c *mojo.Conn, v int) error { return c.Emit("echo", v) })
 	mojo.On(ev, "e", func(*mojo.Conn, json.RawMessage) error { return nil })
+	mojo.On(ev, "b", func(*mojo.Conn, mojo.Binary) error { return nil })
 	srv, err := mojo.New(mojo.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
+	t.Cleanup(func() { _ = srv.Close() })
 	_, err = srv.Register("Chat", ev)
 	require.NoError(t, err)
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	require.NoError(t, err)
-	site := &http.Server{Handler: srv, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-	var serving sync.WaitGroup
-	serving.Go(func() { _ = site.Serve(ln) })
-	t.Cleanup(func() { _ = srv.Close(); _ = site.Close(); serving.Wait() })
-	address, drain, crowded := ln.Addr().String(), sink(t), startFlooders(t)
+	plain, overTLS := siotest.Serve(t, siotest.TCP, srv), siotest.Serve(t, siotest.TLS, srv)
+	drain, crowded := sink(t), startFlooders(t)
 	victims := make([]*crowd.Client, 8)
 	for i := range victims {
-		victims[i], err = crowd.Connect(t.Context(), address, crowd.Options{Number: i})
+		victims[i], err = crowd.Connect(t.Context(), plain.Host(), crowd.Options{Number: i})
 		require.NoError(t, err)
 		t.Cleanup(victims[i].Reset)
 	}
-	under := func(o floodOrder) (p50, p99 time.Duration) {
+	under := func(o floodOrder) (r run) {
 		crowded.tell(o)
-		defer crowded.tell(floodOrder{})
-		return echoes(t, victims)
+		defer func() { r.floodReport = crowded.tell(floodOrder{}) }()
+		r.p50, r.p99 = echoes(t, victims)
+		return r
 	}
 	for kind, f := range floods {
 		for _, count := range []int{1, 4} {
 			t.Run(fmt.Sprintf("%s/%d", f.name, count), func(t *testing.T) {
-				var base, with, base50, with50 time.Duration
+				address := plain.Host()
+				if f.tls {
+					address = overTLS.Host()
+				}
+				var quiet, flooded, drained []run
 				for try := range tries {
-					var calm floodOrder
-					if f.dial || f.busy {
-						calm = floodOrder{Address: drain, Kind: kind, Count: count, Sink: true}
-					}
-					a50, a := under(calm)
-					b50, b := under(floodOrder{Address: address, Kind: kind, Count: count})
-					if try == 0 || b < with {
-						with50, with = b50, b
-					}
-					if try == 0 || a < base {
-						base50, base = a50, a
-					}
-					if try > 0 && with <= most*base {
+					quiet = append(quiet, under(floodOrder{}))
+					flooded = append(flooded, under(floodOrder{Address: address, Kind: kind, Count: count}))
+					if try > 0 && best99(flooded) <= most*best99(quiet) {
 						break
 					}
+					if f.dial || f.busy {
+						pace := flooded[try].pace(count)
+						drained = append(drained, under(floodOrder{Address: drain, Kind: kind, Count: count, Sink: true, Pace: pace}))
+					}
 				}
-				t.Logf("p50 %v, p99 %v without; p50 %v, p99 %v with the flood: %.1f times", base50, base, with50, with, float64(with)/float64(base))
+				base := max(best99(quiet), best99(drained))
+				with := best99(flooded)
+				t.Logf("p99 %v without, %v at the listener, %v with the flood: %.1f times", best99(quiet), best99(drained), with, float64(with)/float64(base))
+				t.Logf("p50/p99 in ms of each run: without %v, with the flood %v, at the listener %v", quiet, flooded, drained)
 				require.LessOrEqual(t, with, most*base)
 			})
 		}
 	}
+}
+
+// run is a measurement, and what flooders did meanwhile.
+type run struct {
+	p50, p99 time.Duration
+	floodReport
+}
+
+func (r run) String() string {
+	return fmt.Sprintf("%.2f/%.2f (%.0f rounds/s)", r.p50.Seconds()*1e3, r.p99.Seconds()*1e3, float64(r.Rounds)/max(r.Took.Seconds(), 1e-3))
+}
+
+// best99 is the least p99 of runs, 0 without any.
+func best99(runs []run) time.Duration {
+	if len(runs) == 0 {
+		return 0
+	}
+	return slices.MinFunc(runs, func(a, b run) int { return cmp.Compare(a.p99, b.p99) }).p99
 }

@@ -1,0 +1,58 @@
+package engineio
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestBurst: whoever has sent much in a short time rests, by bytes or by the time that they took, and whoever sends
+// as much in a long time does not.
+func TestBurst(t *testing.T) {
+	for name, c := range map[string]struct {
+		bytes        int
+		takes, pause time.Duration
+		rests        int
+	}{
+		"bytes at once":      {bytes: burstBytes / 4, rests: 5},
+		"work at once":       {bytes: 1, takes: burstTime / 2, rests: 10},
+		"bytes now and then": {bytes: burstBytes / 2, pause: 2 * burstSpan},
+		"work now and then":  {bytes: 1, takes: burstTime / 2, pause: 2 * burstSpan},
+		"little":             {bytes: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const parts = 20
+				e := New(testOptions())
+				var b burst
+				begun := time.Now()
+				for range parts {
+					time.Sleep(c.pause)
+					since := e.now()
+					time.Sleep(c.takes)
+					b.add(e, c.bytes, since)
+				}
+				rested := time.Since(begun) - parts*(c.pause+c.takes)
+				require.Equal(t, time.Duration(c.rests)*burstRest, rested)
+			})
+		})
+	}
+}
+
+// TestRestsDoNotOverlap: of many clients that send much, no more rest at a time than there are event loops.
+func TestRestsDoNotOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const each = 10
+		e := New(testOptions())
+		begun := time.Now()
+		var all sync.WaitGroup
+		for range each * cap(e.resting) {
+			all.Go(func() { e.rest(burstRest) })
+		}
+		all.Wait()
+		require.Equal(t, each*burstRest, time.Since(begun))
+	})
+}
