@@ -1,0 +1,95 @@
+package limits
+
+import (
+	"context"
+	"os"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/bench/memory"
+)
+
+// TestRevalidateStopsNobody: while Options.Revalidate is called for each of many sessions, the site looks up sessions
+// and takes new connections, both of which need the locks under which sessions are listed. Revalidate is called for a
+// 64th of the sessions at a time: in the median of such turns, the longest that a look-up takes is at most 1 ms. A lock
+// that new connections have to wait for is one that look-ups wait for, behind them. How long the connections take is
+// logged: they allocate, so that it is the collector that decides. Sessions have connections in memory. With
+// MOJO_LONG=1 in the environment they are 300,000.
+func TestRevalidateStopsNobody(t *testing.T) {
+	const turns, tries, most = 64, 3, time.Millisecond
+	sessions, every := 30_000, 64*50*time.Millisecond
+	if os.Getenv("MOJO_LONG") == "1" {
+		sessions, every = 300_000, 64*500*time.Millisecond
+	}
+	var asked atomic.Int64
+	srv, err := mojo.New(mojo.Options{
+		Identify: memory.Identify, PingInterval: time.Hour,
+		RevalidateEvery: every,
+		Revalidate: func(context.Context, mojo.Identity) (bool, error) {
+			asked.Add(1)
+			return true, nil
+		},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = srv.Close() })
+	accepted := make(chan struct{}, 1024)
+	_, err = srv.Handle("/", &mojo.Events{Connect: func(*mojo.Conn) error { accepted <- struct{}{}; return nil }})
+	require.NoError(t, err)
+	_, err = memory.New(sessions).Open(srv, sessions, accepted)
+	require.NoError(t, err)
+	go func() {
+		for range accepted {
+		}
+	}()
+	t.Cleanup(func() { _ = srv.Close(); close(accepted) })
+
+	for range tries {
+		before := asked.Load()
+		connects := make(chan []time.Duration)
+		turn := every / turns
+		go func() {
+			newcomers := memory.New(int(every/time.Millisecond) + 1)
+			connects <- pauses(turns, turn, time.Millisecond, func(i int) {
+				newcomers.Connect(srv, i, sessions)
+				newcomers.Drop(i)
+			})
+		}()
+		all := srv.CurrentSessions()
+		lookups := pauses(turns, turn, time.Millisecond/10, func(i int) {
+			all.Get(memory.SessionID(i * 7919 % sessions)).Len()
+		})
+		took := asked.Load() - before
+		t.Logf("%d sessions, %d of which were asked about: the longest look-up of a turn is %v in the median of %d turns, %v in the worst; the longest of their connections %v",
+			sessions, took, lookups[turns/2], turns, lookups[turns-1], (<-connects)[turns/2])
+		require.Greater(t, took, int64(sessions/2))
+		if lookups[turns/2] <= most {
+			return
+		}
+	}
+	t.Error("too long")
+}
+
+// pauses calls something again and again, so far apart, and returns how long the longest call took in each of some
+// turns, the shortest first.
+func pauses(turns int, turn, apart time.Duration, call func(i int)) []time.Duration {
+	longest := make([]time.Duration, turns)
+	tick := time.NewTicker(apart)
+	defer tick.Stop()
+	begun := time.Now()
+	for i := 0; ; i++ {
+		<-tick.C
+		start := time.Now()
+		at := int(start.Sub(begun) / turn)
+		if at >= turns {
+			slices.Sort(longest)
+			return longest
+		}
+		call(i)
+		longest[at] = max(longest[at], time.Since(start))
+	}
+}
