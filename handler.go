@@ -45,25 +45,26 @@ type Reason string
 // The reasons. After those that close the transport, clients come back by
 // themselves.
 const (
-	ReasonClientDisconnect Reason = "client namespace disconnect" // the client left this namespace
-	ReasonServerDisconnect Reason = "server namespace disconnect" // Conn.Disconnect or Session.Disconnect
-	ReasonTransportClose   Reason = "transport close"             // the page was closed, or the network is gone
-	ReasonTransportError   Reason = "transport error"             // reading or writing failed
-	ReasonForcedClose      Reason = "forced server close"         // nobody connected to an app within Options.ConnectTimeout
-	ReasonPingTimeout      Reason = "ping timeout"                // no sign of life within Options.PingTimeout
-	ReasonParseError       Reason = "parse error"                 // the client broke the protocol
-	ReasonShutdown         Reason = "server shutting down"        // Server.Shutdown or Close
-	ReasonQueueOverflow    Reason = "send queue overflow"         // more than Options.MaxQueue would have waited for the client
-	ReasonTotalOverflow    Reason = "total send queue overflow"   // more than Options.MaxQueuedTotal waited for all clients, and this one was furthest behind
-	ReasonWriteTimeout     Reason = "write timeout"               // a write made no progress
-	ReasonHandlerStall     Reason = "handler stall"               // handlers did not catch up, see Options.MaxInbound
-	ReasonRateLimit        Reason = "rate limit"                  // more than Options.MaxRate messages in a second
-	ReasonHandlerPanic     Reason = "handler panic"               // a callback panicked
-	ReasonIdentityChanged  Reason = "identity changed"            // of a browser that has to come again with its new cookies
-	ReasonRevoked          Reason = "session revoked"             // Session.Revoke, unless it was given another reason
-	ReasonExpired          Reason = "session expired"             // the cookies have expired
-	ReasonInvalid          Reason = "session no longer valid"     // Options.Revalidate
-	ReasonIdentityRefused  Reason = "identity refused"            // OnIdentity returned an error
+	ReasonClientDisconnect Reason = "client namespace disconnect"    // the client left this namespace
+	ReasonServerDisconnect Reason = "server namespace disconnect"    // Conn.Disconnect or Session.Disconnect
+	ReasonTransportClose   Reason = "transport close"                // the page was closed, or the network is gone
+	ReasonTransportError   Reason = "transport error"                // reading or writing failed
+	ReasonForcedClose      Reason = "forced server close"            // nobody connected to an app within Options.ConnectTimeout
+	ReasonPingTimeout      Reason = "ping timeout"                   // no sign of life within Options.PingTimeout
+	ReasonParseError       Reason = "parse error"                    // the client broke the protocol
+	ReasonShutdown         Reason = "server shutting down"           // Server.Shutdown or Close
+	ReasonQueueOverflow    Reason = "send queue overflow"            // more than Options.MaxQueue would have waited for the client
+	ReasonTotalOverflow    Reason = "total send queue overflow"      // more than Options.MaxQueuedTotal waited for all clients, and this one was furthest behind
+	ReasonWriteTimeout     Reason = "write timeout"                  // a write made no progress
+	ReasonHandlerStall     Reason = "handler stall"                  // handlers did not catch up, see Options.MaxInbound
+	ReasonRateLimit        Reason = "rate limit"                     // more than Options.MaxRate messages in a second
+	ReasonHandlerPanic     Reason = "handler panic"                  // a callback panicked
+	ReasonIdentityChanged  Reason = "identity changed"               // of a browser that has to come again with its new cookies
+	ReasonRevoked          Reason = "session revoked"                // Session.Revoke, unless it was given another reason
+	ReasonExpired          Reason = "session expired"                // the cookies have expired
+	ReasonInvalid          Reason = "session no longer valid"        // Options.Revalidate
+	ReasonIdentityRefused  Reason = "identity refused"               // OnIdentity returned an error
+	ReasonReplaced         Reason = "replaced by a newer connection" // Options.OnLimit is CloseOldest
 )
 
 // ClientError is an error that the client is meant to see: returned by OnConnect

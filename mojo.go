@@ -143,6 +143,7 @@ func (s *Server) inner() socketio.Options {
 		RequireSession:     o.RequireSession,
 		MaxPerSession:      o.MaxConnsPerSession,
 		MaxPerUser:         o.MaxConnsPerUser,
+		CloseOldest:        o.OnLimit == CloseOldest,
 		MaxUnconnected:     o.MaxUnconnected,
 		MaxRooms:           o.MaxRooms,
 		MaxRoomName:        o.MaxRoomName,

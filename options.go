@@ -24,6 +24,20 @@ const (
 	WebSocket Transport = "websocket" // a WebSocket
 )
 
+// LimitPolicy is what is done with a connection above Options.MaxConnsPerSession or
+// MaxConnsPerUser. The zero value is RefuseNew.
+type LimitPolicy int
+
+// The policies.
+const (
+	// RefuseNew refuses the new connection.
+	RefuseNew LimitPolicy = iota
+	// CloseOldest takes the new connection in and closes the oldest, so that a phone
+	// which has changed its network need not wait until the connection of before is
+	// found dead.
+	CloseOldest
+)
+
 // Options configures a Server. New copies it; nothing can be changed later. The
 // zero value serves everybody from the site's own pages, and nobody has a session.
 type Options struct {
@@ -134,14 +148,18 @@ type Options struct {
 
 	// MaxConnsPerSession and MaxConnsPerUser limit the connections of one session, and
 	// of one user over all sessions, however many come at once: a tab is one, whatever
-	// number of apps it is on. Who is above gets a connect_error on every app, with the
-	// message "too many connections of this session" (or user) and the number as
-	// data.limit, and does not come back by itself. Connections that are there stay,
-	// also when LogIn makes them one user's. 0: no limit.
-	//
-	// There is room again when OnDisconnect is called. A page that was closed without
-	// a word still counts until PingTimeout has found that out, so leave room for that.
+	// number of apps it is on. Connections that are there stay when LogIn makes them one
+	// user's. 0: no limit.
 	MaxConnsPerSession, MaxConnsPerUser int
+	// OnLimit is what is done with a connection above these two. With RefuseNew, the
+	// default, it gets a connect_error on every app, with the message "too many
+	// connections of this session" (or user) and the number as data.limit, and does not
+	// come back by itself. There is room again when OnDisconnect is called. A page that
+	// was closed without a word still counts until PingTimeout has found that out, so
+	// leave room for that. With CloseOldest the oldest ones go: their clients get a
+	// RevokedEvent with CodeReplaced and do not come back by themselves, and
+	// OnDisconnect gets ReasonReplaced.
+	OnLimit LimitPolicy
 
 	// OnPresence is told when users and sessions come online on any app, and when
 	// they go offline: for one id in turn, each exactly once. It is called from one
@@ -200,6 +218,9 @@ func (o *Options) check() error {
 	}
 	if o.RequireSession && !identity {
 		return errors.New("mojo: Options.RequireSession is set, but neither Cookies nor Identify, so nobody could connect")
+	}
+	if o.OnLimit != RefuseNew && o.OnLimit != CloseOldest {
+		return fmt.Errorf("mojo: Options.OnLimit is %d; want RefuseNew or CloseOldest", o.OnLimit)
 	}
 	for _, f := range []struct {
 		name string

@@ -28,10 +28,11 @@ const RevokedEvent = socketio.RevokedEvent
 
 // The codes of a RevokedEvent.
 const (
-	CodeRevoked = socketio.CodeRevoked // Session.Revoke
-	CodeExpired = socketio.CodeExpired // the cookies have expired
-	CodeInvalid = socketio.CodeInvalid // Options.Revalidate
-	CodeRefused = socketio.CodeRefused // OnIdentity returned an error
+	CodeRevoked  = socketio.CodeRevoked  // Session.Revoke
+	CodeExpired  = socketio.CodeExpired  // the cookies have expired
+	CodeInvalid  = socketio.CodeInvalid  // Options.Revalidate
+	CodeRefused  = socketio.CodeRefused  // OnIdentity returned an error
+	CodeReplaced = socketio.CodeReplaced // Options.OnLimit is CloseOldest
 )
 
 // Revoke closes every connection under the id, for a reason that its client is told

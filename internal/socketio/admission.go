@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/mojosocket/mojo/internal/engineio"
@@ -81,8 +82,11 @@ func (s *Server) admit(c *client, r *http.Request) (welcome, http.Header, error)
 			continue
 		}
 		s.warnCrowded(c.refusal)
-		if c.refusal != nil {
+		switch {
+		case c.refusal != nil:
 			header = nil
+		case err == nil && s.opts.CloseOldest:
+			s.closeOldest(c.standing.Load().Identity)
 		}
 		if id.Session != came.Session && r.URL.Query().Get("transport") == string(engineio.Polling) {
 			// A client that keeps no cookies goes on as it came.
@@ -148,10 +152,14 @@ func (r *registry) admit(c *client, is standing, seen int, opts *Options) (w wel
 	if opts.RequireSession && is.Session == "" {
 		return 0, false, errNoSession
 	}
-	if c.refusal = r.crowded(is.Identity, opts); c.refusal != nil {
-		is = standing{}
+	if !opts.CloseOldest {
+		if c.refusal = r.crowded(is.Identity, opts); c.refusal != nil {
+			is = standing{}
+		}
 	}
 	c.standing.Store(&is)
+	c.number = r.admitted
+	r.admitted++
 	r.validity.moved(Identity{}, is.Identity)
 	for k := Session; k < kinds; k++ {
 		if id := is.key(k); id != "" {
@@ -164,19 +172,57 @@ func (r *registry) admit(c *client, is standing, seen int, opts *Options) (w wel
 // crowded says why no more connections of this identity are taken, nil if they are.
 // It needs mu.
 func (r *registry) crowded(id Identity, opts *Options) *Refusal {
-	for _, l := range []struct {
-		kind Kind
-		max  int
-		text string
-	}{
-		{Session, opts.MaxPerSession, "too many connections of this session"},
-		{User, opts.MaxPerUser, "too many connections of this user"},
-	} {
-		if l.max > 0 && id.key(l.kind) != "" && r.clients[l.kind].count(id.key(l.kind)) >= l.max {
-			return &Refusal{Message: l.text, Data: map[string]int{"limit": l.max}}
+	for _, l := range opts.limits() {
+		if l.most > 0 && id.key(l.kind) != "" && r.clients[l.kind].count(id.key(l.kind)) >= l.most {
+			return &Refusal{Message: l.text, Data: map[string]int{"limit": l.most}}
 		}
 	}
 	return nil
+}
+
+// limit is how many connections there may be of one id.
+type limit struct {
+	kind Kind
+	most int // 0: any number
+	text string
+}
+
+func (o *Options) limits() [2]limit {
+	return [...]limit{
+		{Session, o.MaxPerSession, "too many connections of this session"},
+		{User, o.MaxPerUser, "too many connections of this user"},
+	}
+}
+
+// closeOldest closes the oldest connections of an identity that are above a limit.
+func (s *Server) closeOldest(id Identity) {
+	closed := s.registry.evictOldest(id, &s.opts)
+	if len(closed) == 0 {
+		return
+	}
+	s.warn.Warn("replaced", "mojo: closed a connection for a newer one",
+		"help", "Options.MaxConnsPerSession and Options.MaxConnsPerUser limit connections, and Options.OnLimit chooses")
+	s.dismiss(closed, Revocation{Code: CodeReplaced, Reason: Replaced})
+}
+
+// evictOldest takes the oldest connections of an identity that are above a limit out of
+// every index, and returns them.
+func (r *registry) evictOldest(id Identity, opts *Options) (evicted []*client) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range opts.limits() {
+		key := id.key(l.kind)
+		if l.most == 0 || key == "" || r.clients[l.kind].count(key) <= l.most {
+			continue
+		}
+		all := slices.Clone(r.connections(l.kind, key))
+		slices.SortFunc(all, func(a, b *client) int { return int(int32(a.number - b.number)) })
+		for _, c := range all[:len(all)-l.most] {
+			r.evict(c)
+			evicted = append(evicted, c)
+		}
+	}
+	return evicted
 }
 
 // warnCrowded says that a connection is refused because of others, unless refusal is

@@ -27,6 +27,7 @@ type client struct {
 	// guarded by registry.mu
 	shown   []*Socket // the visible ones
 	evicted bool      // in no index, and will not be
+	number  uint32    // that were taken in before, modulo 2^32
 
 	mu       sync.Mutex // guards what follows
 	slots    []slot

@@ -40,12 +40,13 @@ func (sc *scope) remove(k Key, s *Socket) (last bool) { return sc.keyed[k.Kind].
 // registry is who is connected. One lock covers all indexes, so that a socket
 // appears in them, and is gone from them, at once.
 type registry struct {
-	mu  sync.RWMutex // guards what follows, Namespace.scope, Socket.rooms and gone, and client.shown and evicted
+	mu  sync.RWMutex // guards what follows, Namespace.scope, Socket.rooms and gone, and client.shown, evicted and number
 	all scope
 
 	// Every connection from before its handshake is answered, so that no change of
 	// identity can slip between the check of a cookie and the entry in an index.
 	clients  [kinds]index[*client]
+	admitted uint32             // that were taken in, modulo 2^32
 	retired  ledger[retirement] // by session id
 	banished ledger[banishment] // by user id
 	claims   claims

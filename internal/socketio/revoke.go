@@ -22,10 +22,11 @@ const RevokedEvent = "mojo:revoked"
 
 // The codes of what is revoked by the server itself.
 const (
-	CodeRevoked = 4001
-	CodeExpired = 4002
-	CodeInvalid = 4003
-	CodeRefused = 4004
+	CodeRevoked  = 4001
+	CodeExpired  = 4002
+	CodeInvalid  = 4003
+	CodeRefused  = 4004
+	CodeReplaced = 4005
 )
 
 // The reasons that go with them.
@@ -34,6 +35,7 @@ const (
 	Expired         Reason = "session expired"
 	Invalid         Reason = "session no longer valid"
 	IdentityRefused Reason = "identity refused"
+	Replaced        Reason = "replaced by a newer connection"
 )
 
 // notice is the argument of the event.

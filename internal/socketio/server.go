@@ -54,7 +54,8 @@ type Options struct {
 	RequireSession bool // refuse who has no session
 	MaxPerSession  int  // connections; 0: no limit
 	MaxPerUser     int
-	MaxUnconnected int // connections without a first CONNECT; 0: no limit
+	CloseOldest    bool // instead of refusing a connection above these two
+	MaxUnconnected int  // connections without a first CONNECT; 0: no limit
 
 	MaxRooms           int // of a socket
 	MaxRoomName        int // bytes
