@@ -27,7 +27,7 @@ func serveControl(t *testing.T, s *site) string {
 	verb(mux, "broadcast", s.broadcast)
 	verb(mux, "notify", s.notify)
 	verb(mux, "stop", func(context.Context, struct{}) (any, error) { s.stop(); return nil, nil })
-	verb(mux, "start", func(context.Context, struct{}) (any, error) { return nil, s.start() })
+	verb(mux, "start", func(_ context.Context, in tuning) (any, error) { return nil, s.start(in) })
 	verb(mux, "shutdown", func(ctx context.Context, _ struct{}) (any, error) { return nil, s.server().Shutdown(ctx) })
 	verb(mux, "visit", s.visit)
 	verb(mux, "revoke", s.revoke)

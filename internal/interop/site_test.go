@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -49,7 +50,7 @@ func newSite(t *testing.T) *site {
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})
 	require.NoError(t, err)
 	s := &site{t: t, cookies: cookies, addr: "127.0.0.1:0", records: make(map[string]*record)}
-	require.NoError(t, s.start())
+	require.NoError(t, s.start(tuning{}))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
@@ -69,11 +70,19 @@ func (s *site) server() *mojo.Server {
 	return s.mojo
 }
 
+// tuning is options of a mojo.Server; what is 0 is as usual.
+type tuning struct {
+	PingInterval, PingTimeout int // milliseconds
+	MaxRate                   int
+}
+
 // start brings up a new mojo.Server, at the address of the last one.
-func (s *site) start() error {
+func (s *site) start(tuned tuning) error {
 	server, err := mojo.New(mojo.Options{
 		Cookies:      s.cookies,
-		PingInterval: pingInterval,
+		PingInterval: cmp.Or(time.Duration(tuned.PingInterval)*time.Millisecond, pingInterval),
+		PingTimeout:  time.Duration(tuned.PingTimeout) * time.Millisecond,
+		MaxRate:      tuned.MaxRate,
 		Logger:       slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
