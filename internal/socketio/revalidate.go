@@ -20,8 +20,10 @@ type Revalidation struct {
 
 // revalidator asks about each identity once in every interval. It cuts the interval
 // into slots, and an identity's slot is given by its hash, so that the questions are
-// spread. A slot is a list of its identities, which the registry keeps up to date: to
-// look at one slot takes no walk through those who are connected.
+// spread; those of a slot are spread over its part of the interval, a portion at a time,
+// as the questions take the locks, too. A slot is a list of its identities, which the
+// registry keeps up to date: to look at one slot takes no walk through those who are
+// connected.
 type revalidator struct {
 	server *Server
 	Revalidation
@@ -179,10 +181,26 @@ func (v *revalidator) turn() {
 	v.server.activity.begin()
 	v.mu.Unlock()
 	defer v.server.activity.end()
+	portions := time.Duration(at/revalidationPortion + 1)
 	for at > 0 {
 		var due []Identity
 		due, at = v.take(slot, turn, at)
 		v.begin(due)
+		if at > 0 && !v.pause(v.Every/revalidationSlots/portions) {
+			return
+		}
+	}
+}
+
+// pause waits, and reports whether there is anything to go on with.
+func (v *revalidator) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-v.ctx.Done():
+		return false
 	}
 }
 

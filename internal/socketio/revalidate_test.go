@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,6 +106,40 @@ func TestRevalidatorPortions(t *testing.T) {
 		s.registry.forget(c)
 	}
 	require.Zero(t, v.listed)
+}
+
+// TestRevalidatorSpreadsASlot: the identities of a large slot are not asked about all at once, but all within the
+// interval.
+func TestRevalidatorSpreadsASlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const identities = 64 * 3 * revalidationPortion
+		var mu sync.Mutex
+		asked := make(map[time.Time]int)
+		opts := serverOptions()
+		opts.Revalidation = Revalidation{
+			Every: time.Minute, Failures: 3,
+			Ask: func(context.Context, Identified) (bool, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				asked[time.Now()]++
+				return true, nil
+			},
+		}
+		s := NewServer(opts)
+		for i := range identities {
+			_, _ = enter(t, &s.registry, Identity{Session: fmt.Sprint("s", i)})
+		}
+		time.Sleep(opts.Revalidation.Every + opts.Revalidation.Every/revalidationSlots)
+		s.validity.stop()
+		synctest.Wait()
+		all := 0
+		for at, n := range asked {
+			require.LessOrEqual(t, n, revalidationPortion, at)
+			all += n
+		}
+		require.GreaterOrEqual(t, all, identities)
+		require.Zero(t, s.activity.n)
+	})
 }
 
 // TestRevalidatorFollows what becomes of connections: the list has those identities that have any.
