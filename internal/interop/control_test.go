@@ -26,6 +26,7 @@ func serveControl(t *testing.T, s *site) string {
 	verb(mux, "disconnect", s.disconnect)
 	verb(mux, "broadcast", s.broadcast)
 	verb(mux, "notify", s.notify)
+	verb(mux, "count", s.count)
 	verb(mux, "stop", func(context.Context, struct{}) (any, error) { s.stop(); return nil, nil })
 	verb(mux, "start", func(_ context.Context, in tuning) (any, error) { return nil, s.start(in) })
 	verb(mux, "shutdown", func(ctx context.Context, _ struct{}) (any, error) { return nil, s.server().Shutdown(ctx) })
@@ -182,4 +183,12 @@ func (s *site) notify(_ context.Context, in struct {
 		return nil, s.server().LoggedInSessions().Get(in.User).Emit(in.Event, in.Args...)
 	}
 	return nil, s.server().CurrentSessions().Get(in.Session).Emit(in.Event, in.Args...)
+}
+
+// count returns how many connections a session and a user have, over all apps.
+func (s *site) count(_ context.Context, in struct{ Session, User string }) (map[string]int, error) {
+	return map[string]int{
+		"session": s.server().CurrentSessions().Get(in.Session).Len(),
+		"user":    s.server().LoggedInSessions().Get(in.User).Len(),
+	}, nil
 }

@@ -1,6 +1,7 @@
 // Logging in and out while tabs are connected: they stay, and are somebody else's.
 
 import assert from "node:assert/strict";
+import { range } from "../trial.mjs";
 import { page, Visitor, who } from "../visitor.mjs";
 
 // Tabs that are connected before anybody is logged in follow each login and logout of their browser, without a new
@@ -60,19 +61,60 @@ export async function logInAndOut(t) {
   assert.deepEqual(tabs.map((socket) => [socket.id, socket.io.engine.id]), were);
 }
 
+// Tabs follow a login of their browser, and others who have its session of before do not: neither one who is connected
+// nor one who comes during the login.
+export const plantedSession = (t) => planted(t, { lines: true });
+
 // A page that does not prove whose it is comes back as the user, by itself.
-export async function withoutTheLinesOfAPage(t) {
-  for (let n = 0; n < t.rounds; n++) {
+export const plantedSessionWithoutTheLinesOfAPage = (t) => planted(t, { lines: false });
+
+async function planted(t, { lines }) {
+  let slowest = 0;
+  const round = async (n) => {
     const visitor = await Visitor.come(t);
-    const tabs = await Promise.all([0, 1].map(() => visitor.connect("Door", { lines: false })));
+    const user = `user-${n}`;
+    const early = steal(t, visitor.cookie);
+    await t.once(early.socket, "connect");
+    const tabs = await Promise.all([0, 1].map(() => visitor.connect("Door", { lines })));
+    const were = tabs.map(({ id }) => id);
+    const secrets = tabs.map((tab) => t.collect(tab, "secret"));
     const told = tabs.map((tab) => t.collect(tab, "you"));
-    await visitor.logIn(`user-${n}`);
+
+    const late = steal(t, visitor.cookie);
+    const begun = performance.now();
+    await visitor.logIn(user);
     for (const you of told) {
-      while (you.at(-1)?.user !== visitor.user) await you.until(you.length + 1);
+      while (you.at(-1)?.user !== user) await you.until(you.length + 1);
     }
+    slowest = Math.max(slowest, performance.now() - begun);
+    const { session } = visitor;
+    for (const whom of [{ user }, { session }]) await t.server("notify", { ...whom, event: "secret", args: [n] });
+    for (const got of secrets) await got.until(2);
+
     await visitor.has(...tabs);
+    assert.deepEqual(await t.server("count", { user, session }), { user: tabs.length, session: tabs.length });
+    if (lines) assert.deepEqual(tabs.map(({ id }) => id), were);
+    for (const thief of [early, late]) {
+      await thief.heardAll();
+      assert.deepEqual(thief.secrets, []);
+      for (const you of thief.you) assert.equal(you.user, "");
+      t.close(thief.socket);
+    }
     t.close(...tabs);
-  }
+  };
+  const browsers = range(10).map(async (browser) => {
+    for (let n = browser; n < t.rounds; n += 10) await round(n);
+  });
+  await Promise.all(browsers);
+  console.error(`${t.rounds} logins, after ${slowest.toFixed(0)} ms at most the tabs were the user's`);
+}
+
+// steal opens a connection with cookies of somebody else, and does not wait.
+function steal(t, cookie) {
+  const socket = t.open("Door", page(cookie));
+  // heardAll waits until all has come that was sent to the connection, if it has one.
+  const heardAll = () => Promise.race([t.ask(socket, "whoami"), t.once(socket, "disconnect")]);
+  return { socket, secrets: t.collect(socket, "secret"), you: t.collect(socket, "you"), heardAll };
 }
 
 // A tab whose OnConnect has not returned yet is moved along, and nothing reaches it too early or as somebody
