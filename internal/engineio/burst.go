@@ -19,19 +19,26 @@ type burst struct {
 	spent time.Duration
 }
 
-// add notes that bytes have come at a time since when they were handled. It rests if
-// they are too many.
-func (b *burst) add(e *Engine, bytes int, since time.Duration) {
+// add notes that bytes have come for a session at a time since when they were handled.
+// It rests if they are too many, unless the session is over.
+func (b *burst) add(s *Session, bytes int, since time.Duration) {
+	e := s.engine
 	now := e.now()
 	if now-b.begun > burstSpan {
 		*b = burst{begun: since}
 	}
 	b.bytes += bytes
 	b.spent += now - since
-	if b.bytes >= burstBytes || b.spent >= burstTime {
+	if (b.bytes >= burstBytes || b.spent >= burstTime) && s.isOpen() {
 		e.rest(burstRest)
 		*b = burst{begun: e.now()}
 	}
+}
+
+func (s *Session) isOpen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == open
 }
 
 // rest takes so long or longer: clients rest one after another, as if an event loop

@@ -27,19 +27,30 @@ func TestBurst(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const parts = 20
 				e := New(testOptions())
+				session := &Session{engine: e, state: open}
 				var b burst
 				begun := time.Now()
 				for range parts {
 					time.Sleep(c.pause)
 					since := e.now()
 					time.Sleep(c.takes)
-					b.add(e, c.bytes, since)
+					b.add(session, c.bytes, since)
 				}
 				rested := time.Since(begun) - parts*(c.pause+c.takes)
 				require.Equal(t, time.Duration(c.rests)*burstRest, rested)
 			})
 		})
 	}
+}
+
+// TestNoRestBehindTheEnd of a session: nothing more is read for it.
+func TestNoRestBehindTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b burst
+		begun := time.Now()
+		b.add(&Session{engine: New(testOptions()), state: closed}, burstBytes, 0)
+		require.Zero(t, time.Since(begun))
+	})
 }
 
 // TestRestsDoNotOverlap: of many clients that send much, no more rest at a time than there are event loops.

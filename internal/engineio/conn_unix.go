@@ -73,7 +73,7 @@ func (l *link) readRaw() error {
 		case !goOn:
 			return nil
 		}
-		sent.add(l.session.engine, n, begun)
+		sent.add(l.session, n, begun)
 	}
 }
 

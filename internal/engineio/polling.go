@@ -395,7 +395,7 @@ func (s *Session) readBody(from io.Reader, limit int) (body []byte, err error) {
 		if err != nil {
 			return body, nil
 		}
-		sent.add(s.engine, n, begun)
+		sent.add(s, n, begun)
 	}
 }
 

@@ -258,7 +258,7 @@ func (l *link) readStream() error {
 			if !goOn {
 				return nil
 			}
-			sent.add(l.session.engine, n, begun)
+			sent.add(l.session, n, begun)
 		}
 		if err != nil {
 			return err
