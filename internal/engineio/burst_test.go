@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"io"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -41,6 +42,33 @@ func TestBurst(t *testing.T) {
 			})
 		})
 	}
+}
+
+// slowly is a body that comes a byte at a time.
+type slowly struct {
+	pause time.Duration
+	bytes int
+}
+
+func (s *slowly) Read(p []byte) (int, error) {
+	if s.bytes == 0 {
+		return 0, io.EOF
+	}
+	time.Sleep(s.pause)
+	s.bytes--
+	return copy(p, "x"), nil
+}
+
+// TestSlowBodiesDoNotRest: waiting for the bytes of a POST is no work.
+func TestSlowBodiesDoNotRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pause, bytes = 10 * time.Millisecond, 20
+		session := &Session{engine: New(testOptions()), state: open}
+		begun := time.Now()
+		_, err := session.readBody(&slowly{pause, bytes}, 1<<10)
+		require.NoError(t, err)
+		require.Equal(t, bytes*pause, time.Since(begun))
+	})
 }
 
 // TestNoRestBehindTheEnd of a session: nothing more is read for it.

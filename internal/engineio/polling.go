@@ -383,8 +383,8 @@ func (s *Session) readBody(from io.Reader, limit int) (body []byte, err error) {
 	defer readBuffers.Put(buf)
 	var sent burst
 	for {
-		begun := s.engine.now()
 		n, err := from.Read(buf.data[:])
+		begun := s.engine.now()
 		switch {
 		case len(body)+n > limit:
 			return nil, errTooLarge
