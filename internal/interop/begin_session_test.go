@@ -3,11 +3,8 @@ package interop_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,7 +15,6 @@ import (
 // A browser that has seen nothing but static files has a session from its handshake,
 // so a login by fetch finds its connection.
 func TestBrowserWhoseHandshakeBeginsASession(t *testing.T) {
-	modules := nodeModules(t)
 	chromium := requireChromium(t)
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})
 	require.NoError(t, err)
@@ -31,7 +27,6 @@ func TestBrowserWhoseHandshakeBeginsASession(t *testing.T) {
 
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
-	mux.Handle("/client/", http.StripPrefix("/client/", http.FileServer(http.Dir(filepath.Join(modules, "socket.io-client-4", "dist")))))
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
 		if err := srv.LogIn(w, r, r.FormValue("user")); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -40,16 +35,11 @@ func TestBrowserWhoseHandshakeBeginsASession(t *testing.T) {
 	mux.HandleFunc("/connections", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprint(w, srv.LoggedInSessions().Get(r.FormValue("user")).Len())
 	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html")
-		_, _ = io.WriteString(w, `<!doctype html><script src="/client/socket.io.min.js"></script><script src="/socket.io/mojo.js"></script>`)
-	})
-	site := httptest.NewServer(mux)
-	defer site.Close()
+	site := servePage(t, mux, `<script src="/client/socket.io.min.js"></script><script src="/socket.io/mojo.js"></script>`)
 
 	ctx, cancel := context.WithTimeout(t.Context(), browserLimit)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, requireNode(t), "begin_session.mjs", chromium, site.URL).CombinedOutput()
+	out, err := exec.CommandContext(ctx, requireNode(t), "begin_session.mjs", chromium, site).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Equal(t, `websocket: websocket, 1 of the user, connected 1 times
 polling: polling, 1 of the user, connected 1 times

@@ -17,7 +17,6 @@ import (
 
 // A browser appends its own Content-Type to one that the page has set.
 func TestBrowserWithContentTypeOfItsOwn(t *testing.T) {
-	modules := nodeModules(t)
 	chromium := requireChromium(t)
 	srv, err := mojo.New(mojo.Options{})
 	require.NoError(t, err)
@@ -35,18 +34,27 @@ func TestBrowserWithContentTypeOfItsOwn(t *testing.T) {
 		}
 		srv.ServeHTTP(w, r)
 	}))
-	mux.Handle("/client/", http.StripPrefix("/client/", http.FileServer(http.Dir(filepath.Join(modules, "socket.io-client-4", "dist")))))
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html")
-		_, _ = io.WriteString(w, `<!doctype html><script src="/client/socket.io.min.js"></script>`)
-	})
-	site := httptest.NewServer(mux)
-	defer site.Close()
+	site := servePage(t, mux, `<script src="/client/socket.io.min.js"></script>`)
 
 	ctx, cancel := context.WithTimeout(t.Context(), browserLimit)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, requireNode(t), "content_type.mjs", chromium, site.URL).CombinedOutput()
+	out, err := exec.CommandContext(ctx, requireNode(t), "content_type.mjs", chromium, site).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Equal(t, "connected by polling, answered hello\n", string(out))
 	require.Contains(t, contentType.Load(), "application/json, text/plain")
+}
+
+// servePage adds the official client, as /client/, and a page to a site, and returns
+// its address.
+func servePage(t *testing.T, mux *http.ServeMux, page string) string {
+	t.Helper()
+	client := http.FileServer(http.Dir(filepath.Join(nodeModules(t), "socket.io-client-4", "dist")))
+	mux.Handle("/client/", http.StripPrefix("/client/", client))
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<!doctype html>"+page)
+	})
+	site := httptest.NewServer(mux)
+	t.Cleanup(site.Close)
+	return site.URL
 }
