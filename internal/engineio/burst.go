@@ -2,36 +2,31 @@ package engineio
 
 import "time"
 
-// A client that sends more than this has to rest before more is read of it, so that
-// others have their turn. An event loop does so by itself, see restAfter. This is for
-// goroutines that read one client: a WebSocket over TLS, or a POST.
+// A client may send so many bytes, or what takes so long to handle, in each burstRest.
+// It may be ahead of that by burstAhead, so that one large message does not wait, and
+// has to rest then, so that others have their turn. An event loop sees to that by
+// itself, see restAfter. This is for goroutines that read one client: a WebSocket over
+// TLS, or a POST.
 const (
 	burstBytes = 64 << 10
-	burstTime  = 4 * portionTime      // to handle them
-	burstSpan  = 2 * time.Millisecond // after which it counts anew
+	burstTime  = 4 * portionTime
 	burstRest  = time.Millisecond
+	burstAhead = 4 * burstRest
 )
 
-// burst is what a client has sent in a while.
-type burst struct {
-	begun time.Duration
-	bytes int
-	spent time.Duration
-}
+// burst is until when a client would have been allowed to send what it has, on the
+// engine's clock.
+type burst time.Duration
 
 // add notes that bytes have come for a session at a time since when they were handled.
 // It rests if they are too many, unless the session is over.
 func (b *burst) add(s *Session, bytes int, since time.Duration) {
 	e := s.engine
 	now := e.now()
-	if now-b.begun > burstSpan {
-		*b = burst{begun: since}
-	}
-	b.bytes += bytes
-	b.spent += now - since
-	if (b.bytes >= burstBytes || b.spent >= burstTime) && s.isOpen() {
+	allowed := max(time.Duration(bytes)*burstRest/burstBytes, (now-since)*burstRest/burstTime)
+	*b = max(*b, burst(since)) + burst(allowed)
+	if time.Duration(*b)-now >= burstAhead && s.isOpen() {
 		e.rest(burstRest)
-		*b = burst{begun: e.now()}
 	}
 }
 

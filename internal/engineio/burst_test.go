@@ -18,10 +18,10 @@ func TestBurst(t *testing.T) {
 		takes, pause time.Duration
 		rests        int
 	}{
-		"bytes at once":      {bytes: burstBytes / 4, rests: 5},
-		"work at once":       {bytes: 1, takes: burstTime / 2, rests: 10},
-		"bytes now and then": {bytes: burstBytes / 2, pause: 2 * burstSpan},
-		"work now and then":  {bytes: 1, takes: burstTime / 2, pause: 2 * burstSpan},
+		"bytes at once":      {bytes: burstBytes / 4, rests: 2},
+		"work at once":       {bytes: 1, takes: burstTime / 2, rests: 5},
+		"bytes now and then": {bytes: burstBytes / 2, pause: 2 * burstAhead},
+		"work now and then":  {bytes: 1, takes: burstTime / 2, pause: 2 * burstAhead},
 		"little":             {bytes: 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -62,20 +62,22 @@ type watchSet struct {
 
 	// unfinished belongs to the goroutine that is the loop's. It is the links of which
 	// more came than is handled in a turn, in the order in which they go on. Epoll does
-	// not watch them. Of so many portions in a row it has handled `streak`, and goes on
-	// with the next at `resume`.
+	// not watch them. It goes on with the next at `resume`. At `allowed` it could have
+	// handled as many portions without a rest.
 	unfinished []unfinished
-	streak     int
+	allowed    time.Time
 	resume     time.Time
 }
 
-// How many portions of unfinished links a loop handles before it rests from them. It
-// handles the messages of others meanwhile, and leaves a processor to whatever else
-// the process does: as long as goroutines can run, the runtime hardly looks for those
-// that have waited for other connections.
+// How many portions of unfinished links a loop handles before it rests from them, after
+// some more that it may be ahead, so that one large message does not wait. It handles
+// the messages of others meanwhile, and leaves a processor to whatever else the process
+// does: as long as goroutines can run, the runtime hardly looks for those that have
+// waited for other connections.
 const (
 	restAfter = 4
 	restTime  = time.Millisecond
+	restAhead = 4 * restTime
 )
 
 // unfinished is a link of which more came than is handled in a turn.
@@ -204,9 +206,7 @@ func (set *watchSet) work() {
 		}
 		clear(t.links[:t.n])
 		if t.goOn {
-			if set.streak++; set.streak == restAfter {
-				set.streak, set.resume = 0, time.Now().Add(restTime)
-			}
+			set.count(time.Now())
 			u := set.unfinished[0]
 			set.unfinished = slices.Delete(set.unfinished, 0, 1)
 			if t.serve(u, false); t.left {
@@ -214,6 +214,17 @@ func (set *watchSet) work() {
 			}
 		}
 		runtime.Gosched() // to who handles it
+	}
+}
+
+// count notes a portion of an unfinished link, behind which the loop may have to rest.
+func (set *watchSet) count(now time.Time) {
+	if set.allowed.Before(now) {
+		set.allowed = now
+	}
+	set.allowed = set.allowed.Add(restTime / restAfter)
+	if set.allowed.Sub(now) >= restAhead {
+		set.resume = now.Add(restTime)
 	}
 }
 
