@@ -190,11 +190,17 @@ func (s *Server) Prove(value string, r *http.Request) Proof {
 		return NoClaim
 	}
 	now, err := s.opts.Identify(r)
-	if err == nil && (c.proves(now) || c.standing.Load().Identity == now.Identity) { // a poll was faster
+	if err == nil && (c.proves(now) || c.is(now.Identity)) { // a poll was faster
 		return Proven
 	}
 	c.tries()
 	return NotProven
+}
+
+// is reports whether a connection has this identity and no claim to another.
+func (c *client) is(id Identity) bool {
+	is := c.standing.Load()
+	return is.claim == nil && is.Identity == id
 }
 
 // tries notes that the client of a claim tries to prove it.
