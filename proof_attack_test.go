@@ -149,6 +149,16 @@ func TestProofOfASlowOnConnect(t *testing.T) {
 func TestConnectsWithoutAProofCountNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newApp()
+		reached := make(chan struct{})
+		h.connect = func(c *Conn) error {
+			if !c.Handshake().Query().Has("history") {
+				return nil
+			}
+			require.NoError(t, c.Emit("history", string(make([]byte, 50_000))))
+			close(reached)
+			<-c.Context().Done()
+			return nil
+		}
 		p := plant(t, siotest.Memory, h)
 		thief := siotest.Dial(t, p.site, siotest.Options{Transport: "websocket", Header: p.thief})
 		stolen := thief.Connect(chatNamespace, nil)
@@ -161,14 +171,8 @@ func TestConnectsWithoutAProofCountNothing(t *testing.T) {
 		thief.Barrier()
 		thief.Engine.Drop()
 		time.Sleep(time.Second)
-		reached := make(chan struct{})
-		h.connect = func(c *Conn) error {
-			require.NoError(t, c.Emit("history", string(make([]byte, 50_000))))
-			close(reached)
-			<-c.Context().Done()
-			return nil
-		}
-		p.victim.dial("websocket").SendConnect(chatNamespace, nil)
+		history := siotest.Options{Transport: "websocket", Header: p.victim.header(), Query: map[string][]string{"history": {""}}}
+		siotest.Dial(t, p.site, history).SendConnect(chatNamespace, nil)
 		<-reached
 
 		require.Greater(t, p.srv.Stats().QueuedBytes, 50_000)
