@@ -75,9 +75,9 @@ type watchSet struct {
 // does: as long as goroutines can run, the runtime hardly looks for those that have
 // waited for other connections.
 const (
-	restAfter = 4
+	restAfter = 3
 	restTime  = time.Millisecond
-	restAhead = 4 * restTime
+	restAhead = 6 * restTime
 )
 
 // unfinished is a link of which more came than is handled in a turn.
@@ -305,6 +305,7 @@ func (t *loopTurn) serve(u unfinished, watched bool) {
 func (t *loopTurn) postpone(u unfinished, watched bool) {
 	if watched {
 		_ = t.set.control(syscall.EPOLL_CTL_DEL, u.link)
+		t.set.count(time.Now())
 	}
 	t.set.unfinished = append(t.set.unfinished, u)
 }
