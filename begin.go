@@ -8,7 +8,7 @@ import (
 )
 
 // beginner is beginSession if Options.BeginSessions is set, and nil otherwise.
-func (s *Server) beginner() func(*http.Request, socketio.Identified) (socketio.Identified, http.Header) {
+func (s *Server) beginner() func(*http.Request, socketio.Identified) *socketio.Begun {
 	if !s.opts.BeginSessions {
 		return nil
 	}
@@ -16,11 +16,11 @@ func (s *Server) beginner() func(*http.Request, socketio.Identified) (socketio.I
 }
 
 // beginSession gives the client of a handshake a session, unless it has one or is
-// about to get one. The header tells the client.
-func (s *Server) beginSession(r *http.Request, id socketio.Identified) (socketio.Identified, http.Header) {
+// about to get one.
+func (s *Server) beginSession(r *http.Request, id socketio.Identified) *socketio.Begun {
 	gone, givenUp := s.sio.GivenUp(id.Session)
 	if id.Session != "" && (!givenUp || gone.Revoked || time.Since(gone.Since) < socketio.Settling) {
-		return id, nil
+		return nil
 	}
 	cookies := s.opts.Cookies
 	w := headerWriter{"Cache-Control": {"no-store"}}
@@ -31,24 +31,16 @@ func (s *Server) beginSession(r *http.Request, id socketio.Identified) (socketio
 	}
 	if err != nil {
 		s.opts.Logger.Error("mojo: cannot set the session cookie", "error", err)
-		return id, nil
+		return nil
 	}
 	id.Session = session
 	if id.User == "" || expires.Before(id.Expires) {
 		id.Expires = expires
 	}
-	s.warnOfPlainHTTP(r)
-	if isBrowser(r) {
-		s.fresh.answer(s.fresh.begin(r, session))
-		s.doubt(session)
-	}
-	return id, http.Header(w)
-}
-
-// isBrowser reports whether a handshake is a browser's, which keeps one session of
-// several that it gets at once. Other clients may keep none.
-func isBrowser(r *http.Request) bool {
-	return r.Header.Get("Origin")+r.Header.Get("Sec-Fetch-Site") != "" && r.Header.Get("Accept-Language") != ""
+	return &socketio.Begun{Identified: id, Header: http.Header(w), Taken: func() {
+		s.warnOfPlainHTTP(r)
+		s.beginsElsewhere(r, session)
+	}}
 }
 
 // headerWriter is the http.ResponseWriter of an answer that others write.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,7 +205,7 @@ func TestHandshakeThatARequestCrosses(t *testing.T) {
 		mux.Handle("/socket.io/", srv)
 		mux.HandleFunc("/me", func(http.ResponseWriter, *http.Request) { <-connected })
 		site := siotest.Serve(t, siotest.Memory, srv.EnsureSession(mux))
-		header := http.Header{"Origin": {site.URL}, "Accept-Language": {"en"}}
+		header := asBrowser(site)
 		b := newBrowser(t, site)
 		b.extra = header
 		fetched := make(chan struct{})
@@ -227,8 +228,98 @@ func TestHandshakeThatARequestCrosses(t *testing.T) {
 	})
 }
 
-// TestHandshakesThatCross: clients of one address that keep no cookies stay.
+// asBrowser is what a browser's requests say.
+func asBrowser(site *siotest.Site) http.Header {
+	return http.Header{"Origin": {site.URL}, "Accept-Language": {"en"}}
+}
+
+// TestHandshakesThatCross: a browser sends two at once and keeps the later session. Its
+// connections come again, once, and so a login finds them.
 func TestHandshakesThatCross(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newApp()
+		srv, site := staticSite(t, siotest.Memory, Options{}, h)
+		b := newBrowser(t, site)
+		b.extra = asBrowser(site)
+		one, two := b.dial("websocket"), b.dial("websocket")
+		one.Connect(chatNamespace, nil)
+		two.Connect(chatNamespace, nil)
+		b.keepsSession(one)
+		b.keepsSession(two)
+		await(t, h.accepted)
+		await(t, h.accepted)
+
+		for range 2 {
+			require.Equal(t, ReasonIdentityChanged, await(t, h.ended).reason)
+			b.dial("websocket").Connect(chatNamespace, nil)
+			await(t, h.accepted)
+		}
+		time.Sleep(time.Minute)
+		require.Empty(t, h.ended, "they come again once")
+		require.Equal(t, 1, srv.CurrentSessions().Len())
+	})
+}
+
+// TestLoginThatCrossesAHandshake: the login comes without the session that has begun.
+func TestLoginThatCrossesAHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newApp()
+		srv, site := staticSite(t, siotest.Memory, Options{}, h)
+		b := newBrowser(t, site)
+		b.extra = asBrowser(site)
+		b.dial("websocket").Connect(chatNamespace, nil)
+		conn := await(t, h.accepted)
+		b.visit("/login?user=ann")
+
+		require.Equal(t, ending{conn, ReasonIdentityChanged}, await(t, h.ended))
+		b.dial("websocket").Connect(chatNamespace, nil)
+		await(t, h.accepted)
+		time.Sleep(time.Minute)
+		require.Empty(t, h.ended, "it comes again once")
+		require.Equal(t, 1, srv.LoggedInSessions().Get("ann").Len())
+	})
+}
+
+// TestBrowserThatKeepsNoCookies is closed once at most, whatever its pages load, and a
+// browser with one connection below EnsureSession never.
+func TestBrowserThatKeepsNoCookies(t *testing.T) {
+	for name, most := range map[string]int{"below EnsureSession": 0, "beside a slow request": 1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newApp()
+				srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), BeginSessions: true})
+				register(t, srv, "Chat", h)
+				mux := http.NewServeMux()
+				mux.Handle("/socket.io/", srv)
+				mux.Handle("/news", srv.EnsureSession(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(4 * time.Second) })))
+				site := siotest.Serve(t, siotest.Memory, mux)
+				if most == 0 {
+					site = siotest.Serve(t, siotest.Memory, srv.EnsureSession(mux))
+				}
+				var requests sync.WaitGroup
+				for range 10 {
+					if most > 0 {
+						requests.Go(func() {
+							b := newBrowser(t, site)
+							b.extra = asBrowser(site)
+							b.visit("/news")
+						})
+						time.Sleep(time.Second)
+					}
+					siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: asBrowser(site)}).Connect(chatNamespace, nil)
+					await(t, h.accepted)
+					time.Sleep(3 * time.Second)
+				}
+				requests.Wait()
+				require.LessOrEqual(t, len(h.ended), most)
+			})
+		})
+	}
+}
+
+// TestHandshakesOfManyClients: clients of one address that keep no cookies, and are no
+// browsers, stay.
+func TestHandshakesOfManyClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newApp()
 		_, site := staticSite(t, siotest.Memory, Options{}, h)

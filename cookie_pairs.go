@@ -131,56 +131,102 @@ func (sent sentCookies) sessionsBut(id string) (others []string) {
 	return others
 }
 
-// maxExpired is how many cookies of one name are removed by one answer. A proxy may
-// refuse an answer whose header is long.
-const maxExpired = 12
+// maxRemoved is how many bytes the lines may have, together, by which an answer removes
+// cookies, and maxRemovedAlone if none is known to be there twice. Proxies refuse an
+// answer whose header is long: for some that is 4 KiB.
+const (
+	maxRemoved      = 2 << 10
+	maxRemovedAlone = maxRemoved / 4
+)
 
-// expireOthers removes from a browser what it has, under other paths and domains, of
-// the cookies that this answer sets. A request does not say which these are, so those
-// that a browser would have sent with it are tried. A cookie of the name that does not
-// verify may be another program's: none is removed then, unless several verify.
-func (c *Cookies) expireOthers(w http.ResponseWriter, r *http.Request) {
-	sent, _ := c.read(r)
-	c.expireOthersOf(w, r, c.sessionName, len(sent.sessions))
-	c.expireOthersOf(w, r, c.loginName, len(sent.logins))
-}
+// place is the path and the domain of a cookie.
+type place struct{ path, domain string }
 
-func (c *Cookies) expireOthersOf(w http.ResponseWriter, r *http.Request, name string, verified int) {
-	set := c.cookie(name, "", -1)
-	lines := w.Header()["Set-Cookie"]
-	at := slices.IndexFunc(lines, func(line string) bool { return sets(line, set) })
-	several, alone := verified > 1, verified == 1 && len(r.CookiesNamed(name)) == 1
-	if at < 0 || !several && !alone || strings.HasPrefix(name, "__Host-") {
-		return
-	}
-	domains, paths := []string{"", set.Domain}, directoriesOf(r.URL.EscapedPath())
-	if several { // one alone that has such a domain or path will come beside the new one
-		domains = append(domains, domainsOf(r.Host)...)
-		paths = append(paths, r.URL.EscapedPath())
-	}
-	var others []http.Cookie
-	for _, path := range paths {
-		for i, domain := range domains {
-			other := set
-			other.Path, other.Domain = path, domain
-			again := slices.Contains(domains[:i], domain) || path == set.Path && domain == set.Domain
-			if !again && other.Valid() == nil {
-				others = append(others, other)
-			}
+// expireOthers removes from a browser what it has, at other places, of the cookies that
+// this answer sets. A request does not say where a cookie is kept, so the places are
+// tried from which a browser would have sent it, as many as maxRemoved permits. A cookie
+// of the name that does not verify may be another program's: none is removed then, unless
+// several verify.
+func (c *Cookies) expireOthers(w http.ResponseWriter, r *http.Request, sent sentCookies) {
+	var names []string
+	several := false
+	for _, of := range []struct {
+		name     string
+		verified int
+	}{{c.sessionName, len(sent.sessions)}, {c.loginName, len(sent.logins)}} {
+		alone := of.verified == 1 && len(r.CookiesNamed(of.name)) == 1
+		if (alone || of.verified > 1) && c.isSetBy(w.Header(), of.name) && !strings.HasPrefix(of.name, "__Host-") {
+			names = append(names, of.name)
+			several = several || of.verified > 1
 		}
 	}
-	if len(others) == 0 {
+	if len(names) == 0 {
 		return
 	}
-	for _, other := range others[:min(len(others), maxExpired)] {
-		c.write(w, other)
+	set := w.Header()["Set-Cookie"]
+	most := maxRemovedAlone
+	if several {
+		most = maxRemoved
+	}
+	removed := c.removals(names, c.otherPlaces(r, several), most)
+	if len(removed) == 0 {
+		return
 	}
 	// What is set comes behind them: to some clients a host's own cookie and that of a
 	// domain of the same name are one.
-	line := lines[at]
-	lines = slices.DeleteFunc(w.Header()["Set-Cookie"], func(l string) bool { return l == line })
-	w.Header()["Set-Cookie"] = append(lines, line)
+	set = slices.DeleteFunc(slices.Clone(set), func(line string) bool { return slices.Contains(removed, line) })
+	w.Header()["Set-Cookie"] = append(removed, set...)
 }
+
+// isSetBy reports whether a header sets or removes the cookie of a name.
+func (c *Cookies) isSetBy(header http.Header, name string) bool {
+	cookie := c.cookie(name, "", -1)
+	return slices.ContainsFunc(header["Set-Cookie"], func(line string) bool { return sets(line, cookie) })
+}
+
+// removals returns the lines that remove cookies of these names from the places, as long
+// as they have no more than that many bytes.
+func (c *Cookies) removals(names []string, places []place, most int) (lines []string) {
+	size := 0
+	for _, p := range places {
+		for _, name := range names {
+			cookie := c.cookie(name, "", -1)
+			cookie.Path, cookie.Domain = p.path, p.domain
+			line := cookie.String()
+			if size += len(line); size > most {
+				return lines
+			}
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// otherPlaces returns the places, but that of the cookies that are set now, from which a
+// request's cookies may come, the likely ones first. One that comes alone will come
+// beside the new one if it is kept for a parent domain or this very path, and is removed
+// then.
+func (c *Cookies) otherPlaces(r *http.Request, several bool) (places []place) {
+	own := place{c.attributes.Path, c.attributes.Domain}
+	domains, paths := []string{"", own.domain}, directoriesOf(r.URL.EscapedPath())
+	if several {
+		domains = append(domains, domainsOf(r.Host)...)
+		paths = append(paths, r.URL.EscapedPath())
+	}
+	for _, path := range paths {
+		for _, domain := range domains {
+			p := place{path, domain}
+			valid := (&http.Cookie{Name: "x", Path: path, Domain: domain}).Valid() == nil
+			if valid && p != own && !slices.Contains(places, p) {
+				places = append(places, p)
+			}
+		}
+	}
+	return places
+}
+
+// mostPlaces bounds how many paths or domains are tried.
+const mostPlaces = 12
 
 // domainsOf returns the domains that a host can set cookies for, its own first.
 func domainsOf(host string) (domains []string) {
@@ -190,21 +236,23 @@ func domainsOf(host string) (domains []string) {
 	if net.ParseIP(strings.Trim(host, "[]")) != nil {
 		return nil
 	}
-	for host = strings.ToLower(host); strings.Contains(host, ".") && len(domains) < maxExpired; {
+	for host = strings.ToLower(host); strings.Contains(host, ".") && len(domains) < mostPlaces; {
 		domains = append(domains, host)
 		_, host, _ = strings.Cut(host, ".")
 	}
 	return domains
 }
 
-// directoriesOf returns the directories that a path is in, from "/" on, each with and
-// without a slash at its end.
+// directoriesOf returns the directories that a path is in, from "/" on, first as most
+// sites write them, then with a slash at the end.
 func directoriesOf(path string) []string {
 	directories := []string{"/"}
-	for i := 1; i < len(path) && len(directories) < maxExpired; i++ {
+	var slashed []string
+	for i := 1; i < len(path) && len(directories) < mostPlaces; i++ {
 		if path[i] == '/' {
-			directories = append(directories, path[:i], path[:i+1])
+			directories = append(directories, path[:i])
+			slashed = append(slashed, path[:i+1])
 		}
 	}
-	return directories
+	return append(directories, slashed...)
 }

@@ -33,8 +33,9 @@ func (c *Cookies) SetSession(w http.ResponseWriter, sessionID string) error {
 // replaces what was set for that cookie earlier in the same response, adds the headers for caches as
 // SetSession does, and must be called before the body is written. An empty userID logs out: it removes the cookie from the browser.
 //
-// Such a login stands alone: it holds whatever session the browser has, or with none. [Server.LogIn] is
-// the safer way, as it ties the login to a new session.
+// Such a login stands alone: it holds whatever session the browser has, or with none, also with one that
+// another host of the domain has planted. [Server.LogIn] is the safer way, as it ties the login to a new
+// session.
 //
 // It returns an error, and writes nothing, if userID is not valid UTF-8 or too long for a cookie.
 func (c *Cookies) SetLogin(w http.ResponseWriter, userID string) error {

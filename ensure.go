@@ -16,6 +16,8 @@ type ensured struct {
 	mu       sync.Mutex // guards what follows
 	identity Identity
 	lines    []string // the Set-Cookie lines that EnsureSession has added and that count
+
+	fresh *freshSession // what begins with the answer, if a session does
 }
 
 // ensuredKey is the key in a request's context for what the EnsureSession of one
@@ -111,14 +113,14 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 			}
 		case givenUp || p.session.id == "":
 			err = s.begin(w, r, p, givenUp, e)
-			fresh := s.fresh.begin(r, e.identity.SessionID)
+			e.fresh = s.fresh.begin(r, e.identity.SessionID)
 			cw.late = nil
 			cw.sent = func() {
 				if e.begins() {
-					s.fresh.answer(fresh)
-					s.doubt(fresh.id)
-				} else { // a login took its place, or the request was the Server's
-					s.fresh.forget(fresh)
+					s.fresh.answer(e.fresh)
+					s.doubt(e.fresh.id)
+				} else { // a login has taken its place
+					s.fresh.forget(e.fresh)
 				}
 			}
 		default:
@@ -156,7 +158,8 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, p proof, givenUp 
 		}
 		p.login = cookieValue{}
 	}
-	cookies.expireOthers(w, r)
+	sent, _ := cookies.read(r)
+	cookies.expireOthers(w, r, sent)
 	e.identity = p.identity()
 	return nil
 }
@@ -186,7 +189,8 @@ func (s *Server) renew(w http.ResponseWriter, r *http.Request, p proof, e *ensur
 	if err != nil {
 		return err
 	}
-	cookies.expireOthers(w, r)
+	sent, _ := cookies.read(r)
+	cookies.expireOthers(w, r, sent)
 	e.identity = p.identity()
 	s.sio.Extend(inner(e.identity))
 	return nil

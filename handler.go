@@ -31,8 +31,8 @@ type SocketHandler interface {
 
 // EmitObserver may be implemented by a SocketHandler that wants to see what is
 // sent to its connections. OnEmit is called for each event, broadcasts included,
-// before it is queued for any, by whoever emits, which waits for it; it must not
-// change the arguments. After a LogIn it is also called for what is held for a Conn
+// before it is queued for any. The caller of Emit waits for it. It must not change the
+// arguments. After a LogIn it is also called for what is held for a Conn
 // that has not proven yet that it belongs to the user. A panic costs the connection that OnEmit was called for.
 type EmitObserver interface {
 	OnEmit(c *Conn, event string, args []any)

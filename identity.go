@@ -45,8 +45,9 @@ func (s *Server) Identity(r *http.Request) Identity {
 // gets what was sent to these since LogIn, up to Options.MaxQueue bytes. A
 // connection that was the same user's before needs no proof. The proof is one of
 //
-//   - a poll of the connection with the new cookies, if the browser says that a script
-//     makes it, as all of today's do by https, or if no browser makes it;
+//   - a poll of the connection with the new cookies. The browser has to say that a script
+//     makes the request. Today's browsers say so by https. Clients that are no browsers
+//     need not;
 //   - the header SocketIDHeader of r, in which a page that logs in by a script names
 //     the socket.id of its own connection, if that has the session of r;
 //   - a request of the page with the new cookies that carries the value which came on
@@ -117,11 +118,14 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	if err != nil {
 		return err
 	}
-	cookies.expireOthers(w, r)
+	cookies.expireOthers(w, r, sent)
 	if e := s.ensured(r); e != nil {
 		e.become(now)
 	}
 	s.warnOfPlainHTTP(r)
+	if old.SessionID == "" {
+		s.beginsElsewhere(r, now.SessionID)
+	}
 	if old.SessionID != "" && !s.sio.Connected(old.SessionID) {
 		s.comeAgain(old.SessionID, false)
 	}

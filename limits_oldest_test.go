@@ -3,6 +3,7 @@ package mojo
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -74,5 +75,31 @@ func TestCloseOldestAtOnce(t *testing.T) {
 
 		require.Equal(t, 1, srv.LoggedInSessions().Len())
 		require.LessOrEqual(t, srv.LoggedInSessions().Get("u").Len(), limit)
+	})
+}
+
+// TestHandshakesThatCloseNobody: a connection takes the place of another when it asks
+// for an app. An image in a page can make a browser begin one, and a client that has
+// not asked yet would come back.
+func TestHandshakesThatCloseNobody(t *testing.T) {
+	byTheClock(t, func(t *testing.T, transport string) {
+		_, site, h := limitedSite(t, siotest.Memory, Options{MaxConnsPerUser: 1, OnLimit: CloseOldest})
+		cookies := []string{inSession("s"), asUser("u")}
+		tab := dial(t, site, transport, cookies...)
+		tab.Connect(chatNamespace, nil)
+		conn := await(t, h.accepted)
+
+		slow, fast := dial(t, site, transport, cookies...), dial(t, site, transport, cookies...)
+		time.Sleep(time.Second)
+		require.Empty(t, h.ended)
+		tab.Barrier()
+
+		fast.Connect(chatNamespace, nil)
+		await(t, h.accepted)
+		require.Equal(t, ending{conn, ReasonReplaced}, await(t, h.ended))
+		slow.Connect(chatNamespace, nil) // which is the newest now
+		await(t, h.accepted)
+		require.Equal(t, ReasonReplaced, await(t, h.ended).reason)
+		slow.Barrier()
 	})
 }

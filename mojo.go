@@ -277,11 +277,12 @@ func (s *Server) LoggedInSessions() Sessions {
 
 // ServeHTTP serves the requests of socket.io-client: handshakes, long-polling and
 // WebSockets. It sets no cookie without Options.BeginSessions. The net.Conn of a WebSocket is the Server's from
-// then on, and may be closed while the connection lives on: who is to leave is told
-// so by Disconnect or Revoke.
+// then on, and may be closed while the connection lives on: use Disconnect or Revoke to
+// end a connection.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e := s.ensured(r); e != nil {
 		e.withdraw(w)
+		s.fresh.forget(e.fresh)
 	}
 	if asksForPageScript(r) {
 		servePageScript(w, r)

@@ -135,12 +135,13 @@ type Options struct {
 
 	AckTimeout time.Duration // for an answer, if the context has no deadline; 0: 1 minute
 
-	// RequireSession refuses clients without a valid session with 403.
+	// RequireSession refuses clients without a valid session with 403. With BeginSessions
+	// these get one, so it refuses nobody.
 	RequireSession bool
 
-	// BeginSessions has a handshake without a valid session begin one: its answer sets
-	// the session_id cookie, over polling and WebSocket alike, and the connection is of
-	// that session. It is for sites whose pages are static, so that no EnsureSession
+	// BeginSessions makes a handshake without a valid session begin one: the answer sets
+	// the session_id cookie, over polling and WebSocket alike, and the connection belongs
+	// to that session. A revoked session is refused as ever. It is for sites whose pages are static, so that no EnsureSession
 	// sees a browser before it connects: a later LogIn finds the connection. A client
 	// that keeps no cookies is served all the same, with another session for each
 	// connection. A handshake that is refused begins none. It needs Cookies.
@@ -151,12 +152,14 @@ type Options struct {
 	// number of apps it is on. Connections that are there stay when LogIn makes them one
 	// user's. 0: no limit.
 	MaxConnsPerSession, MaxConnsPerUser int
-	// OnLimit is what is done with a connection above these two. With RefuseNew, the
+	// OnLimit is what is done with a connection above MaxConnsPerSession or
+	// MaxConnsPerUser. With RefuseNew, the
 	// default, it gets a connect_error on every app, with the message "too many
 	// connections of this session" (or user) and the number as data.limit, and does not
 	// come back by itself. There is room again when OnDisconnect is called. A page that
 	// was closed without a word still counts until PingTimeout has found that out, so
-	// leave room for that. With CloseOldest the oldest ones go: their clients get a
+	// leave room for that. With CloseOldest it is taken in, and when it asks for its
+	// first app the oldest ones are closed: their clients get a
 	// RevokedEvent with CodeReplaced and do not come back by themselves, and
 	// OnDisconnect gets ReasonReplaced.
 	OnLimit LimitPolicy

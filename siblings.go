@@ -56,8 +56,8 @@ func newFreshSessions() *freshSessions {
 	return &freshSessions{seed: maphash.MakeSeed(), byID: make(map[string]*freshSession)}
 }
 
-// browserOf hashes what a request says of its browser. Whoever says the same as
-// somebody else has them come again once at most, so none of it needs to be true.
+// browserOf hashes what a request says of its browser. A client that says the same as
+// another can make it come again, once, so none of it needs to be true.
 func (f *freshSessions) browserOf(r *http.Request) uint64 {
 	var h maphash.Hash
 	h.SetSeed(f.seed)
@@ -87,13 +87,19 @@ func (f *freshSessions) begin(r *http.Request, id string) *freshSession {
 	}
 	f.events++
 	fresh.first = f.events
+	// A browser that keeps no cookies begins one session after another.
+	fresh.settled = slices.ContainsFunc(f.siblings(fresh, false), func(s *freshSession) bool { return s.settled })
 	f.order = append(f.order, fresh)
 	f.byID[id] = fresh
 	return fresh
 }
 
-// forget takes back a session that has begun, as no browser gets it.
+// forget takes back a session that has begun, as no browser gets it. It does nothing
+// for nil.
 func (f *freshSessions) forget(fresh *freshSession) {
+	if fresh == nil {
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.byID, fresh.id)
@@ -164,6 +170,9 @@ func (f *freshSessions) lost(id string, cross bool) (ids []string) {
 	}
 	var since time.Time
 	siblings := f.siblings(of, cross)
+	if len(siblings) < 2 {
+		return nil
+	}
 	for _, s := range siblings {
 		if s.answered.After(since) {
 			since = s.answered
@@ -186,6 +195,25 @@ func (f *freshSessions) settle(id string) {
 			s.settled = true
 		}
 	}
+}
+
+// beginsElsewhere notes a session that begins with an answer which is not EnsureSession's,
+// and that the browser may be without it for a moment.
+func (s *Server) beginsElsewhere(r *http.Request, id string) {
+	if !isBrowser(r) {
+		return
+	}
+	fresh := s.fresh.begin(r, id)
+	time.AfterFunc(siblingSettle, func() {
+		s.fresh.answer(fresh)
+		s.doubt(id)
+	})
+}
+
+// isBrowser reports whether a request is a browser's, which keeps one session of
+// several that it gets at once. Other clients may keep none.
+func isBrowser(r *http.Request) bool {
+	return r.Header.Get("Origin")+r.Header.Get("Sec-Fetch-Site") != "" && r.Header.Get("Accept-Language") != ""
 }
 
 // isFresh reports whether a session has begun a moment ago.

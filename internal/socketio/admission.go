@@ -69,31 +69,39 @@ func (s *Server) admit(c *client, r *http.Request) (welcome, http.Header, error)
 			return 0, nil, err
 		}
 		seen := s.registry.changesInPlace()
-		came, err := s.opts.Identify(r)
+		id, err := s.opts.Identify(r)
 		if err != nil {
 			return 0, nil, err
 		}
-		id, header := came, http.Header(nil)
-		if s.opts.Begin != nil {
-			id, header = s.opts.Begin(r, came)
-		}
+		begun := s.begin(c, r, &id)
 		w, again, err := s.registry.admit(c, standing{Identified: id}, seen, &s.opts)
 		if again {
 			continue
 		}
 		s.warnCrowded(c.refusal)
-		switch {
-		case c.refusal != nil:
-			header = nil
-		case err == nil && s.opts.CloseOldest:
-			s.closeOldest(c.standing.Load().Identity)
+		if begun == nil || err != nil || c.refusal != nil {
+			return w, nil, err
 		}
-		if id.Session != came.Session && r.URL.Query().Get("transport") == string(engineio.Polling) {
-			// A client that keeps no cookies goes on as it came.
-			c.former = []former{{Identity: came.Identity}}
-		}
-		return w, header, err
+		begun.Taken()
+		return w, begun.Header, nil
 	}
+}
+
+// begin gives a connection that is about to be admitted a session, if Options.Begin
+// does. A client that polls and keeps no cookies goes on as it came.
+func (s *Server) begin(c *client, r *http.Request, id *Identified) *Begun {
+	if s.opts.Begin == nil {
+		return nil
+	}
+	begun := s.opts.Begin(r, *id)
+	if begun == nil {
+		return nil
+	}
+	if r.URL.Query().Get("transport") == string(engineio.Polling) {
+		c.former = []former{{Identity: id.Identity}}
+	}
+	*id = begun.Identified
+	return begun
 }
 
 func (r *registry) changesInPlace() int {
@@ -158,8 +166,6 @@ func (r *registry) admit(c *client, is standing, seen int, opts *Options) (w wel
 		}
 	}
 	c.standing.Store(&is)
-	c.number = r.admitted
-	r.admitted++
 	r.validity.moved(Identity{}, is.Identity)
 	for k := Session; k < kinds; k++ {
 		if id := is.key(k); id != "" {
@@ -194,32 +200,39 @@ func (o *Options) limits() [2]limit {
 	}
 }
 
-// closeOldest closes the oldest connections of an identity that are above a limit.
-func (s *Server) closeOldest(id Identity) {
-	closed := s.registry.evictOldest(id, &s.opts)
+// closeOldest closes the oldest connections of an identity that are above a limit, when
+// another one, c, has asked for its first namespace. Before that a connection does not
+// count: anybody can make a browser begin one, with an image for instance.
+func (s *Server) closeOldest(c *client) {
+	closed := s.registry.evictOldest(c, &s.opts)
 	if len(closed) == 0 {
 		return
 	}
-	s.warn.Warn("replaced", "mojo: closed a connection for a newer one",
+	s.warn.Later("replaced", "mojo: closed a connection for a newer one",
 		"help", "Options.MaxConnsPerSession and Options.MaxConnsPerUser limit connections, and Options.OnLimit chooses")
 	s.dismiss(closed, Revocation{Code: CodeReplaced, Reason: Replaced})
 }
 
-// evictOldest takes the oldest connections of an identity that are above a limit out of
-// every index, and returns them.
-func (r *registry) evictOldest(id Identity, opts *Options) (evicted []*client) {
+// evictOldest takes the oldest connections that are above a limit of the identity of c
+// out of every index, and returns them. c is the newest.
+func (r *registry) evictOldest(c *client, opts *Options) (evicted []*client) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.numbered++; r.numbered == 0 {
+		r.numbered++
+	}
+	c.number = r.numbered
+	id := c.standing.Load().Identity
 	for _, l := range opts.limits() {
 		key := id.key(l.kind)
-		if l.most == 0 || key == "" || r.clients[l.kind].count(key) <= l.most {
+		if c.evicted || l.most == 0 || key == "" || r.clients[l.kind].count(key) <= l.most {
 			continue
 		}
-		all := slices.Clone(r.connections(l.kind, key))
-		slices.SortFunc(all, func(a, b *client) int { return int(int32(a.number - b.number)) })
-		for _, c := range all[:len(all)-l.most] {
-			r.evict(c)
-			evicted = append(evicted, c)
+		numbered := slices.DeleteFunc(slices.Clone(r.connections(l.kind, key)), func(c *client) bool { return c.number == 0 })
+		slices.SortFunc(numbered, func(a, b *client) int { return int(int32(a.number - b.number)) })
+		for _, old := range numbered[:max(len(numbered)-l.most, 0)] {
+			r.evict(old)
+			evicted = append(evicted, old)
 		}
 	}
 	return evicted

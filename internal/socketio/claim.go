@@ -127,7 +127,7 @@ func (c *client) isOwnPoll(r *http.Request) bool {
 	switch mode, dest := r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest"); mode {
 	case "":
 		return r.Header.Get("Origin") != "" || !strings.Contains(r.UserAgent(), "Mozilla/")
-	case "cors", "same-origin", "websocket":
+	case "cors", "websocket":
 		return dest == "empty" || dest == "websocket"
 	}
 	return false

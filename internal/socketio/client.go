@@ -27,7 +27,7 @@ type client struct {
 	// guarded by registry.mu
 	shown   []*Socket // the visible ones
 	evicted bool      // in no index, and will not be
-	number  uint32    // that were taken in before, modulo 2^32
+	number  uint32    // in the order of the first CONNECTs, modulo 2^32, with Options.CloseOldest; 0 before
 
 	mu       sync.Mutex // guards what follows
 	slots    []slot
@@ -226,6 +226,7 @@ func (c *client) connect(n *Namespace, auth []byte) {
 		c.mu.Unlock()
 		return
 	}
+	first := c.timer != nil
 	c.arrived()
 	i := slices.IndexFunc(c.slots, func(sl slot) bool { return sl.namespace == n })
 	if i < 0 {
@@ -234,6 +235,9 @@ func (c *client) connect(n *Namespace, auth []byte) {
 		c.slots[i].socket = s
 	}
 	c.mu.Unlock()
+	if first && c.server.opts.CloseOldest {
+		c.server.closeOldest(c)
+	}
 	s.push(task{kind: taskConnect, arg: bytes.Clone(auth), size: lifeCost + len(auth)})
 }
 

@@ -46,7 +46,7 @@ type registry struct {
 	// Every connection from before its handshake is answered, so that no change of
 	// identity can slip between the check of a cookie and the entry in an index.
 	clients  [kinds]index[*client]
-	admitted uint32             // that were taken in, modulo 2^32
+	numbered uint32             // the latest client.number
 	retired  ledger[retirement] // by session id
 	banished ledger[banishment] // by user id
 	claims   claims

@@ -69,16 +69,22 @@ type Options struct {
 	// An error refuses the request. It is called for handshakes and for all later
 	// requests.
 	Identify func(r *http.Request) (Identified, error)
-	// Begin may give a handshake another identity than Identify found, with a session
-	// that begins with it, and returns a header for the answer that tells the client.
-	// It may be nil.
-	Begin func(r *http.Request, id Identified) (Identified, http.Header)
+	// Begin returns the session that begins with a handshake, nil if none does. The
+	// identity is what Identify found. It may be nil.
+	Begin func(r *http.Request, id Identified) *Begun
 	// Keep returns what to keep of a handshake as Socket.Handshake. It must not keep r.
 	Keep func(r *http.Request) any
 
 	PresenceGrace time.Duration // between the last socket of somebody and being offline
 	Presence      func(Edge)    // of the whole server; may be nil
 	Revalidation  Revalidation  // without Ask there is none
+}
+
+// Begun is a session that begins with a handshake.
+type Begun struct {
+	Identified
+	Header http.Header // of the answer, which tells the client
+	Taken  func()      // is called when the connection is taken in
 }
 
 // Server is an http.Handler and the root of everything that is connected. It is
