@@ -54,7 +54,9 @@ type CookieOptions struct {
 	// Path is not "/". Cookies without the prefix are not read any more: people log in once more.
 	HostPrefix bool
 
-	// Path is the cookies' path, "/" if empty. It must begin with "/".
+	// Path is the cookies' path, "/" if empty. It must begin with "/". The Server has to
+	// be mounted below it, or its connections come without the cookies: with "/app" at
+	// /app/socket.io/, which pages name by the client's option path.
 	Path string
 
 	// Domain makes the cookies visible to a domain and everything below it. If it is empty, browsers

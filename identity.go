@@ -73,7 +73,8 @@ func (s *Server) Identity(r *http.Request) Identity {
 // all of them are given up. Connections of those that did not count come again. The
 // cookies of before are removed, as far as the path and the host of r tell what they are.
 //
-// Call it before anything is written to w. It returns an error, and changes
+// Call it before anything is written to w: outside of EnsureSession a call that is too
+// late cannot be noticed, and the browser does not get the cookies. It returns an error, and changes
 // nothing, if userID is empty or too long, without Options.Cookies, and below
 // EnsureSession if it is too late. It is safe
 // for concurrent use.
@@ -125,6 +126,7 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	s.warnOfPlainHTTP(r)
 	if old.SessionID == "" {
 		s.beginsElsewhere(r, now.SessionID)
+		s.warnOfNoSession(r)
 	}
 	if old.SessionID != "" && !s.sio.Connected(old.SessionID) {
 		s.comeAgain(old.SessionID, false)
@@ -135,6 +137,16 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 		From: inner(old).Identity, Others: sent.sessionsBut(old.SessionID), To: to,
 		Until: s.latestExpiry(), Socket: r.Header.Get(SocketIDHeader),
 	}))
+}
+
+// warnOfNoSession says that the connections of a browser cannot be found, as it has no
+// session, nor a way to get one.
+func (s *Server) warnOfNoSession(r *http.Request) {
+	if s.ensured(r) != nil || s.opts.BeginSessions {
+		return
+	}
+	s.warn.Warn("no session", "mojo: a browser without a session has logged in or out, so none of its live connections can be found",
+		"help", "wrap the site's pages with Server.EnsureSession or, where these are static files, set Options.BeginSessions")
 }
 
 // latestExpiry is when no cookie that was written up to now counts any more; zero

@@ -95,7 +95,8 @@ func edge(err error) error {
 
 // Server accepts the connections of a site and knows who is connected. Make one
 // with New and mount it where socket.io-client connects to, which is /socket.io/
-// unless the page says otherwise. Its methods are safe for concurrent use.
+// unless the page names another path, with the slash at its end, by the client's option
+// path. Its methods are safe for concurrent use.
 type Server struct {
 	opts Options
 	sio  *socketio.Server

@@ -70,3 +70,34 @@ func TestLogInTooLate(t *testing.T) {
 	require.True(t, srv.CurrentSessions().Has("s"))
 	socket.ExpectNothing()
 }
+
+// TestLogInWithoutASession is said in the log, unless the browser gets one.
+func TestLogInWithoutASession(t *testing.T) {
+	for name, test := range map[string]struct {
+		opts   Options
+		ensure bool
+		sent   []string
+		says   bool
+	}{
+		"no session":    {says: true},
+		"a session":     {sent: []string{inSession("s")}},
+		"EnsureSession": {ensure: true},
+		"BeginSessions": {opts: Options{BeginSessions: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			log := new(journal)
+			test.opts.Logger, test.opts.Cookies = log.logger(), newTestCookies(t, CookieOptions{})
+			srv := newTestServer(t, test.opts)
+			var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				require.NoError(t, srv.LogIn(w, r, "ann"))
+			})
+			if test.ensure {
+				h = srv.EnsureSession(h)
+			}
+			h.ServeHTTP(httptest.NewRecorder(), cookieRequest(test.sent...))
+
+			require.Equal(t, test.says, strings.Contains(log.String(), "without a session"))
+			require.Equal(t, test.says, strings.Contains(log.String(), "BeginSessions"))
+		})
+	}
+}

@@ -2,14 +2,13 @@ package engineio
 
 import "time"
 
-// A client may send so many bytes, or what takes so long to handle, in each burstRest.
-// It may be ahead of that by burstAhead, so that one large message does not wait, and
-// has to rest then, so that others have their turn. An event loop sees to that by
-// itself, see restAfter. This is for goroutines that read one client: a WebSocket over
-// TLS, or a POST.
+// A client may send so many bytes in each burstRest. It may be ahead of that by
+// burstAhead, so that one large message does not wait, and has to rest then, so that
+// others have their turn. An event loop does this by itself, see restAfter. This is for
+// goroutines that read one client: a WebSocket over TLS, or a POST. It goes by bytes
+// and not by the time that they take, which is everybody's on a machine that is busy.
 const (
 	burstBytes = 64 << 10
-	burstTime  = 4 * portionTime
 	burstRest  = time.Millisecond
 	burstAhead = 4 * burstRest
 )
@@ -18,13 +17,12 @@ const (
 // engine's clock.
 type burst time.Duration
 
-// add notes that bytes have come for a session at a time since when they were handled.
-// It rests if they are too many, unless the session is over.
-func (b *burst) add(s *Session, bytes int, since time.Duration) {
+// add notes that bytes have come for a session, and rests if they are too many, unless
+// the session is over.
+func (b *burst) add(s *Session, bytes int) {
 	e := s.engine
 	now := e.now()
-	allowed := max(time.Duration(bytes)*burstRest/burstBytes, (now-since)*burstRest/burstTime)
-	*b = max(*b, burst(since)) + burst(allowed)
+	*b = max(*b, burst(now)) + burst(time.Duration(bytes)*burstRest/burstBytes)
 	if time.Duration(*b)-now >= burstAhead && s.isOpen() {
 		e.rest(burstRest)
 	}

@@ -61,7 +61,6 @@ func (l *link) readRaw() error {
 		if waited := l.raw.Read(onReadable); waited != nil {
 			return waited
 		}
-		begun := l.session.engine.now()
 		goOn := err == nil && n > 0 && l.feedAlone(buf, buf.data[:n])
 		readBuffers.Put(buf)
 		buf = nil
@@ -73,7 +72,7 @@ func (l *link) readRaw() error {
 		case !goOn:
 			return nil
 		}
-		sent.add(l.session, n, begun)
+		sent.add(l.session, n)
 	}
 }
 

@@ -384,7 +384,6 @@ func (s *Session) readBody(from io.Reader, limit int) (body []byte, err error) {
 	var sent burst
 	for {
 		n, err := from.Read(buf.data[:])
-		begun := s.engine.now()
 		switch {
 		case len(body)+n > limit:
 			return nil, errTooLarge
@@ -395,7 +394,7 @@ func (s *Session) readBody(from io.Reader, limit int) (body []byte, err error) {
 		if err != nil {
 			return body, nil
 		}
-		sent.add(s, n, begun)
+		sent.add(s, n)
 	}
 }
 

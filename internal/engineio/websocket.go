@@ -251,14 +251,13 @@ func (l *link) readStream() error {
 	for {
 		n, err := l.conn.Read(data[:])
 		if n > 0 {
-			begun := l.session.engine.now()
 			buf := readBuffers.Get().(*readBuffer)
 			goOn := l.feedAlone(buf, data[:n])
 			readBuffers.Put(buf)
 			if !goOn {
 				return nil
 			}
-			sent.add(l.session, n, begun)
+			sent.add(l.session, n)
 		}
 		if err != nil {
 			return err

@@ -18,6 +18,9 @@ const (
 	mostText = 200         // bytes of a key, and of a text that a line quotes
 )
 
+// helpKey is the name of the argument that says what to do. It is the server's own text.
+const helpKey = "help"
+
 // rest is the key that kinds share that find no place.
 const rest = "rest"
 
@@ -54,8 +57,9 @@ func New(logger *slog.Logger) *Log {
 // A key is a kind, and may have a detail behind a space that a stranger chose, such
 // as "origin https://example.com". A Log remembers at most 16 keys of a kind and 64
 // in all; further details share the key of their kind, and further kinds share one
-// key. Args are those of slog.Logger.Warn; strings and errors among them are cut to
-// 200 bytes, and what cannot be printed is replaced.
+// key. Args are those of slog.Logger.Warn. Strings and errors among them are cut to
+// 200 bytes, and what cannot be printed is replaced, but for the text behind "help",
+// which is the caller's own.
 //
 // The logger may block, so Warn must not be called with a lock held, nor on an event
 // loop that other connections wait for.
@@ -80,10 +84,12 @@ func (l *Log) line(key, msg string, args []any) func() {
 		return nil
 	}
 	line := make([]any, 0, len(args)+2)
-	for _, a := range args {
+	for i, a := range args {
 		switch v := a.(type) {
 		case string:
-			a = clean(v)
+			if i == 0 || args[i-1] != helpKey {
+				a = clean(v)
+			}
 		case error:
 			a = clean(v.Error())
 		}

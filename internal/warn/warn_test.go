@@ -85,6 +85,16 @@ func TestTextIsBounded(t *testing.T) {
 	}
 }
 
+// TestHelpIsWhole, however long it is: it says what to do.
+func TestHelpIsWhole(t *testing.T) {
+	log, out := newLog()
+	help := strings.Repeat("do this and that; ", 30)
+	log.Warn("cause", "it failed", "stranger", strings.Repeat("x", 1000), "help", help)
+
+	require.Contains(t, out.String(), help)
+	require.NotContains(t, out.String(), strings.Repeat("x", 201))
+}
+
 func TestConcurrentUse(t *testing.T) {
 	var mu sync.Mutex
 	var out bytes.Buffer
