@@ -2,15 +2,17 @@ package engineio
 
 import "time"
 
-// A client may send so many bytes in each burstRest. It may be ahead of that by
-// burstAhead, so that one large message does not wait, and has to rest then, so that
-// others have their turn. An event loop does this by itself, see restAfter. This is for
-// goroutines that read one client: a WebSocket over TLS, or a POST. It goes by bytes
-// and not by the time that they take, which is everybody's on a machine that is busy.
+// A client may send so many bytes in each burstRest, where a frame counts as frameCost
+// more. It may be ahead of that by burstAhead, so that one large message does not wait,
+// and has to rest then, so that others have their turn. An event loop does this by
+// itself, see restAfter. This is for goroutines that read one client: a WebSocket over
+// TLS, or a POST. It does not go by the time that all this takes, which is long for
+// everybody on a machine that is busy.
 const (
 	burstBytes = 64 << 10
 	burstRest  = time.Millisecond
 	burstAhead = 4 * burstRest
+	frameCost  = 2 << 10
 )
 
 // burst is until when a client would have been allowed to send what it has, on the

@@ -61,7 +61,9 @@ func (l *link) readRaw() error {
 		if waited := l.raw.Read(onReadable); waited != nil {
 			return waited
 		}
+		before := buf.scratch.frames
 		goOn := err == nil && n > 0 && l.feedAlone(buf, buf.data[:n])
+		cost := n + (buf.scratch.frames-before)*frameCost
 		readBuffers.Put(buf)
 		buf = nil
 		switch {
@@ -72,7 +74,7 @@ func (l *link) readRaw() error {
 		case !goOn:
 			return nil
 		}
-		sent.add(l.session, n)
+		sent.add(l.session, cost)
 	}
 }
 

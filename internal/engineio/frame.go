@@ -155,6 +155,7 @@ type frameHeader struct {
 type headerScratch struct {
 	reader bytes.Reader
 	buf    [ws.MaxHeaderSize]byte
+	frames int // that were parsed
 }
 
 // headerSize is how many bytes the header has whose first two are given.
@@ -175,6 +176,7 @@ func headerSize(second byte) int {
 // parse reads a header from p, which holds all of it. fragmented says that a
 // message is under way.
 func (s *headerScratch) parse(p []byte, fragmented bool) (frameHeader, error) {
+	s.frames++
 	s.reader.Reset(p)
 	h, err := ws.ReadHeaderBuffer(&s.reader, s.buf[:])
 	if err != nil {

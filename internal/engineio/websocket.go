@@ -252,12 +252,14 @@ func (l *link) readStream() error {
 		n, err := l.conn.Read(data[:])
 		if n > 0 {
 			buf := readBuffers.Get().(*readBuffer)
+			before := buf.scratch.frames
 			goOn := l.feedAlone(buf, data[:n])
+			cost := n + (buf.scratch.frames-before)*frameCost
 			readBuffers.Put(buf)
 			if !goOn {
 				return nil
 			}
-			sent.add(l.session, n)
+			sent.add(l.session, cost)
 		}
 		if err != nil {
 			return err
