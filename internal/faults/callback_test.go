@@ -23,10 +23,13 @@ import (
 type observer struct {
 	srv *mojo.Server
 	on  func(callback string, c *mojo.Conn) // c is nil where there is none
+
+	messages atomic.Int64
 }
 
 func (o *observer) OnConnect(c *mojo.Conn) error { o.on("OnConnect", c); return nil }
 func (o *observer) OnMessage(c *mojo.Conn, m *mojo.Message) {
+	o.messages.Add(1)
 	o.on("OnMessage", c)
 	_ = m.Ack(m.Event())
 }
@@ -190,9 +193,12 @@ func provoke(t *testing.T, o *observer, ch *mojo.Channel, site *siotest.Site, co
 	client.SendConnect(namespace, nil)
 	view := ch.CurrentSessions().Get(session)
 	waitUntil(t, "it is there", func() bool { return view.Len() == 1 || called() })
+	handled := o.messages.Load()
 	client.Engine.Send("2" + namespace + `,["event"]`)
 	_ = o.srv.Rebind(session, mojo.Identity{SessionID: session, UserID: "another"})
 	_ = view.Emit("event")
+	// Before that the client may still be in OnConnect, and whoever leaves there is not told of any event.
+	waitUntil(t, "its event is handled", func() bool { return o.messages.Load() > handled || called() })
 	client.Engine.Send("1" + namespace + ",")
 	waitUntil(t, "it is called", called)
 }
