@@ -63,12 +63,12 @@ func (h Handshake) Cookies() []*http.Cookie {
 // once for all connections that say the same: what a browser says of itself is most
 // of a handshake, and there are more people than browsers.
 type handshake struct {
-	text     string // remote address, query, names of what was cut, other headers as lines
-	browser  unique.Handle[string]
-	addrEnd  int32
-	queryEnd int32
-	cutEnd   int32
-	time     time.Time
+	text      string // remote address, query, other headers as lines, names of what was cut
+	browser   unique.Handle[string]
+	addrEnd   int32
+	queryEnd  int32
+	headerEnd int32
+	time      time.Time
 }
 
 // browserHeaders are those that go into handshake.browser, by prefix.
@@ -86,10 +86,12 @@ func newHandshake(r *http.Request, cookies *Cookies, most int, now time.Time) *h
 	if query != r.URL.RawQuery {
 		cut = append(cut, "query")
 	}
-	room := most - len(addr) - len(query)
+	hs := &handshake{time: now, addrEnd: int32(len(addr)), queryEnd: int32(len(addr) + len(query))}
 	var own, browser strings.Builder
+	own.WriteString(addr)
+	own.WriteString(query)
 	line := func(name, value string) {
-		left := room - own.Len() - browser.Len() - len(name) - len(":\n")
+		left := most - own.Len() - browser.Len() - len(name) - len(":\n")
 		if name == "Cookie" && len(value) > left {
 			cut = append(cut, name)
 			value = wholeParts(value, ";", max(left, 0))
@@ -126,20 +128,19 @@ func newHandshake(r *http.Request, cookies *Cookies, most int, now time.Time) *h
 			line(name, value)
 		}
 	}
-	said := cutNames(cut)
-	hs := &handshake{
-		text:    addr + query + said + own.String(),
-		browser: unique.Make(browser.String()),
-		addrEnd: int32(len(addr)),
-		time:    now,
+	hs.headerEnd = int32(own.Len())
+	if cut != nil {
+		own.WriteString(cutNames(cut))
 	}
-	hs.queryEnd = hs.addrEnd + int32(len(query))
-	hs.cutEnd = hs.queryEnd + int32(len(said))
+	hs.text = strings.Clone(own.String()) // without the builder's spare bytes
+	hs.browser = unique.Make(browser.String())
 	return hs
 }
 
 // cutNames joins the names of what was cut, each once. They are bounded, too: who
-// sends a thousand headers need not be told of each.
+// sends a thousand headers need not be told of each. It is not inlined, see warnCut.
+//
+//go:noinline
 func cutNames(names []string) string {
 	const most = 10
 	slices.Sort(names)
@@ -166,7 +167,7 @@ func wholeParts(text, separator string, n int) string {
 
 func (hs *handshake) public(auth []byte) Handshake {
 	var cut []string
-	if names := hs.text[hs.queryEnd:hs.cutEnd]; names != "" {
+	if names := hs.text[hs.headerEnd:]; names != "" {
 		cut = strings.Split(names, "\n")
 	}
 	return Handshake{
@@ -175,7 +176,7 @@ func (hs *handshake) public(auth []byte) Handshake {
 		Auth:       slices.Clone(auth),
 		Cut:        cut,
 		query:      hs.text[hs.addrEnd:hs.queryEnd],
-		header:     hs.text[hs.cutEnd:],
+		header:     hs.text[hs.queryEnd:hs.headerEnd],
 		browser:    hs.browser.Value(),
 	}
 }

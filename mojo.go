@@ -295,18 +295,26 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // keep is called for each handshake that is taken in.
 func (s *Server) keep(r *http.Request) any {
 	hs := newHandshake(r, s.opts.Cookies, s.opts.MaxHandshake, time.Now())
-	if hs.cutEnd > hs.queryEnd {
-		s.warn.Warn("MaxHandshake", "mojo: a handshake is larger than what is kept of it; see Handshake.Cut and Options.MaxHandshake",
-			"maxHandshake", s.opts.MaxHandshake)
+	if int(hs.headerEnd) < len(hs.text) {
+		s.warnCut()
 	}
 	return hs
+}
+
+// warnCut is not inlined, for the stack's sake: handshakes fit on the one that net/http
+// begins with.
+//
+//go:noinline
+func (s *Server) warnCut() {
+	s.warn.Warn("MaxHandshake", "mojo: a handshake is larger than what is kept of it; see Handshake.Cut and Options.MaxHandshake",
+		"maxHandshake", s.opts.MaxHandshake)
 }
 
 // identifyConn is called for each handshake and each later request of a connection.
 func (s *Server) identifyConn(r *http.Request) (socketio.Identified, error) {
 	switch {
 	case s.opts.Cookies == nil:
-		return s.identifyByHook(r)
+		return s.sio.Guarded(s.identifyByHook, r)
 	case len(r.Header["Cookie"]) == 0: // which saves a visitor the growing of a stack
 		return socketio.Identified{}, nil
 	}

@@ -188,7 +188,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if q.sid.count == 0 {
-		e.handshake(w, r, q, transport)
+		e.handshake(w, r, &q, transport)
 		return
 	}
 	s, p := e.find(r, q)
@@ -242,28 +242,59 @@ func (e *Engine) find(r *http.Request, q query) (*Session, pass) {
 	return s, p
 }
 
-// handshake opens a session.
-func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q query, transport Transport) {
+// handshake opens a session. What it does for a client that is refused is in functions of
+// their own, or the stacks of the goroutines that all others run on would have to grow.
+func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q *query, transport Transport) {
+	if e.refusesHandshake(w, r, q, transport) {
+		return
+	}
+	s, header, err := e.open(r, transport)
+	switch {
+	case err != nil:
+		e.refuseHandshake(w, r, err)
+	case transport == Polling:
+		addHeader(w, header)
+		s.servePoll(w, r, s.newPass())
+	default:
+		e.serveWebSocket(w, r, s, q.b64, header)
+	}
+}
+
+// addHeader is not inlined, for the stack's sake, see handshake.
+//
+//go:noinline
+func addHeader(w http.ResponseWriter, header http.Header) {
+	for name, lines := range header {
+		w.Header()[name] = append(w.Header()[name], lines...)
+	}
+}
+
+// refusesHandshake answers a handshake that is none, and reports whether it was.
+func (e *Engine) refusesHandshake(w http.ResponseWriter, r *http.Request, q *query, transport Transport) bool {
 	switch {
 	case r.Method != http.MethodGet:
 		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeMethod, "Bad handshake method")
-		return
+		return true
 	case !q.revisionKnown():
-		e.warnRevision(&q)
+		e.warnRevision(q)
 		e.refuse(w, r, CauseRevision, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
-		return
+		return true
 	case hasUnreadBody(r):
 		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeBadRequest, textBadRequest)
-		return
+		return true
+	case transport != WebSocket:
+		return false
 	}
-	if transport == WebSocket {
-		if err := checkUpgrade(r); err != nil {
-			e.warnUpgrade(r, err)
-			e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeBadRequest, err.Error())
-			return
-		}
+	err := checkUpgrade(r)
+	if err != nil {
+		e.warnUpgrade(r, err)
+		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeBadRequest, err.Error())
 	}
-	s, header, err := e.open(r, transport)
+	return err != nil
+}
+
+// refuseHandshake answers an error of Options.Open.
+func (e *Engine) refuseHandshake(w http.ResponseWriter, r *http.Request, err error) {
 	var refusal *Refusal
 	switch {
 	case errors.Is(err, ErrClosed):
@@ -271,15 +302,8 @@ func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q query, tran
 	case errors.As(err, &refusal):
 		e.opts.Warn.Warn("refused "+string(refusal.Cause), "mojo: refused a handshake", "cause", string(refusal.Cause), "help", refusal.Help)
 		e.refuse(w, r, refusal.Cause, refusal.Status, codeForbidden, refusal.Text)
-	case err != nil:
-		e.refuse(w, r, CauseForbidden, http.StatusForbidden, codeForbidden, textForbidden)
-	case transport == Polling:
-		for name, lines := range header {
-			w.Header()[name] = append(w.Header()[name], lines...)
-		}
-		s.servePoll(w, r, s.newPass())
 	default:
-		e.serveWebSocket(w, r, s, q.b64, header)
+		e.refuse(w, r, CauseForbidden, http.StatusForbidden, codeForbidden, textForbidden)
 	}
 }
 

@@ -44,20 +44,19 @@ const (
 	early            // as nobody, who should come again when the browser has its new cookies
 )
 
-// guarded is Options.Identify for which a panic is an error, and counted.
-func (s *Server) guarded(identify func(*http.Request) (Identified, error)) func(*http.Request) (Identified, error) {
-	return func(r *http.Request) (id Identified, err error) {
-		returned := false
-		defer func() {
-			if !returned {
-				s.panicked("Identify", recover())
-				id, err = Identified{}, errPanicked
-			}
-		}()
-		id, err = identify(r)
-		returned = true
-		return id, err
-	}
+// Guarded calls a site's own function for Options.Identify. A panic of it is an error,
+// and counted.
+func (s *Server) Guarded(identify func(*http.Request) (Identified, error), r *http.Request) (id Identified, err error) {
+	returned := false
+	defer func() {
+		if !returned {
+			s.panicked("Identify", recover())
+			id, err = Identified{}, errPanicked
+		}
+	}()
+	id, err = identify(r)
+	returned = true
+	return id, err
 }
 
 // admit finds out whose a connection is and enters it under that. It looks again if
@@ -69,12 +68,13 @@ func (s *Server) admit(c *client, r *http.Request) (welcome, http.Header, error)
 			return 0, nil, err
 		}
 		seen := s.registry.changesInPlace()
-		id, err := s.opts.Identify(r)
-		if err != nil {
+		is := new(standing)
+		var err error
+		if is.Identified, err = s.opts.Identify(r); err != nil {
 			return 0, nil, err
 		}
-		begun := s.begin(c, r, &id)
-		w, again, err := s.registry.admit(c, standing{Identified: id}, seen, &s.opts)
+		begun := s.begin(c, r, &is.Identified)
+		w, again, err := s.registry.admit(c, is, seen, &s.opts)
 		if again {
 			continue
 		}
@@ -135,10 +135,10 @@ func (ch *changesInPlace) since(n int, session string) bool {
 	return false
 }
 
-// admit enters a connection. One that comes with a session id that was given up is
+// admit enters a connection as it is, which it may change. One that comes with a session id that was given up is
 // nobody, with a revoked one it is refused, and a login that does not count any more
 // is none. `again` tells that whom it comes as may not be true any more.
-func (r *registry) admit(c *client, is standing, seen int, opts *Options) (w welcome, again bool, err error) {
+func (r *registry) admit(c *client, is *standing, seen int, opts *Options) (w welcome, again bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.inPlace.since(seen, is.Session) {
@@ -152,7 +152,7 @@ func (r *registry) admit(c *client, is standing, seen int, opts *Options) (w wel
 		if time.Since(gone.since) < Settling {
 			w = early
 		}
-		is = standing{}
+		*is = standing{}
 	}
 	if !r.loginCounts(is.Identity, is.Proven) {
 		is.User = ""
@@ -162,10 +162,10 @@ func (r *registry) admit(c *client, is standing, seen int, opts *Options) (w wel
 	}
 	if !opts.CloseOldest {
 		if c.refusal = r.crowded(is.Identity, opts); c.refusal != nil {
-			is = standing{}
+			*is = standing{}
 		}
 	}
-	c.standing.Store(&is)
+	c.standing.Store(is)
 	r.validity.moved(Identity{}, is.Identity)
 	for k := Session; k < kinds; k++ {
 		if id := is.key(k); id != "" {
@@ -239,7 +239,9 @@ func (r *registry) evictOldest(c *client, opts *Options) (evicted []*client) {
 }
 
 // warnCrowded says that a connection is refused because of others, unless refusal is
-// nil.
+// nil. It is not inlined: handshakes fit on the stack that net/http begins with.
+//
+//go:noinline
 func (s *Server) warnCrowded(refusal *Refusal) {
 	if refusal != nil {
 		s.warn.Warn("crowded "+refusal.Message, "mojo: refused a connection", "cause", refusal.Message,

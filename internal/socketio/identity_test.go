@@ -65,7 +65,7 @@ func clientOf(id Identity) *client {
 func enter(t testing.TB, r *registry, id Identity) (*client, welcome) {
 	t.Helper()
 	c := new(client)
-	w, again, err := r.admit(c, standing{Identified: Identified{Identity: id}}, r.inPlace.n, new(Options))
+	w, again, err := r.admit(c, &standing{Identified: Identified{Identity: id}}, r.inPlace.n, new(Options))
 	require.NoError(t, err)
 	require.False(t, again)
 	return c, w
@@ -131,7 +131,7 @@ func TestAdmitLooksAgain(t *testing.T) {
 	_, _, err := r.change(Change{From: Identity{"s", ""}, To: Identified{Identity: Identity{"s", "u"}}})
 	require.NoError(t, err)
 
-	_, again, err := r.admit(new(client), standing{Identified: Identified{Identity: Identity{"s", ""}}}, seen, new(Options))
+	_, again, err := r.admit(new(client), &standing{Identified: Identified{Identity: Identity{"s", ""}}}, seen, new(Options))
 
 	require.NoError(t, err)
 	require.True(t, again)
@@ -216,13 +216,13 @@ func TestAdmitOfARevokedLogin(t *testing.T) {
 		"u ": {Identity: id}, // it is not known when that was
 	} {
 		c := new(client)
-		_, _, err := r.admit(c, standing{Identified: is}, 0, new(Options))
+		_, _, err := r.admit(c, &standing{Identified: is}, 0, new(Options))
 		require.NoError(t, err)
 		require.Equal(t, strings.TrimSpace(want), c.standing.Load().User)
 		require.Equal(t, id, c.expected, "its requests come with the cookies it came with")
 	}
 	c := new(client)
-	_, _, err := r.admit(c, standing{Identified: Identified{Identity: Identity{"spared", "u"}, Proven: proven}}, 0, new(Options))
+	_, _, err := r.admit(c, &standing{Identified: Identified{Identity: Identity{"spared", "u"}, Proven: proven}}, 0, new(Options))
 	require.NoError(t, err)
 	require.Equal(t, "u", c.standing.Load().User)
 }

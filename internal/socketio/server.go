@@ -67,7 +67,7 @@ type Options struct {
 
 	// Identify tells who makes a request.
 	// An error refuses the request. It is called for handshakes and for all later
-	// requests.
+	// requests. It must not panic, see Guarded.
 	Identify func(r *http.Request) (Identified, error)
 	// Begin returns the session that begins with a handshake, nil if none does. The
 	// identity is what Identify found. It may be nil.
@@ -120,7 +120,6 @@ func NewServer(opts Options) *Server {
 		s.validity = newRevalidator(s, opts.Revalidation)
 		s.registry.validity = s.validity
 	}
-	s.opts.Identify = s.guarded(opts.Identify)
 	opts.Engine.Open = s.open
 	s.engine = engineio.New(opts.Engine)
 	return s
