@@ -12,8 +12,8 @@ import (
 
 // Handshake is what a client said of itself when it connected. It is a value. Without
 // Auth it is kept with each connection as text of at most Options.MaxHandshake bytes,
-// and the names in Cut, and parsed on demand. It may be used from several goroutines as long as none writes
-// to it. The zero value is a handshake that said nothing.
+// beside the names in Cut, and parsed on demand. It may be used from several goroutines
+// as long as none writes to it. The zero value is a handshake that said nothing.
 type Handshake struct {
 	// RemoteAddr is the address of the peer, as in http.Request. Behind a proxy it
 	// is the proxy's.
