@@ -135,9 +135,10 @@ func (ch *changesInPlace) since(n int, session string) bool {
 	return false
 }
 
-// admit enters a connection as it is, which it may change. One that comes with a session id that was given up is
-// nobody, with a revoked one it is refused, and a login that does not count any more
-// is none. `again` tells that whom it comes as may not be true any more.
+// admit enters a connection as it is, which it may change. One that comes with a session
+// id that was given up is nobody, with a revoked one it is refused, and a login that does
+// not count any more is none. `again` tells that whom it comes as may not be true any
+// more.
 func (r *registry) admit(c *client, is *standing, seen int, opts *Options) (w welcome, again bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
