@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unique"
 )
@@ -78,63 +79,87 @@ func isBrowserHeader(name string) bool {
 	return slices.ContainsFunc(browserHeaders, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
-// newHandshake keeps at most so many bytes of what r says, less the own cookies.
+// newHandshake keeps at most most bytes of what r says, without mojo's own cookies.
 func newHandshake(r *http.Request, cookies *Cookies, most int, now time.Time) *handshake {
+	t := handshakeTexts.Get().(*handshakeText)
+	hs := t.read(r, cookies, most)
+	hs.time = now
+	t.reset()
+	handshakeTexts.Put(t)
+	return hs
+}
+
+// handshakeText collects the texts of one handshake after another, so that only what
+// is kept is allocated. It holds nothing of a request between two of them.
+type handshakeText struct {
+	own, browser []byte // at most Options.MaxHandshake bytes together
+	cut          []string
+	names        []string
+}
+
+var handshakeTexts = sync.Pool{New: func() any { return new(handshakeText) }}
+
+func (t *handshakeText) reset() {
+	const most = 64 // names that are kept room for; a browser sends about twenty
+	clear(t.names)
+	clear(t.cut)
+	if cap(t.names) > most || cap(t.cut) > most {
+		t.names, t.cut = nil, nil
+	}
+	t.own, t.browser, t.names, t.cut = t.own[:0], t.browser[:0], t.names[:0], t.cut[:0]
+}
+
+func (t *handshakeText) read(r *http.Request, cookies *Cookies, most int) *handshake {
 	addr := truncate(r.RemoteAddr, most/4)
 	query := wholeParts(r.URL.RawQuery, "&", most/2)
-	var cut []string
 	if query != r.URL.RawQuery {
-		cut = append(cut, "query")
+		t.cut = append(t.cut, "query")
 	}
-	hs := &handshake{time: now, addrEnd: int32(len(addr)), queryEnd: int32(len(addr) + len(query))}
-	var own, browser strings.Builder
-	own.WriteString(addr)
-	own.WriteString(query)
-	line := func(name, value string) {
-		left := most - own.Len() - browser.Len() - len(name) - len(":\n")
-		if name == "Cookie" && len(value) > left {
-			cut = append(cut, name)
-			value = wholeParts(value, ";", max(left, 0))
-		}
-		switch {
-		case strings.Contains(value, "\n") || value == "" && name == "Cookie":
-			return
-		case len(value) > left:
-			cut = append(cut, name)
-			return
-		}
-		to := &own
-		if isBrowserHeader(name) {
-			to = &browser
-		}
-		to.WriteString(name)
-		to.WriteByte(':')
-		to.WriteString(value)
-		to.WriteByte('\n')
-	}
-	line("Host", r.Host)
-	names := make([]string, 0, len(r.Header))
+	hs := &handshake{addrEnd: int32(len(addr)), queryEnd: int32(len(addr) + len(query))}
+	t.own = append(append(t.own, addr...), query...)
+	t.line("Host", r.Host, most)
 	for name := range r.Header {
 		if keepsHeader(name) {
-			names = append(names, name)
+			t.names = append(t.names, name)
 		}
 	}
-	slices.Sort(names)
-	for _, name := range names {
+	slices.Sort(t.names)
+	for _, name := range t.names {
 		for _, value := range r.Header[name] {
 			if name == "Cookie" && cookies != nil {
 				value = cookies.strip(value)
 			}
-			line(name, value)
+			t.line(name, value, most)
 		}
 	}
-	hs.headerEnd = int32(own.Len())
-	if cut != nil {
-		own.WriteString(cutNames(cut))
+	hs.headerEnd = int32(len(t.own))
+	if len(t.cut) > 0 {
+		t.own = append(t.own, cutNames(t.cut)...)
 	}
-	hs.text = strings.Clone(own.String()) // without the builder's spare bytes
-	hs.browser = unique.Make(browser.String())
+	hs.text = string(t.own)
+	hs.browser = unique.Make(string(t.browser))
 	return hs
+}
+
+// line adds a header. One that does not fit into most bytes is cut.
+func (t *handshakeText) line(name, value string, most int) {
+	left := most - len(t.own) - len(t.browser) - len(name) - len(":\n")
+	if name == "Cookie" && len(value) > left {
+		t.cut = append(t.cut, name)
+		value = wholeParts(value, ";", max(left, 0))
+	}
+	switch {
+	case strings.Contains(value, "\n") || value == "" && name == "Cookie":
+		return
+	case len(value) > left:
+		t.cut = append(t.cut, name)
+		return
+	}
+	to := &t.own
+	if isBrowserHeader(name) {
+		to = &t.browser
+	}
+	*to = append(append(append(append(*to, name...), ':'), value...), '\n')
 }
 
 // cutNames joins the names of what was cut, each once. They are bounded, too: who

@@ -187,3 +187,25 @@ func TestHandshakeHidesOwnCookies(t *testing.T) {
 	}
 	require.Equal(t, "session_id=x", newTestCookies(t, CookieOptions{SessionName: "s", LoginName: "l"}).strip("s=1; session_id=x; l=2"))
 }
+
+// TestHandshakesOneAfterAnother holds that the room in which handshakes are read
+// carries nothing from one to the next.
+func TestHandshakesOneAfterAnother(t *testing.T) {
+	long := httptest.NewRequest(http.MethodGet, "/?long="+strings.Repeat("q", 3<<10), nil)
+	long.Header.Set("User-Agent", strings.Repeat("u", 3<<10))
+	for i := range 20 {
+		long.Header.Set(fmt.Sprintf("A%d", i), strings.Repeat("v", 400))
+	}
+	short := httptest.NewRequest(http.MethodGet, "/?a=b", nil)
+	short.Header.Set("User-Agent", "short")
+	opts := newTestCookies(t, CookieOptions{})
+
+	first := newHandshake(long, opts, 4<<10, time.Now()).public(nil)
+	again := newHandshake(short, opts, 4<<10, time.Now()).public(nil)
+
+	require.NotEmpty(t, first.Cut)
+	require.Nil(t, again.Cut)
+	require.Equal(t, http.Header{"Host": {"example.com"}, "User-Agent": {"short"}}, again.Header())
+	require.Equal(t, url.Values{"a": {"b"}}, again.Query())
+	require.Equal(t, strings.Repeat("v", 400), first.Header().Get("A0"), "it keeps what it said")
+}
