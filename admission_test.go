@@ -157,7 +157,7 @@ func TestIdentifyPanics(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		var log journal
 		var evil atomic.Bool
-		srv := newTestServer(t, Options{Logger: log.logger(), MaxConns: 1, MaxUnconnected: 1, Identify: func(*http.Request) (Identity, error) {
+		srv := newTestServer(t, Options{Logger: log.logger(), Limits: Limits{MaxConns: 1, MaxUnconnected: 1}, Identify: func(*http.Request) (Identity, error) {
 			if evil.Load() {
 				panic("no database")
 			}

@@ -107,9 +107,9 @@ func TestHandshakesThatBeginNoSession(t *testing.T) {
 	ends := newTestServer(t, opts)
 	require.NoError(t, ends.LogOut(httptest.NewRecorder(), cookieRequest(inSession("left"))))
 	require.Zero(t, ends.CurrentSessions().Get("revoked").Revoke(Revocation{}))
-	opts.MaxConns = 1
+	opts.Limits.MaxConns = 1
 	full := newTestServer(t, opts)
-	opts.MaxConns, opts.MaxConnsPerUser = 0, 1
+	opts.Limits.MaxConns, opts.Limits.MaxConnsPerUser = 0, 1
 	crowded := newTestServer(t, opts)
 	opts.BeginSessions = false
 	without := newTestServer(t, opts)

@@ -35,7 +35,7 @@ func requireFull(t testing.TB, site *siotest.Site, transport string) {
 func TestServerTakesMaxConns(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := newApp()
-		srv, site := limited(t, n, h, Options{MaxConns: 2})
+		srv, site := limited(t, n, h, Options{Limits: Limits{MaxConns: 2}})
 		first := dial(t, site, transport)
 		first.Connect(chatNamespace, nil)
 		second := dial(t, site, transport)
@@ -58,7 +58,7 @@ func TestServerTakesMaxConns(t *testing.T) {
 
 // TestConnsAtOnce: of many that come together exactly so many are taken.
 func TestConnsAtOnce(t *testing.T) {
-	srv, site := limited(t, siotest.Memory, newApp(), Options{MaxConns: 10})
+	srv, site := limited(t, siotest.Memory, newApp(), Options{Limits: Limits{MaxConns: 10}})
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	taken := 0
@@ -81,7 +81,7 @@ func TestConnsAtOnce(t *testing.T) {
 // TestMaxUnconnected: connections that are on no app yet are bounded by themselves.
 func TestMaxUnconnected(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
-		srv, site := limited(t, n, newApp(), Options{MaxUnconnected: 1})
+		srv, site := limited(t, n, newApp(), Options{Limits: Limits{MaxUnconnected: 1}})
 		waiting := dial(t, site, transport)
 		handshake := transport
 		if transport == "upgrade" {
@@ -104,7 +104,7 @@ func TestMaxUnconnected(t *testing.T) {
 func TestMaxRooms(t *testing.T) {
 	h := newApp()
 	h.connect = func(c *Conn) error { return c.Join("a") }
-	srv, site := limited(t, siotest.Memory, h, Options{MaxRooms: 3, MaxRoomName: 5})
+	srv, site := limited(t, siotest.Memory, h, Options{Limits: Limits{MaxRooms: 3, MaxRoomName: 5}})
 	dial(t, site, "websocket").Connect(chatNamespace, nil)
 	c := await(t, h.accepted)
 
@@ -126,7 +126,7 @@ func TestMaxRooms(t *testing.T) {
 // TestMaxPendingAcks: questions above it are refused, and there is room again when one was answered.
 func TestMaxPendingAcks(t *testing.T) {
 	h := newApp()
-	_, site := limited(t, siotest.Memory, h, Options{MaxPendingAcks: 2})
+	_, site := limited(t, siotest.Memory, h, Options{Limits: Limits{MaxPendingAcks: 2}})
 	socket := dial(t, site, "websocket").Connect(chatNamespace, nil)
 	c := await(t, h.accepted)
 	first, second := goAsk(t.Context(), c, "a"), goAsk(t.Context(), c, "b")
@@ -148,7 +148,7 @@ func TestMaxPendingAcks(t *testing.T) {
 func TestAckTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newApp()
-		_, site := limited(t, siotest.Memory, h, Options{AckTimeout: 7 * time.Second})
+		_, site := limited(t, siotest.Memory, h, Options{Timeouts: Timeouts{AckTimeout: 7 * time.Second}})
 		dial(t, site, "websocket").Connect(chatNamespace, nil)
 		c := await(t, h.accepted)
 		start := time.Now()
@@ -167,7 +167,7 @@ func TestMaxRate(t *testing.T) {
 			h := newApp()
 			messages := make(chan string, 1000)
 			h.message = func(_ *Conn, m *Message) { messages <- m.Event() }
-			srv, site := limited(t, siotest.Memory, h, Options{MaxRate: 10})
+			srv, site := limited(t, siotest.Memory, h, Options{Limits: Limits{MaxRate: 10}})
 			client := dial(t, site, transport)
 			socket := client.Connect(chatNamespace, nil)
 			c := await(t, h.accepted)
@@ -199,7 +199,7 @@ func TestAttachmentLimits(t *testing.T) {
 			{make([]byte, 600), make([]byte, 600)},
 		} {
 			h := newApp()
-			_, site := limited(t, n, h, Options{MaxAttachments: 2, MaxAttachmentBytes: 1024})
+			_, site := limited(t, n, h, Options{Limits: Limits{MaxAttachments: 2, MaxAttachmentBytes: 1024}})
 			client := dial(t, site, transport)
 			socket := client.Connect(chatNamespace, nil)
 			c := await(t, h.accepted)
@@ -220,15 +220,15 @@ func TestAttachmentLimits(t *testing.T) {
 // TestLimitOptions: New says which one is wrong.
 func TestLimitOptions(t *testing.T) {
 	for want, opts := range map[string]Options{
-		"mojo: Options.MaxConns is -1; want 0 or more":                 {MaxConns: -1},
-		"mojo: Options.MaxUnconnected is -1; want 0 or more":           {MaxUnconnected: -1},
-		"mojo: Options.MaxRooms is -1; want 0 or more":                 {MaxRooms: -1},
-		"mojo: Options.MaxRoomName is -1; want 0 or more":              {MaxRoomName: -1},
-		"mojo: Options.MaxPendingAcks is -1; want 0 or more":           {MaxPendingAcks: -1},
-		"mojo: Options.MaxRate is -1; want 0 or more":                  {MaxRate: -1},
-		"mojo: Options.MaxAttachments is 11; want from 0 to 10":        {MaxAttachments: 11},
-		"mojo: Options.AckTimeout is -1ns; want 0, or from 1ms to 24h": {AckTimeout: -1},
-		"mojo: Options.MaxAttachmentBytes is 1 bytes; want 0":          {MaxAttachmentBytes: 1},
+		"mojo: Options.Limits.MaxConns is -1; want 0 or more":                   {Limits: Limits{MaxConns: -1}},
+		"mojo: Options.Limits.MaxUnconnected is -1; want 0 or more":             {Limits: Limits{MaxUnconnected: -1}},
+		"mojo: Options.Limits.MaxRooms is -1; want 0 or more":                   {Limits: Limits{MaxRooms: -1}},
+		"mojo: Options.Limits.MaxRoomName is -1; want 0 or more":                {Limits: Limits{MaxRoomName: -1}},
+		"mojo: Options.Limits.MaxPendingAcks is -1; want 0 or more":             {Limits: Limits{MaxPendingAcks: -1}},
+		"mojo: Options.Limits.MaxRate is -1; want 0 or more":                    {Limits: Limits{MaxRate: -1}},
+		"mojo: Options.Limits.MaxAttachments is 11; want from 0 to 10":          {Limits: Limits{MaxAttachments: 11}},
+		"mojo: Options.Timeouts.AckTimeout is -1ns; want 0, or from 1ms to 24h": {Timeouts: Timeouts{AckTimeout: -1}},
+		"mojo: Options.Limits.MaxAttachmentBytes is 1 bytes; want 0":            {Limits: Limits{MaxAttachmentBytes: 1}},
 	} {
 		_, err := New(opts)
 		require.Error(t, err)

@@ -102,8 +102,8 @@ func TestFullServerSaysSo(t *testing.T) {
 		opts Options
 		help string
 	}{
-		"connections": {Options{MaxConns: 1}, "Options.MaxConns"},
-		"unconnected": {Options{MaxUnconnected: 1}, "Options.MaxUnconnected"},
+		"connections": {Options{Limits: Limits{MaxConns: 1}}, "Options.Limits.MaxConns"},
+		"unconnected": {Options{Limits: Limits{MaxUnconnected: 1}}, "Options.Limits.MaxUnconnected"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			log := new(warnings)
@@ -364,13 +364,13 @@ func TestClosedConnectionsAreSaid(t *testing.T) {
 		send []string
 		help string
 	}{
-		"rate":             {Options{MaxRate: 3}, []string{"40", `42["e"]`, `42["e"]`, `42["e"]`, `42["e"]`}, "Options.MaxRate"},
-		"payload":          {Options{MaxPayload: 1 << 10}, []string{"4" + many}, "Options.MaxPayload"},
-		"attachments":      {Options{MaxAttachments: 1}, []string{"40", `452-["e",` + attachment + `]`}, "Options.MaxAttachments"},
-		"attachment bytes": {Options{MaxAttachmentBytes: 1 << 10}, []string{"40", `451-["e",` + attachment + `]`, "b" + many}, "Options.MaxAttachmentBytes"},
+		"rate":             {Options{Limits: Limits{MaxRate: 3}}, []string{"40", `42["e"]`, `42["e"]`, `42["e"]`, `42["e"]`}, "Options.Limits.MaxRate"},
+		"payload":          {Options{Limits: Limits{MaxPayload: 1 << 10}}, []string{"4" + many}, "Options.Limits.MaxPayload"},
+		"attachments":      {Options{Limits: Limits{MaxAttachments: 1}}, []string{"40", `452-["e",` + attachment + `]`}, "Options.Limits.MaxAttachments"},
+		"attachment bytes": {Options{Limits: Limits{MaxAttachmentBytes: 1 << 10}}, []string{"40", `451-["e",` + attachment + `]`, "b" + many}, "Options.Limits.MaxAttachmentBytes"},
 		"auth":             {Options{}, []string{`40"token"`}, "payload is not a JSON object"},
 		"namespace":        {Options{}, []string{"40/chatsocket,", "40/chatsocket,"}, "Server.Register"},
-		"no app":           {Options{ConnectTimeout: time.Millisecond}, nil, "Options.ConnectTimeout"},
+		"no app":           {Options{Timeouts: Timeouts{ConnectTimeout: time.Millisecond}}, nil, "Options.Timeouts.ConnectTimeout"},
 	} {
 		for _, transport := range []string{"polling", "websocket"} {
 			t.Run(name+"/"+transport, func(t *testing.T) {
@@ -405,8 +405,8 @@ func TestCrowdedSessionsAreSaid(t *testing.T) {
 		opts Options
 		help string
 	}{
-		"session": {Options{MaxConnsPerSession: 1}, "Options.MaxConnsPerSession"},
-		"user":    {Options{MaxConnsPerUser: 1}, "Options.MaxConnsPerUser"},
+		"session": {Options{Limits: Limits{MaxConnsPerSession: 1}}, "Options.Limits.MaxConnsPerSession"},
+		"user":    {Options{Limits: Limits{MaxConnsPerUser: 1}}, "Options.Limits.MaxConnsPerUser"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			log := new(warnings)

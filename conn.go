@@ -23,7 +23,7 @@ type Conn struct {
 func (c *Conn) settle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.auth) > c.channel.server.opts.MaxHandshake {
+	if len(c.auth) > c.channel.server.opts.Limits.MaxHandshake {
 		c.auth = nil
 	}
 }
@@ -68,7 +68,7 @@ func (c *Conn) Context() context.Context { return c.socket.Context() }
 //
 // It returns ErrNotConnected after the end, and ErrServerClosed after Shutdown. If
 // an argument cannot be encoded, and for ErrReservedEvent, ErrTooManyAttachments
-// and ErrTooLarge, nothing is sent. A client for which more than Options.MaxQueue
+// and ErrTooLarge, nothing is sent. A client for which more than Options.Limits.MaxQueue
 // bytes would wait is closed: then it returns ErrQueueFull, and ErrNotConnected from
 // there on. It keeps no reference to the arguments.
 func (c *Conn) Emit(event string, args ...any) error {
@@ -96,7 +96,7 @@ func (c *Conn) Send(args ...any) error { return c.Emit("message", args...) }
 
 // EmitWithAck sends an event and waits for the client's answer, a Message whose
 // arguments are what the client passed to its callback. It returns an error that is
-// ctx's when ctx ends first, context.DeadlineExceeded after Options.AckTimeout if ctx
+// ctx's when ctx ends first, context.DeadlineExceeded after Options.Timeouts.AckTimeout if ctx
 // has no deadline, ErrTooManyAcks, and ErrNotConnected when the connection ends first
 // and at once in OnConnect; otherwise it has the errors of Emit. It may be called in
 // OnMessage: answers do not wait for the handler.

@@ -48,7 +48,7 @@ var ends = map[string]end{
 		reason: ReasonTransportClose,
 	},
 	"ping timeout": {
-		opts:   Options{PingInterval: 300 * time.Millisecond, PingTimeout: 100 * time.Millisecond},
+		opts:   Options{Timeouts: Timeouts{PingInterval: 300 * time.Millisecond, PingTimeout: 100 * time.Millisecond}},
 		client: siotest.Options{NoPong: true},
 		act:    func(*testing.T, *Conn, *siotest.Socket, *siotest.Client) {},
 		reason: ReasonPingTimeout,
@@ -72,7 +72,7 @@ var ends = map[string]end{
 		reason: ReasonShutdown,
 	},
 	"queue overflow": {
-		opts: Options{MaxQueue: 64 << 10, PingTimeout: time.Minute},
+		opts: Options{Limits: Limits{MaxQueue: 64 << 10}, Timeouts: Timeouts{PingTimeout: time.Minute}},
 		act: func(t *testing.T, c *Conn, _ *siotest.Socket, client *siotest.Client) {
 			client.Engine.Pause()
 			text := strings.Repeat("x", 32<<10)
@@ -216,7 +216,7 @@ func TestConnectTimeout(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := newApp()
-				srv := newTestServer(t, Options{ConnectTimeout: 5 * time.Second})
+				srv := newTestServer(t, Options{Timeouts: Timeouts{ConnectTimeout: 5 * time.Second}})
 				register(t, srv, "Chat", h)
 				site := siotest.Serve(t, siotest.Memory, srv)
 				start := time.Now()

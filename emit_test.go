@@ -15,7 +15,7 @@ import (
 // TestEmitRefuses before anything is sent, with one prefix and an error that can be told apart.
 func TestEmitRefuses(t *testing.T) {
 	h := newApp()
-	srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), MaxQueue: 1 << 20})
+	srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), Limits: Limits{MaxQueue: 1 << 20}})
 	ch := register(t, srv, "Chat", h)
 	socket := dial(t, siotest.Serve(t, siotest.TCP, srv), "websocket", inSession("s"), asUser("u")).Connect(chatNamespace, nil)
 	conn := await(t, h.accepted)

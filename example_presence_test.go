@@ -20,8 +20,8 @@ func ada(*http.Request) (mojo.Identity, error) {
 func ExampleOptions_onPresence() {
 	seen := make(chan mojo.Presence)
 	srv, err := mojo.New(mojo.Options{
-		Identify:      ada,
-		PresenceGrace: time.Millisecond, // long enough for an example
+		Identify: ada,
+		Timeouts: mojo.Timeouts{PresenceGrace: time.Millisecond}, // long enough for an example
 		OnPresence: func(p mojo.Presence) {
 			if p.Kind == mojo.UserPresence {
 				seen <- p
@@ -144,7 +144,7 @@ func ExampleServer_EnsureSession() {
 
 // Whoever opens too many tabs is told so in the last one.
 func ExampleOptions_maxConnsPerSession() {
-	srv, err := mojo.New(mojo.Options{Identify: ada, MaxConnsPerSession: 1})
+	srv, err := mojo.New(mojo.Options{Identify: ada, Limits: mojo.Limits{MaxConnsPerSession: 1}})
 	check(err)
 	_, err = srv.Register("Status", &mojo.Events{})
 	check(err)
@@ -162,10 +162,12 @@ func ExampleOptions_revalidate() {
 	var locked atomic.Bool // the site's database
 	srv, err := mojo.New(mojo.Options{
 		Identify: ada,
-		Revalidate: func(ctx context.Context, id mojo.Identity) (bool, error) {
-			return id.UserID != "ada" || !locked.Load(), nil
+		Revalidation: mojo.Revalidation{
+			Check: func(ctx context.Context, id mojo.Identity) (bool, error) {
+				return id.UserID != "ada" || !locked.Load(), nil
+			},
+			Every: 100 * time.Millisecond,
 		},
-		RevalidateEvery: 100 * time.Millisecond,
 	})
 	check(err)
 	_, err = srv.Register("Status", &mojo.Events{})

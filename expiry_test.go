@@ -122,7 +122,7 @@ func TestExpiryOfPending(t *testing.T) {
 			<-goOn
 			return nil
 		}
-		srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), ConnectTimeout: mostTime})
+		srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), Timeouts: Timeouts{ConnectTimeout: mostTime}})
 		ch := register(t, srv, "Chat", h)
 		site := siotest.Serve(t, siotest.Memory, srv)
 		due := time.Now().Add(10 * time.Second)
@@ -249,7 +249,7 @@ func TestExpiryByIdentify(t *testing.T) {
 		srv := newTestServer(t, Options{Identify: func(r *http.Request) (Identity, error) {
 			expires, _ := http.ParseTime(r.Header.Get("X-Expires")) // zero if there is none
 			return Identity{SessionID: r.Header.Get("X-Session"), Expires: expires}, nil
-		}, PingInterval: 23 * time.Second}) // so that no pong is under way when something else happens
+		}, Timeouts: Timeouts{PingInterval: 23 * time.Second}}) // so that no pong is under way when something else happens
 		register(t, srv, "Chat", h)
 		site := siotest.Serve(t, siotest.Memory, srv)
 		header := func(session, expires string) http.Header {

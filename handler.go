@@ -10,7 +10,7 @@ import (
 // SocketHandler is an app: it is told what happens on the connections of one
 // Channel. For one Conn the calls never overlap, come in order and have a lane of
 // their own, so that a slow one delays no other client; for different Conns they run
-// at the same time. (Only when Options.MaxInbound bytes of one client wait for
+// at the same time. (Only when Options.Limits.MaxInbound bytes of one client wait for
 // handlers is nothing more read from that client.) A panic is logged and costs the connection it happened on.
 //
 // More abilities are further interfaces, which a SocketHandler may also implement:
@@ -49,22 +49,22 @@ const (
 	ReasonServerDisconnect Reason = "server namespace disconnect"    // Conn.Disconnect or Session.Disconnect
 	ReasonTransportClose   Reason = "transport close"                // the page was closed, or the network is gone
 	ReasonTransportError   Reason = "transport error"                // reading or writing failed
-	ReasonForcedClose      Reason = "forced server close"            // nobody connected to an app within Options.ConnectTimeout
-	ReasonPingTimeout      Reason = "ping timeout"                   // no sign of life within Options.PingTimeout
+	ReasonForcedClose      Reason = "forced server close"            // nobody connected to an app within Options.Timeouts.ConnectTimeout
+	ReasonPingTimeout      Reason = "ping timeout"                   // no sign of life within Options.Timeouts.PingTimeout
 	ReasonParseError       Reason = "parse error"                    // the client broke the protocol
 	ReasonShutdown         Reason = "server shutting down"           // Server.Shutdown or Close
-	ReasonQueueOverflow    Reason = "send queue overflow"            // more than Options.MaxQueue would have waited for the client
-	ReasonTotalOverflow    Reason = "total send queue overflow"      // more than Options.MaxQueuedTotal waited for all clients, and this one was furthest behind
+	ReasonQueueOverflow    Reason = "send queue overflow"            // more than Options.Limits.MaxQueue would have waited for the client
+	ReasonTotalOverflow    Reason = "total send queue overflow"      // more than Options.Limits.MaxQueuedTotal waited for all clients, and this one was furthest behind
 	ReasonWriteTimeout     Reason = "write timeout"                  // a write made no progress
-	ReasonHandlerStall     Reason = "handler stall"                  // handlers did not catch up, see Options.MaxInbound
-	ReasonRateLimit        Reason = "rate limit"                     // more than Options.MaxRate messages in a second
+	ReasonHandlerStall     Reason = "handler stall"                  // handlers did not catch up, see Options.Limits.MaxInbound
+	ReasonRateLimit        Reason = "rate limit"                     // more than Options.Limits.MaxRate messages in a second
 	ReasonHandlerPanic     Reason = "handler panic"                  // a callback panicked
 	ReasonIdentityChanged  Reason = "identity changed"               // of a browser that has to come again with its new cookies
 	ReasonRevoked          Reason = "session revoked"                // Session.Revoke, unless it was given another reason
 	ReasonExpired          Reason = "session expired"                // the cookies have expired
-	ReasonInvalid          Reason = "session no longer valid"        // Options.Revalidate
+	ReasonInvalid          Reason = "session no longer valid"        // Options.Revalidation.Check
 	ReasonIdentityRefused  Reason = "identity refused"               // OnIdentity returned an error
-	ReasonReplaced         Reason = "replaced by a newer connection" // Options.OnLimit is CloseOldest
+	ReasonReplaced         Reason = "replaced by a newer connection" // Options.Limits.ConnPolicy is CloseOldest
 )
 
 // ClientError is an error that the client is meant to see: returned by OnConnect

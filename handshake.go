@@ -12,7 +12,7 @@ import (
 )
 
 // Handshake is what a client said of itself when it connected. It is a value. Without
-// Auth it is kept with each connection as text of at most Options.MaxHandshake bytes,
+// Auth it is kept with each connection as text of at most Options.Limits.MaxHandshake bytes,
 // beside the names in Cut, and parsed on demand. It may be used from several goroutines
 // as long as none writes to it. The zero value is a handshake that said nothing.
 type Handshake struct {
@@ -22,11 +22,11 @@ type Handshake struct {
 	// Time is when the handshake came.
 	Time time.Time
 	// Auth is the JSON object that the client passed as auth when it connected to
-	// the app, nil if none. Above Options.MaxHandshake it is there in OnConnect alone.
+	// the app, nil if none. Above Options.Limits.MaxHandshake it is there in OnConnect alone.
 	Auth json.RawMessage
 
 	// Cut has the names of the headers of which something was left out because of
-	// Options.MaxHandshake, and "query" if the query was cut. It is nil if all is there.
+	// Options.Limits.MaxHandshake, and "query" if the query was cut. It is nil if all is there.
 	Cut []string
 
 	query, header, browser string
@@ -92,7 +92,7 @@ func newHandshake(r *http.Request, cookies *Cookies, most int, now time.Time) *h
 // handshakeText collects the texts of one handshake after another, so that only what
 // is kept is allocated. It holds nothing of a request between two of them.
 type handshakeText struct {
-	own, browser []byte // at most Options.MaxHandshake bytes together
+	own, browser []byte // at most Options.Limits.MaxHandshake bytes together
 	cut          []string
 	names        []string
 }

@@ -134,7 +134,7 @@ func TestHandshakeIsBounded(t *testing.T) {
 	}
 }
 
-// TestLargeCookiesOfOthers are there beside mojo's own, up to Options.MaxHandshake; above it some of them are, and it
+// TestLargeCookiesOfOthers are there beside mojo's own, up to Options.Limits.MaxHandshake; above it some of them are, and it
 // is said once.
 func TestLargeCookiesOfOthers(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -149,7 +149,7 @@ func TestLargeCookiesOfOthers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var log journal
 			h := newApp()
-			srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), MaxHandshake: test.most, Logger: log.logger()})
+			srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), Limits: Limits{MaxHandshake: test.most}, Logger: log.logger()})
 			register(t, srv, "Chat", h)
 			site := siotest.Serve(t, siotest.TCP, srv)
 			cookies := []string{inSession("s")}

@@ -1,7 +1,6 @@
 package mojo
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -42,7 +41,7 @@ func (s *Server) Identity(r *http.Request) Identity {
 // that it belongs to this browser. When LogIn has returned they are nobody's, in no
 // index of a user or session; messages to rooms and to everybody still arrive. With
 // the proof a connection is reachable under the user and the new session id, and
-// gets what was sent to these since LogIn, up to Options.MaxQueue bytes. A
+// gets what was sent to these since LogIn, up to Options.Limits.MaxQueue bytes. A
 // connection that was the same user's before needs no proof. The proof is one of
 //
 //   - a poll of the connection with the new cookies. The browser has to say that a script
@@ -193,22 +192,6 @@ func (s *Server) Rebind(sessionID string, now Identity) error {
 		return errors.New("mojo: Rebind: now.SessionID was given up or revoked; want a new one")
 	}
 	return edge(err)
-}
-
-// revalidation is Options.Revalidate as the layer below has it.
-func (s *Server) revalidation() socketio.Revalidation {
-	if s.opts.Revalidate == nil {
-		return socketio.Revalidation{}
-	}
-	return socketio.Revalidation{
-		Ask: func(ctx context.Context, id socketio.Identified) (bool, error) {
-			return s.opts.Revalidate(ctx, outer(id))
-		},
-		Every:    s.opts.RevalidateEvery,
-		Failures: s.opts.RevalidateFailures,
-		FailOpen: s.opts.RevalidateFailOpen,
-		Until:    s.latestExpiry,
-	}
 }
 
 // IdentityObserver may be implemented by a SocketHandler that wants to know when

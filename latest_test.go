@@ -65,7 +65,7 @@ func TestEmitLatestInOnConnect(t *testing.T) {
 // TestEmitLatestOfAStuckClient keeps it connected, however often a value changes.
 func TestEmitLatestOfAStuckClient(t *testing.T) {
 	h := newApp()
-	srv := newTestServer(t, Options{MaxQueue: 16 << 10})
+	srv := newTestServer(t, Options{Limits: Limits{MaxQueue: 16 << 10}})
 	register(t, srv, "Chat", h)
 	site := siotest.Serve(t, siotest.Memory, srv)
 	client := siotest.Dial(t, site, siotest.Options{Transport: "websocket", ReadBuffer: 1 << 10})

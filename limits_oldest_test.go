@@ -18,13 +18,13 @@ func TestCloseOldest(t *testing.T) {
 		crowd  []string // the cookies of those that are counted together
 		others []string
 	}{
-		"session": {Options{MaxConnsPerSession: 2}, []string{inSession("s")}, []string{inSession("z")}},
-		"user":    {Options{MaxConnsPerUser: 2}, []string{asUser("u")}, []string{asUser("v")}},
-		"both":    {Options{MaxConnsPerSession: 2, MaxConnsPerUser: 2}, []string{inSession("s"), asUser("u")}, []string{inSession("z"), asUser("v")}},
+		"session": {Options{Limits: Limits{MaxConnsPerSession: 2}}, []string{inSession("s")}, []string{inSession("z")}},
+		"user":    {Options{Limits: Limits{MaxConnsPerUser: 2}}, []string{asUser("u")}, []string{asUser("v")}},
+		"both":    {Options{Limits: Limits{MaxConnsPerSession: 2, MaxConnsPerUser: 2}}, []string{inSession("s"), asUser("u")}, []string{inSession("z"), asUser("v")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
-				test.opts.OnLimit = CloseOldest
+				test.opts.Limits.ConnPolicy = CloseOldest
 				_, site, h := limitedSite(t, n, test.opts)
 				var clients []*siotest.Client
 				var sockets []*siotest.Socket
@@ -58,7 +58,7 @@ func TestCloseOldest(t *testing.T) {
 func TestCloseOldestAtOnce(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		const limit, many = 3, 24
-		srv, site, _ := limitedSite(t, n, Options{MaxConnsPerUser: limit, OnLimit: CloseOldest})
+		srv, site, _ := limitedSite(t, n, Options{Limits: Limits{MaxConnsPerUser: limit, ConnPolicy: CloseOldest}})
 		header := as(inSession("s"), asUser("u"))
 		var wg sync.WaitGroup
 		for range many {
@@ -82,7 +82,7 @@ func TestCloseOldestAtOnce(t *testing.T) {
 // not asked yet would come back.
 func TestHandshakesThatCloseNobody(t *testing.T) {
 	byTheClock(t, func(t *testing.T, transport string) {
-		_, site, h := limitedSite(t, siotest.Memory, Options{MaxConnsPerUser: 1, OnLimit: CloseOldest})
+		_, site, h := limitedSite(t, siotest.Memory, Options{Limits: Limits{MaxConnsPerUser: 1, ConnPolicy: CloseOldest}})
 		cookies := []string{inSession("s"), asUser("u")}
 		tab := dial(t, site, transport, cookies...)
 		tab.Connect(chatNamespace, nil)

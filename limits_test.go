@@ -44,19 +44,19 @@ func TestMaxConns(t *testing.T) {
 		others  [][]string
 	}{
 		"session": {
-			Options{MaxConnsPerSession: 3},
+			Options{Limits: Limits{MaxConnsPerSession: 3}},
 			"too many connections of this session",
 			func(i int) []string { return []string{inSession("s"), asUser(fmt.Sprint(i % 2))} },
 			[][]string{nil, {inSession("z"), asUser("0")}, {asUser("0")}},
 		},
 		"user": {
-			Options{MaxConnsPerUser: 3},
+			Options{Limits: Limits{MaxConnsPerUser: 3}},
 			"too many connections of this user",
 			func(i int) []string { return []string{inSession(fmt.Sprint(i)), asUser("u")}[i%2:] },
 			[][]string{nil, {inSession("0"), asUser("v")}, {inSession("0")}},
 		},
 		"both": {
-			Options{MaxConnsPerSession: 9, MaxConnsPerUser: 3},
+			Options{Limits: Limits{MaxConnsPerSession: 9, MaxConnsPerUser: 3}},
 			"too many connections of this user",
 			func(int) []string { return []string{inSession("s"), asUser("u")} },
 			[][]string{nil, {inSession("s")}, {inSession("z"), asUser("v")}},
@@ -101,7 +101,7 @@ func TestMaxConns(t *testing.T) {
 func TestMaxConnsAtOnce(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		const limit = 4
-		_, site, h := limitedSite(t, n, Options{MaxConnsPerUser: limit})
+		_, site, h := limitedSite(t, n, Options{Limits: Limits{MaxConnsPerUser: limit}})
 		header := as(inSession("s"), asUser("u"))
 		var there, most atomic.Int32
 		h.connect = func(*Conn) error {
@@ -143,7 +143,7 @@ func TestMaxConnsAtOnce(t *testing.T) {
 // TestMaxConnsAndLogIn: connections that become one user's stay, and then no more are taken in.
 func TestMaxConnsAndLogIn(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
-		srv, site, _ := limitedSite(t, n, Options{MaxConnsPerUser: 2, MaxConnsPerSession: 3})
+		srv, site, _ := limitedSite(t, n, Options{Limits: Limits{MaxConnsPerUser: 2, MaxConnsPerSession: 3}})
 		var sockets []*siotest.Socket
 		for range 3 {
 			sockets = append(sockets, dial(t, site, transport, inSession("s")).Connect(chatNamespace, nil))
@@ -162,7 +162,7 @@ func TestMaxConnsAndLogIn(t *testing.T) {
 // TestMaxConnsKeepsNobody: who was refused and stays all the same is closed after ConnectTimeout, and is in no index.
 func TestMaxConnsKeepsNobody(t *testing.T) {
 	byTheClock(t, func(t *testing.T, transport string) {
-		srv, site, h := limitedSite(t, siotest.Memory, Options{MaxConnsPerSession: 1, RequireSession: true, ConnectTimeout: 5 * time.Second})
+		srv, site, h := limitedSite(t, siotest.Memory, Options{Limits: Limits{MaxConnsPerSession: 1}, RequireSession: true, Timeouts: Timeouts{ConnectTimeout: 5 * time.Second}})
 		kept := dial(t, site, transport, inSession("s")).Connect(chatNamespace, nil)
 		client := dial(t, site, transport, inSession("s"))
 		requireCrowded(t, client, "too many connections of this session", 1)

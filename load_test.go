@@ -51,7 +51,7 @@ func TestBroadcastAllocatesAConstant(t *testing.T) {
 	}
 	cost := func(n int) float64 {
 		h := newApp()
-		srv := newTestServer(t, Options{MaxQueue: 16 << 20})
+		srv := newTestServer(t, Options{Limits: Limits{MaxQueue: 16 << 20}})
 		ch := register(t, srv, "Chat", h)
 		site := siotest.Serve(t, siotest.Memory, srv)
 		for range n {
@@ -265,7 +265,7 @@ func TestBackPressure(t *testing.T) {
 					handled <- i
 				}
 				echo := newApp()
-				srv := newTestServer(t, Options{MaxInbound: 10 << 10})
+				srv := newTestServer(t, Options{Limits: Limits{MaxInbound: 10 << 10}})
 				ch := register(t, srv, "Chat", h)
 				register(t, srv, "Echo", echo)
 				client := dial(t, siotest.Serve(t, siotest.Memory, srv), transport)
@@ -299,7 +299,7 @@ func TestHandlerStall(t *testing.T) {
 		goOn := make(chan struct{})
 		h := newApp()
 		h.message = func(*Conn, *Message) { <-goOn }
-		srv := newTestServer(t, Options{MaxInbound: 1 << 10})
+		srv := newTestServer(t, Options{Limits: Limits{MaxInbound: 1 << 10}})
 		register(t, srv, "Chat", h)
 		client := dial(t, siotest.Serve(t, siotest.Memory, srv), "websocket")
 		socket := client.Connect(chatNamespace, nil)
@@ -361,7 +361,7 @@ func TestHeldMessagesAreBounded(t *testing.T) {
 		overflowed <- err
 		return nil
 	}
-	srv := newTestServer(t, Options{MaxQueue: 16 << 10})
+	srv := newTestServer(t, Options{Limits: Limits{MaxQueue: 16 << 10}})
 	register(t, srv, "Chat", h)
 	client := dial(t, siotest.Serve(t, siotest.Memory, srv), "websocket")
 	client.SendConnect(chatNamespace, nil)

@@ -23,9 +23,9 @@
 // Arguments are values for encoding/json. A []byte that is itself an argument or
 // an element of a map[string]any or []any, and a [Binary] anywhere, travel as
 // binary. Emitting never blocks: messages wait in a queue per connection, up to
-// Options.MaxQueue bytes, and Options.MaxQueuedTotal for all connections together. A
+// Options.Limits.MaxQueue bytes, and Options.Limits.MaxQueuedTotal for all connections together. A
 // client that reads slowly has the time it needs; one that takes nothing for
-// Options.PingTimeout, or for which too much would wait, is closed and comes back by
+// Options.Timeouts.PingTimeout, or for which too much would wait, is closed and comes back by
 // itself. Messages to one connection arrive in the order of their emits, whatever their
 // kind.
 //
@@ -68,18 +68,18 @@ var (
 	// ErrTooManyAttachments is returned for a message with more than 10 pieces of
 	// binary, which is what clients accept.
 	ErrTooManyAttachments = parser.ErrTooManyAttachments
-	// ErrTooLarge is returned for a message above Options.MaxQueue.
+	// ErrTooLarge is returned for a message above Options.Limits.MaxQueue.
 	ErrTooLarge = socketio.ErrTooLarge
 	// ErrQueueFull is returned for the message that did not fit into the queue of a
-	// client, see Options.MaxQueue. The client is closed for that.
+	// client, see Options.Limits.MaxQueue. The client is closed for that.
 	ErrQueueFull = socketio.ErrQueueFull
 	// ErrTooManyAcks is returned by Conn.EmitWithAck when the client owes
-	// Options.MaxPendingAcks answers.
+	// Options.Limits.MaxPendingAcks answers.
 	ErrTooManyAcks = socketio.ErrTooManyAcks
-	// ErrTooManyRooms is returned by Conn.Join above Options.MaxRooms.
+	// ErrTooManyRooms is returned by Conn.Join above Options.Limits.MaxRooms.
 	ErrTooManyRooms = socketio.ErrTooManyRooms
 	// ErrRoomName is returned by Conn.Join for a name longer than
-	// Options.MaxRoomName.
+	// Options.Limits.MaxRoomName.
 	ErrRoomName = socketio.ErrRoomName
 	// ErrAlreadyAcked is returned by a second Message.Ack.
 	ErrAlreadyAcked = socketio.ErrAlreadyAcked
@@ -139,24 +139,24 @@ func (s *Server) inner() socketio.Options {
 	}
 	return socketio.Options{
 		Engine:             engine,
-		ConnectTimeout:     o.ConnectTimeout,
+		ConnectTimeout:     o.Timeouts.ConnectTimeout,
 		AskTime:            askTime,
 		RequireSession:     o.RequireSession,
-		MaxPerSession:      o.MaxConnsPerSession,
-		MaxPerUser:         o.MaxConnsPerUser,
-		CloseOldest:        o.OnLimit == CloseOldest,
-		MaxUnconnected:     o.MaxUnconnected,
-		MaxRooms:           o.MaxRooms,
-		MaxRoomName:        o.MaxRoomName,
-		MaxAcks:            o.MaxPendingAcks,
-		AckTimeout:         o.AckTimeout,
-		MaxAttachments:     o.MaxAttachments,
-		MaxAttachmentBytes: o.MaxAttachmentBytes,
-		MaxRate:            o.MaxRate,
+		MaxPerSession:      o.Limits.MaxConnsPerSession,
+		MaxPerUser:         o.Limits.MaxConnsPerUser,
+		CloseOldest:        o.Limits.ConnPolicy == CloseOldest,
+		MaxUnconnected:     o.Limits.MaxUnconnected,
+		MaxRooms:           o.Limits.MaxRooms,
+		MaxRoomName:        o.Limits.MaxRoomName,
+		MaxAcks:            o.Limits.MaxPendingAcks,
+		AckTimeout:         o.Timeouts.AckTimeout,
+		MaxAttachments:     o.Limits.MaxAttachments,
+		MaxAttachmentBytes: o.Limits.MaxAttachmentBytes,
+		MaxRate:            o.Limits.MaxRate,
 		Identify:           s.identifyConn,
 		Begin:              s.beginner(),
 		Keep:               s.keep,
-		PresenceGrace:      o.PresenceGrace,
+		PresenceGrace:      o.Timeouts.PresenceGrace,
 		Presence:           s.presenceTeller(),
 		Revalidation:       s.revalidation(),
 	}
@@ -294,7 +294,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // keep is called for each handshake that is taken in.
 func (s *Server) keep(r *http.Request) any {
-	hs := newHandshake(r, s.opts.Cookies, s.opts.MaxHandshake, time.Now())
+	hs := newHandshake(r, s.opts.Cookies, s.opts.Limits.MaxHandshake, time.Now())
 	if int(hs.headerEnd) < len(hs.text) {
 		s.warnCut()
 	}
@@ -306,8 +306,8 @@ func (s *Server) keep(r *http.Request) any {
 //
 //go:noinline
 func (s *Server) warnCut() {
-	s.warn.Warn("MaxHandshake", "mojo: a handshake is larger than what is kept of it; see Handshake.Cut and Options.MaxHandshake",
-		"maxHandshake", s.opts.MaxHandshake)
+	s.warn.Warn("MaxHandshake", "mojo: a handshake is larger than what is kept of it; see Handshake.Cut and Options.Limits.MaxHandshake",
+		"maxHandshake", s.opts.Limits.MaxHandshake)
 }
 
 // identifyConn is called for each handshake and each later request of a connection.

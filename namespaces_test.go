@@ -166,7 +166,7 @@ func TestConnectFlood(t *testing.T) {
 		<-goOn
 		return nil
 	}
-	srv := newTestServer(t, Options{MaxInbound: 64 << 10})
+	srv := newTestServer(t, Options{Limits: Limits{MaxInbound: 64 << 10}})
 	register(t, srv, "Chat", h)
 	client := siotest.Open(t, siotest.Serve(t, siotest.Memory, srv), siotest.Options{Transport: "websocket"})
 	for range flood {

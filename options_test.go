@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"reflect"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ func TestNewRefuses(t *testing.T) {
 		"two identities":       {Options{Cookies: cookies, Identify: identify}, "mojo: Options.Cookies and Options.Identify are both set; want one of them"},
 		"cookies without keys": {Options{Cookies: &Cookies{}}, "mojo: Options.Cookies is a zero Cookies, which knows nobody; make it with NewCookies"},
 		"no cookie to set":     {Options{BeginSessions: true}, "mojo: Options.BeginSessions is set, but not Cookies, so there is no cookie to set"},
-		"no policy":            {Options{OnLimit: 2}, "mojo: Options.OnLimit is 2; want RefuseNew or CloseOldest"},
+		"no policy":            {Options{Limits: Limits{ConnPolicy: 2}}, "mojo: Options.Limits.ConnPolicy is 2; want RefuseNew or CloseOldest"},
 		"nobody could connect": {Options{RequireSession: true}, "mojo: Options.RequireSession is set, but neither Cookies nor Identify, so nobody could connect"},
 
 		"any origin with cookies":  {Options{Cookies: cookies, Origins: []string{"*"}}, `mojo: Options.Origins has "*"; with Cookies or Identify every site could act as its visitors here, so list the sites`},
@@ -36,25 +37,25 @@ func TestNewRefuses(t *testing.T) {
 		"origin of a whole domain": {Options{Origins: []string{"https://*.com"}}, `mojo: Options.Origins has "https://*.com"; want scheme://host, scheme://host:port, one of these with *. in front of a host of two labels or more, file:// or null`},
 		"empty origin":             {Options{Origins: []string{""}}, `mojo: Options.Origins has ""; want scheme://host, scheme://host:port, one of these with *. in front of a host of two labels or more, file:// or null`},
 
-		"PingInterval":   {Options{PingInterval: -1}, "mojo: Options.PingInterval is -1ns; want 0, or from 1ms to 24h0m0s"},
-		"PingTimeout":    {Options{PingTimeout: time.Microsecond}, "mojo: Options.PingTimeout is 1µs; want 0, or from 1ms to 24h0m0s"},
-		"UpgradeTimeout": {Options{UpgradeTimeout: -time.Hour}, "mojo: Options.UpgradeTimeout is -1h0m0s; want 0, or from 1ms to 24h0m0s"},
-		"ConnectTimeout": {Options{ConnectTimeout: 999 * time.Microsecond}, "mojo: Options.ConnectTimeout is 999µs; want 0, or from 1ms to 24h0m0s"},
-		"MaxPayload":     {Options{MaxPayload: -1}, "mojo: Options.MaxPayload is -1 bytes; want 0, or from 1024 to 1073741824"},
-		"MaxQueue":       {Options{MaxQueue: 1023}, "mojo: Options.MaxQueue is 1023 bytes; want 0, or from 1024 to 1073741824"},
-		"MaxQueuedTotal": {Options{MaxQueuedTotal: 1}, "mojo: Options.MaxQueuedTotal is 1 bytes; want 0, or from 1024 to 1073741824"},
-		"small total":    {Options{MaxQueuedTotal: 1 << 20}, "mojo: Options.MaxQueuedTotal is 1048576 bytes; want at least MaxQueue, which is 16777216"},
-		"MaxInbound":     {Options{MaxInbound: 1}, "mojo: Options.MaxInbound is 1 bytes; want 0, or from 1024 to 1073741824"},
-		"endless time":   {Options{PingInterval: math.MaxInt64}, "mojo: Options.PingInterval is 2562047h47m16.854775807s; want 0, or from 1ms to 24h0m0s"},
-		"endless size":   {Options{MaxPayload: math.MaxInt32}, "mojo: Options.MaxPayload is 2147483647 bytes; want 0, or from 1024 to 1073741824"},
+		"PingInterval":   {Options{Timeouts: Timeouts{PingInterval: -1}}, "mojo: Options.Timeouts.PingInterval is -1ns; want 0, or from 1ms to 24h0m0s"},
+		"PingTimeout":    {Options{Timeouts: Timeouts{PingTimeout: time.Microsecond}}, "mojo: Options.Timeouts.PingTimeout is 1µs; want 0, or from 1ms to 24h0m0s"},
+		"UpgradeTimeout": {Options{Timeouts: Timeouts{UpgradeTimeout: -time.Hour}}, "mojo: Options.Timeouts.UpgradeTimeout is -1h0m0s; want 0, or from 1ms to 24h0m0s"},
+		"ConnectTimeout": {Options{Timeouts: Timeouts{ConnectTimeout: 999 * time.Microsecond}}, "mojo: Options.Timeouts.ConnectTimeout is 999µs; want 0, or from 1ms to 24h0m0s"},
+		"MaxPayload":     {Options{Limits: Limits{MaxPayload: -1}}, "mojo: Options.Limits.MaxPayload is -1 bytes; want 0, or from 1024 to 1073741824"},
+		"MaxQueue":       {Options{Limits: Limits{MaxQueue: 1023}}, "mojo: Options.Limits.MaxQueue is 1023 bytes; want 0, or from 1024 to 1073741824"},
+		"MaxQueuedTotal": {Options{Limits: Limits{MaxQueuedTotal: 1}}, "mojo: Options.Limits.MaxQueuedTotal is 1 bytes; want 0, or from 1024 to 1073741824"},
+		"small total":    {Options{Limits: Limits{MaxQueuedTotal: 1 << 20}}, "mojo: Options.Limits.MaxQueuedTotal is 1048576 bytes; want at least MaxQueue, which is 16777216"},
+		"MaxInbound":     {Options{Limits: Limits{MaxInbound: 1}}, "mojo: Options.Limits.MaxInbound is 1 bytes; want 0, or from 1024 to 1073741824"},
+		"endless time":   {Options{Timeouts: Timeouts{PingInterval: math.MaxInt64}}, "mojo: Options.Timeouts.PingInterval is 2562047h47m16.854775807s; want 0, or from 1ms to 24h0m0s"},
+		"endless size":   {Options{Limits: Limits{MaxPayload: math.MaxInt32}}, "mojo: Options.Limits.MaxPayload is 2147483647 bytes; want 0, or from 1024 to 1073741824"},
 
-		"MaxConnsPerSession": {Options{Cookies: cookies, MaxConnsPerSession: -1}, "mojo: Options.MaxConnsPerSession is -1; want 0 or more"},
-		"MaxConnsPerUser":    {Options{Cookies: cookies, MaxConnsPerUser: -2}, "mojo: Options.MaxConnsPerUser is -2; want 0 or more"},
-		"limit for nobody":   {Options{MaxConnsPerUser: 1}, "mojo: Options.MaxConnsPerUser is set, but neither Cookies nor Identify, so nobody has a session"},
-		"PresenceGrace":      {Options{PresenceGrace: -time.Second}, "mojo: Options.PresenceGrace is -1s; want 0, or from 1ms to 24h0m0s"},
-		"RevalidateEvery":    {Options{RevalidateEvery: 25 * time.Hour}, "mojo: Options.RevalidateEvery is 25h0m0s; want 0, or from 1ms to 24h0m0s"},
-		"RevalidateFailures": {Options{RevalidateFailures: -1}, "mojo: Options.RevalidateFailures is -1; want 0 or more"},
-		"Revalidate nobody":  {Options{Revalidate: revalidate}, "mojo: Options.Revalidate is set, but neither Cookies nor Identify, so nobody has a session"},
+		"MaxConnsPerSession": {Options{Cookies: cookies, Limits: Limits{MaxConnsPerSession: -1}}, "mojo: Options.Limits.MaxConnsPerSession is -1; want 0 or more"},
+		"MaxConnsPerUser":    {Options{Cookies: cookies, Limits: Limits{MaxConnsPerUser: -2}}, "mojo: Options.Limits.MaxConnsPerUser is -2; want 0 or more"},
+		"limit for nobody":   {Options{Limits: Limits{MaxConnsPerUser: 1}}, "mojo: Options.Limits.MaxConnsPerUser is set, but neither Cookies nor Identify, so nobody has a session"},
+		"PresenceGrace":      {Options{Timeouts: Timeouts{PresenceGrace: -time.Second}}, "mojo: Options.Timeouts.PresenceGrace is -1s; want 0, or from 1ms to 24h0m0s"},
+		"RevalidateEvery":    {Options{Revalidation: Revalidation{Every: 25 * time.Hour}}, "mojo: Options.Revalidation.Every is 25h0m0s; want 0, or from 1ms to 24h0m0s"},
+		"RevalidateFailures": {Options{Revalidation: Revalidation{Failures: -1}}, "mojo: Options.Revalidation.Failures is -1; want 0 or more"},
+		"Revalidate nobody":  {Options{Revalidation: Revalidation{Check: revalidate}}, "mojo: Options.Revalidation.Check is set, but neither Cookies nor Identify, so nobody has a session"},
 
 		"unknown transport": {Options{Transports: []Transport{Polling, "webtransport"}}, `mojo: Options.Transports[1] is "webtransport"; want "polling" or "websocket"`},
 		"transport twice":   {Options{Transports: []Transport{Polling, Polling}}, `mojo: Options.Transports has "polling" twice`},
@@ -75,8 +76,8 @@ func TestNewTakes(t *testing.T) {
 		"any origin":     {Origins: []string{"*"}},
 		"sessions begin": {Cookies: cookies, BeginSessions: true, RequireSession: true},
 		"listed origins": {Cookies: cookies, RequireSession: true, Origins: []string{"https://example.com", "http://localhost:8080"}},
-		"least values":   {PingInterval: leastTime, PingTimeout: leastTime, UpgradeTimeout: leastTime, ConnectTimeout: leastTime, MaxPayload: leastBytes, MaxQueue: leastBytes, MaxQueuedTotal: leastBytes, MaxInbound: leastBytes, PresenceGrace: leastTime, RevalidateEvery: leastTime},
-		"limits":         {Cookies: cookies, MaxConnsPerSession: 1, MaxConnsPerUser: math.MaxInt, RevalidateFailures: 1},
+		"least values":   {Timeouts: Timeouts{PingInterval: leastTime, PingTimeout: leastTime, UpgradeTimeout: leastTime, ConnectTimeout: leastTime, PresenceGrace: leastTime}, Limits: Limits{MaxPayload: leastBytes, MaxQueue: leastBytes, MaxQueuedTotal: leastBytes, MaxInbound: leastBytes}, Revalidation: Revalidation{Every: leastTime}},
+		"limits":         {Cookies: cookies, Limits: Limits{MaxConnsPerSession: 1, MaxConnsPerUser: math.MaxInt}, Revalidation: Revalidation{Failures: 1}},
 		"one transport":  {Transports: []Transport{WebSocket}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -86,6 +87,30 @@ func TestNewTakes(t *testing.T) {
 			require.NotNil(t, srv)
 		})
 	}
+}
+
+// TestNewChecksEachField: a negative value of any field of Limits, Timeouts and
+// Revalidation is refused by an error with the field's path.
+func TestNewChecksEachField(t *testing.T) {
+	checked := 0
+	for _, group := range []string{"Limits", "Timeouts", "Revalidation"} {
+		typ := reflect.ValueOf(Options{}).FieldByName(group).Type()
+		for i := range typ.NumField() {
+			var opts Options
+			field := reflect.ValueOf(&opts).Elem().FieldByName(group).Field(i)
+			if !field.CanInt() {
+				continue
+			}
+			field.SetInt(-1)
+			checked++
+
+			_, err := New(opts)
+
+			path := group + "." + typ.Field(i).Name
+			require.ErrorContains(t, err, "mojo: Options."+path+" is -1", path)
+		}
+	}
+	require.Equal(t, 24, checked)
 }
 
 // TestNewCopiesOptions: what the caller does with a slice later changes nothing.
@@ -103,7 +128,7 @@ func TestNewCopiesOptions(t *testing.T) {
 }
 
 func TestHandshakeTellsTheOptions(t *testing.T) {
-	srv := newTestServer(t, Options{PingInterval: 3 * time.Second, PingTimeout: 2 * time.Second, MaxPayload: 4321})
+	srv := newTestServer(t, Options{Timeouts: Timeouts{PingInterval: 3 * time.Second, PingTimeout: 2 * time.Second}, Limits: Limits{MaxPayload: 4321}})
 
 	got := dial(t, siotest.Serve(t, siotest.Memory, srv), "polling").Engine.Handshake
 
@@ -120,9 +145,9 @@ func TestZeroOptions(t *testing.T) {
 	opts.fillIn()
 
 	require.Equal(t, []time.Duration{25 * time.Second, 20 * time.Second, 10 * time.Second, 45 * time.Second, 5 * time.Second, time.Minute},
-		[]time.Duration{opts.PingInterval, opts.PingTimeout, opts.UpgradeTimeout, opts.ConnectTimeout, opts.PresenceGrace, opts.RevalidateEvery})
-	require.Equal(t, []int{1_000_000, 16 << 20, 256 << 20, 1 << 20}, []int{opts.MaxPayload, opts.MaxQueue, opts.MaxQueuedTotal, opts.MaxInbound})
-	require.Equal(t, []int{0, 0, 3}, []int{opts.MaxConnsPerSession, opts.MaxConnsPerUser, opts.RevalidateFailures})
+		[]time.Duration{opts.Timeouts.PingInterval, opts.Timeouts.PingTimeout, opts.Timeouts.UpgradeTimeout, opts.Timeouts.ConnectTimeout, opts.Timeouts.PresenceGrace, opts.Revalidation.Every})
+	require.Equal(t, []int{1_000_000, 16 << 20, 256 << 20, 1 << 20}, []int{opts.Limits.MaxPayload, opts.Limits.MaxQueue, opts.Limits.MaxQueuedTotal, opts.Limits.MaxInbound})
+	require.Equal(t, []int{0, 0, 3}, []int{opts.Limits.MaxConnsPerSession, opts.Limits.MaxConnsPerUser, opts.Revalidation.Failures})
 	require.Equal(t, []Transport{Polling, WebSocket}, opts.Transports)
 	require.NotNil(t, opts.Logger)
 }

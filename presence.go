@@ -12,7 +12,7 @@ const (
 )
 
 // Presence is that somebody came online or went offline. A user or session is
-// online from the first accepted connection to Options.PresenceGrace after the last
+// online from the first accepted connection to Options.Timeouts.PresenceGrace after the last
 // one, over all tabs, devices and, for Options.OnPresence, apps.
 type Presence struct {
 	Kind   PresenceKind
@@ -28,7 +28,7 @@ type PresenceObserver interface {
 }
 
 // Online returns which of the ids are online, in the order given: connected, or
-// connected until less than Options.PresenceGrace ago. Has tells who is connected
+// connected until less than Options.Timeouts.PresenceGrace ago. Has tells who is connected
 // at this moment.
 func (s Sessions) Online(ids ...string) []string { return s.view.Online(s.kind, ids) }
 

@@ -122,7 +122,7 @@ func requireOnceEach(t testing.TB, edges chan Presence, rounds int) {
 // one when the last has gone and the grace is over.
 func TestPresenceOfManyTabs(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
-		srv, site, edges := presenceSite(t, n, Options{PresenceGrace: mostTime})
+		srv, site, edges := presenceSite(t, n, Options{Timeouts: Timeouts{PresenceGrace: mostTime}})
 		total := rounds(1000)
 		if n != siotest.TCP {
 			total /= 4
@@ -175,7 +175,7 @@ func TestPresenceGrace(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const grace = 3 * time.Second
-				srv, site, edges := presenceSite(t, siotest.Memory, Options{PresenceGrace: grace})
+				srv, site, edges := presenceSite(t, siotest.Memory, Options{Timeouts: Timeouts{PresenceGrace: grace}})
 				chat, _ := srv.Channel("Chat")
 				open := func() *siotest.Client {
 					client := dial(t, site, transport, inSession("s"), asUser("ann"))
@@ -222,7 +222,7 @@ func TestPresenceGrace(t *testing.T) {
 // TestPresencePerApp: who changes from one app to another stays online on the server, and is each time told to the app.
 func TestPresencePerApp(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
-		srv, site, edges := presenceSite(t, n, Options{PresenceGrace: time.Millisecond})
+		srv, site, edges := presenceSite(t, n, Options{Timeouts: Timeouts{PresenceGrace: time.Millisecond}})
 		chat, _ := srv.Channel("Chat")
 		news, _ := srv.Channel("News")
 		client := dial(t, site, transport, inSession("s"))
@@ -253,7 +253,7 @@ func TestPresenceOfRefused(t *testing.T) {
 			inside <- struct{}{}
 			return <-goOn
 		}
-		srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), PresenceGrace: time.Millisecond})
+		srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), Timeouts: Timeouts{PresenceGrace: time.Millisecond}})
 		ch := register(t, srv, "Chat", h)
 		client := dial(t, siotest.Serve(t, n, srv), transport, inSession("s"), asUser("ann"))
 		for range 3 {
@@ -278,7 +278,7 @@ func TestPresenceOfRefused(t *testing.T) {
 // a user who does, are one who comes and one who goes; the same user under a new session id has never been away.
 func TestPresenceOfLogIn(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
-		srv, site, edges := presenceSite(t, n, Options{PresenceGrace: time.Millisecond})
+		srv, site, edges := presenceSite(t, n, Options{Timeouts: Timeouts{PresenceGrace: time.Millisecond}})
 		b := &browser{t: t, site: site, cookies: map[string]string{"session_id": strings.TrimPrefix(inSession("s0"), "session_id=")}}
 		first, second := b.dial(transport), b.dial(transport)
 		sockets := []*siotest.Socket{first.Connect(chatNamespace, nil), second.Connect(chatNamespace, nil)}
@@ -315,7 +315,7 @@ func TestPresenceOfLogIn(t *testing.T) {
 // TestPresenceAtShutdown: all are offline, and everybody has been told so, before it returns.
 func TestPresenceAtShutdown(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
-		srv, site, edges := presenceSite(t, n, Options{PresenceGrace: mostTime})
+		srv, site, edges := presenceSite(t, n, Options{Timeouts: Timeouts{PresenceGrace: mostTime}})
 		dial(t, site, transport, inSession("here"), asUser("ann")).Connect(chatNamespace, nil)
 		gone := dial(t, site, transport, inSession("gone"))
 		gone.Connect(chatNamespace, nil)
@@ -343,7 +343,7 @@ func TestOnPresenceMayFail(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		log, told := new(journal), make(chan Presence, 100)
 		srv := newTestServer(t, Options{
-			Cookies: newTestCookies(t, CookieOptions{}), PresenceGrace: time.Millisecond, Logger: log.logger(),
+			Cookies: newTestCookies(t, CookieOptions{}), Timeouts: Timeouts{PresenceGrace: time.Millisecond}, Logger: log.logger(),
 			OnPresence: func(p Presence) {
 				told <- p
 				if p.Kind == SessionPresence {
@@ -374,7 +374,7 @@ func TestOnPresenceMayBlock(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		goOn, told := make(chan struct{}), make(chan Presence, 100)
 		srv := newTestServer(t, Options{
-			Cookies: newTestCookies(t, CookieOptions{}), PresenceGrace: time.Millisecond,
+			Cookies: newTestCookies(t, CookieOptions{}), Timeouts: Timeouts{PresenceGrace: time.Millisecond},
 			OnPresence: func(p Presence) {
 				<-goOn
 				told <- p
@@ -430,7 +430,7 @@ func TestOnPresenceCallsBack(t *testing.T) {
 			}
 			done <- p
 		}
-		srv = newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), PresenceGrace: time.Millisecond, OnPresence: act})
+		srv = newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), Timeouts: Timeouts{PresenceGrace: time.Millisecond}, OnPresence: act})
 		register(t, srv, "Chat", newApp())
 		client := dial(t, siotest.Serve(t, n, srv), transport, inSession("s"), asUser("ann"))
 		socket := client.Connect(chatNamespace, nil)

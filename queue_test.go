@@ -50,7 +50,7 @@ func TestLargeAnswers(t *testing.T) {
 // TestQueueFull: the emit that does not fit says so, those after it that the connection has ended.
 func TestQueueFull(t *testing.T) {
 	h := newApp()
-	srv := newTestServer(t, Options{MaxQueue: 16 << 10})
+	srv := newTestServer(t, Options{Limits: Limits{MaxQueue: 16 << 10}})
 	register(t, srv, "Chat", h)
 	client := siotest.Dial(t, siotest.Serve(t, siotest.Memory, srv), siotest.Options{ManualPoll: true})
 	client.SendConnect(chatNamespace, nil)

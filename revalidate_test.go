@@ -17,7 +17,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// validity is a Revalidate that keeps what it was asked, and says yes until it is told otherwise.
+// validity is a Revalidation.Check that keeps what it was asked, and says yes until it is told otherwise.
 type validity struct {
 	mu     sync.Mutex // guards what follows
 	asked  map[Identity][]time.Time
@@ -51,20 +51,20 @@ func (v *validity) questions() map[Identity][]time.Time {
 func revalidatedSite(t testing.TB, v *validity, opts Options) (*Server, *siotest.Site, *app) {
 	t.Helper()
 	opts.Cookies = newTestCookies(t, CookieOptions{MaxAge: 240 * time.Hour})
-	opts.Revalidate = v.ask
+	opts.Revalidation.Check = v.ask
 	srv, h := newTestServer(t, opts), newApp()
 	register(t, srv, "Chat", h)
 	register(t, srv, "News", h)
 	return srv, siotest.Serve(t, siotest.Memory, srv), h
 }
 
-// TestRevalidateAsksOnce in RevalidateEvery for each session, or login without one, whatever the number of its tabs
+// TestRevalidateAsksOnce in Revalidation.Every for each session, or login without one, whatever the number of its tabs
 // and apps; never for nobody. The questions are spread.
 func TestRevalidateAsksOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const every, cycles, sessions = 2 * time.Minute, 5, 50
 		var v validity
-		_, site, _ := revalidatedSite(t, &v, Options{RevalidateEvery: every})
+		_, site, _ := revalidatedSite(t, &v, Options{Revalidation: Revalidation{Every: every}})
 		dial(t, site, "websocket").Connect(chatNamespace, nil)
 		want := []Identity{{UserID: "u"}}
 		for i := range sessions {
@@ -146,7 +146,7 @@ func TestRevalidateFails(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					log := new(journal)
 					var v validity
-					srv, site, h := revalidatedSite(t, &v, Options{RevalidateFailures: 4, RevalidateFailOpen: open, Logger: log.logger()})
+					srv, site, h := revalidatedSite(t, &v, Options{Revalidation: Revalidation{Failures: 4, FailOpen: open}, Logger: log.logger()})
 					answers := func(answer func(context.Context, Identity) (bool, error)) {
 						v.mu.Lock()
 						v.answer = answer
@@ -189,9 +189,9 @@ func TestRevalidateFails(t *testing.T) {
 					time.Sleep(6 * step)
 					require.Equal(t, RevokedEvent, lastEvent(again).Name)
 					require.Len(t, v.questions()[Identity{SessionID: "s"}], 4)
-					require.Contains(t, log.String(), `msg="mojo: Options.Revalidate failed" failures=4 error=`)
+					require.Contains(t, log.String(), `msg="mojo: Options.Revalidation.Check failed" failures=4 error=`)
 					if name == "panic" {
-						require.Contains(t, log.String(), `msg="mojo: a handler panicked" callback=Revalidate panic="no database"`)
+						require.Contains(t, log.String(), `msg="mojo: a handler panicked" callback=Revalidation.Check panic="no database"`)
 						require.GreaterOrEqual(t, srv.Stats().HandlerPanics, uint64(4))
 					}
 				})
@@ -249,7 +249,7 @@ func TestRevalidateAtShutdown(t *testing.T) {
 			ended <- ctx.Err()
 			return false, nil
 		}}
-		srv, site, h := revalidatedSite(t, &v, Options{RevalidateEvery: time.Hour})
+		srv, site, h := revalidatedSite(t, &v, Options{Revalidation: Revalidation{Every: time.Hour}})
 		for i := range 40 {
 			dial(t, site, "websocket", inSession(fmt.Sprint(i))).Connect(chatNamespace, nil)
 		}
@@ -269,7 +269,7 @@ func TestRevalidateAtShutdown(t *testing.T) {
 	})
 }
 
-// TestRevalidateContext ends after RevalidateEvery.
+// TestRevalidateContext ends after Revalidation.Every.
 func TestRevalidateContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left := make(chan time.Duration, 10)
@@ -278,7 +278,7 @@ func TestRevalidateContext(t *testing.T) {
 			left <- time.Until(deadline)
 			return true, nil
 		}}
-		_, site, _ := revalidatedSite(t, &v, Options{RevalidateEvery: 7 * time.Second})
+		_, site, _ := revalidatedSite(t, &v, Options{Revalidation: Revalidation{Every: 7 * time.Second}})
 		dial(t, site, "websocket", inSession("s")).Connect(chatNamespace, nil)
 		require.Equal(t, 7*time.Second, await(t, left))
 	})
@@ -312,7 +312,7 @@ func TestRevalidateAfterLogIn(t *testing.T) {
 			<-goOn
 			return id.UserID != "", nil
 		}}
-		srv, site, h := revalidatedSite(t, &v, Options{RevalidateEvery: 5 * time.Second})
+		srv, site, h := revalidatedSite(t, &v, Options{Revalidation: Revalidation{Every: 5 * time.Second}})
 		client := dial(t, site, "websocket", inSession("s"))
 		socket := client.Connect(chatNamespace, nil)
 		require.Equal(t, Identity{SessionID: "s"}, await(t, inside))
@@ -346,7 +346,7 @@ func TestRevalidateAfterRebindInPlace(t *testing.T) {
 			}
 			return true, nil
 		}}
-		own, srv, site := newOwnSessions(t, siotest.Memory, newApp(), Options{Revalidate: v.ask, RevalidateEvery: 5 * time.Second}, "s")
+		own, srv, site := newOwnSessions(t, siotest.Memory, newApp(), Options{Revalidation: Revalidation{Check: v.ask, Every: 5 * time.Second}}, "s")
 		own.set("s", "ann")
 		options := siotest.Options{Transport: "websocket", Header: named("s")}
 		socket := siotest.Dial(t, site, options).Connect(chatNamespace, nil)

@@ -30,14 +30,14 @@ const RevokedEvent = socketio.RevokedEvent
 const (
 	CodeRevoked  = socketio.CodeRevoked  // Session.Revoke
 	CodeExpired  = socketio.CodeExpired  // the cookies have expired
-	CodeInvalid  = socketio.CodeInvalid  // Options.Revalidate
+	CodeInvalid  = socketio.CodeInvalid  // Options.Revalidation.Check
 	CodeRefused  = socketio.CodeRefused  // OnIdentity returned an error
-	CodeReplaced = socketio.CodeReplaced // Options.OnLimit is CloseOldest
+	CodeReplaced = socketio.CodeReplaced // Options.Limits.ConnPolicy is CloseOldest
 )
 
 // Revoke closes every connection under the id, for a reason that its client is told
 // first: it gets a RevokedEvent, then the close, after that was written or at the
-// latest when a write has made no progress for Options.PingTimeout. When Revoke has
+// latest when a write has made no progress for Options.Timeouts.PingTimeout. When Revoke has
 // returned, the connections are in no index and nothing is queued for them any more;
 // OnDisconnect follows with the same reason, and what a client sent before and was not
 // handled yet never is. It does not wait for clients.

@@ -113,7 +113,7 @@ func TestRevokeMany(t *testing.T) {
 	for _, network := range []siotest.Network{siotest.TCP, siotest.Memory} {
 		t.Run(network.Name, func(t *testing.T) {
 			h := &app{accepted: make(chan *Conn, n), ended: make(chan ending, n)}
-			srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), MaxQueue: 16 << 20})
+			srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), Limits: Limits{MaxQueue: 16 << 20}})
 			ch := register(t, srv, "Chat", h)
 			site := siotest.Serve(t, network, srv)
 			wires := joinAll(t, n, func(int) (net.Conn, error) { return site.Dial(t.Context()) },

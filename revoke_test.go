@@ -351,7 +351,7 @@ func TestRevokeOfASlowClient(t *testing.T) {
 		require.Zero(t, time.Since(began))
 		require.Equal(t, ReasonRevoked, await(t, h.ended).reason)
 		requireEmpty(t, srv, ch)
-		time.Sleep(srv.opts.PingTimeout)
+		time.Sleep(srv.opts.Timeouts.PingTimeout)
 		require.Len(t, conns, 1)
 		_, err := conns[0].Read(make([]byte, 1))
 		require.ErrorIs(t, err, net.ErrClosed)

@@ -12,7 +12,7 @@ type Stats struct {
 	Connections int // Engine.IO connections: tabs, roughly
 	WebSockets  int // WebSockets, also those that are about to take over from polling or to close
 	Unconnected int // connections that are on no app yet
-	QueuedBytes int // bytes that wait for clients, see Options.MaxQueuedTotal
+	QueuedBytes int // bytes that wait for clients, see Options.Limits.MaxQueuedTotal
 	Sessions    int // browser sessions that are connected to any app
 	Users       int // users who are connected to any app
 	Apps        []AppStats
@@ -75,7 +75,7 @@ func (s *Server) Stats() Stats {
 }
 
 // Health is a handler for load balancers: it answers 200 while the Server takes
-// connections, and 503 after Shutdown or Close, and with Options.MaxConns
+// connections, and 503 after Shutdown or Close, and with Options.Limits.MaxConns
 // connections. The body is JSON: {"status": "ok", "connections": 17}, where status
 // is "ok", "full" or "closed".
 func (s *Server) Health() http.Handler {
@@ -88,7 +88,7 @@ func (s *Server) Health() http.Handler {
 		switch {
 		case s.sio.Closed():
 			health.Status = "closed"
-		case s.opts.MaxConns > 0 && health.Connections >= s.opts.MaxConns:
+		case s.opts.Limits.MaxConns > 0 && health.Connections >= s.opts.Limits.MaxConns:
 			health.Status = "full"
 		default:
 			status = http.StatusOK

@@ -46,9 +46,11 @@ type millionResult struct {
 func million(o *options, out io.Writer) error {
 	r := millionResult{Machine: thisMachine(0), Sessions: o.sessions, Users: o.users}
 	srv, err := mojo.New(mojo.Options{
-		Identify:     memory.Identify,
-		PingInterval: o.beat.Interval,
-		PingTimeout:  o.beat.Timeout,
+		Identify: memory.Identify,
+		Timeouts: mojo.Timeouts{
+			PingInterval: o.beat.Interval,
+			PingTimeout:  o.beat.Timeout,
+		},
 	})
 	if err != nil {
 		return err

@@ -141,7 +141,7 @@ func (r *Refusal) Error() string { return string(r.Cause) }
 
 var errFull = &Refusal{
 	http.StatusServiceUnavailable, CauseFull, "Too many connections",
-	"Options.MaxConns is the number of connections that this Server takes",
+	"Options.Limits.MaxConns is the number of connections that this Server takes",
 }
 
 // Engine is an http.Handler that speaks Engine.IO under whatever path it is

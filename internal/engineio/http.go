@@ -344,7 +344,7 @@ func (e *Engine) answerHijack(w http.ResponseWriter, r *http.Request, err error)
 func (e *Engine) logProtocolError(s *Session, err error) {
 	args := []any{"transport", string(s.Transport()), "error", err}
 	if errors.Is(err, errTooLarge) || errors.Is(err, errWSTooBig) {
-		args = append(args, "help", "Options.MaxPayload is what a client may send at once")
+		args = append(args, "help", "Options.Limits.MaxPayload is what a client may send at once")
 	}
 	e.opts.Warn.Warn("protocol "+err.Error(), "mojo: closed a connection whose client broke the protocol", args...)
 }

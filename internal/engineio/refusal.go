@@ -94,7 +94,7 @@ func (e *Engine) warnUnknown() {
 // warnWrapped says that a handler around the Server has ended a poll.
 func (e *Engine) warnWrapped() {
 	e.opts.Warn.Warn("wrapped", "mojo: a poll was cut by a deadline that a handler around the Server has set",
-		"help", "long-polling waits on purpose, up to Options.PingInterval; mount the Server outside of http.TimeoutHandler "+
+		"help", "long-polling waits on purpose, up to Options.Timeouts.PingInterval; mount the Server outside of http.TimeoutHandler "+
 			"and of middleware that gives requests a deadline")
 }
 

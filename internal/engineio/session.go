@@ -348,7 +348,7 @@ func (s *Session) awaitRoom() {
 	patience := s.engine.opts.PingInterval + s.engine.opts.PingTimeout
 	timer := time.AfterFunc(patience, func() {
 		s.engine.opts.Warn.Warn("stall", "mojo: closed a connection whose handlers did not catch up",
-			"help", "Options.MaxInbound is what may wait for them; a handler should not block")
+			"help", "Options.Limits.MaxInbound is what may wait for them; a handler should not block")
 		s.Close(HandlerStall)
 	})
 	<-resume

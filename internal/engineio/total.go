@@ -119,12 +119,12 @@ func (s *Session) abandonQueue() int {
 
 // warnQueueFull does not keep the caller waiting for the Logger.
 func (e *Engine) warnQueueFull(clients int) {
-	go e.opts.Warn.Warn("MaxQueue", "mojo: closing clients that do not keep up: more than Options.MaxQueue would wait for each",
+	go e.opts.Warn.Warn("MaxQueue", "mojo: closing clients that do not keep up: more than Options.Limits.MaxQueue would wait for each",
 		"maxQueue", e.opts.MaxQueue, "clients", clients)
 }
 
 // warnTotalFull does not keep the caller waiting for the Logger either.
 func (e *Engine) warnTotalFull(clients int) {
-	go e.opts.Warn.Warn("MaxQueuedTotal", "mojo: closing the clients that are furthest behind: more than Options.MaxQueuedTotal waits for all together",
+	go e.opts.Warn.Warn("MaxQueuedTotal", "mojo: closing the clients that are furthest behind: more than Options.Limits.MaxQueuedTotal waits for all together",
 		"maxQueuedTotal", e.opts.MaxQueuedTotal, "clients", clients)
 }

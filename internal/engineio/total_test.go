@@ -101,7 +101,7 @@ func TestOverflowsAreLogged(t *testing.T) {
 		})
 		said := func() (queue, total int) {
 			synctest.Wait()
-			return bytes.Count(log.Bytes(), []byte("Options.MaxQueue ")), bytes.Count(log.Bytes(), []byte("Options.MaxQueuedTotal "))
+			return bytes.Count(log.Bytes(), []byte("Options.Limits.MaxQueue ")), bytes.Count(log.Bytes(), []byte("Options.Limits.MaxQueuedTotal "))
 		}
 		for _, want := range []int{1, 1, 2} {
 			for range 3 {

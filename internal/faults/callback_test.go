@@ -54,7 +54,7 @@ func observed(t testing.TB, on func(callback string, c *mojo.Conn)) (*observer, 
 	t.Helper()
 	o, cookies := &observer{on: on}, newCookies(t)
 	srv, ch := newServer(t, mojo.Options{
-		Cookies: cookies, OnPresence: o.presenceAnywhere, PresenceGrace: time.Millisecond,
+		Cookies: cookies, OnPresence: o.presenceAnywhere, Timeouts: mojo.Timeouts{PresenceGrace: time.Millisecond},
 	}, o)
 	o.srv = srv
 	return o, ch, cookies
@@ -291,7 +291,7 @@ func TestPanicInIdentify(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			var log journal
 			srv, ch := newServer(t, mojo.Options{
-				MaxConns: 2, MaxUnconnected: 2, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+				Limits: mojo.Limits{MaxConns: 2, MaxUnconnected: 2}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 				Identify: func(r *http.Request) (mojo.Identity, error) {
 					if r.Header.Get("X-Panic") != "" {
 						panic("of the test")

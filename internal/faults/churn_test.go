@@ -23,7 +23,7 @@ func TestChurn(t *testing.T) {
 	h := newApp()
 	h.connect = func(c *mojo.Conn) error { return c.Join("room", c.ID()) }
 	srv, ch := newServer(t, mojo.Options{
-		Cookies: cookies, PresenceGrace: time.Millisecond, OnPresence: func(mojo.Presence) {},
+		Cookies: cookies, Timeouts: mojo.Timeouts{PresenceGrace: time.Millisecond}, OnPresence: func(mojo.Presence) {},
 	}, h)
 	site := siotest.Serve(t, siotest.TCP, srv)
 

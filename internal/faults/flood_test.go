@@ -46,7 +46,7 @@ func TestMillionEvents(t *testing.T) {
 					close(done)
 				}
 			}
-			srv, _ := newServer(t, mojo.Options{PingInterval: time.Hour}, h) // a flood answers no pings
+			srv, _ := newServer(t, mojo.Options{Timeouts: mojo.Timeouts{PingInterval: time.Hour}}, h) // a flood answers no pings
 			site := siotest.ServeServer(t, siotest.TCP, small(srv))
 			post := flooder(t, site, transport, block)
 			heapBefore, goroutinesBefore := liveHeap(), int64(runtime.NumGoroutine())

@@ -98,7 +98,7 @@ func size(i int) int { return i % 300 * 10 }
 // is left on the server's side.
 func halfOpen(t *testing.T, open opener, transport string) {
 	h := newApp()
-	srv, ch := newServer(t, mojo.Options{PingInterval: 400 * time.Millisecond, PingTimeout: 400 * time.Millisecond}, h)
+	srv, ch := newServer(t, mojo.Options{Timeouts: mojo.Timeouts{PingInterval: 400 * time.Millisecond, PingTimeout: 400 * time.Millisecond}}, h)
 	site, net := open(t, srv)
 	client, _ := dial(t, site, siotest.Options{Transport: transport, Dial: net.dial})
 	conn := await(t, h.accepted)
@@ -122,7 +122,7 @@ func halfOpen(t *testing.T, open opener, transport string) {
 // left.
 func reset(t *testing.T, open opener, transport string) {
 	h := newApp()
-	srv, ch := newServer(t, mojo.Options{PingInterval: 300 * time.Millisecond, PingTimeout: 300 * time.Millisecond}, h)
+	srv, ch := newServer(t, mojo.Options{Timeouts: mojo.Timeouts{PingInterval: 300 * time.Millisecond, PingTimeout: 300 * time.Millisecond}}, h)
 	site, net := open(t, srv)
 	for i := range times(500) {
 		client, socket := dial(t, site, siotest.Options{Transport: transport, Dial: net.dial})

@@ -24,14 +24,14 @@ func TestStoppedReader(t *testing.T) {
 		reason mojo.Reason
 	}{
 		"queue bound": {
-			opts: mojo.Options{MaxQueue: 64 << 10, PingTimeout: time.Minute},
+			opts: mojo.Options{Limits: mojo.Limits{MaxQueue: 64 << 10}, Timeouts: mojo.Timeouts{PingTimeout: time.Minute}},
 			stuff: func(_ *mojo.Conn, ch *mojo.Channel, _ int) {
 				_ = ch.To("stuffed").Emit("x", strings.Repeat("x", 32<<10))
 			},
 			reason: mojo.ReasonQueueOverflow,
 		},
 		"write deadline": {
-			opts: mojo.Options{MaxQueue: 64 << 20, PingInterval: time.Minute, PingTimeout: 300 * time.Millisecond},
+			opts: mojo.Options{Limits: mojo.Limits{MaxQueue: 64 << 20}, Timeouts: mojo.Timeouts{PingInterval: time.Minute, PingTimeout: 300 * time.Millisecond}},
 			stuff: func(c *mojo.Conn, _ *mojo.Channel, turn int) {
 				if turn == 0 {
 					_ = c.Emit("x", strings.Repeat("x", 8<<20))
@@ -102,7 +102,7 @@ func TestStoppedReaders(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newApp()
-			opts := mojo.Options{MaxQueue: maxQueue, MaxQueuedTotal: test.maxTotal, PingInterval: time.Hour, PingTimeout: time.Hour}
+			opts := mojo.Options{Limits: mojo.Limits{MaxQueue: maxQueue, MaxQueuedTotal: test.maxTotal}, Timeouts: mojo.Timeouts{PingInterval: time.Hour, PingTimeout: time.Hour}}
 			srv, ch := newServer(t, opts, h)
 			site := siotest.ServeServer(t, siotest.TCP, small(srv))
 			_, witness := dial(t, site, siotest.Options{Transport: "websocket"})
@@ -144,7 +144,7 @@ func TestStoppedReaders(t *testing.T) {
 // TestStoppedReaderOverHTTP2 polls on a stream of a connection that others of its page share.
 func TestStoppedReaderOverHTTP2(t *testing.T) {
 	h := newApp()
-	srv, ch := newServer(t, mojo.Options{MaxQueue: 64 << 10}, h)
+	srv, ch := newServer(t, mojo.Options{Limits: mojo.Limits{MaxQueue: 64 << 10}}, h)
 	site := siotest.ServeServer(t, siotest.TLS, &http.Server{Handler: srv})
 	stopped, _ := dial(t, site, siotest.Options{HTTP2: true, ReadBuffer: 1})
 	conn := await(t, h.accepted)

@@ -11,7 +11,7 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// maxPayload is the default of Options.MaxPayload.
+// maxPayload is the default of Options.Limits.MaxPayload.
 const maxPayload = 1_000_000
 
 // post is the text of a POST to a polling connection.

@@ -204,7 +204,7 @@ func TestSiteWithTimeouts(t *testing.T) {
 				short = 5 * time.Second
 			}
 			g := newGround(t, c.network, terrain{
-				opts:   mojo.Options{PingInterval: 2 * short},
+				opts:   mojo.Options{Timeouts: mojo.Timeouts{PingInterval: 2 * short}},
 				server: &http.Server{ReadTimeout: short, WriteTimeout: short},
 			})
 			g.attack(t, "from one ping to the next", func(t *testing.T) {

@@ -79,11 +79,13 @@ type tuning struct {
 // start brings up a new mojo.Server, at the address of the last one.
 func (s *site) start(tuned tuning) error {
 	server, err := mojo.New(mojo.Options{
-		Cookies:      s.cookies,
-		PingInterval: cmp.Or(time.Duration(tuned.PingInterval)*time.Millisecond, pingInterval),
-		PingTimeout:  time.Duration(tuned.PingTimeout) * time.Millisecond,
-		MaxRate:      tuned.MaxRate,
-		Logger:       slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Cookies: s.cookies,
+		Timeouts: mojo.Timeouts{
+			PingInterval: cmp.Or(time.Duration(tuned.PingInterval)*time.Millisecond, pingInterval),
+			PingTimeout:  time.Duration(tuned.PingTimeout) * time.Millisecond,
+		},
+		Limits: mojo.Limits{MaxRate: tuned.MaxRate},
+		Logger: slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		return err

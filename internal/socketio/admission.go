@@ -16,11 +16,11 @@ var (
 	}
 	errRevoked = &engineio.Refusal{
 		Status: http.StatusForbidden, Cause: CauseRevoked, Text: "Forbidden",
-		Help: "the session was ended by Revoke or Options.Revalidate; a new login gives the browser another one",
+		Help: "the session was ended by Revoke or Options.Revalidation.Check; a new login gives the browser another one",
 	}
 	errUnconnected = &engineio.Refusal{
 		Status: http.StatusServiceUnavailable, Cause: CauseUnconnected, Text: "Too many connections",
-		Help: "Options.MaxUnconnected is the number of connections that may be on no app yet",
+		Help: "Options.Limits.MaxUnconnected is the number of connections that may be on no app yet",
 	}
 	errPanicked = &engineio.Refusal{
 		Status: http.StatusInternalServerError, Cause: CausePanic, Text: "Internal server error",
@@ -210,7 +210,7 @@ func (s *Server) closeOldest(c *client) {
 		return
 	}
 	s.warn.Later("replaced", "mojo: closed a connection for a newer one",
-		"help", "Options.MaxConnsPerSession and Options.MaxConnsPerUser limit connections, and Options.OnLimit chooses")
+		"help", "Options.Limits.MaxConnsPerSession and Options.Limits.MaxConnsPerUser limit connections, and Options.Limits.ConnPolicy chooses")
 	s.dismiss(closed, Revocation{Code: CodeReplaced, Reason: Replaced})
 }
 
@@ -246,7 +246,7 @@ func (r *registry) evictOldest(c *client, opts *Options) (evicted []*client) {
 func (s *Server) warnCrowded(refusal *Refusal) {
 	if refusal != nil {
 		s.warn.Warn("crowded "+refusal.Message, "mojo: refused a connection", "cause", refusal.Message,
-			"help", "Options.MaxConnsPerSession and Options.MaxConnsPerUser limit connections")
+			"help", "Options.Limits.MaxConnsPerSession and Options.Limits.MaxConnsPerUser limit connections")
 	}
 }
 

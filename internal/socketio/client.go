@@ -68,7 +68,7 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 	c.handshake = s.opts.Keep(r)
 	s.activity.begin()
 	c.timer = time.AfterFunc(s.opts.ConnectTimeout, func() {
-		s.warn.Warn("connect timeout", "mojo: closed a connection that asked for no app in time", "help", "Options.ConnectTimeout is the time for that")
+		s.warn.Warn("connect timeout", "mojo: closed a connection that asked for no app in time", "help", "Options.Timeouts.ConnectTimeout is the time for that")
 		session.Close(engineio.ForcedClose)
 	})
 	if welcome == early {
@@ -112,15 +112,15 @@ func (c *client) Closed(reason Reason) {
 
 var (
 	errUnexpected  = errors.New("unexpected packet")
-	errAttachments = errors.New("more attachments than Options.MaxAttachments")
-	errBinarySize  = errors.New("attachments of more bytes than Options.MaxAttachmentBytes")
+	errAttachments = errors.New("more attachments than Options.Limits.MaxAttachments")
+	errBinarySize  = errors.New("attachments of more bytes than Options.Limits.MaxAttachmentBytes")
 )
 
 // Message is part of engineio.Handler.
 func (c *client) Message(data []byte, binary bool) error {
 	if most := c.server.opts.MaxRate; most > 0 && !c.rate.allows(most, time.Since(c.server.made)) {
 		c.server.warn.Later("rate", "mojo: closed a connection that sent too many messages",
-			"help", "Options.MaxRate is the number that a client may send in a second")
+			"help", "Options.Limits.MaxRate is the number that a client may send in a second")
 		c.session.Close(TooFast)
 		return nil
 	}

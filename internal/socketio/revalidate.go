@@ -318,7 +318,7 @@ func (v *revalidator) ask(is *standing, seen int) {
 	defer v.answered(is.Identity) // when it was acted upon, or another question would be asked meanwhile
 	defer func() {
 		if errors.Is(err, errUnanswered) {
-			v.server.panicked("Revalidate", recover())
+			v.server.panicked("Revalidation.Check", recover())
 		}
 		v.settle(is.Identity, seen, valid, err)
 	}()
@@ -335,7 +335,7 @@ func (v *revalidator) settle(id Identity, seen int, valid bool, err error) {
 	}
 	switch {
 	case err != nil:
-		v.server.log.Warn("mojo: Options.Revalidate failed", "failures", failed, "error", err)
+		v.server.log.Warn("mojo: Options.Revalidation.Check failed", "failures", failed, "error", err)
 		if failed < v.Failures || v.FailOpen {
 			return
 		}

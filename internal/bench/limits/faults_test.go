@@ -83,7 +83,7 @@ func steadyBroadcast(t *testing.T) (without, with time.Duration) {
 	t.Helper()
 	const phases, events, pause, size = 10, 20, 40 * time.Millisecond, 200
 	connected := make(chan *mojo.Conn, 1000)
-	srv, ch, site := crowdSite(t, mojo.Options{MaxQueue: 256 << 10}, &mojo.Events{
+	srv, ch, site := crowdSite(t, mojo.Options{Limits: mojo.Limits{MaxQueue: 256 << 10}}, &mojo.Events{
 		Connect: func(c *mojo.Conn) error { connected <- c; return nil },
 	})
 	readers := make([]*crowd.Client, 999)
@@ -162,7 +162,7 @@ func TestBroadcastToStoppedReaders(t *testing.T) {
 	var worst time.Duration
 	for attempt := range 3 {
 		t.Run(fmt.Sprint("attempt ", attempt+1), func(t *testing.T) { // which takes its clients away with it
-			srv, ch, site := crowdSite(t, mojo.Options{MaxQueue: 256 << 10}, new(mojo.Events))
+			srv, ch, site := crowdSite(t, mojo.Options{Limits: mojo.Limits{MaxQueue: 256 << 10}}, new(mojo.Events))
 			stopReading(t, site, clients)
 			require.Equal(t, clients, ch.Len())
 			text := strings.Repeat("x", 2000)

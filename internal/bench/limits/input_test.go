@@ -17,7 +17,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// maxPayload is the default of Options.MaxPayload.
+// maxPayload is the default of Options.Limits.MaxPayload.
 const maxPayload = 1_000_000
 
 // site serves an app on the main namespace.

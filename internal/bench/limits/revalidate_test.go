@@ -15,12 +15,15 @@ import (
 	"github.com/mojosocket/mojo/internal/bench/memory"
 )
 
-// TestRevalidateStopsNobody: while Options.Revalidate is called for each of many sessions, the site looks up sessions
-// and takes new connections, both of which need the locks under which sessions are listed. Revalidate is called for a
-// 64th of the sessions at a time: in the median of such turns, the longest look-up takes at most 1 ms longer than the
-// longest one in a map of the test's own, which only waits for a processor. A lock that new connections have to wait
-// for is one that look-ups wait for, behind them. Sessions have connections in memory. With MOJO_LONG=1 in the
-// environment they are 300,000.
+// TestRevalidateStopsNobody: while Options.Revalidation.Check is called for
+// each of many sessions, the site looks up sessions and takes new
+// connections, both of which need the locks under which sessions are listed.
+// Revalidation.Check is called for a 64th of the sessions at a time: in the
+// median of such turns, the longest look-up takes at most 1 ms longer than
+// the longest one in a map of the test's own, which only waits for a
+// processor. A lock that new connections have to wait for is one that
+// look-ups wait for, behind them. Sessions have connections in memory. With
+// MOJO_LONG=1 in the environment they are 300,000.
 func TestRevalidateStopsNobody(t *testing.T) {
 	const turns, tries, most = 64, 3, time.Millisecond
 	sessions, every := 30_000, 64*50*time.Millisecond
@@ -29,11 +32,13 @@ func TestRevalidateStopsNobody(t *testing.T) {
 	}
 	var asked atomic.Int64
 	srv, err := mojo.New(mojo.Options{
-		Identify: memory.Identify, PingInterval: time.Hour,
-		RevalidateEvery: every,
-		Revalidate: func(context.Context, mojo.Identity) (bool, error) {
-			asked.Add(1)
-			return true, nil
+		Identify: memory.Identify, Timeouts: mojo.Timeouts{PingInterval: time.Hour},
+		Revalidation: mojo.Revalidation{
+			Every: every,
+			Check: func(context.Context, mojo.Identity) (bool, error) {
+				asked.Add(1)
+				return true, nil
+			},
 		},
 	})
 	require.NoError(t, err)

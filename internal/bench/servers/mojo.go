@@ -42,7 +42,7 @@ func newMojo(beat Heartbeat) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	srv, err := mojo.New(mojo.Options{Cookies: cookies, PingInterval: beat.Interval, PingTimeout: beat.Timeout})
+	srv, err := mojo.New(mojo.Options{Cookies: cookies, Timeouts: mojo.Timeouts{PingInterval: beat.Interval, PingTimeout: beat.Timeout}})
 	if err != nil {
 		return nil, err
 	}

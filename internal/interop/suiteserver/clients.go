@@ -110,7 +110,7 @@ func setCookies(w http.ResponseWriter) {
 const handshakeDelay = 10 * time.Millisecond
 
 func socketIOClient() (http.Handler, error) {
-	srv, err := mojo.New(mojo.Options{PingInterval: 2 * time.Second})
+	srv, err := mojo.New(mojo.Options{Timeouts: mojo.Timeouts{PingInterval: 2 * time.Second}})
 	if err != nil {
 		return nil, err
 	}

@@ -107,10 +107,12 @@ func (app) OnDisconnect(*mojo.Conn, mojo.Reason) {}
 
 func socketIO() (http.Handler, error) {
 	srv, err := mojo.New(mojo.Options{
-		PingInterval:   pingInterval,
-		PingTimeout:    pingTimeout,
-		ConnectTimeout: connectTimeout,
-		MaxPayload:     maxPayload,
+		Timeouts: mojo.Timeouts{
+			PingInterval:   pingInterval,
+			PingTimeout:    pingTimeout,
+			ConnectTimeout: connectTimeout,
+		},
+		Limits: mojo.Limits{MaxPayload: maxPayload},
 	})
 	if err != nil {
 		return nil, err
