@@ -308,7 +308,7 @@ func TestSessionsAreSmall(t *testing.T) {
 	require.Equal(t, uintptr(256), unsafe.Sizeof(s))
 	require.LessOrEqual(t, unsafe.Sizeof(l), uintptr(256))
 	require.Zero(t, unsafe.Offsetof(s.engine)%line)
-	require.Less(t, unsafe.Offsetof(s.queue)+unsafe.Offsetof(s.queue.waiting)-unsafe.Offsetof(s.engine), uintptr(line))
+	require.Less(t, unsafe.Offsetof(s.queue)+unsafe.Offsetof(s.queue.queued)-unsafe.Offsetof(s.engine), uintptr(line))
 	require.Less(t, unsafe.Offsetof(l.ended), uintptr(line))
 }
 

@@ -12,7 +12,6 @@ package engineio
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -227,7 +226,7 @@ func (e *Engine) greeting(t Transport) string {
 // The open packet is the first in its queue, whatever the handler sends. The header
 // is for the answer.
 func (e *Engine) open(r *http.Request, t Transport) (*Session, http.Header, error) {
-	s := &Session{engine: e, id: newID()}
+	s := &Session{engine: e, id: rand.Text()}
 	greeting := control(string(packetOpen), `{"sid":"`, s.id, e.greetings[t])
 	s.queue.push(greeting)
 	s.queued, s.since = int32(greeting.Size()), e.moment()
@@ -427,12 +426,4 @@ func (e *Engine) Close() {
 	for _, l := range links {
 		l.cutUnlessAwaited()
 	}
-}
-
-// newID returns 18 random bytes as text. An Engine.IO session id opens the
-// session to whoever knows it, so it is a secret.
-func newID() string {
-	var b [18]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return base64.RawURLEncoding.EncodeToString(b[:])
 }

@@ -3,6 +3,8 @@ package engineio
 import (
 	"runtime"
 	"sync"
+
+	"github.com/mojosocket/mojo/internal/fifo"
 )
 
 // flushList is the links with something waiting to be written, first come, first
@@ -10,8 +12,7 @@ import (
 // arrive for a link while it stands in the list leave together in one write.
 type flushList struct {
 	mu      sync.Mutex // guards what follows
-	due     []due
-	head    int
+	due     fifo.Queue[due]
 	workers int
 }
 
@@ -40,17 +41,12 @@ func maxWorkers() int { return (runtime.GOMAXPROCS(0) + 1) / 2 }
 // fetch the very clients that the fan-out is about to use, and be in its way.
 func (f *flushList) add(links []due, begin bool) {
 	f.mu.Lock()
-	if f.head > len(f.due)/2 { // a list that is never quite empty would grow for ever
-		n := copy(f.due, f.due[f.head:])
-		clear(f.due[n:])
-		f.due, f.head = f.due[:n], 0
-	}
-	f.due = append(f.due, links...)
-	if !begin && len(f.due)-f.head < helpedAt {
+	f.due.Push(links...)
+	if !begin && f.due.Len() < helpedAt {
 		f.mu.Unlock()
 		return
 	}
-	start := (len(f.due) - f.head + workerShare - 1) / workerShare
+	start := (f.due.Len() + workerShare - 1) / workerShare
 	start = min(start, maxWorkers()) - f.workers
 	f.workers += max(start, 0)
 	f.mu.Unlock()
@@ -63,12 +59,7 @@ func (f *flushList) work() {
 	var share [workerShare]due
 	for {
 		f.mu.Lock()
-		n := copy(share[:], f.due[f.head:])
-		clear(f.due[f.head : f.head+n])
-		f.head += n
-		if f.head == len(f.due) {
-			f.due, f.head = f.due[:0], 0
-		}
+		n := f.due.PopInto(share[:])
 		if n == 0 {
 			f.workers--
 			f.mu.Unlock()

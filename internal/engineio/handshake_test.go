@@ -19,7 +19,7 @@ func TestHandshakeSaysWhatTheClientNeeds(t *testing.T) {
 		require.Equal(t, "no-store", a.header.Get("Cache-Control"))
 		p := h.next()
 		require.Equal(t, `0{"sid":"`+p.ID()+`","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`, a.body)
-		require.Len(t, p.ID(), 24)
+		require.Len(t, p.ID(), 26)
 		p.Close(ForcedClose)
 	})
 }

@@ -2,90 +2,6 @@ package engineio
 
 import "runtime"
 
-// outQueue is what waits to leave, oldest first. It keeps a small array while
-// empty, so that the next message does not allocate, and drops a large one.
-type outQueue struct {
-	waiting  int        // how many of messages are not nil
-	messages []*Message // nil where one was taken back
-	head     int        // of what waits in messages; there it is not nil
-	left     int        // how many were in messages before its first
-	latest   map[latestKey]int
-}
-
-// latestKey tells what can take each other's place.
-type latestKey struct {
-	owner any
-	key   string
-}
-
-const keptQueue = 16 // messages for which an empty queue keeps room
-
-func (q *outQueue) len() int { return q.waiting }
-
-func (q *outQueue) push(m *Message) {
-	if len(q.messages) == cap(q.messages) && q.head > len(q.messages)/2 {
-		// A queue that is never quite empty would grow for ever behind its head.
-		n := copy(q.messages, q.messages[q.head:])
-		clear(q.messages[n:])
-		q.left += q.head
-		q.messages, q.head = q.messages[:n], 0
-	}
-	q.messages = append(q.messages, m)
-	q.waiting++
-}
-
-func (q *outQueue) first() *Message { return q.messages[q.head] }
-
-func (q *outQueue) pop() *Message {
-	m := q.messages[q.head]
-	q.drop(q.head)
-	return m
-}
-
-// drop takes a message out that waits.
-func (q *outQueue) drop(i int) {
-	q.messages[i] = nil
-	q.waiting--
-	for q.head < len(q.messages) && q.messages[q.head] == nil {
-		q.head++
-	}
-	switch {
-	case q.waiting > 0:
-	case cap(q.messages) > keptQueue:
-		*q = outQueue{}
-	default:
-		*q = outQueue{messages: q.messages[:0]}
-	}
-}
-
-// pushLatest is push for a message that makes an earlier one under the same key
-// superfluous, if that still waits. It goes behind everything else all the same, as
-// what was sent in between came later than the one it replaces.
-func (q *outQueue) pushLatest(key latestKey, m *Message) {
-	if i, ok := q.find(key); ok {
-		q.drop(i)
-	}
-	q.push(m)
-	if q.latest == nil {
-		q.latest = make(map[latestKey]int)
-	}
-	const slack = 64
-	if len(q.latest) > 2*q.waiting+slack { // of messages that have left
-		for key := range q.latest {
-			if _, waits := q.find(key); !waits {
-				delete(q.latest, key)
-			}
-		}
-	}
-	q.latest[key] = q.left + len(q.messages) - 1
-}
-
-// find returns where the message of a key waits.
-func (q *outQueue) find(key latestKey) (i int, ok bool) {
-	at, ok := q.latest[key]
-	return at - q.left, ok && at-q.left >= q.head
-}
-
 // behindBytes is how much may wait for a client that is not yet behind.
 const behindBytes = 16 << 10
 
@@ -136,7 +52,7 @@ func (s *Session) Queue(m *Message, d Delivery, b *Batch) error {
 	if d.Latest {
 		var i int
 		if i, replaces = s.queue.find(key); replaces {
-			waiting -= s.queue.messages[i].Size()
+			waiting -= s.queue.at(i).Size()
 		}
 	}
 	waiting += m.Size()

@@ -66,7 +66,8 @@ type Session struct {
 	lapses  time.Duration // when Handler.Lapsed is to be called; 0 if never
 }
 
-// ID is the secret "sid" of the session.
+// ID returns the "sid" of the session: 130 random bits as text. It is a secret,
+// because whoever knows it can use the session.
 func (s *Session) ID() string { return s.id }
 
 // Transport is the transport in use now.
