@@ -11,5 +11,5 @@ import (
 
 func TestMain(m *testing.M) {
 	askTime = 5 * time.Second
-	goleak.VerifyTestMain(m, siotest.Lingering())
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(siotest.Lingering))
 }

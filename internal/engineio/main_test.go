@@ -18,7 +18,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, siotest.Lingering()) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(siotest.Lingering)) }
 
 // limit is how long a test waits for what must happen.
 const limit = 10 * time.Second

@@ -18,7 +18,7 @@ import (
 var certificate = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		panic("siotest: " + err.Error())
+		panic("" + err.Error())
 	}
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
@@ -33,11 +33,11 @@ var certificate = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		panic("siotest: " + err.Error())
+		panic("" + err.Error())
 	}
 	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
-		panic("siotest: " + err.Error())
+		panic("" + err.Error())
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(leaf)

@@ -3,6 +3,7 @@ package siotest
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 // Client is a Socket.IO client: an Engine whose messages are sorted by namespace.
 type Client struct {
 	Engine *Engine
+	proofs proofs
 
 	mu      sync.Mutex // guards the fields below
 	sockets map[string]*Socket
@@ -30,7 +32,7 @@ type ConnectError struct {
 	Data    json.RawMessage `json:"data"` // nil if absent
 }
 
-func (e *ConnectError) Error() string { return "siotest: connect error: " + e.Message }
+func (e *ConnectError) Error() string { return "connect error: " + e.Message }
 
 // Dial connects and fails the test if that does not succeed. No namespace is connected yet.
 func Dial(t testing.TB, s *Site, o Options) *Client {
@@ -60,12 +62,12 @@ func NewClient(e *Engine) *Client {
 }
 
 // Connect connects a namespace; auth is the payload, nil for none. It fails the test if that is refused, if
-// no answer comes within Limit, or if the connection ends.
+// no answer comes within Site.Limit, or if the connection ends.
 func (c *Client) Connect(namespace string, auth any) *Socket {
 	c.Engine.t.Helper()
 	s, refused := c.TryConnect(namespace, auth)
 	if refused != nil {
-		c.Engine.t.Fatalf("siotest: %s was refused: %s %s", namespace, refused.Message, refused.Data)
+		c.Engine.t.Fatalf("%s was refused: %s %s", namespace, refused.Message, refused.Data)
 	}
 	return s
 }
@@ -84,7 +86,7 @@ func (c *Client) SendConnect(namespace string, auth any) {
 	if auth != nil {
 		payload, err := json.Marshal(auth)
 		if err != nil {
-			c.Engine.t.Fatalf("siotest: auth: %v", err)
+			c.Engine.t.Fatalf("auth: %v", err)
 		}
 		f.payload = payload
 	}
@@ -98,11 +100,21 @@ func (c *Client) SendConnect(namespace string, auth any) {
 // already, the new one takes its place, and the old one reads ReasonReplaced.
 func (c *Client) AwaitConnect(namespace string) (*Socket, *ConnectError) {
 	c.Engine.t.Helper()
-	answer, err := waitFor(c.answersTo(namespace), Limit)
+	ctx, cancel := context.WithTimeout(context.Background(), c.Engine.site.Limit)
+	defer cancel()
+	answer, err := c.answer(ctx, namespace)
 	if err != nil {
-		c.Engine.t.Fatalf("siotest: no answer to CONNECT %s: %v%s", namespace, err, c.Engine.obituary())
+		c.Engine.t.Fatalf("%v", err)
 	}
 	return answer.socket, answer.refused
+}
+
+func (c *Client) answer(ctx context.Context, namespace string) (connectAnswer, error) {
+	answer, err := c.answersTo(namespace).get(ctx)
+	if err != nil {
+		err = fmt.Errorf("no answer to CONNECT %s: %w%s", namespace, err, c.Engine.obituary())
+	}
+	return answer, err
 }
 
 // barrier is a namespace that no server mounts.
@@ -112,9 +124,20 @@ const barrier = "/__barrier"
 // when the barrier reached it has arrived, on every namespace. It says nothing about handlers that were still running then.
 func (c *Client) Barrier() {
 	c.Engine.t.Helper()
-	if _, refused := c.TryConnect(barrier, nil); refused == nil {
-		c.Engine.t.Fatalf("siotest: the server has a namespace %s", barrier)
+	ctx, cancel := context.WithTimeout(context.Background(), c.Engine.site.Limit)
+	defer cancel()
+	if err := c.tryBarrier(ctx); err != nil {
+		c.Engine.t.Fatalf("%v", err)
 	}
+}
+
+func (c *Client) tryBarrier(ctx context.Context) error {
+	c.SendConnect(barrier, nil)
+	answer, err := c.answer(ctx, barrier)
+	if err == nil && answer.refused == nil {
+		err = fmt.Errorf("the server has a namespace %s", barrier)
+	}
+	return err
 }
 
 // Close ends the connection in order, all namespaces with it.

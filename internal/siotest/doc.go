@@ -10,5 +10,5 @@
 // (Engine.IO), Dial, Client and Socket (Socket.IO).
 //
 // Methods without an error result fail the test, so they belong in the test's goroutine. Nothing sleeps:
-// whatever waits gives up after Limit. On Memory everything works in a testing/synctest bubble.
+// whatever waits gives up after Site.Limit. On Memory everything works in a testing/synctest bubble.
 package siotest

@@ -30,6 +30,14 @@ type Options struct {
 	// mojo.js does, and goes on with these cookies.
 	Page func() http.Header
 
+	// Jar has the cookies of the browser: they are sent with each request, beside those in Header, and kept from
+	// each answer. With Follow the client proves who it is as with Page, by these cookies.
+	Jar    http.CookieJar
+	Follow bool
+
+	// T is failed, in place of the test of the Site, by a connection of TryOpen or TryDial.
+	T testing.TB
+
 	NoPong     bool     // do not answer pings
 	ManualPoll bool     // do not poll on its own: see Engine.Poll
 	Early      []string // raw packets that leave together with the request for a WebSocket, before its answer
@@ -88,17 +96,17 @@ type HTTPError struct {
 }
 
 func (e *HTTPError) Error() string {
-	return fmt.Sprintf("siotest: HTTP status %d: %s", e.Status, e.Body)
+	return fmt.Sprintf("HTTP status %d: %s", e.Status, e.Body)
 }
 
 // Open connects and fails the test if that does not succeed. The connection is cut when the test ends.
 func Open(t testing.TB, s *Site, o Options) *Engine {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), Limit)
+	ctx, cancel := context.WithTimeout(context.Background(), s.Limit)
 	defer cancel()
 	e, err := tryOpen(ctx, t, s, o)
 	if err != nil {
-		t.Fatalf("siotest: cannot open a connection by %q: %v", o.Transport, err)
+		t.Fatalf("cannot open a connection by %q: %v", o.Transport, err)
 	}
 	t.Cleanup(e.shut)
 	return e
@@ -107,7 +115,11 @@ func Open(t testing.TB, s *Site, o Options) *Engine {
 // TryOpen is Open with the error, an *HTTPError if the server refused. The context bounds the opening only;
 // the connection is cut when the test of the site ends.
 func TryOpen(ctx context.Context, s *Site, o Options) (*Engine, error) {
-	return tryOpen(ctx, s.t, s, o)
+	t := s.t
+	if o.T != nil {
+		t = o.T
+	}
+	return tryOpen(ctx, t, s, o)
 }
 
 func tryOpen(ctx context.Context, t testing.TB, s *Site, o Options) (*Engine, error) {
@@ -124,6 +136,7 @@ func tryOpen(ctx context.Context, t testing.TB, s *Site, o Options) (*Engine, er
 	}
 	e.SetHeader(o.Header)
 	e.http = e.dialer.httpClient(o.HTTP2)
+	e.http.Jar = o.Jar
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	s.adopt(e)
 
@@ -138,7 +151,7 @@ func tryOpen(ctx context.Context, t testing.TB, s *Site, o Options) (*Engine, er
 	case "websocket":
 		err = e.openWebSocket(ctx)
 	default:
-		err = fmt.Errorf("siotest: no transport is called %q", o.Transport)
+		err = fmt.Errorf("no transport is called %q", o.Transport)
 	}
 	if err != nil {
 		e.shut()
@@ -150,13 +163,13 @@ func tryOpen(ctx context.Context, t testing.TB, s *Site, o Options) (*Engine, er
 // opened reads the open packet.
 func (e *Engine) opened(packet string) error {
 	if packet == "" || packet[0] != '0' {
-		return fmt.Errorf("siotest: an open packet was expected, not %q", packet)
+		return fmt.Errorf("an open packet was expected, not %q", packet)
 	}
 	if err := json.Unmarshal([]byte(packet[1:]), &e.Handshake); err != nil {
-		return fmt.Errorf("siotest: open packet %q: %w", packet, err)
+		return fmt.Errorf("open packet %q: %w", packet, err)
 	}
 	if e.Handshake.SID == "" {
-		return fmt.Errorf("siotest: open packet %q has no sid", packet)
+		return fmt.Errorf("open packet %q has no sid", packet)
 	}
 	return nil
 }
@@ -198,19 +211,19 @@ func (e *Engine) receive(p Packet) bool {
 		e.finish(ReasonClosePacket, nil)
 		return false
 	default:
-		e.finish(ReasonError, fmt.Errorf("siotest: packet %c%s was not expected", p.Type, p.Text))
+		e.finish(ReasonError, fmt.Errorf("packet %c%s was not expected", p.Type, p.Text))
 		return false
 	}
 	return true
 }
 
-// Next returns the next message; pings are answered and skipped. It fails the test after Limit, or when
+// Next returns the next message; pings are answered and skipped. It fails the test after Site.Limit, or when
 // the connection ends first.
 func (e *Engine) Next() Packet {
 	e.t.Helper()
-	p, err := waitFor(&e.in, Limit)
+	p, err := waitFor(&e.in, e.site.Limit)
 	if err != nil {
-		e.t.Fatalf("siotest: no message came: %v%s", err, e.obituary())
+		e.t.Fatalf("no message came: %v%s", err, e.obituary())
 	}
 	return p
 }
@@ -218,9 +231,9 @@ func (e *Engine) Next() Packet {
 // NextOrEnd is Next with false if the connection has ended and all that came before was read.
 func (e *Engine) NextOrEnd() (Packet, bool) {
 	e.t.Helper()
-	p, err := waitFor(&e.in, Limit)
+	p, err := waitFor(&e.in, e.site.Limit)
 	if err != nil && e.CloseReason() == "" {
-		e.t.Fatalf("siotest: neither a message nor the end came: %v", err)
+		e.t.Fatalf("neither a message nor the end came: %v", err)
 	}
 	return p, err == nil
 }
@@ -228,18 +241,18 @@ func (e *Engine) NextOrEnd() (Packet, bool) {
 // Waiting is the number of messages that have arrived and were not read by Next.
 func (e *Engine) Waiting() int { return e.in.len() }
 
-// NextPing waits for a ping, as long as the handshake's pingInterval and Limit. Each ping counts once,
+// NextPing waits for a ping, as long as the handshake's pingInterval and Site.Limit. Each ping counts once,
 // whether or not it was answered.
 func (e *Engine) NextPing() {
 	e.t.Helper()
 	if _, err := waitFor(&e.pings, e.pollLimit()); err != nil {
-		e.t.Fatalf("siotest: no ping came: %v%s", err, e.obituary())
+		e.t.Fatalf("no ping came: %v%s", err, e.obituary())
 	}
 }
 
-// pollLimit is Limit for what may take until the next ping.
+// pollLimit is Site.Limit for what may take until the next ping.
 func (e *Engine) pollLimit() time.Duration {
-	return time.Duration(e.Handshake.PingInterval)*time.Millisecond + Limit
+	return time.Duration(e.Handshake.PingInterval)*time.Millisecond + e.site.Limit
 }
 
 // Pings is the number of pings that have arrived and were not waited for by NextPing.
@@ -272,15 +285,15 @@ const (
 // be read.
 func (e *Engine) Closed() <-chan struct{} { return e.closed }
 
-// AwaitClosed waits for the end of the connection and returns the reason. It fails the test after Limit.
+// AwaitClosed waits for the end of the connection and returns the reason. It fails the test after Site.Limit.
 func (e *Engine) AwaitClosed() string {
 	e.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), Limit)
+	ctx, cancel := context.WithTimeout(context.Background(), e.site.Limit)
 	defer cancel()
 	select {
 	case <-e.closed:
 	case <-ctx.Done():
-		e.t.Fatalf("siotest: the connection did not end")
+		e.t.Fatalf("the connection did not end")
 	}
 	return e.reason
 }
@@ -317,7 +330,7 @@ func (e *Engine) obituary() string {
 // What was sent before leaves before it.
 func (e *Engine) Close() {
 	e.closing.Store(true)
-	ctx, cancel := context.WithTimeout(context.Background(), Limit)
+	ctx, cancel := context.WithTimeout(context.Background(), e.site.Limit)
 	defer cancel()
 	if e.ws.Load() == nil {
 		e.out.put(outgoing{text: "1"})
@@ -377,7 +390,7 @@ func (e *Engine) lost(err error) {
 // protocolError is the server's breach of a protocol.
 type protocolError struct{ text string }
 
-func (e *protocolError) Error() string { return "siotest: " + e.text }
+func (e *protocolError) Error() string { return "" + e.text }
 
 func violation(format string, args ...any) error {
 	return &protocolError{fmt.Sprintf(format, args...)}

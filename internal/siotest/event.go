@@ -1,8 +1,11 @@
 package siotest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
+	"slices"
 )
 
 // Event is what arrived for a Socket: an event, or the answer to one (then Name is "").
@@ -18,7 +21,7 @@ type Event struct {
 // Decode reads argument i into dst. Attachments decode into *[]byte, and into *any as []byte at any depth.
 func (e Event) Decode(i int, dst any) error {
 	if i >= len(e.Args) {
-		return fmt.Errorf("siotest: there is no argument %d in %s", i, e)
+		return fmt.Errorf("there is no argument %d in %s", i, e)
 	}
 	switch dst := dst.(type) {
 	case *[]byte:
@@ -38,11 +41,39 @@ func (e Event) Decode(i int, dst any) error {
 	return json.Unmarshal(e.Args[i], dst)
 }
 
+// Differs tells how e differs from an event with this name and these arguments, which are compared as JSON and
+// attachment by attachment: "" if it does not.
+func (e Event) Differs(name string, args ...any) string {
+	f, err := newFrame(typeBinaryEvent, typeEvent, "/", nil, append([]any{name}, args...))
+	if err != nil {
+		return fmt.Sprintf("what is expected cannot be encoded: %v", err)
+	}
+	want := Event{Name: name, Attachments: f.attachments}
+	if _, want.Args, err = f.event(); err != nil {
+		return fmt.Sprintf("what is expected cannot be sent: %v", err)
+	}
+	return e.DiffersFrom(want)
+}
+
+// DiffersFrom is Differs for an Event.
+func (e Event) DiffersFrom(want Event) string {
+	if e.Name == want.Name && sameJSON(e.JSON(), want.JSON()) && slices.EqualFunc(e.Attachments, want.Attachments, bytes.Equal) {
+		return ""
+	}
+	return fmt.Sprintf("got  %s\nwant %s", e, want)
+}
+
+// sameJSON compares two JSON texts by their values.
+func sameJSON(a, b string) bool {
+	var x, y any
+	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && reflect.DeepEqual(x, y)
+}
+
 // Arg is Decode, and fails the test if that is not possible.
 func (e Event) Arg(i int, dst any) {
 	e.socket.t().Helper()
 	if err := e.Decode(i, dst); err != nil {
-		e.socket.t().Fatalf("siotest: argument %d of %s: %v", i, e, err)
+		e.socket.t().Fatalf("argument %d of %s: %v", i, e, err)
 	}
 }
 
@@ -75,16 +106,19 @@ func (e Event) JSON() string {
 	return string(b)
 }
 
-// String is for messages: name, arguments, number of attachments.
+// String is for messages: name, arguments, attachments.
 func (e Event) String() string {
-	return fmt.Sprintf("%q %s with %d attachments", e.Name, e.JSON(), len(e.Attachments))
+	if len(e.Attachments) == 0 {
+		return fmt.Sprintf("%q %s", e.Name, e.JSON())
+	}
+	return fmt.Sprintf("%q %s with the attachments %.60q", e.Name, e.JSON(), e.Attachments)
 }
 
 // Reply sends the ack that the server asked for.
 func (e Event) Reply(args ...any) {
 	e.socket.t().Helper()
 	if e.AckID == nil {
-		e.socket.t().Fatalf("siotest: no ack was asked for by %s", e)
+		e.socket.t().Fatalf("no ack was asked for by %s", e)
 	}
 	e.socket.send(typeBinaryAck, typeAck, e.AckID, args)
 }

@@ -37,9 +37,9 @@ func TestExpectationsCanFail(t *testing.T) {
 		"no ping":             {func(c *Client, _ *Socket) { c.Engine.NextPing() }, "no ping came"},
 		"refused":             {func(c *Client, _ *Socket) { c.Connect("/refused", nil) }, "/refused was refused: no"},
 		"nothing to reply to": {func(_ *Client, s *Socket) { s.Emit("echo"); s.Next().Reply() }, "no ack was asked for"},
-		"another event":       {func(_ *Client, s *Socket) { s.Emit("echo", 1); s.Expect("other", 1) }, "event on /chat"},
-		"other arguments":     {func(_ *Client, s *Socket) { s.Emit("echo", 1); s.Expect("echo", 2) }, "arguments of"},
-		"other attachments":   {func(_ *Client, s *Socket) { s.Emit("echo", []byte{1}); s.Expect("echo", []byte{2}) }, "attachments of"},
+		"another event":       {func(_ *Client, s *Socket) { s.Emit("echo", 1); s.Expect("other", 1) }, "got  \"echo\" [1]\nwant \"other\" [1]"},
+		"other arguments":     {func(_ *Client, s *Socket) { s.Emit("echo", 1); s.Expect("echo", 2) }, "got  \"echo\" [1]\nwant \"echo\" [2]"},
+		"other attachments":   {func(_ *Client, s *Socket) { s.Emit("echo", []byte{1}); s.Expect("echo", []byte{2}) }, `with the attachments ["\x02"]`},
 		"something came":      {func(_ *Client, s *Socket) { s.Emit("echo", "x"); s.ExpectNothing() }, `nothing was expected on /chat, but there is "echo" ["x"]`},
 		"no such argument":    {func(_ *Client, s *Socket) { s.Emit("echo"); s.Next().Text(0) }, "there is no argument 0"},
 		"dropped": {func(c *Client, s *Socket) {

@@ -1,8 +1,10 @@
 package siotest
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -16,7 +18,7 @@ const (
 // follows reports whether f is an identityEvent that the client answers by itself,
 // as a page with mojo.js does.
 func (c *Client) follows(f *frame) bool {
-	if c.Engine.opts.Page == nil || f.kind != typeEvent {
+	if c.Engine.opts.Page == nil && !c.Engine.opts.Follow || f.kind != typeEvent {
 		return false
 	}
 	name, args, err := f.event()
@@ -27,8 +29,66 @@ func (c *Client) follows(f *frame) bool {
 	if json.Unmarshal(args[0], &told) != nil {
 		return false
 	}
-	c.Engine.wg.Go(func() { c.prove(told.Proof) })
+	c.proofs.begin()
+	c.Engine.wg.Go(func() {
+		defer c.proofs.end()
+		c.prove(told.Proof)
+	})
 	return true
+}
+
+// AwaitProofs returns when the client has proven who it is, if the server has asked for that before the call, or
+// when the connection has ended.
+func (c *Client) AwaitProofs() error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.Engine.site.Limit)
+	defer cancel()
+	if err := c.tryBarrier(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-c.proofs.none():
+		return nil
+	case <-c.Engine.closed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// proofs counts the proofs that are on their way.
+type proofs struct {
+	mu    sync.Mutex // guards the fields below
+	count int
+	ended chan struct{} // closed when count becomes 0; nil while it is
+}
+
+func (p *proofs) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.count++; p.count == 1 {
+		p.ended = make(chan struct{})
+	}
+}
+
+func (p *proofs) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.count--; p.count == 0 {
+		close(p.ended)
+		p.ended = nil
+	}
+}
+
+// none returns a channel that is closed when there is none on its way.
+func (p *proofs) none() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended != nil {
+		return p.ended
+	}
+	none := make(chan struct{})
+	close(none)
+	return none
 }
 
 // prove sends the proof with the cookies that the browser has, until these are the
@@ -37,7 +97,9 @@ func (c *Client) prove(value string) {
 	const pause = 10 * time.Millisecond
 	e := c.Engine
 	for {
-		e.SetHeader(e.opts.Page())
+		if e.opts.Page != nil {
+			e.SetHeader(e.opts.Page())
+		}
 		status, err := e.Prove(value)
 		if err != nil || status != http.StatusConflict {
 			return

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Limit is how long anything in this package waits for the server before it fails the test.
+// Limit is the Site.Limit of a new Site.
 const Limit = 10 * time.Second
 
 // Network is a kind of listener. Networks can be compared with ==.
@@ -43,6 +43,10 @@ func Each(t *testing.T, fn func(t *testing.T, n Network)) {
 type Site struct {
 	URL string // scheme://host[:port], no slash at the end
 
+	// Limit is how long anything waits for the server before it fails the test. It may be changed before the
+	// first connection.
+	Limit time.Duration
+
 	t        testing.TB
 	network  Network
 	listener net.Listener
@@ -67,7 +71,7 @@ func Serve(t testing.TB, n Network, h http.Handler) *Site {
 // and, if nil, srv.ErrorLog.
 func ServeServer(t testing.TB, n Network, srv *http.Server) *Site {
 	t.Helper()
-	s := &Site{t: t, network: n, server: srv, served: make(chan struct{}), engines: make(map[*Engine]struct{})}
+	s := &Site{Limit: Limit, t: t, network: n, server: srv, served: make(chan struct{}), engines: make(map[*Engine]struct{})}
 	s.dialer.site = s
 	if srv.ErrorLog == nil {
 		srv.ErrorLog = log.New(errorLog{}, "", log.LstdFlags)
@@ -84,7 +88,7 @@ func ServeServer(t testing.TB, n Network, srv *http.Server) *Site {
 			srv.Serve(listener)
 		}
 	}()
-	t.Cleanup(s.close)
+	t.Cleanup(s.Close)
 	return s
 }
 
@@ -97,7 +101,7 @@ func (s *Site) listen() {
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		s.t.Fatalf("siotest: %v", err)
+		s.t.Fatalf("%v", err)
 	}
 	s.listener = listener
 	s.URL = "http://" + listener.Addr().String()
@@ -113,7 +117,8 @@ func (s *Site) listen() {
 	}
 }
 
-func (s *Site) close() {
+// Close does what happens at the end of the test, sooner. A second call does nothing.
+func (s *Site) Close() {
 	s.mu.Lock()
 	engines := s.engines
 	s.engines = nil
@@ -146,7 +151,7 @@ func (s *Site) Client() *http.Client { return s.http1 }
 func (s *Site) HTTP2Client() *http.Client {
 	s.t.Helper()
 	if !s.network.tls {
-		s.t.Fatalf("siotest: HTTP/2 needs the network TLS, this site is on %s", s.network.Name)
+		s.t.Fatalf("HTTP/2 needs the network TLS, this site is on %s", s.network.Name)
 	}
 	return s.http2
 }

@@ -110,17 +110,17 @@ func (e *Engine) take(payload string) error {
 
 // Poll does one poll, for Options.ManualPoll, and returns the answer's status and payload. The packets in it
 // are received as usual: messages go to Next, pings are answered. Another status than 200 changes nothing.
-// It fails the test if there is no answer within the pingInterval and Limit.
+// It fails the test if there is no answer within the pingInterval and Site.Limit.
 func (e *Engine) Poll() (status int, payload string) {
 	e.t.Helper()
 	ctx, cancel := e.patience()
 	defer cancel()
 	status, payload, err := e.poll(ctx)
 	if err != nil && status == 0 {
-		e.t.Fatalf("siotest: poll: %v%s", err, e.obituary())
+		e.t.Fatalf("poll: %v%s", err, e.obituary())
 	}
 	if status == http.StatusOK && err != nil {
-		e.t.Fatalf("siotest: answer to a poll: %v", err)
+		e.t.Fatalf("answer to a poll: %v", err)
 	}
 	return status, payload
 }
@@ -132,7 +132,7 @@ func (e *Engine) Post(payload string) (status int, body string) {
 	defer cancel()
 	status, _, body, err := e.request(ctx, http.MethodPost, payload)
 	if err != nil {
-		e.t.Fatalf("siotest: POST: %v%s", err, e.obituary())
+		e.t.Fatalf("POST: %v%s", err, e.obituary())
 	}
 	return status, body
 }

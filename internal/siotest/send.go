@@ -36,13 +36,13 @@ func (e *Engine) SendPackets(raw ...string) {
 }
 
 // Flush waits until what was sent before has left: written to the WebSocket, or the POST answered. It
-// fails the test after Limit or when the connection ends first.
+// fails the test after Site.Limit or when the connection ends first.
 func (e *Engine) Flush() {
 	e.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), Limit)
+	ctx, cancel := context.WithTimeout(context.Background(), e.site.Limit)
 	defer cancel()
 	if err := e.flush(ctx); err != nil {
-		e.t.Fatalf("siotest: what was sent did not leave: %v%s", err, e.obituary())
+		e.t.Fatalf("what was sent did not leave: %v%s", err, e.obituary())
 	}
 }
 

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 )
 
 // Socket is a connected namespace of a Client.
@@ -63,7 +61,7 @@ func (s *Socket) Ask(event string, args ...any) *Answer {
 	return a
 }
 
-// Call emits an event and waits for its ack, whose Event has no name. It fails the test after Limit.
+// Call emits an event and waits for its ack, whose Event has no name. It fails the test after Site.Limit.
 func (s *Socket) Call(event string, args ...any) Event {
 	s.t().Helper()
 	return s.Ask(event, args...).Wait()
@@ -76,12 +74,12 @@ type Answer struct {
 	box    mailbox[Event]
 }
 
-// Wait returns the ack, once. It fails the test after Limit or when the socket ends first.
+// Wait returns the ack, once. It fails the test after Site.Limit or when the socket ends first.
 func (a *Answer) Wait() Event {
 	a.socket.t().Helper()
-	e, err := waitFor(&a.box, Limit)
+	e, err := waitFor(&a.box, a.socket.client.Engine.site.Limit)
 	if err != nil {
-		a.socket.t().Fatalf("siotest: no ack of %q came on %s: %v%s", a.event, a.socket.namespace, err, a.socket.obituary())
+		a.socket.t().Fatalf("no ack of %q came on %s: %v%s", a.event, a.socket.namespace, err, a.socket.obituary())
 	}
 	return e
 }
@@ -89,15 +87,24 @@ func (a *Answer) Wait() Event {
 // Arrived tells whether Wait would return at once.
 func (a *Answer) Arrived() bool { return a.box.len() > 0 }
 
-// Next returns the next event. It fails the test after Limit or when the socket ends first; events that
+// Next returns the next event. It fails the test after Site.Limit or when the socket ends first; events that
 // came before the end can still be read.
 func (s *Socket) Next() Event {
 	s.t().Helper()
-	e, err := waitFor(&s.events, Limit)
+	e, err := s.TryNext()
 	if err != nil {
-		s.t().Fatalf("siotest: no event came on %s: %v%s", s.namespace, err, s.obituary())
+		s.t().Fatalf("%v", err)
 	}
 	return e
+}
+
+// TryNext is Next with the error.
+func (s *Socket) TryNext() (Event, error) {
+	e, err := waitFor(&s.events, s.client.Engine.site.Limit)
+	if err != nil {
+		err = fmt.Errorf("no event came on %s: %w%s", s.namespace, err, s.obituary())
+	}
+	return e, err
 }
 
 // Waiting is the number of events that have arrived and were not read.
@@ -107,14 +114,9 @@ func (s *Socket) Waiting() int { return s.events.len() }
 func (s *Socket) Expect(event string, args ...any) Event {
 	s.t().Helper()
 	got := s.Next()
-	want, err := newFrame(typeBinaryEvent, typeEvent, s.namespace, nil, append([]any{event}, args...))
-	require.NoError(s.t(), err)
-	_, wantArgs, err := want.event()
-	require.NoError(s.t(), err)
-	wanted := Event{Name: event, Args: wantArgs, Attachments: want.attachments}
-	require.Equal(s.t(), event, got.Name, "event on %s: %s", s.namespace, got)
-	require.JSONEq(s.t(), wanted.JSON(), got.JSON(), "arguments of %q on %s", event, s.namespace)
-	require.Equal(s.t(), wanted.Attachments, got.Attachments, "attachments of %q on %s", event, s.namespace)
+	if differs := got.Differs(event, args...); differs != "" {
+		s.t().Fatalf("another event was expected on %s:\n%s", s.namespace, differs)
+	}
 	return got
 }
 
@@ -130,7 +132,7 @@ func (s *Socket) ExpectNothing() {
 	s.t().Helper()
 	s.Barrier()
 	if s.events.len() > 0 {
-		s.t().Fatalf("siotest: nothing was expected on %s, but there is %s", s.namespace, s.Next())
+		s.t().Fatalf("nothing was expected on %s, but there is %s", s.namespace, s.Next())
 	}
 }
 
@@ -145,15 +147,15 @@ func (s *Socket) Disconnect() {
 func (s *Socket) Disconnected() <-chan struct{} { return s.gone }
 
 // AwaitDisconnected waits for that and returns the reason: one of the constants beside this type, or of the
-// Engine. It fails the test after Limit.
+// Engine. It fails the test after Site.Limit.
 func (s *Socket) AwaitDisconnected() string {
 	s.t().Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), Limit)
+	ctx, cancel := context.WithTimeout(context.Background(), s.client.Engine.site.Limit)
 	defer cancel()
 	select {
 	case <-s.gone:
 	case <-ctx.Done():
-		s.t().Fatalf("siotest: %s was not disconnected", s.namespace)
+		s.t().Fatalf("%s was not disconnected", s.namespace)
 	}
 	return s.Reason()
 }
@@ -193,7 +195,7 @@ func (s *Socket) send(binaryKind, textKind int, ackID *uint64, args []any) {
 	s.t().Helper()
 	f, err := newFrame(binaryKind, textKind, s.namespace, ackID, args)
 	if err != nil {
-		s.t().Fatalf("siotest: encode: %v", err)
+		s.t().Fatalf("encode: %v", err)
 	}
 	s.client.send(f)
 }

@@ -12,7 +12,7 @@ func (e *Engine) Upgrade() {
 	ctx, cancel := e.patience()
 	defer cancel()
 	if err := e.upgrade(ctx); err != nil {
-		e.t.Fatalf("siotest: upgrade: %v%s", err, e.obituary())
+		e.t.Fatalf("upgrade: %v%s", err, e.obituary())
 	}
 }
 
@@ -29,7 +29,7 @@ func (e *Engine) Probe() *Probe {
 	defer cancel()
 	p, err := e.probe(ctx)
 	if err != nil {
-		e.t.Fatalf("siotest: probe: %v%s", err, e.obituary())
+		e.t.Fatalf("probe: %v%s", err, e.obituary())
 	}
 	return p
 }
@@ -40,7 +40,7 @@ func (p *Probe) Complete() {
 	ctx, cancel := p.engine.patience()
 	defer cancel()
 	if err := p.complete(ctx); err != nil {
-		p.engine.t.Fatalf("siotest: upgrade: %v%s", err, p.engine.obituary())
+		p.engine.t.Fatalf("upgrade: %v%s", err, p.engine.obituary())
 	}
 }
 
@@ -61,7 +61,7 @@ func (e *Engine) upgrade(ctx context.Context) error {
 
 func (e *Engine) probe(ctx context.Context) (*Probe, error) {
 	if e.ws.Load() != nil {
-		return nil, fmt.Errorf("siotest: it is a WebSocket already")
+		return nil, fmt.Errorf("it is a WebSocket already")
 	}
 	w, _, err := e.dialWebSocket(ctx, nil)
 	if err != nil {
@@ -94,16 +94,16 @@ func (p *Probe) complete(ctx context.Context) error {
 	}
 	defer e.release()
 	if e.ws.Load() != nil {
-		return fmt.Errorf("siotest: it is a WebSocket already")
+		return fmt.Errorf("it is a WebSocket already")
 	}
 	close(e.stopPoll)
 	select {
 	case <-e.polled:
 	case <-ctx.Done():
-		return fmt.Errorf("siotest: the last poll was not answered: %w", ctx.Err())
+		return fmt.Errorf("the last poll was not answered: %w", ctx.Err())
 	}
 	if e.CloseReason() != "" {
-		return fmt.Errorf("siotest: the connection ended")
+		return fmt.Errorf("the connection ended")
 	}
 	if err := p.ws.writePart([]outgoing{{text: "5"}}, false); err != nil {
 		return err

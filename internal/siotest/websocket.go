@@ -25,7 +25,7 @@ type CloseError struct {
 	Text string
 }
 
-func (e *CloseError) Error() string { return fmt.Sprintf("siotest: close frame %d %s", e.Code, e.Text) }
+func (e *CloseError) Error() string { return fmt.Sprintf("close frame %d %s", e.Code, e.Text) }
 
 // wsConn is a WebSocket. One goroutine reads; who writes holds the writing semaphore of the Engine.
 type wsConn struct {
@@ -63,6 +63,11 @@ func (e *Engine) shakeHands(conn net.Conn, early []string) (*wsConn, http.Header
 	req.Header.Set("Sec-WebSocket-Version", "13")
 	req.Header.Set("Sec-WebSocket-Key", key)
 	e.setHeader(req)
+	if jar := e.opts.Jar; jar != nil {
+		for _, cookie := range jar.Cookies(req.URL) {
+			req.AddCookie(cookie)
+		}
+	}
 
 	var out bytes.Buffer
 	if err := req.Write(&out); err != nil {
@@ -79,6 +84,9 @@ func (e *Engine) shakeHands(conn net.Conn, early []string) (*wsConn, http.Header
 	res, err := http.ReadResponse(in, req)
 	if err != nil {
 		return nil, nil, err
+	}
+	if e.opts.Jar != nil {
+		e.opts.Jar.SetCookies(req.URL, res.Cookies())
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
 		body, _ := io.ReadAll(io.LimitReader(res.Body, 1<<16))
@@ -159,11 +167,11 @@ func (e *Engine) answerClose(w *wsConn, end *CloseError) {
 // test on polling.
 func (e *Engine) WriteRaw(b []byte) {
 	e.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), Limit)
+	ctx, cancel := context.WithTimeout(context.Background(), e.site.Limit)
 	defer cancel()
 	w := e.ws.Load()
 	if w == nil {
-		e.t.Fatalf("siotest: WriteRaw needs a WebSocket")
+		e.t.Fatalf("WriteRaw needs a WebSocket")
 	}
 	err := e.flush(ctx)
 	if err == nil {
@@ -174,7 +182,7 @@ func (e *Engine) WriteRaw(b []byte) {
 		e.release()
 	}
 	if err != nil {
-		e.t.Fatalf("siotest: WriteRaw: %v%s", err, e.obituary())
+		e.t.Fatalf("WriteRaw: %v%s", err, e.obituary())
 	}
 }
 
