@@ -50,9 +50,9 @@ func TestHandshakeBeginsASession(t *testing.T) {
 
 		require.Len(t, tab.Engine.Response["Set-Cookie"], 1)
 		require.Contains(t, tab.Engine.Response["Vary"], "Cookie")
-		require.Contains(t, tab.Engine.Response["Cache-Control"], uncachedCookie)
+		require.Contains(t, tab.Engine.Response["Cache-Control"], `no-cache="Set-Cookie"`)
 		require.Contains(t, tab.Engine.Response["Cache-Control"], "no-store")
-		id, err := srv.opts.Cookies.Identify(&http.Request{Header: b.header()})
+		id, err := newTestCookies(t, CookieOptions{}).Identify(&http.Request{Header: b.header()})
 		require.NoError(t, err)
 		require.NotEmpty(t, id.SessionID)
 		require.Equal(t, id, conn.Identity())
@@ -188,7 +188,7 @@ func TestHandshakeBelowEnsureSession(t *testing.T) {
 		require.Len(t, client.Engine.Response["Set-Cookie"], 1)
 		b := newBrowser(t, site)
 		b.keepsSession(client)
-		id, _ := srv.opts.Cookies.Identify(&http.Request{Header: b.header()})
+		id, _ := newTestCookies(t, CookieOptions{}).Identify(&http.Request{Header: b.header()})
 		require.Equal(t, id.SessionID, conn.SessionID())
 	})
 }

@@ -17,63 +17,67 @@ import (
 type end struct {
 	opts   Options
 	client siotest.Options
-	act    func(t *testing.T, c *Conn, s *siotest.Socket, client *siotest.Client)
+	act    func(t *testing.T, srv *Server, c *Conn, s *siotest.Socket, client *siotest.Client)
 	reason Reason
 	stays  bool // the connection, and with it the client's other apps
 }
 
 var ends = map[string]end{
 	"client DISCONNECT": {
-		act:    func(_ *testing.T, _ *Conn, s *siotest.Socket, _ *siotest.Client) { s.Disconnect() },
+		act:    func(_ *testing.T, _ *Server, _ *Conn, s *siotest.Socket, _ *siotest.Client) { s.Disconnect() },
 		reason: ReasonClientDisconnect, stays: true,
 	},
 	"Conn.Disconnect": {
-		act:    func(t *testing.T, c *Conn, _ *siotest.Socket, _ *siotest.Client) { require.NoError(t, c.Disconnect()) },
+		act: func(t *testing.T, _ *Server, c *Conn, _ *siotest.Socket, _ *siotest.Client) {
+			require.NoError(t, c.Disconnect())
+		},
 		reason: ReasonServerDisconnect, stays: true,
 	},
 	"Session.Disconnect": {
-		act: func(t *testing.T, c *Conn, _ *siotest.Socket, _ *siotest.Client) {
+		act: func(t *testing.T, _ *Server, c *Conn, _ *siotest.Socket, _ *siotest.Client) {
 			require.NoError(t, c.Channel().CurrentSessions().Get("s").Disconnect())
 		},
 		reason: ReasonServerDisconnect, stays: true,
 	},
 	"Broadcast.Disconnect": {
-		act: func(_ *testing.T, c *Conn, _ *siotest.Socket, _ *siotest.Client) {
+		act: func(_ *testing.T, _ *Server, c *Conn, _ *siotest.Socket, _ *siotest.Client) {
 			c.Channel().Except("nobody").Disconnect()
 		},
 		reason: ReasonServerDisconnect, stays: true,
 	},
 	"transport close": {
-		act:    func(_ *testing.T, _ *Conn, _ *siotest.Socket, client *siotest.Client) { client.Close() },
+		act:    func(_ *testing.T, _ *Server, _ *Conn, _ *siotest.Socket, client *siotest.Client) { client.Close() },
 		reason: ReasonTransportClose,
 	},
 	"ping timeout": {
 		opts:   Options{Timeouts: Timeouts{PingInterval: 300 * time.Millisecond, PingTimeout: 100 * time.Millisecond}},
 		client: siotest.Options{NoPong: true},
-		act:    func(*testing.T, *Conn, *siotest.Socket, *siotest.Client) {},
+		act:    func(*testing.T, *Server, *Conn, *siotest.Socket, *siotest.Client) {},
 		reason: ReasonPingTimeout,
 	},
 	"parse error": {
-		act:    func(_ *testing.T, _ *Conn, _ *siotest.Socket, client *siotest.Client) { client.Engine.Send("9") },
+		act: func(_ *testing.T, _ *Server, _ *Conn, _ *siotest.Socket, client *siotest.Client) {
+			client.Engine.Send("9")
+		},
 		reason: ReasonParseError,
 	},
 	"reserved event": {
-		act:    func(_ *testing.T, _ *Conn, s *siotest.Socket, _ *siotest.Client) { s.Emit("disconnect") },
+		act:    func(_ *testing.T, _ *Server, _ *Conn, s *siotest.Socket, _ *siotest.Client) { s.Emit("disconnect") },
 		reason: ReasonParseError,
 	},
 	"Shutdown": {
-		act:    func(t *testing.T, c *Conn, _ *siotest.Socket, _ *siotest.Client) { shutdown(t, c.channel.server) },
+		act:    func(t *testing.T, srv *Server, _ *Conn, _ *siotest.Socket, _ *siotest.Client) { shutdown(t, srv) },
 		reason: ReasonShutdown,
 	},
 	"Close": {
-		act: func(t *testing.T, c *Conn, _ *siotest.Socket, _ *siotest.Client) {
-			require.NoError(t, c.channel.server.Close())
+		act: func(t *testing.T, srv *Server, _ *Conn, _ *siotest.Socket, _ *siotest.Client) {
+			require.NoError(t, srv.Close())
 		},
 		reason: ReasonShutdown,
 	},
 	"queue overflow": {
 		opts: Options{Limits: Limits{MaxQueue: 64 << 10}, Timeouts: Timeouts{PingTimeout: time.Minute}},
-		act: func(t *testing.T, c *Conn, _ *siotest.Socket, client *siotest.Client) {
+		act: func(t *testing.T, _ *Server, c *Conn, _ *siotest.Socket, client *siotest.Client) {
 			client.Engine.Pause()
 			text := strings.Repeat("x", 32<<10)
 			for c.Context().Err() == nil {
@@ -85,16 +89,16 @@ var ends = map[string]end{
 		reason: ReasonQueueOverflow,
 	},
 	"panic in OnMessage": {
-		act:    func(_ *testing.T, _ *Conn, s *siotest.Socket, _ *siotest.Client) { s.Emit("panic") },
+		act:    func(_ *testing.T, _ *Server, _ *Conn, s *siotest.Socket, _ *siotest.Client) { s.Emit("panic") },
 		reason: ReasonHandlerPanic,
 	},
 	"Goexit in OnMessage": {
-		act:    func(_ *testing.T, _ *Conn, s *siotest.Socket, _ *siotest.Client) { s.Emit("exit") },
+		act:    func(_ *testing.T, _ *Server, _ *Conn, s *siotest.Socket, _ *siotest.Client) { s.Emit("exit") },
 		reason: ReasonHandlerPanic,
 	},
 	"revoked": {
-		act: func(t *testing.T, c *Conn, _ *siotest.Socket, _ *siotest.Client) {
-			require.NoError(t, c.channel.server.CurrentSessions().Get("s").Revoke(Revocation{Reconnect: true}))
+		act: func(t *testing.T, srv *Server, _ *Conn, _ *siotest.Socket, _ *siotest.Client) {
+			require.NoError(t, srv.CurrentSessions().Get("s").Revoke(Revocation{Reconnect: true}))
 		},
 		reason: ReasonRevoked,
 	},
@@ -133,7 +137,7 @@ func TestEnds(t *testing.T) {
 				conn := await(t, h.accepted)
 				require.NoError(t, conn.Join("room"))
 
-				test.act(t, conn, socket, client)
+				test.act(t, srv, conn, socket, client)
 
 				require.Equal(t, ending{conn, test.reason}, await(t, h.ended))
 				require.ErrorIs(t, conn.Disconnect(), ErrNotConnected)
@@ -142,7 +146,7 @@ func TestEnds(t *testing.T) {
 					neighbour.Expect("still here")
 					require.Equal(t, 1, srv.CurrentSessions().Len())
 					client.Connect(chatNamespace, nil)
-					require.NoError(t, conn.channel.Emit("again"))
+					require.NoError(t, conn.Channel().Emit("again"))
 					await(t, h.accepted)
 				} else {
 					client.Engine.AwaitClosed()

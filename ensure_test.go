@@ -89,8 +89,7 @@ func TestLogInAfterEnsureSession(t *testing.T) {
 	id := srv.Identity(returned(w))
 	require.Equal(t, "ann", id.UserID)
 	require.NotEqual(t, fresh.SessionID, id.SessionID)
-	_, retired := srv.sio.GivenUp(fresh.SessionID)
-	require.False(t, retired, "nobody ever had it")
+	require.Equal(t, fresh.SessionID, srv.Identity(cookieRequest(inSession(fresh.SessionID))).SessionID, "nobody ever had it, so it is not given up")
 }
 
 // TestLogInThenOut, in one response: the browser ends logged out.

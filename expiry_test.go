@@ -122,7 +122,7 @@ func TestExpiryOfPending(t *testing.T) {
 			<-goOn
 			return nil
 		}
-		srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), Timeouts: Timeouts{ConnectTimeout: mostTime}})
+		srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), Timeouts: Timeouts{ConnectTimeout: 24 * time.Hour}})
 		ch := register(t, srv, "Chat", h)
 		site := siotest.Serve(t, siotest.Memory, srv)
 		due := time.Now().Add(10 * time.Second)
@@ -189,6 +189,9 @@ func TestExpiryBetweenTwoPolls(t *testing.T) {
 	}
 }
 
+// cookieExpiry is when a cookie that is written now expires.
+func cookieExpiry() time.Time { return time.Now().Truncate(time.Second).Add(cookieTestMaxAge) }
+
 // TestRenewedCookies extend live connections, also those that poll with the new ones alone; they end when these expire.
 func TestRenewedCookies(t *testing.T) {
 	for name, renew := range map[string]func(t *testing.T, srv *Server, b *browser, client *siotest.Client){
@@ -197,13 +200,13 @@ func TestRenewedCookies(t *testing.T) {
 		"logout":  func(_ *testing.T, _ *Server, b *browser, _ *siotest.Client) { b.visit("/logout") },
 		"Rebind": func(t *testing.T, srv *Server, b *browser, _ *siotest.Client) {
 			w := cookieJar{}
-			require.NoError(t, srv.opts.Cookies.SetSession(w, "s"))
-			require.NoError(t, srv.Rebind("s", Identity{SessionID: "s", Expires: srv.opts.Cookies.expiry(time.Now())}))
+			require.NoError(t, newTestCookies(t, CookieOptions{}).SetSession(w, "s"))
+			require.NoError(t, srv.Rebind("s", Identity{SessionID: "s", Expires: cookieExpiry()}))
 			b.keep(w.cookies())
 		},
 		"a request of its own": func(t *testing.T, srv *Server, b *browser, client *siotest.Client) {
 			w := cookieJar{}
-			require.NoError(t, srv.opts.Cookies.SetSession(w, "s"))
+			require.NoError(t, newTestCookies(t, CookieOptions{}).SetSession(w, "s"))
 			b.keep(w.cookies())
 			client.Engine.SetHeader(b.header())
 			client.Barrier()
@@ -228,7 +231,7 @@ func TestRenewedCookies(t *testing.T) {
 					follow(t, site, b.header(), socket)
 				}
 
-				due := srv.opts.Cookies.expiry(time.Now())
+				due := cookieExpiry()
 				require.True(t, due.Equal(conn.Identity().Expires))
 				client.Engine.SetHeader(b.header())
 				time.Sleep(time.Until(due) - time.Second)

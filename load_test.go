@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/race"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
@@ -46,7 +47,7 @@ func TestBroadcastToAThousand(t *testing.T) {
 // TestBroadcastAllocatesAConstant, however many connections there are. Those that poll, and have not come back for
 // more, show the fan-out alone.
 func TestBroadcastAllocatesAConstant(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates too")
 	}
 	cost := func(n int) float64 {
@@ -71,7 +72,7 @@ func TestBroadcastAllocatesAConstant(t *testing.T) {
 
 // TestInboundEventAllocatesLittle, from the socket to a typed function.
 func TestInboundEventAllocatesLittle(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the race detector allocates too")
 	}
 	type line struct {

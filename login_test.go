@@ -1,6 +1,7 @@
 package mojo
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -172,7 +173,7 @@ func TestOldCookiesOfALiveConnection(t *testing.T) {
 		srv, _ := chatServer(t, newApp())
 		site := siotest.Serve(t, siotest.Memory, srv)
 		begin := func() (*siotest.Socket, *siotest.Engine, http.Header, http.Header) {
-			session := inSession(newSessionID())
+			session := inSession(rand.Text())
 			client := dial(t, site, "polling", session)
 			w := httptest.NewRecorder()
 			socket := client.Connect(chatNamespace, nil)

@@ -7,9 +7,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/internal/testhook"
 )
 
 func TestMain(m *testing.M) {
-	askTime = 5 * time.Second
+	testhook.AskTime = 5 * time.Second
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(siotest.Lingering))
 }

@@ -51,6 +51,7 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/parser"
 	"github.com/mojosocket/mojo/internal/socketio"
+	"github.com/mojosocket/mojo/internal/testhook"
 	"github.com/mojosocket/mojo/internal/warn"
 )
 
@@ -140,7 +141,7 @@ func (s *Server) inner() socketio.Options {
 	return socketio.Options{
 		Engine:             engine,
 		ConnectTimeout:     o.Timeouts.ConnectTimeout,
-		AskTime:            askTime,
+		AskTime:            testhook.AskTime,
 		RequireSession:     o.RequireSession,
 		MaxPerSession:      o.Limits.MaxConnsPerSession,
 		MaxPerUser:         o.Limits.MaxConnsPerUser,

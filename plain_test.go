@@ -46,7 +46,9 @@ func TestSecureCookiesByPlainHTTP(t *testing.T) {
 // TestLogInTooLate: when the header is written a cookie cannot be set any more. That
 // is an error, and no connection changes.
 func TestLogInTooLate(t *testing.T) {
-	srv, _ := chatServer(t, newApp())
+	cookies := newTestCookies(t, CookieOptions{})
+	srv := newTestServer(t, Options{Cookies: cookies})
+	register(t, srv, "Chat", newApp())
 	late := make(chan error, 4)
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
@@ -54,8 +56,8 @@ func TestLogInTooLate(t *testing.T) {
 		_, _ = io.WriteString(w, "hello")
 		late <- srv.LogIn(w, r, "ann")
 		late <- srv.LogOut(w, r)
-		late <- srv.opts.Cookies.SetSession(w, "t")
-		late <- srv.opts.Cookies.SetLogin(w, "")
+		late <- cookies.SetSession(w, "t")
+		late <- cookies.SetLogin(w, "")
 	})
 	site := siotest.Serve(t, siotest.TCP, srv.EnsureSession(mux))
 	b := newBrowser(t, site)

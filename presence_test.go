@@ -122,7 +122,7 @@ func requireOnceEach(t testing.TB, edges chan Presence, rounds int) {
 // one when the last has gone and the grace is over.
 func TestPresenceOfManyTabs(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
-		srv, site, edges := presenceSite(t, n, Options{Timeouts: Timeouts{PresenceGrace: mostTime}})
+		srv, site, edges := presenceSite(t, n, Options{Timeouts: Timeouts{PresenceGrace: 24 * time.Hour}})
 		total := rounds(1000)
 		if n != siotest.TCP {
 			total /= 4
@@ -315,7 +315,7 @@ func TestPresenceOfLogIn(t *testing.T) {
 // TestPresenceAtShutdown: all are offline, and everybody has been told so, before it returns.
 func TestPresenceAtShutdown(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
-		srv, site, edges := presenceSite(t, n, Options{Timeouts: Timeouts{PresenceGrace: mostTime}})
+		srv, site, edges := presenceSite(t, n, Options{Timeouts: Timeouts{PresenceGrace: 24 * time.Hour}})
 		dial(t, site, transport, inSession("here"), asUser("ann")).Connect(chatNamespace, nil)
 		gone := dial(t, site, transport, inSession("gone"))
 		gone.Connect(chatNamespace, nil)

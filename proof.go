@@ -33,10 +33,6 @@ const IdentityHeader = "X-Mojo-Identity"
 // its browser by its socket.id, see Server.LogIn.
 const SocketIDHeader = "X-Socket-Id"
 
-// askTime is how long a page has to answer an IdentityEvent for the first time, if it
-// knows how to, before its WebSocket is closed. Tests on slow machines have longer.
-var askTime = 500 * time.Millisecond
-
 //go:embed mojo.js
 var pageScript string
 

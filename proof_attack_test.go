@@ -2,6 +2,7 @@ package mojo
 
 import (
 	"net/http"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/internal/testhook"
 )
 
 // TestRequestsThatProveNothing: a page of the site, or of another one, can make the
@@ -71,8 +73,8 @@ func TestRequestsThatProveNothing(t *testing.T) {
 // with the new cookies proves nothing, and the connection comes again soon.
 func TestBrowserThatSaysLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		askTime = 500 * time.Millisecond
-		defer func() { askTime = 5 * time.Second }()
+		testhook.AskTime = 500 * time.Millisecond
+		defer func() { testhook.AskTime = 5 * time.Second }()
 		p := plant(t, siotest.Memory, newApp())
 		p.victim.extra = http.Header{"User-Agent": {"Mozilla/5.0"}}
 		tab := p.victim.dial("polling")
@@ -121,8 +123,8 @@ func TestProofThatAnAppPassesOn(t *testing.T) {
 // long OnConnect takes.
 func TestProofOfASlowOnConnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		askTime = 500 * time.Millisecond
-		defer func() { askTime = 5 * time.Second }()
+		testhook.AskTime = 500 * time.Millisecond
+		defer func() { testhook.AskTime = 5 * time.Second }()
 		h := newApp()
 		h.connect = func(*Conn) error {
 			time.Sleep(2 * time.Second)
@@ -201,6 +203,8 @@ func TestSocketOfAnotherSession(t *testing.T) {
 func TestPageScript(t *testing.T) {
 	srv := newTestServer(t, Options{Cookies: newTestCookies(t, CookieOptions{}), Origins: []string{"https://app.example.com"}})
 	site := siotest.Serve(t, siotest.TCP, srv)
+	script, err := os.ReadFile("mojo.js")
+	require.NoError(t, err)
 	for _, header := range []http.Header{
 		nil,
 		{"Origin": {"https://app.example.com"}},
@@ -208,7 +212,7 @@ func TestPageScript(t *testing.T) {
 	} {
 		got := ask(t, site, http.MethodGet, site.URL+"/socket.io/mojo.js", header, "")
 		require.Equal(t, http.StatusOK, got.status)
-		require.Equal(t, pageScript, got.body)
+		require.Equal(t, string(script), got.body)
 		require.Contains(t, got.header.Get("Content-Type"), "javascript")
 		require.Empty(t, got.header["Set-Cookie"])
 	}

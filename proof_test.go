@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/internal/testhook"
 )
 
 // follow does what a page does when its browser has logged in: for each connection
@@ -169,8 +170,8 @@ func TestLogInNamesAConnection(t *testing.T) {
 // TestUnprovenConnectionsEnd in time, by their transport: soon where the page does
 // not ask, and after five seconds where it does.
 func TestUnprovenConnectionsEnd(t *testing.T) {
-	defer func(before time.Duration) { askTime = before }(askTime)
-	askTime = 500 * time.Millisecond
+	defer func(before time.Duration) { testhook.AskTime = before }(testhook.AskTime)
+	testhook.AskTime = 500 * time.Millisecond
 	byTheClock(t, func(t *testing.T, transport string) {
 		for _, asks := range []bool{false, true} {
 			p := plant(t, siotest.Memory, newApp())

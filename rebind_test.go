@@ -156,19 +156,19 @@ func TestRebindRefuses(t *testing.T) {
 	gone.ExpectNothing()
 	await(t, h.changes)
 	socket := siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: named("s")}).Connect(chatNamespace, nil)
-	long := strings.Repeat("x", maxIDBytes+1)
+	long := strings.Repeat("x", 1025)
 	for want, test := range map[string]struct {
 		session string
 		now     Identity
 	}{
-		"mojo: Rebind: the session id is empty; want the one that connections have now":           {"", Identity{SessionID: "new"}},
-		fmt.Sprintf("mojo: the session id has %d bytes; want at most %d", len(long), maxIDBytes):  {"s", Identity{SessionID: long}},
-		fmt.Sprintf("mojo: the session id has %d bytes; want at most %d ", len(long), maxIDBytes): {long, Identity{}},
-		fmt.Sprintf("mojo: the user id has %d bytes; want at most %d", len(long), maxIDBytes):     {"s", Identity{UserID: long}},
-		"mojo: the session id is not valid UTF-8":                                                 {"s", Identity{SessionID: "\xff"}},
-		"mojo: the session id is not valid UTF-8 ":                                                {"\xff", Identity{}},
-		"mojo: the user id is not valid UTF-8":                                                    {"s", Identity{SessionID: "new", UserID: "\xff"}},
-		"mojo: Rebind: now.SessionID was given up or revoked; want a new one":                     {"s", Identity{SessionID: "t"}},
+		"mojo: Rebind: the session id is empty; want the one that connections have now":     {"", Identity{SessionID: "new"}},
+		fmt.Sprintf("mojo: the session id has %d bytes; want at most %d", len(long), 1024):  {"s", Identity{SessionID: long}},
+		fmt.Sprintf("mojo: the session id has %d bytes; want at most %d ", len(long), 1024): {long, Identity{}},
+		fmt.Sprintf("mojo: the user id has %d bytes; want at most %d", len(long), 1024):     {"s", Identity{UserID: long}},
+		"mojo: the session id is not valid UTF-8":                                           {"s", Identity{SessionID: "\xff"}},
+		"mojo: the session id is not valid UTF-8 ":                                          {"\xff", Identity{}},
+		"mojo: the user id is not valid UTF-8":                                              {"s", Identity{SessionID: "new", UserID: "\xff"}},
+		"mojo: Rebind: now.SessionID was given up or revoked; want a new one":               {"s", Identity{SessionID: "t"}},
 	} {
 		require.EqualError(t, srv.Rebind(test.session, test.now), strings.TrimSpace(want))
 	}

@@ -91,11 +91,16 @@ func TestEnsureSessionRenews(t *testing.T) {
 					return
 				}
 				next := browserAfter(t, cookies, w)
-				sent, _ := newTestCookies(t, CookieOptions{Keys: []Key{cookieTestKey}}).read(next)
-				p, _ := sent.pick(nil)
-				require.Equal(t, before.SessionID, p.session.id)
-				require.Equal(t, before.UserID, p.login.id)
-				require.Equal(t, strings.Contains(name, "bound"), p.login.sessionID == "s", "bound stays bound, and alone alone")
+				current := newTestCookies(t, CookieOptions{Keys: []Key{cookieTestKey}})
+				id, err := current.Identify(next)
+				require.NoError(t, err)
+				require.Equal(t, before.SessionID, id.SessionID)
+				require.Equal(t, before.UserID, id.UserID)
+				if login, err := next.Cookie("logged_in"); err == nil {
+					alone, err := current.Identify(cookieRequest("logged_in=" + login.Value))
+					require.NoError(t, err)
+					require.Equal(t, strings.Contains(name, "bound"), alone.UserID == "", "bound stays bound, and alone alone")
+				}
 			})
 		})
 	}

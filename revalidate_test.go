@@ -322,9 +322,9 @@ func TestRevalidateAfterLogIn(t *testing.T) {
 		require.Equal(t, Identity{SessionID: "s2", UserID: "u"}, await(t, inside))
 		socket.ExpectNothing()
 		require.Empty(t, h.ended)
-		gone, listed := srv.sio.GivenUp("s")
-		require.True(t, listed)
-		require.False(t, gone.Revoked, "a tab that comes late with it is nobody's, not refused")
+		await(t, h.accepted)
+		dial(t, site, "websocket", inSession("s")).Connect(chatNamespace, nil)
+		require.Equal(t, Identity{}, await(t, h.accepted).Identity(), "a tab that comes late with the old session is nobody's, not refused")
 		go func() {
 			for range inside {
 			}

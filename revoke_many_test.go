@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/race"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
@@ -106,7 +107,7 @@ func TestRevokeMany(t *testing.T) {
 	n := 180
 	if os.Getenv("MOJO_LONG") == "1" {
 		n = 9000
-		if raceEnabled {
+		if race.Enabled {
 			n = 4000 // the race detector knows 8,128 goroutines
 		}
 	}

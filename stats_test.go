@@ -102,7 +102,8 @@ func TestStatsOfVolatileMessages(t *testing.T) {
 
 // TestHealth: a load balancer sends no more when a Server is full, or closed.
 func TestHealth(t *testing.T) {
-	srv, site := limited(t, siotest.Memory, newApp(), Options{Limits: Limits{MaxConns: 1}})
+	srv := newTestServer(t, Options{Limits: Limits{MaxConns: 1}})
+	site := siotest.Serve(t, siotest.Memory, srv)
 	check := func(status int, want string) {
 		t.Helper()
 		w := httptest.NewRecorder()

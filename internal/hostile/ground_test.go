@@ -11,8 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/race"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
+
+// raceCost is how many times more memory things take under the race detector.
+var raceCost = map[bool]int{false: 1, true: 2}[race.Enabled]
 
 // ground is a site to attack. It has an app on the main namespace and a bystander, who must notice nothing.
 type ground struct {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/race"
 )
 
 func TestEncodeEvent(t *testing.T) {
@@ -145,7 +147,7 @@ func TestAppendPacketAllocatesNothing(t *testing.T) {
 }
 
 func TestOrdinaryArgumentsAreEncodedWithFewAllocations(t *testing.T) {
-	if raceEnabled {
+	if race.Enabled {
 		t.Skip("the pools are unreliable under the race detector")
 	}
 	args := []any{"hello", 1, true, []string{"a", "b"}, &struct{ Text string }{"x"}}

@@ -6,10 +6,12 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/mojosocket/mojo/internal/race"
 )
 
 func TestMain(m *testing.M) {
-	if raceEnabled {
+	if race.Enabled {
 		fmt.Println("times mean nothing under the race detector: nothing is tested")
 		os.Exit(0)
 	}

@@ -1,6 +1,0 @@
-//go:build race
-
-package hostile
-
-// raceCost is how many times more memory things take.
-const raceCost = 2
