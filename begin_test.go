@@ -106,7 +106,7 @@ func TestHandshakesThatBeginNoSession(t *testing.T) {
 	opts := Options{Cookies: newTestCookies(t, CookieOptions{}), BeginSessions: true}
 	ends := newTestServer(t, opts)
 	require.NoError(t, ends.LogOut(httptest.NewRecorder(), cookieRequest(inSession("left"))))
-	require.Zero(t, ends.CurrentSessions().Get("revoked").Revoke(Revocation{}))
+	require.Zero(t, ends.CurrentSessions().Get("revoked").Revoke(t.Context(), Revocation{}))
 	opts.Limits.MaxConns = 1
 	full := newTestServer(t, opts)
 	opts.Limits.MaxConns, opts.Limits.MaxConnsPerUser = 0, 1

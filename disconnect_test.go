@@ -98,7 +98,7 @@ var ends = map[string]end{
 	},
 	"revoked": {
 		act: func(t *testing.T, srv *Server, _ *Conn, _ *siotest.Socket, _ *siotest.Client) {
-			require.NoError(t, srv.CurrentSessions().Get("s").Revoke(Revocation{Reconnect: true}))
+			require.NoError(t, srv.CurrentSessions().Get("s").Revoke(t.Context(), Revocation{Reconnect: true}))
 		},
 		reason: ReasonRevoked,
 	},

@@ -1,6 +1,7 @@
 package mojo_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync"
@@ -127,7 +128,7 @@ func ExampleServer_Rebind() {
 	defer done()
 	p.connect("/StatusSocket")
 	users.Store("session 1", "ada") // first
-	check(srv.Rebind("session 1", mojo.Identity{SessionID: "session 1", UserID: "ada"}))
+	check(srv.Rebind(context.Background(), "session 1", mojo.Identity{SessionID: "session 1", UserID: "ada"}))
 	check(srv.LoggedInSessions().Get("ada").Emit("note", "hello"))
 	fmt.Println(p.receive())
 	// Output: 2/StatusSocket,["note","hello"]
@@ -191,7 +192,7 @@ func ExampleSession_Revoke() {
 	defer done()
 	p.visit("/login")
 	p.connect("/StatusSocket")
-	check(srv.LoggedInSessions().Get("ada").Revoke(mojo.Revocation{Code: 5001, Reason: "account locked"}))
+	check(srv.LoggedInSessions().Get("ada").Revoke(context.Background(), mojo.Revocation{Code: 5001, Reason: "account locked"}))
 	fmt.Println(srv.LoggedInSessions().Has("ada"), <-gone)
 	fmt.Println(p.receive())
 	fmt.Println(p.receive())
@@ -216,7 +217,7 @@ func ExampleSession_RevokeExcept() {
 	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) { check(srv.LogIn(w, r, "ada")) })
 	mux.HandleFunc("/everywhere", func(_ http.ResponseWriter, r *http.Request) {
 		me := srv.Identity(r)
-		check(srv.LoggedInSessions().Get(me.UserID).RevokeExcept(me.SessionID, mojo.Revocation{}))
+		check(srv.LoggedInSessions().Get(me.UserID).RevokeExcept(r.Context(), me.SessionID, mojo.Revocation{}))
 	})
 
 	p, done := open(srv.EnsureSession(mux), srv)

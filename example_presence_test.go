@@ -104,7 +104,7 @@ func ExampleIdentity_expires() {
 	p.connect("/StatusSocket")
 	session.Expires = time.Now() // the site has thought better of it
 	save(session)
-	check(srv.Rebind("s1", session))
+	check(srv.Rebind(context.Background(), "s1", session))
 	fmt.Println(p.receive())
 	// Output: 2/StatusSocket,["mojo:revoked",{"code":4002,"reason":"session expired","reconnect":true}]
 }

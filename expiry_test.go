@@ -201,7 +201,7 @@ func TestRenewedCookies(t *testing.T) {
 		"Rebind": func(t *testing.T, srv *Server, b *browser, _ *siotest.Client) {
 			w := cookieJar{}
 			require.NoError(t, newTestCookies(t, CookieOptions{}).SetSession(w, "s"))
-			require.NoError(t, srv.Rebind("s", Identity{SessionID: "s", Expires: cookieExpiry()}))
+			require.NoError(t, srv.Rebind(t.Context(), "s", Identity{SessionID: "s", Expires: cookieExpiry()}))
 			b.keep(w.cookies())
 		},
 		"a request of its own": func(t *testing.T, srv *Server, b *browser, client *siotest.Client) {
@@ -276,18 +276,18 @@ func TestExpiryByIdentify(t *testing.T) {
 		time.Sleep(30 * time.Minute)
 		slides.Engine.SetHeader(header("slides", at(2*time.Hour)))
 		slides.Barrier()
-		require.NoError(t, srv.Rebind("moves", Identity{SessionID: "moves", Expires: time.Now().Add(2 * time.Hour)}))
+		require.NoError(t, srv.Rebind(t.Context(), "moves", Identity{SessionID: "moves", Expires: time.Now().Add(2 * time.Hour)}))
 		moves.Engine.SetHeader(header("moves", ""))
-		require.NoError(t, srv.Rebind("stays", Identity{SessionID: "stays"}))
+		require.NoError(t, srv.Rebind(t.Context(), "stays", Identity{SessionID: "stays"}))
 		stays.Engine.SetHeader(header("stays", ""))
-		require.NoError(t, srv.Rebind("nobody", Identity{SessionID: "nobody", Expires: time.Now()}))
+		require.NoError(t, srv.Rebind(t.Context(), "nobody", Identity{SessionID: "nobody", Expires: time.Now()}))
 		for session, tab := range map[string]struct {
 			client *siotest.Client
 			socket *siotest.Socket
 		}{"sooner": {sooner, ended}, "after all": {after, endedAfterAll}} {
 			soon := time.Now().Add(time.Second)
 			tab.client.Engine.SetHeader(header(session, at(time.Second))) // or a request would extend it again
-			require.NoError(t, srv.Rebind(session, Identity{SessionID: session, Expires: soon}))
+			require.NoError(t, srv.Rebind(t.Context(), session, Identity{SessionID: session, Expires: soon}))
 			expectExpired(t, tab.socket)
 			requireWithin(t, soon)
 		}

@@ -23,7 +23,7 @@ func TestRevokedBetweenTwoPolls(t *testing.T) {
 		require.Contains(t, connected, "40"+chatNamespace)
 		url := engine.URL("polling")
 
-		require.NoError(t, srv.LoggedInSessions().Get("ann").Revoke(Revocation{Code: 5001, Reason: "moderated"}))
+		require.NoError(t, srv.LoggedInSessions().Get("ann").Revoke(t.Context(), Revocation{Code: 5001, Reason: "moderated"}))
 
 		for name, cookies := range map[string]http.Header{
 			"nobody":        as(),

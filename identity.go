@@ -1,6 +1,7 @@
 package mojo
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -75,8 +76,9 @@ func (s *Server) Identity(r *http.Request) Identity {
 // Call it before anything is written to w: outside of EnsureSession a call that is too
 // late cannot be noticed, and the browser does not get the cookies. It returns an error, and changes
 // nothing, if userID is empty or too long, without Options.Cookies, and below
-// EnsureSession if it is too late. It is safe
-// for concurrent use.
+// EnsureSession if it is too late. The context of r takes the part of Revoke's ctx: the
+// change is applied as a whole, to the connections of this process, even if the client
+// has gone meanwhile. It is safe for concurrent use.
 func (s *Server) LogIn(w http.ResponseWriter, r *http.Request, userID string) error {
 	if userID == "" {
 		return errors.New("mojo: LogIn: the user id is empty; LogOut logs out")
@@ -169,8 +171,10 @@ func (s *Server) latestExpiry() time.Time {
 // It returns an error, and changes nothing, if sessionID is empty, if it or the new
 // ids are too long or not valid UTF-8, if now.SessionID is one that was given up or
 // revoked, and without Options.Cookies or Identify. That nobody is connected is no
-// error. It is safe for concurrent use.
-func (s *Server) Rebind(sessionID string, now Identity) error {
+// error. As with Session.Revoke, the change is always applied as a whole, to the
+// connections of this process, whether or not ctx has ended. It is safe for
+// concurrent use.
+func (s *Server) Rebind(ctx context.Context, sessionID string, now Identity) error {
 	if s.opts.Cookies == nil && s.opts.Identify == nil {
 		return errors.New("mojo: Rebind: neither Options.Cookies nor Options.Identify is set, so nobody has a session")
 	}

@@ -123,7 +123,7 @@ func TestOnIdentityTakesItsTurn(t *testing.T) {
 		client.SendConnect(chatNamespace, nil)
 		require.Equal(t, "OnConnect", await(t, entered))
 		rebind := func(session, now string) {
-			require.NoError(t, srv.Rebind(session, Identity{SessionID: now, UserID: "ann"}))
+			require.NoError(t, srv.Rebind(t.Context(), session, Identity{SessionID: now, UserID: "ann"}))
 			client.Engine.SetHeader(as(inSession(now), asUser("ann")))
 		}
 
@@ -171,7 +171,7 @@ func TestOnIdentityIsNotForWhoBeganAfter(t *testing.T) {
 	refused.SendConnect(chatNamespace, nil)
 	await(t, inside)
 
-	require.NoError(t, srv.Rebind("s", Identity{SessionID: "t", UserID: "ann"}))
+	require.NoError(t, srv.Rebind(t.Context(), "s", Identity{SessionID: "t", UserID: "ann"}))
 
 	goOn <- errTest
 	_, refusal := refused.AwaitConnect(chatNamespace)
@@ -180,7 +180,7 @@ func TestOnIdentityIsNotForWhoBeganAfter(t *testing.T) {
 	await(t, inside)
 	goOn <- nil
 	require.Equal(t, "t", await(t, h.accepted).SessionID())
-	require.NoError(t, srv.Rebind("t", Identity{SessionID: "t", UserID: "ann"}))
+	require.NoError(t, srv.Rebind(t.Context(), "t", Identity{SessionID: "t", UserID: "ann"}))
 	shutdown(t, srv)
 	require.Empty(t, h.changes)
 }
@@ -232,7 +232,7 @@ func TestOnIdentityAmongConnects(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				if err := srv.Rebind("s", Identity{SessionID: "s"}); err != nil {
+				if err := srv.Rebind(t.Context(), "s", Identity{SessionID: "s"}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -305,7 +305,7 @@ func TestOnIdentityRefuses(t *testing.T) {
 				socket, other := client.Connect(chatNamespace, nil), client.Connect("/NewsSocket", nil)
 				conn := await(t, h.accepted)
 
-				require.NoError(t, srv.Rebind("s", Identity{SessionID: "t", UserID: "ann"}))
+				require.NoError(t, srv.Rebind(t.Context(), "s", Identity{SessionID: "t", UserID: "ann"}))
 				client.Engine.SetHeader(as(inSession("t"), asUser("ann")))
 
 				await(t, entered)
@@ -346,7 +346,7 @@ func TestOnIdentityPanics(t *testing.T) {
 		bad.Set("bad", true)
 		good := tab.Connect(chatNamespace, nil)
 
-		require.NoError(t, srv.Rebind("s", Identity{SessionID: "t", UserID: "ann"}))
+		require.NoError(t, srv.Rebind(t.Context(), "s", Identity{SessionID: "t", UserID: "ann"}))
 		tab.Engine.SetHeader(as(inSession("t"), asUser("ann")))
 
 		client.Engine.AwaitClosed()
@@ -370,16 +370,16 @@ func TestOnIdentityActs(t *testing.T) {
 			}
 			switch now.SessionID {
 			case "t":
-				return srv.Rebind("t", Identity{SessionID: "u", UserID: "ann"})
+				return srv.Rebind(t.Context(), "t", Identity{SessionID: "u", UserID: "ann"})
 			case "u":
-				return srv.LoggedInSessions().Get("ann").Revoke(Revocation{})
+				return srv.LoggedInSessions().Get("ann").Revoke(t.Context(), Revocation{})
 			}
 			return nil
 		}
 		client := dial(t, siotest.Serve(t, n, srv), transport, inSession("s"), asUser("ann"))
 		socket := client.Connect(chatNamespace, nil)
 
-		require.NoError(t, srv.Rebind("s", Identity{SessionID: "t", UserID: "ann"}))
+		require.NoError(t, srv.Rebind(t.Context(), "s", Identity{SessionID: "t", UserID: "ann"}))
 
 		require.Equal(t, "t", await(t, h.changes).now.SessionID)
 		require.Equal(t, "u", await(t, h.changes).now.SessionID)

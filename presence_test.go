@@ -285,28 +285,28 @@ func TestPresenceOfLogIn(t *testing.T) {
 		expectEdges(t, edges[""], session("s0", true))
 		expectEdges(t, edges["Chat"], session("s0", true))
 
-		require.NoError(t, srv.Rebind("s0", Identity{SessionID: "s1", UserID: "ann"}))
+		require.NoError(t, srv.Rebind(t.Context(), "s0", Identity{SessionID: "s1", UserID: "ann"}))
 		follow(t, site, as(inSession("s1"), asUser("ann")), sockets...)
 		for _, name := range []string{"", "Chat"} {
 			expectEdges(t, edges[name], session("s1", true), user("ann", true), session("s0", false))
 		}
-		require.NoError(t, srv.Rebind("s1", Identity{SessionID: "s2", UserID: "ann"}))
+		require.NoError(t, srv.Rebind(t.Context(), "s1", Identity{SessionID: "s2", UserID: "ann"}))
 		for _, name := range []string{"", "Chat"} {
 			expectEdges(t, edges[name], session("s2", true), session("s1", false))
 		}
 		first.Engine.SetHeader(as(inSession("s2"), asUser("ann"))) // to read what comes next
 		second.Engine.SetHeader(as(inSession("s2"), asUser("ann")))
-		require.NoError(t, srv.Rebind("s2", Identity{SessionID: "s2b", UserID: "bob"}))
+		require.NoError(t, srv.Rebind(t.Context(), "s2", Identity{SessionID: "s2b", UserID: "bob"}))
 		follow(t, site, as(inSession("s2b"), asUser("bob")), sockets...)
 		for _, name := range []string{"", "Chat"} {
 			expectEdges(t, edges[name], session("s2b", true), session("s2", false), user("bob", true), user("ann", false))
 		}
-		require.NoError(t, srv.Rebind("s2b", Identity{SessionID: "s3"}))
+		require.NoError(t, srv.Rebind(t.Context(), "s2b", Identity{SessionID: "s3"}))
 		for _, name := range []string{"", "Chat"} {
 			expectEdges(t, edges[name], session("s3", true), session("s2b", false), user("bob", false))
 		}
 		require.Equal(t, []string{"s3"}, srv.CurrentSessions().Online("s0", "s1", "s2", "s3"))
-		require.NoError(t, srv.CurrentSessions().Get("s3").Revoke(Revocation{}))
+		require.NoError(t, srv.CurrentSessions().Get("s3").Revoke(t.Context(), Revocation{}))
 		expectEdges(t, edges[""], session("s3", false))
 		require.Empty(t, edges["News"])
 	})
@@ -421,12 +421,12 @@ func TestOnPresenceCallsBack(t *testing.T) {
 			case p == session("s", true):
 				_ = srv.CurrentSessions().Emit("hello")
 				_ = srv.CurrentSessions().Get("s").Emit("who", "you")
-				_ = srv.Rebind("s", Identity{SessionID: "s2", UserID: "ann"})
+				_ = srv.Rebind(t.Context(), "s", Identity{SessionID: "s2", UserID: "ann"})
 			case p == user("ann", true):
 				_ = srv.LoggedInSessions().Emit("hello", "ann")
-				_ = srv.Rebind("s2", Identity{SessionID: "s3"})
+				_ = srv.Rebind(t.Context(), "s2", Identity{SessionID: "s3"})
 			case p == session("s3", true):
-				_ = srv.CurrentSessions().Get("s3").Revoke(Revocation{})
+				_ = srv.CurrentSessions().Get("s3").Revoke(t.Context(), Revocation{})
 			}
 			done <- p
 		}

@@ -23,7 +23,7 @@ import (
 // the Server serves beside that path (/socket.io/mojo.js), does all this:
 //
 //	mojo.follow(io("/ChatSocket"))
-const IdentityEvent = socketio.ClaimEvent
+const IdentityEvent = "mojo:identity"
 
 // IdentityHeader is the header of a request that proves to which browser a
 // connection belongs, see IdentityEvent.

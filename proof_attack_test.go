@@ -243,7 +243,7 @@ func TestIdentifyThatFailsForAProof(t *testing.T) {
 			socket := dial(t, site, "websocket").Connect(chatNamespace, nil)
 			await(t, h.accepted)
 			id = Identity{SessionID: "new", UserID: "ann"}
-			require.NoError(t, srv.Rebind("s", id))
+			require.NoError(t, srv.Rebind(t.Context(), "s", id))
 			value := proofOf(t, socket)
 
 			failing = fail
@@ -263,8 +263,8 @@ func TestRebindTwice(t *testing.T) {
 	now := Identity{SessionID: "new", UserID: "ann"}
 	srv := newTestServer(t, Options{Identify: func(*http.Request) (Identity, error) { return now, nil }})
 	register(t, srv, "Chat", h)
-	require.NoError(t, srv.Rebind("old", now))
-	require.NoError(t, srv.Rebind("old", now))
+	require.NoError(t, srv.Rebind(t.Context(), "old", now))
+	require.NoError(t, srv.Rebind(t.Context(), "old", now))
 
 	dial(t, siotest.Serve(t, siotest.Memory, srv), "websocket").Connect(chatNamespace, nil)
 

@@ -293,8 +293,12 @@ func TestProofRequests(t *testing.T) {
 // since the login.
 func TestRevokedBeforeTheProof(t *testing.T) {
 	for name, revoke := range map[string]func(srv *Server, session string) error{
-		"user":    func(srv *Server, _ string) error { return srv.LoggedInSessions().Get("ann").Revoke(Revocation{}) },
-		"session": func(srv *Server, s string) error { return srv.CurrentSessions().Get(s).Revoke(Revocation{}) },
+		"user": func(srv *Server, _ string) error {
+			return srv.LoggedInSessions().Get("ann").Revoke(t.Context(), Revocation{})
+		},
+		"session": func(srv *Server, s string) error {
+			return srv.CurrentSessions().Get(s).Revoke(t.Context(), Revocation{})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := plant(t, siotest.TCP, newApp())

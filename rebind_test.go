@@ -1,6 +1,7 @@
 package mojo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -48,7 +49,7 @@ func (o *ownSessions) rebind(srv *Server, session string, now Identity) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.user[now.SessionID] = now.UserID
-	return srv.Rebind(session, now)
+	return srv.Rebind(context.Background(), session, now)
 }
 
 // newOwnSessions is a Server for them, with the app Chat; all sessions are nobody's.
@@ -152,7 +153,7 @@ func TestRebindRefuses(t *testing.T) {
 	own, srv, site := newOwnSessions(t, siotest.Memory, h, Options{}, "s", "t", "u")
 	own.set("s", "ann")
 	gone := siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: named("t")}).Connect(chatNamespace, nil)
-	require.NoError(t, srv.Rebind("t", Identity{SessionID: "u"}))
+	require.NoError(t, srv.Rebind(t.Context(), "t", Identity{SessionID: "u"}))
 	gone.ExpectNothing()
 	await(t, h.changes)
 	socket := siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: named("s")}).Connect(chatNamespace, nil)
@@ -170,15 +171,15 @@ func TestRebindRefuses(t *testing.T) {
 		"mojo: the user id is not valid UTF-8":                                              {"s", Identity{SessionID: "new", UserID: "\xff"}},
 		"mojo: Rebind: now.SessionID was given up or revoked; want a new one":               {"s", Identity{SessionID: "t"}},
 	} {
-		require.EqualError(t, srv.Rebind(test.session, test.now), strings.TrimSpace(want))
+		require.EqualError(t, srv.Rebind(t.Context(), test.session, test.now), strings.TrimSpace(want))
 	}
-	require.NoError(t, srv.CurrentSessions().Get("v").Revoke(Revocation{}))
-	require.ErrorContains(t, srv.Rebind("s", Identity{SessionID: "v"}), "given up or revoked")
+	require.NoError(t, srv.CurrentSessions().Get("v").Revoke(t.Context(), Revocation{}))
+	require.ErrorContains(t, srv.Rebind(t.Context(), "s", Identity{SessionID: "v"}), "given up or revoked")
 	requireReached(t, srv, socket, Identity{SessionID: "s", UserID: "ann"})
 	require.Empty(t, h.changes)
 
-	require.NoError(t, srv.Rebind("nobody's", Identity{SessionID: "new"}), "nobody is connected")
-	require.EqualError(t, newTestServer(t, Options{}).Rebind("s", Identity{}),
+	require.NoError(t, srv.Rebind(t.Context(), "nobody's", Identity{SessionID: "new"}), "nobody is connected")
+	require.EqualError(t, newTestServer(t, Options{}).Rebind(t.Context(), "s", Identity{}),
 		"mojo: Rebind: neither Options.Cookies nor Options.Identify is set, so nobody has a session")
 }
 
@@ -190,7 +191,7 @@ func TestRebindToNoSession(t *testing.T) {
 		client := siotest.Dial(t, site, siotest.Options{Transport: transport, Header: named("s")})
 		client.Connect(chatNamespace, nil)
 
-		require.NoError(t, srv.Rebind("s", Identity{}))
+		require.NoError(t, srv.Rebind(t.Context(), "s", Identity{}))
 
 		client.Engine.AwaitClosed()
 		require.Equal(t, ReasonIdentityChanged, await(t, h.ended).reason)
@@ -210,19 +211,19 @@ func TestHandshakesDuringRebind(t *testing.T) {
 	}{
 		"to another user": {func(own *ownSessions, srv *Server) error {
 			own.set("s", "ann")
-			return srv.Rebind("s", Identity{SessionID: "s", UserID: "ann"})
+			return srv.Rebind(t.Context(), "s", Identity{SessionID: "s", UserID: "ann"})
 		}, Identity{SessionID: "s", UserID: "ann"}, 2},
 		"to another id": {func(own *ownSessions, srv *Server) error {
 			own.set("t", "ann")
-			return srv.Rebind("s", Identity{SessionID: "t", UserID: "ann"})
+			return srv.Rebind(t.Context(), "s", Identity{SessionID: "t", UserID: "ann"})
 		}, Identity{}, 1},
 		"of another session": {func(_ *ownSessions, srv *Server) error {
-			return srv.Rebind("other", Identity{SessionID: "other", UserID: "ann"})
+			return srv.Rebind(t.Context(), "other", Identity{SessionID: "other", UserID: "ann"})
 		}, Identity{SessionID: "s"}, 1},
 		"of very many": {func(_ *ownSessions, srv *Server) error {
 			for i := range 1000 {
 				other := fmt.Sprint(i)
-				if err := srv.Rebind(other, Identity{SessionID: other, UserID: "ann"}); err != nil {
+				if err := srv.Rebind(t.Context(), other, Identity{SessionID: other, UserID: "ann"}); err != nil {
 					return err
 				}
 			}

@@ -316,7 +316,7 @@ func TestRevalidateAfterLogIn(t *testing.T) {
 		client := dial(t, site, "websocket", inSession("s"))
 		socket := client.Connect(chatNamespace, nil)
 		require.Equal(t, Identity{SessionID: "s"}, await(t, inside))
-		require.NoError(t, srv.Rebind("s", Identity{SessionID: "s2", UserID: "u"}))
+		require.NoError(t, srv.Rebind(t.Context(), "s", Identity{SessionID: "s2", UserID: "u"}))
 		follow(t, site, as(inSession("s2"), asUser("u")), socket)
 		close(goOn)
 		require.Equal(t, Identity{SessionID: "s2", UserID: "u"}, await(t, inside))
@@ -352,7 +352,7 @@ func TestRevalidateAfterRebindInPlace(t *testing.T) {
 		socket := siotest.Dial(t, site, options).Connect(chatNamespace, nil)
 		await(t, inside)
 		own.set("s", "")
-		require.NoError(t, srv.Rebind("s", Identity{SessionID: "s"}))
+		require.NoError(t, srv.Rebind(t.Context(), "s", Identity{SessionID: "s"}))
 
 		close(goOn)
 		synctest.Wait()

@@ -143,7 +143,7 @@ func TestRevokeMany(t *testing.T) {
 				runtime.Gosched()
 			}
 
-			err := user.Revoke(Revocation{})
+			err := user.Revoke(t.Context(), Revocation{})
 			after := number.Load()
 
 			requireEmpty(t, srv, ch)
@@ -193,7 +193,7 @@ func BenchmarkRevoke(b *testing.B) {
 		site := siotest.Serve(b, siotest.TCP, srv)
 		wires := joinAll(b, n, loopback(site.Host()), func(i int) http.Header { return as(inSession(fmt.Sprint("s", i)), asUser("ann")) })
 		var told int
-		revoking += timeToEnd(b, wires, &told, func() { _ = srv.LoggedInSessions().Get("ann").Revoke(Revocation{}) })
+		revoking += timeToEnd(b, wires, &told, func() { _ = srv.LoggedInSessions().Get("ann").Revoke(b.Context(), Revocation{}) })
 		require.NoError(b, srv.Close())
 
 		conns, wires := bareConns(b, n, loopback)

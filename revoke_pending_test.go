@@ -26,7 +26,7 @@ func TestRevokePending(t *testing.T) {
 		client.SendConnect(chatNamespace, nil)
 		conn := await(t, inside)
 
-		require.NoError(t, srv.CurrentSessions().Get("s").Revoke(Revocation{Code: 5001, Reason: "banned"}))
+		require.NoError(t, srv.CurrentSessions().Get("s").Revoke(t.Context(), Revocation{Code: 5001, Reason: "banned"}))
 
 		_, refusal := client.AwaitConnect(chatNamespace)
 		require.NotNil(t, refusal)
@@ -48,7 +48,7 @@ func TestRevokePendingThatIsAccepted(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := newApp()
 		var srv *Server
-		h.connect = func(c *Conn) error { return srv.CurrentSessions().Get(c.SessionID()).Revoke(Revocation{}) }
+		h.connect = func(c *Conn) error { return srv.CurrentSessions().Get(c.SessionID()).Revoke(t.Context(), Revocation{}) }
 		srv, ch := chatServer(t, h)
 		client := dial(t, siotest.Serve(t, n, srv), transport, inSession("s"))
 
@@ -78,7 +78,7 @@ func TestRevokeDuringHandshake(t *testing.T) {
 		}()
 		await(t, looked)
 
-		require.NoError(t, srv.CurrentSessions().Get("s").Revoke(Revocation{}))
+		require.NoError(t, srv.CurrentSessions().Get("s").Revoke(t.Context(), Revocation{}))
 
 		close(goOn)
 		require.ErrorContains(t, await(t, dialed), "403")
@@ -101,7 +101,7 @@ func TestHandshakesDuringRevoke(t *testing.T) {
 				client.SendConnect(chatNamespace, nil)
 			}
 		}()
-		require.NoError(t, srv.LoggedInSessions().Get(user).Revoke(Revocation{}))
+		require.NoError(t, srv.LoggedInSessions().Get(user).Revoke(t.Context(), Revocation{}))
 		<-done
 		client, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: "websocket", Header: header})
 		if err == nil {

@@ -27,43 +27,49 @@ func TestRevoke(t *testing.T) {
 		app    bool     // only of an app
 	}{
 		"session": {
-			func(w *town, why Revocation) error { return w.srv.CurrentSessions().Get("s1").Revoke(why) },
+			func(w *town, why Revocation) error { return w.srv.CurrentSessions().Get("s1").Revoke(t.Context(), why) },
 			[]string{"tab1", "tab1/news", "tab2"},
 			false,
 		},
 		"user": {
-			func(w *town, why Revocation) error { return w.srv.LoggedInSessions().Get("ann").Revoke(why) },
+			func(w *town, why Revocation) error {
+				return w.srv.LoggedInSessions().Get("ann").Revoke(t.Context(), why)
+			},
 			[]string{"tab1", "tab1/news", "tab2", "phone"},
 			false,
 		},
 		"user but for a session": {
 			func(w *town, why Revocation) error {
-				return w.srv.LoggedInSessions().Get("ann").RevokeExcept("s1", why)
+				return w.srv.LoggedInSessions().Get("ann").RevokeExcept(t.Context(), "s1", why)
 			},
 			[]string{"phone"},
 			false,
 		},
 		"session of an app": {
-			func(w *town, why Revocation) error { return w.news.CurrentSessions().Get("s1").Revoke(why) },
+			func(w *town, why Revocation) error {
+				return w.news.CurrentSessions().Get("s1").Revoke(t.Context(), why)
+			},
 			[]string{"tab1/news"},
 			true,
 		},
 		"user of an app": {
-			func(w *town, why Revocation) error { return w.chat.LoggedInSessions().Get("ann").Revoke(why) },
+			func(w *town, why Revocation) error {
+				return w.chat.LoggedInSessions().Get("ann").Revoke(t.Context(), why)
+			},
 			[]string{"tab1", "tab2", "phone"},
 			true,
 		},
 		"user of an app but for a session": {
 			func(w *town, why Revocation) error {
-				return w.chat.LoggedInSessions().Get("ann").RevokeExcept("s1", why)
+				return w.chat.LoggedInSessions().Get("ann").RevokeExcept(t.Context(), "s1", why)
 			},
 			[]string{"phone"},
 			true,
 		},
 		"nobody": {
 			func(w *town, why Revocation) error {
-				return errorsOf(w.srv.CurrentSessions().Get("").Revoke(why), Session{}.Revoke(why),
-					w.srv.CurrentSessions().Get("s1").RevokeExcept("s1", why), w.srv.LoggedInSessions().Get("s1").Revoke(why))
+				return errorsOf(w.srv.CurrentSessions().Get("").Revoke(t.Context(), why), Session{}.Revoke(t.Context(), why),
+					w.srv.CurrentSessions().Get("s1").RevokeExcept(t.Context(), "s1", why), w.srv.LoggedInSessions().Get("s1").Revoke(t.Context(), why))
 			},
 			nil, false,
 		},
@@ -135,7 +141,7 @@ func errorsOf(errs ...error) error {
 func TestRevokedClientOfAnAppMayComeBack(t *testing.T) {
 	everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		w := newTown(t, n, transport)
-		require.NoError(t, w.chat.LoggedInSessions().Get("ann").Revoke(Revocation{}))
+		require.NoError(t, w.chat.LoggedInSessions().Get("ann").Revoke(t.Context(), Revocation{}))
 		require.Equal(t, siotest.ReasonServerDisconnect, w.sockets["tab1"].AwaitDisconnected())
 		again := w.clients["tab1"].Connect(chatNamespace, nil)
 		require.NoError(t, w.srv.LoggedInSessions().Get("ann").Emit("note"))
@@ -160,7 +166,7 @@ func TestRevokeReachesAPollThatComesLater(t *testing.T) {
 				await(t, h.accepted)
 				client.Engine.Poll()
 
-				require.NoError(t, session(srv).Revoke(Revocation{}))
+				require.NoError(t, session(srv).Revoke(t.Context(), Revocation{}))
 
 				status, payload := client.Engine.Poll()
 				require.Equal(t, http.StatusOK, status)
@@ -180,7 +186,7 @@ func TestRevokeOfWhoIsAway(t *testing.T) {
 		b := newBrowser(t, site)
 		old, _ := b.whoIs("/who")
 		stale := b.header()
-		require.NoError(t, srv.CurrentSessions().Get(old).Revoke(Revocation{}))
+		require.NoError(t, srv.CurrentSessions().Get(old).Revoke(t.Context(), Revocation{}))
 		require.Equal(t, Identity{}, srv.Identity(cookieRequest(stale.Get("Cookie"))))
 		refused := func() bool {
 			_, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: "websocket", Header: stale})
@@ -211,7 +217,7 @@ func TestRevokedSessionTakesItsLoginAlong(t *testing.T) {
 	_, user := b.whoIs("/who")
 	require.Equal(t, "ann", user)
 
-	require.NoError(t, srv.CurrentSessions().Get(old).Revoke(Revocation{}))
+	require.NoError(t, srv.CurrentSessions().Get(old).Revoke(t.Context(), Revocation{}))
 
 	for range 2 {
 		session, user := b.whoIs("/who")
@@ -232,7 +238,7 @@ func TestRevokedLogins(t *testing.T) {
 		lone, kept := asUser("ann"), inSession("kept")
 		session, _ := phone.whoIs("/who")
 
-		require.NoError(t, srv.LoggedInSessions().Get("ann").RevokeExcept("kept", Revocation{}))
+		require.NoError(t, srv.LoggedInSessions().Get("ann").RevokeExcept(t.Context(), "kept", Revocation{}))
 
 		now, user := phone.whoIs("/who")
 		require.Equal(t, session+" ", now+" "+user, "its session was not connected, and stays")
@@ -248,7 +254,7 @@ func TestRevokedLogins(t *testing.T) {
 		_, user = phone.whoIs("/who")
 		require.Equal(t, "ann", user)
 
-		require.NoError(t, srv.LoggedInSessions().Get("ann").Revoke(Revocation{}))
+		require.NoError(t, srv.LoggedInSessions().Get("ann").Revoke(t.Context(), Revocation{}))
 		_, user = phone.whoIs("/who")
 		require.Empty(t, user)
 		time.Sleep(time.Second)
@@ -263,8 +269,8 @@ func TestRevokedLogins(t *testing.T) {
 // TestReboundLoginsCount, in the second of a Revoke, too.
 func TestReboundLoginsCount(t *testing.T) {
 	srv, _ := chatServer(t, newApp())
-	require.NoError(t, srv.LoggedInSessions().Get("ann").Revoke(Revocation{}))
-	require.NoError(t, srv.Rebind("s", Identity{SessionID: "t", UserID: "ann"}))
+	require.NoError(t, srv.LoggedInSessions().Get("ann").Revoke(t.Context(), Revocation{}))
+	require.NoError(t, srv.Rebind(t.Context(), "s", Identity{SessionID: "t", UserID: "ann"}))
 	require.Equal(t, "ann", srv.Identity(cookieRequest(inSession("t"), asUser("ann"))).UserID)
 }
 
@@ -287,13 +293,13 @@ func TestRevokeInHandlers(t *testing.T) {
 		}
 		h.message = func(c *Conn, m *Message) {
 			browser.Load().Engine.SetHeader(logIn(c))
-			if err := srv.LoggedInSessions().Get(c.UserID()).Revoke(Revocation{}); err != nil {
+			if err := srv.LoggedInSessions().Get(c.UserID()).Revoke(t.Context(), Revocation{}); err != nil {
 				t.Error(err)
 			}
 			_ = m.Ack("too late")
 		}
 		h.disconnect = func(c *Conn, _ Reason) {
-			if err := srv.CurrentSessions().Get(c.SessionID()).Revoke(Revocation{}); err != nil {
+			if err := srv.CurrentSessions().Get(c.SessionID()).Revoke(t.Context(), Revocation{}); err != nil {
 				t.Error(err)
 			}
 			logIn(c)
@@ -322,7 +328,7 @@ func TestRevokeAfterShutdown(t *testing.T) {
 	srv, ch := chatServer(t, newApp())
 	shutdown(t, srv)
 	for _, view := range []Sessions{srv.CurrentSessions(), srv.LoggedInSessions(), ch.CurrentSessions()} {
-		require.ErrorIs(t, view.Get("s").Revoke(Revocation{}), ErrServerClosed)
+		require.ErrorIs(t, view.Get("s").Revoke(t.Context(), Revocation{}), ErrServerClosed)
 	}
 }
 
@@ -346,7 +352,7 @@ func TestRevokeOfASlowClient(t *testing.T) {
 		synctest.Wait()
 		began := time.Now()
 
-		require.NoError(t, srv.CurrentSessions().Get("s").Revoke(Revocation{}))
+		require.NoError(t, srv.CurrentSessions().Get("s").Revoke(t.Context(), Revocation{}))
 
 		require.Zero(t, time.Since(began))
 		require.Equal(t, ReasonRevoked, await(t, h.ended).reason)

@@ -69,7 +69,7 @@ func TestStats(t *testing.T) {
 	require.NotNil(t, refusal)
 	_, err = siotest.TryDial(t.Context(), site, siotest.Options{Header: http.Header{"Origin": {"https://evil.test"}}})
 	require.Error(t, err)
-	require.NoError(t, srv.CurrentSessions().Get("s2").Revoke(Revocation{Reason: "spam"}))
+	require.NoError(t, srv.CurrentSessions().Get("s2").Revoke(t.Context(), Revocation{Reason: "spam"}))
 	_, err = siotest.TryDial(t.Context(), site, siotest.Options{Header: as(inSession("s2"))})
 	require.Error(t, err)
 	socket.Emit("panic")

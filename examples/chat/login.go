@@ -43,7 +43,7 @@ func (s *site) logout(w http.ResponseWriter, r *http.Request) {
 func (s *site) logoutEverywhere(w http.ResponseWriter, r *http.Request) {
 	me := s.sockets.Identity(r)
 	why := mojo.Revocation{Reason: "logged out everywhere"}
-	if err := s.sockets.LoggedInSessions().Get(me.UserID).RevokeExcept(me.SessionID, why); err != nil {
+	if err := s.sockets.LoggedInSessions().Get(me.UserID).RevokeExcept(r.Context(), me.SessionID, why); err != nil {
 		failed(w, "cannot log out everywhere", err)
 		return
 	}

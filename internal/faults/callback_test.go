@@ -125,9 +125,9 @@ func doEverything(srv *mojo.Server, ch *mojo.Channel, c *mojo.Conn, turn int) {
 	case 0:
 		_ = c.Disconnect()
 	case 1:
-		_ = srv.CurrentSessions().Get(session).Revoke(mojo.Revocation{Reconnect: true})
+		_ = srv.CurrentSessions().Get(session).Revoke(context.Background(), mojo.Revocation{Reconnect: true})
 	case 2:
-		_ = srv.Rebind(session, mojo.Identity{SessionID: session, UserID: fmt.Sprint("rebound", turn)})
+		_ = srv.Rebind(context.Background(), session, mojo.Identity{SessionID: session, UserID: fmt.Sprint("rebound", turn)})
 	case 3:
 		for other := range ch.Conns() {
 			_ = other.Disconnect()
@@ -165,7 +165,7 @@ func meet(ctx context.Context, srv *mojo.Server, site *siotest.Site, cookie, ses
 	if !strings.HasPrefix(first, "40"+namespace+`,{"sid":`) {
 		return fmt.Errorf("%.60q came ahead of the connect event", first)
 	}
-	_ = srv.Rebind(session, mojo.Identity{SessionID: session, UserID: "another"})
+	_ = srv.Rebind(ctx, session, mojo.Identity{SessionID: session, UserID: "another"})
 	_ = c.Send(c.Event("event", ""))
 	_ = c.Send("42" + namespace + `,7["last"]`)
 	for {
@@ -195,7 +195,7 @@ func provoke(t *testing.T, o *observer, ch *mojo.Channel, site *siotest.Site, co
 	waitUntil(t, "it is there", func() bool { return view.Len() == 1 || called() })
 	handled := o.messages.Load()
 	client.Engine.Send("2" + namespace + `,["event"]`)
-	_ = o.srv.Rebind(session, mojo.Identity{SessionID: session, UserID: "another"})
+	_ = o.srv.Rebind(t.Context(), session, mojo.Identity{SessionID: session, UserID: "another"})
 	_ = view.Emit("event")
 	// Before that the client may still be in OnConnect, and whoever leaves there is not told of any event.
 	waitUntil(t, "its event is handled", func() bool { return o.messages.Load() > handled || called() })

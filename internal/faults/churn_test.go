@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"sync"
@@ -104,7 +105,7 @@ func endByServer(srv *mojo.Server, way int, id string) (ended bool, err error) {
 	case 0:
 		return true, c.Disconnect()
 	case 1:
-		return true, srv.CurrentSessions().Get(c.SessionID()).Revoke(mojo.Revocation{Reconnect: true})
+		return true, srv.CurrentSessions().Get(c.SessionID()).Revoke(context.Background(), mojo.Revocation{Reconnect: true})
 	}
 	return false, nil
 }

@@ -68,7 +68,7 @@ func storm(user mojo.Session, do func()) {
 }
 
 // revoke closes a session or a user, over all apps or on one.
-func (s *site) revoke(_ context.Context, in struct {
+func (s *site) revoke(ctx context.Context, in struct {
 	App, Session, User, Except string
 	Code                       int
 	Reason                     mojo.Reason
@@ -84,7 +84,7 @@ func (s *site) revoke(_ context.Context, in struct {
 		whom = users.Get(in.User)
 	}
 	why := mojo.Revocation{Code: in.Code, Reason: in.Reason, Reconnect: in.Reconnect}
-	return nil, whom.RevokeExcept(in.Except, why)
+	return nil, whom.RevokeExcept(ctx, in.Except, why)
 }
 
 // jar is what a browser makes of a request's cookies and the answer's.

@@ -103,7 +103,7 @@ func (s *site) become(w http.ResponseWriter, r *http.Request, user string) {
 	before := s.sockets.Identity(r).SessionID
 	now, err := s.begin(w, r, user)
 	if err == nil && before != "" {
-		err = s.sockets.Rebind(before, now)
+		err = s.sockets.Rebind(r.Context(), before, now)
 	}
 	if err != nil {
 		failed(w, err)

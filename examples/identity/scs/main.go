@@ -97,7 +97,7 @@ func (s *site) become(w http.ResponseWriter, r *http.Request, user string) {
 	s.sessions.Put(ctx, userKey, user)
 	if before != "" {
 		now := mojo.Identity{SessionID: sessionID(s.sessions.Token(ctx)), UserID: user, Expires: s.sessions.Deadline(ctx)}
-		if err := s.sockets.Rebind(before, now); err != nil {
+		if err := s.sockets.Rebind(ctx, before, now); err != nil {
 			failed(w, err)
 			return
 		}
