@@ -2,10 +2,6 @@ package mojo
 
 import (
 	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"math"
@@ -21,6 +17,7 @@ import (
 	"github.com/gorilla/securecookie"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/e2e/cookietest"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
@@ -32,53 +29,22 @@ var (
 	cookieForeign = Key{Hash: bytes.Repeat([]byte("f"), 32), Block: bytes.Repeat([]byte("g"), 32)}
 )
 
-// cookieText makes the text of a cookie without securecookie, so that the format is pinned here. It
-// encrypts if the key has a Block.
+// cookieText returns the text of a cookie. It is encrypted if the key has a Block.
 func cookieText(key Key, name, content string, date any) string {
-	data := []byte(content)
-	if key.Block != nil {
-		block, err := aes.NewCipher(key.Block)
-		if err != nil {
-			panic(err)
-		}
-		iv := make([]byte, block.BlockSize())
-		cipher.NewCTR(block, iv).XORKeyStream(data, data)
-		data = append(iv, data...)
-	}
-	dated := fmt.Sprintf("%v|%s", date, base64.URLEncoding.EncodeToString(data))
-	mac := hmac.New(sha256.New, key.Hash)
-	mac.Write([]byte(name + "|" + dated))
-	return base64.URLEncoding.EncodeToString(append([]byte(dated+"|"), mac.Sum(nil)...))
+	return cookietest.Text(key.Hash, key.Block, name, content, date)
 }
 
-// sessionCookie and loginCookie are parts of a Cookie header, signed age ago with content as their JSON.
+// sessionCookie returns a pair of a Cookie header whose JSON is content, signed age ago.
 func sessionCookie(key Key, content string, age time.Duration) string {
 	return "session_id=" + cookieText(Key{Hash: key.Hash}, "session_id", content, time.Now().Add(-age).Unix())
 }
 
+// loginCookie returns a pair of a Cookie header whose JSON is content, signed age ago.
 func loginCookie(key Key, content string, age time.Duration) string {
 	return "logged_in=" + cookieText(key, "logged_in", content, time.Now().Add(-age).Unix())
 }
 
-func cookieRequest(cookies ...string) *http.Request {
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	if len(cookies) > 0 {
-		r.Header.Set("Cookie", strings.Join(cookies, "; "))
-	}
-	return r
-}
-
-// returned is the next request of a browser that got the response.
-func returned(w http.ResponseWriter) *http.Request {
-	r := cookieRequest()
-	for _, line := range w.Header()["Set-Cookie"] {
-		if cookie, err := http.ParseSetCookie(line); err == nil && cookie.MaxAge > 0 {
-			r.AddCookie(cookie)
-		}
-	}
-	return r
-}
-
+// newTestCookies is NewCookies with keys and a MaxAge, if opts has none.
 func newTestCookies(t testing.TB, opts CookieOptions) *Cookies {
 	t.Helper()
 	if opts.Keys == nil {
@@ -207,7 +173,7 @@ func TestIdentifyByCookies(t *testing.T) {
 				if test.want.expires != 0 {
 					want.Expires = time.Now().Add(test.want.expires)
 				}
-				r := cookieRequest(test.cookies()...)
+				r := cookietest.Request(test.cookies()...)
 
 				got, err := c.Identify(r)
 				_, faults := c.identify(r)
@@ -227,7 +193,7 @@ func TestCookieContentOfAnotherShapeIsInvalid(t *testing.T) {
 		`["s",null]`, `[1,"s"]`, `"s`, "\"\xff\"", "[\"\xff\",\"s\"]", "[" + strings.Repeat("[", 1000),
 	} {
 		t.Run(content, func(t *testing.T) {
-			r := cookieRequest(sessionCookie(cookieTestKey, content, 0), loginCookie(cookieTestKey, content, 0))
+			r := cookietest.Request(sessionCookie(cookieTestKey, content, 0), loginCookie(cookieTestKey, content, 0))
 
 			identity, faults := c.identify(r)
 
@@ -243,14 +209,14 @@ func TestCookieWithOneBitChangedIsRefused(t *testing.T) {
 	c := newTestCookies(t, CookieOptions{})
 	for _, id := range []string{"s", "se", "ses", "sess", "sessi", "sessio"} {
 		for _, whole := range []string{sessionCookie(cookieTestKey, `"`+id+`"`, 0), loginCookie(cookieTestKey, `"`+id+`"`, 0)} {
-			identity, _ := c.Identify(cookieRequest(whole))
+			identity, _ := c.Identify(cookietest.Request(whole))
 			require.NotZero(t, identity)
 
 			for i := strings.IndexByte(whole, '=') + 1; i < len(whole); i++ {
 				for bit := range 8 {
 					changed := []byte(whole)
 					changed[i] ^= 1 << bit
-					identity, _ := c.Identify(cookieRequest(string(changed)))
+					identity, _ := c.Identify(cookietest.Request(string(changed)))
 					require.Zero(t, identity, "bit %d of byte %d of %s", bit, i, whole)
 				}
 			}
@@ -279,7 +245,7 @@ func TestCookiesOfASitesOwnCodeAreRead(t *testing.T) {
 	login, err := securecookie.New(cookieTestKey.Hash, cookieTestKey.Block).SetSerializer(json).Encode("logged_in", "user-42")
 	require.NoError(t, err)
 
-	identity, _ := c.Identify(cookieRequest("session_id="+session, "logged_in="+login))
+	identity, _ := c.Identify(cookietest.Request("session_id="+session, "logged_in="+login))
 
 	require.Equal(t, "s-1", identity.SessionID)
 	require.Equal(t, "user-42", identity.UserID)
@@ -292,15 +258,15 @@ func TestChangedKeys(t *testing.T) {
 	w := httptest.NewRecorder()
 	require.NoError(t, before.SetLogin(w, "user-42"))
 
-	identity, _ := during.Identify(returned(w))
+	identity, _ := during.Identify(cookietest.NextRequest(w))
 	require.Equal(t, "user-42", identity.UserID, "the older key still reads")
 
-	identity, _ = after.Identify(returned(w))
+	identity, _ = after.Identify(cookietest.NextRequest(w))
 	require.Zero(t, identity, "a key that was taken out does not")
 
 	w = httptest.NewRecorder()
 	require.NoError(t, during.SetLogin(w, "user-42"))
-	identity, _ = after.Identify(returned(w))
+	identity, _ = after.Identify(cookietest.NextRequest(w))
 	require.Equal(t, "user-42", identity.UserID, "the first key writes")
 }
 
@@ -314,7 +280,7 @@ func TestKeysAreCopied(t *testing.T) {
 	clear(keys[0].Hash)
 	clear(keys[0].Block)
 
-	identity, _ := c.Identify(returned(w))
+	identity, _ := c.Identify(cookietest.NextRequest(w))
 	require.Equal(t, "s", identity.SessionID)
 	require.Equal(t, "u", identity.UserID)
 }
@@ -323,7 +289,7 @@ func TestManyCookiesCostLittle(t *testing.T) {
 	c := newTestCookies(t, CookieOptions{})
 	session := sessionCookie(cookieTestKey, `"s"`, 0)
 	cost := func(n int, tiny string) (allocs float64, identity Identity) {
-		r := cookieRequest(strings.Repeat(tiny+"; ", n) + session)
+		r := cookietest.Request(strings.Repeat(tiny+"; ", n) + session)
 		allocs = siotest.AllocsPerRun(5, func() { identity, _ = c.Identify(r) })
 		return allocs, identity
 	}
@@ -359,7 +325,7 @@ func TestCookiesFromManyGoroutines(t *testing.T) {
 				if c.SetSession(w, id) != nil || c.setLoginBound(w, id, "u") != nil {
 					t.Error("refused to write")
 				}
-				if identity, _ := c.Identify(returned(w)); identity.SessionID != id || identity.UserID != "u" {
+				if identity, _ := c.Identify(cookietest.NextRequest(w)); identity.SessionID != id || identity.UserID != "u" {
 					t.Errorf("got %+v", identity)
 				}
 			}
@@ -372,11 +338,11 @@ func BenchmarkIdentify(b *testing.B) {
 	c := newTestCookies(b, CookieOptions{})
 	session, login := sessionCookie(cookieTestKey, `"`+newSessionID()+`"`, 0), loginCookie(cookieTestKey, `"user-42"`, 0)
 	for name, r := range map[string]*http.Request{
-		"nobody":    cookieRequest(),
-		"session":   cookieRequest(session),
-		"login":     cookieRequest(session, login),
-		"older_key": cookieRequest(sessionCookie(cookieOldKey, `"s"`, 0), loginCookie(cookieOldKey, `"u"`, 0)),
-		"forged":    cookieRequest(sessionCookie(cookieForeign, `"s"`, 0), loginCookie(cookieForeign, `"u"`, 0)),
+		"nobody":    cookietest.Request(),
+		"session":   cookietest.Request(session),
+		"login":     cookietest.Request(session, login),
+		"older_key": cookietest.Request(sessionCookie(cookieOldKey, `"s"`, 0), loginCookie(cookieOldKey, `"u"`, 0)),
+		"forged":    cookietest.Request(sessionCookie(cookieForeign, `"s"`, 0), loginCookie(cookieForeign, `"u"`, 0)),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

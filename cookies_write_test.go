@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/e2e/cookietest"
 )
 
 // setCookieNames is what a response sets, in order: "name" for a cookie, "-name" for the removal of one, with
@@ -49,7 +51,7 @@ func TestWrittenCookiesIdentify(t *testing.T) {
 				require.NoError(t, c.SetLogin(w, id))
 				time.Sleep(cookieTestMaxAge / 2)
 
-				identity, err := c.Identify(returned(w))
+				identity, err := c.Identify(cookietest.NextRequest(w))
 
 				require.NoError(t, err)
 				require.Equal(t, Identity{id, id, time.Now().Add(cookieTestMaxAge / 2)}, identity)
@@ -64,12 +66,12 @@ func TestIdentityNeverOutlivesItsExpires(t *testing.T) {
 		w := httptest.NewRecorder()
 		require.NoError(t, c.SetLogin(w, "u"))
 		time.Sleep(cookieTestMaxAge - time.Second)
-		identity, _ := c.Identify(returned(w))
+		identity, _ := c.Identify(cookietest.NextRequest(w))
 		require.Equal(t, "u", identity.UserID)
 
 		time.Sleep(time.Until(identity.Expires))
 
-		identity, _ = c.Identify(returned(w))
+		identity, _ = c.Identify(cookietest.NextRequest(w))
 		require.Zero(t, identity)
 	})
 }
@@ -79,12 +81,12 @@ func TestBoundLoginHoldsWithItsSessionOnly(t *testing.T) {
 	w := httptest.NewRecorder()
 	require.NoError(t, c.SetSession(w, "s-1"))
 	require.NoError(t, c.setLoginBound(w, "s-1", "u"))
-	identity, _ := c.Identify(returned(w))
+	identity, _ := c.Identify(cookietest.NextRequest(w))
 	require.Equal(t, "u", identity.UserID)
 
 	require.NoError(t, c.SetSession(w, "s-2"))
 
-	identity, _ = c.Identify(returned(w))
+	identity, _ = c.Identify(cookietest.NextRequest(w))
 	require.Equal(t, "s-2", identity.SessionID)
 	require.Empty(t, identity.UserID)
 }
@@ -94,7 +96,7 @@ func TestLoginCannotBeReadFromItsCookie(t *testing.T) {
 	w := httptest.NewRecorder()
 	require.NoError(t, c.setLoginBound(w, "the-session", "the-user"))
 
-	text := returned(w).Cookies()[0].Value
+	text := cookietest.NextRequest(w).Cookies()[0].Value
 
 	for range 2 { // base64 within base64
 		decoded, err := base64.URLEncoding.DecodeString(text)
@@ -143,7 +145,7 @@ func TestCookieTooLongForABrowserIsRefused(t *testing.T) {
 }
 
 func TestZeroCookiesIdentifyNobody(t *testing.T) {
-	identity, err := new(Cookies).Identify(cookieRequest("session_id=s", "=s"))
+	identity, err := new(Cookies).Identify(cookietest.Request("session_id=s", "=s"))
 
 	require.NoError(t, err)
 	require.Zero(t, identity)
@@ -177,7 +179,7 @@ func TestSetCookieIsReplaced(t *testing.T) {
 			require.Contains(t, earlier[4], "session_id=x")
 
 			w.Header()["Set-Cookie"] = w.Header()["Set-Cookie"][4:]
-			identity, _ := c.Identify(returned(w))
+			identity, _ := c.Identify(cookietest.NextRequest(w))
 			require.Equal(t, "s-2", identity.SessionID)
 			require.Equal(t, "u", identity.UserID)
 		})
@@ -202,7 +204,7 @@ func TestEmptyIDRemovesTheCookie(t *testing.T) {
 			require.NoError(t, c.SetSession(w, ""))
 
 			require.Equal(t, test.want, setCookieNames(t, w))
-			identity, _ := c.Identify(returned(w))
+			identity, _ := c.Identify(cookietest.NextRequest(w))
 			require.Zero(t, identity)
 		})
 	}
@@ -224,3 +226,93 @@ func TestNewSessionIDs(t *testing.T) {
 	}
 	require.Len(t, seen, 1000)
 }
+
+// FuzzCookies sends any Cookie header. Whoever is identified must have sent the very text that a holder of
+// the key signed for that id.
+func FuzzCookies(f *testing.F) {
+	const date = 1_700_000_000 // fixed, so that inputs found once stay meaningful
+	c := newTestCookies(f, CookieOptions{MaxAge: 50 * 365 * 24 * time.Hour})
+	signKey := Key{Hash: cookieTestKey.Hash}
+	sessions := map[string]string{ // by id
+		"s-1": cookieText(signKey, "session_id", `"s-1"`, date),
+		"s-2": cookieText(Key{Hash: cookieOldKey.Hash}, "session_id", `"s-2"`, date),
+	}
+	alone := cookieText(cookieTestKey, "logged_in", `"u-1"`, date)
+	bound := cookieText(cookieTestKey, "logged_in", `["u-2","s-1"]`, date)
+	seeds := []string{
+		"", ";", "session_id", "session_id=", "=", "session_id=;logged_in=", "session_id=MXx4fHg=", `session_id="`,
+		"session_id=" + sessions["s-1"],
+		"session_id=" + sessions["s-2"] + "; logged_in=" + alone,
+		"logged_in=" + alone,
+		"logged_in=" + bound,
+		"logged_in=" + bound + ";session_id=" + sessions["s-1"],
+		"logged_in=" + bound + ";session_id=" + sessions["s-2"],
+		"session_id=" + sessions["s-1"] + ";session_id=" + sessions["s-2"],
+		"session_id=" + alone + ";logged_in=" + sessions["s-1"],
+		"logged_in=" + alone + ";logged_in=" + bound + ";session_id=" + sessions["s-1"],
+		"session_id=" + cookieText(signKey, "session_id", `{"a":[null]}`, date),
+		"session_id=" + cookieText(signKey, "other", `"s-3"`, date),
+		"session_id=" + cookieText(cookieForeign, "session_id", `"s-3"`, date),
+	}
+	for _, seed := range seeds {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		identity, err := c.Identify(&http.Request{Header: http.Header{"Cookie": {header}}})
+
+		require.NoError(t, err)
+		if id := identity.SessionID; id != "" {
+			require.Contains(t, sessions, id)
+			require.Contains(t, header, "session_id")
+			require.Contains(t, header, sessions[id])
+		}
+		switch identity.UserID {
+		case "":
+		case "u-1":
+			require.Contains(t, header, alone)
+		case "u-2":
+			require.Contains(t, header, bound)
+			require.Equal(t, "s-1", identity.SessionID)
+		default:
+			t.Fatalf("nobody signed %+v", identity)
+		}
+		if identity.SessionID == "" && identity.UserID == "" {
+			require.Zero(t, identity)
+		} else {
+			require.Equal(t, time.Unix(date, 0).Add(50*365*24*time.Hour), identity.Expires)
+		}
+	})
+}
+
+// FuzzCookieIDs writes any two ids and reads them back as they were, or is refused.
+func FuzzCookieIDs(f *testing.F) {
+	c := newTestCookies(f, CookieOptions{})
+	for _, seed := range [][2]string{
+		{"s", "u"},
+		{"", ""},
+		{`"`, `["u","s"]`},
+		{"\x00", "\xff"},
+		{"\u2028", "\ufffd"},
+		{strings.Repeat("s", 1024), strings.Repeat("\x01", 1024)},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, sessionID, userID string) {
+		w := make(cookieResponse)
+		if c.SetSession(w, sessionID) != nil || c.setLoginBound(w, sessionID, userID) != nil {
+			t.Skip()
+		}
+
+		identity, _ := c.Identify(cookietest.NextRequest(w))
+
+		require.Equal(t, sessionID, identity.SessionID)
+		require.Equal(t, userID, identity.UserID)
+	})
+}
+
+// cookieResponse is a ResponseWriter of headers alone.
+type cookieResponse http.Header
+
+func (w cookieResponse) Header() http.Header         { return http.Header(w) }
+func (w cookieResponse) Write(p []byte) (int, error) { return len(p), nil }
+func (w cookieResponse) WriteHeader(int)             {}

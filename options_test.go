@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/mojosocket/mojo/internal/siotest"
 )
 
 func TestNewRefuses(t *testing.T) {
@@ -111,31 +109,6 @@ func TestNewChecksEachField(t *testing.T) {
 		}
 	}
 	require.Equal(t, 24, checked)
-}
-
-// TestNewCopiesOptions: what the caller does with a slice later changes nothing.
-func TestNewCopiesOptions(t *testing.T) {
-	opts := Options{Transports: []Transport{WebSocket}, Origins: []string{"https://example.com"}}
-	srv := newTestServer(t, opts)
-	register(t, srv, "Chat", newApp())
-	opts.Transports[0], opts.Origins[0] = Polling, "https://evil.example"
-	site := siotest.Serve(t, siotest.Memory, srv)
-
-	header := http.Header{"Origin": {"https://example.com"}}
-	client := siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: header})
-
-	client.Connect(chatNamespace, nil)
-}
-
-func TestHandshakeTellsTheOptions(t *testing.T) {
-	srv := newTestServer(t, Options{Timeouts: Timeouts{PingInterval: 3 * time.Second, PingTimeout: 2 * time.Second}, Limits: Limits{MaxPayload: 4321}})
-
-	got := dial(t, siotest.Serve(t, siotest.Memory, srv), "polling").Engine.Handshake
-
-	require.Equal(t, 3000, got.PingInterval)
-	require.Equal(t, 2000, got.PingTimeout)
-	require.Equal(t, 4321, got.MaxPayload)
-	require.Equal(t, []string{"websocket"}, got.Upgrades)
 }
 
 // TestZeroOptions are those that Options names.

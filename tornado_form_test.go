@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/e2e/cookietest"
 )
 
 // Whatever its signature says, a text that Tornado would not have written is refused.
@@ -120,7 +122,7 @@ func TestTornadoCookiesAreReadOnlyWhereAsked(t *testing.T) {
 			atTornadoClock(t, func(t *testing.T) {
 				c := newTestCookies(t, CookieOptions{Tornado: test.opts})
 
-				identity, faults := c.identify(cookieRequest(test.cookie))
+				identity, faults := c.identify(cookietest.Request(test.cookie))
 
 				require.Equal(t, test.want, identity.SessionID != "")
 				require.Equal(t, test.want, faults == 0)
@@ -155,14 +157,14 @@ func TestTornadoCookieWithOneBitChangedIsRefused(t *testing.T) {
 			tornado2(tornadoSecret, []int{0, 7}[i/2%2], now-int64(i), name, base64Text(id)),
 			tornado1(tornadoSecret, name, now-int64(i), base64Text(id)),
 		} {
-			identity, _ := c.Identify(cookieRequest(name + "=" + text))
+			identity, _ := c.Identify(cookietest.Request(name + "=" + text))
 			require.Equal(t, id, identity.SessionID+identity.UserID)
 
 			changed := []byte(name + "=" + text)
 			for at := len(name) + 1; at < len(changed); at++ {
 				for bit := range 8 {
 					changed[at] ^= 1 << bit
-					identity, _ := c.Identify(cookieRequest(string(changed)))
+					identity, _ := c.Identify(cookietest.Request(string(changed)))
 					if identity != (Identity{}) {
 						t.Fatalf("bit %d of byte %d of %s: %+v", bit, at, text, identity)
 					}
@@ -185,7 +187,7 @@ func TestTornadoCookieCostsLittle(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.LessOrEqual(t, len(text), maxCookieBytes)
-			r := cookieRequest("session_id=" + text)
+			r := cookietest.Request("session_id=" + text)
 
 			const runs = 100
 			var before, after runtime.MemStats
@@ -236,7 +238,7 @@ func TestTornadoOptionsAreCopied(t *testing.T) {
 		opts.Version1Secret = ""
 
 		for _, text := range []string{tornadoLogin1, tornadoLogin2} {
-			identity, _ := c.Identify(cookieRequest("logged_in=" + text))
+			identity, _ := c.Identify(cookietest.Request("logged_in=" + text))
 			require.Equal(t, "user-42", identity.UserID)
 		}
 	})

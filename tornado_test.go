@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/e2e/cookietest"
 )
 
 const (
@@ -168,7 +171,7 @@ func TestTornadoCookies(t *testing.T) {
 					want.Expires = time.Unix(test.want.signed, 0).Add(cookieTestMaxAge)
 				}
 
-				got, faults := c.identify(cookieRequest(test.cookies()...))
+				got, faults := c.identify(cookietest.Request(test.cookies()...))
 
 				require.Equal(t, want, got)
 				require.Equal(t, test.want.faults.String(), faults.String())
@@ -187,7 +190,7 @@ func TestServerBesideTornado(t *testing.T) {
 		defer srv.Close()
 		serve := func(handler http.HandlerFunc) http.ResponseWriter {
 			w := httptest.NewRecorder()
-			srv.EnsureSession(handler).ServeHTTP(w, cookieRequest("session_id="+tornadoSession2, "logged_in="+tornadoLogin2))
+			srv.EnsureSession(handler).ServeHTTP(w, cookietest.Request("session_id="+tornadoSession2, "logged_in="+tornadoLogin2))
 			return w
 		}
 
@@ -196,7 +199,7 @@ func TestServerBesideTornado(t *testing.T) {
 			require.Equal(t, "user-42", srv.Identity(r).UserID)
 		})
 		require.Len(t, kept.Header()["Set-Cookie"], 2)
-		sent, faults := newTestCookies(t, CookieOptions{}).read(returned(kept)) // that knows nothing of Tornado
+		sent, faults := newTestCookies(t, CookieOptions{}).read(cookietest.NextRequest(kept)) // that knows nothing of Tornado
 		require.Zero(t, faults)
 		p, faults := sent.pick(nil)
 		require.Zero(t, faults)
@@ -207,9 +210,56 @@ func TestServerBesideTornado(t *testing.T) {
 		moved := serve(func(w http.ResponseWriter, r *http.Request) {
 			require.NoError(t, srv.LogIn(w, r, "user-43"))
 		})
-		identity, faults := cookies.identify(returned(moved))
+		identity, faults := cookies.identify(cookietest.NextRequest(moved))
 		require.Zero(t, faults)
 		require.Equal(t, "user-43", identity.UserID)
 		require.NotEqual(t, "7c9e6679-7425-40de-944b-e07fc1f90ae7", identity.SessionID)
+	})
+}
+
+// FuzzTornado opens any text: as it came, and signed, so that the fuzzer also gets past the signature.
+// Whatever is accepted must be, byte for byte, what Tornado writes for that id and date.
+func FuzzTornado(f *testing.F) {
+	const maxAge = math.MaxInt32 * time.Second // so that inputs found once stay meaningful
+	tornado := allTornado()
+	c := newTestCookies(f, CookieOptions{MaxAge: maxAge, Tornado: &tornado})
+	for _, seed := range []string{
+		"", "|", "||", "2|", "2|1:0|", "2|-1:0|10:1|", "2|1:0|10:1300000000|99999999999:x|", "999|x", "1000|x|y",
+		tornadoSession1, tornadoLogin1, tornadoLogout1, tornadoSession2, tornadoLogin2, tornadoLogout2,
+		"2|1:0|10:1700000000|9:logged_in|12:dXNlci00Mg==|",
+		"2|2:12|10:1700000000|10:session_id|4:cw==|",
+		"2|1:0|11:01700000000|9:logged_in|0:|",
+		"dXNlci00Mg==|1700000000",
+		"|1700000000",
+		"dXNlci00|0700000000",
+		"cx==|1700000000",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		value, date, _ := strings.Cut(text, "|")
+		for _, name := range []string{"session_id", "logged_in"} {
+			for _, text := range []string{
+				text,
+				tornado2Signed(tornadoSecret, text),
+				tornado2Signed(tornadoOld, text),
+				tornado1(tornadoSecret, name, date, value),
+			} {
+				opened, fault := c.open(name, text, nil)
+				if fault != 0 {
+					continue
+				}
+				written := opened.expires.Add(-maxAge).Unix()
+				value := base64Text(opened.id)
+				require.Contains(t, []string{
+					tornado2(tornadoSecret, 0, written, name, value),
+					tornado2(tornadoSecret, 7, written, name, value),
+					tornado2(tornadoOld, 12, written, name, value),
+					tornado1(tornadoSecret, name, written, value),
+				}, text)
+				require.Empty(t, opened.sessionID)
+				require.True(t, opened.expires.After(time.Now()))
+			}
+		}
 	})
 }

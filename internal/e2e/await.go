@@ -1,0 +1,42 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// LastEvent reads until the socket has ended, and returns the last event there was.
+func LastEvent(s *siotest.Socket) (last siotest.Event) {
+	s.AwaitDisconnected()
+	for s.Waiting() > 0 {
+		last = s.Next()
+	}
+	return last
+}
+
+// Await takes a value that must come soon.
+func Await[T any](t testing.TB, ch <-chan T) T {
+	t.Helper()
+	select {
+	case v, ok := <-ch:
+		require.True(t, ok, "the channel is closed")
+		return v
+	case <-time.After(siotest.Limit):
+		require.Fail(t, "nothing came")
+		panic("unreachable")
+	}
+}
+
+// AwaitClosed waits for the end of a channel that carries nothing.
+func AwaitClosed(t testing.TB, ch <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-ch:
+	case <-time.After(siotest.Limit):
+		require.Fail(t, "it was not closed")
+	}
+}

@@ -1,0 +1,56 @@
+package e2e
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e/cookietest"
+)
+
+const MaxAge = time.Hour
+
+var (
+	Key        = mojo.Key{Hash: bytes.Repeat([]byte("h"), 32), Block: bytes.Repeat([]byte("b"), 32)}
+	OldKey     = mojo.Key{Hash: bytes.Repeat([]byte("o"), 64), Block: bytes.Repeat([]byte("p"), 16)}
+	UnknownKey = mojo.Key{Hash: bytes.Repeat([]byte("f"), 32), Block: bytes.Repeat([]byte("g"), 32)}
+)
+
+// SignSession and loginCookie are parts of a Cookie header, signed age ago with content as their JSON.
+func SignSession(key mojo.Key, content string, age time.Duration) string {
+	return "session_id=" + cookietest.Text(key.Hash, nil, "session_id", content, time.Now().Add(-age).Unix())
+}
+
+func SignLogin(key mojo.Key, content string, age time.Duration) string {
+	return "logged_in=" + cookietest.Text(key.Hash, key.Block, "logged_in", content, time.Now().Add(-age).Unix())
+}
+
+func NewCookies(t testing.TB, opts mojo.CookieOptions) *mojo.Cookies {
+	t.Helper()
+	if opts.Keys == nil {
+		opts.Keys = []mojo.Key{Key, OldKey}
+	}
+	if opts.MaxAge == 0 {
+		opts.MaxAge = MaxAge
+	}
+	c, err := mojo.NewCookies(opts)
+	require.NoError(t, err)
+	return c
+}
+
+func CookieHeader(cookies ...string) http.Header {
+	if len(cookies) == 0 {
+		return nil
+	}
+	return http.Header{"Cookie": {strings.Join(cookies, "; ")}}
+}
+
+// SessionCookie and asUser are cookies that count.
+func SessionCookie(id string) string { return SignSession(Key, `"`+id+`"`, 0) }
+
+func LoginCookie(id string) string { return SignLogin(Key, `"`+id+`"`, 0) }

@@ -1,0 +1,94 @@
+package delivery
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// TestEmitLatest: a client that is behind gets the newest event of each key, and everything else, in the order in which
+// these were sent. Over polling a client is behind between two polls.
+func TestEmitLatest(t *testing.T) {
+	srv, ch := e2e.ChatServer(t, e2e.NewApp())
+	other := e2e.Register(t, srv, "Other", e2e.NewApp())
+	site := siotest.Serve(t, siotest.Memory, srv)
+	client := siotest.Dial(t, site, siotest.Options{ManualPoll: true, Header: e2e.CookieHeader(e2e.SessionCookie("s"))})
+	client.SendConnect(e2e.ChatNamespace, nil)
+	client.Engine.Poll()
+	socket, _ := client.AwaitConnect(e2e.ChatNamespace)
+	client.SendConnect("/OtherSocket", nil)
+	client.Engine.Poll()
+	neighbour, _ := client.AwaitConnect("/OtherSocket")
+	conn := slices.Collect(ch.Conns())[0]
+
+	require.NoError(t, conn.EmitLatest("a", "price", "a1"))
+	require.NoError(t, conn.Emit("between", 1))
+	require.NoError(t, conn.EmitLatest("b", "price", "b1"))
+	require.NoError(t, ch.Latest("a").Emit("price", "a2"))
+	require.NoError(t, conn.EmitLatest("", "price", "none"))
+	require.NoError(t, srv.CurrentSessions().Get("s").EmitLatest("b", "price", "b2"))
+	require.NoError(t, other.Latest("b").Emit("price", "of another app")) // which shares no keys with this one
+	require.NoError(t, conn.EmitLatest("a", "price", "a3"))
+	client.Engine.Poll()
+
+	socket.Expect("between", 1)
+	socket.Expect("price", "none")
+	socket.Expect("price", "b2")
+	socket.Expect("price", "a3")
+	neighbour.Expect("price", "of another app")
+	require.Zero(t, socket.Waiting()+neighbour.Waiting())
+	require.EqualValues(t, 4, srv.Stats().Replaced)
+	require.NoError(t, mojo.Session{}.EmitLatest("a", "price"))
+}
+
+// TestEmitLatestInOnConnect: what is held until the client is connected is replaced, too.
+func TestEmitLatestInOnConnect(t *testing.T) {
+	h := e2e.NewApp()
+	h.Connect = func(c *mojo.Conn) error {
+		for i := range 3 {
+			require.NoError(t, c.EmitLatest("a", "price", i))
+			require.NoError(t, c.Emit("between", i))
+		}
+		return nil
+	}
+	_, socket := e2e.ConnectChat(t, siotest.Memory, "websocket", h)
+
+	socket.Expect("between", 0)
+	socket.Expect("between", 1)
+	socket.Expect("price", 2)
+	socket.Expect("between", 2)
+	socket.ExpectNothing()
+}
+
+// TestEmitLatestOfAStuckClient keeps it connected, however often a value changes.
+func TestEmitLatestOfAStuckClient(t *testing.T) {
+	h := e2e.NewApp()
+	srv := e2e.NewServer(t, mojo.Options{Limits: mojo.Limits{MaxQueue: 16 << 10}})
+	e2e.Register(t, srv, "Chat", h)
+	site := siotest.Serve(t, siotest.Memory, srv)
+	client := siotest.Dial(t, site, siotest.Options{Transport: "websocket", ReadBuffer: 1 << 10})
+	socket := client.Connect(e2e.ChatNamespace, nil)
+	conn := e2e.Await(t, h.Accepted)
+	client.Engine.Pause()
+	const last = 20_000
+	payload := string(make([]byte, 1000))
+
+	for i := range last + 1 {
+		require.NoError(t, conn.EmitLatest("a", "price", i, payload))
+	}
+	client.Engine.Resume()
+
+	for i := -1; i != last; {
+		var next int
+		require.NoError(t, socket.Next().Decode(0, &next))
+		require.Greater(t, next, i)
+		i = next
+	}
+	socket.ExpectNothing()
+	require.NotZero(t, srv.Stats().Replaced)
+}

@@ -1,0 +1,226 @@
+package delivery
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// TestEmitsArriveOnceWhereTheyShould: every way to address people.
+func TestEmitsArriveOnceWhereTheyShould(t *testing.T) {
+	everyone := []string{"tab1", "tab1/news", "tab2", "phone", "bob", "bob/news", "guest", "nobody"}
+	chat := []string{"tab1", "tab2", "phone", "bob", "guest", "nobody"}
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		w := e2e.NewTown(t, n, transport)
+		for i, test := range []struct {
+			what string
+			emit func(event string, args ...any) error
+			want []string
+		}{
+			{"Conn", w.Conn(t, "tab2").Emit, []string{"tab2"}},
+			{"Conn, volatile", w.Conn(t, "bob").EmitVolatile, []string{"bob"}},
+			{"Channel", w.Chat.Emit, chat},
+			{"Channel, other", w.News.Emit, []string{"tab1/news", "bob/news"}},
+			{"Channel, volatile", w.Chat.Volatile().Emit, chat},
+			{"room", w.Chat.To("first").Emit, []string{"tab1", "tab2"}},
+			{"two rooms, one of them empty, and one twice", w.Chat.To("first", "none").To("first").Emit, []string{"tab1", "tab2"}},
+			{"room, of the other app", w.News.To("first").Emit, []string{"tab1/news"}},
+			{"no room", w.Chat.To().Emit, nil},
+			{"empty room", w.Chat.To("none").Emit, nil},
+			{"room named as a session", w.Chat.To("s1", "ann", "").Emit, nil},
+			{"except", w.Chat.Except("first").Emit, []string{"phone", "bob", "guest", "nobody"}},
+			{"except nothing", w.Chat.Except().Emit, chat},
+			{"to and except", w.Chat.To("first").Except("first").Emit, nil},
+			{"without", w.Chat.Except().Without(w.Conn(t, "tab1"), w.Conn(t, "bob")).Emit, []string{"tab2", "phone", "guest", "nobody"}},
+			{"to without", w.Chat.To("first").Without(w.Conn(t, "tab1")).Emit, []string{"tab2"}},
+			{"sessions", w.Srv.CurrentSessions().Emit, []string{"tab1", "tab1/news", "tab2", "phone", "bob", "bob/news", "guest"}},
+			{"sessions of an app", w.Chat.CurrentSessions().Emit, []string{"tab1", "tab2", "phone", "bob", "guest"}},
+			{"users", w.Srv.LoggedInSessions().Emit, []string{"tab1", "tab1/news", "tab2", "phone", "bob", "bob/news"}},
+			{"users of an app", w.News.LoggedInSessions().Emit, []string{"tab1/news", "bob/news"}},
+			{"session", w.Srv.CurrentSessions().Get("s1").Emit, []string{"tab1", "tab1/news", "tab2"}},
+			{"session in an app", w.News.CurrentSessions().Get("s1").Emit, []string{"tab1/news"}},
+			{"user", w.Srv.LoggedInSessions().Get("ann").Emit, []string{"tab1", "tab1/news", "tab2", "phone"}},
+			{"user in an app", w.Chat.LoggedInSessions().Get("ann").Emit, []string{"tab1", "tab2", "phone"}},
+			{"session that is away", w.Srv.CurrentSessions().Get("gone").Emit, nil},
+			{"session without an id", w.Srv.CurrentSessions().Get("").Emit, nil},
+			{"user without an id", w.Srv.LoggedInSessions().Get("").Emit, nil},
+			{"zero Session", mojo.Session{}.Emit, nil},
+		} {
+			require.NoError(t, test.emit("event", i, test.what))
+
+			for _, name := range test.want {
+				w.Sockets[name].Expect("event", i, test.what)
+			}
+			for _, client := range w.Clients {
+				client.Barrier()
+			}
+			for _, name := range everyone {
+				require.Zero(t, w.Sockets[name].Waiting(), "%s reached %s", test.what, name)
+			}
+		}
+	})
+}
+
+// TestWhoIsConnected: the views, while the pages close one after the other. The session of two tabs stays until the
+// second has gone, whichever that is.
+func TestWhoIsConnected(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		w := e2e.NewTown(t, n, transport)
+		sessions, users := w.Srv.CurrentSessions(), w.Srv.LoggedInSessions()
+		require.ElementsMatch(t, []string{"s1", "s2", "s3", "s4"}, e2e.SessionIDs(sessions))
+		require.ElementsMatch(t, []string{"ann", "bob"}, e2e.SessionIDs(users))
+		require.ElementsMatch(t, []string{"s1", "s3"}, e2e.SessionIDs(w.News.CurrentSessions()))
+		require.Equal(t, []int{4, 2, 6, 2}, []int{sessions.Len(), users.Len(), w.Chat.Len(), w.News.Len()})
+		require.Equal(t, []int{3, 4, 2}, []int{sessions.Get("s1").Len(), users.Get("ann").Len(), w.Chat.CurrentSessions().Get("s1").Len()})
+		require.Len(t, slices.Collect(users.Get("ann").Conns()), 4)
+		require.False(t, sessions.Has("") || users.Has(""))
+
+		w.Clients["tab1"].Close() // the older one
+		e2e.Await(t, w.App.Ended)
+		e2e.Await(t, w.App.Ended)
+		require.True(t, sessions.Has("s1"))
+		require.Equal(t, 1, sessions.Get("s1").Len())
+		require.NoError(t, sessions.Get("s1").Emit("still"))
+		w.Sockets["tab2"].Expect("still")
+		require.Equal(t, []string{"s3"}, e2e.SessionIDs(w.News.CurrentSessions()))
+
+		w.Clients["tab2"].Close()
+		e2e.Await(t, w.App.Ended)
+		require.False(t, sessions.Has("s1"))
+		require.True(t, users.Has("ann"), "the phone is there")
+		w.Clients["phone"].Close()
+		e2e.Await(t, w.App.Ended)
+		require.False(t, users.Has("ann"))
+
+		for _, name := range []string{"bob", "guest", "nobody"} {
+			w.Clients[name].Close()
+		}
+		for range 4 {
+			e2e.Await(t, w.App.Ended)
+		}
+		e2e.RequireNobody(t, w.Srv, w.Chat, w.News)
+	})
+}
+
+// TestThirtyTwoTabs of one session, closed in any order: each got every message, and the session is there until the
+// last has gone.
+func TestThirtyTwoTabs(t *testing.T) {
+	h := e2e.NewApp()
+	srv, ch := e2e.ChatServer(t, h)
+	site := siotest.Serve(t, siotest.TCP, srv)
+	tabs := make(map[*siotest.Client]*siotest.Socket)
+	for i := range 32 {
+		client := e2e.Dial(t, site, e2e.Transports[i%len(e2e.Transports)], e2e.SessionCookie("s"))
+		tabs[client] = client.Connect(e2e.ChatNamespace, nil)
+	}
+	session := srv.CurrentSessions().Get("s")
+	for client := range tabs {
+		require.Equal(t, len(tabs), session.Len())
+		require.NoError(t, session.Emit("to all", len(tabs)))
+		for _, socket := range tabs {
+			socket.Expect("to all", len(tabs))
+		}
+		client.Close()
+		e2e.Await(t, h.Ended)
+		delete(tabs, client)
+		require.Equal(t, len(tabs) > 0, srv.CurrentSessions().Has("s"))
+	}
+	e2e.RequireNobody(t, srv, ch)
+}
+
+// TestCookiesThatDoNotCount make nobody, and never a key.
+func TestCookiesThatDoNotCount(t *testing.T) {
+	for name, test := range map[string]struct {
+		cookies       []string
+		session, user string
+	}{
+		"none":                         {nil, "", ""},
+		"forged":                       {[]string{"session_id=None", "logged_in=admin"}, "", ""},
+		"of another key":               {[]string{e2e.SignSession(e2e.UnknownKey, `"s"`, 0), e2e.SignLogin(e2e.UnknownKey, `"u"`, 0)}, "", ""},
+		"expired":                      {[]string{e2e.SignSession(e2e.Key, `"s"`, e2e.MaxAge+time.Second), e2e.SignLogin(e2e.Key, `"u"`, e2e.MaxAge+time.Second)}, "", ""},
+		"swapped":                      {[]string{"session_id=" + e2e.LoginCookie("u")[len("logged_in="):], "logged_in=" + e2e.SessionCookie("s")[len("session_id="):]}, "", ""},
+		"login of another session":     {[]string{e2e.SessionCookie("s"), e2e.SignLogin(e2e.Key, `["u","other"]`, 0)}, "s", ""},
+		"login of a session, alone":    {[]string{e2e.SignLogin(e2e.Key, `["u","s"]`, 0)}, "", ""},
+		"two sessions":                 {[]string{e2e.SessionCookie("s"), e2e.SignSession(e2e.Key, `"z"`, time.Second)}, "s", ""},
+		"forged login":                 {[]string{e2e.SessionCookie("s"), "logged_in=x"}, "s", ""},
+		"login without a session":      {[]string{e2e.LoginCookie("u")}, "", "u"},
+		"session and its login":        {[]string{e2e.SessionCookie("s"), e2e.SignLogin(e2e.Key, `["u","s"]`, 0)}, "s", "u"},
+		"older key":                    {[]string{e2e.SignSession(e2e.OldKey, `"s"`, 0)}, "s", ""},
+		"session and a login by hands": {[]string{e2e.SessionCookie("s"), e2e.LoginCookie("u")}, "s", "u"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := e2e.NewApp()
+			srv, ch := e2e.ChatServer(t, h)
+			site := siotest.Serve(t, siotest.Memory, srv)
+			for _, transport := range e2e.Transports {
+				e2e.Dial(t, site, transport, test.cookies...).Connect(e2e.ChatNamespace, nil)
+				conn := e2e.Await(t, h.Accepted)
+
+				require.Equal(t, test.session, conn.SessionID())
+				require.Equal(t, test.user, conn.UserID())
+				require.Equal(t, test.session, conn.Identity().SessionID)
+				require.Equal(t, test.user, conn.Identity().UserID)
+				require.Equal(t, test.session+test.user == "", conn.Identity().Expires.IsZero())
+			}
+			require.Equal(t, idsOf(test.session), e2e.SessionIDs(srv.CurrentSessions()))
+			require.Equal(t, idsOf(test.user), e2e.SessionIDs(ch.LoggedInSessions()))
+			require.Equal(t, len(e2e.Transports), ch.Len())
+		})
+	}
+}
+
+// idsOf is the list of an id, none if that is empty.
+func idsOf(id string) []string {
+	if id == "" {
+		return []string{}
+	}
+	return []string{id}
+}
+
+// TestIteratorsHoldNoLock: a loop's body may emit, join, disconnect, and wait for others who do.
+func TestIteratorsHoldNoLock(t *testing.T) {
+	w := e2e.NewTown(t, siotest.Memory, "websocket")
+	for session := range w.Srv.CurrentSessions().All() {
+		for conn := range session.Conns() {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				_ = session.Emit("x")
+				_ = conn.Join("new")
+				_ = conn.Disconnect()
+			}()
+			e2e.AwaitClosed(t, done)
+		}
+	}
+	for conn := range w.Chat.Conns() {
+		_ = conn.Disconnect()
+	}
+	for range w.Sockets {
+		e2e.Await(t, w.App.Ended)
+	}
+	e2e.RequireNobody(t, w.Srv, w.Chat, w.News)
+	for range w.Chat.To("new").Conns() {
+		require.Fail(t, "a room has somebody who left")
+	}
+}
+
+// TestIteratorsStop where the loop does.
+func TestIteratorsStop(t *testing.T) {
+	w := e2e.NewTown(t, siotest.Memory, "websocket")
+	n := 0
+	for range w.Srv.CurrentSessions().All() {
+		n++
+		break
+	}
+	for range w.Chat.Conns() {
+		n++
+		break
+	}
+	require.Equal(t, 2, n)
+}

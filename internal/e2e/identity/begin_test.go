@@ -1,0 +1,329 @@
+package identity
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
+	"github.com/mojosocket/mojo/internal/e2e/cookietest"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// staticSite is a site whose pages are files: nothing but the Server and the login
+// see what a browser sends.
+func staticSite(t testing.TB, n siotest.Network, opts mojo.Options, h mojo.SocketHandler) (*mojo.Server, *siotest.Site) {
+	t.Helper()
+	opts.Cookies, opts.BeginSessions = e2e.NewCookies(t, mojo.CookieOptions{}), true
+	srv := e2e.NewServer(t, opts)
+	e2e.Register(t, srv, "Chat", h)
+	mux := http.NewServeMux()
+	mux.Handle("/socket.io/", srv)
+	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) {
+		require.NoError(t, srv.LogIn(w, r, r.FormValue("user")))
+	})
+	return srv, siotest.Serve(t, n, mux)
+}
+
+// TestHandshakeBeginsASession: a browser that has seen no page of the site's handlers
+// has one nevertheless, and a login finds its connection.
+func TestHandshakeBeginsASession(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		h := e2e.NewApp()
+		srv, site := staticSite(t, n, mojo.Options{}, h)
+		b := e2e.NewBrowser(t, site)
+		tab := siotest.Dial(t, site, siotest.Options{Transport: transport, Page: b.Header})
+		b.KeepsSession(tab)
+		socket := tab.Connect(e2e.ChatNamespace, nil)
+		conn := e2e.Await(t, h.Accepted)
+
+		require.Len(t, tab.Engine.Response["Set-Cookie"], 1)
+		require.Contains(t, tab.Engine.Response["Vary"], "Cookie")
+		require.Contains(t, tab.Engine.Response["Cache-Control"], `no-cache="Set-Cookie"`)
+		require.Contains(t, tab.Engine.Response["Cache-Control"], "no-store")
+		id, err := e2e.NewCookies(t, mojo.CookieOptions{}).Identify(&http.Request{Header: b.Header()})
+		require.NoError(t, err)
+		require.NotEmpty(t, id.SessionID)
+		require.Equal(t, id, conn.Identity())
+		require.Equal(t, 1, srv.CurrentSessions().Get(id.SessionID).Len())
+
+		b.Visit("/login?user=ann")
+		require.NoError(t, srv.LoggedInSessions().Get("ann").Emit("hello")) // held until the proof
+		socket.Expect("hello")
+		require.Equal(t, "ann", conn.UserID())
+		require.Equal(t, 1, srv.LoggedInSessions().Get("ann").Len())
+
+		again := b.Dial(transport)
+		require.NotContains(t, again.Engine.Response, "Set-Cookie")
+	})
+}
+
+// TestClientThatKeepsNoCookies is served all the same, with a session for each
+// connection. Once it has kept one it must come with it.
+func TestClientThatKeepsNoCookies(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		h := e2e.NewApp()
+		srv, site := staticSite(t, n, mojo.Options{RequireSession: true}, h)
+		client, other := e2e.Dial(t, site, transport), e2e.Dial(t, site, transport)
+		socket := client.Connect(e2e.ChatNamespace, nil)
+		conn := e2e.Await(t, h.Accepted)
+		other.Connect(e2e.ChatNamespace, nil)
+		require.NotEqual(t, conn.SessionID(), e2e.Await(t, h.Accepted).SessionID())
+		for range 3 {
+			require.NoError(t, srv.CurrentSessions().Get(conn.SessionID()).Emit("hello"))
+			socket.Expect("hello")
+			client.Barrier()
+		}
+		if transport != "polling" {
+			return
+		}
+
+		b := e2e.NewBrowser(t, site)
+		b.KeepsSession(client)
+		client.Barrier()
+		require.NoError(t, srv.CurrentSessions().Emit("with the cookie")) // so that no poll waits without it
+		socket.Expect("with the cookie")
+		client.Barrier()
+		unknown := e2e.Do(t, site, http.MethodPost, client.Engine.URL("polling"), nil, "3")
+		require.Equal(t, http.StatusBadRequest, unknown.Status)
+	})
+}
+
+// TestHandshakesThatBeginNoSession: those of a client that has one, or is about to get
+// one, and those that are refused.
+func TestHandshakesThatBeginNoSession(t *testing.T) {
+	opts := mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), BeginSessions: true}
+	ends := e2e.NewServer(t, opts)
+	require.NoError(t, ends.LogOut(httptest.NewRecorder(), cookietest.Request(e2e.SessionCookie("left"))))
+	require.Zero(t, ends.CurrentSessions().Get("revoked").Revoke(t.Context(), mojo.Revocation{}))
+	opts.Limits.MaxConns = 1
+	full := e2e.NewServer(t, opts)
+	opts.Limits.MaxConns, opts.Limits.MaxConnsPerUser = 0, 1
+	crowded := e2e.NewServer(t, opts)
+	opts.BeginSessions = false
+	without := e2e.NewServer(t, opts)
+
+	for name, test := range map[string]struct {
+		srv    *mojo.Server
+		header http.Header
+		query  url.Values
+		status int // of a refusal
+	}{
+		"it has one":       {srv: ends, header: e2e.CookieHeader(e2e.SessionCookie("s"))},
+		"it has left one":  {srv: ends, header: e2e.CookieHeader(e2e.SessionCookie("left"))},
+		"revoked":          {srv: ends, header: e2e.CookieHeader(e2e.SessionCookie("revoked")), status: http.StatusForbidden},
+		"another origin":   {srv: ends, header: http.Header{"Origin": {"https://other.example"}}, status: http.StatusForbidden},
+		"another revision": {srv: ends, query: url.Values{"EIO": {"3"}}, status: http.StatusBadRequest},
+		"too many":         {srv: full, status: http.StatusServiceUnavailable},
+		"too many of ann":  {srv: crowded, header: e2e.CookieHeader(e2e.LoginCookie("ann"))},
+		"not asked for":    {srv: without},
+	} {
+		t.Run(name, func(t *testing.T) {
+			site := siotest.Serve(t, siotest.Memory, test.srv)
+			switch test.srv {
+			case full:
+				siotest.Dial(t, site, siotest.Options{})
+			case crowded:
+				e2e.Dial(t, site, "polling", e2e.LoginCookie("ann"))
+			}
+			for _, transport := range []string{"polling", "websocket"} {
+				client, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport, Header: test.header, Query: test.query})
+				if test.status == 0 {
+					require.NoError(t, err)
+					require.NotContains(t, client.Engine.Response, "Set-Cookie")
+					continue
+				}
+				var refused *siotest.HTTPError
+				require.ErrorAs(t, err, &refused)
+				require.Equal(t, test.status, refused.Status)
+				require.NotContains(t, refused.Header, "Set-Cookie")
+			}
+		})
+	}
+}
+
+// TestHandshakeWithASessionThatIsLongGone begins a new one, which is not logged in.
+func TestHandshakeWithASessionThatIsLongGone(t *testing.T) {
+	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
+		h := e2e.NewApp()
+		srv, site := staticSite(t, siotest.Memory, mojo.Options{}, h)
+		cookies := []string{e2e.SessionCookie("s"), e2e.LoginCookie("ann")}
+		require.NoError(t, srv.LogOut(httptest.NewRecorder(), cookietest.Request(cookies...)))
+		time.Sleep(time.Minute)
+
+		client := e2e.Dial(t, site, transport, cookies...)
+		client.Connect(e2e.ChatNamespace, nil)
+		conn := e2e.Await(t, h.Accepted)
+
+		require.NotContains(t, []string{"", "s"}, conn.SessionID())
+		require.Empty(t, conn.UserID())
+		require.Len(t, client.Engine.Response["Set-Cookie"], 2)
+		client.Barrier()
+	})
+}
+
+// TestHandshakeBelowEnsureSession: one session begins, and no more.
+func TestHandshakeBelowEnsureSession(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		h := e2e.NewApp()
+		srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), BeginSessions: true})
+		e2e.Register(t, srv, "Chat", h)
+		site := siotest.Serve(t, n, srv.EnsureSession(srv))
+
+		client := e2e.Dial(t, site, transport)
+		client.Connect(e2e.ChatNamespace, nil)
+		conn := e2e.Await(t, h.Accepted)
+
+		require.Len(t, client.Engine.Response["Set-Cookie"], 1)
+		b := e2e.NewBrowser(t, site)
+		b.KeepsSession(client)
+		id, _ := e2e.NewCookies(t, mojo.CookieOptions{}).Identify(&http.Request{Header: b.Header()})
+		require.Equal(t, id.SessionID, conn.SessionID())
+	})
+}
+
+// TestHandshakeThatARequestCrosses: the browser keeps the session of the request, whose
+// answer comes last, and the connection comes again, once, with that.
+func TestHandshakeThatARequestCrosses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := e2e.NewApp()
+		srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), BeginSessions: true})
+		e2e.Register(t, srv, "Chat", h)
+		connected := make(chan struct{})
+		mux := http.NewServeMux()
+		mux.Handle("/socket.io/", srv)
+		mux.HandleFunc("/me", func(http.ResponseWriter, *http.Request) { <-connected })
+		site := siotest.Serve(t, siotest.Memory, srv.EnsureSession(mux))
+		header := asBrowser(site)
+		b := e2e.NewBrowser(t, site)
+		b.Extra = header
+		fetched := make(chan struct{})
+		go func() {
+			defer close(fetched)
+			b.Visit("/me")
+		}()
+		synctest.Wait()
+		siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: header}).Connect(e2e.ChatNamespace, nil)
+		conn := e2e.Await(t, h.Accepted)
+		close(connected)
+		<-fetched
+
+		require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonIdentityChanged}, e2e.Await(t, h.Ended))
+
+		b.Dial("websocket").Connect(e2e.ChatNamespace, nil)
+		require.NotEqual(t, conn.SessionID(), e2e.Await(t, h.Accepted).SessionID())
+		time.Sleep(time.Minute)
+		require.Empty(t, h.Ended, "it comes again once")
+	})
+}
+
+// asBrowser is what a browser's requests say.
+func asBrowser(site *siotest.Site) http.Header {
+	return http.Header{"Origin": {site.URL}, "Accept-Language": {"en"}}
+}
+
+// TestHandshakesThatCross: a browser sends two at once and keeps the later session. Its
+// connections come again, once, and so a login finds them.
+func TestHandshakesThatCross(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := e2e.NewApp()
+		srv, site := staticSite(t, siotest.Memory, mojo.Options{}, h)
+		b := e2e.NewBrowser(t, site)
+		b.Extra = asBrowser(site)
+		one, two := b.Dial("websocket"), b.Dial("websocket")
+		one.Connect(e2e.ChatNamespace, nil)
+		two.Connect(e2e.ChatNamespace, nil)
+		b.KeepsSession(one)
+		b.KeepsSession(two)
+		e2e.Await(t, h.Accepted)
+		e2e.Await(t, h.Accepted)
+
+		for range 2 {
+			require.Equal(t, mojo.ReasonIdentityChanged, e2e.Await(t, h.Ended).Reason)
+			b.Dial("websocket").Connect(e2e.ChatNamespace, nil)
+			e2e.Await(t, h.Accepted)
+		}
+		time.Sleep(time.Minute)
+		require.Empty(t, h.Ended, "they come again once")
+		require.Equal(t, 1, srv.CurrentSessions().Len())
+	})
+}
+
+// TestLoginThatCrossesAHandshake: the login comes without the session that has begun.
+func TestLoginThatCrossesAHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := e2e.NewApp()
+		srv, site := staticSite(t, siotest.Memory, mojo.Options{}, h)
+		b := e2e.NewBrowser(t, site)
+		b.Extra = asBrowser(site)
+		b.Dial("websocket").Connect(e2e.ChatNamespace, nil)
+		conn := e2e.Await(t, h.Accepted)
+		b.Visit("/login?user=ann")
+
+		require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonIdentityChanged}, e2e.Await(t, h.Ended))
+		b.Dial("websocket").Connect(e2e.ChatNamespace, nil)
+		e2e.Await(t, h.Accepted)
+		time.Sleep(time.Minute)
+		require.Empty(t, h.Ended, "it comes again once")
+		require.Equal(t, 1, srv.LoggedInSessions().Get("ann").Len())
+	})
+}
+
+// TestBrowserThatKeepsNoCookies is closed once at most, whatever its pages load, and a
+// browser with one connection below EnsureSession never.
+func TestBrowserThatKeepsNoCookies(t *testing.T) {
+	for name, most := range map[string]int{"below EnsureSession": 0, "beside a slow request": 1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := e2e.NewApp()
+				srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), BeginSessions: true})
+				e2e.Register(t, srv, "Chat", h)
+				mux := http.NewServeMux()
+				mux.Handle("/socket.io/", srv)
+				mux.Handle("/news", srv.EnsureSession(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(4 * time.Second) })))
+				site := siotest.Serve(t, siotest.Memory, mux)
+				if most == 0 {
+					site = siotest.Serve(t, siotest.Memory, srv.EnsureSession(mux))
+				}
+				var requests sync.WaitGroup
+				for range 10 {
+					if most > 0 {
+						requests.Go(func() {
+							b := e2e.NewBrowser(t, site)
+							b.Extra = asBrowser(site)
+							b.Visit("/news")
+						})
+						time.Sleep(time.Second)
+					}
+					siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: asBrowser(site)}).Connect(e2e.ChatNamespace, nil)
+					e2e.Await(t, h.Accepted)
+					time.Sleep(3 * time.Second)
+				}
+				requests.Wait()
+				require.LessOrEqual(t, len(h.Ended), most)
+			})
+		})
+	}
+}
+
+// TestHandshakesOfManyClients: clients of one address that keep no cookies, and are no
+// browsers, stay.
+func TestHandshakesOfManyClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := e2e.NewApp()
+		_, site := staticSite(t, siotest.Memory, mojo.Options{}, h)
+		for range 10 {
+			e2e.Dial(t, site, "websocket").Connect(e2e.ChatNamespace, nil)
+			e2e.Await(t, h.Accepted)
+		}
+		time.Sleep(time.Minute)
+		require.Empty(t, h.Ended)
+	})
+}

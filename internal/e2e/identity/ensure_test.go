@@ -1,0 +1,151 @@
+package identity
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
+	"github.com/mojosocket/mojo/internal/e2e/cookietest"
+	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/internal/socketio"
+)
+
+// TestEnsureSession gives a session to whoever has none, at once and once.
+func TestEnsureSession(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		_, site := e2e.LoginSite(t, n, e2e.NewApp())
+		b := e2e.NewBrowser(t, site)
+
+		first, _ := b.WhoIs("/who")
+
+		require.Len(t, first, 43)
+		require.Len(t, b.Cookies, 1)
+		second, _ := b.WhoIs("/who")
+		require.Equal(t, first, second)
+		b.Cookies["session_id"] = "forged"
+		third, _ := b.WhoIs("/who")
+		require.NotContains(t, []string{"", "forged", first}, third)
+		require.NotEqual(t, "forged", b.Cookies["session_id"])
+	})
+}
+
+// TestEnsureSessionLeavesTheServerAlone, wrapped around everything: no answer to a client sets a cookie, and a
+// session that was made for it is nobody's.
+func TestEnsureSessionLeavesTheServerAlone(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		h := e2e.NewApp()
+		srv, site := e2e.LoginSite(t, n, h)
+		client := e2e.Dial(t, site, transport)
+		client.Connect(e2e.ChatNamespace, nil)
+		require.Equal(t, "", e2e.Await(t, h.Accepted).SessionID())
+		require.NotContains(t, client.Engine.Response, "Set-Cookie")
+		e2e.RequireNobody(t, srv)
+
+		for _, url := range []string{client.Engine.URL("polling"), site.URL + "/socket.io/?EIO=4&transport=polling", site.URL + "/socket.io/"} {
+			for _, cookies := range [][]string{{"session_id=forged"}, {e2e.SessionCookie("a"), e2e.SessionCookie("b")}} {
+				got := e2e.Do(t, site, http.MethodPost, url, e2e.CookieHeader(cookies...), "4")
+				require.NotContains(t, got.Header, "Set-Cookie")
+			}
+		}
+	})
+}
+
+// TestEnsureSessionLeavesOtherCookies of a request to the Server where they are.
+func TestEnsureSessionLeavesOtherCookies(t *testing.T) {
+	srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{Domain: "example.com"})})
+	csrf := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Add("Set-Cookie", "csrf=1")
+			next.ServeHTTP(w, r)
+		})
+	}
+	w := httptest.NewRecorder()
+	r := cookietest.Request("logged_in=a", "logged_in=b") // duplicates, which a page's answer removes
+
+	csrf(srv.EnsureSession(csrf(srv))).ServeHTTP(w, r)
+
+	require.Equal(t, []string{"csrf=1", "csrf=1"}, w.Header()["Set-Cookie"])
+}
+
+// TestLogInAfterEnsureSession, in one response: there is one session cookie, that of the login.
+func TestLogInAfterEnsureSession(t *testing.T) {
+	srv, _ := e2e.ChatServer(t, e2e.NewApp())
+	var fresh mojo.Identity
+	h := srv.EnsureSession(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fresh = srv.Identity(r)
+		require.NoError(t, srv.LogIn(w, r, "ann"))
+		require.Equal(t, "ann", srv.Identity(r).UserID)
+		require.NotEqual(t, fresh.SessionID, srv.Identity(r).SessionID)
+	}))
+	w := httptest.NewRecorder()
+
+	h.ServeHTTP(w, cookietest.Request())
+
+	require.Len(t, w.Header()["Set-Cookie"], 2)
+	id := srv.Identity(cookietest.NextRequest(w))
+	require.Equal(t, "ann", id.UserID)
+	require.NotEqual(t, fresh.SessionID, id.SessionID)
+	require.Equal(t, fresh.SessionID, srv.Identity(cookietest.Request(e2e.SessionCookie(fresh.SessionID))).SessionID, "nobody ever had it, so it is not given up")
+}
+
+// TestLogInThenOut, in one response: the browser ends logged out.
+func TestLogInThenOut(t *testing.T) {
+	srv, _ := e2e.ChatServer(t, e2e.NewApp())
+	h := srv.EnsureSession(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		require.NoError(t, srv.LogIn(w, r, "ann"))
+		require.NoError(t, srv.LogOut(w, r))
+		require.Equal(t, "", srv.Identity(r).UserID)
+	}))
+	w := httptest.NewRecorder()
+
+	h.ServeHTTP(w, cookietest.Request(e2e.SessionCookie("s")))
+
+	id := srv.Identity(cookietest.NextRequest(w))
+	require.Equal(t, "", id.UserID)
+	require.NotContains(t, []string{"", "s"}, id.SessionID)
+}
+
+// TestEnsureSessionAfterLogOut: requests that left the browser before its new cookies came must not replace them;
+// a browser that never got them has a session again later.
+func TestEnsureSessionAfterLogOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, _ := e2e.ChatServer(t, e2e.NewApp())
+		var id mojo.Identity
+		h := srv.EnsureSession(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { id = srv.Identity(r) }))
+		old := []string{e2e.SessionCookie("s"), e2e.LoginCookie("u")}
+		require.NoError(t, srv.LogOut(httptest.NewRecorder(), cookietest.Request(old...)))
+
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, cookietest.Request(old...))
+		require.Equal(t, mojo.Identity{}, id)
+		require.NotContains(t, w.Header(), "Set-Cookie")
+
+		time.Sleep(socketio.Settling)
+		h.ServeHTTP(w, cookietest.Request(old...))
+		require.NotContains(t, []string{"", "s"}, id.SessionID)
+		require.Equal(t, "", id.UserID)
+		require.True(t, strings.HasPrefix(w.Header().Get("Set-Cookie"), "session_id="))
+	})
+}
+
+// TestTwoServers below one another's EnsureSession do not take each other's identities for their own.
+func TestTwoServers(t *testing.T) {
+	one, _ := e2e.ChatServer(t, e2e.NewApp())
+	two := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{SessionName: "sid2", LoginName: "login2"})})
+	var first, second mojo.Identity
+	h := one.EnsureSession(two.EnsureSession(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		first, second = one.Identity(r), two.Identity(r)
+	})))
+
+	h.ServeHTTP(httptest.NewRecorder(), cookietest.Request(e2e.SessionCookie("s")))
+
+	require.Equal(t, "s", first.SessionID)
+	require.NotContains(t, []string{"", "s"}, second.SessionID)
+}

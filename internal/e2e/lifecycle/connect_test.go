@@ -1,0 +1,323 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// TestOnConnectIsOrdered: what is sent in OnConnect and, from Join on, to the room arrives behind the connect
+// answer, in the order in which it was sent, and before what is sent later.
+func TestOnConnectIsOrdered(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		h := e2e.NewApp()
+		h.Connect = func(c *mojo.Conn) error {
+			room := c.Channel().To("room")
+			require.NoError(t, room.Emit("too early"))
+			require.NoError(t, c.Emit("own", 1))
+			require.NoError(t, c.Join("room"))
+			require.NoError(t, room.Emit("room", 2, mojo.Binary("b")))
+			require.NoError(t, c.Send(3))
+			require.NoError(t, room.Volatile().Emit("volatile"))
+			require.NoError(t, c.EmitVolatile("volatile"))
+			require.NoError(t, room.Emit("room", 4))
+			c.Set("key", "value")
+			return nil
+		}
+		ch, socket := e2e.ConnectChat(t, n, transport, h)
+		conn := e2e.Await(t, h.Accepted)
+		require.NoError(t, conn.Emit("after", 5))
+
+		socket.Expect("own", 1)
+		socket.Expect("room", 2, []byte("b"))
+		socket.Expect("message", 3)
+		socket.Expect("room", 4)
+		socket.Expect("after", 5)
+		socket.ExpectNothing()
+		require.Equal(t, []string{"room"}, conn.Rooms())
+		require.Equal(t, "value", conn.Get("key"))
+		require.Equal(t, socket.SID(), conn.ID())
+		require.Equal(t, 1, ch.Len())
+	})
+}
+
+// TestPendingIsInvisible: until OnConnect has returned nil a connection is in no index and gets nothing that is
+// not for its rooms.
+func TestPendingIsInvisible(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		inside, goOn := make(chan *mojo.Conn), make(chan struct{})
+		h := e2e.NewApp()
+		h.Connect = func(c *mojo.Conn) error {
+			inside <- c
+			<-goOn
+			return nil
+		}
+		srv, ch := e2e.ChatServer(t, h)
+		client := e2e.Dial(t, siotest.Serve(t, n, srv), "websocket", e2e.SessionCookie("s"), e2e.LoginCookie("u"))
+		client.SendConnect(e2e.ChatNamespace, nil)
+		conn := e2e.Await(t, inside)
+
+		e2e.RequireNobody(t, srv, ch)
+		_, found := ch.Conn(conn.ID())
+		require.False(t, found)
+		require.NoError(t, ch.Emit("all"))
+		require.NoError(t, srv.CurrentSessions().Emit("sessions"))
+		require.NoError(t, srv.LoggedInSessions().Get("u").Emit("user"))
+		require.Zero(t, len(slices.Collect(ch.To("room").Conns())))
+		close(goOn)
+		socket, refused := client.AwaitConnect(e2e.ChatNamespace)
+		require.Nil(t, refused)
+
+		socket.ExpectNothing()
+		require.Equal(t, []string{"s"}, e2e.SessionIDs(srv.CurrentSessions()))
+		require.Equal(t, []string{"u"}, e2e.SessionIDs(ch.LoggedInSessions()))
+		found2, ok := ch.Conn(socket.SID())
+		require.True(t, ok)
+		require.Same(t, conn, found2)
+	})
+}
+
+// TestVisibleBeforeItsFirstMessage: a client that has its connect event is in every index.
+func TestVisibleBeforeItsFirstMessage(t *testing.T) {
+	h := e2e.NewApp()
+	h.Message = func(c *mojo.Conn, m *mojo.Message) {
+		_, found := c.Channel().Conn(c.ID())
+		_ = m.Ack(found, c.Channel().Len(), c.Channel().CurrentSessions().Has("s"))
+	}
+	srv, _ := e2e.ChatServer(t, h)
+	site := siotest.Serve(t, siotest.Memory, srv)
+	for range 200 {
+		client := e2e.Dial(t, site, "websocket", e2e.SessionCookie("s"))
+		socket := client.Connect(e2e.ChatNamespace, nil)
+		require.Equal(t, `[true,1,true]`, socket.Call("who").JSON())
+		client.Close()
+		e2e.Await(t, h.Ended)
+	}
+}
+
+// TestAcksInOnConnect: there is nobody yet who could answer.
+func TestAcksInOnConnect(t *testing.T) {
+	h := e2e.NewApp()
+	h.Connect = func(c *mojo.Conn) error {
+		_, err := c.EmitWithAck(context.Background(), "question")
+		require.ErrorIs(t, err, mojo.ErrNotConnected)
+		_, err = mojo.Call[int](context.Background(), c, "question")
+		require.ErrorIs(t, err, mojo.ErrNotConnected)
+		require.EqualError(t, err, "mojo: not connected")
+		return nil
+	}
+
+	_, socket := e2e.ConnectChat(t, siotest.Memory, "websocket", h)
+
+	socket.ExpectNothing()
+}
+
+// TestRefusals: the client sees a ClientError, however it is wrapped, and of other errors nothing.
+func TestRefusals(t *testing.T) {
+	type data struct {
+		Left int `json:"left"`
+	}
+	for name, test := range map[string]struct {
+		err    error
+		want   siotest.ConnectError
+		logged bool
+	}{
+		"value":       {mojo.ClientError{Message: "go away", Data: data{Left: 3}}, siotest.ConnectError{Message: "go away", Data: []byte(`{"left":3}`)}, false},
+		"pointer":     {&mojo.ClientError{Message: "go away"}, siotest.ConnectError{Message: "go away"}, false},
+		"wrapped":     {fmt.Errorf("secret: %w", mojo.ClientError{Message: "go away"}), siotest.ConnectError{Message: "go away"}, false},
+		"wrapped *":   {fmt.Errorf("secret: %w", &mojo.ClientError{Message: "go away", Data: "x"}), siotest.ConnectError{Message: "go away", Data: []byte(`"x"`)}, false},
+		"nil pointer": {(*mojo.ClientError)(nil), siotest.ConnectError{Message: "internal error"}, true},
+		"other":       {e2e.ErrSecret, siotest.ConnectError{Message: "internal error"}, true},
+		"binary data": {mojo.ClientError{Message: "go away", Data: map[string]any{"a": []byte("hi"), "b": mojo.Binary("hi")}}, siotest.ConnectError{Message: "go away", Data: []byte(`{"a":"aGk=","b":"aGk="}`)}, false},
+		"bad data":    {mojo.ClientError{Message: "go away", Data: func() {}}, siotest.ConnectError{Message: "go away"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+				var log e2e.Log
+				srv := e2e.NewServer(t, mojo.Options{Logger: log.Logger()})
+				h := e2e.NewApp()
+				h.Connect = func(*mojo.Conn) error { return test.err }
+				ch := e2e.Register(t, srv, "Chat", h)
+				client := e2e.Dial(t, siotest.Serve(t, n, srv), transport)
+
+				socket, refused := client.TryConnect(e2e.ChatNamespace, nil)
+
+				require.Nil(t, socket)
+				require.Equal(t, test.want, *refused)
+				e2e.RequireNobody(t, srv, ch)
+				require.Equal(t, test.logged, strings.Contains(log.String(), "level=ERROR"), log.String())
+				require.Empty(t, h.Ended)
+			})
+		})
+	}
+}
+
+// TestRefusedGetsNothing: not what it was sent, nor what its rooms were, nor anything else.
+func TestRefusedGetsNothing(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := e2e.NewApp()
+		var refused *mojo.Conn
+		h.Connect = func(c *mojo.Conn) error {
+			refused = c
+			require.NoError(t, c.Join("room"))
+			require.NoError(t, c.Emit("own"))
+			require.NoError(t, c.Channel().To("room").Emit("room"))
+			return e2e.ErrSecret
+		}
+		srv, ch := e2e.ChatServer(t, h)
+		client := e2e.Dial(t, siotest.Serve(t, n, srv), "websocket", e2e.SessionCookie("s"))
+		client.TryConnect(e2e.ChatNamespace, nil)
+
+		require.NoError(t, ch.To("room").Emit("room"))
+		require.NoError(t, ch.Emit("all"))
+		require.ErrorIs(t, refused.Emit("own"), mojo.ErrNotConnected)
+		require.ErrorIs(t, refused.Join("room"), mojo.ErrNotConnected)
+		require.Empty(t, refused.Rooms())
+		e2e.AwaitClosed(t, refused.Context().Done())
+		client.Barrier() // an event would have been a packet for a namespace that has no socket
+		e2e.RequireNobody(t, srv, ch)
+
+		h.Connect = nil // the same client may try again
+		client.Connect(e2e.ChatNamespace, nil).ExpectNothing()
+	})
+}
+
+// TestRefusedDuringBroadcasts: refusals among broadcasts to all, the session and a room that is joined.
+func TestRefusedDuringBroadcasts(t *testing.T) {
+	h := e2e.NewApp()
+	h.Connect = func(c *mojo.Conn) error {
+		_ = c.Join("room")
+		return e2e.ErrSecret
+	}
+	srv, ch := e2e.ChatServer(t, h)
+	site := siotest.Serve(t, siotest.Memory, srv)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			_ = ch.Emit("x")
+			_ = ch.To("room").Emit("x")
+			_ = srv.CurrentSessions().Emit("x")
+			if ch.Len() > 0 || srv.CurrentSessions().Len() > 0 {
+				t.Error("a refused connection was in an index")
+			}
+		}
+	}()
+	client := siotest.Open(t, site, siotest.Options{Transport: "websocket", Header: e2e.CookieHeader(e2e.SessionCookie("s"))})
+	for range 500 {
+		client.Send("0" + e2e.ChatNamespace + ",")
+		require.Equal(t, `4/ChatSocket,{"message":"internal error"}`, client.Next().Text)
+	}
+	close(stop)
+	<-stopped
+}
+
+// TestDisconnectInOnConnect takes effect behind the connect answer and what was sent.
+func TestDisconnectInOnConnect(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		h := e2e.NewApp()
+		h.Connect = func(c *mojo.Conn) error {
+			require.NoError(t, c.Emit("before"))
+			require.NoError(t, c.Disconnect())
+			return c.Emit("after")
+		}
+		ch, socket := e2e.ConnectChat(t, n, transport, h)
+
+		socket.Expect("before")
+		socket.Expect("after")
+		require.Equal(t, siotest.ReasonServerDisconnect, socket.AwaitDisconnected())
+		require.Equal(t, mojo.ReasonServerDisconnect, e2e.Await(t, h.Ended).Reason)
+		require.Zero(t, ch.Len())
+	})
+}
+
+// TestClientLeavesDuringOnConnect: OnDisconnect runs if and only if OnConnect returned nil.
+func TestClientLeavesDuringOnConnect(t *testing.T) {
+	for name, test := range map[string]struct {
+		leave func(c *siotest.Client)
+		want  mojo.Reason
+	}{
+		"DISCONNECT":      {func(c *siotest.Client) { c.Engine.Send("1" + e2e.ChatNamespace + ",") }, mojo.ReasonClientDisconnect},
+		"transport close": {func(c *siotest.Client) { c.Close() }, mojo.ReasonTransportClose},
+		"second CONNECT":  {func(c *siotest.Client) { c.SendConnect(e2e.ChatNamespace, nil) }, mojo.ReasonClientDisconnect},
+	} {
+		for _, result := range []error{nil, e2e.ErrSecret} {
+			t.Run(fmt.Sprint(name, ", ", result), func(t *testing.T) {
+				e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+					inside, goOn := make(chan *mojo.Conn), make(chan struct{})
+					h := e2e.NewApp()
+					h.Connect = func(c *mojo.Conn) error {
+						inside <- c
+						<-goOn
+						return result
+					}
+					h.Disconnect = func(c *mojo.Conn, _ mojo.Reason) {
+						_, found := c.Channel().Conn(c.ID())
+						require.False(t, found)
+						require.ErrorIs(t, c.Emit("x"), mojo.ErrNotConnected)
+					}
+					srv, ch := e2e.ChatServer(t, h)
+					client := e2e.Dial(t, siotest.Serve(t, n, srv), transport, e2e.SessionCookie("s"))
+					client.SendConnect(e2e.ChatNamespace, nil)
+					conn := e2e.Await(t, inside)
+
+					test.leave(client)
+					e2e.AwaitClosed(t, conn.Context().Done())
+					goOn <- struct{}{}
+
+					if result == nil {
+						require.Equal(t, e2e.End{Conn: conn, Reason: test.want}, e2e.Await(t, h.Ended))
+					}
+					if name == "second CONNECT" { // it has an OnConnect of its own
+						require.NotSame(t, conn, e2e.Await(t, inside))
+						goOn <- struct{}{}
+						_, refused := client.AwaitConnect(e2e.ChatNamespace)
+						require.Equal(t, result != nil, refused != nil)
+						client.Close()
+						if result == nil {
+							e2e.Await(t, h.Ended)
+						}
+					}
+					e2e.Shutdown(t, srv)
+					require.Empty(t, h.Ended, "once")
+					e2e.RequireNobody(t, srv, ch)
+				})
+			})
+		}
+	}
+}
+
+// TestClientGoneIsNoFault: a handler that returns what Emit says to a client that has left is not logged as failing.
+func TestClientGoneIsNoFault(t *testing.T) {
+	var log e2e.Log
+	srv := e2e.NewServer(t, mojo.Options{Logger: log.Logger()})
+	inside := make(chan *mojo.Conn)
+	h := e2e.NewApp()
+	h.Connect = func(c *mojo.Conn) error {
+		inside <- c
+		<-c.Context().Done()
+		return c.Emit("welcome")
+	}
+	e2e.Register(t, srv, "Chat", h)
+	client := e2e.Dial(t, siotest.Serve(t, siotest.Memory, srv), "websocket")
+	client.SendConnect(e2e.ChatNamespace, nil)
+	e2e.Await(t, inside)
+
+	client.Close()
+	e2e.Shutdown(t, srv)
+
+	require.NotContains(t, log.String(), "level=ERROR")
+}

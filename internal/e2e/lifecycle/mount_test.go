@@ -1,0 +1,137 @@
+package lifecycle
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+func TestRegisterRefuses(t *testing.T) {
+	for name, test := range map[string]struct {
+		app  string
+		h    mojo.SocketHandler
+		want string
+	}{
+		"no name":         {"", e2e.NewApp(), "mojo: Register: the app's name is empty"},
+		"no handler":      {"Chat", nil, `mojo: the handler of namespace "/ChatSocket" is nil`},
+		"no events":       {"Chat", (*mojo.Events)(nil), `mojo: the handler of namespace "/ChatSocket" is nil`},
+		"taken":           {"Taken", e2e.NewApp(), `mojo: namespace "/TakenSocket" is taken`},
+		"comma":           {"a,b", e2e.NewApp(), `mojo: namespace "/a,bSocket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
+		"question mark":   {"a?b", e2e.NewApp(), `mojo: namespace "/a?bSocket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
+		"number sign":     {"a#b", e2e.NewApp(), `mojo: namespace "/a#bSocket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
+		"at sign":         {"a@b", e2e.NewApp(), `mojo: namespace "/a@bSocket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
+		"space":           {"a b", e2e.NewApp(), `mojo: namespace "/a bSocket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
+		"control":         {"a\x00", e2e.NewApp(), `mojo: namespace "/a\x00Socket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
+		"not UTF-8":       {"\xff", e2e.NewApp(), `mojo: namespace "/\xffSocket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
+		"slash before it": {"/Chat", e2e.NewApp(), `mojo: namespace "//ChatSocket" begins with two slashes; want one`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := e2e.NewServer(t, mojo.Options{})
+			e2e.Register(t, srv, "Taken", e2e.NewApp())
+
+			ch, err := srv.Register(test.app, test.h)
+
+			require.EqualError(t, err, test.want)
+			require.Nil(t, ch)
+		})
+	}
+}
+
+func TestHandleRefuses(t *testing.T) {
+	for name, test := range map[string]struct{ namespace, want string }{
+		"empty":                  {"", `mojo: namespace "" does not begin with a slash`},
+		"no slash":               {"chat", `mojo: namespace "chat" does not begin with a slash`},
+		"two slashes":            {"//chat", `mojo: namespace "//chat" begins with two slashes; want one`},
+		"taken by an app":        {"/TakenSocket", `mojo: namespace "/TakenSocket" is taken`},
+		"taken, in another case": {"/takenSocket", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := e2e.NewServer(t, mojo.Options{})
+			e2e.Register(t, srv, "Taken", e2e.NewApp())
+
+			_, err := srv.Handle(test.namespace, e2e.NewApp())
+
+			if test.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.EqualError(t, err, test.want)
+		})
+	}
+}
+
+// TestFailedRegisterChangesNothing: the Events can still be set up, and be registered elsewhere.
+func TestFailedRegisterChangesNothing(t *testing.T) {
+	srv := e2e.NewServer(t, mojo.Options{})
+	e2e.Register(t, srv, "Taken", e2e.NewApp())
+	var ev mojo.Events
+	_, err := srv.Register("Taken", &ev)
+	require.Error(t, err)
+
+	mojo.On(&ev, "late", func(*mojo.Conn, any) error { return nil })
+	e2e.Register(t, srv, "Free", &ev)
+}
+
+func TestRegisterAfterShutdown(t *testing.T) {
+	srv := e2e.NewServer(t, mojo.Options{})
+	e2e.Shutdown(t, srv)
+
+	_, err := srv.Register("Chat", e2e.NewApp())
+
+	require.ErrorIs(t, err, mojo.ErrServerClosed)
+}
+
+func TestChannelNamesItself(t *testing.T) {
+	srv := e2e.NewServer(t, mojo.Options{})
+	chat := e2e.Register(t, srv, "Chat", e2e.NewApp())
+	root, err := srv.Handle("/", e2e.NewApp())
+	require.NoError(t, err)
+
+	require.Equal(t, "Chat", chat.App())
+	require.Equal(t, "/ChatSocket", chat.Namespace())
+	require.Equal(t, "", root.App())
+	require.Equal(t, "/", root.Namespace())
+	found, ok := srv.Channel("Chat")
+	require.True(t, ok)
+	require.Same(t, chat, found)
+	_, ok = srv.Channel("")
+	require.False(t, ok, "what Handle mounts is no app")
+}
+
+// TestAppsShareAConnection: one connection, the root among its namespaces, and an event stays in its own.
+func TestAppsShareAConnection(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		srv := e2e.NewServer(t, mojo.Options{})
+		chat, _ := srv.Register("Chat", e2e.NewApp())
+		news, _ := srv.Register("Nachrichten-ü", e2e.NewApp())
+		root, _ := srv.Handle("/", e2e.NewApp())
+		client := e2e.Dial(t, siotest.Serve(t, n, srv), transport)
+		a, b, c := client.Connect("/ChatSocket", nil), client.Connect("/Nachrichten-üSocket", nil), client.Connect("/", nil)
+
+		require.NoError(t, chat.Emit("to", "chat"))
+		require.NoError(t, news.Emit("to", "news"))
+		require.NoError(t, root.Emit("to", "root"))
+
+		a.Expect("to", "chat")
+		b.Expect("to", "news")
+		c.Expect("to", "root")
+		client.Barrier()
+		require.Zero(t, a.Waiting()+b.Waiting()+c.Waiting())
+	})
+}
+
+// TestAppsComeLater: an app that was registered while clients are connected can be reached by them.
+func TestAppsComeLater(t *testing.T) {
+	srv := e2e.NewServer(t, mojo.Options{})
+	client := e2e.Dial(t, siotest.Serve(t, siotest.Memory, srv), "websocket")
+	_, refused := client.TryConnect(e2e.ChatNamespace, nil)
+	require.Equal(t, "Invalid namespace", refused.Message)
+
+	e2e.Register(t, srv, "Chat", e2e.NewApp())
+
+	client.Connect(e2e.ChatNamespace, nil)
+}

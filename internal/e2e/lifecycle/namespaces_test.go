@@ -1,0 +1,186 @@
+package lifecycle
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// twoApps is a client on the app Other, about to connect to Chat.
+func twoApps(t *testing.T, n siotest.Network, transport string, h mojo.SocketHandler) (*siotest.Client, *siotest.Socket) {
+	t.Helper()
+	srv, _ := e2e.ChatServer(t, h)
+	e2e.Register(t, srv, "Other", e2e.NewApp())
+	client := e2e.Dial(t, siotest.Serve(t, n, srv), transport)
+	return client, client.Connect("/OtherSocket", nil)
+}
+
+// TestConnectTwice before the first answer, as a page does that React's StrictMode mounts twice: the later one holds,
+// and the client's other apps notice nothing.
+func TestConnectTwice(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		h := e2e.NewApp()
+		client, other := twoApps(t, n, transport, h)
+		client.SendConnect(e2e.ChatNamespace, nil)
+		client.SendConnect(e2e.ChatNamespace, nil)
+		ended := e2e.Await(t, h.Ended)
+		require.Equal(t, mojo.ReasonClientDisconnect, ended.Reason)
+		first, second := e2e.Await(t, h.Accepted), e2e.Await(t, h.Accepted)
+		if ended.Conn == second {
+			first, second = second, first
+		}
+		require.Same(t, first, ended.Conn)
+
+		socket, refused := client.AwaitConnect(e2e.ChatNamespace)
+		require.Nil(t, refused)
+		if socket.SID() == first.ID() { // it was answered before the second CONNECT was read
+			socket, refused = client.AwaitConnect(e2e.ChatNamespace)
+			require.Nil(t, refused)
+		}
+		require.Equal(t, second.ID(), socket.SID())
+		require.NoError(t, second.Emit("to the second"))
+		require.ErrorIs(t, first.Emit("to the first"), mojo.ErrNotConnected)
+		socket.Expect("to the second")
+		socket.ExpectNothing()
+		require.Equal(t, 1, second.Channel().Len())
+		other.ExpectNothing()
+		require.Empty(t, h.Ended)
+	})
+}
+
+// TestConnectAgain after the first answer.
+func TestConnectAgain(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		h := e2e.NewApp()
+		client, other := twoApps(t, n, transport, h)
+		old := client.Connect(e2e.ChatNamespace, nil)
+		conn := e2e.Await(t, h.Accepted)
+		require.NoError(t, conn.Join("room"))
+
+		socket := client.Connect(e2e.ChatNamespace, nil)
+
+		require.Equal(t, siotest.ReasonReplaced, old.Reason())
+		require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonClientDisconnect}, e2e.Await(t, h.Ended))
+		now := e2e.Await(t, h.Accepted)
+		require.Equal(t, socket.SID(), now.ID())
+		require.NotEqual(t, conn.ID(), now.ID())
+		require.Empty(t, now.Rooms(), "it is another connection")
+		require.NoError(t, now.Emit("event"))
+		socket.Expect("event")
+		other.ExpectNothing()
+	})
+}
+
+// TestDisconnectAndConnectAtOnce, over and over.
+func TestDisconnectAndConnectAtOnce(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		const rounds = 50
+		h := e2e.NewApp()
+		h.Connect = func(c *mojo.Conn) error { return c.Emit("welcome", c.ID()) }
+		client, other := twoApps(t, n, transport, h)
+		socket := client.Connect(e2e.ChatNamespace, nil)
+		for range rounds {
+			socket.Disconnect()
+			socket = client.Connect(e2e.ChatNamespace, nil)
+			socket.Expect("welcome", socket.SID())
+		}
+		for range rounds {
+			require.Equal(t, mojo.ReasonClientDisconnect, e2e.Await(t, h.Ended).Reason)
+		}
+		other.ExpectNothing()
+		socket.ExpectNothing()
+	})
+}
+
+// TestPacketsInFlight for an app that the server has just had the client leave are ignored.
+func TestPacketsInFlight(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		h := e2e.NewApp()
+		h.Message = func(*mojo.Conn, *mojo.Message) { t.Error("a message after the end") }
+		client, other := twoApps(t, n, transport, h)
+		socket := client.Connect(e2e.ChatNamespace, nil)
+		require.NoError(t, e2e.Await(t, h.Accepted).Disconnect())
+		e2e.Await(t, h.Ended)
+		require.Equal(t, siotest.ReasonServerDisconnect, socket.AwaitDisconnected())
+
+		socket.Emit("event", 1)
+		socket.Emit("binary", []byte("1"), []byte("2"))
+		client.Engine.Send("3" + e2e.ChatNamespace + ",0[]")
+		client.Engine.Send("2" + e2e.ChatNamespace + `,7["wants an ack"]`)
+		client.Engine.Send("1" + e2e.ChatNamespace + ",")
+		client.Engine.Send("1" + e2e.ChatNamespace + ",")
+
+		other.ExpectNothing()
+		client.Connect(e2e.ChatNamespace, nil).ExpectNothing()
+		require.Empty(t, h.Ended)
+	})
+}
+
+// TestNamespacesNeverConnected: a packet for one closes the connection, whether it is mounted or not.
+func TestNamespacesNeverConnected(t *testing.T) {
+	for _, packet := range []string{
+		"2" + e2e.ChatNamespace + `,["event"]`,
+		"1" + e2e.ChatNamespace + ",",
+		"3" + e2e.ChatNamespace + ",0[]",
+		`2/none,["event"]`,
+		`2["event"]`,
+		"51-" + e2e.ChatNamespace + `,["event",{"_placeholder":true,"num":0}]`,
+		`4/OtherSocket,{"message":"an error"}`,
+	} {
+		t.Run(packet, func(t *testing.T) {
+			e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+				client, other := twoApps(t, n, transport, e2e.NewApp())
+
+				client.Engine.Send(packet)
+
+				require.NotEqual(t, siotest.ReasonServerDisconnect, other.AwaitDisconnected())
+			})
+		})
+	}
+}
+
+// TestUnmountedNamespace is refused, and the connection stays.
+func TestUnmountedNamespace(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		client, other := twoApps(t, n, transport, e2e.NewApp())
+
+		for range 100 {
+			_, refused := client.TryConnect("/none", map[string]int{"a": 1})
+			require.Equal(t, siotest.ConnectError{Message: "Invalid namespace"}, *refused)
+		}
+
+		other.ExpectNothing()
+	})
+}
+
+// TestConnectFlood: a client that connects again and again to an app that is slow to answer is not read from any
+// more, so that only so many of its OnConnect run at a time.
+func TestConnectFlood(t *testing.T) {
+	const flood = 1000
+	inside, goOn := make(chan struct{}, flood), make(chan struct{})
+	h := e2e.NewApp()
+	h.Connect = func(*mojo.Conn) error {
+		inside <- struct{}{}
+		<-goOn
+		return nil
+	}
+	srv := e2e.NewServer(t, mojo.Options{Limits: mojo.Limits{MaxInbound: 64 << 10}})
+	e2e.Register(t, srv, "Chat", h)
+	client := siotest.Open(t, siotest.Serve(t, siotest.Memory, srv), siotest.Options{Transport: "websocket"})
+	for range flood {
+		client.Send("0" + e2e.ChatNamespace + ",")
+	}
+	const most = 64/4 + 1
+	for range most {
+		e2e.Await(t, inside)
+	}
+	require.Empty(t, inside)
+	close(goOn)
+	for range flood - 1 {
+		require.Equal(t, mojo.ReasonClientDisconnect, e2e.Await(t, h.Ended).Reason)
+	}
+}

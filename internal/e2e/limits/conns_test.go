@@ -1,0 +1,182 @@
+package limits
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
+	"github.com/mojosocket/mojo/internal/e2e/cookietest"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// limitedSite is a site with the apps Chat and News.
+func limitedSite(t testing.TB, n siotest.Network, opts mojo.Options) (*mojo.Server, *siotest.Site, *e2e.App) {
+	t.Helper()
+	opts.Cookies = e2e.NewCookies(t, mojo.CookieOptions{})
+	srv, h := e2e.NewServer(t, opts), e2e.NewApp()
+	e2e.Register(t, srv, "Chat", h)
+	e2e.Register(t, srv, "News", h)
+	return srv, siotest.Serve(t, n, srv), h
+}
+
+// requireCrowded requires that a new connection is refused on every app, for a clear reason.
+func requireCrowded(t testing.TB, client *siotest.Client, message string, limit int) {
+	t.Helper()
+	for _, namespace := range []string{e2e.ChatNamespace, "/NewsSocket", e2e.ChatNamespace} {
+		_, refusal := client.TryConnect(namespace, nil)
+		require.NotNil(t, refusal)
+		require.Equal(t, message, refusal.Message)
+		require.JSONEq(t, fmt.Sprintf(`{"limit":%d}`, limit), string(refusal.Data))
+	}
+}
+
+// TestMaxConns: above the limit a connection is told so on every app; those that are there stay, others come in, and
+// there is room again after one has left.
+func TestMaxConns(t *testing.T) {
+	for name, test := range map[string]struct {
+		opts    mojo.Options
+		message string
+		crowd   func(i int) []string // whose connections are counted together
+		others  [][]string
+	}{
+		"session": {
+			mojo.Options{Limits: mojo.Limits{MaxConnsPerSession: 3}},
+			"too many connections of this session",
+			func(i int) []string { return []string{e2e.SessionCookie("s"), e2e.LoginCookie(fmt.Sprint(i % 2))} },
+			[][]string{nil, {e2e.SessionCookie("z"), e2e.LoginCookie("0")}, {e2e.LoginCookie("0")}},
+		},
+		"user": {
+			mojo.Options{Limits: mojo.Limits{MaxConnsPerUser: 3}},
+			"too many connections of this user",
+			func(i int) []string { return []string{e2e.SessionCookie(fmt.Sprint(i)), e2e.LoginCookie("u")}[i%2:] },
+			[][]string{nil, {e2e.SessionCookie("0"), e2e.LoginCookie("v")}, {e2e.SessionCookie("0")}},
+		},
+		"both": {
+			mojo.Options{Limits: mojo.Limits{MaxConnsPerSession: 9, MaxConnsPerUser: 3}},
+			"too many connections of this user",
+			func(int) []string { return []string{e2e.SessionCookie("s"), e2e.LoginCookie("u")} },
+			[][]string{nil, {e2e.SessionCookie("s")}, {e2e.SessionCookie("z"), e2e.LoginCookie("v")}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+				srv, site, h := limitedSite(t, n, test.opts)
+				e2e.Dial(t, site, transport, test.crowd(0)...) // on no app yet
+				var clients []*siotest.Client
+				var sockets []*siotest.Socket
+				for i := range 2 {
+					client := e2e.Dial(t, site, transport, test.crowd(i+1)...)
+					clients = append(clients, client)
+					sockets = append(sockets, client.Connect(e2e.ChatNamespace, nil), client.Connect("/NewsSocket", nil))
+				}
+				for i := range 3 {
+					requireCrowded(t, e2e.Dial(t, site, transport, test.crowd(i)...), test.message, 3)
+				}
+				require.Len(t, h.Accepted, 4, "OnConnect is not asked")
+				for _, socket := range sockets {
+					socket.ExpectNothing()
+				}
+				for _, other := range test.others {
+					e2e.Dial(t, site, transport, other...).Connect(e2e.ChatNamespace, nil)
+				}
+
+				sockets[0].Disconnect() // which leaves an app, but not the site
+				e2e.Await(t, h.Ended)
+				requireCrowded(t, e2e.Dial(t, site, transport, test.crowd(3)...), test.message, 3)
+				clients[0].Close()
+				e2e.Await(t, h.Ended)
+				e2e.Dial(t, site, transport, test.crowd(3)...).Connect(e2e.ChatNamespace, nil)
+				requireCrowded(t, e2e.Dial(t, site, transport, test.crowd(4)...), test.message, 3)
+				require.Zero(t, srv.CurrentSessions().Get("").Len())
+			})
+		})
+	}
+}
+
+// TestMaxConnsAtOnce: of many that come at the same moment, as many as may are taken in. That holds while others leave.
+func TestMaxConnsAtOnce(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		const limit = 4
+		_, site, h := limitedSite(t, n, mojo.Options{Limits: mojo.Limits{MaxConnsPerUser: limit}})
+		header := e2e.CookieHeader(e2e.SessionCookie("s"), e2e.LoginCookie("u"))
+		var there, most atomic.Int32
+		h.Connect = func(*mojo.Conn) error {
+			now := there.Add(1)
+			for was := most.Load(); now > was && !most.CompareAndSwap(was, now); was = most.Load() {
+			}
+			return nil
+		}
+		h.Disconnect = func(*mojo.Conn, mojo.Reason) { there.Add(-1) }
+		for range 3 {
+			clients := make(chan *siotest.Client, 24)
+			var wg sync.WaitGroup
+			for range cap(clients) {
+				wg.Go(func() {
+					client, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport, Header: header})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if _, refusal := client.TryConnect(e2e.ChatNamespace, nil); refusal != nil {
+						client.Close()
+						return
+					}
+					clients <- client
+				})
+			}
+			wg.Wait()
+			close(clients)
+			require.Len(t, clients, limit)
+			for client := range clients {
+				client.Close()
+				e2e.Await(t, h.Ended)
+			}
+		}
+		require.EqualValues(t, limit, most.Load())
+	})
+}
+
+// TestMaxConnsAndLogIn: connections that become one user's stay, and then no more are taken in.
+func TestMaxConnsAndLogIn(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		srv, site, _ := limitedSite(t, n, mojo.Options{Limits: mojo.Limits{MaxConnsPerUser: 2, MaxConnsPerSession: 3}})
+		var sockets []*siotest.Socket
+		for range 3 {
+			sockets = append(sockets, e2e.Dial(t, site, transport, e2e.SessionCookie("s")).Connect(e2e.ChatNamespace, nil))
+		}
+		requireCrowded(t, e2e.Dial(t, site, transport, e2e.SessionCookie("s")), "too many connections of this session", 3)
+		w := httptest.NewRecorder()
+
+		require.NoError(t, srv.LogIn(w, cookietest.Request(e2e.SessionCookie("s")), "u"))
+
+		e2e.FollowLogin(t, site, cookietest.NextRequest(w).Header, sockets...)
+		require.Equal(t, 3, srv.LoggedInSessions().Get("u").Len())
+		requireCrowded(t, e2e.Dial(t, site, transport, e2e.SessionCookie("z"), e2e.LoginCookie("u")), "too many connections of this user", 2)
+	})
+}
+
+// TestMaxConnsKeepsNobody: who was refused and stays all the same is closed after ConnectTimeout, and is in no index.
+func TestMaxConnsKeepsNobody(t *testing.T) {
+	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
+		srv, site, h := limitedSite(t, siotest.Memory, mojo.Options{Limits: mojo.Limits{MaxConnsPerSession: 1}, RequireSession: true, Timeouts: mojo.Timeouts{ConnectTimeout: 5 * time.Second}})
+		kept := e2e.Dial(t, site, transport, e2e.SessionCookie("s")).Connect(e2e.ChatNamespace, nil)
+		client := e2e.Dial(t, site, transport, e2e.SessionCookie("s"))
+		requireCrowded(t, client, "too many connections of this session", 1)
+		require.Equal(t, 1, srv.CurrentSessions().Get("s").Len())
+		require.NoError(t, srv.CurrentSessions().Emit("news"))
+		kept.Expect("news")
+		requireCrowded(t, client, "too many connections of this session", 1)
+
+		client.Engine.AwaitClosed()
+
+		kept.ExpectNothing()
+		require.Empty(t, h.Ended)
+	})
+}

@@ -1,0 +1,106 @@
+package limits
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// TestCloseOldest: a connection above the limit is taken in, and the oldest of the same
+// session or user is closed, of whatever age they are on any app. Its client is told.
+func TestCloseOldest(t *testing.T) {
+	for name, test := range map[string]struct {
+		opts   mojo.Options
+		crowd  []string // the cookies of those that are counted together
+		others []string
+	}{
+		"session": {mojo.Options{Limits: mojo.Limits{MaxConnsPerSession: 2}}, []string{e2e.SessionCookie("s")}, []string{e2e.SessionCookie("z")}},
+		"user":    {mojo.Options{Limits: mojo.Limits{MaxConnsPerUser: 2}}, []string{e2e.LoginCookie("u")}, []string{e2e.LoginCookie("v")}},
+		"both":    {mojo.Options{Limits: mojo.Limits{MaxConnsPerSession: 2, MaxConnsPerUser: 2}}, []string{e2e.SessionCookie("s"), e2e.LoginCookie("u")}, []string{e2e.SessionCookie("z"), e2e.LoginCookie("v")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+				test.opts.Limits.ConnPolicy = mojo.CloseOldest
+				_, site, h := limitedSite(t, n, test.opts)
+				var clients []*siotest.Client
+				var sockets []*siotest.Socket
+				var conns []*mojo.Conn
+				enter := func(cookies []string) {
+					client := e2e.Dial(t, site, transport, cookies...)
+					clients = append(clients, client)
+					sockets = append(sockets, client.Connect(e2e.ChatNamespace, nil))
+					conns = append(conns, e2e.Await(t, h.Accepted))
+				}
+				enter(test.others)
+				enter(test.crowd)
+				enter(test.crowd)
+				require.Empty(t, h.Ended)
+
+				for oldest := 1; oldest < 4; oldest++ {
+					enter(test.crowd)
+					sockets[oldest].Expect(mojo.RevokedEvent, e2e.RevokedNotice(mojo.CodeReplaced, mojo.ReasonReplaced, false))
+					clients[oldest].Engine.AwaitClosed()
+					require.Equal(t, e2e.End{Conn: conns[oldest], Reason: mojo.ReasonReplaced}, e2e.Await(t, h.Ended))
+				}
+				for _, at := range []int{0, 4, 5} {
+					clients[at].Barrier()
+				}
+			})
+		})
+	}
+}
+
+// TestCloseOldestAtOnce: of many that come at the same moment as many stay as may.
+func TestCloseOldestAtOnce(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		const limit, many = 3, 24
+		srv, site, _ := limitedSite(t, n, mojo.Options{Limits: mojo.Limits{MaxConnsPerUser: limit, ConnPolicy: mojo.CloseOldest}})
+		header := e2e.CookieHeader(e2e.SessionCookie("s"), e2e.LoginCookie("u"))
+		var wg sync.WaitGroup
+		for range many {
+			wg.Go(func() {
+				client, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport, Header: header})
+				if err == nil { // or it was closed before it was open
+					client.SendConnect(e2e.ChatNamespace, nil)
+				}
+			})
+		}
+		wg.Wait()
+		e2e.Dial(t, site, transport, e2e.SessionCookie("s"), e2e.LoginCookie("u")).Connect(e2e.ChatNamespace, nil)
+
+		require.Equal(t, 1, srv.LoggedInSessions().Len())
+		require.LessOrEqual(t, srv.LoggedInSessions().Get("u").Len(), limit)
+	})
+}
+
+// TestHandshakesThatCloseNobody: a connection takes the place of another when it asks
+// for an app. An image in a page can make a browser begin one, and a client that has
+// not asked yet would come back.
+func TestHandshakesThatCloseNobody(t *testing.T) {
+	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
+		_, site, h := limitedSite(t, siotest.Memory, mojo.Options{Limits: mojo.Limits{MaxConnsPerUser: 1, ConnPolicy: mojo.CloseOldest}})
+		cookies := []string{e2e.SessionCookie("s"), e2e.LoginCookie("u")}
+		tab := e2e.Dial(t, site, transport, cookies...)
+		tab.Connect(e2e.ChatNamespace, nil)
+		conn := e2e.Await(t, h.Accepted)
+
+		slow, fast := e2e.Dial(t, site, transport, cookies...), e2e.Dial(t, site, transport, cookies...)
+		time.Sleep(time.Second)
+		require.Empty(t, h.Ended)
+		tab.Barrier()
+
+		fast.Connect(e2e.ChatNamespace, nil)
+		e2e.Await(t, h.Accepted)
+		require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonReplaced}, e2e.Await(t, h.Ended))
+		slow.Connect(e2e.ChatNamespace, nil) // which is the newest now
+		e2e.Await(t, h.Accepted)
+		require.Equal(t, mojo.ReasonReplaced, e2e.Await(t, h.Ended).Reason)
+		slow.Barrier()
+	})
+}

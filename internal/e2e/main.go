@@ -1,0 +1,17 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/internal/testhook"
+)
+
+// Main runs the tests of a package. They fail if goroutines are left behind.
+func Main(m *testing.M) {
+	testhook.AskTime = 5 * time.Second // for pages on slow machines
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(siotest.Lingering))
+}

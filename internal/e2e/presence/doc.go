@@ -1,0 +1,2 @@
+// Package presence tests from outside who is said to be online.
+package presence

@@ -1,0 +1,48 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// FollowLogin does what a page does when its browser has logged in: for each connection
+// it sends the value of the event back with the new cookies.
+func FollowLogin(t testing.TB, site *siotest.Site, header http.Header, sockets ...*siotest.Socket) {
+	t.Helper()
+	for _, socket := range sockets {
+		// Another app of the same connection, or its poll, may have been faster.
+		require.Contains(t, []int{http.StatusNoContent, http.StatusNotFound}, SendProof(t, site, header, ReadProof(t, socket)))
+	}
+}
+
+// ReadProof reads the IdentityEvent and returns its value.
+func ReadProof(t testing.TB, socket *siotest.Socket) string {
+	t.Helper()
+	event := socket.Next()
+	require.Equal(t, mojo.IdentityEvent, event.Name)
+	var args []struct{ Proof string }
+	require.NoError(t, json.Unmarshal([]byte(event.JSON()), &args))
+	return args[0].Proof
+}
+
+// SendProof sends a proof and returns the status of the answer.
+func SendProof(t testing.TB, site *siotest.Site, header http.Header, value string) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site.URL+"/socket.io/", nil)
+	require.NoError(t, err)
+	r.Header = header.Clone()
+	if r.Header == nil {
+		r.Header = make(http.Header)
+	}
+	r.Header.Set(mojo.IdentityHeader, value)
+	resp, err := site.Client().Do(r)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	return resp.StatusCode
+}

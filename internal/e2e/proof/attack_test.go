@@ -1,0 +1,292 @@
+package proof
+
+import (
+	"net/http"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
+	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/internal/testhook"
+)
+
+// TestRequestsThatProveNothing: a page of the site, or of another one, can make the
+// victim's browser request what somebody else has written into it. Such a request comes
+// with the new cookies, and names the connection of somebody else.
+func TestRequestsThatProveNothing(t *testing.T) {
+	const browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"
+	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
+		for name, test := range map[string]struct {
+			method string // GET if empty
+			header http.Header
+		}{
+			"an image on the site itself": {"", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"no-cors"}}},
+			"one that asks for cors":      {"", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"cors"}}},
+			"a frame":                     {"", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Mode": {"navigate"}}},
+			"a link in a mail":            {"", http.Header{"Sec-Fetch-Site": {"none"}, "Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Mode": {"navigate"}}},
+			"a hint to load a page":       {"", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"no-cors"}}},
+			"the ping of a link":          {http.MethodPost, http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"no-cors"}, "Origin": {"http://mojo.test"}}},
+			"a form on the site itself":   {http.MethodPost, http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Mode": {"navigate"}}},
+			"plain http":                  {"", http.Header{"Referer": {"http://evil.example/"}, "User-Agent": {browser}}},
+			"plain http, no referrer":     {"", http.Header{"Accept": {"*/*"}, "User-Agent": {browser}}},
+			"HEAD":                        {http.MethodHead, http.Header{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"cors"}}},
+		} {
+			p := plant(t, siotest.Memory, e2e.NewApp())
+			thief := siotest.Dial(t, p.site, siotest.Options{Transport: transport, Header: p.thief})
+			stolen := thief.Connect(e2e.ChatNamespace, nil)
+			conn := e2e.Await(t, p.app.Accepted)
+			session, _ := p.victim.WhoIs("/login?user=ann")
+			e2e.ReadProof(t, stolen)
+			method := test.method
+			if method == "" {
+				method = http.MethodGet
+			}
+			r, err := http.NewRequestWithContext(t.Context(), method, thief.Engine.URL("polling"), nil)
+			require.NoError(t, err)
+			r.Header = test.header.Clone()
+			if r.Header.Get("Origin") != "" {
+				r.Header.Set("Origin", p.site.URL)
+			}
+			r.Header["Cookie"] = p.victim.Header()["Cookie"]
+			done := make(chan struct{})
+			go func() { // a poll may be answered late
+				defer close(done)
+				if resp, err := p.site.Client().Do(r); err == nil {
+					_ = resp.Body.Close()
+				}
+			}()
+			time.Sleep(300 * time.Millisecond)
+
+			require.Empty(t, conn.UserID(), name)
+			require.Zero(t, p.srv.LoggedInSessions().Get("ann").Len(), name)
+			require.Zero(t, p.srv.CurrentSessions().Get(session).Len(), name)
+			thief.Engine.Drop()
+			<-done
+		}
+	})
+}
+
+// TestBrowserThatSaysLittle: where a browser does not say what makes a request, a poll
+// with the new cookies proves nothing, and the connection comes again soon.
+func TestBrowserThatSaysLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		testhook.AskTime = 500 * time.Millisecond
+		defer func() { testhook.AskTime = 5 * time.Second }()
+		p := plant(t, siotest.Memory, e2e.NewApp())
+		p.victim.Extra = http.Header{"User-Agent": {"Mozilla/5.0"}}
+		tab := p.victim.Dial("polling")
+		socket := tab.Connect(e2e.ChatNamespace, nil)
+		conn := e2e.Await(t, p.app.Accepted)
+		p.victim.Visit("/login?user=ann")
+		e2e.ReadProof(t, socket)
+		at := time.Now()
+
+		tab.Engine.SetHeader(p.victim.Header())
+
+		require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonIdentityChanged}, e2e.Await(t, p.app.Ended))
+		require.Less(t, time.Since(at), 2*time.Second)
+	})
+}
+
+// TestProofThatAnAppPassesOn: a handler that passes on events by their names does not
+// pass on the value of somebody else.
+func TestProofThatAnAppPassesOn(t *testing.T) {
+	h := e2e.NewApp()
+	var passed error
+	h.Message = func(c *mojo.Conn, m *mojo.Message) {
+		var value any
+		_ = m.Decode(&value)
+		passed = c.Channel().Emit(m.Event(), value)
+	}
+	p := plant(t, siotest.TCP, h)
+	thief := siotest.Dial(t, p.site, siotest.Options{Transport: "websocket", Header: p.thief})
+	stolen := thief.Connect(e2e.ChatNamespace, nil)
+	e2e.Await(t, h.Accepted)
+	p.victim.Visit("/login?user=ann")
+	value := e2e.ReadProof(t, stolen)
+	page := p.victim.Dial("websocket").Connect(e2e.ChatNamespace, nil) // the page behind the login
+	conn := e2e.Await(t, h.Accepted)
+
+	stolen.Emit(mojo.IdentityEvent, map[string]string{"proof": value})
+
+	require.Equal(t, mojo.ReasonParseError, e2e.Await(t, h.Ended).Reason)
+	require.ErrorIs(t, conn.Emit(mojo.IdentityEvent, map[string]string{"proof": value}), mojo.ErrReservedEvent)
+	require.ErrorIs(t, conn.Channel().Emit(mojo.IdentityEvent), mojo.ErrReservedEvent)
+	page.ExpectNothing()
+	require.NoError(t, passed)
+}
+
+// TestProofOfASlowOnConnect: a page that follows a login keeps its connection, however
+// long OnConnect takes.
+func TestProofOfASlowOnConnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		testhook.AskTime = 500 * time.Millisecond
+		defer func() { testhook.AskTime = 5 * time.Second }()
+		h := e2e.NewApp()
+		h.Connect = func(*mojo.Conn) error {
+			time.Sleep(2 * time.Second)
+			return nil
+		}
+		p := plant(t, siotest.Memory, h)
+		tab := p.victim.Dial("websocket")
+		tab.SendConnect(e2e.ChatNamespace, nil)
+		time.Sleep(100 * time.Millisecond)
+
+		p.victim.Visit("/login?user=ann")
+		socket, refused := tab.AwaitConnect(e2e.ChatNamespace)
+		require.Nil(t, refused)
+
+		require.Equal(t, http.StatusNoContent, e2e.SendProof(t, p.site, p.victim.Header(), e2e.ReadProof(t, socket)))
+		require.Equal(t, "ann", e2e.Await(t, h.Accepted).UserID())
+		time.Sleep(time.Minute)
+		require.Empty(t, h.Ended)
+	})
+}
+
+// TestConnectsWithoutAProofCountNothing: a client that asks for an app again and again
+// before its proof leaves the number of bytes that wait as it is.
+func TestConnectsWithoutAProofCountNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := e2e.NewApp()
+		reached := make(chan struct{})
+		h.Connect = func(c *mojo.Conn) error {
+			if !c.Handshake().Query().Has("history") {
+				return nil
+			}
+			require.NoError(t, c.Emit("history", string(make([]byte, 50_000))))
+			close(reached)
+			<-c.Context().Done()
+			return nil
+		}
+		p := plant(t, siotest.Memory, h)
+		thief := siotest.Dial(t, p.site, siotest.Options{Transport: "websocket", Header: p.thief})
+		stolen := thief.Connect(e2e.ChatNamespace, nil)
+		e2e.Await(t, h.Accepted)
+		p.victim.Visit("/login?user=ann")
+		e2e.ReadProof(t, stolen)
+		for range 500 {
+			thief.SendConnect(e2e.ChatNamespace, nil)
+		}
+		thief.Barrier()
+		thief.Engine.Drop()
+		time.Sleep(time.Second)
+		history := siotest.Options{Transport: "websocket", Header: p.victim.Header(), Query: map[string][]string{"history": {""}}}
+		siotest.Dial(t, p.site, history).SendConnect(e2e.ChatNamespace, nil)
+		<-reached
+
+		require.Greater(t, p.srv.Stats().QueuedBytes, 50_000)
+		require.Less(t, p.srv.Stats().QueuedBytes, 310_000) // as JSON writes each of the zeros
+	})
+}
+
+// TestSocketOfAnotherSession: a login names none but a connection of its own session.
+func TestSocketOfAnotherSession(t *testing.T) {
+	h := e2e.NewApp()
+	srv, site := e2e.LoginSite(t, siotest.Memory, h)
+	owner, other := e2e.NewBrowser(t, site), e2e.NewBrowser(t, site)
+	owner.Visit("/who")
+	other.Visit("/who")
+	socket := owner.Dial("websocket").Connect(e2e.ChatNamespace, nil)
+	conn := e2e.Await(t, h.Accepted)
+
+	other.Extra = http.Header{mojo.SocketIDHeader: {socket.SID()}}
+	other.Visit("/login?user=mallory")
+
+	require.Empty(t, conn.UserID())
+	require.Zero(t, srv.LoggedInSessions().Len())
+}
+
+// TestPageScript is served to whoever asks, pages of other origins included.
+func TestPageScript(t *testing.T) {
+	srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), Origins: []string{"https://app.example.com"}})
+	site := siotest.Serve(t, siotest.TCP, srv)
+	script, err := os.ReadFile("../../../mojo.js")
+	require.NoError(t, err)
+	for _, header := range []http.Header{
+		nil,
+		{"Origin": {"https://app.example.com"}},
+		{"Sec-Fetch-Site": {"same-site"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Dest": {"script"}},
+	} {
+		got := e2e.Do(t, site, http.MethodGet, site.URL+"/socket.io/mojo.js", header, "")
+		require.Equal(t, http.StatusOK, got.Status)
+		require.Equal(t, string(script), got.Body)
+		require.Contains(t, got.Header.Get("Content-Type"), "javascript")
+		require.Empty(t, got.Header["Set-Cookie"])
+	}
+	got := e2e.Do(t, site, http.MethodHead, site.URL+"/socket.io/mojo.js", nil, "")
+	require.Equal(t, http.StatusOK, got.Status)
+	require.Empty(t, got.Body)
+}
+
+// TestIdentifyThatFailsForAProof: a panic is counted as any other, and after an error
+// the page tries again.
+func TestIdentifyThatFailsForAProof(t *testing.T) {
+	for name, fail := range map[string]func() error{
+		"error": func() error { return e2e.ErrSecret },
+		"panic": func() error { panic(e2e.ErrSecret) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := e2e.NewApp()
+			id := mojo.Identity{SessionID: "s"}
+			var failing func() error
+			srv := e2e.NewServer(t, mojo.Options{Identify: func(r *http.Request) (mojo.Identity, error) {
+				if failing != nil && r.Method == http.MethodPost {
+					return mojo.Identity{}, failing()
+				}
+				return id, nil
+			}})
+			e2e.Register(t, srv, "Chat", h)
+			site := siotest.Serve(t, siotest.Memory, srv)
+			socket := e2e.Dial(t, site, "websocket").Connect(e2e.ChatNamespace, nil)
+			e2e.Await(t, h.Accepted)
+			id = mojo.Identity{SessionID: "new", UserID: "ann"}
+			require.NoError(t, srv.Rebind(t.Context(), "s", id))
+			value := e2e.ReadProof(t, socket)
+
+			failing = fail
+			require.Equal(t, http.StatusConflict, e2e.SendProof(t, site, http.Header{}, value))
+
+			failing = nil
+			require.Equal(t, http.StatusNoContent, e2e.SendProof(t, site, http.Header{}, value))
+			require.Equal(t, name == "panic", srv.Stats().HandlerPanics == 1)
+		})
+	}
+}
+
+// TestRebindTwice, by a site that calls it on each of two requests: the new session
+// counts as before.
+func TestRebindTwice(t *testing.T) {
+	h := e2e.NewApp()
+	now := mojo.Identity{SessionID: "new", UserID: "ann"}
+	srv := e2e.NewServer(t, mojo.Options{Identify: func(*http.Request) (mojo.Identity, error) { return now, nil }})
+	e2e.Register(t, srv, "Chat", h)
+	require.NoError(t, srv.Rebind(t.Context(), "old", now))
+	require.NoError(t, srv.Rebind(t.Context(), "old", now))
+
+	e2e.Dial(t, siotest.Serve(t, siotest.Memory, srv), "websocket").Connect(e2e.ChatNamespace, nil)
+
+	require.Equal(t, "ann", e2e.Await(t, h.Accepted).UserID())
+}
+
+// TestUpgradeWithOldCookies: after a logout they open no WebSocket, which would get what
+// a poll with them does not.
+func TestUpgradeWithOldCookies(t *testing.T) {
+	h := e2e.NewApp()
+	_, site := e2e.LoginSite(t, siotest.TCP, h)
+	b := e2e.NewBrowser(t, site)
+	b.Visit("/login?user=ann")
+	tab := b.Dial("polling")
+	tab.Connect(e2e.ChatNamespace, nil)
+	e2e.Await(t, h.Accepted)
+	before := b.Header()
+	b.Visit("/logout")
+
+	got := e2e.Do(t, site, http.MethodGet, tab.Engine.URL("websocket"), before, "")
+
+	require.Equal(t, http.StatusBadRequest, got.Status)
+}

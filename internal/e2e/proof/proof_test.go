@@ -1,0 +1,344 @@
+package proof
+
+import (
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
+	"github.com/mojosocket/mojo/internal/e2e/cookietest"
+	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/internal/testhook"
+)
+
+// planted is a browser whose session somebody else knows, because they have planted
+// it: they keep connections under it, too.
+type planted struct {
+	srv    *mojo.Server
+	site   *siotest.Site
+	app    *e2e.App
+	victim *e2e.Browser
+	thief  http.Header // the cookie of before the login
+}
+
+func plant(t testing.TB, n siotest.Network, h *e2e.App) *planted {
+	t.Helper()
+	srv, site := e2e.LoginSite(t, n, h)
+	victim := e2e.NewBrowser(t, site)
+	victim.Visit("/who")
+	return &planted{srv, site, h, victim, victim.Header()}
+}
+
+// requireNobodys requires that a connection of the thief reads what is for rooms and
+// everybody, and nothing that is for the user or their session.
+func (p *planted) requireNobodys(t testing.TB, socket *siotest.Socket, conn *mojo.Conn, session string) {
+	t.Helper()
+	require.Equal(t, mojo.Identity{}, conn.Identity())
+	require.NoError(t, p.srv.LoggedInSessions().Get("ann").Emit("secret", "user"))
+	require.NoError(t, p.srv.LoggedInSessions().Emit("secret", "users"))
+	require.NoError(t, p.srv.CurrentSessions().Get(session).Emit("secret", "session"))
+	require.NoError(t, p.srv.CurrentSessions().Emit("secret", "sessions"))
+	require.NoError(t, conn.Join("room"))
+	require.NoError(t, conn.Channel().To("room").Emit("to the room"))
+	require.NoError(t, conn.Channel().Emit("to everybody"))
+	socket.Expect("to the room")
+	socket.Expect("to everybody")
+	socket.ExpectNothing()
+}
+
+// TestPlantedSession: who keeps a connection under the session that a browser had
+// before a login is not the user after it, and reads nothing of theirs. The
+// browser's own tabs become the user's.
+func TestPlantedSession(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		p := plant(t, n, e2e.NewApp())
+		thief := siotest.Dial(t, p.site, siotest.Options{Transport: transport, Header: p.thief})
+		stolen := thief.Connect(e2e.ChatNamespace, nil)
+		conn := e2e.Await(t, p.app.Accepted)
+		tabs := []*siotest.Client{p.victim.Dial(transport), p.victim.Dial(transport)}
+		var sockets []*siotest.Socket
+		var conns []*mojo.Conn
+		for _, tab := range tabs {
+			sockets = append(sockets, tab.Connect(e2e.ChatNamespace, nil))
+			conns = append(conns, e2e.Await(t, p.app.Accepted))
+		}
+
+		session, _ := p.victim.WhoIs("/login?user=ann")
+
+		stolenValue := e2e.ReadProof(t, stolen)
+		p.requireNobodys(t, stolen, conn, session)
+		for _, header := range []http.Header{p.thief, {}, e2e.CookieHeader(e2e.SessionCookie("other"), e2e.LoginCookie("ann"))} {
+			require.Equal(t, http.StatusConflict, e2e.SendProof(t, p.site, header, stolenValue))
+		}
+		for i, socket := range sockets {
+			value := e2e.ReadProof(t, socket)
+			require.Contains(t, []int{http.StatusNoContent, http.StatusNotFound}, e2e.SendProof(t, p.site, p.victim.Header(), value))
+			require.Equal(t, http.StatusNotFound, e2e.SendProof(t, p.site, p.victim.Header(), value), "a value counts once")
+			require.Equal(t, session+" ann", conns[i].SessionID()+" "+conns[i].UserID())
+			tabs[i].Engine.SetHeader(p.victim.Header())
+		}
+		require.Equal(t, 2, p.srv.LoggedInSessions().Get("ann").Len())
+		require.Equal(t, 2, p.srv.CurrentSessions().Get(session).Len())
+
+		thief.Barrier()
+		require.Zero(t, stolen.Waiting(), "nothing was read to the end")
+		for _, socket := range sockets { // what was sent before their proof comes after it
+			socket.Expect("to everybody")
+			for _, what := range []string{"user", "users", "session", "sessions"} {
+				socket.Expect("secret", what)
+			}
+		}
+	})
+}
+
+// TestLogInNamesAConnection: a login request that names a connection of its own
+// session is the proof of that one, and of no other.
+func TestLogInNamesAConnection(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		p := plant(t, n, e2e.NewApp())
+		thief := siotest.Dial(t, p.site, siotest.Options{Transport: transport, Header: p.thief}).Connect(e2e.ChatNamespace, nil)
+		stolen := e2e.Await(t, p.app.Accepted)
+		stranger := e2e.Dial(t, p.site, transport, e2e.SessionCookie("other")).Connect(e2e.ChatNamespace, nil)
+		other := e2e.Await(t, p.app.Accepted)
+		tab := p.victim.Dial(transport)
+		socket := tab.Connect(e2e.ChatNamespace, nil)
+		conn := e2e.Await(t, p.app.Accepted)
+
+		logIn := func(header http.Header, socketID, user string) http.Header {
+			w := httptest.NewRecorder()
+			r := cookietest.Request(header.Get("Cookie"))
+			r.Header.Set(mojo.SocketIDHeader, socketID)
+			require.NoError(t, p.srv.LogIn(w, r, user))
+			return cookietest.NextRequest(w).Header
+		}
+		header := logIn(p.victim.Header(), socket.SID(), "ann")
+		logIn(e2e.CookieHeader(e2e.SessionCookie("eve's")), stranger.SID(), "eve")
+
+		require.Equal(t, "ann", conn.UserID())
+		require.Equal(t, mojo.Identity{}, stolen.Identity())
+		require.Equal(t, mojo.Identity{SessionID: "other"}, mojo.Identity{SessionID: other.SessionID(), UserID: other.UserID()},
+			"a login of another session moves nobody")
+		tab.Engine.SetHeader(header)
+		require.NoError(t, p.srv.LoggedInSessions().Get("ann").Emit("secret"))
+		socket.Expect("secret")
+		e2e.ReadProof(t, thief)
+		thief.ExpectNothing()
+		stranger.ExpectNothing()
+	})
+}
+
+// TestUnprovenConnectionsEnd in time, by their transport: soon where the page does
+// not ask, and after five seconds where it does.
+func TestUnprovenConnectionsEnd(t *testing.T) {
+	defer func(before time.Duration) { testhook.AskTime = before }(testhook.AskTime)
+	testhook.AskTime = 500 * time.Millisecond
+	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
+		for _, asks := range []bool{false, true} {
+			p := plant(t, siotest.Memory, e2e.NewApp())
+			tab := p.victim.Dial(transport)
+			socket := tab.Connect(e2e.ChatNamespace, nil)
+			conn := e2e.Await(t, p.app.Accepted)
+			begun := time.Now()
+			p.victim.Visit("/login?user=ann")
+			if value := e2e.ReadProof(t, socket); asks {
+				require.Equal(t, http.StatusConflict, e2e.SendProof(t, p.site, p.thief, value))
+			}
+
+			require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonIdentityChanged}, e2e.Await(t, p.app.Ended))
+
+			took := 500 * time.Millisecond
+			if asks || transport == "polling" { // a poll is an attempt
+				took = 5 * time.Second
+			}
+			require.InDelta(t, took, time.Since(begun), float64(200*time.Millisecond))
+			tab.Engine.AwaitClosed()
+			e2e.RequireNobody(t, p.srv)
+		}
+	})
+}
+
+// TestHeldForAProof: what is sent to the user before the proof arrives after it, in
+// order; what is sent to somebody else does not.
+func TestHeldForAProof(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		inside, goOn := make(chan struct{}, 2), make(chan struct{})
+		h := e2e.NewApp()
+		h.Connect = func(*mojo.Conn) error {
+			inside <- struct{}{}
+			<-goOn
+			return nil
+		}
+		p := plant(t, n, h)
+		tab := p.victim.Dial(transport)
+		tab.SendConnect(e2e.ChatNamespace, nil)
+		tab.SendConnect("/NewsSocket", nil)
+		e2e.Await(t, inside)
+		e2e.Await(t, inside)
+		p.victim.Visit("/login?user=ann")
+		emit := func(n int) {
+			require.NoError(t, p.srv.LoggedInSessions().Get("ann").Emit("note", n))
+			require.NoError(t, p.srv.LoggedInSessions().Get("bob").Emit("not for ann", n))
+		}
+
+		emit(1)
+		close(goOn) // OnConnect has been slow
+		chat, _ := tab.AwaitConnect(e2e.ChatNamespace)
+		news, _ := tab.AwaitConnect("/NewsSocket")
+		emit(2)
+		require.NoError(t, p.srv.LoggedInSessions().Emit("to all users"))
+		value := e2e.ReadProof(t, chat)
+		e2e.ReadProof(t, news)
+		tab.Engine.SetHeader(p.victim.Header())
+		e2e.SendProof(t, p.site, p.victim.Header(), value)
+		emit(3)
+
+		for _, socket := range []*siotest.Socket{chat, news} {
+			socket.Expect("note", 2)
+			socket.Expect("to all users")
+			socket.Expect("note", 3)
+			socket.ExpectNothing()
+		}
+	})
+}
+
+// TestHeldForSomebodyElse: who holds the session of before and logs in with it, too,
+// does not get what was held for the user.
+func TestHeldForSomebodyElse(t *testing.T) {
+	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
+		p := plant(t, n, e2e.NewApp())
+		thief := siotest.Dial(t, p.site, siotest.Options{Transport: transport, Header: p.thief})
+		stolen := thief.Connect(e2e.ChatNamespace, nil)
+		conn := e2e.Await(t, p.app.Accepted)
+		p.victim.Visit("/login?user=ann")
+		require.NoError(t, p.srv.LoggedInSessions().Get("ann").Emit("secret"))
+		require.NoError(t, p.srv.LoggedInSessions().Emit("for users"))
+		value := e2e.ReadProof(t, stolen)
+
+		w := httptest.NewRecorder()
+		require.NoError(t, p.srv.LogIn(w, cookietest.Request(p.thief.Get("Cookie")), "eve"))
+		thief.Engine.SetHeader(cookietest.NextRequest(w).Header)
+		e2e.SendProof(t, p.site, cookietest.NextRequest(w).Header, value)
+
+		require.NoError(t, p.srv.LoggedInSessions().Get("eve").Emit("to eve"))
+		for got := ""; got != "to eve"; {
+			got = stolen.Next().Name
+			require.NotEqual(t, "secret", got)
+		}
+		require.Equal(t, "eve", conn.UserID())
+		stolen.ExpectNothing()
+	})
+}
+
+// TestProofRequests of other sites' pages are refused.
+func TestProofRequests(t *testing.T) {
+	p := plant(t, siotest.TCP, e2e.NewApp())
+	socket := p.victim.Dial("websocket").Connect(e2e.ChatNamespace, nil)
+	p.victim.Visit("/login?user=ann")
+	value := e2e.ReadProof(t, socket)
+	for _, from := range []http.Header{
+		{"Origin": {"https://evil.example"}},
+		{"Origin": {"null"}},
+		{"Sec-Fetch-Site": {"same-site"}},
+		{"Sec-Fetch-Site": {"cross-site"}},
+	} {
+		header := p.victim.Header()
+		maps.Copy(header, from)
+		require.Equal(t, http.StatusForbidden, e2e.SendProof(t, p.site, header, value), from)
+	}
+	require.Equal(t, http.StatusNotFound, e2e.SendProof(t, p.site, p.victim.Header(), "no such value"))
+	require.Equal(t, http.StatusNoContent, e2e.SendProof(t, p.site, p.victim.Header(), value))
+}
+
+// TestRevokedBeforeTheProof: no proof counts for a user or session that was revoked
+// since the login.
+func TestRevokedBeforeTheProof(t *testing.T) {
+	for name, revoke := range map[string]func(srv *mojo.Server, session string) error{
+		"user": func(srv *mojo.Server, _ string) error {
+			return srv.LoggedInSessions().Get("ann").Revoke(t.Context(), mojo.Revocation{})
+		},
+		"session": func(srv *mojo.Server, s string) error {
+			return srv.CurrentSessions().Get(s).Revoke(t.Context(), mojo.Revocation{})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := plant(t, siotest.TCP, e2e.NewApp())
+			socket := p.victim.Dial("websocket").Connect(e2e.ChatNamespace, nil)
+			conn := e2e.Await(t, p.app.Accepted)
+			session, _ := p.victim.WhoIs("/login?user=ann")
+			require.NoError(t, revoke(p.srv, session))
+
+			require.Equal(t, http.StatusConflict, e2e.SendProof(t, p.site, p.victim.Header(), e2e.ReadProof(t, socket)))
+
+			require.Equal(t, mojo.Identity{}, conn.Identity())
+			e2e.RequireNobody(t, p.srv)
+		})
+	}
+}
+
+// TestPollsWithOldCookies of a live connection get nothing that was sent after it
+// has changed: after LogOut, and when the proof of a login has come another way.
+func TestPollsWithOldCookies(t *testing.T) {
+	srv, site := e2e.LoginSite(t, siotest.TCP, e2e.NewApp())
+	b := e2e.NewBrowser(t, site)
+	b.Visit("/login?user=ann")
+	engine := siotest.Open(t, site, siotest.Options{Transport: "polling", ManualPoll: true, Header: b.Header()})
+	engine.Post("40" + e2e.ChatNamespace + ",")
+	engine.Poll()
+	require.NoError(t, srv.LoggedInSessions().Get("ann").Emit("before"))
+	poll := func() string {
+		_, payload := engine.Poll()
+		return payload
+	}
+	require.Contains(t, poll(), "before")
+	const noop = "6"
+
+	session, _ := b.WhoIs("/logout")
+	require.NoError(t, srv.CurrentSessions().Get(session).Emit("to the new session"))
+	require.Equal(t, noop, poll())
+	require.Equal(t, noop, poll())
+	engine.SetHeader(b.Header())
+	require.Contains(t, poll(), "to the new session")
+
+	b.Visit("/login?user=bob")
+	told := poll() // nobody's: what is for the connection and for everybody arrives
+	require.Contains(t, told, mojo.IdentityEvent)
+	_, value, _ := strings.Cut(told, `"proof":"`)
+	value, _, _ = strings.Cut(value, `"`)
+	require.Equal(t, http.StatusNoContent, e2e.SendProof(t, site, b.Header(), value))
+	require.NoError(t, srv.LoggedInSessions().Get("bob").Emit("to bob"))
+	require.Equal(t, noop, poll())
+	require.Equal(t, noop, poll())
+	engine.SetHeader(b.Header())
+	require.Contains(t, poll(), "to bob")
+}
+
+// TestPollUnderWay when its connection changes is answered with what was sent
+// before, and what is sent after is for the next.
+func TestPollUnderWay(t *testing.T) {
+	srv, site := e2e.LoginSite(t, siotest.TCP, e2e.NewApp())
+	b := e2e.NewBrowser(t, site)
+	b.Visit("/login?user=ann")
+	engine := siotest.Open(t, site, siotest.Options{Transport: "polling", ManualPoll: true, Header: b.Header()})
+	engine.Post("40" + e2e.ChatNamespace + ",")
+	engine.Poll()
+	for range e2e.Rounds(1000) {
+		payload := make(chan string)
+		go func() {
+			_, got := engine.Poll()
+			payload <- got
+		}()
+		session, _ := b.WhoIs("/logout")
+		require.NoError(t, srv.CurrentSessions().Get(session).Emit("after"))
+		require.Equal(t, "6", e2e.Await(t, payload))
+
+		engine.SetHeader(b.Header())
+		_, got := engine.Poll()
+		require.Contains(t, got, "after")
+	}
+}

@@ -1,0 +1,49 @@
+package e2e
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// RequireReached requires that what goes to an identity reaches the socket once for each of its ids.
+func RequireReached(t testing.TB, srv *mojo.Server, socket *siotest.Socket, id mojo.Identity) {
+	t.Helper()
+	require.NoError(t, srv.CurrentSessions().Get(id.SessionID).Emit("session", id.SessionID))
+	require.NoError(t, srv.LoggedInSessions().Get(id.UserID).Emit("user", id.UserID))
+	if id.SessionID != "" {
+		socket.Expect("session", id.SessionID)
+	}
+	if id.UserID != "" {
+		socket.Expect("user", id.UserID)
+	}
+	socket.ExpectNothing()
+}
+
+// RequireNobody requires that nobody is to be found in any index of a Server and its channels.
+func RequireNobody(t testing.TB, srv *mojo.Server, channels ...*mojo.Channel) {
+	t.Helper()
+	views := []mojo.Sessions{srv.CurrentSessions(), srv.LoggedInSessions()}
+	for _, ch := range channels {
+		require.Zero(t, ch.Len())
+		require.Empty(t, slices.Collect(ch.Conns()))
+		views = append(views, ch.CurrentSessions(), ch.LoggedInSessions())
+	}
+	for _, view := range views {
+		require.Zero(t, view.Len())
+		require.Empty(t, SessionIDs(view))
+	}
+}
+
+// SessionIDs are the ids of the sessions in view.
+func SessionIDs(view mojo.Sessions) []string {
+	list := []string{}
+	for session := range view.All() {
+		list = append(list, session.ID())
+	}
+	return list
+}

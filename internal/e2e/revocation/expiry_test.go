@@ -1,0 +1,309 @@
+package revocation
+
+import (
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
+	"github.com/mojosocket/mojo/internal/e2e/cookietest"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// expectExpired requires that the socket is told of its expiry now, or within a second, and closed after that.
+func expectExpired(t testing.TB, s *siotest.Socket) {
+	t.Helper()
+	s.Expect(mojo.RevokedEvent, map[string]any{"code": mojo.CodeExpired, "reason": mojo.ReasonExpired, "reconnect": true})
+	require.Contains(t, []string{siotest.ReasonCloseFrame, siotest.ReasonClosePacket}, s.AwaitDisconnected())
+	require.Zero(t, s.Waiting())
+}
+
+// requireWithin requires that a moment has passed by now, by a second at most.
+func requireWithin(t testing.TB, at time.Time) {
+	t.Helper()
+	late := time.Since(at)
+	require.True(t, late >= 0 && late <= time.Second, "%v late", late)
+}
+
+// TestExpiry: a connection ends within a second of the earlier expiry of its two cookies, on every app.
+func TestExpiry(t *testing.T) {
+	const minute = time.Minute
+	for name, test := range map[string]struct {
+		cookies func() []string
+		after   time.Duration
+	}{
+		"session":       {func() []string { return []string{e2e.SignSession(e2e.Key, `"s"`, 50*minute)} }, 10 * minute},
+		"session first": {func() []string { return []string{e2e.SignSession(e2e.Key, `"s"`, 50*minute), e2e.LoginCookie("u")} }, 10 * minute},
+		"login first":   {func() []string { return []string{e2e.SessionCookie("s"), e2e.SignLogin(e2e.Key, `"u"`, 59*minute)} }, minute},
+		"login alone":   {func() []string { return []string{e2e.SignLogin(e2e.Key, `"u"`, 30*minute)} }, 30 * minute},
+		"bound login": {func() []string {
+			return []string{e2e.SessionCookie("s"), e2e.SignLogin(e2e.Key, `["u","s"]`, 7*minute)}
+		}, 53 * minute},
+		"a moment later": {func() []string { return []string{e2e.SignSession(e2e.Key, `"s"`, e2e.MaxAge-2*time.Second)} }, 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e2e.InVirtualTime(t, func(t *testing.T, transport string) {
+				h := e2e.NewApp()
+				srv, ch := e2e.ChatServer(t, h)
+				e2e.Register(t, srv, "News", h)
+				site := siotest.Serve(t, siotest.Memory, srv)
+				due := time.Now().Add(test.after)
+				client := e2e.Dial(t, site, transport, test.cookies()...)
+				sockets := []*siotest.Socket{client.Connect(e2e.ChatNamespace, nil), client.Connect("/NewsSocket", nil)}
+				require.True(t, due.Equal(e2e.Await(t, h.Accepted).Identity().Expires))
+
+				time.Sleep(time.Until(due) - time.Second)
+				for _, socket := range sockets {
+					socket.ExpectNothing()
+				}
+				for _, socket := range sockets {
+					expectExpired(t, socket)
+				}
+				requireWithin(t, due)
+				require.Equal(t, mojo.ReasonExpired, e2e.Await(t, h.Ended).Reason)
+				require.Equal(t, mojo.ReasonExpired, e2e.Await(t, h.Ended).Reason)
+				e2e.RequireNobody(t, srv, ch)
+			})
+		})
+	}
+}
+
+// TestExpiryOnTime over real sockets and by the real clock.
+func TestExpiryOnTime(t *testing.T) {
+	for _, transport := range e2e.Transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			h := e2e.NewApp()
+			srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{MaxAge: 4 * time.Second})})
+			e2e.Register(t, srv, "Chat", h)
+			b := e2e.NewBrowser(t, siotest.Serve(t, siotest.TCP, srv))
+			w := cookieJar{}
+			require.NoError(t, srv.LogIn(w, cookietest.Request(), "ann"))
+			b.Keep(w.cookies())
+			socket := b.Dial(transport).Connect(e2e.ChatNamespace, nil)
+			expires := e2e.Await(t, h.Accepted).Identity().Expires
+
+			expectExpired(t, socket)
+
+			require.False(t, time.Now().Before(expires))
+			require.Equal(t, mojo.ReasonExpired, e2e.Await(t, h.Ended).Reason)
+			e2e.RequireNobody(t, srv)
+		})
+	}
+}
+
+// cookieJar is a response of which only the cookies matter.
+type cookieJar http.Header
+
+func (j cookieJar) Header() http.Header { return http.Header(j) }
+
+func (j cookieJar) Write(p []byte) (int, error) { return len(p), nil }
+
+func (j cookieJar) WriteHeader(int) {}
+
+func (j cookieJar) cookies() []*http.Cookie {
+	return (&http.Response{Header: http.Header(j)}).Cookies()
+}
+
+// TestExpiryOfPending connections: one that is on no app is closed, one whose OnConnect runs is refused with the reason,
+// and OnDisconnect gets it.
+func TestExpiryOfPending(t *testing.T) {
+	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
+		goOn := make(chan struct{})
+		h := e2e.NewApp()
+		h.Connect = func(*mojo.Conn) error {
+			<-goOn
+			return nil
+		}
+		srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), Timeouts: mojo.Timeouts{ConnectTimeout: 24 * time.Hour}})
+		ch := e2e.Register(t, srv, "Chat", h)
+		site := siotest.Serve(t, siotest.Memory, srv)
+		due := time.Now().Add(10 * time.Second)
+		cookie := e2e.SignSession(e2e.Key, `"s"`, e2e.MaxAge-10*time.Second)
+		bare, client := e2e.Dial(t, site, transport, cookie), e2e.Dial(t, site, transport, cookie)
+		client.SendConnect(e2e.ChatNamespace, nil)
+		time.Sleep(5 * time.Second)
+
+		_, refusal := client.AwaitConnect(e2e.ChatNamespace)
+
+		require.NotNil(t, refusal)
+		require.Equal(t, "session expired", refusal.Message)
+		require.JSONEq(t, `{"code":4002,"reason":"session expired","reconnect":true}`, string(refusal.Data))
+		requireWithin(t, due)
+		bare.Engine.AwaitClosed()
+		client.Engine.AwaitClosed()
+		requireWithin(t, due)
+		close(goOn)
+		require.Equal(t, mojo.ReasonExpired, e2e.Await(t, h.Ended).Reason)
+		e2e.RequireNobody(t, srv, ch)
+	})
+}
+
+// TestExpiryBetweenTwoPolls: the client is told by its next poll, which its browser has sent without the cookies that
+// have expired. Nobody else is.
+func TestExpiryBetweenTwoPolls(t *testing.T) {
+	for name, test := range map[string]struct {
+		cookies func(old []string) []string // made inside the bubble
+		told    bool
+	}{
+		"none":          {func([]string) []string { return nil }, true},
+		"the old":       {func(old []string) []string { return old }, true},
+		"what is left":  {func([]string) []string { return []string{e2e.LoginCookie("u")} }, true},
+		"other session": {func([]string) []string { return []string{e2e.SessionCookie("s2")} }, false},
+		"other user":    {func([]string) []string { return []string{e2e.LoginCookie("v")} }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := e2e.NewApp()
+				srv, _ := e2e.ChatServer(t, h)
+				site := siotest.Serve(t, siotest.Memory, srv)
+				old := []string{e2e.SignSession(e2e.Key, `"s"`, e2e.MaxAge-5*time.Second), e2e.LoginCookie("u")}
+				client := siotest.Dial(t, site, siotest.Options{Header: e2e.CookieHeader(old...), ManualPoll: true})
+				client.SendConnect(e2e.ChatNamespace, nil)
+				e2e.Await(t, h.Accepted)
+				require.Equal(t, http.StatusOK, e2e.Do(t, site, http.MethodGet, client.Engine.URL("polling"), e2e.CookieHeader(old...), "").Status)
+				require.Equal(t, mojo.ReasonExpired, e2e.Await(t, h.Ended).Reason)
+				synctest.Wait()
+
+				cookies := test.cookies(old)
+				post := e2e.Do(t, site, http.MethodPost, client.Engine.URL("polling"), e2e.CookieHeader(cookies...), "3")
+				poll := e2e.Do(t, site, http.MethodGet, client.Engine.URL("polling"), e2e.CookieHeader(cookies...), "")
+
+				require.Equal(t, http.StatusBadRequest, post.Status)
+				if !test.told {
+					require.Equal(t, http.StatusBadRequest, poll.Status)
+					require.NotContains(t, poll.Body, "expired")
+					return
+				}
+				require.Equal(t, http.StatusOK, poll.Status, poll.Body)
+				require.Equal(t, `42/ChatSocket,["mojo:revoked",{"code":4002,"reason":"session expired","reconnect":true}]`, poll.Body)
+			})
+		})
+	}
+}
+
+// cookieExpiry is when a cookie that is written now expires.
+func cookieExpiry() time.Time { return time.Now().Truncate(time.Second).Add(e2e.MaxAge) }
+
+// TestRenewedCookies extend live connections, also those that poll with the new ones alone; they end when these expire.
+func TestRenewedCookies(t *testing.T) {
+	for name, renew := range map[string]func(t *testing.T, srv *mojo.Server, b *e2e.Browser, client *siotest.Client){
+		"a page":  func(_ *testing.T, _ *mojo.Server, b *e2e.Browser, _ *siotest.Client) { b.Visit("/who") },
+		"a login": func(_ *testing.T, _ *mojo.Server, b *e2e.Browser, _ *siotest.Client) { b.Visit("/login?user=ann") },
+		"logout":  func(_ *testing.T, _ *mojo.Server, b *e2e.Browser, _ *siotest.Client) { b.Visit("/logout") },
+		"Rebind": func(t *testing.T, srv *mojo.Server, b *e2e.Browser, _ *siotest.Client) {
+			w := cookieJar{}
+			require.NoError(t, e2e.NewCookies(t, mojo.CookieOptions{}).SetSession(w, "s"))
+			require.NoError(t, srv.Rebind(t.Context(), "s", mojo.Identity{SessionID: "s", Expires: cookieExpiry()}))
+			b.Keep(w.cookies())
+		},
+		"a request of its own": func(t *testing.T, srv *mojo.Server, b *e2e.Browser, client *siotest.Client) {
+			w := cookieJar{}
+			require.NoError(t, e2e.NewCookies(t, mojo.CookieOptions{}).SetSession(w, "s"))
+			b.Keep(w.cookies())
+			client.Engine.SetHeader(b.Header())
+			client.Barrier()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e2e.InVirtualTime(t, func(t *testing.T, transport string) {
+				if name == "a request of its own" && transport != "polling" {
+					return // a WebSocket makes none
+				}
+				h := e2e.NewApp()
+				srv, site := e2e.LoginSite(t, siotest.Memory, h)
+				b := e2e.NewBrowser(t, site)
+				b.Cookies["session_id"] = e2e.SignSession(e2e.Key, `"s"`, e2e.MaxAge-10*time.Minute)[len("session_id="):]
+				client := b.Dial(transport)
+				socket := client.Connect(e2e.ChatNamespace, nil)
+				conn := e2e.Await(t, h.Accepted)
+
+				time.Sleep(9 * time.Minute)
+				renew(t, srv, b, client)
+				if name == "a login" {
+					e2e.FollowLogin(t, site, b.Header(), socket)
+				}
+
+				due := cookieExpiry()
+				require.True(t, due.Equal(conn.Identity().Expires))
+				client.Engine.SetHeader(b.Header())
+				time.Sleep(time.Until(due) - time.Second)
+				socket.ExpectNothing()
+				require.Empty(t, h.Ended)
+				expectExpired(t, socket)
+				requireWithin(t, due)
+				require.Equal(t, mojo.ReasonExpired, e2e.Await(t, h.Ended).Reason)
+			})
+		})
+	}
+}
+
+// TestExpiryByIdentify: Options.Identify says until when, too; without a time, or with one far off, it is never.
+func TestExpiryByIdentify(t *testing.T) {
+	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
+		h := e2e.NewApp()
+		srv := e2e.NewServer(t, mojo.Options{Identify: func(r *http.Request) (mojo.Identity, error) {
+			expires, _ := http.ParseTime(r.Header.Get("X-Expires")) // zero if there is none
+			return mojo.Identity{SessionID: r.Header.Get("X-Session"), Expires: expires}, nil
+		}, Timeouts: mojo.Timeouts{PingInterval: 23 * time.Second}}) // so that no pong is under way when something else happens
+		e2e.Register(t, srv, "Chat", h)
+		site := siotest.Serve(t, siotest.Memory, srv)
+		header := func(session, expires string) http.Header {
+			return http.Header{"X-Session": {session}, "X-Expires": {expires}}
+		}
+		begin := func(session, expires string) (*siotest.Client, *siotest.Socket) {
+			client := siotest.Dial(t, site, siotest.Options{Transport: transport, Header: header(session, expires)})
+			return client, client.Connect(e2e.ChatNamespace, nil)
+		}
+		at := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
+		due := time.Now().Add(time.Hour)
+		_, ends := begin("ends", at(time.Hour))
+		_, never := begin("never", "")
+		_, farOff := begin("far off", "Fri, 31 Dec 9999 23:59:59 GMT")
+		slides, sliding := begin("slides", at(time.Hour))
+		moves, moved := begin("moves", at(time.Hour))
+		stays, stayed := begin("stays", at(time.Hour))
+		sooner, ended := begin("sooner", at(time.Hour))
+		after, endedAfterAll := begin("after all", "")
+
+		time.Sleep(30 * time.Minute)
+		slides.Engine.SetHeader(header("slides", at(2*time.Hour)))
+		slides.Barrier()
+		require.NoError(t, srv.Rebind(t.Context(), "moves", mojo.Identity{SessionID: "moves", Expires: time.Now().Add(2 * time.Hour)}))
+		moves.Engine.SetHeader(header("moves", ""))
+		require.NoError(t, srv.Rebind(t.Context(), "stays", mojo.Identity{SessionID: "stays"}))
+		stays.Engine.SetHeader(header("stays", ""))
+		require.NoError(t, srv.Rebind(t.Context(), "nobody", mojo.Identity{SessionID: "nobody", Expires: time.Now()}))
+		for session, tab := range map[string]struct {
+			client *siotest.Client
+			socket *siotest.Socket
+		}{"sooner": {sooner, ended}, "after all": {after, endedAfterAll}} {
+			soon := time.Now().Add(time.Second)
+			tab.client.Engine.SetHeader(header(session, at(time.Second))) // or a request would extend it again
+			require.NoError(t, srv.Rebind(t.Context(), session, mojo.Identity{SessionID: session, Expires: soon}))
+			expectExpired(t, tab.socket)
+			requireWithin(t, soon)
+		}
+
+		time.Sleep(time.Until(due) - time.Second)
+		expectExpired(t, ends)
+		requireWithin(t, due)
+		if transport != "polling" { // no request has told of the later time
+			expectExpired(t, sliding)
+		} else {
+			time.Sleep(90*time.Minute - time.Second)
+			expectExpired(t, sliding)
+		}
+		time.Sleep(time.Until(due.Add(90*time.Minute)) - time.Second)
+		expectExpired(t, moved)
+		requireWithin(t, due.Add(90*time.Minute))
+		time.Sleep(time.Hour)
+		for _, socket := range []*siotest.Socket{never, farOff, stayed} {
+			socket.ExpectNothing()
+		}
+	})
+}
