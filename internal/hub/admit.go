@@ -1,0 +1,149 @@
+package hub
+
+import (
+	"errors"
+	"slices"
+)
+
+// The errors of Admit.
+var (
+	ErrRevoked   = errors.New("the session was revoked")
+	ErrNoSession = errors.New("there is no session")
+	// ErrChanged is returned when the identity that a connection comes with may not be
+	// true any more: find out again who it is.
+	ErrChanged = errors.New("the identity has changed")
+)
+
+// Admission is how a connection was admitted.
+type Admission struct {
+	// Early tells that the session id was given up a moment ago: the connection is
+	// nobody's, and should come again when its browser has the new cookies.
+	Early bool
+	// Crowded is the limit that the connection is above, the zero Limit if none. The
+	// connection is admitted as nobody, so that its client can be told.
+	Crowded Limit
+}
+
+// Limit is how many connections there may be of one id.
+type Limit struct {
+	Kind Kind
+	Most int // 0: no limit
+}
+
+// Admit enters a connection under the identity that it comes with. A connection with
+// a session id that was given up is nobody's, one with a revoked session id is refused,
+// and a login that does not count any more is left out. `seen` is ChangesInPlace
+// from before the identity was found out.
+func (h *Hub) Admit(c *Conn, id Identified, seen int) (Admission, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var admission Admission
+	if h.inPlace.since(seen, id.Session) {
+		return admission, ErrChanged
+	}
+	if entry, retired := h.ledger.session(id.Session); retired {
+		if entry.revoked {
+			return admission, ErrRevoked
+		}
+		admission.Early = h.config.Now().Sub(entry.since) < Settling
+		id = Identified{}
+	}
+	if !h.ledger.loginCounts(id.Identity, id.Proven) {
+		id.User = ""
+	}
+	if h.config.RequireSession && id.Session == "" {
+		return admission, ErrNoSession
+	}
+	if !h.config.CloseOldest {
+		if admission.Crowded = h.crowdedLocked(id.Identity); admission.Crowded.Most > 0 {
+			id = Identified{}
+		}
+	}
+	c.binding.Store(&Binding{Identified: id})
+	h.identities.moveLocked(Identity{}, id.Identity)
+	for k := Session; k < kinds; k++ {
+		if key := id.Key(k); key != "" {
+			h.conns[k].add(key, c)
+		}
+	}
+	return admission, nil
+}
+
+func (c *Config) limits() [2]Limit {
+	return [...]Limit{{Session, c.MaxPerSession}, {User, c.MaxPerUser}}
+}
+
+// crowdedLocked returns the limit that one more connection of this identity would be
+// above.
+func (h *Hub) crowdedLocked(id Identity) Limit {
+	for _, l := range h.config.limits() {
+		if key := id.Key(l.Kind); l.Most > 0 && key != "" && h.conns[l.Kind].count(key) >= l.Most {
+			return l
+		}
+	}
+	return Limit{}
+}
+
+// Arrived notes the first CONNECT of a connection. With Config.CloseOldest the
+// oldest connections above a limit of its identity end. Before its first CONNECT a
+// connection does not count: anybody can make a browser begin one, with an image for
+// instance.
+func (h *Hub) Arrived(c *Conn) (ef Effects) {
+	if !h.config.CloseOldest {
+		return ef
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.numbered++; h.numbered == 0 {
+		h.numbered++
+	}
+	c.number = h.numbered
+	id := c.Binding().Identity
+	for _, l := range h.config.limits() {
+		key := Key{l.Kind, id.Key(l.Kind)}
+		if c.removed || l.Most == 0 || key.ID == "" || h.conns[l.Kind].count(key.ID) <= l.Most {
+			continue
+		}
+		numbered := slices.DeleteFunc(slices.Clone(h.connsLocked(key)), func(c *Conn) bool { return c.number == 0 })
+		slices.SortFunc(numbered, func(a, b *Conn) int { return int(int32(a.number - b.number)) })
+		for _, old := range numbered[:max(len(numbered)-l.Most, 0)] {
+			h.removeLocked(old)
+			ef.Ended = append(ef.Ended, old)
+		}
+	}
+	ef.Presence = h.presence.workLocked()
+	return ef
+}
+
+// ChangesInPlace counts the sessions that changed their identity and kept their id.
+// That leaves no entry in the ledgers, so Admit compares the count.
+func (h *Hub) ChangesInPlace() int {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.inPlace.n
+}
+
+// changesInPlace is the latest sessions that changed their identity and kept their
+// id. Hub.mu guards it.
+type changesInPlace struct {
+	n      int // of all
+	latest [64]string
+}
+
+func (ch *changesInPlace) note(session string) {
+	ch.latest[ch.n%len(ch.latest)] = session
+	ch.n++
+}
+
+// since reports whether the session may be among those from the n-th change on.
+func (ch *changesInPlace) since(n int, session string) bool {
+	if ch.n-n > len(ch.latest) {
+		return true
+	}
+	for ; n < ch.n; n++ {
+		if ch.latest[n%len(ch.latest)] == session {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,368 @@
+package hub
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// run is a Hub and its model, to which the same happens. What happens next is read from
+// bytes.
+type run struct {
+	t          *testing.T
+	hub        *Hub
+	model      *model
+	clock      *clock
+	namespaces map[string]*Namespace
+	input      []byte
+	numbered   int
+}
+
+func (r *run) choose(n int) int {
+	if len(r.input) == 0 {
+		return 0
+	}
+	b := r.input[0]
+	r.input = r.input[1:]
+	return int(b) % n
+}
+
+func (r *run) session() string   { return []string{"", "s1", "s2", "s3", "s4", "s5"}[r.choose(6)] }
+func (r *run) user() string      { return []string{"", "ann", "bob"}[r.choose(3)] }
+func (r *run) namespace() string { return []string{"", "/a", "/b"}[r.choose(3)] }
+func (r *run) room() string      { return []string{"x", "y", "z"}[r.choose(3)] }
+
+func (r *run) identified() Identified {
+	id := Identified{Identity: Identity{r.session(), r.user()}}
+	if r.choose(2) == 0 {
+		id.Expires = r.clock.now.Add(time.Duration(r.choose(100)) * time.Second)
+	}
+	if r.choose(2) == 0 {
+		id.Proven = time.Unix(r.clock.now.Unix(), 0).Add(-time.Duration(r.choose(20)) * time.Second)
+	}
+	return id
+}
+
+func (r *run) until() time.Time {
+	if r.choose(8) == 0 {
+		return time.Time{}
+	}
+	return r.clock.now.Add(time.Duration(r.choose(120)) * time.Second)
+}
+
+func (r *run) key() Key {
+	if r.choose(2) == 0 {
+		return Key{Session, r.session()}
+	}
+	return Key{User, r.user()}
+}
+
+func (r *run) conn() *modelConn {
+	live := slices.DeleteFunc(slices.Clone(r.model.conns), func(c *modelConn) bool { return c.removed && r.choose(8) > 0 })
+	if len(live) == 0 {
+		return nil
+	}
+	return live[r.choose(len(live))]
+}
+
+func (r *run) seat() *modelSeat {
+	c := r.conn()
+	if c == nil || len(c.seats) == 0 {
+		return nil
+	}
+	return c.seats[r.choose(len(c.seats))]
+}
+
+func (r *run) step() {
+	t := r.t
+	switch r.choose(14) {
+	case 0:
+		r.clock.pass(time.Duration(r.choose(20)) * time.Second)
+		r.hub.EndGrace()
+	case 1, 2:
+		c, id := &modelConn{conn: new(Conn)}, r.identified()
+		want := r.model.admit(c, id)
+		_, err := r.hub.Admit(c.conn, id, r.hub.ChangesInPlace())
+		require.ErrorIs(t, err, want)
+	case 3, 4:
+		c, name := r.conn(), []string{"/a", "/b"}[r.choose(2)]
+		if c == nil {
+			return
+		}
+		r.numbered++
+		s := &modelSeat{seat: seatOf(c.conn, r.namespaces[name], fmt.Sprint(r.numbered)), conn: c, namespace: name, rooms: make(map[string]bool)}
+		s.removed = c.removed
+		c.seats = append(c.seats, s)
+		if r.choose(4) > 0 {
+			s.visible = !s.removed
+			r.hub.Show(s.seat)
+		}
+	case 5:
+		if s := r.seat(); s != nil {
+			r.model.removeSeat(s)
+			r.hub.Remove(s.seat)
+		}
+	case 6:
+		s, room := r.seat(), r.room()
+		if s == nil {
+			return
+		}
+		var want error
+		switch {
+		case s.removed:
+			want = ErrRemoved
+		case !s.rooms[room] && len(s.rooms) == r.hub.config.MaxRooms:
+			want = ErrTooManyRooms
+		default:
+			s.rooms[room] = true
+		}
+		require.ErrorIs(t, r.hub.JoinSeat(s.seat, []string{room, room}), want)
+	case 7:
+		if s, room := r.seat(), r.room(); s != nil {
+			delete(s.rooms, room)
+			r.hub.LeaveSeat(s.seat, []string{room})
+		}
+	case 8, 9:
+		cmd := Rebind{From: Identity{r.session(), r.user()}, To: r.identified(), Until: r.until(), SeatID: fmt.Sprint(r.choose(50))}
+		if r.choose(2) == 0 {
+			cmd.Others = []string{r.session(), r.session()}
+			cmd.Others = slices.DeleteFunc(cmd.Others, func(s string) bool { return s == "" })
+		}
+		moved, outdated, want := r.model.rebind(cmd)
+		effects, err := r.hub.Rebind(cmd)
+		require.ErrorIs(t, err, want)
+		var conns []*Conn
+		for _, m := range effects.Moved {
+			conns = append(conns, m.Conn)
+		}
+		requireSame(t, connsOf(moved), conns)
+		requireSame(t, connsOf(outdated), effects.Outdated)
+	case 10:
+		c, id := r.conn(), r.identified()
+		if c == nil {
+			return
+		}
+		if c.claim != nil && r.choose(4) > 0 {
+			id = c.claim.to
+		}
+		_, to, _ := r.hub.Prove(c.conn, id)
+		require.Equal(t, r.model.prove(c, id), to != nil)
+	case 11:
+		cmd := Revoke{Key: r.key(), Except: r.session(), Lasting: r.choose(2) == 0, Until: r.until()}
+		if r.choose(4) == 0 {
+			cmd.Namespace = "/a"
+		}
+		if cmd.Key.ID == "" || cmd.Key == (Key{Session, cmd.Except}) { // the layer above refuses these
+			return
+		}
+		requireSame(t, connsOf(r.model.revoke(cmd)), r.hub.Revoke(cmd).Ended)
+	case 12:
+		c := r.conn()
+		if c == nil {
+			return
+		}
+		if r.choose(2) == 0 {
+			r.model.remove(c)
+			r.hub.Forget(c.conn)
+			return
+		}
+		if c.removed {
+			return
+		}
+		lapse, _ := r.hub.Lapse(c.conn, false)
+		require.Equal(t, r.model.lapse(c), lapse)
+	case 13:
+		c := r.conn()
+		if c == nil || c.removed {
+			return
+		}
+		if r.choose(2) == 0 {
+			r.model.arrive(c)
+			r.hub.Arrived(c.conn)
+			return
+		}
+		to := c.is
+		to.Expires = r.clock.now.Add(time.Duration(r.choose(200)) * time.Second)
+		if !c.is.Expires.IsZero() && c.is.Expires.Before(to.Expires) {
+			c.is, c.claim = to, nil
+		}
+		r.hub.ExtendConn(c.conn, to)
+	}
+}
+
+// requireSame requires the same elements, in any order. It compares pointers, and not
+// all that they lead to.
+func requireSame[T comparable](t *testing.T, want, got []T) {
+	t.Helper()
+	count := make(map[T]int)
+	for _, v := range want {
+		count[v]++
+	}
+	for _, v := range got {
+		count[v]--
+	}
+	for v, n := range count {
+		if n != 0 {
+			t.Fatalf("%d of %d wanted and %d elements: one too few or too many: %v", n, len(want), len(got), describe(v))
+		}
+	}
+}
+
+// describe is the short form of what tests compare.
+func describe(v any) any {
+	switch v := v.(type) {
+	case *Seat:
+		return fmt.Sprintf("seat %s on %s of %+v", v.id, v.namespace.name, v.conn.Binding().Identity)
+	case *Conn:
+		return fmt.Sprintf("connection of %+v", v.Binding().Identity)
+	}
+	return v
+}
+
+func connsOf(list []*modelConn) (conns []*Conn) {
+	for _, c := range list {
+		conns = append(conns, c.conn)
+	}
+	return conns
+}
+
+// check compares all that can be asked.
+func (r *run) check() {
+	t, h := r.t, r.hub
+	r.model.look()
+	for _, c := range r.model.conns {
+		require.Equal(t, c.is, c.conn.Binding().Identified)
+		if claim := c.conn.Binding().Claim; c.claim != nil {
+			require.Equal(t, c.claim.to, claim.To)
+		} else {
+			require.Nil(t, claim)
+		}
+	}
+	for _, namespace := range []string{"", "/a", "/b"} {
+		require.Equal(t, len(r.model.seats(namespace, func(s *modelSeat) bool { return s.visible })), h.Len(namespace))
+		r.checkPresence(namespace)
+	}
+	sel := Selector{Namespace: r.namespace()}
+	for range r.choose(3) {
+		key := r.key()
+		if r.choose(2) == 0 && sel.Namespace != "" {
+			key = Key{Room, r.room()}
+		}
+		if key.ID != "" {
+			sel.Keys = append(sel.Keys, key)
+		}
+	}
+	sel.Having = Kind(r.choose(int(kinds)))
+	if sel.Having != Room && slices.ContainsFunc(sel.Keys, func(k Key) bool { return k.Kind == Room }) {
+		sel.Having = Room // no caller asks for both
+	}
+	if r.choose(3) == 0 {
+		sel.Except = []Key{{Room, r.room()}, {User, "bob"}}
+	}
+	if r.choose(3) == 0 {
+		sel.ExceptIDs = []string{fmt.Sprint(r.choose(20)), fmt.Sprint(r.choose(20))}
+	}
+	meant := func(s *modelSeat) bool { return s.isFor(&sel, s.conn.is.Identity) }
+	requireSame(t, r.model.seats(sel.Namespace, meant), h.Select(&sel))
+	if slices.ContainsFunc(sel.Keys, func(k Key) bool { return k.Kind == Room }) {
+		return // a claim is for people alone
+	}
+	receive := func(s *modelSeat) bool {
+		return meant(s) || sel.IsPersonal() && s.visible && s.conn.claim != nil && s.isFor(&sel, s.conn.claim.to.Identity)
+	}
+	requireSame(t, r.model.seats(sel.Namespace, receive), h.Receivers(&sel))
+}
+
+func (r *run) checkPresence(namespace string) {
+	for k, ids := range map[Kind][]string{Session: {"s1", "s2", "s3", "s4", "s5"}, User: {"ann", "bob"}} {
+		var online, connected []string
+		for _, id := range ids {
+			if until, is := r.model.online[Transition{namespace, Key{k, id}, true}]; is {
+				online = append(online, id)
+				if until.IsZero() {
+					connected = append(connected, id)
+				}
+			}
+		}
+		require.Equal(r.t, online, r.hub.Online(namespace, k, ids))
+		requireSame(r.t, connected, r.hub.IDs(namespace, k))
+	}
+}
+
+// end lets all go, and compares the transitions that are told.
+func (r *run) end() {
+	for _, c := range r.model.conns {
+		r.model.remove(c)
+		r.hub.Forget(c.conn)
+	}
+	r.model.look()
+	r.clock.pass(r.model.config.PresenceGrace)
+	r.hub.EndGrace()
+	r.model.pass()
+	var told []Transition
+	for {
+		transition, ok := r.hub.NextTransition()
+		if !ok {
+			break
+		}
+		told = append(told, transition)
+	}
+	byKey := func(a, b Transition) int {
+		return strings.Compare(fmt.Sprint(a.Namespace, a.Key), fmt.Sprint(b.Namespace, b.Key))
+	}
+	slices.SortStableFunc(told, byKey)
+	slices.SortStableFunc(r.model.wanted, byKey)
+	require.Equal(r.t, r.model.wanted, told)
+	requireEmpty(r.t, r.hub)
+	require.Empty(r.t, r.hub.presence.lingering)
+	require.Nil(r.t, r.hub.presence.departures)
+	require.Nil(r.t, r.hub.presence.transitions)
+}
+
+// agree runs what the bytes say on a hub and on its model.
+func agree(t *testing.T, input []byte) {
+	clock := newClock()
+	r := &run{t: t, clock: clock, input: input}
+	config := clock.config()
+	config.AskTime = time.Minute
+	config.MaxRooms, config.PresenceGrace, config.WatchPresence, config.Revalidate = 2, 10*time.Second, true, true
+	config.RequireSession = r.choose(4) == 0
+	config.CloseOldest = r.choose(2) == 0
+	config.MaxPerSession, config.MaxPerUser = r.choose(4), r.choose(4)
+	r.hub, r.model = New(config), newModel(clock, config)
+	r.namespaces = map[string]*Namespace{"/a": r.hub.Namespace("/a", true), "/b": r.hub.Namespace("/b", true)}
+	for len(r.input) > 0 {
+		r.step()
+		r.check()
+	}
+	r.end()
+}
+
+// FuzzHub runs commands in any order on a hub and on a plain model: what they did, and every question about it.
+func FuzzHub(f *testing.F) {
+	for seed := range uint64(20) {
+		f.Add(randomBytes(seed, 300))
+	}
+	f.Fuzz(agree)
+}
+
+// TestHubAgreesWithItsModel is FuzzHub with long inputs by chance.
+func TestHubAgreesWithItsModel(t *testing.T) {
+	for seed := range uint64(20) {
+		agree(t, randomBytes(1000+seed, 20_000))
+	}
+}
+
+func randomBytes(seed uint64, n int) []byte {
+	random := rand.New(rand.NewPCG(seed, 0))
+	input := make([]byte, n)
+	for i := range input {
+		input[i] = byte(random.Uint32())
+	}
+	return input
+}

@@ -1,0 +1,353 @@
+package hub
+
+import (
+	"slices"
+	"time"
+)
+
+// model is a hub as one would write it without indexes: lists that are walked for
+// every question.
+type model struct {
+	clock     *clock
+	config    Config
+	conns     []*modelConn
+	retired   map[string]modelRetired
+	cutoffs   map[string]modelCutoff
+	arrivals  int
+	online    map[Transition]time.Time // with Online set; the time at which it ends, zero while connected
+	wanted    []Transition             // that are to be told
+}
+
+type modelConn struct {
+	conn    *Conn
+	is      Identified
+	claim   *modelClaim
+	seats   []*modelSeat
+	removed bool
+	arrived int
+}
+
+type modelClaim struct {
+	to    Identified
+	since time.Time
+}
+
+type modelSeat struct {
+	seat             *Seat
+	conn             *modelConn
+	namespace        string
+	rooms            map[string]bool
+	visible, removed bool
+}
+
+type modelRetired struct {
+	since, until time.Time
+	successor    string
+	revoked      bool
+}
+
+type modelCutoff struct {
+	since, until time.Time
+	exempt       map[string]bool
+}
+
+func newModel(c *clock, config Config) *model {
+	return &model{
+		clock: c, config: config, retired: make(map[string]modelRetired), cutoffs: make(map[string]modelCutoff),
+		online: make(map[Transition]time.Time),
+	}
+}
+
+func (m *model) isRetired(session string) (modelRetired, bool) {
+	r, listed := m.retired[session]
+	if listed && !r.until.IsZero() && m.clock.now.After(r.until) {
+		return modelRetired{}, false
+	}
+	return r, listed
+}
+
+func (m *model) counts(id Identity, proven time.Time) bool {
+	cut, listed := m.cutoffs[id.User]
+	if !listed || !cut.until.IsZero() && m.clock.now.After(cut.until) || proven.IsZero() || proven.After(cut.since) {
+		return true
+	}
+	return cut.exempt[id.Session]
+}
+
+// admit returns the error of Hub.Admit.
+func (m *model) admit(c *modelConn, id Identified) error {
+	if r, retired := m.isRetired(id.Session); retired {
+		if r.revoked {
+			return ErrRevoked
+		}
+		id = Identified{}
+	}
+	if !m.counts(id.Identity, id.Proven) {
+		id.User = ""
+	}
+	if m.config.RequireSession && id.Session == "" {
+		return ErrNoSession
+	}
+	if !m.config.CloseOldest && (m.crowded(Key{Session, id.Session}, m.config.MaxPerSession) || m.crowded(Key{User, id.User}, m.config.MaxPerUser)) {
+		id = Identified{}
+	}
+	c.is = id
+	m.conns = append(m.conns, c)
+	return nil
+}
+
+func (m *model) crowded(k Key, most int) bool {
+	return most > 0 && k.ID != "" && len(m.under(k)) >= most
+}
+
+// under returns the connections under a key.
+func (m *model) under(k Key) (found []*modelConn) {
+	for _, c := range m.conns {
+		if k.ID != "" && !c.removed && c.is.Key(k.Kind) == k.ID {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+func (m *model) claiming(session string) (found []*modelConn) {
+	for _, c := range m.conns {
+		if !c.removed && c.claim != nil && session != "" && c.claim.to.Session == session {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+func (m *model) arrive(c *modelConn) {
+	if !m.config.CloseOldest || c.removed {
+		return
+	}
+	m.arrivals++
+	c.arrived = m.arrivals
+	for _, l := range m.config.limits() {
+		under := m.under(Key{l.Kind, c.is.Key(l.Kind)})
+		if c.removed || l.Most == 0 || len(under) <= l.Most {
+			continue
+		}
+		under = slices.DeleteFunc(under, func(c *modelConn) bool { return c.arrived == 0 })
+		slices.SortFunc(under, func(a, b *modelConn) int { return a.arrived - b.arrived })
+		for len(under) > l.Most {
+			m.remove(under[0])
+			under = under[1:]
+		}
+	}
+}
+
+func (m *model) remove(c *modelConn) {
+	c.removed = true
+	for _, s := range c.seats {
+		m.removeSeat(s)
+	}
+}
+
+func (m *model) removeSeat(s *modelSeat) {
+	s.removed, s.visible = true, false
+	clear(s.rooms)
+}
+
+// rebind returns the connections that moved and those that are outdated.
+func (m *model) rebind(cmd Rebind) (moved, outdated []*modelConn, err error) {
+	if _, retired := m.isRetired(cmd.To.Session); retired {
+		return nil, nil, ErrGivenUp
+	}
+	proven := cmd.To.Proven
+	if proven.IsZero() {
+		proven = time.Unix(m.clock.now.Unix(), 0)
+	}
+	if cmd.To.Session != "" && !m.counts(cmd.To.Identity, proven) {
+		m.cutoffs[cmd.To.User].exempt[cmd.To.Session] = true
+	}
+	if cmd.From.Session == "" {
+		for _, c := range m.under(Key{User, cmd.From.User}) {
+			if c.is.Session == "" {
+				outdated = append(outdated, c)
+			}
+		}
+		return nil, outdated, nil
+	}
+	var named *modelConn
+	for _, c := range m.conns {
+		for _, s := range c.seats {
+			if s.visible && s.seat.ID() == cmd.SeatID && (c.is.Session == cmd.From.Session || c.claim != nil && c.claim.to.Session == cmd.From.Session) {
+				named = c
+			}
+		}
+	}
+	move := func(c *modelConn) {
+		if c == named || c.claim == nil && (cmd.To.User == "" || cmd.To.User == c.is.User) {
+			c.is, c.claim = cmd.To, nil
+		} else {
+			since := m.clock.now
+			if c.claim != nil {
+				since = c.claim.since
+			}
+			c.is, c.claim = Identified{}, &modelClaim{cmd.To, since}
+		}
+		moved = append(moved, c)
+	}
+	moveAll := func(session string, own bool) {
+		claiming := m.claiming(session)
+		for _, c := range m.under(Key{Session, session}) {
+			if own || c.is.User == cmd.To.User && cmd.To.User != "" {
+				move(c)
+			} else {
+				outdated = append(outdated, c)
+			}
+		}
+		for _, c := range claiming {
+			move(c)
+		}
+	}
+	giveUp := func(session string) {
+		for {
+			r, retired := m.isRetired(session)
+			if !retired {
+				m.retired[session] = modelRetired{since: m.clock.now, until: cmd.Until, successor: cmd.To.Session}
+				return
+			}
+			if r.successor == "" || r.successor == cmd.To.Session || m.clock.now.Sub(r.since) >= Settling {
+				return
+			}
+			session = r.successor
+			moveAll(session, false)
+		}
+	}
+	moveAll(cmd.From.Session, true)
+	if cmd.From.Session == cmd.To.Session {
+		return moved, outdated, nil
+	}
+	giveUp(cmd.From.Session)
+	for _, session := range cmd.Others {
+		if session != cmd.To.Session {
+			moveAll(session, false)
+			giveUp(session)
+		}
+	}
+	return moved, outdated, nil
+}
+
+func (m *model) prove(c *modelConn, id Identified) (proven bool) {
+	if c.removed || c.claim == nil || c.claim.to.Identity != id.Identity {
+		return false
+	}
+	if _, retired := m.isRetired(id.Session); retired || !m.counts(id.Identity, c.claim.to.Proven) {
+		return false
+	}
+	c.is, c.claim = c.claim.to, nil
+	return true
+}
+
+func (m *model) revoke(cmd Revoke) (ended []*modelConn) {
+	for _, c := range m.under(cmd.Key) {
+		if cmd.Except == "" || c.is.Session != cmd.Except {
+			ended = append(ended, c)
+		}
+	}
+	if cmd.Namespace != "" {
+		return ended
+	}
+	revoked := modelRetired{since: m.clock.now, until: cmd.Until, revoked: true}
+	if cmd.Lasting {
+		if cmd.Key.Kind == Session {
+			m.retired[cmd.Key.ID] = revoked
+		} else {
+			m.cutoffs[cmd.Key.ID] = modelCutoff{since: m.clock.now, until: cmd.Until, exempt: map[string]bool{}}
+			if cmd.Except != "" {
+				m.cutoffs[cmd.Key.ID].exempt[cmd.Except] = true
+			}
+		}
+	}
+	for _, c := range ended {
+		if cmd.Lasting && c.is.Session != "" {
+			m.retired[c.is.Session] = revoked
+		}
+		m.remove(c)
+	}
+	return ended
+}
+
+func (m *model) lapse(c *modelConn) Lapse {
+	switch {
+	case c.claim != nil && m.clock.now.Sub(c.claim.since) >= proofTime:
+		m.remove(c)
+		return Unproven
+	case !c.is.Expires.IsZero() && !m.clock.now.Before(c.is.Expires):
+		m.remove(c)
+		return Expired
+	}
+	return NotLapsed
+}
+
+// visible returns the visible seats for which a function is true, of a namespace or
+// the whole server.
+func (m *model) seats(namespace string, match func(s *modelSeat) bool) (found []*Seat) {
+	for _, c := range m.conns {
+		for _, s := range c.seats {
+			if !s.removed && (namespace == "" || s.namespace == namespace) && match(s) {
+				found = append(found, s.seat)
+			}
+		}
+	}
+	return found
+}
+
+// isFor reports whether a selector means a seat of this identity.
+func (s *modelSeat) isFor(sel *Selector, id Identity) bool {
+	under := func(k Key) bool {
+		if k.Kind == Room {
+			return s.rooms[k.ID]
+		}
+		return s.visible && k.ID != "" && id.Key(k.Kind) == k.ID
+	}
+	if sel.Keys == nil && !s.visible || sel.Keys != nil && !slices.ContainsFunc(sel.Keys, under) {
+		return false
+	}
+	excepted := func(k Key) bool {
+		return k.Kind == Room && s.rooms[k.ID] || k.Kind != Room && s.conn.is.Key(k.Kind) == k.ID
+	}
+	return (sel.Having == Room || id.Key(sel.Having) != "") && !slices.ContainsFunc(sel.Except, excepted) && !slices.Contains(sel.ExceptIDs, s.seat.ID())
+}
+
+// look compares who is connected with the last look, and notes the transitions.
+func (m *model) look() {
+	connected := make(map[Transition]bool)
+	for _, c := range m.conns {
+		for _, s := range c.seats {
+			for k := Session; k < kinds; k++ {
+				if id := c.is.Key(k); s.visible && id != "" {
+					connected[Transition{"", Key{k, id}, true}] = true
+					connected[Transition{s.namespace, Key{k, id}, true}] = true
+				}
+			}
+		}
+	}
+	m.pass()
+	for t := range connected {
+		if _, online := m.online[t]; !online {
+			m.wanted = append(m.wanted, t)
+		}
+		m.online[t] = time.Time{}
+	}
+	for t, until := range m.online {
+		if !connected[t] && until.IsZero() {
+			m.online[t] = m.clock.now.Add(m.config.PresenceGrace)
+		}
+	}
+}
+
+// pass notes who is offline by now.
+func (m *model) pass() {
+	for t, until := range m.online {
+		if !until.IsZero() && !m.clock.now.Before(until) {
+			delete(m.online, t)
+			t.Online = false
+			m.wanted = append(m.wanted, t)
+		}
+	}
+}
