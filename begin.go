@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
@@ -18,8 +19,8 @@ func (s *Server) beginner() func(*http.Request, socketio.Identified) *socketio.B
 // beginSession gives the client of a handshake a session, unless it has one or is
 // about to get one.
 func (s *Server) beginSession(r *http.Request, id socketio.Identified) *socketio.Begun {
-	gone, givenUp := s.sio.GivenUp(id.Session)
-	if id.Session != "" && (!givenUp || gone.Revoked || time.Since(gone.Since) < socketio.Settling) {
+	gone, givenUp := s.sio.Retired(id.Session)
+	if id.Session != "" && (!givenUp || gone.Revoked || time.Since(gone.Since) < hub.Settling) {
 		return nil
 	}
 	cookies := s.opts.Cookies

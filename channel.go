@@ -259,7 +259,7 @@ type presenceObserver struct {
 }
 
 // Presence is part of socketio.PresenceWatcher.
-func (p presenceObserver) Presence(e socketio.Edge) { p.o.OnPresence(p.ch, presenceOf(e)) }
+func (p presenceObserver) Presence(t socketio.Transition) { p.o.OnPresence(p.ch, presenceOf(t)) }
 
 type emitObserver struct{ o EmitObserver }
 

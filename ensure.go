@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mojosocket/mojo/internal/socketio"
+	"github.com/mojosocket/mojo/internal/hub"
 )
 
 // ensured is the identity of a request that EnsureSession has seen, as it will be
@@ -96,17 +96,17 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 		p := s.prove(r)
 		cw := &cookieWriter{ResponseWriter: w, cookies: cookies, late: func() {
 			// A login or logout was faster: its cookies count, and not those of before.
-			if _, givenUp := s.sio.GivenUp(p.session.id); givenUp {
+			if _, givenUp := s.sio.Retired(p.session.id); givenUp {
 				e.withdraw(w)
 			}
 		}}
 		defer cw.begin() // for a handler that writes nothing, or panics
 		w = cw
-		gone, givenUp := s.sio.GivenUp(p.session.id)
+		gone, givenUp := s.sio.Retired(p.session.id)
 		before := w.Header()["Set-Cookie"]
 		var err error
 		switch {
-		case givenUp && !gone.Revoked && time.Since(gone.Since) < socketio.Settling:
+		case givenUp && !gone.Revoked && time.Since(gone.Since) < hub.Settling:
 		case (givenUp || p.session.id == "") && !mayBegin(r):
 			if !givenUp {
 				e.identity = p.identity()

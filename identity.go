@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
@@ -26,7 +27,7 @@ func (s *Server) Identity(r *http.Request) Identity {
 	if err != nil {
 		return Identity{}
 	}
-	if _, givenUp := s.sio.GivenUp(id.SessionID); givenUp {
+	if _, givenUp := s.sio.Retired(id.SessionID); givenUp {
 		return Identity{}
 	}
 	return id
@@ -134,9 +135,9 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	}
 	to := inner(now)
 	to.Proven = made
-	return edge(s.sio.Change(socketio.Change{
+	return edge(s.sio.Change(hub.Rebind{
 		From: inner(old).Identity, Others: sent.sessionsBut(old.SessionID), To: to,
-		Until: s.latestExpiry(), Socket: r.Header.Get(SocketIDHeader),
+		Until: s.latestExpiry(), SeatID: r.Header.Get(SocketIDHeader),
 	}))
 }
 
@@ -189,10 +190,10 @@ func (s *Server) Rebind(ctx context.Context, sessionID string, now Identity) err
 	if err := checkID("user", now.UserID); err != nil {
 		return err
 	}
-	err := s.sio.Change(socketio.Change{
+	err := s.sio.Change(hub.Rebind{
 		From: socketio.Identity{Session: sessionID}, To: inner(now), Until: s.latestExpiry(),
 	})
-	if errors.Is(err, socketio.ErrGivenUp) {
+	if errors.Is(err, hub.ErrGivenUp) {
 		return errors.New("mojo: Rebind: now.SessionID was given up or revoked; want a new one")
 	}
 	return edge(err)

@@ -380,7 +380,7 @@ func (s *Server) verify(r *http.Request) proof {
 
 // isCurrent reports whether a session was neither given up nor revoked.
 func (s *Server) isCurrent(sessionID string) bool {
-	_, givenUp := s.sio.GivenUp(sessionID)
+	_, givenUp := s.sio.Retired(sessionID)
 	return !givenUp
 }
 

@@ -32,19 +32,19 @@ type PresenceObserver interface {
 // at this moment.
 func (s Sessions) Online(ids ...string) []string { return s.view.Online(s.kind, ids) }
 
-func presenceOf(e socketio.Edge) Presence {
-	p := Presence{Kind: UserPresence, ID: e.Key.ID, Online: e.Online}
-	if e.Key.Kind == socketio.Session {
+func presenceOf(t socketio.Transition) Presence {
+	p := Presence{Kind: UserPresence, ID: t.Key.ID, Online: t.Online}
+	if t.Key.Kind == socketio.Session {
 		p.Kind = SessionPresence
 	}
 	return p
 }
 
 // presenceTeller is nil if nobody wants to know about the whole server.
-func (s *Server) presenceTeller() func(socketio.Edge) {
+func (s *Server) presenceTeller() func(socketio.Transition) {
 	tell := s.opts.OnPresence
 	if tell == nil {
 		return nil
 	}
-	return func(e socketio.Edge) { tell(presenceOf(e)) }
+	return func(t socketio.Transition) { tell(presenceOf(t)) }
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
@@ -124,8 +125,8 @@ func (s Session) RevokeExcept(ctx context.Context, sessionID string, why Revocat
 	if why.Reason == "" {
 		why.Reason = ReasonRevoked
 	}
-	view.Server.Revoke(view, s.key(), sessionID, socketio.Revocation{
-		Code: why.Code, Reason: socketio.Reason(why.Reason), Message: why.Message, Reconnect: why.Reconnect,
-	}, s.sessions.server.latestExpiry())
+	view.Server.Revoke(hub.Revoke{
+		Namespace: view.Name(), Key: s.key(), Except: sessionID, Lasting: !why.Reconnect, Until: s.sessions.server.latestExpiry(),
+	}, socketio.Revocation{Code: why.Code, Reason: socketio.Reason(why.Reason), Message: why.Message, Reconnect: why.Reconnect})
 	return nil
 }

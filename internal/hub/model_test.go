@@ -8,14 +8,14 @@ import (
 // model is a hub as one would write it without indexes: lists that are walked for
 // every question.
 type model struct {
-	clock     *clock
-	config    Config
-	conns     []*modelConn
-	retired   map[string]modelRetired
-	cutoffs   map[string]modelCutoff
-	arrivals  int
-	online    map[Transition]time.Time // with Online set; the time at which it ends, zero while connected
-	wanted    []Transition             // that are to be told
+	clock    *clock
+	config   Config
+	conns    []*modelConn
+	retired  map[string]modelRetired
+	cutoffs  map[string]modelCutoff
+	arrivals int
+	online   map[Transition]time.Time // with Online set; the time at which it ends, zero while connected
+	wanted   []Transition             // that are to be told
 }
 
 type modelConn struct {

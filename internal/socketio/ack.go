@@ -21,14 +21,14 @@ type acks struct {
 	waiting map[uint64]chan reply // each has room for one; closed without one when the socket ends
 }
 
-func (a *acks) fail() {
+func (a *acks) failLocked() {
 	for _, answer := range a.waiting {
 		close(answer)
 	}
 	a.waiting = nil
 }
 
-// resolve gives the answer to whoever waits for it. Any other answer, one that
+// resolve gives an answer to the caller that waits for it. Any other answer, one that
 // comes too late for instance, is ignored.
 func (s *Socket) resolve(id uint64, r reply) {
 	s.mu.Lock()
@@ -98,7 +98,7 @@ func (s *Socket) await() (uint64, <-chan reply, error) {
 	}
 	// Unique over all sockets of the client: an answer that comes late must not be
 	// taken for one to the socket that has replaced its own.
-	id := s.client.lastAck.Add(1) - 1
+	id := s.client().lastAck.Add(1) - 1
 	answer := make(chan reply, 1)
 	s.acks.waiting[id] = answer
 	return id, answer, nil

@@ -60,15 +60,15 @@ func (a *activity) endLocked() {
 	}
 }
 
-// beginLane has a lane run by an idle worker, or a new one.
-func (a *activity) beginLane(s *Socket) {
+// beginMailbox has a lane run by an idle worker, or a new one.
+func (a *activity) beginMailbox(s *Socket) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.n++
 	if a.running != nil {
-		a.running.lane.prev = s
+		a.running.mailbox.prev = s
 	}
-	s.lane.next, a.running = a.running, s
+	s.mailbox.next, a.running = a.running, s
 	last := len(a.idle) - 1
 	if last < 0 {
 		go make(worker, 1).work(s)
@@ -79,18 +79,18 @@ func (a *activity) beginLane(s *Socket) {
 	a.unused = min(a.unused, last)
 }
 
-// endLane ends a lane and keeps its worker for another one, or reports false.
-func (a *activity) endLane(s *Socket, w worker) (kept bool) {
+// endMailbox ends a lane and keeps its worker for another one, or reports false.
+func (a *activity) endMailbox(s *Socket, w worker) (kept bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	l := &s.lane
+	l := &s.mailbox
 	if l.prev != nil {
-		l.prev.lane.next = l.next
+		l.prev.mailbox.next = l.next
 	} else {
 		a.running = l.next
 	}
 	if l.next != nil {
-		l.next.lane.prev = l.prev
+		l.next.mailbox.prev = l.prev
 	}
 	l.next, l.prev = nil, nil
 	a.endLocked()
@@ -141,7 +141,7 @@ func (a *activity) lanes() []*Socket {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var all []*Socket
-	for s := a.running; s != nil; s = s.lane.next {
+	for s := a.running; s != nil; s = s.mailbox.next {
 		all = append(all, s)
 	}
 	return all

@@ -1,11 +1,11 @@
 package socketio
 
 import (
+	"errors"
 	"net/http"
-	"slices"
-	"time"
 
 	"github.com/mojosocket/mojo/internal/engineio"
+	"github.com/mojosocket/mojo/internal/hub"
 )
 
 // The refusals of handshakes.
@@ -36,14 +36,6 @@ const (
 	CausePanic       engineio.Cause = "panic in Identify"
 )
 
-// welcome is how a connection is taken in.
-type welcome uint8
-
-const (
-	admitted welcome = iota
-	early            // as nobody, who should come again when the browser has its new cookies
-)
-
 // Guarded calls a site's own function for Options.Identify. A panic of it is an error,
 // and counted.
 func (s *Server) Guarded(identify func(*http.Request) (Identified, error), r *http.Request) (id Identified, err error) {
@@ -59,36 +51,54 @@ func (s *Server) Guarded(identify func(*http.Request) (Identified, error), r *ht
 	return id, err
 }
 
-// admit finds out whose a connection is and enters it under that. It looks again if
-// its session has changed meanwhile in a way that left no trace in the ledgers. The
-// header is for the answer.
-func (s *Server) admit(c *client, r *http.Request) (welcome, http.Header, error) {
+// admit finds out whose a connection is and enters it under that. It starts again if
+// the session has changed meanwhile. `early` tells that the client should come again
+// when its browser has new cookies. The header is for the answer.
+func (s *Server) admit(c *client, r *http.Request) (early bool, header http.Header, err error) {
 	for {
 		if err := r.Context().Err(); err != nil {
-			return 0, nil, err
+			return false, nil, err
 		}
-		seen := s.registry.changesInPlace()
-		is := new(standing)
-		var err error
-		if is.Identified, err = s.opts.Identify(r); err != nil {
-			return 0, nil, err
+		seen := s.hub.ChangesInPlace()
+		id, err := s.opts.Identify(r)
+		if err != nil {
+			return false, nil, err
 		}
-		begun := s.begin(c, r, &is.Identified)
-		w, again, err := s.registry.admit(c, is, seen, &s.opts)
-		if again {
+		begun := s.begin(c, r, &id)
+		c.expected = id.Identity
+		admission, err := s.hub.Admit(&c.conn, id, seen)
+		if errors.Is(err, hub.ErrChanged) {
 			continue
 		}
-		s.warnCrowded(c.refusal)
-		if begun == nil || err != nil || c.refusal != nil {
-			return w, nil, err
+		if err != nil {
+			return false, nil, refusalOf(err)
+		}
+		s.validity.arm()
+		if admission.Crowded.Most > 0 {
+			s.refuseAll(c, admission.Crowded)
+			return admission.Early, nil, nil
+		}
+		if begun == nil {
+			return admission.Early, nil, nil
 		}
 		begun.Taken()
-		return w, begun.Header, nil
+		return admission.Early, begun.Header, nil
 	}
 }
 
+// refusalOf returns the refusal for an error of Hub.Admit.
+func refusalOf(err error) error {
+	switch {
+	case errors.Is(err, hub.ErrRevoked):
+		return errRevoked
+	case errors.Is(err, hub.ErrNoSession):
+		return errNoSession
+	}
+	return err
+}
+
 // begin gives a connection that is about to be admitted a session, if Options.Begin
-// does. A client that polls and keeps no cookies goes on as it came.
+// does. A client that polls and keeps no cookies stays without.
 func (s *Server) begin(c *client, r *http.Request, id *Identified) *Begun {
 	if s.opts.Begin == nil {
 		return nil
@@ -98,179 +108,33 @@ func (s *Server) begin(c *client, r *http.Request, id *Identified) *Begun {
 		return nil
 	}
 	if r.URL.Query().Get("transport") == string(engineio.Polling) {
-		c.former = []former{{Identity: id.Identity}}
+		c.earlier = []earlierIdentity{{Identity: id.Identity}}
 	}
 	*id = begun.Identified
 	return begun
 }
 
-func (r *registry) changesInPlace() int {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.inPlace.n
+// refuseAll makes every CONNECT of a client refused because of its other connections.
+// It is not inlined: handshakes fit on the stack that net/http begins with.
+//
+//go:noinline
+func (s *Server) refuseAll(c *client, l hub.Limit) {
+	text := "too many connections of this session"
+	if l.Kind == hub.User {
+		text = "too many connections of this user"
+	}
+	c.refusal = &Refusal{Message: text, Data: map[string]int{"limit": l.Most}}
+	s.warn.Warn("crowded "+text, "mojo: refused a connection", "cause", text,
+		"help", "Options.Limits.MaxConnsPerSession and Options.Limits.MaxConnsPerUser limit connections")
 }
 
-// changesInPlace is the latest sessions that became somebody else's and kept their
-// id, for handshakes that may have been looked at before. registry.mu guards it.
-type changesInPlace struct {
-	n      int // of all
-	latest [64]string
-}
-
-func (ch *changesInPlace) note(session string) {
-	ch.latest[ch.n%len(ch.latest)] = session
-	ch.n++
-}
-
-// since reports whether the session may be among those from the n-th change on.
-func (ch *changesInPlace) since(n int, session string) bool {
-	if ch.n-n > len(ch.latest) {
-		return true
-	}
-	for ; n < ch.n; n++ {
-		if ch.latest[n%len(ch.latest)] == session {
-			return true
-		}
-	}
-	return false
-}
-
-// admit enters a connection as it is, which it may change. One that comes with a session
-// id that was given up is nobody, with a revoked one it is refused, and a login that does
-// not count any more is none. `again` tells that whom it comes as may not be true any
-// more.
-func (r *registry) admit(c *client, is *standing, seen int, opts *Options) (w welcome, again bool, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.inPlace.since(seen, is.Session) {
-		return 0, true, nil
-	}
-	c.expected = is.Identity
-	if gone, listed := r.retired.look(is.Session); listed {
-		if gone.revoked {
-			return 0, false, errRevoked
-		}
-		if time.Since(gone.since) < Settling {
-			w = early
-		}
-		*is = standing{}
-	}
-	if !r.loginCounts(is.Identity, is.Proven) {
-		is.User = ""
-	}
-	if opts.RequireSession && is.Session == "" {
-		return 0, false, errNoSession
-	}
-	if !opts.CloseOldest {
-		if c.refusal = r.crowded(is.Identity, opts); c.refusal != nil {
-			*is = standing{}
-		}
-	}
-	c.standing.Store(is)
-	r.validity.moved(Identity{}, is.Identity)
-	for k := Session; k < kinds; k++ {
-		if id := is.key(k); id != "" {
-			r.clients[k].add(id, c)
-		}
-	}
-	return w, false, nil
-}
-
-// crowded says why no more connections of this identity are taken, nil if they are.
-// It needs mu.
-func (r *registry) crowded(id Identity, opts *Options) *Refusal {
-	for _, l := range opts.limits() {
-		if l.most > 0 && id.key(l.kind) != "" && r.clients[l.kind].count(id.key(l.kind)) >= l.most {
-			return &Refusal{Message: l.text, Data: map[string]int{"limit": l.most}}
-		}
-	}
-	return nil
-}
-
-// limit is how many connections there may be of one id.
-type limit struct {
-	kind Kind
-	most int // 0: any number
-	text string
-}
-
-func (o *Options) limits() [2]limit {
-	return [...]limit{
-		{Session, o.MaxPerSession, "too many connections of this session"},
-		{User, o.MaxPerUser, "too many connections of this user"},
-	}
-}
-
-// closeOldest closes the oldest connections of an identity that are above a limit, when
-// another one, c, has asked for its first namespace. Before that a connection does not
-// count: anybody can make a browser begin one, with an image for instance.
-func (s *Server) closeOldest(c *client) {
-	closed := s.registry.evictOldest(c, &s.opts)
-	if len(closed) == 0 {
+// arrived notes the first CONNECT of a client, which may end older ones.
+func (s *Server) arrived(c *client) {
+	effects := s.hub.Arrived(&c.conn)
+	if len(effects.Ended) == 0 {
 		return
 	}
 	s.warn.Later("replaced", "mojo: closed a connection for a newer one",
 		"help", "Options.Limits.MaxConnsPerSession and Options.Limits.MaxConnsPerUser limit connections, and Options.Limits.ConnPolicy chooses")
-	s.dismiss(closed, Revocation{Code: CodeReplaced, Reason: Replaced})
-}
-
-// evictOldest takes the oldest connections that are above a limit of the identity of c
-// out of every index, and returns them. c is the newest.
-func (r *registry) evictOldest(c *client, opts *Options) (evicted []*client) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.numbered++; r.numbered == 0 {
-		r.numbered++
-	}
-	c.number = r.numbered
-	id := c.standing.Load().Identity
-	for _, l := range opts.limits() {
-		key := id.key(l.kind)
-		if c.evicted || l.most == 0 || key == "" || r.clients[l.kind].count(key) <= l.most {
-			continue
-		}
-		numbered := slices.DeleteFunc(slices.Clone(r.connections(l.kind, key)), func(c *client) bool { return c.number == 0 })
-		slices.SortFunc(numbered, func(a, b *client) int { return int(int32(a.number - b.number)) })
-		for _, old := range numbered[:max(len(numbered)-l.most, 0)] {
-			r.evict(old)
-			evicted = append(evicted, old)
-		}
-	}
-	return evicted
-}
-
-// warnCrowded says that a connection is refused because of others, unless refusal is
-// nil. It is not inlined: handshakes fit on the stack that net/http begins with.
-//
-//go:noinline
-func (s *Server) warnCrowded(refusal *Refusal) {
-	if refusal != nil {
-		s.warn.Warn("crowded "+refusal.Message, "mojo: refused a connection", "cause", refusal.Message,
-			"help", "Options.Limits.MaxConnsPerSession and Options.Limits.MaxConnsPerUser limit connections")
-	}
-}
-
-// forget takes a connection that has ended out of every index.
-func (r *registry) forget(c *client) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.evict(c)
-}
-
-// drop needs mu.
-func (r *registry) drop(c *client) {
-	if c.evicted {
-		return
-	}
-	c.evicted = true
-	is := c.standing.Load()
-	if is.claim != nil {
-		r.claims.remove(c, is.claim)
-	}
-	r.validity.moved(is.Identity, Identity{})
-	for k := Session; k < kinds; k++ {
-		if id := is.key(k); id != "" {
-			r.clients[k].remove(id, c)
-		}
-	}
+	s.dismissEnded(effects, Revocation{Code: CodeReplaced, Reason: Replaced})
 }

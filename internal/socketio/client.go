@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mojosocket/mojo/internal/engineio"
+	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
@@ -18,24 +19,24 @@ type client struct {
 	server    *Server
 	session   *engineio.Session
 	handshake any
-	standing  atomic.Pointer[standing] // changes with registry.mu held
+	conn      hub.Conn
 	lastAck   atomic.Uint64
-	again     *time.Timer // for one who came before its browser had the new cookies
-	refusal   *Refusal    // the answer to every CONNECT, if it is not welcome
+	again     *time.Timer // closes a client that came before its browser had the new cookies
+	refusal   *Refusal    // the answer to every CONNECT; nil: it is accepted
 	rate      rate        // belongs to the reader
 
-	// guarded by registry.mu
-	shown   []*Socket // the visible ones
-	evicted bool      // in no index, and will not be
-	number  uint32    // in the order of the first CONNECTs, modulo 2^32, with Options.CloseOldest; 0 before
+	mu sync.Mutex
+	clientByMu
+}
 
-	mu       sync.Mutex // guards what follows
+// clientByMu is guarded by client.mu.
+type clientByMu struct {
 	slots    []slot
-	parts    *assembly   // a packet whose attachments are still to come
-	timer    *time.Timer // until the first CONNECT; nil after that
-	gone     bool
-	expected Identity // of requests
-	former   []former // of requests that are late; oldest first
+	parts    *assembly         // a packet whose attachments are still to come
+	timer    *time.Timer       // until the first CONNECT; nil after that
+	gone     bool              // no socket begins any more
+	expected Identity          // that requests come with
+	earlier  []earlierIdentity // that late requests come with; oldest first
 }
 
 // slot is a namespace that the client has asked for. The socket is nil once it
@@ -60,7 +61,8 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 		}
 	}()
 	c := &client{server: s, session: session}
-	welcome, header, err := s.admit(c, r)
+	c.conn.Owner = c
+	early, header, err := s.admit(c, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -71,15 +73,15 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 		s.warn.Warn("connect timeout", "mojo: closed a connection that asked for no app in time", "help", "Options.Timeouts.ConnectTimeout is the time for that")
 		session.Close(engineio.ForcedClose)
 	})
-	if welcome == early {
+	if early {
 		c.again = time.AfterFunc(comeAgain, func() { session.Close(IdentityChanged) })
 	}
 	c.watchExpiry()
 	return c, header, nil
 }
 
-// arrived notes the first CONNECT, or the end. It needs mu.
-func (c *client) arrived() {
+// stopWaitingLocked notes the first CONNECT, or the end.
+func (c *client) stopWaitingLocked() {
 	if c.timer == nil {
 		return
 	}
@@ -96,13 +98,13 @@ func (c *client) Closed(reason Reason) {
 	}
 	c.mu.Lock()
 	c.gone = true
-	c.arrived()
+	c.stopWaitingLocked()
 	slots := c.slots
 	c.slots = nil
 	c.parts.drop()
 	c.parts = nil
 	c.mu.Unlock()
-	c.server.registry.forget(c) // first, so that whoever is told of the end finds room for another
+	c.server.seeTo(c.server.hub.Forget(&c.conn)) // first, so that an App that is told of the end finds room for another connection
 	for _, sl := range slots {
 		if sl.socket != nil {
 			sl.socket.end(reason)
@@ -140,7 +142,7 @@ func (c *client) Message(data []byte, binary bool) error {
 		c.server.warn.Later("namespace", "mojo: refused a client of a namespace that is not mounted",
 			"namespace", string(p.Namespace[:min(len(p.Namespace), 200)]), "help", "Server.Register and Server.Handle mount namespaces; an app's is /NameSocket, in this case")
 		c.server.figures.refused.Add(1)
-		_ = c.session.Send(packet(parser.ConnectError, string(p.Namespace), invalidNamespace)) // whoever asked may be gone
+		_ = c.session.Send(packet(parser.ConnectError, string(p.Namespace), invalidNamespace)) // the client may have gone
 		return nil
 	case p.Type == parser.Connect && c.refusal != nil:
 		c.refuse(p.Namespace, c.refusal)
@@ -178,7 +180,7 @@ var invalidNamespace = func() parser.Payload {
 // refuse answers a CONNECT that begins nothing.
 func (c *client) refuse(namespace []byte, r *Refusal) {
 	c.server.figures.refused.Add(1)
-	_ = c.session.Send(c.server.refusal(string(namespace), r)) // whoever asked may be gone
+	_ = c.session.Send(c.server.refusal(string(namespace), r)) // the client may have gone
 }
 
 // socket returns the socket on a namespace, nil if it has ended, and whether
@@ -193,15 +195,15 @@ func (c *client) socket(n *Namespace) (*Socket, bool) {
 	return c.slots[i].socket, true
 }
 
-// liveSockets is sockets for a caller that does not hold mu.
+// liveSockets is socketsLocked for a caller that does not hold mu.
 func (c *client) liveSockets() []*Socket {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.sockets()
+	return c.socketsLocked()
 }
 
-// sockets returns those that have not ended. It needs mu.
-func (c *client) sockets() []*Socket {
+// socketsLocked returns the sockets that have not ended.
+func (c *client) socketsLocked() []*Socket {
 	sockets := make([]*Socket, 0, len(c.slots))
 	for _, sl := range c.slots {
 		if sl.socket != nil {
@@ -215,19 +217,19 @@ func (c *client) sockets() []*Socket {
 // replaced: a page that leaves before it was answered sends no DISCONNECT, only
 // the CONNECT of its next attempt.
 func (c *client) connect(n *Namespace, auth []byte) {
-	// It ends before another takes its slot: whoever looks for the sockets of a client,
-	// to change or revoke what they are, finds each that may still be sent to.
+	// It ends before another takes its slot: a change or a revocation looks at the slots,
+	// and has to find each socket that messages may still be queued for.
 	if old, _ := c.socket(n); old != nil {
 		old.end(ClientDisconnect)
 	}
-	s := &Socket{namespace: n, session: c.session, client: c, id: newID(), deaf: true}
+	s := newSocket(c, n)
 	c.mu.Lock()
 	if c.gone {
 		c.mu.Unlock()
 		return
 	}
 	first := c.timer != nil
-	c.arrived()
+	c.stopWaitingLocked()
 	i := slices.IndexFunc(c.slots, func(sl slot) bool { return sl.namespace == n })
 	if i < 0 {
 		c.slots = append(c.slots, slot{n, s})
@@ -235,8 +237,8 @@ func (c *client) connect(n *Namespace, auth []byte) {
 		c.slots[i].socket = s
 	}
 	c.mu.Unlock()
-	if first && c.server.opts.CloseOldest {
-		c.server.closeOldest(c)
+	if first {
+		c.server.arrived(c)
 	}
 	s.push(task{kind: taskConnect, arg: bytes.Clone(auth), size: lifeCost + len(auth)})
 }

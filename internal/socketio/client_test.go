@@ -91,10 +91,10 @@ func TestHalfAPacketAtTheEnd(t *testing.T) {
 	client.Close()
 	await(t, app.ended)
 
-	s.client.mu.Lock()
-	defer s.client.mu.Unlock()
-	require.Nil(t, s.client.parts)
-	require.True(t, s.client.gone)
+	s.client().mu.Lock()
+	defer s.client().mu.Unlock()
+	require.Nil(t, s.client().parts)
+	require.True(t, s.client().gone)
 	require.NotContains(t, app.told, "e")
 }
 

@@ -4,123 +4,54 @@ import (
 	"slices"
 
 	"github.com/mojosocket/mojo/internal/engineio"
+	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// Target says for whom a message is: the sockets of a view that match it. It is a
-// value; the methods that narrow or widen it return another.
+// Target says which sockets a message is for. It is a value.
 type Target struct {
 	View     View
-	Keys     []Key // under any of them; nil: everyone
+	Keys     []Key // sockets under any of them; nil: all
 	Having   Kind  // Session or User: only sockets that have one; Room, the zero Kind: all
 	Except   []Key // none of these
 	Without  []*Socket
 	Delivery Delivery
 }
 
-// Sockets returns the sockets that the target means now. The list must not be
-// changed.
+func (t *Target) selector() hub.Selector {
+	sel := hub.Selector{Namespace: t.View.Name(), Keys: t.Keys, Having: t.Having, Except: t.Except}
+	for _, s := range t.Without {
+		sel.ExceptIDs = append(sel.ExceptIDs, s.ID())
+	}
+	return sel
+}
+
+// Sockets returns the sockets that the target means now.
 func (t *Target) Sockets() []*Socket {
-	r := &t.View.Server.registry
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return t.sockets()
-}
-
-// receivers is Sockets with those that a message is held for until they have proven
-// what they claim.
-func (t *Target) receivers() []*Socket {
-	r := &t.View.Server.registry
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	found := t.sockets()
-	if len(r.claims.byValue) == 0 || !t.isPersonal() {
-		return found
+	sel := t.selector()
+	seats := t.View.Server.hub.Select(&sel)
+	sockets := make([]*Socket, len(seats))
+	for i, seat := range seats {
+		sockets[i] = socketOf(seat)
 	}
-	return append(slices.Clip(found), r.claimants(t)...)
+	return sockets
 }
 
-// sockets needs registry.mu.
-func (t *Target) sockets() []*Socket {
-	sc := t.View.scope()
-	var found []*Socket
-	switch {
-	case t.Keys == nil:
-		found = sc.everyone.snapshot()
-	case len(t.Keys) == 1:
-		found = sc.sockets(t.Keys[0])
-	default:
-		seen := make(map[*Socket]struct{})
-		for _, k := range t.Keys {
-			for _, s := range sc.sockets(k) {
-				if _, dup := seen[s]; !dup {
-					seen[s] = struct{}{}
-					found = append(found, s)
-				}
-			}
-		}
-	}
-	if t.Having == Room && len(t.Except) == 0 && len(t.Without) == 0 {
-		return found
-	}
-	return t.filter(found)
+// Sockets returns the sockets under a key, as of now.
+func (v View) Sockets(k Key) []*Socket {
+	t := Target{View: v, Keys: []Key{k}}
+	return t.Sockets()
 }
 
-// filter needs registry.mu.
-func (t *Target) filter(found []*Socket) []*Socket {
-	kept := make([]*Socket, 0, len(found))
-	for _, s := range found {
-		if (t.Having == Room || s.client.standing.Load().key(t.Having) != "") && !t.excepts(s) {
-			kept = append(kept, s)
-		}
-	}
-	return kept
+// Everyone returns all visible sockets, as of now.
+func (v View) Everyone() []*Socket {
+	t := Target{View: v}
+	return t.Sockets()
 }
 
-// excepts needs registry.mu.
-func (t *Target) excepts(s *Socket) bool {
-	return slices.ContainsFunc(t.Except, s.under) || slices.Contains(t.Without, s)
-}
-
-// under reports whether the socket is to be found under a key. It needs
-// registry.mu.
-func (s *Socket) under(k Key) bool {
-	if k.Kind == Room {
-		_, in := s.rooms[k.ID]
-		return in
-	}
-	return s.client.standing.Load().key(k.Kind) == k.ID
-}
-
-// isPersonal reports whether t is for people. Whom an app reaches by rooms or as
-// everybody does not depend on who they are.
-func (t *Target) isPersonal() bool {
-	return t.Having != Room || slices.ContainsFunc(t.Keys, func(k Key) bool { return k.Kind != Room })
-}
-
-// clone returns a copy to be kept.
-func (t *Target) clone() *Target {
-	kept := *t
-	return &kept
-}
-
-// means reports whether t, which found a socket a moment ago, is for a socket of
-// this identity.
-func (t *Target) means(id Identity) bool {
-	if t.Having != Room && id.key(t.Having) == "" {
-		return false
-	}
-	for _, k := range t.Keys {
-		if k.Kind == Room || id.key(k.Kind) == k.ID {
-			return true
-		}
-	}
-	return len(t.Keys) == 0
-}
-
-// Emit sends an event to a target. This is the one place where a message becomes
-// messages: it is encoded once, framed once for each namespace, and the same bytes
-// go to every socket. An error means that nobody got anything.
+// Emit sends an event to a target. It is encoded once, framed once for each
+// namespace, and the same bytes go to every socket. An error means that nothing was
+// sent to anybody.
 func (t *Target) Emit(event string, args []any) error {
 	server := t.View.Server
 	if server.Closed() {
@@ -130,25 +61,31 @@ func (t *Target) Emit(event string, args []any) error {
 	if err != nil {
 		return err
 	}
-	sockets := t.receivers()
-	messages, err := server.frame(payload, t.View.Namespace, sockets)
+	sel := t.selector()
+	seats := server.hub.Receivers(&sel)
+	messages, err := server.frame(payload, t.View.Namespace, seats)
 	if err != nil {
 		return err
 	}
 	if messages.observed() { // user code, which must not run while others wait to be flushed
-		for _, s := range sockets {
-			s.observe(event, args)
+		for _, seat := range seats {
+			socketOf(seat).observe(event, args)
 		}
+	}
+	var person *hub.Selector // nil: who the message is for does not depend on who they are
+	if sel.IsPersonal() {
+		person = &sel
 	}
 	var b engineio.Batch
 	defer b.Flush()
-	for some := range slices.Chunk(sockets, prefetched) {
-		for _, s := range some {
-			s.session.Prefetch()
+	for some := range slices.Chunk(seats, prefetched) {
+		for _, seat := range some {
+			socketOf(seat).session.Prefetch()
 		}
-		for _, s := range some {
+		for _, seat := range some {
+			s := socketOf(seat)
 			// A socket that ends meanwhile is no error.
-			_ = s.queue(messages.of(s.namespace), t.Delivery, t, &b)
+			_ = s.queue(messages.of(s.namespace), t.Delivery, person, &b)
 		}
 	}
 	return nil
@@ -173,7 +110,7 @@ func (f framed) of(n *Namespace) *engineio.Message {
 	return nil
 }
 
-// observed reports whether anybody wants to see the event.
+// observed reports whether an app wants to see the event.
 func (f framed) observed() bool {
 	for i := range f {
 		if n := f[i].namespace; n != nil && n.watchers.Emits != nil {
@@ -183,9 +120,9 @@ func (f framed) observed() bool {
 	return false
 }
 
-// frame makes the message of n or, if that is nil, of each socket's namespace.
-// With no socket there it makes one all the same, for the sake of its size.
-func (s *Server) frame(p parser.Payload, n *Namespace, sockets []*Socket) (framed, error) {
+// frame makes the message of n or, if that is nil, of each seat's namespace. Without
+// a seat it makes one all the same, to check its size.
+func (s *Server) frame(p parser.Payload, n *Namespace, seats []*hub.Seat) (framed, error) {
 	var f framed
 	add := func(n *Namespace, name string) error {
 		m := packet(parser.Event, name, p)
@@ -199,12 +136,12 @@ func (s *Server) frame(p parser.Payload, n *Namespace, sockets []*Socket) (frame
 	case n != nil:
 		err := add(n, n.name)
 		return f, err
-	case len(sockets) == 0:
+	case len(seats) == 0:
 		err := add(nil, "/")
 		return f, err
 	}
-	for _, socket := range sockets {
-		if n := socket.namespace; f.of(n) == nil {
+	for _, seat := range seats {
+		if n := socketOf(seat).namespace; f.of(n) == nil {
 			if err := add(n, n.name); err != nil {
 				return nil, err
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
@@ -16,11 +17,11 @@ import (
 func TestFramesPerNamespace(t *testing.T) {
 	server := NewServer(serverOptions())
 	a, b, root := server.NewNamespace("/a", nil, Watchers{}), server.NewNamespace("/b", nil, Watchers{}), server.NewNamespace("/", nil, Watchers{})
-	sockets := []*Socket{{namespace: a}, {namespace: b}, {namespace: a}, {namespace: root}, {namespace: b}}
+	seats := seatsOn(a, b, a, root, b)
 	payload, err := parser.EncodeEvent("event", []any{1})
 	require.NoError(t, err)
 
-	f, err := server.frame(payload, nil, sockets)
+	f, err := server.frame(payload, nil, seats)
 
 	require.NoError(t, err)
 	require.Len(t, f, 3)
@@ -29,7 +30,7 @@ func TestFramesPerNamespace(t *testing.T) {
 	}
 	require.Nil(t, f.of(server.NewNamespace("/c", nil, Watchers{})))
 
-	one, err := server.frame(payload, a, sockets)
+	one, err := server.frame(payload, a, seats)
 	require.NoError(t, err)
 	require.Len(t, one, 1)
 }
@@ -46,9 +47,9 @@ func TestFrameChecksSizes(t *testing.T) {
 	payload, err := parser.EncodeEvent("event", []any{strings.Repeat("x", limit-1000)})
 	require.NoError(t, err)
 
-	_, err = server.frame(payload, nil, []*Socket{{namespace: short}, {namespace: long}})
+	_, err = server.frame(payload, nil, seatsOn(short, long))
 	require.ErrorIs(t, err, ErrTooLarge, "one of them could not get it, so nobody does")
-	_, err = server.frame(payload, nil, []*Socket{{namespace: short}})
+	_, err = server.frame(payload, nil, seatsOn(short))
 	require.NoError(t, err)
 
 	payload, err = parser.EncodeEvent("event", []any{strings.Repeat("x", limit)})
@@ -57,15 +58,24 @@ func TestFrameChecksSizes(t *testing.T) {
 	require.ErrorIs(t, err, ErrTooLarge)
 }
 
-// TestSocketsAreSmall, and what a broadcast needs of each stands on one line of the processor's cache: memory of just this
-// size begins at a multiple of half a line.
+// seatsOn returns a seat on each of the namespaces.
+func seatsOn(namespaces ...*Namespace) (seats []*hub.Seat) {
+	for _, n := range namespaces {
+		seats = append(seats, &newSocket(new(client), n).seat)
+	}
+	return seats
+}
+
+// TestSocketsAreSmall, and all that a broadcast reads of each stands on one line of the processor's cache: memory of just
+// this size begins at a multiple of a line.
 func TestSocketsAreSmall(t *testing.T) {
 	if bits.UintSize < 64 {
 		t.Skip("for pointers of 8 bytes")
 	}
-	const half = 32
+	const line = 64
 	var s Socket
-	require.Equal(t, uintptr(224), unsafe.Sizeof(s))
-	require.Zero(t, unsafe.Offsetof(s.namespace)%half)
-	require.Less(t, unsafe.Offsetof(s.state)-unsafe.Offsetof(s.namespace), uintptr(half))
+	require.Equal(t, uintptr(256), unsafe.Sizeof(s))
+	owner := unsafe.Offsetof(s.seat) + unsafe.Offsetof(s.seat.Owner)
+	require.Zero(t, owner%line)
+	require.Less(t, unsafe.Offsetof(s.held)-owner, uintptr(line))
 }

@@ -102,7 +102,7 @@ func FuzzMessages(f *testing.F) {
 		require.LessOrEqual(t, heard.Load(), int64(texts))
 		require.NotContains(t, app.told, "OVERLAP")
 		require.Equal(t, 2+len(app.connected), len(app.ended))
-		requireNobody(t, &s.registry)
+		requireNobody(t, s, Identity{})
 	})
 }
 

@@ -3,9 +3,11 @@ package socketio
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/mojosocket/mojo/internal/hub"
 )
 
 // Revalidation is how the site is asked, again and again, whether those who are
@@ -18,131 +20,60 @@ type Revalidation struct {
 	Until    func() time.Time
 }
 
-// revalidator asks about each identity once in every interval. It cuts the interval
-// into slots, and an identity's slot is given by its hash, so that the questions are
-// spread; those of a slot are spread over its part of the interval, a portion at a time,
-// as the questions take the locks, too. A slot is a list of its identities, which the
-// registry keeps up to date: to look at one slot takes no walk through those who are
-// connected.
+// revalidator asks about each identity once in every interval. The hub lists the
+// identities in slots. Each slot has its part of the interval, in which the questions
+// are spread, a portion at a time.
 type revalidator struct {
 	server *Server
 	Revalidation
-	seed maphash.Seed
 
 	ctx    context.Context // ends with the server
 	cancel context.CancelFunc
 
-	mu      sync.Mutex // guards what follows
-	timer   *time.Timer
-	armed   bool
-	stopped bool
-	turns   int // of slots, since the server was made
-	slots   [revalidationSlots]revalidationSlot
-	listed  int               // identities in all slots
-	asking  map[Identity]bool // those that wait, too
-	waiting []Identity        // to be asked about
-	workers int               // goroutines that ask
+	armed atomic.Bool // the timer is set; changes with mu held
+	mu    sync.Mutex
+	revalidatorByMu
 }
 
-// revalidationSlot is the identities of one slot, in no order.
-type revalidationSlot struct {
-	list  []revalidated
-	index map[Identity]int // into list
-}
-
-// revalidated is an identity that has connections. With none it stays for the sake of
-// its failures until its slot has its turn.
-type revalidated struct {
-	Identity
-	connections int
-	failures    int // of Ask, in a row
-	turn        int // the last one in which it was taken
+// revalidatorByMu is guarded by revalidator.mu.
+type revalidatorByMu struct {
+	timer    *time.Timer
+	stopped  bool
+	turns    int               // of slots, since the server was made
+	failures map[Identity]int  // of Ask, in a row
+	asking   map[Identity]bool // the identities in waiting, too
+	waiting  []Identity        // to be asked about
+	workers  int               // goroutines that ask
 }
 
 var errUnanswered = errors.New("it did not return")
 
-const (
-	revalidationSlots   = 64
-	revalidationPortion = 256 // identities that are looked at while a lock is held
-	maxQuestions        = 16  // at a time
-)
+// maxQuestions is how many questions are asked at a time.
+const maxQuestions = 16
 
 func newRevalidator(s *Server, r Revalidation) *revalidator {
-	v := &revalidator{server: s, Revalidation: r, seed: maphash.MakeSeed(), asking: make(map[Identity]bool)}
+	v := &revalidator{server: s, Revalidation: r}
+	v.failures, v.asking = make(map[Identity]int), make(map[Identity]bool)
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	return v
 }
 
-func (v *revalidator) slot(id Identity) *revalidationSlot {
-	return &v.slots[maphash.Comparable(v.seed, id)%revalidationSlots]
-}
-
-// moved notes that a connection has got another identity: from nobody when it begins,
-// to nobody when it ends. registry.mu must be held, so that this is in the order of the
-// changes. It does nothing on a nil revalidator.
-func (v *revalidator) moved(from, to Identity) {
-	if v == nil || from == to {
+// arm makes sure that slots have their turns. It does nothing on a nil revalidator.
+func (v *revalidator) arm() {
+	if v == nil || v.armed.Load() {
 		return
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if to != (Identity{}) {
-		v.entryLocked(to).connections++
-		v.armLocked()
-	}
-	if from == (Identity{}) {
-		return
-	}
-	slot := v.slot(from)
-	if i, in := slot.index[from]; in {
-		e := &slot.list[i]
-		if e.connections = max(e.connections-1, 0); e.connections == 0 && e.failures == 0 {
-			v.removeLocked(slot, i)
-		}
-	}
+	v.armLocked()
 }
 
-// entryLocked returns the entry of an identity, a new one if there is none. It is valid
-// until v.mu is given up, which must be held.
-func (v *revalidator) entryLocked(id Identity) *revalidated {
-	slot := v.slot(id)
-	i, in := slot.index[id]
-	if !in {
-		if slot.index == nil {
-			slot.index = make(map[Identity]int)
-		}
-		i = len(slot.list)
-		slot.index[id] = i
-		slot.list = append(slot.list, revalidated{Identity: id})
-		v.listed++
-	}
-	return &slot.list[i]
-}
-
-// removeLocked puts the last entry of the slot in the place of the i-th. v.mu must be
-// held.
-func (v *revalidator) removeLocked(slot *revalidationSlot, i int) {
-	last := len(slot.list) - 1
-	delete(slot.index, slot.list[i].Identity)
-	if i < last {
-		slot.list[i] = slot.list[last]
-		slot.index[slot.list[i].Identity] = i
-	}
-	slot.list[last] = revalidated{}
-	slot.list = slot.list[:last]
-	v.listed--
-	if last == 0 {
-		*slot = revalidationSlot{}
-	}
-}
-
-// armLocked has the next slot looked at, unless it is armed. v.mu must be held.
 func (v *revalidator) armLocked() {
-	if v.armed || v.stopped {
+	if v.armed.Load() || v.stopped {
 		return
 	}
-	v.armed = true
-	wait := v.Every / revalidationSlots
+	v.armed.Store(true)
+	wait := v.Every / hub.Slots
 	if v.timer == nil {
 		v.timer = time.AfterFunc(wait, v.turn)
 		return
@@ -164,36 +95,62 @@ func (v *revalidator) stop() {
 	}
 }
 
-// turn asks about one slot. With nobody connected it is the last, until somebody is.
+// turn asks about the identities of one slot. Without connections it is the last, until
+// there are some.
 func (v *revalidator) turn() {
-	v.mu.Lock()
-	v.armed = false
-	if v.stopped {
-		v.mu.Unlock()
+	turn, ok := v.beginTurn()
+	if !ok {
 		return
 	}
-	v.turns++
-	turn, slot := v.turns, &v.slots[v.turns%revalidationSlots]
-	at := len(slot.list)
-	if v.listed > 0 {
-		v.armLocked()
-	}
-	v.server.activity.begin()
-	v.mu.Unlock()
 	defer v.server.activity.end()
-	portions := time.Duration(at/revalidationPortion + 1)
+	slot := turn % hub.Slots
+	v.forgetFailures(slot)
+	at := v.server.hub.SlotLen(slot)
+	pause := v.Every / hub.Slots / time.Duration(at/hub.PortionSize+1)
 	for at > 0 {
 		var due []Identity
-		due, at = v.take(slot, turn, at)
+		due, at = v.server.hub.Portion(slot, turn, at)
 		v.begin(due)
-		if at > 0 && !v.pause(v.Every/revalidationSlots/portions) {
+		if at > 0 && !v.sleep(pause) {
 			return
 		}
 	}
 }
 
-// pause waits, and reports whether there is anything to go on with.
-func (v *revalidator) pause(d time.Duration) bool {
+// beginTurn returns the number of the turn, and false after stop.
+func (v *revalidator) beginTurn() (turn int, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.armed.Store(false)
+	if v.stopped {
+		return 0, false
+	}
+	v.turns++
+	// armed is false by now: a connection that the hub does not list yet arms itself.
+	if v.server.hub.Identities() > 0 || len(v.failures) > 0 {
+		v.armLocked()
+	}
+	v.server.activity.begin()
+	return v.turns, true
+}
+
+// forgetFailures forgets the failures of identities in a slot that have no connections
+// any more.
+func (v *revalidator) forgetFailures(slot int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for id := range v.failures {
+		if v.server.hub.SlotOf(id) != slot {
+			continue
+		}
+		if binding, _ := v.server.hub.Live(id); binding == nil {
+			delete(v.failures, id)
+		}
+	}
+}
+
+// sleep waits, and reports false if the server is closed meanwhile.
+func (v *revalidator) sleep(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -204,48 +161,7 @@ func (v *revalidator) pause(d time.Duration) bool {
 	}
 }
 
-// take returns the identities of a portion of a slot, and where the next portion ends;
-// this one ends at `at`. The walk goes from the end to the beginning, since an entry that
-// is removed meanwhile lets one from the end take its place: one that was taken already
-// may be met again, and is known by its turn, but none is passed over. Entries that
-// come meanwhile wait for the next turn of the slot.
-func (v *revalidator) take(slot *revalidationSlot, turn, at int) (due []Identity, next int) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	at = min(at, len(slot.list))
-	next = max(at-revalidationPortion, 0)
-	for i := at - 1; i >= next; i-- {
-		e := &slot.list[i]
-		switch {
-		case e.connections == 0:
-			v.removeLocked(slot, i)
-		case e.turn != turn:
-			e.turn = turn
-			due = append(due, e.Identity)
-		}
-	}
-	return due, next
-}
-
-// live returns the standing of a connection of this identity, or nil, and the number
-// of changesInPlace there were.
-func (r *registry) live(id Identity) (is *standing, seen int) {
-	k := User
-	if id.Session != "" {
-		k = Session
-	}
-	r.mu.RLock()
-	seen, clients := r.inPlace.n, r.connections(k, id.key(k))
-	r.mu.RUnlock()
-	for _, c := range clients {
-		if is := c.standing.Load(); is.Identity == id {
-			return is, seen
-		}
-	}
-	return nil, seen
-}
-
-// begin has goroutines ask about identities, but about those for which an earlier
+// begin makes goroutines ask about identities, except those for which an earlier
 // question is still open.
 func (v *revalidator) begin(due []Identity) {
 	v.mu.Lock()
@@ -267,11 +183,11 @@ func (v *revalidator) begin(due []Identity) {
 	}
 }
 
-// work asks as long as anything waits.
+// work asks about identities until none waits.
 func (v *revalidator) work() {
-	idle := false
+	done := false
 	defer func() {
-		if !idle { // runtime.Goexit in Ask
+		if !done { // runtime.Goexit in Ask
 			go v.work()
 			return
 		}
@@ -280,11 +196,11 @@ func (v *revalidator) work() {
 	for {
 		id, ok := v.next()
 		if !ok {
-			idle = true
+			done = true
 			return
 		}
-		if is, seen := v.server.registry.live(id); is != nil {
-			v.ask(is, seen)
+		if binding, seen := v.server.hub.Live(id); binding != nil {
+			v.ask(binding, seen)
 		} else {
 			v.answered(id)
 		}
@@ -313,21 +229,21 @@ func (v *revalidator) answered(id Identity) {
 	delete(v.asking, id)
 }
 
-func (v *revalidator) ask(is *standing, seen int) {
+func (v *revalidator) ask(binding *hub.Binding, seen int) {
 	valid, err := false, errUnanswered
-	defer v.answered(is.Identity) // when it was acted upon, or another question would be asked meanwhile
+	defer v.answered(binding.Identity) // after the answer was acted upon, or another question would be asked meanwhile
 	defer func() {
 		if errors.Is(err, errUnanswered) {
 			v.server.panicked("Revalidation.Check", recover())
 		}
-		v.settle(is.Identity, seen, valid, err)
+		v.settle(binding.Identity, seen, valid, err)
 	}()
 	ctx, cancel := context.WithTimeout(v.ctx, v.Every)
 	defer cancel()
-	valid, err = v.Ask(ctx, is.Identified)
+	valid, err = v.Ask(ctx, binding.Identified)
 }
 
-// settle acts upon an answer, to a question that was asked after `seen` changesInPlace.
+// settle acts upon an answer. `seen` is from Hub.Live before the question.
 func (v *revalidator) settle(id Identity, seen int, valid bool, err error) {
 	failed, stopped := v.count(id, err)
 	if stopped {
@@ -342,33 +258,30 @@ func (v *revalidator) settle(id Identity, seen int, valid bool, err error) {
 	case valid:
 		return
 	}
-	// That nobody could be asked proves nothing against the session: it is closed, and
+	// A question without an answer proves nothing against the session: it is closed, and
 	// asked about again if it comes back.
-	v.server.revokeIdentity(id, seen, Revocation{Code: CodeInvalid, Reason: Invalid}, err == nil, v.Until())
+	revoke := hub.RevokeIdentity{Identity: id, Seen: seen, Lasting: err == nil, Until: v.Until()}
+	v.server.dismissEnded(v.server.hub.RevokeIdentity(revoke), Revocation{Code: CodeInvalid, Reason: Invalid})
 }
 
-// count keeps count of the failures in a row. It begins anew for one who is closed
-// for them.
+// count counts the failures in a row. It starts anew for an identity that is closed for
+// them.
 func (v *revalidator) count(id Identity, err error) (failed int, stopped bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.stopped {
+	switch {
+	case v.stopped:
 		return 0, true
-	}
-	if err == nil {
-		if slot := v.slot(id); slot.index != nil {
-			if i, in := slot.index[id]; in {
-				slot.list[i].failures = 0
-			}
-		}
+	case err == nil:
+		delete(v.failures, id)
 		return 0, false
 	}
-	e := v.entryLocked(id)
-	e.failures++
-	failed = e.failures
+	failed = v.failures[id] + 1
 	if failed >= v.Failures && !v.FailOpen {
-		e.failures = 0
+		delete(v.failures, id)
+	} else {
+		v.failures[id] = failed
 	}
-	v.armLocked() // an entry without connections has to be removed
+	v.armLocked() // failures of an identity without connections have to be forgotten
 	return failed, false
 }

@@ -1,9 +1,8 @@
 package socketio
 
 import (
-	"time"
-
 	"github.com/mojosocket/mojo/internal/engineio"
+	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
@@ -47,133 +46,41 @@ type notice struct {
 	Data      any    `json:"data,omitempty"`
 }
 
-// Revoke closes the connections under a session or user, whatever their state: on
-// the view's namespace alone or, without one, altogether. Those of the session
-// `except` stay. When it has returned they are in no index and nothing is queued
-// for them any more.
-//
-// Altogether and without Reconnect, their session ids open nothing any more, and
-// no login of the user counts that was proven up to now, outside of `except`: until
-// the given time, or for ever if that is zero.
-func (s *Server) Revoke(v View, k Key, except string, why Revocation, until time.Time) {
-	if v.Namespace != nil {
-		words := s.wordsOf(why)
-		var b engineio.Batch
-		defer b.Flush()
-		for _, c := range s.registry.under(k, except) {
-			if socket, _ := c.socket(v.Namespace); socket != nil {
-				socket.dismiss(words, true, &b)
-			}
-		}
+// Revoke ends the connections that a command means. When it has returned they are in
+// no index and nothing is queued for them any more, see hub.Hub.Revoke.
+func (s *Server) Revoke(cmd hub.Revoke, why Revocation) {
+	effects := s.hub.Revoke(cmd)
+	if cmd.Namespace == "" {
+		s.dismissEnded(effects, why)
 		return
 	}
-	s.dismiss(s.registry.revoke(k, except, !why.Reconnect, until), why)
+	words := s.wordsOf(why)
+	n := s.namespace([]byte(cmd.Namespace))
+	var b engineio.Batch
+	defer b.Flush()
+	for _, conn := range effects.Ended {
+		if socket, _ := clientOf(conn).socket(n); socket != nil {
+			socket.dismiss(words, true, &b)
+		}
+	}
 }
 
-// dismiss tells clients that are in no index any more, and closes them.
-func (s *Server) dismiss(clients []*client, why Revocation) {
+// dismissEnded tells clients that are in no index any more, and closes them.
+func (s *Server) dismissEnded(effects hub.Effects, why Revocation) {
 	words := s.wordsOf(why)
 	var b engineio.Batch
 	defer b.Flush()
-	for _, c := range clients {
-		c.dismiss(words, &b)
+	for _, conn := range effects.Ended {
+		clientOf(conn).dismiss(words, &b)
 	}
+	s.seeTo(effects.Presence)
 }
 
-// revokeIdentity is Revoke for one session or, where there is none, the logins of a
-// user that stand alone. Connections that have become another's stay, and so does
-// the browser's new session, or the same one if it has become another's in place
-// after `seen` changes of that kind.
-func (s *Server) revokeIdentity(id Identity, seen int, why Revocation, lasting bool, until time.Time) {
-	s.dismiss(s.registry.revokeIdentity(id, seen, lasting, until), why)
-}
-
-// under returns the clients under a key, but those of the session `except`.
-func (r *registry) under(k Key, except string) []*client {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.underLocked(k, except)
-}
-
-func (r *registry) underLocked(k Key, except string) []*client {
-	all := r.connections(k.Kind, k.ID)
-	if except == "" {
-		return all
-	}
-	var found []*client
-	for _, c := range all {
-		if c.standing.Load().Session != except {
-			found = append(found, c)
-		}
-	}
-	return found
-}
-
-// revoke takes clients out of all indexes at once, notes for how long what they
-// came with does not count, and returns them.
-func (r *registry) revoke(k Key, except string, lasting bool, until time.Time) []*client {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	clients := r.underLocked(k, except)
-	if lasting {
-		r.forbid(k, except, clients, until)
-	}
-	for _, c := range clients {
-		r.evict(c)
-	}
-	return clients
-}
-
-func (r *registry) revokeIdentity(id Identity, seen int, lasting bool, until time.Time) []*client {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	clients := r.connectionsOf(id)
-	if len(clients) == 0 && r.inPlace.since(seen, id.Session) {
-		return nil
-	}
-	if _, givenUp := r.retired.look(id.Session); lasting && id.Session != "" && !givenUp {
-		r.retired.note(id.Session, retirement{since: time.Now(), revoked: true}, until)
-	}
-	for _, c := range clients {
-		r.evict(c)
-	}
-	return clients
-}
-
-// forbid notes what does not count any more. It needs registry.mu.
-func (r *registry) forbid(k Key, except string, clients []*client, until time.Time) {
-	revoked := retirement{since: time.Now(), revoked: true}
-	switch k.Kind {
-	case Session:
-		r.retired.note(k.ID, revoked, until)
-	case User:
-		b := banishment{since: revoked.since}
-		if except != "" {
-			b.spared = []string{except}
-		}
-		r.banished.note(k.ID, b, until)
-	}
-	for _, c := range clients {
-		if id := c.standing.Load().Session; id != "" {
-			r.retired.note(id, revoked, until)
-		}
-	}
-}
-
-// evict takes a client and its sockets out of every index, for good. It needs
-// registry.mu.
-func (r *registry) evict(c *client) {
-	r.drop(c)
-	for len(c.shown) > 0 {
-		r.hideLocked(c.shown[len(c.shown)-1])
-	}
-}
-
-// words is a Revocation as it is told in each namespace, encoded once.
+// words is a Revocation encoded for each namespace.
 type words struct {
 	Revocation
 	server  *Server
-	refused Refusal // for who is not connected yet
+	refused Refusal // for clients that are not connected yet
 	event   parser.Payload
 	packets map[*Namespace]farewell
 }
@@ -214,7 +121,7 @@ func (w *words) in(n *Namespace) farewell {
 func (c *client) dismiss(w *words, b *engineio.Batch) {
 	c.mu.Lock()
 	c.gone = true // nothing begins any more
-	sockets := c.sockets()
+	sockets := c.socketsLocked()
 	c.mu.Unlock()
 	for _, s := range sockets {
 		s.dismiss(w, !w.Reconnect, b)
@@ -250,22 +157,17 @@ func (s *Socket) revoke(why Revocation) {
 // Lapsed is part of engineio.Handler: the cookies of the connection have expired,
 // unless they were renewed meanwhile, or there was no proof of its claim in time.
 func (c *client) Lapsed() {
-	polling := c.session.Transport() == engineio.Polling
-	r := &c.server.registry
-	r.mu.Lock()
-	is := c.standing.Load()
-	unproven := is.claim != nil && is.claim.over(polling)
-	over := unproven || is.over()
-	if over {
-		r.evict(c)
-	}
-	r.mu.Unlock()
-	switch {
-	case !over:
+	lapse, presence := c.server.hub.Lapse(&c.conn, c.session.Transport() == engineio.Polling)
+	switch lapse {
+	case hub.NotLapsed:
 		c.watchExpiry()
-	case unproven:
+	case hub.Unproven:
 		c.session.Close(IdentityChanged)
-	default:
-		c.server.dismiss([]*client{c}, Revocation{Code: CodeExpired, Reason: Expired, Reconnect: true})
+	case hub.Expired:
+		words := c.server.wordsOf(Revocation{Code: CodeExpired, Reason: Expired, Reconnect: true})
+		var b engineio.Batch
+		c.dismiss(words, &b)
+		b.Flush()
 	}
+	c.server.seeTo(presence)
 }

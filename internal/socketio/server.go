@@ -2,10 +2,18 @@
 // namespaces over one connection, events, acks, binary attachments, rooms, and
 // the registry of who is connected.
 //
-// Lock order: Server.changes, then client.mu, then Socket.mu, then the locks of
-// engineio. registry.mu and Server.mu are taken with none of these held but
-// Server.changes, and none while they are. revalidator.mu may be taken under
-// registry.mu, and activity.mu under any. Under a lock there is no user code, no I/O and no encoding.
+// Locks, in the order in which they are taken:
+//
+//  1. Server.changes, while the identity of connections changes.
+//  2. client.mu guards client.clientByMu.
+//  3. Socket.mu guards Socket.socketByMu.
+//  4. The locks of engineio.
+//  5. activity.mu guards activity.activityByMu and mailbox.mailboxByActivityMu.
+//
+// Server.mu, revalidator.mu and, last, the lock of package hub are taken with none of
+// these held, except Server.changes, and none of these is taken while they are held,
+// except activity.mu. Under a lock there is no user code, no I/O, no encoding and no
+// log.
 package socketio
 
 import (
@@ -17,6 +25,7 @@ import (
 	"time"
 
 	"github.com/mojosocket/mojo/internal/engineio"
+	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/warn"
 )
 
@@ -28,8 +37,8 @@ var (
 	ErrTooLarge     = errors.New("message too large")
 	ErrQueueFull    = engineio.ErrQueueFull
 	ErrTooManyAcks  = errors.New("too many answers are outstanding")
-	ErrTooManyRooms = errors.New("too many rooms")
-	ErrRoomName     = errors.New("the name of a room is too long")
+	ErrTooManyRooms = hub.ErrTooManyRooms
+	ErrRoomName     = hub.ErrRoomName
 )
 
 // Reason says why a socket ended. Those that begin in the engine are its own.
@@ -75,9 +84,9 @@ type Options struct {
 	// Keep returns what to keep of a handshake as Socket.Handshake. It must not keep r.
 	Keep func(r *http.Request) any
 
-	PresenceGrace time.Duration // between the last socket of somebody and being offline
-	Presence      func(Edge)    // of the whole server; may be nil
-	Revalidation  Revalidation  // without Ask there is none
+	PresenceGrace time.Duration    // between the last socket of somebody and being offline
+	Presence      func(Transition) // of the whole server; may be nil
+	Revalidation  Revalidation     // without Ask there is none
 }
 
 // Begun is a session that begins with a handshake.
@@ -94,7 +103,7 @@ type Server struct {
 	engine   *engineio.Engine
 	log      *slog.Logger
 	warn     *warn.Log
-	registry registry
+	hub      *hub.Hub
 	activity activity
 	figures  figures
 	made     time.Time
@@ -104,7 +113,12 @@ type Server struct {
 	// follow each other.
 	changes sync.Mutex
 
-	mu         sync.RWMutex // guards what follows
+	mu sync.RWMutex
+	serverByMu
+}
+
+// serverByMu is guarded by Server.mu.
+type serverByMu struct {
 	namespaces map[string]*Namespace
 	closed     bool
 }
@@ -114,15 +128,23 @@ func NewServer(opts Options) *Server {
 	if opts.Engine.Warn == nil {
 		opts.Engine.Warn = warn.New(opts.Engine.Logger)
 	}
-	s := &Server{opts: opts, log: opts.Engine.Logger, warn: opts.Engine.Warn, made: time.Now(), namespaces: make(map[string]*Namespace)}
-	s.registry.init(s)
+	s := &Server{opts: opts, log: opts.Engine.Logger, warn: opts.Engine.Warn, made: time.Now(), hub: hub.New(opts.hubConfig())}
+	s.namespaces = make(map[string]*Namespace)
 	if opts.Revalidation.Ask != nil {
 		s.validity = newRevalidator(s, opts.Revalidation)
-		s.registry.validity = s.validity
 	}
 	opts.Engine.Open = s.open
 	s.engine = engineio.New(opts.Engine)
 	return s
+}
+
+func (o *Options) hubConfig() hub.Config {
+	return hub.Config{
+		RequireSession: o.RequireSession, MaxPerSession: o.MaxPerSession, MaxPerUser: o.MaxPerUser, CloseOldest: o.CloseOldest,
+		MaxRooms: o.MaxRooms, MaxRoomName: o.MaxRoomName,
+		WatchPresence: o.Presence != nil, PresenceGrace: o.PresenceGrace,
+		AskTime: o.AskTime, Revalidate: o.Revalidation.Ask != nil,
+	}
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(w, r) }
@@ -147,9 +169,9 @@ type IdentityWatcher interface {
 	Changed(s *Socket, from, to Identified) *Refusal
 }
 
-// PresenceWatcher is told of the edges in its namespace, one at a time.
+// PresenceWatcher is told of the transitions in its namespace, one at a time.
 type PresenceWatcher interface {
-	Presence(e Edge)
+	Presence(t Transition)
 }
 
 // Refusal is what a client is told that may not connect.
@@ -164,7 +186,7 @@ type Namespace struct {
 	name     string
 	app      App
 	watchers Watchers
-	scope    scope // guarded by registry.mu
+	seats    *hub.Namespace
 }
 
 // Watchers are what else an app wants to know. Each may be nil.
@@ -177,7 +199,7 @@ type Watchers struct {
 // NewNamespace returns a namespace, whose name begins with a slash, that is yet to
 // be mounted.
 func (s *Server) NewNamespace(name string, app App, w Watchers) *Namespace {
-	return &Namespace{server: s, name: name, app: app, watchers: w}
+	return &Namespace{server: s, name: name, app: app, watchers: w, seats: s.hub.Namespace(name, w.Presence != nil)}
 }
 
 // Mount has clients connect to n. It reports false if the name is taken.
@@ -212,7 +234,7 @@ func (s *Server) markClosed() {
 	s.closed = true
 	s.mu.Unlock()
 	s.validity.stop()
-	s.registry.presence.hurry()
+	s.seeTo(s.hub.Hurry())
 }
 
 // Shutdown refuses what is new, closes every connection by its transport, and

@@ -90,7 +90,7 @@ func serverOptions() Options {
 		MaxAttachments:     10,
 		MaxAttachmentBytes: 1_000_000,
 		Identify: func(r *http.Request) (Identified, error) {
-			return Identified{Identity: Identity{r.Header.Get("X-Session"), r.Header.Get("X-User")}}, nil
+			return Identified{Identity: Identity{Session: r.Header.Get("X-Session"), User: r.Header.Get("X-User")}}, nil
 		},
 		Keep: func(*http.Request) any { return "kept" },
 	}

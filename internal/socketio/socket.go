@@ -3,42 +3,53 @@ package socketio
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"slices"
 	"sync"
 
 	"github.com/mojosocket/mojo/internal/engineio"
+	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
 // Socket is one client on one namespace. Its methods are safe for concurrent use.
 type Socket struct {
-	client *client
-	id     string
-
 	// Data belongs to the App, which sets it in Connect.
 	Data any
 
-	rooms  map[string]struct{} // guarded by registry.mu
-	reason Reason              // guarded by mu
-
-	// What a broadcast needs stands together, see engineio.Session.
+	// What a broadcast reads stands on one line of the processor's cache, from the
+	// Owner of the seat to the state, see engineio.Session.
+	seat      hub.Seat
 	namespace *Namespace
 	session   *engineio.Session // the client's
-	mu        sync.Mutex        // guards what follows
-	state     socketState
-	leave     bool   // disconnect as soon as connected
-	deaf      bool   // what the client sent is not handled: not accepted, disconnected by us, or panicked
-	gone      bool   // in no index, and will not be; guarded by registry.mu
-	version   int32  // of the identity that Connect saw
-	held      []held // sent while pending, or to what is claimed
-	heldLen   int
-	lane      lane
-	acks      acks
-	cancel    context.CancelFunc
-	ctx       context.Context
+	mu        sync.Mutex
+	socketByMu
 }
+
+// socketByMu is guarded by Socket.mu.
+type socketByMu struct {
+	state   socketState
+	leave   bool   // disconnect as soon as connected
+	deaf    bool   // events are not handled: the socket is not accepted, disconnected by us, or its handler panicked
+	version int32  // of the binding that Connect saw
+	held    []held // messages sent while pending, or to what is claimed
+	heldLen int    // bytes of held
+	mailbox mailbox
+	acks    acks
+	reason  Reason
+	cancel  context.CancelFunc
+	ctx     context.Context
+}
+
+// newSocket returns the socket of a client on a namespace. It is pending.
+func newSocket(c *client, n *Namespace) *Socket {
+	s := &Socket{namespace: n, session: c.session}
+	s.seat = hub.NewSeat(&c.conn, n.seats, rand.Text(), s)
+	s.deaf = true
+	return s
+}
+
+func (s *Socket) client() *client { return clientOf(s.seat.Conn()) }
 
 // Delivery says what becomes of a message for a client that is behind.
 type Delivery = engineio.Delivery
@@ -48,7 +59,7 @@ type Delivery = engineio.Delivery
 type held struct {
 	message  *engineio.Message
 	delivery Delivery
-	person   *Target // whom it is for, if that is claimed only; nil: it waits for OnConnect alone
+	person   *hub.Selector // whom it is for, if that is claimed only; nil: it waits for OnConnect alone
 }
 
 type socketState uint8
@@ -59,19 +70,12 @@ const (
 	ended
 )
 
-// newID returns 18 random bytes as text. The id is public; it is unguessable so
-// that it can serve as an address all the same.
-func newID() string {
-	var b [18]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return base64.RawURLEncoding.EncodeToString(b[:])
-}
-
-// ID is the id that the client knows too. It is not the engine's secret sid.
-func (s *Socket) ID() string { return s.id }
+// ID is the id that the client knows too. It is not the engine's secret sid. The id is
+// public; it cannot be guessed, so that it can serve as an address.
+func (s *Socket) ID() string { return s.seat.ID() }
 
 // Handshake is what Options.Open returned to be kept.
-func (s *Socket) Handshake() any { return s.client.handshake }
+func (s *Socket) Handshake() any { return s.client().handshake }
 
 // Transport is the transport in use now.
 func (s *Socket) Transport() engineio.Transport { return s.session.Transport() }
@@ -143,23 +147,23 @@ func (s *Socket) send(m *engineio.Message, d Delivery) error {
 // answer to the CONNECT goes first. Holding mu meanwhile means that nothing can be
 // queued for a socket once end has returned.
 //
-// For the same reason a message to a person is held against who that is by now: a
-// change of identity waits for mu before it is done. A message to the person that
-// the socket claims to be is held until that is proven. The target is nil if the
-// socket itself is meant.
-func (s *Socket) queue(m *engineio.Message, d Delivery, t *Target, b *engineio.Batch) error {
+// For the same reason a message to a person is compared with the identity of this
+// moment: a change of identity waits for mu before it is done. A message to the person
+// that the socket claims to be is held until that is proven. `to` is nil for a message
+// that does not depend on the identity.
+func (s *Socket) queue(m *engineio.Message, d Delivery, to *hub.Selector, b *engineio.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var person *Target
-	if t != nil && t.isPersonal() {
-		is := s.client.standing.Load()
+	var person *hub.Selector
+	if to != nil {
+		binding := s.seat.Conn().Binding()
 		switch {
-		case t.means(is.Identity):
+		case to.Means(binding.Identity):
 			if s.state == connected && len(s.held) > 0 { // it goes behind these
-				person = t.clone()
+				person = to.Clone()
 			}
-		case is.claim != nil && t.means(is.claim.to.Identity):
-			person = t.clone()
+		case binding.Claim != nil && to.Means(binding.Claim.To.Identity):
+			person = to.Clone()
 		default:
 			return nil
 		}
@@ -172,7 +176,7 @@ func (s *Socket) queue(m *engineio.Message, d Delivery, t *Target, b *engineio.B
 		if d.Volatile {
 			return nil
 		}
-		return notConnected(s.hold(held{m, d, person}, b))
+		return notConnected(s.holdLocked(held{m, d, person}, b))
 	}
 	return ErrNotConnected
 }
@@ -185,10 +189,10 @@ func notConnected(err error) error {
 	return err
 }
 
-// hold keeps a message until the socket is connected, or has proven what it claims.
-// It counts as if it waited in the queue of the session, whose errors it returns. mu
-// must be held.
-func (s *Socket) hold(h held, b *engineio.Batch) error {
+// holdLocked keeps a message until the socket is connected, or has proven what it
+// claims. The message counts like one in the queue of the session, whose errors
+// holdLocked returns.
+func (s *Socket) holdLocked(h held, b *engineio.Batch) error {
 	before := s.heldLen
 	if h.delivery.Latest {
 		s.held = slices.DeleteFunc(s.held, func(old held) bool {
@@ -208,18 +212,18 @@ func (s *Socket) hold(h held, b *engineio.Batch) error {
 	return nil
 }
 
-// dropHeld drops what is held. mu must be held.
-func (s *Socket) dropHeld() {
+// dropHeldLocked drops the messages that are held.
+func (s *Socket) dropHeldLocked() {
 	s.session.Unreserve(s.heldLen)
 	s.held, s.heldLen = nil, 0
 }
 
-// release queues what was held for OnConnect and, unless proven is nil, what was held
-// for the person that the socket has become. What was for somebody else, whom it has
-// claimed to be before, is dropped. mu must be held.
-func (s *Socket) release(proven *Identity, b *engineio.Batch) {
+// releaseLocked queues the messages that were held for OnConnect and, unless proven is
+// nil, those that were held for the person that the socket has become. Messages for
+// another person, whom it has claimed to be before, are dropped.
+func (s *Socket) releaseLocked(proven *Identity, b *engineio.Batch) {
 	s.held = slices.DeleteFunc(s.held, func(h held) bool {
-		theirs := h.person == nil || proven != nil && h.person.means(*proven)
+		theirs := h.person == nil || proven != nil && h.person.Means(*proven)
 		switch {
 		case s.state == connected && theirs:
 			s.heldLen -= h.message.Size()
@@ -250,11 +254,12 @@ func (s *Socket) accept() bool {
 	leave := s.leave
 	s.mu.Unlock()
 	if !leave {
-		s.namespace.server.registry.show(s)
+		server := s.namespace.server
+		server.seeTo(server.hub.Show(&s.seat))
 	}
 	payload, _ := parser.EncodeValue(struct {
 		SID string `json:"sid"`
-	}{s.id}) // cannot fail
+	}{s.ID()}) // cannot fail
 	greeting := packet(parser.Connect, s.namespace.name, payload)
 
 	var b engineio.Batch
@@ -266,11 +271,11 @@ func (s *Socket) accept() bool {
 	}
 	s.state, s.deaf = connected, s.leave
 	_ = s.session.Queue(greeting, Delivery{}, &b)
-	s.release(nil, &b)
+	s.releaseLocked(nil, &b)
 	first := s.queueClaimLocked(&b)
 	s.mu.Unlock()
 	if first {
-		s.client.watchExpiry()
+		s.client().watchExpiry()
 	}
 	return true
 }
@@ -315,8 +320,8 @@ func (s *Socket) finish(reason Reason, last func(was socketState)) {
 	}
 	was := s.state
 	s.state, s.reason = ended, reason
-	s.dropHeld()
-	s.acks.fail()
+	s.dropHeldLocked()
+	s.acks.failLocked()
 	if s.cancel != nil {
 		s.cancel()
 	}
@@ -324,8 +329,9 @@ func (s *Socket) finish(reason Reason, last func(was socketState)) {
 		last(was)
 	}
 	s.mu.Unlock()
-	s.namespace.server.registry.hide(s)
-	s.client.left(s)
+	server := s.namespace.server
+	server.seeTo(server.hub.Remove(&s.seat))
+	s.client().left(s)
 	if was == connected { // a pending one finds out when Connect has returned
 		s.push(task{kind: taskDisconnect, size: lifeCost})
 	}

@@ -1,7 +1,6 @@
 package socketio
 
 import (
-	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/mojosocket/mojo/internal/engineio"
@@ -15,10 +14,7 @@ type figures struct {
 }
 
 // Panicked counts and logs a panic of a callback that belongs to no socket.
-func (s *Server) Panicked(callback string, v any) {
-	s.figures.panics.Add(1)
-	s.log.Error("mojo: a handler panicked", "callback", callback, "panic", v, "stack", string(debug.Stack()))
-}
+func (s *Server) Panicked(callback string, v any) { s.panicked(callback, v) }
 
 // enter counts a connection that begins, unless there are too many of them.
 func (f *figures) enter(most int) bool {
@@ -45,12 +41,4 @@ func (s *Server) Stats() Stats {
 		Refused:     s.figures.refused.Load(),
 		Panics:      s.figures.panics.Load(),
 	}
-}
-
-// Len is the number of sockets in view.
-func (v View) Len() int {
-	r := &v.Server.registry
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return v.scope().everyone.len()
 }

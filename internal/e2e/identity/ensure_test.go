@@ -13,8 +13,8 @@ import (
 	"github.com/mojosocket/mojo"
 	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/e2e/cookietest"
+	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/siotest"
-	"github.com/mojosocket/mojo/internal/socketio"
 )
 
 // TestEnsureSession gives a session to whoever has none, at once and once.
@@ -127,7 +127,7 @@ func TestEnsureSessionAfterLogOut(t *testing.T) {
 		require.Equal(t, mojo.Identity{}, id)
 		require.NotContains(t, w.Header(), "Set-Cookie")
 
-		time.Sleep(socketio.Settling)
+		time.Sleep(hub.Settling)
 		h.ServeHTTP(w, cookietest.Request(old...))
 		require.NotContains(t, []string{"", "s"}, id.SessionID)
 		require.Equal(t, "", id.UserID)

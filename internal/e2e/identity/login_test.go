@@ -15,8 +15,8 @@ import (
 	"github.com/mojosocket/mojo"
 	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/e2e/cookietest"
+	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/siotest"
-	"github.com/mojosocket/mojo/internal/socketio"
 )
 
 // TestLogInAndOut: a browser that gets a session, logs in, as another, and out. Its connections stay, in every tab and
@@ -48,12 +48,14 @@ func TestLogInAndOut(t *testing.T) {
 
 			require.NotEqual(t, old, now)
 			require.Equal(t, step.user, user)
-			client.Engine.SetHeader(b.Header())
-			tab.Engine.SetHeader(b.Header())
 			if step.user != "" {
 				for _, conn := range conns {
 					require.Empty(t, conn.UserID(), "nobody without a proof")
 				}
+			}
+			client.Engine.SetHeader(b.Header()) // from here on a poll is a proof
+			tab.Engine.SetHeader(b.Header())
+			if step.user != "" {
 				e2e.FollowLogin(t, site, b.Header(), sockets...)
 			}
 			require.NoError(t, srv.LoggedInSessions().Get(before).Emit("to "+before))
@@ -259,7 +261,7 @@ func TestBackBeforeTheCookies(t *testing.T) {
 		require.Zero(t, srv.CurrentSessions().Len()+srv.LoggedInSessions().Len())
 		require.Equal(t, siotest.ReasonCloseFrame, early.Engine.AwaitClosed())
 
-		time.Sleep(socketio.Settling)
+		time.Sleep(hub.Settling)
 		late := e2e.Dial(t, site, "websocket", old...).Connect(e2e.ChatNamespace, nil)
 		time.Sleep(5 * time.Second)
 		late.Barrier()

@@ -72,8 +72,8 @@ func TestLaneIsIdleWithoutWork(t *testing.T) {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	require.False(t, s.lane.running)
-	require.Nil(t, s.lane.tasks)
+	require.False(t, s.mailbox.running)
+	require.Nil(t, s.mailbox.tasks)
 }
 
 // TestActivity: wait returns when as much has ended as had begun, for everybody who waits.

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo/internal/engineio"
+	"github.com/mojosocket/mojo/internal/hub"
 )
 
 // request is one that comes with an identity, after some time, and whether it is let through.
@@ -20,12 +21,12 @@ type request struct {
 	ok      bool
 }
 
-// TestRequestsAfterAChange: those with the former identity are good until one comes with the latest, and for half a
+// TestRequestsAfterAChange: those with the earlier identity are good until one comes with the latest, and for half a
 // minute at most; then only one of the other method, which may have left together with that, within a second.
 func TestRequestsAfterAChange(t *testing.T) {
 	const get, post = http.MethodGet, http.MethodPost
 	for name, requests := range map[string][]request{
-		"former only":    {{0, get, "old", true}, {0, post, "old", true}, {Settling - 1, get, "old", true}, {1, get, "old", false}, {0, get, "new", true}},
+		"earlier only":   {{0, get, "old", true}, {0, post, "old", true}, {hub.Settling - 1, get, "old", true}, {1, get, "old", false}, {0, get, "new", true}},
 		"latest only":    {{0, get, "new", true}, {0, post, "new", true}, {time.Hour, get, "new", true}},
 		"of another":     {{0, get, "other", false}, {0, get, "", false}, {0, get, "old", true}},
 		"a late poll":    {{0, post, "new", true}, {0, get, "old", true}, {0, get, "old", false}, {0, get, "new", true}},
@@ -37,9 +38,9 @@ func TestRequestsAfterAChange(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := clientOf(Identity{Session: "new"})
+				c := new(client)
 				c.expected = Identity{Session: "new"}
-				c.former = []former{{Identity: Identity{Session: "old"}, until: time.Now().Add(Settling)}}
+				c.earlier = []earlierIdentity{{Identity: Identity{Session: "old"}, until: time.Now().Add(hub.Settling)}}
 				for i, r := range requests {
 					time.Sleep(r.after)
 					require.Equal(t, r.ok, c.expects(Identity{Session: r.session}, r.method) != engineio.Refused, "request %d", i)
@@ -62,12 +63,12 @@ func TestRequestsAfterTwoChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				oldest, old := Identity{Session: "oldest"}, Identity{Session: "old"}
-				c := clientOf(Identity{Session: "new"})
+				c := new(client)
 				c.expected = old
-				c.former = []former{{Identity: oldest, until: time.Now().Add(Settling)}}
+				c.earlier = []earlierIdentity{{Identity: oldest, until: time.Now().Add(hub.Settling)}}
 				require.NotEqual(t, engineio.Refused, c.expects(old, post))
 				c.expected = Identity{Session: "new"}
-				c.former = append(c.former, former{Identity: old, until: time.Now().Add(Settling)})
+				c.earlier = append(c.earlier, earlierIdentity{Identity: old, until: time.Now().Add(hub.Settling)})
 				for i, r := range requests {
 					time.Sleep(r.after)
 					require.Equal(t, r.ok, c.expects(Identity{Session: r.session}, r.method) != engineio.Refused, "request %d", i)
@@ -77,19 +78,19 @@ func TestRequestsAfterTwoChanges(t *testing.T) {
 	}
 }
 
-// TestFormerIdentitiesAreBounded: of many changes in a row a browser may be behind a few.
-func TestFormerIdentitiesAreBounded(t *testing.T) {
+// TestEarlierIdentitiesAreBounded: of many changes in a row a browser may be behind a few.
+func TestEarlierIdentitiesAreBounded(t *testing.T) {
 	app := newTestApp()
 	s, _, site := serve(t, app, "/")
 	dial(t, site, "websocket", "0", "").Connect("/", nil)
-	c := await(t, app.connected).client
+	c := await(t, app.connected).client()
 	const changes = 10
 	for i := range changes {
-		require.NoError(t, s.Change(Change{
+		require.NoError(t, s.Change(hub.Rebind{
 			From: Identity{Session: fmt.Sprint(i)}, To: Identified{Identity: Identity{Session: fmt.Sprint(i + 1)}},
 		}))
 	}
 	for i := range changes {
-		require.Equal(t, i >= changes-maxFormer, c.expects(Identity{Session: fmt.Sprint(i)}, http.MethodGet) != engineio.Refused, i)
+		require.Equal(t, i >= changes-maxEarlier, c.expects(Identity{Session: fmt.Sprint(i)}, http.MethodGet) != engineio.Refused, i)
 	}
 }

@@ -5,33 +5,39 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// lane runs what the App is told about one socket, in order. It has a goroutine only
-// while there is something to run. Socket.mu guards it.
-type lane struct {
+// mailbox has the calls to the App for one socket, which run in order. A goroutine
+// runs them only while there are any. Socket.mu guards it.
+type mailbox struct {
 	tasks   []task
-	head    int // of what waits in tasks
+	head    int // of tasks
 	running bool
 	doing   taskKind // while running
 	event   *Event   // of taskEvent
 
-	next, prev *Socket // among those that run; guarded by activity.mu
+	mailboxByActivityMu
 }
 
-// keptTasks is for how many tasks an idle lane keeps room, so that a lone event
+// mailboxByActivityMu is guarded by activity.mu.
+type mailboxByActivityMu struct {
+	next, prev *Socket // among those whose mailboxes run
+}
+
+// keptTasks is for how many tasks an idle mailbox keeps room, so that a lone event
 // does not allocate any.
 const keptTasks = 1
 
 type task struct {
 	kind taskKind
-	arg  any // []byte, *Event, change or nil, by kind
+	arg  any // []byte, *Event, identityChange or nil, by kind
 	size int // what it counts against MaxInbound until it has been run
 }
 
-// change is what a taskIdentity tells of.
-type change struct{ from, to *standing }
+// identityChange is the argument of a taskIdentity.
+type identityChange struct{ from, to *hub.Binding }
 
 type taskKind uint8
 
@@ -51,7 +57,7 @@ const (
 	lifeCost  = 4 << 10
 )
 
-// push has a task run behind those that wait.
+// push adds a task behind those of before.
 func (s *Socket) push(t task) {
 	s.session.Hold(t.size)
 	s.mu.Lock()
@@ -59,11 +65,11 @@ func (s *Socket) push(t task) {
 	s.pushLocked(t)
 }
 
-// pushLocked needs mu, and the task's size held.
+// pushLocked adds a task whose size is held already.
 func (s *Socket) pushLocked(t task) {
-	l := &s.lane
+	l := &s.mailbox
 	if len(l.tasks) == cap(l.tasks) && l.head > len(l.tasks)/2 {
-		// A lane that is never quite idle would grow for ever behind its head.
+		// The tasks of a mailbox that is never idle would grow forever behind the head.
 		n := copy(l.tasks, l.tasks[l.head:])
 		clear(l.tasks[n:])
 		l.tasks, l.head = l.tasks[:n], 0
@@ -73,23 +79,24 @@ func (s *Socket) pushLocked(t task) {
 		return
 	}
 	l.running = true
-	s.namespace.server.activity.beginLane(s)
+	s.namespace.server.activity.beginMailbox(s)
 }
 
-// lanePortion is how many tasks of a lane run before other goroutines have their turn:
+// portion is how many tasks of a mailbox run before other goroutines have their turn:
 // the scheduler would let it run for 10 ms.
-const lanePortion = 32
+const portion = 32
 
-// run runs the lane until nothing waits, and reports whether the worker is kept.
+// run runs the tasks of the mailbox until there is none, and reports whether the
+// worker is kept.
 func (s *Socket) run(w worker) (kept bool) {
 	idle := false
 	defer func() {
-		if !idle { // a handler called runtime.Goexit; what waits has its turn all the same
+		if !idle { // a handler called runtime.Goexit; the other tasks run all the same
 			go w.work(s)
 		}
 	}()
 	for n := 1; ; n++ {
-		if n%lanePortion == 0 {
+		if n%portion == 0 {
 			runtime.Gosched()
 		}
 		t, busy, kept := s.next(w)
@@ -101,18 +108,18 @@ func (s *Socket) run(w worker) (kept bool) {
 	}
 }
 
-// next takes the first task. If there is none the lane is idle, and `kept` tells
+// next takes the first task. If there is none the mailbox is idle, and `kept` tells
 // whether its worker is kept for another one.
 func (s *Socket) next(w worker) (t task, busy, kept bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := &s.lane
+	l := &s.mailbox
 	if l.head == len(l.tasks) {
 		l.tasks, l.head, l.running, l.event = l.tasks[:0], 0, false, nil
 		if cap(l.tasks) > keptTasks || s.state == ended {
 			l.tasks = nil
 		}
-		return task{}, false, s.namespace.server.activity.endLane(s, w)
+		return task{}, false, s.namespace.server.activity.endMailbox(s, w)
 	}
 	t = l.tasks[l.head]
 	l.tasks[l.head] = task{}
@@ -122,20 +129,20 @@ func (s *Socket) next(w worker) (t task, busy, kept bool) {
 	return t, true, false
 }
 
-// callbacks are the names of what tasks run.
+// callbacks are the names of the functions that tasks call.
 var callbacks = [...]string{
 	taskConnect: "OnConnect", taskEvent: "OnMessage", taskIdentity: "OnIdentity", taskDisconnect: "OnDisconnect",
 }
 
-// runs tells what the lane is busy with.
+// runs returns the callback that the mailbox runs.
 func (s *Socket) runs() (Running, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := Running{Namespace: s.namespace.name, SocketID: s.id, Callback: callbacks[s.lane.doing]}
-	if e := s.lane.event; e != nil {
+	r := Running{Namespace: s.namespace.name, SocketID: s.ID(), Callback: callbacks[s.mailbox.doing]}
+	if e := s.mailbox.event; e != nil {
 		r.Event = e.Name
 	}
-	return r, s.lane.running
+	return r, s.mailbox.running
 }
 
 func (s *Socket) do(t *task) {
@@ -146,7 +153,7 @@ func (s *Socket) do(t *task) {
 	case taskEvent:
 		s.doEvent(t.arg.(*Event))
 	case taskIdentity:
-		c := t.arg.(change)
+		c := t.arg.(identityChange)
 		s.doIdentity(c.from, c.to)
 	case taskDisconnect:
 		s.doDisconnect()
@@ -156,7 +163,7 @@ func (s *Socket) do(t *task) {
 func (s *Socket) doConnect(auth []byte) {
 	app := s.namespace.app
 	s.mu.Lock()
-	s.version = s.client.standing.Load().version
+	s.version = s.seat.Conn().Binding().Version
 	s.mu.Unlock()
 	var refusal *Refusal
 	if !s.guard(callbacks[taskConnect], func() { refusal = app.Connect(s, auth) }) {
@@ -167,7 +174,8 @@ func (s *Socket) doConnect(auth []byte) {
 		return
 	}
 	if !s.accept() { // the client left while Connect ran; what it sent meanwhile is not handled
-		s.namespace.server.registry.hide(s) // whoever ended it may not have got there yet
+		server := s.namespace.server
+		server.seeTo(server.hub.Remove(&s.seat)) // Socket.end may not have got there yet
 		s.doDisconnect()
 		return
 	}
@@ -191,7 +199,7 @@ func (s *Socket) doEvent(e *Event) {
 func (s *Socket) doDisconnect() {
 	s.mu.Lock()
 	reason := s.reason
-	s.lane.doing = taskDisconnect // it may follow OnConnect at once
+	s.mailbox.doing = taskDisconnect // it may follow OnConnect at once
 	s.mu.Unlock()
 	s.guard(callbacks[taskDisconnect], func() { s.namespace.app.Disconnect(s, reason) })
 }
