@@ -3,6 +3,7 @@ package siotest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -102,19 +103,24 @@ func (c *Client) AwaitConnect(namespace string) (*Socket, *ConnectError) {
 	c.Engine.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), c.Engine.site.Limit)
 	defer cancel()
-	answer, err := c.answer(ctx, namespace)
-	if err != nil {
+	socket, err := c.Connected(ctx, namespace)
+	refused, _ := errors.AsType[*ConnectError](err)
+	if err != nil && refused == nil {
 		c.Engine.t.Fatalf("%v", err)
 	}
-	return answer.socket, answer.refused
+	return socket, refused
 }
 
-func (c *Client) answer(ctx context.Context, namespace string) (connectAnswer, error) {
+// Connected is AwaitConnect with the error, a *ConnectError if the server refused.
+func (c *Client) Connected(ctx context.Context, namespace string) (*Socket, error) {
 	answer, err := c.answersTo(namespace).get(ctx)
-	if err != nil {
-		err = fmt.Errorf("no answer to CONNECT %s: %w%s", namespace, err, c.Engine.obituary())
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("no answer to CONNECT %s: %w%s", namespace, err, c.Engine.obituary())
+	case answer.refused != nil:
+		return nil, answer.refused
 	}
-	return answer, err
+	return answer.socket, nil
 }
 
 // barrier is a namespace that no server mounts.
@@ -133,9 +139,16 @@ func (c *Client) Barrier() {
 
 func (c *Client) tryBarrier(ctx context.Context) error {
 	c.SendConnect(barrier, nil)
-	answer, err := c.answer(ctx, barrier)
-	if err == nil && answer.refused == nil {
-		err = fmt.Errorf("the server has a namespace %s", barrier)
+	return c.awaitBarrier(ctx)
+}
+
+func (c *Client) awaitBarrier(ctx context.Context) error {
+	_, err := c.Connected(ctx, barrier)
+	if err == nil {
+		return fmt.Errorf("the server has a namespace %s", barrier)
+	}
+	if _, refused := errors.AsType[*ConnectError](err); refused {
+		return nil
 	}
 	return err
 }

@@ -225,16 +225,28 @@ func (f *frame) complete() error {
 
 // newFrame makes an event (name and args) or an ack (args) of whatever values.
 func newFrame(binaryKind, textKind int, namespace string, ackID *uint64, args []any) (*frame, error) {
-	f := &frame{kind: textKind, namespace: namespace, ackID: ackID}
 	if args == nil {
 		args = []any{}
 	}
-	payload, err := json.Marshal(extract(args, &f.attachments))
+	var attachments [][]byte
+	payload, err := json.Marshal(extract(args, &attachments))
 	if err != nil {
 		return nil, err
 	}
-	if f.payload = payload; len(f.attachments) > 0 {
-		f.kind = binaryKind
+	return encodedFrame(binaryKind, textKind, namespace, ackID, Payload{payload, attachments}), nil
+}
+
+// Payload is what an event (its name and arguments) or an ack (its arguments) carries: a JSON array, in which
+// placeholders stand for the attachments.
+type Payload struct {
+	JSON        []byte
+	Attachments [][]byte
+}
+
+func encodedFrame(binaryKind, textKind int, namespace string, ackID *uint64, p Payload) *frame {
+	kind := textKind
+	if len(p.Attachments) > 0 {
+		kind = binaryKind
 	}
-	return f, nil
+	return &frame{kind: kind, namespace: namespace, ackID: ackID, payload: p.JSON, attachments: p.Attachments}
 }

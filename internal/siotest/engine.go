@@ -79,6 +79,7 @@ type Engine struct {
 	writing  chan struct{}          // held by who writes to the transport or replaces it; a mutex would stop a bubble's clock
 	ws       atomic.Pointer[wsConn] // nil while polling; stored while writing is held
 	stopPoll chan struct{}          // closed when the poll in progress is to be the last
+	stopOnce sync.Once              // closes stopPoll
 	polled   chan struct{}          // closed when the background polls have ended
 
 	closed  chan struct{}

@@ -48,8 +48,8 @@ func (e Event) Differs(name string, args ...any) string {
 	if err != nil {
 		return fmt.Sprintf("what is expected cannot be encoded: %v", err)
 	}
-	want := Event{Name: name, Attachments: f.attachments}
-	if _, want.Args, err = f.event(); err != nil {
+	want, err := NewEvent(Payload{f.payload, f.attachments})
+	if err != nil {
 		return fmt.Sprintf("what is expected cannot be sent: %v", err)
 	}
 	return e.DiffersFrom(want)
@@ -121,4 +121,15 @@ func (e Event) Reply(args ...any) {
 		e.socket.t().Fatalf("no ack was asked for by %s", e)
 	}
 	e.socket.send(typeBinaryAck, typeAck, e.AckID, args)
+}
+
+// ReplyPayload is Reply with an ack that is encoded already.
+func (e Event) ReplyPayload(p Payload) {
+	e.socket.client.send(encodedFrame(typeBinaryAck, typeAck, e.socket.namespace, e.AckID, p))
+}
+
+// NewEvent is the event that carries a payload, to be compared with others.
+func NewEvent(p Payload) (Event, error) {
+	name, args, err := (&frame{payload: p.JSON}).event()
+	return Event{Name: name, Args: args, Attachments: p.Attachments}, err
 }

@@ -46,19 +46,36 @@ func (s *Socket) Emit(event string, args ...any) {
 	s.send(typeBinaryEvent, typeEvent, nil, append([]any{event}, args...))
 }
 
+// EmitPayload is Emit for an event that is encoded already.
+func (s *Socket) EmitPayload(p Payload) {
+	s.client.send(encodedFrame(typeBinaryEvent, typeEvent, s.namespace, nil, p))
+}
+
 // Ask emits an event that wants an ack, and does not wait for it.
 func (s *Socket) Ask(event string, args ...any) *Answer {
 	s.t().Helper()
+	a, id := s.ask(event)
+	s.send(typeBinaryEvent, typeEvent, &id, append([]any{event}, args...))
+	return a
+}
+
+// AskPayload is Ask for an event of this name that is encoded already.
+func (s *Socket) AskPayload(event string, p Payload) *Answer {
+	a, id := s.ask(event)
+	s.client.send(encodedFrame(typeBinaryEvent, typeEvent, s.namespace, &id, p))
+	return a
+}
+
+func (s *Socket) ask(event string) (*Answer, uint64) {
 	a := &Answer{socket: s, event: event}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	id := s.nextID
 	s.nextID++
 	if s.asked[id] = a; s.reason != "" {
 		a.box.close()
 	}
-	s.mu.Unlock()
-	s.send(typeBinaryEvent, typeEvent, &id, append([]any{event}, args...))
-	return a
+	return a, id
 }
 
 // Call emits an event and waits for its ack, whose Event has no name. It fails the test after Site.Limit.

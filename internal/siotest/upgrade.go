@@ -16,6 +16,26 @@ func (e *Engine) Upgrade() {
 	}
 }
 
+// Upgrade is Engine.Upgrade at a moment at which there is no poll: the server need not end one, for which it
+// may take a while. So the upgrade takes no time in a bubble.
+func (c *Client) Upgrade() {
+	e := c.Engine
+	e.t.Helper()
+	ctx, cancel := e.patience()
+	defer cancel()
+	e.stopPolling()
+	c.SendConnect(barrier, nil) // the answer ends the poll in progress
+	select {
+	case <-e.polled:
+	case <-ctx.Done():
+		e.t.Fatalf("upgrade: the last poll was not answered")
+	}
+	e.Upgrade()
+	if err := c.awaitBarrier(ctx); err != nil {
+		e.t.Fatalf("upgrade: %v", err)
+	}
+}
+
 // Probe is an upgrade that has got as far as the server's "3probe". Polling goes on beside it.
 type Probe struct {
 	engine *Engine
@@ -96,7 +116,7 @@ func (p *Probe) complete(ctx context.Context) error {
 	if e.ws.Load() != nil {
 		return fmt.Errorf("it is a WebSocket already")
 	}
-	close(e.stopPoll)
+	e.stopPolling()
 	select {
 	case <-e.polled:
 	case <-ctx.Done():
@@ -113,6 +133,8 @@ func (p *Probe) complete(ctx context.Context) error {
 	e.wg.Go(func() { e.readLoop(p.ws) })
 	return nil
 }
+
+func (e *Engine) stopPolling() { e.stopOnce.Do(func() { close(e.stopPoll) }) }
 
 // patience is how long answers may take that the server holds back: a poll can last until the next ping.
 func (e *Engine) patience() (context.Context, context.CancelFunc) {

@@ -1,0 +1,56 @@
+package mojotest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// ConnectError is a refusal to connect to a namespace: what socket.io-client passes
+// to the connect_error event of a page.
+type ConnectError struct {
+	Namespace string
+	Message   string          // of the mojo.ClientError, "internal error", or "Invalid namespace"
+	Data      json.RawMessage // of the mojo.ClientError; nil for none
+}
+
+// Error names the namespace and the message.
+func (e *ConnectError) Error() string {
+	return fmt.Sprintf("mojotest: %s was refused: %s", e.Namespace, e.Message)
+}
+
+// Decode decodes Data, as json.Unmarshal does.
+func (e *ConnectError) Decode(dst any) error { return json.Unmarshal(e.Data, dst) }
+
+func connectError(namespace string, err error) error {
+	if refused, ok := errors.AsType[*siotest.ConnectError](err); ok {
+		return &ConnectError{Namespace: namespace, Message: refused.Message, Data: refused.Data}
+	}
+	return fmt.Errorf("mojotest: connect to %s: %w", namespace, err)
+}
+
+// HandshakeError is a refusal of the Server to open a connection, for instance for a
+// session that was revoked.
+type HandshakeError struct {
+	Status  int    // of HTTP: 403, 503, ...
+	Message string // of the Server, for instance "Forbidden"
+}
+
+// Error names the status and the message.
+func (e *HandshakeError) Error() string {
+	return fmt.Sprintf("mojotest: the handshake was refused: %d %s", e.Status, e.Message)
+}
+
+func handshakeError(err error) error {
+	refused, ok := errors.AsType[*siotest.HTTPError](err)
+	if !ok {
+		return fmt.Errorf("mojotest: handshake: %w", err)
+	}
+	var answer struct{ Message string }
+	if json.Unmarshal([]byte(refused.Body), &answer) != nil {
+		answer.Message = refused.Body
+	}
+	return &HandshakeError{Status: refused.Status, Message: answer.Message}
+}

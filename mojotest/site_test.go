@@ -1,0 +1,118 @@
+package mojotest_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/mojotest"
+)
+
+// newChat makes a Server with one app, Chat.
+func newChat(t testing.TB, opts mojo.Options) *mojo.Server {
+	t.Helper()
+	if opts.Identify == nil && opts.Cookies == nil {
+		cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, HostPrefix: true})
+		require.NoError(t, err)
+		opts.Cookies = cookies
+	}
+	opts.Logger = slog.New(slog.DiscardHandler)
+	srv, err := mojo.New(opts)
+	require.NoError(t, err)
+	_, err = srv.Register("Chat", chat())
+	require.NoError(t, err)
+	return srv
+}
+
+// chat has what the tests need of an app.
+func chat() *mojo.Events {
+	var ev mojo.Events
+	ev.Connect = func(c *mojo.Conn) error {
+		var auth struct{ Refuse bool }
+		if json.Unmarshal(c.Handshake().Auth, &auth) == nil && auth.Refuse {
+			return &mojo.ClientError{Message: "members only", Data: "/login"}
+		}
+		return nil
+	}
+	mojo.On(&ev, "say", func(c *mojo.Conn, text string) error { return c.Channel().Emit("said", text) })
+	mojo.OnCall(&ev, "who", func(c *mojo.Conn, _ any) (string, error) { return c.UserID(), nil })
+	mojo.OnCall(&ev, "transport", func(c *mojo.Conn, _ any) (mojo.Transport, error) { return c.Transport(), nil })
+	mojo.OnCall(&ev, "fail", func(*mojo.Conn, string) (int, error) {
+		return 0, mojo.ClientError{Message: "no", Data: map[string]int{"code": 7}}
+	})
+	mojo.On(&ev, "panic", func(*mojo.Conn, any) error { panic("planned") })
+	mojo.On(&ev, "leave", func(c *mojo.Conn, _ any) error { return c.Disconnect() })
+	ev.Fallback = func(c *mojo.Conn, m *mojo.Message) {
+		args := make([]any, m.Len())
+		dst := make([]any, m.Len())
+		for i := range dst {
+			dst[i] = &args[i]
+		}
+		if m.Decode(dst...) == nil {
+			_ = c.Emit(m.Event(), args...)
+			_ = m.Ack(args...)
+		}
+	}
+	return &ev
+}
+
+var transports = []mojotest.Transport{mojotest.Upgrade, mojotest.WebSocket, mojotest.Polling}
+
+// failure runs fn with a test that is meant to fail, and returns what it says.
+func failure(t testing.TB, fn func(t testing.TB)) string {
+	f := &failing{TB: t}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		fn(f)
+	}()
+	<-done
+	return f.text
+}
+
+type failing struct {
+	testing.TB
+	text string
+}
+
+func (f *failing) Errorf(format string, args ...any) { f.text += fmt.Sprintf(format, args...) }
+func (f *failing) Fatalf(format string, args ...any) {
+	f.Errorf(format, args...)
+	runtime.Goexit()
+}
+
+// loginForm is a site with a login of its own.
+func loginForm(srv *mojo.Server) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/socket.io/", srv)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "user %q", srv.Identity(r).UserID)
+	})
+	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
+		if err := srv.LogIn(w, r, r.FormValue("user")); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	})
+	return srv.EnsureSession(mux)
+}
+
+// as is errors.As for a test.
+func as[E error](t testing.TB, err error) E {
+	t.Helper()
+	e, ok := errors.AsType[E](err)
+	require.True(t, ok, "%v", err)
+	return e
+}
+
+func revoke(srv *mojo.Server, user string) error {
+	return srv.LoggedInSessions().Get(user).Revoke(mojo.Revocation{})
+}
