@@ -1,6 +1,7 @@
 package mojotest_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -114,5 +115,5 @@ func as[E error](t testing.TB, err error) E {
 }
 
 func revoke(srv *mojo.Server, user string) error {
-	return srv.LoggedInSessions().Get(user).Revoke(mojo.Revocation{})
+	return srv.LoggedInSessions().Get(user).Revoke(context.Background(), mojo.Revocation{})
 }
