@@ -8,51 +8,27 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// watchingApp is an app that is told of identities, too. The function may be nil.
-type watchingApp struct {
-	*App
-	Identity func(c *mojo.Conn, old, now mojo.Identity) error
+// ErrSecret is an error whose text no client may see.
+var ErrSecret = errors.New("secret detail")
 
-	Changes chan IdentityChange
-}
-
-type IdentityChange struct {
-	Conn     *mojo.Conn
-	Old, Now mojo.Identity
-}
-
-func NewWatchingApp() *watchingApp {
-	return &watchingApp{App: NewApp(), Changes: make(chan IdentityChange, 10_000)}
-}
-
-func (a *watchingApp) OnIdentity(c *mojo.Conn, old, now mojo.Identity) error {
-	a.Changes <- IdentityChange{c, old, now}
-	if a.Identity != nil {
-		return a.Identity(c, old, now)
-	}
-	return nil
-}
-
-// RevokedNotice is what a RevokedEvent says.
-func RevokedNotice(code int, reason mojo.Reason, reconnect bool) json.RawMessage {
-	return json.RawMessage(fmt.Sprintf(`{"code":%d,"reason":%q,"reconnect":%t}`, code, reason, reconnect))
-}
-
-// App is a SocketHandler that tells the test what it was told. The functions may be nil.
+// App is a SocketHandler that records its calls. Each function is called first; it may
+// be nil.
 type App struct {
 	Connect    func(c *mojo.Conn) error
 	Message    func(c *mojo.Conn, m *mojo.Message)
 	Disconnect func(c *mojo.Conn, reason mojo.Reason)
 
-	Accepted chan *mojo.Conn // those that connect accepted, before the client knows
+	Accepted chan *mojo.Conn // those for which OnConnect returned nil, before the client knows
 	Ended    chan End
 }
 
+// End is a call of OnDisconnect.
 type End struct {
 	Conn   *mojo.Conn
 	Reason mojo.Reason
 }
 
+// NewApp returns an App that accepts everybody.
 func NewApp() *App {
 	return &App{Accepted: make(chan *mojo.Conn, 10_000), Ended: make(chan End, 10_000)}
 }
@@ -80,5 +56,35 @@ func (a *App) OnDisconnect(c *mojo.Conn, reason mojo.Reason) {
 	a.Ended <- End{c, reason}
 }
 
-// ErrSecret is an error that no client may see.
-var ErrSecret = errors.New("secret detail")
+// WatchingApp is an App that is an IdentityObserver, too. It records a change before it
+// calls Identity, which may be nil.
+type WatchingApp struct {
+	*App
+	Identity func(c *mojo.Conn, old, now mojo.Identity) error
+
+	Changes chan IdentityChange
+}
+
+// IdentityChange is a call of OnIdentity.
+type IdentityChange struct {
+	Conn     *mojo.Conn
+	Old, Now mojo.Identity
+}
+
+// NewWatchingApp returns a WatchingApp that accepts everybody and every change.
+func NewWatchingApp() *WatchingApp {
+	return &WatchingApp{App: NewApp(), Changes: make(chan IdentityChange, 10_000)}
+}
+
+func (a *WatchingApp) OnIdentity(c *mojo.Conn, old, now mojo.Identity) error {
+	a.Changes <- IdentityChange{c, old, now}
+	if a.Identity != nil {
+		return a.Identity(c, old, now)
+	}
+	return nil
+}
+
+// RevokedNotice returns the argument of a RevokedEvent without a message.
+func RevokedNotice(code int, reason mojo.Reason, reconnect bool) json.RawMessage {
+	return json.RawMessage(fmt.Sprintf(`{"code":%d,"reason":%q,"reconnect":%t}`, code, reason, reconnect))
+}

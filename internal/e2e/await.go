@@ -9,16 +9,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// LastEvent reads until the socket has ended, and returns the last event there was.
-func LastEvent(s *siotest.Socket) (last siotest.Event) {
-	s.AwaitDisconnected()
-	for s.Waiting() > 0 {
-		last = s.Next()
-	}
-	return last
-}
-
-// Await takes a value that must come soon.
+// Await returns the next value of a channel. The test fails if none comes.
 func Await[T any](t testing.TB, ch <-chan T) T {
 	t.Helper()
 	select {
@@ -31,7 +22,7 @@ func Await[T any](t testing.TB, ch <-chan T) T {
 	}
 }
 
-// AwaitClosed waits for the end of a channel that carries nothing.
+// AwaitClosed waits until a channel is closed that carries nothing.
 func AwaitClosed(t testing.TB, ch <-chan struct{}) {
 	t.Helper()
 	select {
@@ -39,4 +30,14 @@ func AwaitClosed(t testing.TB, ch <-chan struct{}) {
 	case <-time.After(siotest.Limit):
 		require.Fail(t, "it was not closed")
 	}
+}
+
+// LastEvent waits until the socket is disconnected and returns the last event that it
+// received.
+func LastEvent(s *siotest.Socket) (last siotest.Event) {
+	s.AwaitDisconnected()
+	for s.Waiting() > 0 {
+		last = s.Next()
+	}
+	return last
 }

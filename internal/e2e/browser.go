@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -12,66 +13,89 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// KeepsSession has the browser keep the cookies of the answer to a handshake.
-func (b *Browser) KeepsSession(c *siotest.Client) {
-	answer := http.Response{Header: c.Engine.Response}
-	b.Keep(answer.Cookies())
-	c.Engine.SetHeader(b.Header())
-}
-
-// WhoIs visits a page and returns what who has answered.
-func (b *Browser) WhoIs(path string) (session, user string) {
-	b.T.Helper()
-	session, user, _ = strings.Cut(b.Visit(path), " ")
-	return session, user
-}
-
-// Browser keeps the cookies that a site sets.
+// Browser visits the pages of a site and keeps the cookies that they set.
 type Browser struct {
-	T       testing.TB
-	Site    *siotest.Site
-	mu      sync.Mutex // guards cookies where a page follows a login
-	Cookies map[string]string
-	Extra   http.Header // of each request, beside the cookies
+	Extra http.Header // headers that each request has beside the cookies
+
+	t    testing.TB
+	site *siotest.Site
+
+	mu      sync.Mutex
+	cookies map[string]string // by name; guarded by mu
 }
 
-func NewBrowser(t testing.TB, site *siotest.Site) *Browser {
-	return &Browser{T: t, Site: site, Cookies: make(map[string]string)}
+// NewBrowser returns a Browser with these cookies, each name=value.
+func NewBrowser(t testing.TB, site *siotest.Site, cookies ...string) *Browser {
+	b := &Browser{t: t, site: site, cookies: make(map[string]string)}
+	for _, cookie := range cookies {
+		b.SetCookie(cookie)
+	}
+	return b
 }
 
-// Visit gets a page and returns its body.
+// Visit gets a page, which must answer 200, and returns its body.
 func (b *Browser) Visit(path string) string {
-	b.T.Helper()
-	r, err := http.NewRequest(http.MethodGet, b.Site.URL+path, nil)
-	require.NoError(b.T, err)
+	b.t.Helper()
+	r, err := http.NewRequest(http.MethodGet, b.site.URL+path, nil)
+	require.NoError(b.t, err)
 	r.Header = b.Header()
-	resp, err := b.Site.Client().Do(r)
-	require.NoError(b.T, err)
+	resp, err := b.site.Client().Do(r)
+	require.NoError(b.t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	require.NoError(b.T, err)
-	require.Equal(b.T, http.StatusOK, resp.StatusCode, string(body))
+	require.NoError(b.t, err)
+	require.Equal(b.t, http.StatusOK, resp.StatusCode, string(body))
 	b.Keep(resp.Cookies())
 	return string(body)
 }
 
+// WhoIs visits a page of a LoginSite and returns the session and the user that it names.
+func (b *Browser) WhoIs(path string) (session, user string) {
+	b.t.Helper()
+	session, user, _ = strings.Cut(b.Visit(path), " ")
+	return session, user
+}
+
+// Keep stores the cookies of a response, and drops those that it removes.
 func (b *Browser) Keep(cookies []*http.Cookie) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, c := range cookies {
 		if c.MaxAge < 0 {
-			delete(b.Cookies, c.Name)
+			delete(b.cookies, c.Name)
 			continue
 		}
-		b.Cookies[c.Name] = c.Value
+		b.cookies[c.Name] = c.Value
 	}
 }
 
-func (b *Browser) Header() http.Header {
+// KeepHandshake stores the cookies of the answer to the client's handshake, which the
+// client sends from now on.
+func (b *Browser) KeepHandshake(c *siotest.Client) {
+	answer := http.Response{Header: c.Engine.Response}
+	b.Keep(answer.Cookies())
+	c.Engine.SetHeader(b.Header())
+}
+
+// SetCookie stores a cookie, name=value.
+func (b *Browser) SetCookie(pair string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	pairs := make([]string, 0, len(b.Cookies))
-	for name, value := range b.Cookies {
+	name, value, _ := strings.Cut(pair, "=")
+	b.cookies[name] = value
+}
+
+// Cookies returns the values of the cookies by their names.
+func (b *Browser) Cookies() map[string]string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.cookies)
+}
+
+// Header returns the headers of the browser's next request.
+func (b *Browser) Header() http.Header {
+	pairs := make([]string, 0, 2)
+	for name, value := range b.Cookies() {
 		pairs = append(pairs, name+"="+value)
 	}
 	header := b.Extra.Clone()
@@ -84,7 +108,8 @@ func (b *Browser) Header() http.Header {
 	return header
 }
 
+// Dial connects with the browser's cookies of now.
 func (b *Browser) Dial(transport string) *siotest.Client {
-	b.T.Helper()
-	return siotest.Dial(b.T, b.Site, siotest.Options{Transport: transport, Header: b.Header()})
+	b.t.Helper()
+	return siotest.Dial(b.t, b.site, siotest.Options{Transport: transport, Header: b.Header()})
 }

@@ -6,24 +6,26 @@ import (
 	"sync"
 )
 
-// Log is a log that a test can read.
+// Log is a log that a test can read. It is safe for concurrent use.
 type Log struct {
-	mu   sync.Mutex // guards what follows
-	text bytes.Buffer
+	mu   sync.Mutex
+	text bytes.Buffer // guarded by mu
 }
 
-func (j *Log) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
 }
 
-func (j *Log) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
+// String returns all lines so far.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
-func (j *Log) Logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{Level: slog.LevelDebug}))
+// Logger returns a Logger that writes lines of every level to l.
+func (l *Log) Logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// FollowLogin does what a page does when its browser has logged in: for each connection
-// it sends the value of the event back with the new cookies.
+// FollowLogin does what a page does after a login of its browser: for each connection
+// it reads the IdentityEvent and sends the proof with the new cookies.
 func FollowLogin(t testing.TB, site *siotest.Site, header http.Header, sockets ...*siotest.Socket) {
 	t.Helper()
 	for _, socket := range sockets {
@@ -21,7 +21,8 @@ func FollowLogin(t testing.TB, site *siotest.Site, header http.Header, sockets .
 	}
 }
 
-// ReadProof reads the IdentityEvent and returns its value.
+// ReadProof reads the IdentityEvent, which must be the next event, and returns the
+// proof in it.
 func ReadProof(t testing.TB, socket *siotest.Socket) string {
 	t.Helper()
 	event := socket.Next()
@@ -32,7 +33,7 @@ func ReadProof(t testing.TB, socket *siotest.Socket) string {
 }
 
 // SendProof sends a proof and returns the status of the answer.
-func SendProof(t testing.TB, site *siotest.Site, header http.Header, value string) int {
+func SendProof(t testing.TB, site *siotest.Site, header http.Header, proof string) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site.URL+"/socket.io/", nil)
 	require.NoError(t, err)
@@ -40,7 +41,7 @@ func SendProof(t testing.TB, site *siotest.Site, header http.Header, value strin
 	if r.Header == nil {
 		r.Header = make(http.Header)
 	}
-	r.Header.Set(mojo.IdentityHeader, value)
+	r.Header.Set(mojo.IdentityHeader, proof)
 	resp, err := site.Client().Do(r)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())

@@ -11,14 +11,15 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Answer is what a server said, in full but for the date.
+// Answer is an answer of a server, without the Date.
 type Answer struct {
 	Status int
 	Body   string
 	Header http.Header
 }
 
-// Do makes a request as it is; an upgrade to a WebSocket is asked for with the headers for it.
+// Do makes a request without a client's help. If the URL names the transport
+// websocket, it adds the headers that ask for the upgrade.
 func Do(t testing.TB, site *siotest.Site, method, url string, header http.Header, body string) Answer {
 	t.Helper()
 	r, err := http.NewRequest(method, url, strings.NewReader(body))

@@ -10,7 +10,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// RequireReached requires that what goes to an identity reaches the socket once for each of its ids.
+// RequireReached requires that the socket receives what is sent to the session of id
+// and to the user of id, each once. An empty id receives nothing.
 func RequireReached(t testing.TB, srv *mojo.Server, socket *siotest.Socket, id mojo.Identity) {
 	t.Helper()
 	require.NoError(t, srv.CurrentSessions().Get(id.SessionID).Emit("session", id.SessionID))
@@ -24,7 +25,7 @@ func RequireReached(t testing.TB, srv *mojo.Server, socket *siotest.Socket, id m
 	socket.ExpectNothing()
 }
 
-// RequireNobody requires that nobody is to be found in any index of a Server and its channels.
+// RequireNobody requires that the views of a Server and of its channels are empty.
 func RequireNobody(t testing.TB, srv *mojo.Server, channels ...*mojo.Channel) {
 	t.Helper()
 	views := []mojo.Sessions{srv.CurrentSessions(), srv.LoggedInSessions()}
@@ -39,7 +40,7 @@ func RequireNobody(t testing.TB, srv *mojo.Server, channels ...*mojo.Channel) {
 	}
 }
 
-// SessionIDs are the ids of the sessions in view.
+// SessionIDs returns the ids of the sessions in view, in no order. It is never nil.
 func SessionIDs(view mojo.Sessions) []string {
 	list := []string{}
 	for session := range view.All() {

@@ -21,23 +21,23 @@ func TestEmitWithAck(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
 		_, socket := e2e.ConnectChat(t, n, transport, h)
-		result := e2e.GoCall(t.Context(), e2e.Await(t, h.Accepted), "question", 1, []byte("in"))
+		result := e2e.StartCall(t.Context(), e2e.Await(t, h.Accepted), "question", 1, []byte("in"))
 		socket.Expect("question", 1, []byte("in")).Reply("answer", []byte("out"), map[string]any{"deep": []any{[]byte("er")}})
 
 		got := e2e.Await(t, result)
 		require.NoError(t, got.Err)
-		require.Equal(t, 3, got.M.Len())
-		require.Equal(t, "", got.M.Event())
-		require.False(t, got.M.WantsAck())
-		require.NoError(t, got.M.Ack("ignored"))
+		require.Equal(t, 3, got.Message.Len())
+		require.Equal(t, "", got.Message.Event())
+		require.False(t, got.Message.WantsAck())
+		require.NoError(t, got.Message.Ack("ignored"))
 		var text string
 		var b mojo.Binary
 		var deep struct{ Deep []mojo.Binary }
-		require.NoError(t, got.M.Decode(&text, &b, &deep))
+		require.NoError(t, got.Message.Decode(&text, &b, &deep))
 		require.Equal(t, "answer", text)
 		require.Equal(t, mojo.Binary("out"), b)
 		require.Equal(t, []mojo.Binary{mojo.Binary("er")}, deep.Deep)
-		require.EqualError(t, got.M.Decode(&text, &b, &deep, &text), "mojo: the answer has 3 arguments; want at least 4")
+		require.EqualError(t, got.Message.Decode(&text, &b, &deep, &text), "mojo: the answer has 3 arguments; want at least 4")
 	})
 }
 
@@ -73,13 +73,13 @@ func TestAckEndsByContext(t *testing.T) {
 		conn := e2e.Await(t, h.Accepted)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		late := e2e.GoCall(ctx, conn, "first")
+		late := e2e.StartCall(ctx, conn, "first")
 		question := socket.Expect("first")
 		start := time.Now()
 		require.ErrorIs(t, e2e.Await(t, late).Err, context.DeadlineExceeded)
 		require.LessOrEqual(t, time.Since(start), time.Second)
 
-		inTime := e2e.GoCall(t.Context(), conn, "second")
+		inTime := e2e.StartCall(t.Context(), conn, "second")
 		second := socket.Expect("second")
 		question.Reply("late")
 		second.Reply("in time")
@@ -87,7 +87,7 @@ func TestAckEndsByContext(t *testing.T) {
 
 		got := e2e.Await(t, inTime)
 		var text string
-		require.NoError(t, got.M.Decode(&text))
+		require.NoError(t, got.Message.Decode(&text))
 		require.Equal(t, "in time", text)
 		socket.ExpectNothing()
 
@@ -119,11 +119,11 @@ func TestAckOfTheSocketBefore(t *testing.T) {
 	srv, _ := e2e.ChatServer(t, h)
 	client := e2e.Dial(t, siotest.Serve(t, siotest.Memory, srv), "websocket")
 	old := client.Connect(e2e.ChatNamespace, nil)
-	first := e2e.GoCall(t.Context(), e2e.Await(t, h.Accepted), "first")
+	first := e2e.StartCall(t.Context(), e2e.Await(t, h.Accepted), "first")
 	question := old.Expect("first")
 	socket := client.Connect(e2e.ChatNamespace, nil)
 	require.ErrorIs(t, e2e.Await(t, first).Err, mojo.ErrNotConnected)
-	second := e2e.GoCall(t.Context(), e2e.Await(t, h.Accepted), "second")
+	second := e2e.StartCall(t.Context(), e2e.Await(t, h.Accepted), "second")
 	answer := socket.Expect("second")
 
 	question.Reply("to the first")
@@ -131,7 +131,7 @@ func TestAckOfTheSocketBefore(t *testing.T) {
 	answer.Reply("to the second")
 
 	var text string
-	require.NoError(t, e2e.Await(t, second).M.Decode(&text))
+	require.NoError(t, e2e.Await(t, second).Message.Decode(&text))
 	require.Equal(t, "to the second", text)
 }
 
@@ -148,7 +148,7 @@ func TestEmitWithAckOnEndedConns(t *testing.T) {
 			client := e2e.Dial(t, siotest.Serve(t, siotest.Memory, srv), "websocket")
 			socket := client.Connect(e2e.ChatNamespace, nil)
 			conn := e2e.Await(t, h.Accepted)
-			result := e2e.GoCall(t.Context(), conn, "question")
+			result := e2e.StartCall(t.Context(), conn, "question")
 			socket.Expect("question")
 
 			act(conn, socket, client)

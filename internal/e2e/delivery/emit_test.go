@@ -119,7 +119,7 @@ func TestOrderOfAllKindsOfEmit(t *testing.T) {
 
 // TestRooms: joining twice, leaving what one is not in, and Broadcast's Join, Leave and Conns.
 func TestRooms(t *testing.T) {
-	w := e2e.NewTown(t, siotest.Memory, "websocket")
+	w := e2e.NewVisitors(t, siotest.Memory, "websocket")
 	bob, guest := w.Conn(t, "bob"), w.Conn(t, "guest")
 	require.NoError(t, bob.Join("a", "b", "a"))
 	require.NoError(t, bob.Join("a"))
@@ -138,7 +138,7 @@ func TestRooms(t *testing.T) {
 
 // TestBroadcastIsAValue: its methods change nothing in it, nor in each other's results.
 func TestBroadcastIsAValue(t *testing.T) {
-	w := e2e.NewTown(t, siotest.Memory, "websocket")
+	w := e2e.NewVisitors(t, siotest.Memory, "websocket")
 	base := w.Chat.To("first")
 	wide, narrow := base.To("other"), base.Except("first")
 	without := base.Without(w.Conn(t, "tab1"))
@@ -166,7 +166,7 @@ func (c counted) MarshalJSON() ([]byte, error) {
 
 // TestBroadcastEncodesOnce, however many connections and apps there are.
 func TestBroadcastEncodesOnce(t *testing.T) {
-	w := e2e.NewTown(t, siotest.Memory, "websocket")
+	w := e2e.NewVisitors(t, siotest.Memory, "websocket")
 	var n atomic.Int32
 	require.NoError(t, w.Srv.CurrentSessions().Emit("event", counted{&n}))
 	require.NoError(t, w.Chat.Emit("event", counted{&n}))

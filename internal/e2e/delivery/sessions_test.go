@@ -17,7 +17,7 @@ func TestEmitsArriveOnceWhereTheyShould(t *testing.T) {
 	everyone := []string{"tab1", "tab1/news", "tab2", "phone", "bob", "bob/news", "guest", "nobody"}
 	chat := []string{"tab1", "tab2", "phone", "bob", "guest", "nobody"}
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
-		w := e2e.NewTown(t, n, transport)
+		w := e2e.NewVisitors(t, n, transport)
 		for i, test := range []struct {
 			what string
 			emit func(event string, args ...any) error
@@ -71,7 +71,7 @@ func TestEmitsArriveOnceWhereTheyShould(t *testing.T) {
 // second has gone, whichever that is.
 func TestWhoIsConnected(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
-		w := e2e.NewTown(t, n, transport)
+		w := e2e.NewVisitors(t, n, transport)
 		sessions, users := w.Srv.CurrentSessions(), w.Srv.LoggedInSessions()
 		require.ElementsMatch(t, []string{"s1", "s2", "s3", "s4"}, e2e.SessionIDs(sessions))
 		require.ElementsMatch(t, []string{"ann", "bob"}, e2e.SessionIDs(users))
@@ -185,7 +185,7 @@ func idsOf(id string) []string {
 
 // TestIteratorsHoldNoLock: a loop's body may emit, join, disconnect, and wait for others who do.
 func TestIteratorsHoldNoLock(t *testing.T) {
-	w := e2e.NewTown(t, siotest.Memory, "websocket")
+	w := e2e.NewVisitors(t, siotest.Memory, "websocket")
 	for session := range w.Srv.CurrentSessions().All() {
 		for conn := range session.Conns() {
 			done := make(chan struct{})
@@ -212,7 +212,7 @@ func TestIteratorsHoldNoLock(t *testing.T) {
 
 // TestIteratorsStop where the loop does.
 func TestIteratorsStop(t *testing.T) {
-	w := e2e.NewTown(t, siotest.Memory, "websocket")
+	w := e2e.NewVisitors(t, siotest.Memory, "websocket")
 	n := 0
 	for range w.Srv.CurrentSessions().All() {
 		n++

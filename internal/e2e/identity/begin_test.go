@@ -40,7 +40,7 @@ func TestHandshakeBeginsASession(t *testing.T) {
 		srv, site := staticSite(t, n, mojo.Options{}, h)
 		b := e2e.NewBrowser(t, site)
 		tab := siotest.Dial(t, site, siotest.Options{Transport: transport, Page: b.Header})
-		b.KeepsSession(tab)
+		b.KeepHandshake(tab)
 		socket := tab.Connect(e2e.ChatNamespace, nil)
 		conn := e2e.Await(t, h.Accepted)
 
@@ -86,7 +86,7 @@ func TestClientThatKeepsNoCookies(t *testing.T) {
 		}
 
 		b := e2e.NewBrowser(t, site)
-		b.KeepsSession(client)
+		b.KeepHandshake(client)
 		client.Barrier()
 		require.NoError(t, srv.CurrentSessions().Emit("with the cookie")) // so that no poll waits without it
 		socket.Expect("with the cookie")
@@ -183,7 +183,7 @@ func TestHandshakeBelowEnsureSession(t *testing.T) {
 
 		require.Len(t, client.Engine.Response["Set-Cookie"], 1)
 		b := e2e.NewBrowser(t, site)
-		b.KeepsSession(client)
+		b.KeepHandshake(client)
 		id, _ := e2e.NewCookies(t, mojo.CookieOptions{}).Identify(&http.Request{Header: b.Header()})
 		require.Equal(t, id.SessionID, conn.SessionID())
 	})
@@ -240,8 +240,8 @@ func TestHandshakesThatCross(t *testing.T) {
 		one, two := b.Dial("websocket"), b.Dial("websocket")
 		one.Connect(e2e.ChatNamespace, nil)
 		two.Connect(e2e.ChatNamespace, nil)
-		b.KeepsSession(one)
-		b.KeepsSession(two)
+		b.KeepHandshake(one)
+		b.KeepHandshake(two)
 		e2e.Await(t, h.Accepted)
 		e2e.Await(t, h.Accepted)
 

@@ -26,13 +26,13 @@ func TestEnsureSession(t *testing.T) {
 		first, _ := b.WhoIs("/who")
 
 		require.Len(t, first, 43)
-		require.Len(t, b.Cookies, 1)
+		require.Len(t, b.Cookies(), 1)
 		second, _ := b.WhoIs("/who")
 		require.Equal(t, first, second)
-		b.Cookies["session_id"] = "forged"
+		b.SetCookie("session_id=forged")
 		third, _ := b.WhoIs("/who")
 		require.NotContains(t, []string{"", "forged", first}, third)
-		require.NotEqual(t, "forged", b.Cookies["session_id"])
+		require.NotEqual(t, "forged", b.Cookies()["session_id"])
 	})
 }
 

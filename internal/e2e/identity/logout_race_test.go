@@ -55,7 +55,7 @@ func TestLogOutDuringEmits(t *testing.T) {
 				joining := siotest.Dial(t, site, siotest.Options{Transport: transport, Header: r.Header, Query: map[string][]string{"slow": {"1"}}})
 				joining.SendConnect(e2e.ChatNamespace, nil)
 				e2e.Await(t, slow)
-				returning := make(chan e2e.Wire, 1)
+				returning := make(chan e2e.RawClient, 1)
 
 				var number atomic.Int64
 				var sent [notes + 1]atomic.Bool // whose Emit has returned
@@ -77,7 +77,7 @@ func TestLogOutDuringEmits(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					back, err := e2e.JoinWire(conn, r.Header)
+					back, err := e2e.ConnectRaw(conn, r.Header)
 					if err != nil {
 						t.Error(err)
 						return

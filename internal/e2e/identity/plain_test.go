@@ -63,8 +63,7 @@ func TestLogInTooLate(t *testing.T) {
 		late <- cookies.SetLogin(w, "")
 	})
 	site := siotest.Serve(t, siotest.TCP, srv.EnsureSession(mux))
-	b := e2e.NewBrowser(t, site)
-	b.Cookies["session_id"] = strings.TrimPrefix(e2e.SessionCookie("s"), "session_id=")
+	b := e2e.NewBrowser(t, site, e2e.SessionCookie("s"))
 	socket := b.Dial("websocket").Connect(e2e.ChatNamespace, nil)
 
 	b.Visit("/late")

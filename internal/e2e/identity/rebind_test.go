@@ -166,7 +166,7 @@ func TestHandshakesDuringRebind(t *testing.T) {
 				h := e2e.NewWatchingApp()
 				own, srv, site := e2e.NewSessionStore(t, n, h, mojo.Options{}, "s")
 				looked, goOn := make(chan struct{}, 1000), make(chan struct{})
-				own.Look = func() {
+				own.AfterLookup = func() {
 					looked <- struct{}{}
 					<-goOn
 				}

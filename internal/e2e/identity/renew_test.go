@@ -133,11 +133,7 @@ func TestRenewalThatALoginOvertakes(t *testing.T) {
 
 // browserAfter is the next request of a browser that had these cookies and got the response.
 func browserAfter(t testing.TB, cookies []string, w *httptest.ResponseRecorder) *http.Request {
-	b := e2e.NewBrowser(t, nil)
-	for _, pair := range cookies {
-		name, value, _ := strings.Cut(pair, "=")
-		b.Cookies[name] = value
-	}
+	b := e2e.NewBrowser(t, nil, cookies...)
 	b.Keep(w.Result().Cookies())
 	return cookietest.Request(b.Header().Get("Cookie"))
 }
@@ -219,8 +215,7 @@ func TestRenewalOfOtherSessions(t *testing.T) {
 			return e2e.Await(t, h.Accepted)
 		}
 		mine, other, loggedIn := begin(old("s")), begin(old("z")), begin(old("s"), e2e.LoginCookie("u"))
-		b := e2e.NewBrowser(t, site)
-		b.Cookies["session_id"] = strings.TrimPrefix(old("s"), "session_id=")
+		b := e2e.NewBrowser(t, site, old("s"))
 
 		b.Visit("/who")
 

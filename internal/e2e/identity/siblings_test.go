@@ -27,7 +27,7 @@ func TestTwoRequestsOfAFreshBrowser(t *testing.T) {
 		tab := b.Dial(transport)
 		tab.Connect(e2e.ChatNamespace, nil)
 		e2e.Await(t, h.Accepted)
-		b.Cookies = second.Cookies // the browser keeps what has come last
+		b = second // the browser keeps what has come last
 
 		_, user := b.WhoIs("/login?user=ann")
 

@@ -131,7 +131,7 @@ func TestMaxPendingAcks(t *testing.T) {
 	_, site := limited(t, siotest.Memory, h, mojo.Options{Limits: mojo.Limits{MaxPendingAcks: 2}})
 	socket := e2e.Dial(t, site, "websocket").Connect(e2e.ChatNamespace, nil)
 	c := e2e.Await(t, h.Accepted)
-	first, second := e2e.GoCall(t.Context(), c, "a"), e2e.GoCall(t.Context(), c, "b")
+	first, second := e2e.StartCall(t.Context(), c, "a"), e2e.StartCall(t.Context(), c, "b")
 	questions := []siotest.Event{socket.Next(), socket.Next()}
 
 	_, err := c.EmitWithAck(t.Context(), "c")
@@ -141,7 +141,7 @@ func TestMaxPendingAcks(t *testing.T) {
 	questions[1].Reply()
 	require.NoError(t, e2e.Await(t, first).Err)
 	require.NoError(t, e2e.Await(t, second).Err)
-	third := e2e.GoCall(t.Context(), c, "c")
+	third := e2e.StartCall(t.Context(), c, "c")
 	socket.Expect("c").Reply()
 	require.NoError(t, e2e.Await(t, third).Err)
 }

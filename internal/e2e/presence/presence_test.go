@@ -277,7 +277,7 @@ func TestPresenceOfRefused(t *testing.T) {
 func TestPresenceOfLogIn(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		srv, site, edges := presenceSite(t, n, mojo.Options{Timeouts: mojo.Timeouts{PresenceGrace: time.Millisecond}})
-		b := &e2e.Browser{T: t, Site: site, Cookies: map[string]string{"session_id": strings.TrimPrefix(e2e.SessionCookie("s0"), "session_id=")}}
+		b := e2e.NewBrowser(t, site, e2e.SessionCookie("s0"))
 		first, second := b.Dial(transport), b.Dial(transport)
 		sockets := []*siotest.Socket{first.Connect(e2e.ChatNamespace, nil), second.Connect(e2e.ChatNamespace, nil)}
 		expectEdges(t, edges[""], session("s0", true))

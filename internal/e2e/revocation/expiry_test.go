@@ -216,8 +216,7 @@ func TestRenewedCookies(t *testing.T) {
 				}
 				h := e2e.NewApp()
 				srv, site := e2e.LoginSite(t, siotest.Memory, h)
-				b := e2e.NewBrowser(t, site)
-				b.Cookies["session_id"] = e2e.SignSession(e2e.Key, `"s"`, e2e.MaxAge-10*time.Minute)[len("session_id="):]
+				b := e2e.NewBrowser(t, site, e2e.SignSession(e2e.Key, `"s"`, e2e.MaxAge-10*time.Minute))
 				client := b.Dial(transport)
 				socket := client.Connect(e2e.ChatNamespace, nil)
 				conn := e2e.Await(t, h.Accepted)

@@ -21,9 +21,9 @@ import (
 )
 
 // joinAll opens n of them, 16 at a time.
-func joinAll(t testing.TB, n int, dial func(i int) (net.Conn, error), cookies func(i int) http.Header) []e2e.Wire {
+func joinAll(t testing.TB, n int, dial func(i int) (net.Conn, error), cookies func(i int) http.Header) []e2e.RawClient {
 	t.Helper()
-	wires := make([]e2e.Wire, n)
+	wires := make([]e2e.RawClient, n)
 	var next, failed atomic.Int64
 	var joining sync.WaitGroup
 	for range 16 {
@@ -31,7 +31,7 @@ func joinAll(t testing.TB, n int, dial func(i int) (net.Conn, error), cookies fu
 			for i := int(next.Add(1)) - 1; i < n && failed.Load() == 0; i = int(next.Add(1)) - 1 {
 				conn, err := dial(i)
 				if err == nil {
-					wires[i], err = e2e.JoinWire(conn, cookies(i))
+					wires[i], err = e2e.ConnectRaw(conn, cookies(i))
 				}
 				if err != nil {
 					failed.Add(1)
@@ -159,7 +159,7 @@ func BenchmarkRevoke(b *testing.B) {
 }
 
 // bareConns is n connections that no server cares for.
-func bareConns(b *testing.B, n int, loopback func(addr string) func(i int) (net.Conn, error)) (conns []net.Conn, wires []e2e.Wire) {
+func bareConns(b *testing.B, n int, loopback func(addr string) func(i int) (net.Conn, error)) (conns []net.Conn, wires []e2e.RawClient) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(b, err)
 	defer listener.Close()
@@ -169,13 +169,13 @@ func bareConns(b *testing.B, n int, loopback func(addr string) func(i int) (net.
 		require.NoError(b, err)
 		conn, err := listener.Accept()
 		require.NoError(b, err)
-		conns, wires = append(conns, conn), append(wires, e2e.Wire{Conn: client})
+		conns, wires = append(conns, conn), append(wires, e2e.RawClient{Conn: client})
 	}
 	return conns, wires
 }
 
 // timeToEnd is how long it takes from act until all clients have read the end. It adds what they read to told.
-func timeToEnd(b *testing.B, wires []e2e.Wire, told *int, act func()) time.Duration {
+func timeToEnd(b *testing.B, wires []e2e.RawClient, told *int, act func()) time.Duration {
 	var reading sync.WaitGroup
 	var ready atomic.Int64
 	var read atomic.Int64

@@ -71,7 +71,7 @@ func TestRevokeDuringHandshake(t *testing.T) {
 		h := e2e.NewApp()
 		own, srv, site := e2e.NewSessionStore(t, n, h, mojo.Options{}, "s")
 		looked, goOn := make(chan struct{}, 100), make(chan struct{})
-		own.Look = func() {
+		own.AfterLookup = func() {
 			looked <- struct{}{}
 			<-goOn
 		}

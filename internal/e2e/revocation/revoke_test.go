@@ -25,54 +25,54 @@ import (
 // stay.
 func TestRevoke(t *testing.T) {
 	for name, test := range map[string]struct {
-		revoke func(w *e2e.Town, why mojo.Revocation) error
+		revoke func(w *e2e.Visitors, why mojo.Revocation) error
 		closed []string // sockets
 		app    bool     // only of an app
 	}{
 		"session": {
-			func(w *e2e.Town, why mojo.Revocation) error {
+			func(w *e2e.Visitors, why mojo.Revocation) error {
 				return w.Srv.CurrentSessions().Get("s1").Revoke(t.Context(), why)
 			},
 			[]string{"tab1", "tab1/news", "tab2"},
 			false,
 		},
 		"user": {
-			func(w *e2e.Town, why mojo.Revocation) error {
+			func(w *e2e.Visitors, why mojo.Revocation) error {
 				return w.Srv.LoggedInSessions().Get("ann").Revoke(t.Context(), why)
 			},
 			[]string{"tab1", "tab1/news", "tab2", "phone"},
 			false,
 		},
 		"user but for a session": {
-			func(w *e2e.Town, why mojo.Revocation) error {
+			func(w *e2e.Visitors, why mojo.Revocation) error {
 				return w.Srv.LoggedInSessions().Get("ann").RevokeExcept(t.Context(), "s1", why)
 			},
 			[]string{"phone"},
 			false,
 		},
 		"session of an app": {
-			func(w *e2e.Town, why mojo.Revocation) error {
+			func(w *e2e.Visitors, why mojo.Revocation) error {
 				return w.News.CurrentSessions().Get("s1").Revoke(t.Context(), why)
 			},
 			[]string{"tab1/news"},
 			true,
 		},
 		"user of an app": {
-			func(w *e2e.Town, why mojo.Revocation) error {
+			func(w *e2e.Visitors, why mojo.Revocation) error {
 				return w.Chat.LoggedInSessions().Get("ann").Revoke(t.Context(), why)
 			},
 			[]string{"tab1", "tab2", "phone"},
 			true,
 		},
 		"user of an app but for a session": {
-			func(w *e2e.Town, why mojo.Revocation) error {
+			func(w *e2e.Visitors, why mojo.Revocation) error {
 				return w.Chat.LoggedInSessions().Get("ann").RevokeExcept(t.Context(), "s1", why)
 			},
 			[]string{"phone"},
 			true,
 		},
 		"nobody": {
-			func(w *e2e.Town, why mojo.Revocation) error {
+			func(w *e2e.Visitors, why mojo.Revocation) error {
 				return errorsOf(w.Srv.CurrentSessions().Get("").Revoke(t.Context(), why), mojo.Session{}.Revoke(t.Context(), why),
 					w.Srv.CurrentSessions().Get("s1").RevokeExcept(t.Context(), "s1", why), w.Srv.LoggedInSessions().Get("s1").Revoke(t.Context(), why))
 			},
@@ -82,7 +82,7 @@ func TestRevoke(t *testing.T) {
 		for _, why := range []mojo.Revocation{{}, {Code: 5001, Reason: "banned", Reconnect: true}} {
 			t.Run(fmt.Sprint(name, why), func(t *testing.T) {
 				e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
-					w := e2e.NewTown(t, n, transport)
+					w := e2e.NewVisitors(t, n, transport)
 					code, reason := why.Code, why.Reason
 					if code == 0 {
 						code, reason = mojo.CodeRevoked, mojo.ReasonRevoked
@@ -145,7 +145,7 @@ func errorsOf(errs ...error) error {
 // TestRevokedClientOfAnAppMayComeBack as its OnConnect decides, on the same connection.
 func TestRevokedClientOfAnAppMayComeBack(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
-		w := e2e.NewTown(t, n, transport)
+		w := e2e.NewVisitors(t, n, transport)
 		require.NoError(t, w.Chat.LoggedInSessions().Get("ann").Revoke(t.Context(), mojo.Revocation{}))
 		require.Equal(t, siotest.ReasonServerDisconnect, w.Sockets["tab1"].AwaitDisconnected())
 		again := w.Clients["tab1"].Connect(e2e.ChatNamespace, nil)
@@ -217,8 +217,7 @@ func TestRevokedSessionTakesItsLoginAlong(t *testing.T) {
 	srv, site := e2e.LoginSite(t, siotest.Memory, e2e.NewApp())
 	b := e2e.NewBrowser(t, site)
 	old, _ := b.WhoIs("/who")
-	name, value, _ := strings.Cut(e2e.LoginCookie("ann"), "=")
-	b.Cookies[name] = value
+	b.SetCookie(e2e.LoginCookie("ann"))
 	_, user := b.WhoIs("/who")
 	require.Equal(t, "ann", user)
 

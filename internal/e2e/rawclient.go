@@ -15,49 +15,53 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Wire is a WebSocket of the app Chat below all clients: bytes that nobody reads until the test does.
-type Wire struct {
+// RawClient is a WebSocket client of the app Chat that reads nothing until Rest does.
+// It costs less than a siotest.Client.
+type RawClient struct {
 	net.Conn
-	got []byte // by join
+	got []byte // what ConnectRaw has read
 }
 
-var acceptance = regexp.MustCompile(`40/ChatSocket,\{"sid":"[^"]*"\}`)
+var accepted = regexp.MustCompile(`40/ChatSocket,\{"sid":"[^"]*"\}`)
 
-// JoinWire opens a WebSocket and connects to Chat, and returns when both were answered.
-func JoinWire(conn net.Conn, cookies http.Header) (Wire, error) {
+// ConnectRaw opens a WebSocket on conn and connects to Chat.
+func ConnectRaw(conn net.Conn, cookies http.Header) (RawClient, error) {
 	frame := "40" + ChatNamespace + ","
 	_, err := fmt.Fprintf(conn, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"+
 		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"+
 		"Cookie: %s\r\n\r\n\x81%s\x00\x00\x00\x00%s", cookies.Get("Cookie"), []byte{0x80 | byte(len(frame))}, frame)
 	if err != nil {
-		return Wire{}, err
+		return RawClient{}, err
 	}
 	_ = conn.SetReadDeadline(time.Now().Add(siotest.Limit))
 	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
 	var got []byte
 	buf := make([]byte, 2<<10)
-	for !acceptance.Match(got) {
+	for !accepted.Match(got) {
 		n, err := conn.Read(buf)
 		if err != nil {
-			return Wire{}, fmt.Errorf("%w, after %q", err, got)
+			return RawClient{}, fmt.Errorf("%w, after %q", err, got)
 		}
 		got = append(got, buf[:n]...)
 	}
-	return Wire{conn, got}, nil
+	return RawClient{conn, got}, nil
 }
 
-// Rest reads to the end, leaves, and returns all that has ever come.
-func (w Wire) Rest() ([]byte, error) {
-	defer w.Close()
-	_ = w.SetReadDeadline(time.Now().Add(siotest.Limit))
-	rest, err := io.ReadAll(w)
-	return append(w.got, rest...), err
+// Rest reads to the end, closes the connection, and returns all bytes since the
+// beginning.
+func (c RawClient) Rest() ([]byte, error) {
+	defer c.Close()
+	_ = c.SetReadDeadline(time.Now().Add(siotest.Limit))
+	rest, err := io.ReadAll(c)
+	return append(c.got, rest...), err
 }
 
-// Leave sends a Close frame, which ends what comes.
-func (w Wire) Leave() { _, _ = w.Write([]byte{0x88, 0x80, 0, 0, 0, 0}) }
+// Leave sends a Close frame, so that the server ends the connection.
+func (c RawClient) Leave() { _, _ = c.Write([]byte{0x88, 0x80, 0, 0, 0, 0}) }
 
-// NoteNumbers returns the numbers of the note events in what came.
+var noteEvents = regexp.MustCompile(`"note",(\d+)`)
+
+// NoteNumbers returns the numbers that the note events in got have as arguments.
 func NoteNumbers(t testing.TB, got []byte) (numbers []int64) {
 	t.Helper()
 	for _, note := range noteEvents.FindAllSubmatch(got, -1) {
@@ -67,5 +71,3 @@ func NoteNumbers(t testing.TB, got []byte) (numbers []int64) {
 	}
 	return numbers
 }
-
-var noteEvents = regexp.MustCompile(`"note",(\d+)`)

@@ -1,0 +1,72 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// SessionStore holds the sessions of a site that has Options.Identify in place of
+// Options.Cookies: each request names its session in a header, see SessionHeader, and
+// the store knows the user of each session. It is safe for concurrent use.
+type SessionStore struct {
+	// AfterLookup, if it is not nil, is called by Identify between the look-up and its
+	// return. It is set while nobody connects.
+	AfterLookup func()
+
+	mu    sync.Mutex
+	users map[string]string // by session; guarded by mu
+}
+
+// NewSessionStore serves a Server that uses a SessionStore and has the app Chat. The
+// sessions have no user.
+func NewSessionStore(t testing.TB, n siotest.Network, h mojo.SocketHandler, opts mojo.Options, sessions ...string) (*SessionStore, *mojo.Server, *siotest.Site) {
+	t.Helper()
+	store := &SessionStore{users: make(map[string]string)}
+	for _, session := range sessions {
+		store.users[session] = ""
+	}
+	opts.Identify = store.identify
+	srv := NewServer(t, opts)
+	Register(t, srv, "Chat", h)
+	return store, srv, siotest.Serve(t, n, srv)
+}
+
+// SessionHeader returns the headers of a request that names a session.
+func SessionHeader(session string) http.Header { return http.Header{"X-Session": {session}} }
+
+func (s *SessionStore) identify(r *http.Request) (mojo.Identity, error) {
+	session := r.Header.Get("X-Session")
+	s.mu.Lock()
+	user, known := s.users[session]
+	s.mu.Unlock()
+	if s.AfterLookup != nil {
+		s.AfterLookup()
+	}
+	if session != "" && !known {
+		return mojo.Identity{}, errors.New("no such session")
+	}
+	return mojo.Identity{SessionID: session, UserID: user}, nil
+}
+
+// Set stores the user of a session.
+func (s *SessionStore) Set(session, user string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.users[session] = user
+}
+
+// Rebind stores the user of now and calls Server.Rebind, so that no request is
+// identified in between: the Server would refuse a poll of a user that it does not know
+// the connection by, and the client would begin anew.
+func (s *SessionStore) Rebind(srv *mojo.Server, session string, now mojo.Identity) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.users[now.SessionID] = now.UserID
+	return srv.Rebind(context.Background(), session, now)
+}
