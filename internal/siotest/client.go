@@ -123,7 +123,7 @@ func (c *Client) Connected(ctx context.Context, namespace string) (*Socket, erro
 	return answer.socket, nil
 }
 
-// barrier is a namespace that no server mounts.
+// barrier is a namespace that no server mounts. mojo refuses it without a line in its log.
 const barrier = "/__barrier"
 
 // Barrier goes to the server and back: when it returns, all that the server had queued for this connection

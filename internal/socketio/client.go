@@ -138,6 +138,9 @@ func (c *client) Message(data []byte, binary bool) error {
 	}
 	namespace := c.server.namespace(p.Namespace)
 	switch {
+	case p.Type == parser.Connect && string(p.Namespace) == barrier:
+		_ = c.session.Send(packet(parser.ConnectError, barrier, invalidNamespace)) // the client may have gone
+		return nil
 	case p.Type == parser.Connect && namespace == nil:
 		c.server.warn.Later("namespace", "mojo: refused a client of a namespace that is not mounted",
 			"namespace", string(p.Namespace[:min(len(p.Namespace), 200)]), "help", "Server.Register and Server.Handle mount namespaces; an app's is /NameSocket, in this case")
@@ -169,6 +172,11 @@ func (c *client) Message(data []byte, binary bool) error {
 	}
 	return socket.receive(p, bytes.Clone(p.Data), nil)
 }
+
+// barrier is the namespace for which the clients of mojotest ask to learn, from the
+// refusal, that the server has read everything before. It is refused like a namespace
+// that is not mounted, but neither logged nor counted.
+const barrier = "/__barrier"
 
 // invalidNamespace is the payload of the answer to a CONNECT to a namespace that there
 // is not.
