@@ -4,76 +4,98 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"sync"
+	"time"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/mojotest"
 )
 
-// HTTP handlers reach people by session, by user, or all of them.
-func ExampleServer_CurrentSessions() {
-	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})
+// newServer makes a Server that knows people by cookies, as the ones of a site.
+func newServer() *mojo.Server {
+	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, HostPrefix: true})
 	check(err)
 	srv, err := mojo.New(mojo.Options{Cookies: cookies})
 	check(err)
-	_, err = srv.Register("Status", &mojo.Events{})
+	return srv
+}
+
+// HTTP handlers reach people by session, by user, or all of them.
+func ExampleServer_CurrentSessions() {
+	srv := newServer()
+	_, err := srv.Register("Status", &mojo.Events{})
 	check(err)
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
-	mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("/hello", func(w http.ResponseWriter, r *http.Request) {
 		for session := range srv.CurrentSessions().All() {
-			err := session.Emit("joinedStatus", map[string]string{"data": "Ada has joined the chat"})
-			check(err)
+			check(session.Emit("joinedStatus", map[string]string{"data": "Ada has joined the chat"}))
 		}
 		fmt.Fprint(w, "hello")
 	})
 
-	p, done := open(srv.EnsureSession(mux), srv)
-	defer done()
-	p.visit("/") // sets the session
-	p.connect("/StatusSocket")
-	fmt.Println(p.visit("/hello"))
-	fmt.Println(p.receive())
+	site := mojotest.NewServer(t, srv, srv.EnsureSession(mux))
+	defer site.Close()
+	ada := site.NewBrowser(t)
+	ada.Get("/") // sets the session
+	page := ada.Dial("/StatusSocket", nil)
+	fmt.Println(ada.Get("/hello").Body)
+	fmt.Println(page.Next())
 	// Output:
 	// hello
-	// 2/StatusSocket,["joinedStatus",{"data":"Ada has joined the chat"}]
+	// joinedStatus [{"data":"Ada has joined the chat"}]
 }
 
+// A user is reached in every tab.
 func ExampleSessions() {
-	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})
+	srv := newServer()
+	_, err := srv.Register("Status", &mojo.Events{})
 	check(err)
-	srv, err := mojo.New(mojo.Options{Cookies: cookies})
-	check(err)
-	_, err = srv.Register("Status", &mojo.Events{})
-	check(err)
-	mux := http.NewServeMux()
-	mux.Handle("/socket.io/", srv)
-	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) {
-		check(srv.LogIn(w, r, "ada"))
-	})
 
-	p, done := open(srv.EnsureSession(mux), srv)
-	defer done()
-	p.visit("/login")
-	p.connect("/StatusSocket")
-	check(srv.LoggedInSessions().Get("ada").Emit("note", "for all your tabs"))
-	check(srv.LoggedInSessions().Get("bob").Emit("note", "reaches nobody"))
-	fmt.Println(p.receive())
-	fmt.Println(srv.LoggedInSessions().Has("ada"), srv.LoggedInSessions().Has("bob"), srv.LoggedInSessions().Len())
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	ada := site.NewBrowser(t)
+	ada.LogIn("ada")
+	first, second := ada.Dial("/StatusSocket", nil), ada.Dial("/StatusSocket", nil)
+	users := srv.LoggedInSessions()
+	check(users.Get("ada").Emit("note", "for all your tabs"))
+	check(users.Get("bob").Emit("note", "reaches nobody"))
+	fmt.Println(first.Next(), second.Next())
+	fmt.Println(users.Has("ada"), users.Has("bob"), users.Len())
 	// Output:
-	// 2/StatusSocket,["note","for all your tabs"]
+	// note ["for all your tabs"] note ["for all your tabs"]
 	// true false 1
 }
 
+// A session is all tabs of one browser.
+func ExampleSession() {
+	gone := make(chan mojo.Reason, 1)
+	srv := newServer()
+	_, err := srv.Register("Status", &mojo.Events{Disconnect: func(_ *mojo.Conn, reason mojo.Reason) { gone <- reason }})
+	check(err)
+
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	browser := site.NewBrowser(t)
+	browser.Get("/")
+	page := browser.Dial("/StatusSocket", nil)
+	session := srv.CurrentSessions().Get(browser.Identity().SessionID)
+	fmt.Println(session.Len())
+	check(session.Disconnect())
+	fmt.Println(page.AwaitDisconnect())
+	fmt.Println(<-gone, session.Len())
+	// Output:
+	// 1
+	// io server disconnect
+	// server namespace disconnect 0
+}
+
 // A page that is open while its user logs in, and out again, stays connected. It
-// gets what is sent to her after LogIn has returned, as soon as a request with the
-// new cookies has proven that it is of her browser, and nothing of that after
-// LogOut.
+// gets what is sent to her after LogIn has returned, as soon as its browser has proven
+// that the connection is its own, and nothing of that after LogOut.
 func ExampleServer_LogIn() {
-	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})
-	check(err)
-	srv, err := mojo.New(mojo.Options{Cookies: cookies})
-	check(err)
+	srv := newServer()
 	status, err := srv.Register("Status", &mojo.Events{})
 	check(err)
 	mux := http.NewServeMux()
@@ -91,57 +113,98 @@ func ExampleServer_LogIn() {
 		check(status.Emit("note", "for everybody"))
 	})
 
-	p, done := open(srv.EnsureSession(mux), srv)
-	defer done()
-	fmt.Println(p.visit("/"))
-	p.connect("/StatusSocket")
-	p.visit("/login")
-	fmt.Println(p.visit("/"))
-	fmt.Println(p.receive())
-	p.visit("/logout")
-	fmt.Println(p.visit("/"))
-	fmt.Println(p.receive())
+	site := mojotest.NewServer(t, srv, srv.EnsureSession(mux))
+	defer site.Close()
+	browser := site.NewBrowser(t)
+	fmt.Println(browser.Get("/").Body)
+	page := browser.Dial("/StatusSocket", nil)
+	browser.Post("/login", nil)
+	fmt.Println(browser.Get("/").Body, page.Next())
+	browser.Post("/logout", nil)
+	fmt.Println(browser.Get("/").Body, page.Next())
 	// Output:
 	// user ""
-	// user "ada"
-	// 2/StatusSocket,["note","welcome"]
-	// user ""
-	// 2/StatusSocket,["note","for everybody"]
+	// user "ada" note ["welcome"]
+	// user "" note ["for everybody"]
+}
+
+// sessionStore is a site's own: users by session, which its cookie "sid" names.
+type sessionStore struct{ users sync.Map }
+
+func (s *sessionStore) identify(r *http.Request) (mojo.Identity, error) {
+	sid, err := r.Cookie("sid")
+	if err != nil {
+		return mojo.Identity{}, nil // nobody in particular
+	}
+	user, _ := s.users.Load(sid.Value)
+	userID, _ := user.(string)
+	return mojo.Identity{SessionID: sid.Value, UserID: userID}, nil
+}
+
+// Identities are whom the site takes the sender of a request for.
+func ExampleIdentity() {
+	var store sessionStore
+	store.users.Store("s1", "ada")
+	srv, err := mojo.New(mojo.Options{Identify: store.identify})
+	check(err)
+	_, err = srv.Register("Status", &mojo.Events{Connect: func(c *mojo.Conn) error {
+		return c.Emit("you", c.Identity().UserID, c.Identity().SessionID)
+	}})
+	check(err)
+
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	ada, guest := site.NewBrowser(t), site.NewBrowser(t)
+	ada.SetCookies(&http.Cookie{Name: "sid", Value: "s1"})
+	fmt.Println(ada.Dial("/StatusSocket", nil).Next())
+	fmt.Println(guest.Dial("/StatusSocket", nil).Next())
+	// Output:
+	// you ["ada","s1"]
+	// you ["",""]
+}
+
+// A connection does not outlive the session that it came with.
+func ExampleIdentity_expires() {
+	expires := time.Now().Add(50 * time.Millisecond)
+	srv, err := mojo.New(mojo.Options{Identify: func(*http.Request) (mojo.Identity, error) {
+		return mojo.Identity{SessionID: "s1", Expires: expires}, nil
+	}})
+	check(err)
+	_, err = srv.Register("Status", &mojo.Events{})
+	check(err)
+
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	fmt.Println(site.Dial(t, "/StatusSocket", nil).Next())
+	// Output: mojo:revoked [{"code":4002,"reason":"session expired","reconnect":true}]
 }
 
 // A site with sessions of its own says when one has become somebody else's: the
 // live connections go on as that, and others see them as that at once.
 func ExampleServer_Rebind() {
-	var users sync.Map // by session; the site's database
-	users.Store("session 1", "")
-	srv, err := mojo.New(mojo.Options{
-		Identify: func(*http.Request) (mojo.Identity, error) {
-			user, _ := users.Load("session 1") // the site's own cookie says which
-			return mojo.Identity{SessionID: "session 1", UserID: user.(string)}, nil
-		},
-	})
+	var store sessionStore
+	srv, err := mojo.New(mojo.Options{Identify: store.identify})
 	check(err)
 	_, err = srv.Register("Status", &mojo.Events{})
 	check(err)
 
-	p, done := open(srv, srv)
-	defer done()
-	p.connect("/StatusSocket")
-	users.Store("session 1", "ada") // first
-	check(srv.Rebind(context.Background(), "session 1", mojo.Identity{SessionID: "session 1", UserID: "ada"}))
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	browser := site.NewBrowser(t)
+	browser.SetCookies(&http.Cookie{Name: "sid", Value: "s1"})
+	page := browser.Dial("/StatusSocket", nil)
+	store.users.Store("s1", "ada") // first
+	check(srv.Rebind(context.Background(), "s1", mojo.Identity{SessionID: "s1", UserID: "ada"}))
 	check(srv.LoggedInSessions().Get("ada").Emit("note", "hello"))
-	fmt.Println(p.receive())
-	// Output: 2/StatusSocket,["note","hello"]
+	fmt.Println(page.Next())
+	// Output: note ["hello"]
 }
 
 // A handler is told whose a connection has become, leaves what was the old user's,
 // and may refuse.
 func ExampleIdentityObserver() {
-	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})
-	check(err)
-	srv, err := mojo.New(mojo.Options{Cookies: cookies})
-	check(err)
-	_, err = srv.Register("Desk", &mojo.Events{
+	srv := newServer()
+	_, err := srv.Register("Desk", &mojo.Events{
 		Identity: func(c *mojo.Conn, old, now mojo.Identity) error {
 			if now.UserID == "mallory" {
 				return mojo.ClientError{Message: "staff only"}
@@ -152,122 +215,131 @@ func ExampleIdentityObserver() {
 	})
 	check(err)
 
-	mux := http.NewServeMux()
-	mux.Handle("/socket.io/", srv)
-	mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) { check(srv.LogIn(w, r, r.FormValue("user"))) })
-
-	p, done := open(srv.EnsureSession(mux), srv)
-	defer done()
-	p.visit("/")
-	p.connect("/DeskSocket")
-	p.visit("/login?user=ada")
-	fmt.Println(p.receive())
-	p.visit("/login?user=mallory")
-	fmt.Println(p.receive()) // nobody, until the page has proven that it is of this browser
-	fmt.Println(p.receive())
-	fmt.Println(p.receive()) // the client's disconnect
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	browser := site.NewBrowser(t)
+	browser.Get("/")
+	page := browser.Dial("/DeskSocket", nil)
+	browser.LogIn("ada")
+	fmt.Println(page.Next())
+	browser.LogIn("mallory")
+	fmt.Println(page.Next()) // nobody, until the tab has proven that it is of this browser
+	fmt.Println(page.Next())
+	fmt.Println(page.AwaitDisconnect())
 	// Output:
-	// 2/DeskSocket,["you are","ada"]
-	// 2/DeskSocket,["you are",""]
-	// 2/DeskSocket,["mojo:revoked",{"code":4004,"reason":"identity refused","reconnect":false,"message":"staff only"}]
-	// 1/DeskSocket,
+	// you are ["ada"]
+	// you are [""]
+	// mojo:revoked [{"code":4004,"reason":"identity refused","reconnect":false,"message":"staff only"}]
+	// io server disconnect
 }
 
 // A user who is to go is told why, then closed, and is out of every index when
 // Revoke has returned; the cookies open nothing any more.
 func ExampleSession_Revoke() {
-	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})
-	check(err)
-	srv, err := mojo.New(mojo.Options{Cookies: cookies})
-	check(err)
 	gone := make(chan mojo.Reason, 1)
-	_, err = srv.Register("Status", &mojo.Events{Disconnect: func(_ *mojo.Conn, reason mojo.Reason) { gone <- reason }})
+	srv := newServer()
+	_, err := srv.Register("Status", &mojo.Events{Disconnect: func(_ *mojo.Conn, reason mojo.Reason) { gone <- reason }})
 	check(err)
-	mux := http.NewServeMux()
-	mux.Handle("/socket.io/", srv)
-	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) { check(srv.LogIn(w, r, "ada")) })
 
-	p, done := open(mux, srv)
-	defer done()
-	p.visit("/login")
-	p.connect("/StatusSocket")
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	ada := site.NewBrowser(t)
+	ada.LogIn("ada")
+	page := ada.Dial("/StatusSocket", nil)
 	check(srv.LoggedInSessions().Get("ada").Revoke(context.Background(), mojo.Revocation{Code: 5001, Reason: "account locked"}))
 	fmt.Println(srv.LoggedInSessions().Has("ada"), <-gone)
-	fmt.Println(p.receive())
-	fmt.Println(p.receive())
-	fmt.Println(p.visit("/socket.io/?EIO=4&transport=polling"))
+	fmt.Println(page.Next())
+	fmt.Println(page.AwaitDisconnect())
+	fmt.Println(page.Tab().TryReconnect())
 	// Output:
 	// false account locked
-	// 2/StatusSocket,["mojo:revoked",{"code":5001,"reason":"account locked","reconnect":false}]
-	// 1/StatusSocket,
-	// {"code":4,"message":"Forbidden"}
+	// mojo:revoked [{"code":5001,"reason":"account locked","reconnect":false}]
+	// io server disconnect
+	// mojotest: the handshake was refused: 403 Forbidden
 }
 
-// Whoever has lost a phone logs out everywhere but here.
+// A user who has lost a phone logs out everywhere but here.
 func ExampleSession_RevokeExcept() {
-	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})
-	check(err)
-	srv, err := mojo.New(mojo.Options{Cookies: cookies})
-	check(err)
-	_, err = srv.Register("Status", &mojo.Events{})
+	srv := newServer()
+	_, err := srv.Register("Status", &mojo.Events{})
 	check(err)
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
-	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) { check(srv.LogIn(w, r, "ada")) })
 	mux.HandleFunc("/everywhere", func(_ http.ResponseWriter, r *http.Request) {
 		me := srv.Identity(r)
 		check(srv.LoggedInSessions().Get(me.UserID).RevokeExcept(r.Context(), me.SessionID, mojo.Revocation{}))
 	})
 
-	p, done := open(srv.EnsureSession(mux), srv)
-	defer done()
-	p.visit("/login")
-	p.connect("/StatusSocket")
-	p.visit("/everywhere")
+	site := mojotest.NewServer(t, srv, srv.EnsureSession(mux))
+	defer site.Close()
+	phone, desk := site.NewBrowser(t), site.NewBrowser(t)
+	phone.LogIn("ada")
+	desk.LogIn("ada")
+	lost, here := phone.Dial("/StatusSocket", nil), desk.Dial("/StatusSocket", nil)
+	desk.Post("/everywhere", nil)
 	check(srv.LoggedInSessions().Get("ada").Emit("note", "you are still here"))
-	fmt.Println(p.receive())
-	// Output: 2/StatusSocket,["note","you are still here"]
+	fmt.Println(lost.Next().Event(), lost.AwaitDisconnect())
+	fmt.Println(here.Next())
+	// Output:
+	// mojo:revoked io server disconnect
+	// note ["you are still here"]
 }
 
-// A site with sessions of its own tells mojo who is who.
-func ExampleOptions_identify() {
-	srv, err := mojo.New(mojo.Options{
-		Identify: func(r *http.Request) (mojo.Identity, error) {
-			user, _, _ := r.BasicAuth()
-			return mojo.Identity{SessionID: "session of " + user, UserID: user}, nil
-		},
-	})
+// A page shows its visitor why a connection was closed, and whether it will come back.
+func ExampleRevocation() {
+	srv := newServer()
+	_, err := srv.Register("Status", &mojo.Events{})
 	check(err)
-	r, err := http.NewRequest(http.MethodGet, "/", nil)
-	check(err)
-	r.SetBasicAuth("ada", "secret")
-	fmt.Println(srv.Identity(r).SessionID)
-	// Output: session of ada
+
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	ada := site.NewBrowser(t)
+	ada.LogIn("ada")
+	page := ada.Dial("/StatusSocket", nil)
+	check(srv.LoggedInSessions().Get("ada").Revoke(context.Background(), mojo.Revocation{
+		Reason:    "maintenance",
+		Message:   "We are back in a minute.",
+		Reconnect: true,
+	}))
+	fmt.Println(page.Next())
+	fmt.Println(page.AwaitDisconnect())
+	page.Tab().Reconnect() // socket.io-client does it by itself
+	fmt.Println(srv.LoggedInSessions().Has("ada"))
+	// Output:
+	// mojo:revoked [{"code":4001,"reason":"maintenance","reconnect":true,"message":"We are back in a minute."}]
+	// transport close
+	// true
 }
 
-func ExampleSession() {
-	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})
+// EnsureSession renews the cookies of a browser that loads a page, here with a new key.
+func ExampleServer_EnsureSession() {
+	newer, older := mojo.NewKey(), mojo.NewKey()
+	before, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{older}})
+	check(err)
+	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{newer, older}})
+	check(err)
+	later, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{newer}})
 	check(err)
 	srv, err := mojo.New(mojo.Options{Cookies: cookies})
 	check(err)
-	gone := make(chan mojo.Reason, 1)
-	_, err = srv.Register("Status", &mojo.Events{Disconnect: func(_ *mojo.Conn, reason mojo.Reason) { gone <- reason }})
-	check(err)
-	mux := http.NewServeMux()
-	mux.Handle("/socket.io/", srv)
-	mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {})
 
-	p, done := open(srv.EnsureSession(mux), srv)
-	defer done()
-	p.visit("/")
-	p.connect("/StatusSocket")
-	for session := range srv.CurrentSessions().All() {
-		fmt.Println(session.Len(), len(session.ID()) > 20)
-		check(session.Disconnect())
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	browser := site.NewBrowser(t)
+	w := httptest.NewRecorder()
+	check(before.SetSession(w, "s1"))
+	browser.SetCookies(w.Result().Cookies()...)
+	for range 2 {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		for _, cookie := range browser.Cookies() {
+			r.AddCookie(cookie)
+		}
+		id, err := later.Identify(r)
+		check(err)
+		fmt.Printf("known by the new key alone: %q\n", id.SessionID)
+		browser.Get("/")
 	}
-	fmt.Println(p.receive(), <-gone, srv.CurrentSessions().Len())
 	// Output:
-	// 1 true
-	// 1/StatusSocket, server namespace disconnect 0
+	// known by the new key alone: ""
+	// known by the new key alone: "s1"
 }

@@ -4,12 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/mojotest"
 )
+
+// t is the *testing.T of a test. An Example has none: it panics on a failure, and
+// closes its mojotest.Server by itself.
+var t testing.TB
+
+// check ends the example with an output that nobody expects.
+func check(err error) {
+	if err != nil {
+		fmt.Println("error:", err)
+		panic(err)
+	}
+}
+
+// quiet keeps what an example provokes out of the log.
+var quiet = slog.New(slog.DiscardHandler)
 
 // An app that echoes to everybody on its channel, mounted in a site.
 func Example() {
@@ -24,12 +42,34 @@ func Example() {
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
 
-	p, done := open(mux, srv)
-	defer done()
-	p.connect("/ChatSocket")
-	p.send(`42/ChatSocket,["say","hello"]`)
-	fmt.Println(p.receive())
-	// Output: 2/ChatSocket,["said","hello"]
+	site := mojotest.NewServer(t, srv, mux)
+	defer site.Close()
+	ada, bob := site.Dial(t, "/ChatSocket", nil), site.Dial(t, "/ChatSocket", nil)
+	ada.Emit("say", "hello")
+	fmt.Println(bob.Next())
+	// Output: said ["hello"]
+}
+
+// A Server is one http.Handler for all apps, which share the connection of a page.
+func ExampleServer() {
+	srv, err := mojo.New(mojo.Options{})
+	check(err)
+	for _, app := range []string{"Chat", "Status"} {
+		_, err = srv.Register(app, &mojo.Events{Connect: func(c *mojo.Conn) error {
+			return c.Emit("welcome", c.Channel().App())
+		}})
+		check(err)
+	}
+
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	chat := site.Dial(t, "/ChatSocket", nil)
+	status := chat.Tab().Connect("/StatusSocket", nil)
+	fmt.Println(chat.Next(), status.Next())
+	fmt.Println(srv.Stats().Connections, "connection")
+	// Output:
+	// welcome ["Chat"] welcome ["Status"]
+	// 1 connection
 }
 
 // Greeter is a SocketHandler.
@@ -55,17 +95,18 @@ func ExampleSocketHandler() {
 	_, err = srv.Register("Greet", Greeter{})
 	check(err)
 
-	p, done := open(srv, srv)
-	defer done()
-	p.connect("/GreetSocket")
-	fmt.Println(p.receive())
-	p.send(`42/GreetSocket,["message","Ada"]`)
-	fmt.Println(p.receive())
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	greet := site.Dial(t, "/GreetSocket", nil)
+	greet.Emit("message", "Ada") // as socket.send("Ada")
+	fmt.Println(greet.Next())
+	fmt.Println(greet.Next())
 	// Output:
-	// 2/GreetSocket,["welcome","Greet"]
-	// 2/GreetSocket,["message","hello Ada"]
+	// welcome ["Greet"]
+	// message ["hello Ada"]
 }
 
+// What a player does, all others at the table see.
 func ExampleBroadcast() {
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
@@ -77,17 +118,26 @@ func ExampleBroadcast() {
 	channel, err := srv.Register("Game", &game)
 	check(err)
 
-	p, done := open(srv, srv)
-	defer done()
-	p.connect("/GameSocket")
-	p.send(`42/GameSocket,1["join","table 1"]`)
-	p.receive()                                     // the answer to the join
-	p.send(`42/GameSocket,2["move","not for me"]`)  // Without(c)
-	p.receive()                                     // its answer
-	check(channel.To("table 2").Emit("moved", "x")) // another room
-	check(channel.To("table 1", "table 2").Except("spectators").Emit("moved", "e2e4"))
-	fmt.Println(p.receive())
-	// Output: 2/GameSocket,["moved","e2e4"]
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	white, black, guest := site.Dial(t, "/GameSocket", nil), site.Dial(t, "/GameSocket", nil), site.Dial(t, "/GameSocket", nil)
+	white.Call("join", "table 1")
+	black.Call("join", "table 1")
+	guest.Call("join", "spectators")
+	white.Call("move", "e2e4")
+	fmt.Println(black.Next())
+	white.ExpectNothing()
+	guest.ExpectNothing()
+
+	check(channel.To("table 1", "spectators").Emit("news", "white is ahead"))
+	check(channel.Except("spectators").Emit("hint", "take the pawn"))
+	fmt.Println(guest.Next())
+	fmt.Println(black.Next(), black.Next())
+	guest.ExpectNothing()
+	// Output:
+	// moved ["e2e4"]
+	// news ["white is ahead"]
+	// news ["white is ahead"] hint ["take the pawn"]
 }
 
 func ExampleChannel() {
@@ -96,24 +146,24 @@ func ExampleChannel() {
 	channel, err := srv.Handle("/news", &mojo.Events{})
 	check(err)
 
-	p, done := open(srv, srv)
-	defer done()
-	p.connect("/news")
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	page := site.Dial(t, "/news", nil)
 	for c := range channel.Conns() {
 		check(c.Emit("headline", "it works"))
 	}
-	fmt.Println(p.receive())
+	fmt.Println(page.Next())
 	fmt.Println(channel.Namespace(), channel.Len())
 	// Output:
-	// 2/news,["headline","it works"]
+	// headline ["it works"]
 	// /news 1
 }
 
 func ExampleEvents() {
-	type Sum struct{ A, B int }
+	type Pair struct{ A, B int }
 	var calc mojo.Events
-	mojo.OnCall(&calc, "add", func(_ *mojo.Conn, in Sum) (int, error) { return in.A + in.B, nil })
-	mojo.OnCall(&calc, "divide", func(_ *mojo.Conn, in Sum) (int, error) {
+	mojo.OnCall(&calc, "add", func(_ *mojo.Conn, in Pair) (int, error) { return in.A + in.B, nil })
+	mojo.OnCall(&calc, "divide", func(_ *mojo.Conn, in Pair) (int, error) {
 		if in.B == 0 {
 			return 0, mojo.ClientError{Message: "division by zero"}
 		}
@@ -124,21 +174,21 @@ func ExampleEvents() {
 	_, err = srv.Register("Calc", &calc)
 	check(err)
 
-	p, done := open(srv, srv)
-	defer done()
-	p.connect("/CalcSocket")
-	for _, call := range []string{`7["add",{"A":1,"B":2}]`, `8["divide",{"A":1}]`, `9["add","two"]`} {
-		p.send("42/CalcSocket," + call)
-		fmt.Println(p.receive())
-	}
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	page := site.Dial(t, "/CalcSocket", nil)
+	fmt.Println(page.Call("add", Pair{1, 2}))
+	fmt.Println(page.Call("divide", Pair{1, 0}))
+	fmt.Println(page.Call("add", "two"))
 	// Output:
-	// 3/CalcSocket,7[3]
-	// 3/CalcSocket,8[{"error":{"message":"division by zero"}}]
-	// 3/CalcSocket,9[{"error":{"message":"invalid arguments"}}]
+	// [3]
+	// [{"error":{"message":"division by zero"}}]
+	// [{"error":{"message":"invalid arguments"}}]
 }
 
+// The server asks the page, and waits for its answer.
 func ExampleCall() {
-	ask := mojo.Events{}
+	var ask mojo.Events
 	answers := make(chan string, 1)
 	mojo.On(&ask, "ready", func(c *mojo.Conn, _ any) error {
 		ctx, cancel := context.WithTimeout(c.Context(), 10*time.Second)
@@ -152,20 +202,17 @@ func ExampleCall() {
 	_, err = srv.Register("Ask", &ask)
 	check(err)
 
-	p, done := open(srv, srv)
-	defer done()
-	p.connect("/AskSocket")
-	p.send(`42/AskSocket,["ready"]`)
-	fmt.Println(p.receive())
-	p.send(`43/AskSocket,0["blue"]`)
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	page := site.Dial(t, "/AskSocket", nil)
+	page.Emit("ready")
+	page.Expect("favourite color?").Ack("blue")
 	fmt.Println(<-answers)
-	// Output:
-	// 2/AskSocket,0["favourite color?"]
-	// blue
+	// Output: blue
 }
 
-// What OnConnect returns as a ClientError is what the client's connect_error
-// shows; other errors show nothing of themselves.
+// A ClientError that OnConnect returns is the client's connect_error. Other errors
+// show the client nothing of themselves.
 func ExampleClientError() {
 	vip := mojo.Events{Connect: func(c *mojo.Conn) error {
 		if c.UserID() == "" {
@@ -181,13 +228,35 @@ func ExampleClientError() {
 	_, err = srv.Register("Broken", &broken)
 	check(err)
 
-	p, done := open(srv, srv)
-	defer done()
-	fmt.Println(p.connect("/VipSocket"))
-	fmt.Println(p.connect("/BrokenSocket"))
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	for _, namespace := range []string{"/VipSocket", "/BrokenSocket"} {
+		_, err := site.NewBrowser(t).TryDial(namespace, nil)
+		if refused, ok := errors.AsType[*mojotest.ConnectError](err); ok {
+			fmt.Printf("%s %s\n", refused.Message, refused.Data)
+		}
+	}
 	// Output:
-	// 4/VipSocket,{"message":"members only","data":{"login":"/login"}}
-	// 4/BrokenSocket,{"message":"internal error"}
+	// members only {"login":"/login"}
+	// internal error
+}
+
+// A handler of its own answers each message, whatever its event.
+func ExampleMessage() {
+	app := mojo.Events{Fallback: func(_ *mojo.Conn, m *mojo.Message) {
+		if m.WantsAck() {
+			check(m.Ack(m.Event(), m.Len()))
+		}
+	}}
+	srv, err := mojo.New(mojo.Options{})
+	check(err)
+	_, err = srv.Register("Draw", &app)
+	check(err)
+
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	fmt.Println(site.Dial(t, "/DrawSocket", nil).Call("line", "red", 3))
+	// Output: ["line",2]
 }
 
 func ExampleMessage_Decode() {
@@ -209,47 +278,43 @@ func ExampleMessage_Decode() {
 	_, err = srv.Register("Draw", &app)
 	check(err)
 
-	p, done := open(srv, srv)
-	defer done()
-	p.connect("/DrawSocket")
-	p.send(`42/DrawSocket,1["canvas","sketch",{"W":640,"H":480}]`)
-	fmt.Println(p.receive())
-	p.send(`42/DrawSocket,2["canvas"]`)
-	fmt.Println(p.receive())
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	page := site.Dial(t, "/DrawSocket", nil)
+	page.Call("canvas", "sketch", map[string]int{"W": 640, "H": 480})
+	page.Call("canvas")
 	// Output:
 	// canvas sketch 640 480
-	// 3/DrawSocket,1["seen"]
 	// mojo: event "canvas" has 0 arguments; want at least 2
-	// 3/DrawSocket,2["seen"]
 }
 
-// Values that belong to a connection, and what it said of itself.
+// A connection keeps values of the app, and knows what its client said of itself.
 func ExampleConn() {
-	type joinedKey struct{}
+	type langKey struct{}
 	app := mojo.Events{Connect: func(c *mojo.Conn) error {
-		c.Set(joinedKey{}, c.Handshake().Query().Get("EIO"))
+		c.Set(langKey{}, c.Handshake().Query().Get("lang"))
 		return c.Join("everybody")
 	}}
 	mojo.OnCall(&app, "about", func(c *mojo.Conn, _ any) (string, error) {
-		return fmt.Sprintf("revision %v, %v, %s", c.Get(joinedKey{}), c.Rooms(), c.Transport()), nil
+		return fmt.Sprintf("speaks %v, is in %v, by %s", c.Get(langKey{}), c.Rooms(), c.Transport()), nil
 	})
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
 	_, err = srv.Register("About", &app)
 	check(err)
 
-	p, done := open(srv, srv)
-	defer done()
-	p.connect("/AboutSocket")
-	p.send(`42/AboutSocket,1["about"]`)
-	fmt.Println(p.receive())
-	// Output: 3/AboutSocket,1["revision 4, [everybody], polling"]
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	page := site.Dial(t, "/AboutSocket", &mojotest.DialOptions{Query: map[string][]string{"lang": {"fr"}}})
+	fmt.Println(mojotest.Call[string](page, "about"))
+	// Output: speaks fr, is in [everybody], by websocket
 }
 
+// What a page passes as io(namespace, {auth: {...}}), and what its browser adds.
 func ExampleHandshake() {
 	app := mojo.Events{Connect: func(c *mojo.Conn) error {
 		h := c.Handshake()
-		fmt.Println(h.Header().Get("User-Agent") != "", h.Query().Get("transport"), h.Auth == nil)
+		fmt.Println(string(h.Auth), h.Query().Get("transport"), h.Header().Get("User-Agent"))
 		return nil
 	}}
 	srv, err := mojo.New(mojo.Options{})
@@ -257,10 +322,13 @@ func ExampleHandshake() {
 	_, err = srv.Register("App", &app)
 	check(err)
 
-	p, done := open(srv, srv)
-	defer done()
-	p.connect("/AppSocket")
-	// Output: true polling true
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	site.Dial(t, "/AppSocket", &mojotest.DialOptions{
+		Auth:   map[string]string{"token": "abc"},
+		Header: http.Header{"User-Agent": {"a browser"}},
+	})
+	// Output: {"token":"abc"} polling a browser
 }
 
 // A Binary is binary also where a []byte would become base64.
@@ -274,15 +342,18 @@ func ExampleBinary() {
 	channel, err := srv.Register("Files", &mojo.Events{})
 	check(err)
 
-	p, done := open(srv, srv)
-	defer done()
-	p.connect("/FilesSocket")
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	page := site.Dial(t, "/FilesSocket", nil)
 	check(channel.Emit("file", File{"greeting", mojo.Binary("hi")}))
-	fmt.Println(p.receive())
-	fmt.Println(p.receive()) // over long-polling: base64
+	m := page.Next()
+	fmt.Println(m)
+	var f File
+	m.Decode(&f)
+	fmt.Printf("%s: %s\n", f.Name, f.Data)
 	// Output:
-	// 51-/FilesSocket,["file",{"name":"greeting","data":{"_placeholder":true,"num":0}}]
-	// baGk=
+	// file [{"name":"greeting","data":{"_placeholder":true,"num":0}}]
+	// greeting: hi
 }
 
 // Auditor sees what is sent to its app's connections.
@@ -296,9 +367,9 @@ func ExampleEmitObserver() {
 	channel, err := srv.Register("Audit", &Auditor{})
 	check(err)
 
-	p, done := open(srv, srv)
-	defer done()
-	p.connect("/AuditSocket")
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	site.Dial(t, "/AuditSocket", nil)
 	check(channel.Emit("price", 12))
 	// Output: sent price [12]
 }
@@ -316,6 +387,31 @@ func ExampleServer_Shutdown() {
 	// Output: true true
 }
 
+// A Shutdown that took too long says which handlers have not returned.
+func ExampleShutdownError() {
+	running, release := make(chan bool), make(chan bool)
+	var chat mojo.Events
+	mojo.On(&chat, "wait", func(*mojo.Conn, any) error { running <- true; <-release; return nil })
+	srv, err := mojo.New(mojo.Options{})
+	check(err)
+	_, err = srv.Register("Chat", &chat)
+	check(err)
+
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	defer close(release)
+	site.Dial(t, "/ChatSocket", nil).Emit("wait")
+	<-running
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	err = srv.Shutdown(ctx)
+	if late, ok := errors.AsType[*mojo.ShutdownError](err); ok {
+		handler, _, _ := strings.Cut(late.Handlers[0], ", connection")
+		fmt.Println(len(late.Handlers), handler, errors.Is(err, context.DeadlineExceeded))
+	}
+	// Output: 1 OnMessage "wait" on /ChatSocket true
+}
+
 // Why a connection ended, in the words of Socket.IO.
 func ExampleReason() {
 	ended := make(chan mojo.Reason, 1)
@@ -326,10 +422,9 @@ func ExampleReason() {
 	})
 	check(err)
 
-	p, done := open(srv, srv)
-	defer done()
-	p.connect("/ChatSocket")
-	p.send("41/ChatSocket,") // what socket.disconnect() sends
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	site.Dial(t, "/ChatSocket", nil).Disconnect() // socket.disconnect()
 	reason := <-ended
 	fmt.Println(reason, reason == mojo.ReasonClientDisconnect)
 	// Output: client namespace disconnect true
@@ -339,9 +434,33 @@ func ExampleReason() {
 func ExampleTransport() {
 	srv, err := mojo.New(mojo.Options{Transports: []mojo.Transport{mojo.WebSocket}})
 	check(err)
+	_, err = srv.Register("Chat", &mojo.Events{Connect: func(c *mojo.Conn) error {
+		fmt.Println(c.Transport())
+		return nil
+	}})
+	check(err)
 
-	p, done := open(srv, srv)
-	defer done()
-	fmt.Println(p.visit("/socket.io/?EIO=4&transport=polling"))
-	// Output: {"code":0,"message":"Transport unknown"}
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	site.Dial(t, "/ChatSocket", &mojotest.DialOptions{Transport: mojotest.WebSocket})
+	_, err = site.NewBrowser(t).TryDial("/ChatSocket", nil) // polls first
+	fmt.Println(err)
+	// Output:
+	// websocket
+	// mojotest: the handshake was refused: 400 Transport unknown
+}
+
+// A monitor reads figures of the whole Server and of each app.
+func ExampleStats() {
+	srv, err := mojo.New(mojo.Options{})
+	check(err)
+	_, err = srv.Register("Chat", &mojo.Events{})
+	check(err)
+
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	site.Dial(t, "/ChatSocket", nil)
+	stats := srv.Stats()
+	fmt.Println(stats.Connections, stats.WebSockets, stats.Apps[0].App, stats.Apps[0].Conns)
+	// Output: 1 1 Chat 1
 }
