@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/socketio"
 )
@@ -135,7 +136,7 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	}
 	to := inner(now)
 	to.Proven = made
-	return edge(s.sio.Change(hub.Rebind{
+	return edge(s.sio.Change(command.Rebind{
 		From: inner(old).Identity, Others: sent.sessionsBut(old.SessionID), To: to,
 		Until: s.latestExpiry(), SeatID: r.Header.Get(SocketIDHeader),
 	}))
@@ -190,7 +191,7 @@ func (s *Server) Rebind(ctx context.Context, sessionID string, now Identity) err
 	if err := checkID("user", now.UserID); err != nil {
 		return err
 	}
-	err := s.sio.Change(hub.Rebind{
+	err := s.sio.Change(command.Rebind{
 		From: socketio.Identity{Session: sessionID}, To: inner(now), Until: s.latestExpiry(),
 	})
 	if errors.Is(err, hub.ErrGivenUp) {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mojosocket/mojo/internal/hub"
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
@@ -125,7 +125,7 @@ func (s Session) RevokeExcept(ctx context.Context, sessionID string, why Revocat
 	if why.Reason == "" {
 		why.Reason = ReasonRevoked
 	}
-	view.Server.Revoke(hub.Revoke{
+	view.Server.Revoke(command.Revoke{
 		Namespace: view.Name(), Key: s.key(), Except: sessionID, Lasting: !why.Reconnect, Until: s.sessions.server.latestExpiry(),
 	}, socketio.Revocation{Code: why.Code, Reason: socketio.Reason(why.Reason), Message: why.Message, Reconnect: why.Reconnect})
 	return nil

@@ -3,6 +3,8 @@ package hub
 import (
 	"errors"
 	"slices"
+
+	"github.com/mojosocket/mojo/internal/command"
 )
 
 // The errors of Admit.
@@ -26,7 +28,7 @@ type Admission struct {
 
 // Limit is how many connections there may be of one id.
 type Limit struct {
-	Kind Kind
+	Kind command.Kind
 	Most int // 0: no limit
 }
 
@@ -34,21 +36,21 @@ type Limit struct {
 // a session id that was given up is nobody's, one with a revoked session id is refused,
 // and a login that does not count any more is left out. `seen` is ChangesInPlace
 // from before the identity was found out.
-func (h *Hub) Admit(c *Conn, id Identified, seen int) (Admission, error) {
+func (h *Hub) Admit(c *Conn, id command.Identified, seen int) (Admission, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var admission Admission
-	if h.inPlace.since(seen, id.Session) {
+	if h.inPlace.Since(seen, id.Session) {
 		return admission, ErrChanged
 	}
-	if entry, retired := h.ledger.session(id.Session); retired {
-		if entry.revoked {
+	if entry, retired := h.ledger.Session(id.Session); retired {
+		if entry.Revoked {
 			return admission, ErrRevoked
 		}
-		admission.Early = h.config.Now().Sub(entry.since) < Settling
-		id = Identified{}
+		admission.Early = h.config.Now().Sub(entry.Since) < Settling
+		id = command.Identified{}
 	}
-	if !h.ledger.loginCounts(id.Identity, id.Proven) {
+	if !h.ledger.LoginCounts(id.Identity, id.Proven) {
 		id.User = ""
 	}
 	if h.config.RequireSession && id.Session == "" {
@@ -56,28 +58,28 @@ func (h *Hub) Admit(c *Conn, id Identified, seen int) (Admission, error) {
 	}
 	if !h.config.CloseOldest {
 		if admission.Crowded = h.crowdedLocked(id.Identity); admission.Crowded.Most > 0 {
-			id = Identified{}
+			id = command.Identified{}
 		}
 	}
 	c.binding.Store(&Binding{Identified: id})
-	h.identities.moveLocked(Identity{}, id.Identity)
-	for k := Session; k < kinds; k++ {
+	h.countLocked(command.Identity{}, id.Identity)
+	for k := command.Session; k < command.Kinds; k++ {
 		if key := id.Key(k); key != "" {
-			h.conns[k].add(key, c)
+			h.conns[k].Add(key, c)
 		}
 	}
 	return admission, nil
 }
 
 func (c *Config) limits() [2]Limit {
-	return [...]Limit{{Session, c.MaxPerSession}, {User, c.MaxPerUser}}
+	return [...]Limit{{command.Session, c.MaxPerSession}, {command.User, c.MaxPerUser}}
 }
 
 // crowdedLocked returns the limit that one more connection of this identity would be
 // above.
-func (h *Hub) crowdedLocked(id Identity) Limit {
+func (h *Hub) crowdedLocked(id command.Identity) Limit {
 	for _, l := range h.config.limits() {
-		if key := id.Key(l.Kind); l.Most > 0 && key != "" && h.conns[l.Kind].count(key) >= l.Most {
+		if key := id.Key(l.Kind); l.Most > 0 && key != "" && h.conns[l.Kind].Count(key) >= l.Most {
 			return l
 		}
 	}
@@ -100,8 +102,8 @@ func (h *Hub) Arrived(c *Conn) (ef Effects) {
 	c.number = h.numbered
 	id := c.Binding().Identity
 	for _, l := range h.config.limits() {
-		key := Key{l.Kind, id.Key(l.Kind)}
-		if c.removed || l.Most == 0 || key.ID == "" || h.conns[l.Kind].count(key.ID) <= l.Most {
+		key := command.Key{Kind: l.Kind, ID: id.Key(l.Kind)}
+		if c.removed || l.Most == 0 || key.ID == "" || h.conns[l.Kind].Count(key.ID) <= l.Most {
 			continue
 		}
 		numbered := slices.DeleteFunc(slices.Clone(h.connsLocked(key)), func(c *Conn) bool { return c.number == 0 })
@@ -111,7 +113,7 @@ func (h *Hub) Arrived(c *Conn) (ef Effects) {
 			ef.Ended = append(ef.Ended, old)
 		}
 	}
-	ef.Presence = h.presence.workLocked()
+	ef.Presence = h.presence.Work()
 	return ef
 }
 
@@ -120,30 +122,5 @@ func (h *Hub) Arrived(c *Conn) (ef Effects) {
 func (h *Hub) ChangesInPlace() int {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.inPlace.n
-}
-
-// changesInPlace is the latest sessions that changed their identity and kept their
-// id. Hub.mu guards it.
-type changesInPlace struct {
-	n      int // of all
-	latest [64]string
-}
-
-func (ch *changesInPlace) note(session string) {
-	ch.latest[ch.n%len(ch.latest)] = session
-	ch.n++
-}
-
-// since reports whether the session may be among those from the n-th change on.
-func (ch *changesInPlace) since(n int, session string) bool {
-	if ch.n-n > len(ch.latest) {
-		return true
-	}
-	for ; n < ch.n; n++ {
-		if ch.latest[n%len(ch.latest)] == session {
-			return true
-		}
-	}
-	return false
+	return h.inPlace.N()
 }

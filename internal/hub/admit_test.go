@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/command"
 )
 
 // TestAdmitAndForget: a connection is under its identity until it is forgotten; one with a session id that was given up
@@ -12,38 +14,38 @@ import (
 func TestAdmitAndForget(t *testing.T) {
 	clock := newClock()
 	h := New(clock.config())
-	a, _ := admit(t, h, Identity{"s", "u"})
-	b, _ := admit(t, h, Identity{"s", ""})
-	loner, _ := admit(t, h, Identity{"", "u"})
-	nobody, _ := admit(t, h, Identity{})
-	to := Identified{Identity: Identity{"new", "v"}}
+	a, _ := admit(t, h, command.Identity{Session: "s", User: "u"})
+	b, _ := admit(t, h, command.Identity{Session: "s"})
+	loner, _ := admit(t, h, command.Identity{User: "u"})
+	nobody, _ := admit(t, h, command.Identity{})
+	to := command.Identified{Identity: command.Identity{Session: "new", User: "v"}}
 
-	effects, err := h.Rebind(Rebind{To: to})
+	effects, err := h.Rebind(command.Rebind{To: to})
 	require.NoError(t, err)
 	require.Equal(t, Effects{}, effects)
 
-	effects, err = h.Rebind(Rebind{From: Identity{"", "u"}, To: to})
+	effects, err = h.Rebind(command.Rebind{From: command.Identity{User: "u"}, To: to})
 	require.NoError(t, err)
 	require.Equal(t, Effects{Outdated: []*Conn{loner}}, effects)
 
-	effects, err = h.Rebind(Rebind{From: Identity{"s", "u"}, To: to})
+	effects, err = h.Rebind(command.Rebind{From: command.Identity{Session: "s", User: "u"}, To: to})
 	require.NoError(t, err)
 	require.Len(t, effects.Moved, 2)
 	require.Empty(t, effects.Outdated)
 	for _, c := range []*Conn{a, b} {
-		require.Equal(t, Identified{}, c.Binding().Identified, "nobody without a proof")
+		require.Equal(t, command.Identified{}, c.Binding().Identified, "nobody without a proof")
 		prove(t, h, c, to)
 		require.Equal(t, to, c.Binding().Identified)
 	}
-	late, admission := admit(t, h, Identity{"s", "u"})
+	late, admission := admit(t, h, command.Identity{Session: "s", User: "u"})
 	require.True(t, admission.Early)
-	require.Equal(t, Identity{}, late.Binding().Identity)
+	require.Equal(t, command.Identity{}, late.Binding().Identity)
 	clock.pass(Settling)
-	later, admission := admit(t, h, Identity{"s", "u"})
+	later, admission := admit(t, h, command.Identity{Session: "s", User: "u"})
 	require.False(t, admission.Early)
-	require.Equal(t, Identity{}, later.Binding().Identity)
+	require.Equal(t, command.Identity{}, later.Binding().Identity)
 
-	_, err = h.Rebind(Rebind{From: Identity{"x", ""}, To: Identified{Identity: Identity{"s", "u"}}})
+	_, err = h.Rebind(command.Rebind{From: command.Identity{Session: "x"}, To: command.Identified{Identity: command.Identity{Session: "s", User: "u"}}})
 	require.ErrorIs(t, err, ErrGivenUp)
 
 	for _, c := range []*Conn{a, b, loner, nobody, late, later} {
@@ -58,10 +60,10 @@ func TestAdmitAndForget(t *testing.T) {
 func TestAdmitAfterAChange(t *testing.T) {
 	h := New(newClock().config())
 	seen := h.ChangesInPlace()
-	_, err := h.Rebind(Rebind{From: Identity{"s", ""}, To: Identified{Identity: Identity{"s", "u"}}})
+	_, err := h.Rebind(command.Rebind{From: command.Identity{Session: "s"}, To: command.Identified{Identity: command.Identity{Session: "s", User: "u"}}})
 	require.NoError(t, err)
 
-	_, err = h.Admit(new(Conn), Identified{Identity: Identity{"s", ""}}, seen)
+	_, err = h.Admit(new(Conn), command.Identified{Identity: command.Identity{Session: "s"}}, seen)
 
 	require.ErrorIs(t, err, ErrChanged)
 	requireEmpty(t, h)
@@ -71,18 +73,18 @@ func TestAdmitAfterAChange(t *testing.T) {
 func TestAdmitOfARevokedLogin(t *testing.T) {
 	clock := newClock()
 	h := New(clock.config())
-	id := Identity{"s", "u"}
+	id := command.Identity{Session: "s", User: "u"}
 	before, after := clock.now.Add(-time.Second), clock.now.Add(time.Second)
-	h.Revoke(Revoke{Key: Key{User, "u"}, Except: "exempt", Lasting: true})
+	h.Revoke(command.Revoke{Key: command.Key{Kind: command.User, ID: "u"}, Except: "exempt", Lasting: true})
 
 	for name, c := range map[string]struct {
-		id   Identified
+		id   command.Identified
 		want string
 	}{
-		"before":  {Identified{Identity: id, Proven: before}, ""},
-		"after":   {Identified{Identity: id, Proven: after}, "u"},
-		"unknown": {Identified{Identity: id}, "u"},
-		"exempt":  {Identified{Identity: Identity{"exempt", "u"}, Proven: before}, "u"},
+		"before":  {command.Identified{Identity: id, Proven: before}, ""},
+		"after":   {command.Identified{Identity: id, Proven: after}, "u"},
+		"unknown": {command.Identified{Identity: id}, "u"},
+		"exempt":  {command.Identified{Identity: command.Identity{Session: "exempt", User: "u"}, Proven: before}, "u"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn := new(Conn)
@@ -100,11 +102,11 @@ func TestAdmitRefuses(t *testing.T) {
 	config := newClock().config()
 	config.RequireSession = true
 	h := New(config)
-	h.Revoke(Revoke{Key: Key{Session, "s"}, Lasting: true})
+	h.Revoke(command.Revoke{Key: command.Key{Kind: command.Session, ID: "s"}, Lasting: true})
 
-	_, err := h.Admit(new(Conn), Identified{Identity: Identity{"s", "u"}}, 0)
+	_, err := h.Admit(new(Conn), command.Identified{Identity: command.Identity{Session: "s", User: "u"}}, 0)
 	require.ErrorIs(t, err, ErrRevoked)
-	_, err = h.Admit(new(Conn), Identified{Identity: Identity{"", "u"}}, 0)
+	_, err = h.Admit(new(Conn), command.Identified{Identity: command.Identity{User: "u"}}, 0)
 	require.ErrorIs(t, err, ErrNoSession)
 	requireEmpty(t, h)
 }
@@ -113,14 +115,14 @@ func TestAdmitRefuses(t *testing.T) {
 func TestLimits(t *testing.T) {
 	config := newClock().config()
 	config.MaxPerUser = 2
-	id := Identity{"s", "u"}
+	id := command.Identity{Session: "s", User: "u"}
 
 	h := New(config)
 	admit(t, h, id)
 	admit(t, h, id)
 	third, admission := admit(t, h, id)
-	require.Equal(t, Limit{User, 2}, admission.Crowded)
-	require.Equal(t, Identity{}, third.Binding().Identity)
+	require.Equal(t, Limit{command.User, 2}, admission.Crowded)
+	require.Equal(t, command.Identity{}, third.Binding().Identity)
 
 	config.CloseOldest = true
 	h = New(config)
@@ -134,5 +136,23 @@ func TestLimits(t *testing.T) {
 		ended = append(ended, h.Arrived(c).Ended...)
 	}
 	require.Equal(t, conns[:2], ended)
-	require.ElementsMatch(t, []*Conn{waiting, conns[2], conns[3]}, h.Conns(Key{User, "u"}))
+	require.ElementsMatch(t, []*Conn{waiting, conns[2], conns[3]}, h.Conns(command.Key{Kind: command.User, ID: "u"}))
+}
+
+// TestLoginThatChangesConnections: a login whose cookie was written before a Revoke that ran first counts, as its
+// connections do.
+func TestLoginThatChangesConnections(t *testing.T) {
+	clock := newClock()
+	h := New(clock.config())
+	c, _ := admit(t, h, command.Identity{Session: "s"})
+	written := clock.now.Add(-2 * time.Second)
+	h.Revoke(command.Revoke{Key: command.Key{Kind: command.User, ID: "ann"}, Lasting: true})
+
+	to := command.Identified{Identity: command.Identity{Session: "s2", User: "ann"}, Proven: written}
+	_, err := h.Rebind(command.Rebind{From: command.Identity{Session: "s"}, To: to})
+	require.NoError(t, err)
+
+	prove(t, h, c, to)
+	require.True(t, h.LoginCounts(to.Identity, written))
+	require.False(t, h.LoginCounts(command.Identity{Session: "s3", User: "ann"}, written))
 }

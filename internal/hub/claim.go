@@ -2,9 +2,11 @@ package hub
 
 import (
 	"crypto/rand"
-	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
 // A login moves the connections of a browser's session to a user. Others may know
@@ -15,7 +17,7 @@ import (
 // Claim is the identity that a connection gets with a proof. It is immutable, its
 // Proof is not.
 type Claim struct {
-	To   Identified
+	To   command.Identified
 	From *Binding // what the applications know the connection as
 	*Proof
 }
@@ -71,41 +73,11 @@ func (p *Proof) over(polling bool) bool {
 
 // needsProof reports whether a connection that changes from one identity to another
 // gets a user that it did not have.
-func needsProof(from, to Identity) bool { return to.User != "" && to.User != from.User }
-
-// claims are the connections that have a claim. Hub.mu guards it.
-type claims struct {
-	byValue map[string]*Conn
-	byID    [kinds]index[*Conn] // by the ids of Claim.To
-}
-
-func (cs *claims) addLocked(c *Conn, cl *Claim) {
-	if cs.byValue == nil {
-		cs.byValue = make(map[string]*Conn)
-	}
-	cs.byValue[cl.Value] = c
-	for k := Session; k < kinds; k++ {
-		if id := cl.To.Key(k); id != "" {
-			cs.byID[k].add(id, c)
-		}
-	}
-}
-
-func (cs *claims) removeLocked(c *Conn, cl *Claim) {
-	delete(cs.byValue, cl.Value)
-	for k := Session; k < kinds; k++ {
-		if id := cl.To.Key(k); id != "" {
-			cs.byID[k].remove(id, c)
-		}
-	}
-}
-
-// ofLocked returns the connections that claim an id.
-func (cs *claims) ofLocked(k Key) []*Conn { return cs.byID[k.Kind].members(k.ID) }
+func needsProof(from, to command.Identity) bool { return to.User != "" && to.User != from.User }
 
 // claim returns the binding of a connection that has to prove that it is `to`. A
 // claim that it has already is changed and keeps its Proof.
-func (h *Hub) claim(b *Binding, to Identified) *Binding {
+func (h *Hub) claim(b *Binding, to command.Identified) *Binding {
 	cl := &Claim{To: to, From: b}
 	if b.Claim != nil {
 		cl.From, cl.Proof = b.Claim.From, b.Claim.Proof
@@ -123,53 +95,23 @@ func (h *Hub) claim(b *Binding, to Identified) *Binding {
 func (h *Hub) Claimant(value string) *Conn {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.claims.byValue[value]
+	return h.claimants[value]
 }
 
 // Prove binds a connection to what it claims, if `now` is that and still counts. It
 // returns the binding that the applications know the connection as, and the new one;
 // without a change both are nil.
-func (h *Hub) Prove(c *Conn, now Identified) (from, to *Binding, work PresenceWork) {
+func (h *Hub) Prove(c *Conn, now command.Identified) (from, to *Binding, work presence.Work) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	b := c.Binding()
 	if c.removed || b.Claim == nil || b.Claim.To.Identity != now.Identity {
-		return nil, nil, PresenceWork{}
+		return nil, nil, presence.Work{}
 	}
-	if _, retired := h.ledger.session(now.Session); retired || !h.ledger.loginCounts(now.Identity, b.Claim.To.Proven) {
-		return nil, nil, PresenceWork{}
+	if _, retired := h.ledger.Session(now.Session); retired || !h.ledger.LoginCounts(now.Identity, b.Claim.To.Proven) {
+		return nil, nil, presence.Work{}
 	}
 	to = b.next(b.Claim.To)
 	h.bindLocked(c, to)
-	return b.Claim.From, to, h.presence.workLocked()
-}
-
-// claimantsLocked returns the visible seats that a selector would mean if their
-// claims were proven, and does not mean yet.
-func (h *Hub) claimantsLocked(sel *Selector) (found []*Seat) {
-	several := len(sel.Keys) > 1 // of which one connection can claim more than one
-	except := h.exceptionsLocked(sel)
-	add := func(c *Conn) {
-		b := c.Binding()
-		if sel.Means(b.Identity) || !sel.Means(b.Claim.To.Identity) {
-			return
-		}
-		for _, s := range c.seats {
-			if s.visible && (sel.Namespace == "" || sel.Namespace == s.namespace.name) && !except.haveLocked(s) && !(several && slices.Contains(found, s)) {
-				found = append(found, s)
-			}
-		}
-	}
-	if len(sel.Keys) == 0 {
-		for _, c := range h.claims.byValue {
-			add(c)
-		}
-		return found
-	}
-	for _, k := range sel.Keys {
-		for _, c := range h.claims.ofLocked(k) {
-			add(c)
-		}
-	}
-	return found
+	return b.Claim.From, to, h.presence.Work()
 }

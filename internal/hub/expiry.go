@@ -1,11 +1,16 @@
 package hub
 
+import (
+	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/hub/presence"
+)
+
 // Extend gives the connections of a session a later expiry, as renewed cookies do, if
 // they still have the identity. Effects.Moved has those that were extended.
-func (h *Hub) Extend(cmd Extend) (ef Effects) {
+func (h *Hub) Extend(cmd command.Extend) (ef Effects) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, c := range h.connsLocked(Key{Session, cmd.To.Session}) {
+	for _, c := range h.connsLocked(command.Key{Kind: command.Session, ID: cmd.To.Session}) {
 		if m, extended := c.extendLocked(cmd.To); extended {
 			ef.Moved = append(ef.Moved, m)
 		}
@@ -14,14 +19,14 @@ func (h *Hub) Extend(cmd Extend) (ef Effects) {
 }
 
 // ExtendConn is Extend for one connection, which may have no session.
-func (h *Hub) ExtendConn(c *Conn, to Identified) (extended bool) {
+func (h *Hub) ExtendConn(c *Conn, to command.Identified) (extended bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	_, extended = c.extendLocked(to)
 	return extended
 }
 
-func (c *Conn) extendLocked(to Identified) (m Moved, extended bool) {
+func (c *Conn) extendLocked(to command.Identified) (m Moved, extended bool) {
 	b := c.Binding()
 	if b.Identity != to.Identity || b.Expires.IsZero() || !b.Expires.Before(to.Expires) {
 		return m, false
@@ -43,7 +48,7 @@ const (
 
 // Lapse ends a connection if its binding has expired, or if the time for the proof of
 // its claim is over.
-func (h *Hub) Lapse(c *Conn, polling bool) (Lapse, PresenceWork) {
+func (h *Hub) Lapse(c *Conn, polling bool) (Lapse, presence.Work) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	b, lapse := c.Binding(), NotLapsed
@@ -53,8 +58,8 @@ func (h *Hub) Lapse(c *Conn, polling bool) (Lapse, PresenceWork) {
 	case b.Expired(h.config.Now()):
 		lapse = Expired
 	default:
-		return NotLapsed, PresenceWork{}
+		return NotLapsed, presence.Work{}
 	}
 	h.removeLocked(c)
-	return lapse, h.presence.workLocked()
+	return lapse, h.presence.Work()
 }

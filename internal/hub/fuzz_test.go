@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
 // run is a Hub and its model, to which the same happens. What happens next is read from
@@ -37,8 +40,8 @@ func (r *run) user() string      { return []string{"", "ann", "bob"}[r.choose(3)
 func (r *run) namespace() string { return []string{"", "/a", "/b"}[r.choose(3)] }
 func (r *run) room() string      { return []string{"x", "y", "z"}[r.choose(3)] }
 
-func (r *run) identified() Identified {
-	id := Identified{Identity: Identity{r.session(), r.user()}}
+func (r *run) identified() command.Identified {
+	id := command.Identified{Identity: command.Identity{Session: r.session(), User: r.user()}}
 	if r.choose(2) == 0 {
 		id.Expires = r.clock.now.Add(time.Duration(r.choose(100)) * time.Second)
 	}
@@ -55,11 +58,11 @@ func (r *run) until() time.Time {
 	return r.clock.now.Add(time.Duration(r.choose(120)) * time.Second)
 }
 
-func (r *run) key() Key {
+func (r *run) key() command.Key {
 	if r.choose(2) == 0 {
-		return Key{Session, r.session()}
+		return command.Key{Kind: command.Session, ID: r.session()}
 	}
-	return Key{User, r.user()}
+	return command.Key{Kind: command.User, ID: r.user()}
 }
 
 func (r *run) conn() *modelConn {
@@ -128,7 +131,7 @@ func (r *run) step() {
 			r.hub.LeaveSeat(s.seat, []string{room})
 		}
 	case 8, 9:
-		cmd := Rebind{From: Identity{r.session(), r.user()}, To: r.identified(), Until: r.until(), SeatID: fmt.Sprint(r.choose(50))}
+		cmd := command.Rebind{From: command.Identity{Session: r.session(), User: r.user()}, To: r.identified(), Until: r.until(), SeatID: fmt.Sprint(r.choose(50))}
 		if r.choose(2) == 0 {
 			cmd.Others = []string{r.session(), r.session()}
 			cmd.Others = slices.DeleteFunc(cmd.Others, func(s string) bool { return s == "" })
@@ -153,11 +156,11 @@ func (r *run) step() {
 		_, to, _ := r.hub.Prove(c.conn, id)
 		require.Equal(t, r.model.prove(c, id), to != nil)
 	case 11:
-		cmd := Revoke{Key: r.key(), Except: r.session(), Lasting: r.choose(2) == 0, Until: r.until()}
+		cmd := command.Revoke{Key: r.key(), Except: r.session(), Lasting: r.choose(2) == 0, Until: r.until()}
 		if r.choose(4) == 0 {
 			cmd.Namespace = "/a"
 		}
-		if cmd.Key.ID == "" || cmd.Key == (Key{Session, cmd.Except}) { // the layer above refuses these
+		if cmd.Key.ID == "" || cmd.Key == (command.Key{Kind: command.Session, ID: cmd.Except}) { // the layer above refuses these
 			return
 		}
 		requireSame(t, connsOf(r.model.revoke(cmd)), r.hub.Revoke(cmd).Ended)
@@ -247,29 +250,29 @@ func (r *run) check() {
 		require.Equal(t, len(r.model.seats(namespace, func(s *modelSeat) bool { return s.visible })), h.Len(namespace))
 		r.checkPresence(namespace)
 	}
-	sel := Selector{Namespace: r.namespace()}
+	sel := command.Selector{Namespace: r.namespace()}
 	for range r.choose(3) {
 		key := r.key()
 		if r.choose(2) == 0 && sel.Namespace != "" {
-			key = Key{Room, r.room()}
+			key = command.Key{Kind: command.Room, ID: r.room()}
 		}
 		if key.ID != "" {
 			sel.Keys = append(sel.Keys, key)
 		}
 	}
-	sel.Having = Kind(r.choose(int(kinds)))
-	if sel.Having != Room && slices.ContainsFunc(sel.Keys, func(k Key) bool { return k.Kind == Room }) {
-		sel.Having = Room // no caller asks for both
+	sel.Having = command.Kind(r.choose(int(command.Kinds)))
+	if sel.Having != command.Room && slices.ContainsFunc(sel.Keys, func(k command.Key) bool { return k.Kind == command.Room }) {
+		sel.Having = command.Room // no caller asks for both
 	}
 	if r.choose(3) == 0 {
-		sel.Except = []Key{{Room, r.room()}, {User, "bob"}}
+		sel.Except = []command.Key{{Kind: command.Room, ID: r.room()}, {Kind: command.User, ID: "bob"}}
 	}
 	if r.choose(3) == 0 {
 		sel.ExceptIDs = []string{fmt.Sprint(r.choose(20)), fmt.Sprint(r.choose(20))}
 	}
 	meant := func(s *modelSeat) bool { return s.isFor(&sel, s.conn.is.Identity) }
 	requireSame(t, r.model.seats(sel.Namespace, meant), h.Select(&sel))
-	if slices.ContainsFunc(sel.Keys, func(k Key) bool { return k.Kind == Room }) {
+	if slices.ContainsFunc(sel.Keys, func(k command.Key) bool { return k.Kind == command.Room }) {
 		return // a claim is for people alone
 	}
 	receive := func(s *modelSeat) bool {
@@ -279,10 +282,10 @@ func (r *run) check() {
 }
 
 func (r *run) checkPresence(namespace string) {
-	for k, ids := range map[Kind][]string{Session: {"s1", "s2", "s3", "s4", "s5"}, User: {"ann", "bob"}} {
+	for k, ids := range map[command.Kind][]string{command.Session: {"s1", "s2", "s3", "s4", "s5"}, command.User: {"ann", "bob"}} {
 		var online, connected []string
 		for _, id := range ids {
-			if until, is := r.model.online[Transition{namespace, Key{k, id}, true}]; is {
+			if until, is := r.model.online[presence.Transition{Namespace: namespace, Key: command.Key{Kind: k, ID: id}, Online: true}]; is {
 				online = append(online, id)
 				if until.IsZero() {
 					connected = append(connected, id)
@@ -304,7 +307,7 @@ func (r *run) end() {
 	r.clock.pass(r.model.config.PresenceGrace)
 	r.hub.EndGrace()
 	r.model.pass()
-	var told []Transition
+	var told []presence.Transition
 	for {
 		transition, ok := r.hub.NextTransition()
 		if !ok {
@@ -312,16 +315,14 @@ func (r *run) end() {
 		}
 		told = append(told, transition)
 	}
-	byKey := func(a, b Transition) int {
+	byKey := func(a, b presence.Transition) int {
 		return strings.Compare(fmt.Sprint(a.Namespace, a.Key), fmt.Sprint(b.Namespace, b.Key))
 	}
 	slices.SortStableFunc(told, byKey)
 	slices.SortStableFunc(r.model.wanted, byKey)
 	require.Equal(r.t, r.model.wanted, told)
 	requireEmpty(r.t, r.hub)
-	require.Empty(r.t, r.hub.presence.lingering)
-	require.Nil(r.t, r.hub.presence.departures)
-	require.Nil(r.t, r.hub.presence.transitions)
+	require.True(r.t, r.hub.presence.Idle())
 }
 
 // agree runs what the bytes say on a hub and on its model.

@@ -8,9 +8,8 @@
 // records, calls the methods of Hub, and acts on what they return: it closes
 // connections, tells applications and queues messages.
 //
-// Addresses (Selector) and commands (Emit, Rebind, Revoke, Extend, Join, Leave,
-// Disconnect) are values without pointers, so that they can be encoded and
-// applied to the hub of another process.
+// The commands are those of package command, values that can be applied to the hub of
+// another process, too. The packages below this one have the parts of the state.
 //
 // Locks:
 //
@@ -22,8 +21,16 @@
 package hub
 
 import (
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/hub/index"
+	"github.com/mojosocket/mojo/internal/hub/ledger"
+	"github.com/mojosocket/mojo/internal/hub/presence"
+	"github.com/mojosocket/mojo/internal/hub/slots"
 )
 
 // Config is what a Hub needs to know. The zero value has no limits and no
@@ -60,14 +67,160 @@ type hubByMu struct {
 
 	// conns has every connection from before its handshake is answered, so that no
 	// change of identity can happen between the check of a cookie and the entry.
-	conns    [kinds]index[*Conn]
+	conns    [command.Kinds]index.Index[*Conn]
 	numbered uint32 // the latest connByMu.number
 
-	ledger     ledgers
-	claims     claims
-	inPlace    changesInPlace
-	presence   presence
-	identities identities
+	claims     [command.Kinds]index.Index[*Conn] // by the ids of Claim.To
+	claimants  map[string]*Conn                  // by Proof.Value
+	ledger     ledger.Ledger
+	inPlace    ledger.InPlace
+	presence   presence.Presence
+	identities *slots.Slots[command.Identity] // nil without Config.Revalidate
+}
+
+// Conn is one connection. The layer above embeds it in its own record and passes it
+// to Hub.Admit before anything else.
+type Conn struct {
+	// Owner belongs to the layer above. It must not change after Hub.Admit.
+	Owner any
+
+	binding atomic.Pointer[Binding]
+	connByMu
+}
+
+// connByMu is guarded by Hub.mu.
+type connByMu struct {
+	seats   []*Seat // that are visible or in rooms
+	removed bool    // from every index, for good
+	number  uint32  // in the order of Hub.Arrived, modulo 2^32; 0 before
+}
+
+// Binding returns the identity that the connection is bound to. Before Hub.Admit it
+// is nil.
+func (c *Conn) Binding() *Binding { return c.binding.Load() }
+
+// addSeatLocked lists a seat that becomes visible or joins a room.
+func (c *connByMu) addSeatLocked(s *Seat) {
+	if !slices.Contains(c.seats, s) {
+		c.seats = append(c.seats, s)
+	}
+}
+
+func (c *connByMu) removeSeatLocked(s *Seat) {
+	if i := slices.Index(c.seats, s); i >= 0 {
+		c.seats = slices.Delete(c.seats, i, i+1)
+	}
+}
+
+// Binding is the identity that a connection is bound to. It is immutable; a change
+// swaps the pointer.
+type Binding struct {
+	command.Identified
+	Version int32  // counts the changes of Identity
+	Claim   *Claim // what the connection becomes with a proof; nil if there is none
+}
+
+// Expired reports whether the binding has expired.
+func (b *Binding) Expired(now time.Time) bool { return !b.Expires.IsZero() && !now.Before(b.Expires) }
+
+// IsLeftBy reports whether id is what the expired cookies of the binding leave of it.
+// The poll that fetches the last messages of a connection comes without them.
+func (b *Binding) IsLeftBy(id command.Identity, now time.Time) bool {
+	return b.Expired(now) && (id.Session == "" || id.Session == b.Session) && (id.User == "" || id.User == b.User)
+}
+
+// isOf reports whether a connection belongs to a session, or claims to.
+func (b *Binding) isOf(session string) bool {
+	return b.Session == session || b.Claim != nil && b.Claim.To.Session == session
+}
+
+// next returns the binding that follows with another identity.
+func (b *Binding) next(to command.Identified) *Binding {
+	return &Binding{Identified: to, Version: b.Version + 1}
+}
+
+// Namespace is the index of one namespace. Hub.Namespace makes it.
+type Namespace struct {
+	name string
+	namespaceByMu
+}
+
+// namespaceByMu is guarded by Hub.mu.
+type namespaceByMu struct {
+	scope
+	byID map[string]*Seat // the visible ones
+}
+
+// scope is the index of a namespace or of the whole server: all visible seats, and
+// those under each key. Rooms also hold seats that are not visible yet, and exist in
+// namespaces alone. Hub.mu guards it.
+type scope struct {
+	everyone index.Group[*Seat]
+	keyed    [command.Kinds]index.Index[*Seat]
+}
+
+func (sc *scope) add(k command.Key, s *Seat) (first bool) { return sc.keyed[k.Kind].Add(k.ID, s) }
+
+func (sc *scope) remove(k command.Key, s *Seat) (last bool) { return sc.keyed[k.Kind].Remove(k.ID, s) }
+
+// showLocked adds a seat that becomes visible.
+func (n *namespaceByMu) showLocked(s *Seat) {
+	if n.byID == nil {
+		n.byID = make(map[string]*Seat)
+	}
+	n.byID[s.id] = s
+	n.everyone.Add(s)
+}
+
+// hideLocked removes a seat that was visible.
+func (n *namespaceByMu) hideLocked(s *Seat) {
+	delete(n.byID, s.id)
+	n.everyone.Remove(s)
+}
+
+// Seat is the place of one connection on one namespace. The layer above embeds it in
+// its own record. Owner stands last, beside what a broadcast reads there.
+type Seat struct {
+	id        string
+	conn      *Conn
+	namespace *Namespace
+	seatByMu
+
+	// Owner belongs to the layer above. It must not change.
+	Owner any
+}
+
+// seatByMu is guarded by Hub.mu.
+type seatByMu struct {
+	rooms   map[string]struct{}
+	visible bool
+	removed bool // from every index, for good
+}
+
+// NewSeat returns the seat of a connection on a namespace. It is in no index before
+// Hub.Show and Hub.JoinSeat. The id must be unique.
+func NewSeat(c *Conn, n *Namespace, id string, owner any) Seat {
+	return Seat{id: id, conn: c, namespace: n, Owner: owner}
+}
+
+// ID is the id of the seat.
+func (s *Seat) ID() string { return s.id }
+
+// Conn is the connection that the seat belongs to.
+func (s *Seat) Conn() *Conn { return s.conn }
+
+// Effects is what a command did here, for the layer above to act on.
+type Effects struct {
+	Moved    []Moved // connections with another binding
+	Outdated []*Conn // to be closed, so that they come back with their browser's cookies
+	Ended    []*Conn // to be told and closed; see Hub.Revoke
+	Presence presence.Work
+}
+
+// Moved is a connection that has got another binding.
+type Moved struct {
+	Conn     *Conn
+	From, To *Binding
 }
 
 // New returns a Hub without connections.
@@ -77,9 +230,12 @@ func New(config Config) *Hub {
 	}
 	h := &Hub{config: config}
 	h.namespaces = make(map[string]*Namespace)
-	h.ledger.now, h.presence.now = config.Now, config.Now
-	h.presence.grace, h.presence.watched = config.PresenceGrace, config.WatchPresence
-	h.identities.init(config.Revalidate)
+	h.claimants = make(map[string]*Conn)
+	h.ledger.Now, h.presence.Now, h.presence.Grace = config.Now, config.Now, config.PresenceGrace
+	h.presence.Watched = map[string]bool{"": config.WatchPresence}
+	if config.Revalidate {
+		h.identities = slots.New[command.Identity]()
+	}
 	return h
 }
 
@@ -90,8 +246,9 @@ func (h *Hub) Namespace(name string, watchPresence bool) *Namespace {
 	defer h.mu.Unlock()
 	n := h.namespaces[name]
 	if n == nil {
-		n = &Namespace{name: name, watched: watchPresence}
+		n = &Namespace{name: name}
 		h.namespaces[name] = n
+		h.presence.Watched[name] = watchPresence
 	}
 	return n
 }
@@ -106,77 +263,4 @@ func (h *Hub) scopeLocked(namespace string) *scope {
 		return &n.scope
 	}
 	return nil
-}
-
-// Show makes a seat visible to selections, unless it or its connection has been
-// removed.
-func (h *Hub) Show(s *Seat) PresenceWork {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	c := s.conn
-	if s.removed || s.visible || c.removed {
-		return PresenceWork{}
-	}
-	s.visible = true
-	c.addSeatLocked(s)
-	h.all.everyone.add(s)
-	s.namespace.showLocked(s)
-	id := c.Binding().Identity
-	for k := Session; k < kinds; k++ {
-		if key := id.Key(k); key != "" {
-			h.enterLocked(Key{k, key}, s)
-		}
-	}
-	return h.presence.workLocked()
-}
-
-// Remove takes a seat out of every index, for good.
-func (h *Hub) Remove(s *Seat) PresenceWork {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.removeSeatLocked(s)
-	return h.presence.workLocked()
-}
-
-func (h *Hub) removeSeatLocked(s *Seat) {
-	s.removed = true
-	for room := range s.rooms {
-		s.namespace.remove(Key{Room, room}, s)
-	}
-	s.rooms = nil
-	c := s.conn
-	c.removeSeatLocked(s)
-	if !s.visible {
-		return
-	}
-	s.visible = false
-	h.all.everyone.remove(s)
-	s.namespace.hideLocked(s)
-	id := c.Binding().Identity
-	for k := Session; k < kinds; k++ {
-		if key := id.Key(k); key != "" {
-			h.exitLocked(Key{k, key}, s)
-		}
-	}
-}
-
-// enterLocked puts a seat under a session or user, in its namespace and in the whole
-// server.
-func (h *Hub) enterLocked(k Key, s *Seat) {
-	if h.all.add(k, s) {
-		h.presence.enterLocked(presenceKey{nil, k})
-	}
-	if s.namespace.add(k, s) {
-		h.presence.enterLocked(presenceKey{s.namespace, k})
-	}
-}
-
-// exitLocked takes a seat from under a session or user.
-func (h *Hub) exitLocked(k Key, s *Seat) {
-	if s.namespace.remove(k, s) {
-		h.presence.exitLocked(presenceKey{s.namespace, k})
-	}
-	if h.all.remove(k, s) {
-		h.presence.exitLocked(presenceKey{nil, k})
-	}
 }

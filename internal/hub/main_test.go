@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/mojosocket/mojo/internal/command"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -22,10 +24,10 @@ func (c *clock) config() Config {
 }
 
 // admit admits a connection as the server does.
-func admit(t testing.TB, h *Hub, id Identity) (*Conn, Admission) {
+func admit(t testing.TB, h *Hub, id command.Identity) (*Conn, Admission) {
 	t.Helper()
 	c := new(Conn)
-	admission, err := h.Admit(c, Identified{Identity: id}, h.ChangesInPlace())
+	admission, err := h.Admit(c, command.Identified{Identity: id}, h.ChangesInPlace())
 	require.NoError(t, err)
 	return c, admission
 }
@@ -37,7 +39,7 @@ func seatOf(c *Conn, n *Namespace, id string) *Seat {
 }
 
 // prove makes a connection what it claims.
-func prove(t testing.TB, h *Hub, c *Conn, to Identified) {
+func prove(t testing.TB, h *Hub, c *Conn, to command.Identified) {
 	t.Helper()
 	_, b, _ := h.Prove(c, to)
 	require.NotNil(t, b)
@@ -47,12 +49,13 @@ func prove(t testing.TB, h *Hub, c *Conn, to Identified) {
 func requireEmpty(t testing.TB, h *Hub) {
 	t.Helper()
 	for k := range h.conns {
-		require.Zero(t, h.conns[k].len())
-		require.Zero(t, h.claims.byID[k].len())
+		require.Zero(t, h.conns[k].Len())
+		require.Zero(t, h.claims[k].Len())
 	}
-	require.Empty(t, h.claims.byValue)
-	require.Zero(t, h.identities.n)
-	require.Equal(t, [Slots]identitySlot{}, h.identities.slots)
+	require.Empty(t, h.claimants)
+	if h.identities != nil {
+		require.Zero(t, h.identities.Len())
+	}
 	requireScopeEmpty(t, &h.all)
 	for _, n := range h.namespaces {
 		requireScopeEmpty(t, &n.scope)
@@ -62,9 +65,8 @@ func requireEmpty(t testing.TB, h *Hub) {
 
 func requireScopeEmpty(t testing.TB, sc *scope) {
 	t.Helper()
-	require.Zero(t, sc.everyone.len())
-	require.Empty(t, sc.everyone.at)
+	require.Zero(t, sc.everyone.Len())
 	for k := range sc.keyed {
-		require.Zero(t, sc.keyed[k].len())
+		require.Zero(t, sc.keyed[k].Len())
 	}
 }

@@ -3,6 +3,9 @@ package hub
 import (
 	"slices"
 	"time"
+
+	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
 // model is a hub as one would write it without indexes: lists that are walked for
@@ -14,13 +17,13 @@ type model struct {
 	retired  map[string]modelRetired
 	cutoffs  map[string]modelCutoff
 	arrivals int
-	online   map[Transition]time.Time // with Online set; the time at which it ends, zero while connected
-	wanted   []Transition             // that are to be told
+	online   map[presence.Transition]time.Time // with Online set; the time at which it ends, zero while connected
+	wanted   []presence.Transition             // that are to be told
 }
 
 type modelConn struct {
 	conn    *Conn
-	is      Identified
+	is      command.Identified
 	claim   *modelClaim
 	seats   []*modelSeat
 	removed bool
@@ -28,7 +31,7 @@ type modelConn struct {
 }
 
 type modelClaim struct {
-	to    Identified
+	to    command.Identified
 	since time.Time
 }
 
@@ -54,7 +57,7 @@ type modelCutoff struct {
 func newModel(c *clock, config Config) *model {
 	return &model{
 		clock: c, config: config, retired: make(map[string]modelRetired), cutoffs: make(map[string]modelCutoff),
-		online: make(map[Transition]time.Time),
+		online: make(map[presence.Transition]time.Time),
 	}
 }
 
@@ -66,7 +69,7 @@ func (m *model) isRetired(session string) (modelRetired, bool) {
 	return r, listed
 }
 
-func (m *model) counts(id Identity, proven time.Time) bool {
+func (m *model) counts(id command.Identity, proven time.Time) bool {
 	cut, listed := m.cutoffs[id.User]
 	if !listed || !cut.until.IsZero() && m.clock.now.After(cut.until) || proven.IsZero() || proven.After(cut.since) {
 		return true
@@ -75,12 +78,12 @@ func (m *model) counts(id Identity, proven time.Time) bool {
 }
 
 // admit returns the error of Hub.Admit.
-func (m *model) admit(c *modelConn, id Identified) error {
+func (m *model) admit(c *modelConn, id command.Identified) error {
 	if r, retired := m.isRetired(id.Session); retired {
 		if r.revoked {
 			return ErrRevoked
 		}
-		id = Identified{}
+		id = command.Identified{}
 	}
 	if !m.counts(id.Identity, id.Proven) {
 		id.User = ""
@@ -88,20 +91,20 @@ func (m *model) admit(c *modelConn, id Identified) error {
 	if m.config.RequireSession && id.Session == "" {
 		return ErrNoSession
 	}
-	if !m.config.CloseOldest && (m.crowded(Key{Session, id.Session}, m.config.MaxPerSession) || m.crowded(Key{User, id.User}, m.config.MaxPerUser)) {
-		id = Identified{}
+	if !m.config.CloseOldest && (m.crowded(command.Key{Kind: command.Session, ID: id.Session}, m.config.MaxPerSession) || m.crowded(command.Key{Kind: command.User, ID: id.User}, m.config.MaxPerUser)) {
+		id = command.Identified{}
 	}
 	c.is = id
 	m.conns = append(m.conns, c)
 	return nil
 }
 
-func (m *model) crowded(k Key, most int) bool {
+func (m *model) crowded(k command.Key, most int) bool {
 	return most > 0 && k.ID != "" && len(m.under(k)) >= most
 }
 
 // under returns the connections under a key.
-func (m *model) under(k Key) (found []*modelConn) {
+func (m *model) under(k command.Key) (found []*modelConn) {
 	for _, c := range m.conns {
 		if k.ID != "" && !c.removed && c.is.Key(k.Kind) == k.ID {
 			found = append(found, c)
@@ -126,7 +129,7 @@ func (m *model) arrive(c *modelConn) {
 	m.arrivals++
 	c.arrived = m.arrivals
 	for _, l := range m.config.limits() {
-		under := m.under(Key{l.Kind, c.is.Key(l.Kind)})
+		under := m.under(command.Key{Kind: l.Kind, ID: c.is.Key(l.Kind)})
 		if c.removed || l.Most == 0 || len(under) <= l.Most {
 			continue
 		}
@@ -152,7 +155,7 @@ func (m *model) removeSeat(s *modelSeat) {
 }
 
 // rebind returns the connections that moved and those that are outdated.
-func (m *model) rebind(cmd Rebind) (moved, outdated []*modelConn, err error) {
+func (m *model) rebind(cmd command.Rebind) (moved, outdated []*modelConn, err error) {
 	if _, retired := m.isRetired(cmd.To.Session); retired {
 		return nil, nil, ErrGivenUp
 	}
@@ -164,7 +167,7 @@ func (m *model) rebind(cmd Rebind) (moved, outdated []*modelConn, err error) {
 		m.cutoffs[cmd.To.User].exempt[cmd.To.Session] = true
 	}
 	if cmd.From.Session == "" {
-		for _, c := range m.under(Key{User, cmd.From.User}) {
+		for _, c := range m.under(command.Key{Kind: command.User, ID: cmd.From.User}) {
 			if c.is.Session == "" {
 				outdated = append(outdated, c)
 			}
@@ -187,13 +190,13 @@ func (m *model) rebind(cmd Rebind) (moved, outdated []*modelConn, err error) {
 			if c.claim != nil {
 				since = c.claim.since
 			}
-			c.is, c.claim = Identified{}, &modelClaim{cmd.To, since}
+			c.is, c.claim = command.Identified{}, &modelClaim{cmd.To, since}
 		}
 		moved = append(moved, c)
 	}
 	moveAll := func(session string, own bool) {
 		claiming := m.claiming(session)
-		for _, c := range m.under(Key{Session, session}) {
+		for _, c := range m.under(command.Key{Kind: command.Session, ID: session}) {
 			if own || c.is.User == cmd.To.User && cmd.To.User != "" {
 				move(c)
 			} else {
@@ -232,7 +235,7 @@ func (m *model) rebind(cmd Rebind) (moved, outdated []*modelConn, err error) {
 	return moved, outdated, nil
 }
 
-func (m *model) prove(c *modelConn, id Identified) (proven bool) {
+func (m *model) prove(c *modelConn, id command.Identified) (proven bool) {
 	if c.removed || c.claim == nil || c.claim.to.Identity != id.Identity {
 		return false
 	}
@@ -243,7 +246,7 @@ func (m *model) prove(c *modelConn, id Identified) (proven bool) {
 	return true
 }
 
-func (m *model) revoke(cmd Revoke) (ended []*modelConn) {
+func (m *model) revoke(cmd command.Revoke) (ended []*modelConn) {
 	for _, c := range m.under(cmd.Key) {
 		if cmd.Except == "" || c.is.Session != cmd.Except {
 			ended = append(ended, c)
@@ -254,7 +257,7 @@ func (m *model) revoke(cmd Revoke) (ended []*modelConn) {
 	}
 	revoked := modelRetired{since: m.clock.now, until: cmd.Until, revoked: true}
 	if cmd.Lasting {
-		if cmd.Key.Kind == Session {
+		if cmd.Key.Kind == command.Session {
 			m.retired[cmd.Key.ID] = revoked
 		} else {
 			m.cutoffs[cmd.Key.ID] = modelCutoff{since: m.clock.now, until: cmd.Until, exempt: map[string]bool{}}
@@ -298,9 +301,9 @@ func (m *model) seats(namespace string, match func(s *modelSeat) bool) (found []
 }
 
 // isFor reports whether a selector means a seat of this identity.
-func (s *modelSeat) isFor(sel *Selector, id Identity) bool {
-	under := func(k Key) bool {
-		if k.Kind == Room {
+func (s *modelSeat) isFor(sel *command.Selector, id command.Identity) bool {
+	under := func(k command.Key) bool {
+		if k.Kind == command.Room {
 			return s.rooms[k.ID]
 		}
 		return s.visible && k.ID != "" && id.Key(k.Kind) == k.ID
@@ -308,21 +311,21 @@ func (s *modelSeat) isFor(sel *Selector, id Identity) bool {
 	if sel.Keys == nil && !s.visible || sel.Keys != nil && !slices.ContainsFunc(sel.Keys, under) {
 		return false
 	}
-	excepted := func(k Key) bool {
-		return k.Kind == Room && s.rooms[k.ID] || k.Kind != Room && s.conn.is.Key(k.Kind) == k.ID
+	excepted := func(k command.Key) bool {
+		return k.Kind == command.Room && s.rooms[k.ID] || k.Kind != command.Room && s.conn.is.Key(k.Kind) == k.ID
 	}
-	return (sel.Having == Room || id.Key(sel.Having) != "") && !slices.ContainsFunc(sel.Except, excepted) && !slices.Contains(sel.ExceptIDs, s.seat.ID())
+	return (sel.Having == command.Room || id.Key(sel.Having) != "") && !slices.ContainsFunc(sel.Except, excepted) && !slices.Contains(sel.ExceptIDs, s.seat.ID())
 }
 
 // look compares who is connected with the last look, and notes the transitions.
 func (m *model) look() {
-	connected := make(map[Transition]bool)
+	connected := make(map[presence.Transition]bool)
 	for _, c := range m.conns {
 		for _, s := range c.seats {
-			for k := Session; k < kinds; k++ {
+			for k := command.Session; k < command.Kinds; k++ {
 				if id := c.is.Key(k); s.visible && id != "" {
-					connected[Transition{"", Key{k, id}, true}] = true
-					connected[Transition{s.namespace, Key{k, id}, true}] = true
+					connected[presence.Transition{Key: command.Key{Kind: k, ID: id}, Online: true}] = true
+					connected[presence.Transition{Namespace: s.namespace, Key: command.Key{Kind: k, ID: id}, Online: true}] = true
 				}
 			}
 		}

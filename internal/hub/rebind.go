@@ -1,6 +1,10 @@
 package hub
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/mojosocket/mojo/internal/command"
+)
 
 // ErrGivenUp is returned for a session id that was given up or revoked.
 var ErrGivenUp = errors.New("session id was given up")
@@ -19,23 +23,23 @@ var ErrGivenUp = errors.New("session id was given up")
 //
 // A login without a session cannot be told from other logins of the same user:
 // connections of these are outdated.
-func (h *Hub) Rebind(cmd Rebind) (Effects, error) {
+func (h *Hub) Rebind(cmd command.Rebind) (Effects, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if _, retired := h.ledger.session(cmd.To.Session); retired {
+	if _, retired := h.ledger.Session(cmd.To.Session); retired {
 		return Effects{}, ErrGivenUp
 	}
-	h.ledger.exempt(cmd.To)
+	h.ledger.Exempt(cmd.To)
 	r := rebinding{hub: h, cmd: &cmd}
 	r.runLocked()
-	r.effects.Presence = h.presence.workLocked()
+	r.effects.Presence = h.presence.Work()
 	return r.effects, nil
 }
 
 // rebinding is a Rebind that runs. Hub.mu is held.
 type rebinding struct {
 	hub     *Hub
-	cmd     *Rebind
+	cmd     *command.Rebind
 	named   *Conn // the connection of SeatID, if it counts
 	effects Effects
 }
@@ -43,7 +47,7 @@ type rebinding struct {
 func (r *rebinding) runLocked() {
 	h, from, to := r.hub, r.cmd.From, r.cmd.To
 	if from.Session == "" {
-		for _, c := range h.connsLocked(Key{User, from.User}) {
+		for _, c := range h.connsLocked(command.Key{Kind: command.User, ID: from.User}) {
 			if c.Binding().Session == "" {
 				r.effects.Outdated = append(r.effects.Outdated, c)
 			}
@@ -55,7 +59,7 @@ func (r *rebinding) runLocked() {
 	}
 	r.bindAllLocked(from.Session, true)
 	if from.Session == to.Session {
-		h.inPlace.note(from.Session)
+		h.inPlace.Note(from.Session)
 		return
 	}
 	r.giveUpLocked(from.Session)
@@ -70,8 +74,8 @@ func (r *rebinding) runLocked() {
 // bindAllLocked binds the connections of a session, and those that claim it. Unless
 // own is set, connections that do not belong to the user are outdated instead.
 func (r *rebinding) bindAllLocked(session string, own bool) {
-	key := Key{Session, session}
-	claimants := r.hub.claims.ofLocked(key) // before others get a claim to it
+	key := command.Key{Kind: command.Session, ID: session}
+	claimants := r.hub.claims[command.Session].Members(session) // before others get a claim to it
 	for _, c := range r.hub.connsLocked(key) {
 		if own || c.Binding().User == r.cmd.To.User && r.cmd.To.User != "" {
 			r.bindLocked(c)
@@ -98,10 +102,10 @@ func (r *rebinding) bindLocked(c *Conn) {
 // replaced it a moment ago.
 func (r *rebinding) giveUpLocked(session string) {
 	h, to := r.hub, r.cmd.To.Session
-	before, listed := h.ledger.giveUp(session, to, r.cmd.Until)
-	for listed && before.successor != "" && before.successor != to && h.config.Now().Sub(before.since) < Settling {
-		old := before.successor
+	before, listed := h.ledger.GiveUp(session, to, r.cmd.Until)
+	for listed && before.Successor != "" && before.Successor != to && h.config.Now().Sub(before.Since) < Settling {
+		old := before.Successor
 		r.bindAllLocked(old, false)
-		before, listed = h.ledger.giveUp(old, to, r.cmd.Until)
+		before, listed = h.ledger.GiveUp(old, to, r.cmd.Until)
 	}
 }

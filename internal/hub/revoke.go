@@ -1,12 +1,14 @@
 package hub
 
+import "github.com/mojosocket/mojo/internal/command"
+
 // Revoke ends the connections under a session or user. When it has returned they are
 // in no index. With Lasting their session ids open nothing any more, and no login of
 // the user counts that was proven up to now, outside of the session Except.
 //
 // With a Namespace the connections stay, and Effects.Ended has those whose seat on it,
 // visible or not, the caller has to end.
-func (h *Hub) Revoke(cmd Revoke) (ef Effects) {
+func (h *Hub) Revoke(cmd command.Revoke) (ef Effects) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	conns := h.connsLocked(cmd.Key)
@@ -33,36 +35,36 @@ func without(conns []*Conn, session string) (kept []*Conn) {
 }
 
 // forbidLocked lists what does not count any more.
-func (h *Hub) forbidLocked(cmd *Revoke, conns []*Conn) {
+func (h *Hub) forbidLocked(cmd *command.Revoke, conns []*Conn) {
 	switch cmd.Key.Kind {
-	case Session:
-		h.ledger.revokeSession(cmd.Key.ID, cmd.Until)
-	case User:
-		h.ledger.cutOff(cmd.Key.ID, cmd.Except, cmd.Until)
+	case command.Session:
+		h.ledger.RevokeSession(cmd.Key.ID, cmd.Until)
+	case command.User:
+		h.ledger.CutOff(cmd.Key.ID, cmd.Except, cmd.Until)
 	}
 	for _, c := range conns {
 		if id := c.Binding().Session; id != "" {
-			h.ledger.revokeSession(id, cmd.Until)
+			h.ledger.RevokeSession(id, cmd.Until)
 		}
 	}
 }
 
 // RevokeIdentity is Revoke for one identity.
-func (h *Hub) RevokeIdentity(cmd RevokeIdentity) Effects {
+func (h *Hub) RevokeIdentity(cmd command.RevokeIdentity) Effects {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	id := cmd.Identity
 	var conns []*Conn
-	for _, c := range h.connsLocked(id.mainKey()) {
+	for _, c := range h.connsLocked(id.MainKey()) {
 		if c.Binding().Identity == id {
 			conns = append(conns, c)
 		}
 	}
-	if len(conns) == 0 && h.inPlace.since(cmd.Seen, id.Session) {
+	if len(conns) == 0 && h.inPlace.Since(cmd.Seen, id.Session) {
 		return Effects{}
 	}
-	if _, retired := h.ledger.session(id.Session); cmd.Lasting && id.Session != "" && !retired {
-		h.ledger.revokeSession(id.Session, cmd.Until)
+	if _, retired := h.ledger.Session(id.Session); cmd.Lasting && id.Session != "" && !retired {
+		h.ledger.RevokeSession(id.Session, cmd.Until)
 	}
 	return h.endLocked(conns)
 }
@@ -72,5 +74,5 @@ func (h *Hub) endLocked(conns []*Conn) Effects {
 	for _, c := range conns {
 		h.removeLocked(c)
 	}
-	return Effects{Ended: conns, Presence: h.presence.workLocked()}
+	return Effects{Ended: conns, Presence: h.presence.Work()}
 }

@@ -1,10 +1,97 @@
 package hub
 
-import "errors"
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/mojosocket/mojo/internal/command"
+)
+
+// The errors of Join.
+var (
+	ErrRemoved      = errors.New("the connection has ended")
+	ErrTooManyRooms = errors.New("too many rooms")
+	ErrRoomName     = errors.New("the name of a room is too long")
+)
+
+// JoinSeat puts a seat into rooms; those that it is in already stay. It returns
+// ErrRemoved after the end, and ErrRoomName or ErrTooManyRooms if it would leave the
+// bounds; then it has joined none.
+func (h *Hub) JoinSeat(s *Seat, rooms []string) error {
+	if err := h.checkRooms(rooms); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.joinLocked(s, rooms)
+}
+
+func (h *Hub) checkRooms(rooms []string) error {
+	for _, room := range rooms {
+		if most := h.config.MaxRoomName; most > 0 && len(room) > most {
+			return ErrRoomName
+		}
+	}
+	return nil
+}
+
+func (h *Hub) joinLocked(s *Seat, rooms []string) error {
+	if s.removed || s.conn.removed {
+		return ErrRemoved
+	}
+	if most := h.config.MaxRooms; most > 0 && len(s.rooms)+len(rooms) > most && s.roomsWith(rooms) > most {
+		return ErrTooManyRooms
+	}
+	if s.rooms == nil {
+		s.rooms = make(map[string]struct{}, len(rooms))
+		s.conn.addSeatLocked(s)
+	}
+	for _, room := range rooms {
+		if _, in := s.rooms[room]; !in {
+			s.rooms[room] = struct{}{}
+			s.namespace.add(command.Key{Kind: command.Room, ID: room}, s)
+		}
+	}
+	return nil
+}
+
+// roomsWith is the number of rooms that the seat would be in. Hub.mu must be held.
+func (s *seatByMu) roomsWith(rooms []string) int {
+	all := make(map[string]struct{}, len(s.rooms)+len(rooms))
+	maps.Copy(all, s.rooms)
+	for _, room := range rooms {
+		all[room] = struct{}{}
+	}
+	return len(all)
+}
+
+// LeaveSeat takes a seat out of rooms.
+func (h *Hub) LeaveSeat(s *Seat, rooms []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.leaveLocked(s, rooms)
+}
+
+func (h *Hub) leaveLocked(s *Seat, rooms []string) {
+	for _, room := range rooms {
+		if _, in := s.rooms[room]; in {
+			delete(s.rooms, room)
+			s.namespace.remove(command.Key{Kind: command.Room, ID: room}, s)
+		}
+	}
+}
+
+// Rooms returns the rooms that a seat is in, sorted.
+func (h *Hub) Rooms(s *Seat) []string {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return slices.Sorted(maps.Keys(s.rooms))
+}
 
 // Join puts the seats that the command means into rooms. It returns the errors of
 // JoinSeat, joined, for the seats that it could not put there.
-func (h *Hub) Join(cmd Join) error {
+func (h *Hub) Join(cmd command.Join) error {
 	if err := h.checkRooms(cmd.Rooms); err != nil {
 		return err
 	}
@@ -23,7 +110,7 @@ func (h *Hub) Join(cmd Join) error {
 }
 
 // Leave takes the seats that the command means out of rooms.
-func (h *Hub) Leave(cmd Leave) {
+func (h *Hub) Leave(cmd command.Leave) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, s := range h.selectLocked(&cmd.Selector) {

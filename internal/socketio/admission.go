@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/hub"
 )
@@ -120,7 +121,7 @@ func (s *Server) begin(c *client, r *http.Request, id *Identified) *Begun {
 //go:noinline
 func (s *Server) refuseAll(c *client, l hub.Limit) {
 	text := "too many connections of this session"
-	if l.Kind == hub.User {
+	if l.Kind == command.User {
 		text = "too many connections of this user"
 	}
 	c.refusal = &Refusal{Message: text, Data: map[string]int{"limit": l.Most}}

@@ -3,7 +3,9 @@ package socketio
 import (
 	"time"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/hub"
+	"github.com/mojosocket/mojo/internal/hub/ledger"
 )
 
 // comeAgain is how long a client stays that came with a session id that was given up
@@ -12,7 +14,7 @@ const comeAgain = time.Second
 
 // Change applies a Rebind to the connections of this process. When it has returned,
 // nothing that is addressed to their earlier identity is queued for them any more.
-func (s *Server) Change(cmd hub.Rebind) error {
+func (s *Server) Change(cmd command.Rebind) error {
 	claiming, closed, err := s.change(cmd)
 	for _, c := range claiming {
 		c.sendClaim()
@@ -25,7 +27,7 @@ func (s *Server) Change(cmd hub.Rebind) error {
 
 // change is Change without the claims that are sent and the connections that are
 // closed, which it returns.
-func (s *Server) change(cmd hub.Rebind) (claiming, closed []*client, err error) {
+func (s *Server) change(cmd command.Rebind) (claiming, closed []*client, err error) {
 	s.changes.Lock()
 	defer s.changes.Unlock()
 	effects, err := s.hub.Rebind(cmd)
@@ -87,7 +89,7 @@ func (s *Server) ComeAgain(session string) (closed int) {
 }
 
 // Retired returns why a session id opens nothing any more.
-func (s *Server) Retired(sessionID string) (hub.Retired, bool) { return s.hub.Retired(sessionID) }
+func (s *Server) Retired(sessionID string) (ledger.Session, bool) { return s.hub.Retired(sessionID) }
 
 // LoginCounts reports whether a login of this user that was proven at that time, in
 // this session, still counts, see hub.Hub.LoginCounts.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/hub"
 )
@@ -86,7 +87,7 @@ func TestEarlierIdentitiesAreBounded(t *testing.T) {
 	c := await(t, app.connected).client()
 	const changes = 10
 	for i := range changes {
-		require.NoError(t, s.Change(hub.Rebind{
+		require.NoError(t, s.Change(command.Rebind{
 			From: Identity{Session: fmt.Sprint(i)}, To: Identified{Identity: Identity{Session: fmt.Sprint(i + 1)}},
 		}))
 	}

@@ -3,6 +3,7 @@ package socketio
 import (
 	"slices"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/parser"
@@ -18,8 +19,8 @@ type Target struct {
 	Delivery Delivery
 }
 
-func (t *Target) selector() hub.Selector {
-	sel := hub.Selector{Namespace: t.View.Name(), Keys: t.Keys, Having: t.Having, Except: t.Except}
+func (t *Target) selector() command.Selector {
+	sel := command.Selector{Namespace: t.View.Name(), Keys: t.Keys, Having: t.Having, Except: t.Except}
 	for _, s := range t.Without {
 		sel.ExceptIDs = append(sel.ExceptIDs, s.ID())
 	}
@@ -72,7 +73,7 @@ func (t *Target) Emit(event string, args []any) error {
 			socketOf(seat).observe(event, args)
 		}
 	}
-	var person *hub.Selector // nil: who the message is for does not depend on who they are
+	var person *command.Selector // nil: who the message is for does not depend on who they are
 	if sel.IsPersonal() {
 		person = &sel
 	}

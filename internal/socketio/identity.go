@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/hub"
 )
@@ -127,7 +128,7 @@ func (c *client) expect(id Identity) {
 
 // Extend gives the connections of an identity a later expiry, as renewed cookies do.
 func (s *Server) Extend(to Identified) {
-	for _, m := range s.hub.Extend(hub.Extend{To: to}).Moved {
+	for _, m := range s.hub.Extend(command.Extend{To: to}).Moved {
 		clientOf(m.Conn).watchExpiry()
 	}
 }

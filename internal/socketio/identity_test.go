@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
@@ -21,7 +22,7 @@ func TestChangeWaitsForSenders(t *testing.T) {
 
 	socket.mu.Lock()
 	go func() {
-		done <- s.Change(hub.Rebind{From: Identity{Session: "s", User: "u"}, To: Identified{Identity: Identity{Session: "t"}}})
+		done <- s.Change(command.Rebind{From: Identity{Session: "s", User: "u"}, To: Identified{Identity: Identity{Session: "t"}}})
 	}()
 	for socket.Identity().User != "" {
 		runtime.Gosched()
@@ -56,7 +57,7 @@ func TestNothingIsToldAfterDisconnect(t *testing.T) {
 	socket := await(t, app.connected)
 	was := socket.client().conn.Binding()
 	ann := Identified{Identity: Identity{Session: "s", User: "ann"}}
-	require.NoError(t, s.Change(hub.Rebind{From: Identity{Session: "s"}, To: ann}))
+	require.NoError(t, s.Change(command.Rebind{From: Identity{Session: "s"}, To: ann}))
 	require.True(t, socket.client().proves(ann))
 	await(t, app.connected)
 
@@ -89,7 +90,7 @@ func TestRevokeFindsWhatIsReplaced(t *testing.T) {
 	await(t, entered)
 	require.True(t, replaced.Ended())
 
-	s.Revoke(hub.Revoke{Key: Key{Kind: User, ID: "u"}}, Revocation{Reason: Revoked})
+	s.Revoke(command.Revoke{Key: Key{Kind: User, ID: "u"}}, Revocation{Reason: Revoked})
 
 	_, refusal := client.AwaitConnect("/")
 	require.NotNil(t, refusal)

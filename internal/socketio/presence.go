@@ -3,11 +3,11 @@ package socketio
 import (
 	"time"
 
-	"github.com/mojosocket/mojo/internal/hub"
+	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
 // seeTo does what the presence of the hub asks for.
-func (s *Server) seeTo(work hub.PresenceWork) {
+func (s *Server) seeTo(work presence.Work) {
 	if work.Wait > 0 {
 		time.AfterFunc(work.Wait, func() { s.seeTo(s.hub.EndGrace()) })
 	}
@@ -38,7 +38,7 @@ func (s *Server) tellTransitions() {
 	}
 }
 
-func (s *Server) tellTransition(t hub.Transition) {
+func (s *Server) tellTransition(t presence.Transition) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.panicked("OnPresence", v)

@@ -7,7 +7,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/hub"
+	"github.com/mojosocket/mojo/internal/hub/slots"
 )
 
 // Revalidation is how the site is asked, again and again, whether those who are
@@ -73,7 +75,7 @@ func (v *revalidator) armLocked() {
 		return
 	}
 	v.armed.Store(true)
-	wait := v.Every / hub.Slots
+	wait := v.Every / slots.N
 	if v.timer == nil {
 		v.timer = time.AfterFunc(wait, v.turn)
 		return
@@ -103,10 +105,10 @@ func (v *revalidator) turn() {
 		return
 	}
 	defer v.server.activity.end()
-	slot := turn % hub.Slots
+	slot := turn % slots.N
 	v.forgetFailures(slot)
 	at := v.server.hub.SlotLen(slot)
-	pause := v.Every / hub.Slots / time.Duration(at/hub.PortionSize+1)
+	pause := v.Every / slots.N / time.Duration(at/slots.PortionSize+1)
 	for at > 0 {
 		var due []Identity
 		due, at = v.server.hub.Portion(slot, turn, at)
@@ -260,7 +262,7 @@ func (v *revalidator) settle(id Identity, seen int, valid bool, err error) {
 	}
 	// A question without an answer proves nothing against the session: it is closed, and
 	// asked about again if it comes back.
-	revoke := hub.RevokeIdentity{Identity: id, Seen: seen, Lasting: err == nil, Until: v.Until()}
+	revoke := command.RevokeIdentity{Identity: id, Seen: seen, Lasting: err == nil, Until: v.Until()}
 	v.server.dismissEnded(v.server.hub.RevokeIdentity(revoke), Revocation{Code: CodeInvalid, Reason: Invalid})
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mojosocket/mojo/internal/hub"
+	"github.com/mojosocket/mojo/internal/hub/slots"
 )
 
 // TestRevalidatorStops when nobody is connected: no timer is left, and nothing is kept of who has gone.
@@ -54,7 +54,7 @@ func TestRevalidatorStops(t *testing.T) {
 // interval.
 func TestRevalidatorSpreadsASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const identities = 64 * 3 * hub.PortionSize
+		const identities = 64 * 3 * slots.PortionSize
 		var mu sync.Mutex
 		asked := make(map[time.Time]int)
 		opts := serverOptions()
@@ -71,12 +71,12 @@ func TestRevalidatorSpreadsASlot(t *testing.T) {
 		for i := range identities {
 			enter(t, s, Identity{Session: fmt.Sprint("s", i)})
 		}
-		time.Sleep(opts.Revalidation.Every + opts.Revalidation.Every/hub.Slots)
+		time.Sleep(opts.Revalidation.Every + opts.Revalidation.Every/slots.N)
 		s.validity.stop()
 		synctest.Wait()
 		all := 0
 		for at, n := range asked {
-			require.LessOrEqual(t, n, hub.PortionSize, at)
+			require.LessOrEqual(t, n, slots.PortionSize, at)
 			all += n
 		}
 		require.GreaterOrEqual(t, all, identities)

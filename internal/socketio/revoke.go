@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/parser"
@@ -48,7 +49,7 @@ type notice struct {
 
 // Revoke ends the connections that a command means. When it has returned they are in
 // no index and nothing is queued for them any more, see hub.Hub.Revoke.
-func (s *Server) Revoke(cmd hub.Revoke, why Revocation) {
+func (s *Server) Revoke(cmd command.Revoke, why Revocation) {
 	effects := s.hub.Revoke(cmd)
 	if cmd.Namespace == "" {
 		s.dismissEnded(effects, why)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/parser"
@@ -59,7 +60,7 @@ type Delivery = engineio.Delivery
 type held struct {
 	message  *engineio.Message
 	delivery Delivery
-	person   *hub.Selector // whom it is for, if that is claimed only; nil: it waits for OnConnect alone
+	person   *command.Selector // whom it is for, if that is claimed only; nil: it waits for OnConnect alone
 }
 
 type socketState uint8
@@ -151,10 +152,10 @@ func (s *Socket) send(m *engineio.Message, d Delivery) error {
 // moment: a change of identity waits for mu before it is done. A message to the person
 // that the socket claims to be is held until that is proven. `to` is nil for a message
 // that does not depend on the identity.
-func (s *Socket) queue(m *engineio.Message, d Delivery, to *hub.Selector, b *engineio.Batch) error {
+func (s *Socket) queue(m *engineio.Message, d Delivery, to *command.Selector, b *engineio.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var person *hub.Selector
+	var person *command.Selector
 	if to != nil {
 		binding := s.seat.Conn().Binding()
 		switch {

@@ -1,21 +1,26 @@
 package socketio
 
-import "github.com/mojosocket/mojo/internal/hub"
+import (
+	"github.com/mojosocket/mojo/internal/hub"
 
-// The values of the hub that this package speaks in.
+	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/hub/presence"
+)
+
+// The values that this package speaks in.
 type (
-	Key        = hub.Key
-	Kind       = hub.Kind
-	Identity   = hub.Identity
-	Identified = hub.Identified
-	Transition = hub.Transition
+	Key        = command.Key
+	Kind       = command.Kind
+	Identity   = command.Identity
+	Identified = command.Identified
+	Transition = presence.Transition
 )
 
 // The kinds of keys.
 const (
-	Room    = hub.Room
-	Session = hub.Session
-	User    = hub.User
+	Room    = command.Room
+	Session = command.Session
+	User    = command.User
 )
 
 // View is the index of one namespace or, if that is nil, of the whole server.

@@ -1,4 +1,4 @@
-package hub
+package index
 
 import (
 	"math/rand/v2"
@@ -13,7 +13,7 @@ import (
 func TestGroupIsASet(t *testing.T) {
 	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		var g group[int]
+		var g Group[int]
 		model := make(map[int]bool)
 		type kept struct{ snapshot, copy []int }
 		var snapshots []kept
@@ -22,22 +22,22 @@ func TestGroupIsASet(t *testing.T) {
 			growing := step/300%2 == 0
 			switch {
 			case model[value] && (!growing || random.IntN(4) == 0):
-				g.remove(value)
+				g.Remove(value)
 				delete(model, value)
 			case !model[value] && (growing || random.IntN(4) == 0):
-				g.add(value)
+				g.Add(value)
 				model[value] = true
 			case !model[value]:
-				g.remove(value) // not in: nothing happens
+				g.Remove(value) // not in: nothing happens
 			}
 			if random.IntN(10) == 0 {
-				s := g.snapshot()
+				s := g.Snapshot()
 				snapshots = append(snapshots, kept{s, slices.Clone(s)})
 			}
 
-			require.Equal(t, len(model), g.len())
+			require.Equal(t, len(model), g.Len())
 			if step%50 == 0 {
-				members := slices.Sorted(slices.Values(g.snapshot()))
+				members := slices.Sorted(slices.Values(g.Snapshot()))
 				require.Len(t, members, len(model))
 				for _, v := range members {
 					require.True(t, model[v])
@@ -56,14 +56,14 @@ func TestGroupIsASet(t *testing.T) {
 
 // TestGroupLetsGo: it keeps no reference to what was removed, and no room for what once was.
 func TestGroupLetsGo(t *testing.T) {
-	var g group[*int]
+	var g Group[*int]
 	values := make([]*int, 1000)
 	for i := range values {
 		values[i] = new(int)
-		g.add(values[i])
+		g.Add(values[i])
 	}
 	for _, v := range values[:999] {
-		g.remove(v)
+		g.Remove(v)
 	}
 
 	require.Equal(t, []*int{values[999]}, g.list)
@@ -76,13 +76,13 @@ func TestGroupLetsGo(t *testing.T) {
 
 // TestSnapshotCannotBeAppendedInto the group.
 func TestSnapshotCannotBeAppendedInto(t *testing.T) {
-	var g group[int]
+	var g Group[int]
 	for i := range 5 {
-		g.add(i)
+		g.Add(i)
 	}
-	_ = append(g.snapshot(), 99)
-	g.add(5)
+	_ = append(g.Snapshot(), 99)
+	g.Add(5)
 
-	require.Equal(t, []int{0, 1, 2, 3, 4, 5}, g.snapshot())
-	require.Nil(t, new(group[int]).snapshot())
+	require.Equal(t, []int{0, 1, 2, 3, 4, 5}, g.Snapshot())
+	require.Nil(t, new(Group[int]).Snapshot())
 }

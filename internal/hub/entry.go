@@ -1,0 +1,191 @@
+package hub
+
+import (
+	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/hub/presence"
+)
+
+// Show makes a seat visible to selections, unless it or its connection has been
+// removed.
+func (h *Hub) Show(s *Seat) presence.Work {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := s.conn
+	if s.removed || s.visible || c.removed {
+		return presence.Work{}
+	}
+	s.visible = true
+	c.addSeatLocked(s)
+	h.all.everyone.Add(s)
+	s.namespace.showLocked(s)
+	id := c.Binding().Identity
+	for k := command.Session; k < command.Kinds; k++ {
+		if key := id.Key(k); key != "" {
+			h.enterLocked(command.Key{Kind: k, ID: key}, s)
+		}
+	}
+	return h.presence.Work()
+}
+
+// Remove takes a seat out of every index, for good.
+func (h *Hub) Remove(s *Seat) presence.Work {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.removeSeatLocked(s)
+	return h.presence.Work()
+}
+
+func (h *Hub) removeSeatLocked(s *Seat) {
+	s.removed = true
+	for room := range s.rooms {
+		s.namespace.remove(command.Key{Kind: command.Room, ID: room}, s)
+	}
+	s.rooms = nil
+	c := s.conn
+	c.removeSeatLocked(s)
+	if !s.visible {
+		return
+	}
+	s.visible = false
+	h.all.everyone.Remove(s)
+	s.namespace.hideLocked(s)
+	id := c.Binding().Identity
+	for k := command.Session; k < command.Kinds; k++ {
+		if key := id.Key(k); key != "" {
+			h.exitLocked(command.Key{Kind: k, ID: key}, s)
+		}
+	}
+}
+
+// enterLocked puts a seat under a session or user, in its namespace and in the whole
+// server.
+func (h *Hub) enterLocked(k command.Key, s *Seat) {
+	if h.all.add(k, s) {
+		h.presence.Enter(presence.Key{Key: k})
+	}
+	if s.namespace.add(k, s) {
+		h.presence.Enter(presence.Key{Namespace: s.namespace.name, Key: k})
+	}
+}
+
+// exitLocked takes a seat from under a session or user.
+func (h *Hub) exitLocked(k command.Key, s *Seat) {
+	if s.namespace.remove(k, s) {
+		h.presence.Exit(presence.Key{Namespace: s.namespace.name, Key: k})
+	}
+	if h.all.remove(k, s) {
+		h.presence.Exit(presence.Key{Key: k})
+	}
+}
+
+// bindLocked gives a connection another binding and puts it, and its visible seats,
+// under the keys of that.
+func (h *Hub) bindLocked(c *Conn, to *Binding) {
+	from := c.Binding()
+	c.binding.Store(to)
+	h.dropClaimLocked(c, from.Claim)
+	h.addClaimLocked(c, to.Claim)
+	h.countLocked(from.Identity, to.Identity)
+	for k := command.Session; k < command.Kinds; k++ {
+		was, is := from.Key(k), to.Key(k)
+		if was == is {
+			continue
+		}
+		if is != "" {
+			h.conns[k].Add(is, c)
+		}
+		if was != "" {
+			h.conns[k].Remove(was, c)
+		}
+		for _, s := range c.seats {
+			if !s.visible {
+				continue
+			}
+			if is != "" {
+				h.enterLocked(command.Key{Kind: k, ID: is}, s)
+			}
+			if was != "" {
+				h.exitLocked(command.Key{Kind: k, ID: was}, s)
+			}
+		}
+	}
+}
+
+// addClaimLocked lists the claim of a connection, which may be nil.
+func (h *Hub) addClaimLocked(c *Conn, cl *Claim) {
+	if cl == nil {
+		return
+	}
+	h.claimants[cl.Value] = c
+	for k := command.Session; k < command.Kinds; k++ {
+		if id := cl.To.Key(k); id != "" {
+			h.claims[k].Add(id, c)
+		}
+	}
+}
+
+// dropClaimLocked takes the claim of a connection, which may be nil, out of the lists.
+func (h *Hub) dropClaimLocked(c *Conn, cl *Claim) {
+	if cl == nil {
+		return
+	}
+	delete(h.claimants, cl.Value)
+	for k := command.Session; k < command.Kinds; k++ {
+		if id := cl.To.Key(k); id != "" {
+			h.claims[k].Remove(id, c)
+		}
+	}
+}
+
+// countLocked notes that a connection has got another identity: from the zero Identity
+// when it begins, to the zero Identity when it ends.
+func (h *Hub) countLocked(from, to command.Identity) {
+	if h.identities == nil || from == to {
+		return
+	}
+	if to != (command.Identity{}) {
+		h.identities.Add(to)
+	}
+	if from != (command.Identity{}) {
+		h.identities.Remove(from)
+	}
+}
+
+// connsLocked returns the connections under a session or user. The list must not be
+// changed.
+func (h *Hub) connsLocked(k command.Key) []*Conn { return h.conns[k.Kind].Members(k.ID) }
+
+// Conns returns the connections under a session or user, seated or not. The list
+// must not be changed.
+func (h *Hub) Conns(k command.Key) []*Conn {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.connsLocked(k)
+}
+
+// Forget takes a connection that has ended, and its seats, out of every index.
+func (h *Hub) Forget(c *Conn) presence.Work {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.removeLocked(c)
+	return h.presence.Work()
+}
+
+// removeLocked takes a connection and its seats out of every index, for good.
+func (h *Hub) removeLocked(c *Conn) {
+	if c.removed || c.Binding() == nil {
+		return
+	}
+	c.removed = true
+	b := c.Binding()
+	h.dropClaimLocked(c, b.Claim)
+	h.countLocked(b.Identity, command.Identity{})
+	for k := command.Session; k < command.Kinds; k++ {
+		if id := b.Key(k); id != "" {
+			h.conns[k].Remove(id, c)
+		}
+	}
+	for len(c.seats) > 0 {
+		h.removeSeatLocked(c.seats[len(c.seats)-1])
+	}
+}

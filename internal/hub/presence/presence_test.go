@@ -1,0 +1,124 @@
+package presence
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/command"
+)
+
+func newPresence(now *time.Time, grace time.Duration) *Presence {
+	return &Presence{Now: func() time.Time { return *now }, Grace: grace, Watched: map[string]bool{"": true}}
+}
+
+// take returns the transitions that wait.
+func (p *Presence) take() (all []Transition) {
+	for {
+		t, ok := p.Next()
+		if !ok {
+			return all
+		}
+		all = append(all, t)
+	}
+}
+
+// TestGrace: an id that comes back within the grace was never offline.
+func TestGrace(t *testing.T) {
+	now := time.Unix(1, 0)
+	p := newPresence(&now, 10*time.Second)
+	ann := Key{Key: command.Key{Kind: command.User, ID: "ann"}}
+
+	p.Enter(ann)
+	require.Equal(t, Work{Tell: true}, p.Work())
+	require.Equal(t, Work{}, p.Work(), "it is asked once")
+	require.Equal(t, []Transition{{"", ann.Key, true}}, p.take())
+
+	p.Exit(ann)
+	require.Equal(t, Work{Wait: 10 * time.Second}, p.Work())
+	now = now.Add(9 * time.Second)
+	require.True(t, p.Lingers(ann))
+	p.Enter(ann)
+	now = now.Add(time.Second)
+	p.EndGrace()
+	require.Empty(t, p.take())
+
+	p.Exit(ann)
+	now = now.Add(time.Second)
+	p.Hurry()
+	require.Equal(t, []Transition{{"", ann.Key, false}}, p.take())
+	p.Enter(ann)
+	p.Exit(ann)
+	require.Equal(t, []Transition{{"", ann.Key, true}, {"", ann.Key, false}}, p.take(), "there is no grace any more")
+	require.True(t, p.Idle())
+}
+
+// TestNotWatched: without a watcher there are no transitions, and ids are online all the same.
+func TestNotWatched(t *testing.T) {
+	now := time.Unix(1, 0)
+	p := newPresence(&now, time.Second)
+	k := Key{"/a", command.Key{Kind: command.User, ID: "ann"}}
+	p.Enter(k)
+	p.Exit(k)
+	require.Equal(t, Work{Wait: time.Second}, p.Work())
+	require.True(t, p.Lingers(k))
+	now = now.Add(time.Second)
+	p.EndGrace()
+	require.False(t, p.Lingers(k))
+	require.Equal(t, Work{}, p.Work())
+}
+
+// TestNothingGrows with the ids that were here: what is kept is for those of one grace.
+func TestNothingGrows(t *testing.T) {
+	now := time.Unix(1, 0)
+	p := newPresence(&now, time.Second)
+	for i := range 10_000 {
+		k := Key{Key: command.Key{Kind: command.User, ID: fmt.Sprint(i)}}
+		p.Enter(k)
+		p.Exit(k)
+		now = now.Add(10 * time.Millisecond)
+		if work := p.Work(); work.Wait > 0 {
+			require.LessOrEqual(t, work.Wait, time.Second)
+		}
+		p.EndGrace()
+		require.LessOrEqual(t, p.departures.Len(), 100)
+		require.LessOrEqual(t, len(p.lingering), 100)
+		p.take()
+	}
+	now = now.Add(time.Second)
+	p.EndGrace()
+	p.take()
+	require.True(t, p.Idle())
+}
+
+// TestTransitionsAlternate, whatever the order in which ids come and go and time passes.
+func TestTransitionsAlternate(t *testing.T) {
+	for seed := range uint64(20) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		now := time.Unix(1, 0)
+		p := newPresence(&now, 5*time.Second)
+		present, online := make(map[Key]bool), make(map[command.Key]bool)
+		for range 2000 {
+			k := Key{Key: command.Key{Kind: command.User, ID: fmt.Sprint(random.IntN(5))}}
+			switch {
+			case random.IntN(3) == 0:
+				now = now.Add(time.Duration(random.IntN(4)) * time.Second)
+				p.EndGrace()
+			case present[k]:
+				p.Exit(k)
+				present[k] = false
+			default:
+				p.Enter(k)
+				present[k] = true
+			}
+			for _, tr := range p.take() {
+				require.Equal(t, !online[tr.Key], tr.Online)
+				online[tr.Key] = tr.Online
+			}
+			require.Equal(t, present[k] || p.Lingers(k), online[k.Key])
+		}
+	}
+}

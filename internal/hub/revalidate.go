@@ -1,0 +1,41 @@
+package hub
+
+import "github.com/mojosocket/mojo/internal/command"
+
+// Live returns the binding of a connection of this identity, nil if there is none,
+// and the number of changes in place so far, for RevokeIdentity.
+func (h *Hub) Live(id command.Identity) (b *Binding, seen int) {
+	h.mu.RLock()
+	seen, conns := h.inPlace.N(), h.connsLocked(id.MainKey())
+	h.mu.RUnlock()
+	for _, c := range conns {
+		if b := c.Binding(); b.Identity == id {
+			return b, seen
+		}
+	}
+	return nil, seen
+}
+
+// Identities is the number of identities that are connected, with Config.Revalidate.
+func (h *Hub) Identities() int {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.identities.Len()
+}
+
+// SlotOf returns the slot of an identity, of 0 to slots.N-1.
+func (h *Hub) SlotOf(id command.Identity) int { return h.identities.Of(id) }
+
+// SlotLen is the number of identities in a slot.
+func (h *Hub) SlotLen(slot int) int {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.identities.SlotLen(slot)
+}
+
+// Portion returns some of the identities of a slot, see slots.Slots.
+func (h *Hub) Portion(slot, turn, at int) (due []command.Identity, next int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.identities.Portion(slot, turn, at)
+}
