@@ -15,9 +15,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestSomebodyElsesSID: another user's cookies with a known Engine.IO sid get exactly the answer of an unknown one,
-// and its owner notices nothing.
-func TestSomebodyElsesSID(t *testing.T) {
+// A request with a valid Engine.IO sid and another user's cookies gets exactly
+// the answer of an unknown sid, and does not affect the connection.
+func TestSIDOfAnotherUser(t *testing.T) {
 	for name, cookies := range map[string][]string{
 		"nobody":        nil,
 		"other session": {e2e.SessionCookie("s2"), e2e.LoginCookie("mallory")},
@@ -57,7 +57,8 @@ func TestSomebodyElsesSID(t *testing.T) {
 	}
 }
 
-// TestOtherOrigins get nothing: no handshake, no request in a session of an owner, and no CORS header.
+// A request from a foreign origin is refused without a CORS header: a handshake
+// as well as a request with the sid and the cookies of a connection.
 func TestOtherOrigins(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), Origins: []string{"https://friend.example"}})
@@ -100,7 +101,7 @@ func TestOtherOrigins(t *testing.T) {
 	})
 }
 
-// TestRequireSession refuses who has none, and logs no cookie.
+// RequireSession refuses clients without a session. The log contains no cookie.
 func TestRequireSession(t *testing.T) {
 	for _, transport := range []string{"polling", "websocket"} {
 		var log e2e.Log
@@ -121,7 +122,8 @@ func TestRequireSession(t *testing.T) {
 	}
 }
 
-// TestIdentifyPanics: the request is refused, the panic counted and logged, and nothing of the connection stays.
+// If Identify panics, the request is refused, the panic is counted and logged,
+// and the connection occupies no place in the limits.
 func TestIdentifyPanics(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		var log e2e.Log
@@ -148,15 +150,16 @@ func TestIdentifyPanics(t *testing.T) {
 
 		evil.Store(false)
 		client := siotest.Dial(t, site, siotest.Options{Transport: transport})
-		client.Connect(e2e.ChatNamespace, nil) // there is room for one
+		client.Connect(e2e.ChatNamespace, nil) // the refused requests occupy no place
 		evil.Store(true)
 		other := e2e.Do(t, site, http.MethodGet, client.Engine.URL("polling"), nil, "")
 		require.Equal(t, `{"code":1,"message":"Session ID unknown"}`, other.Body)
-		require.Greater(t, srv.Stats().HandlerPanics, uint64(3)) // a poll of the client may have panicked, too
+		require.Greater(t, srv.Stats().HandlerPanics, uint64(3)) // a poll of the client may have panicked as well
 	})
 }
 
-// TestIdentify in place of cookies: for the handshake and for each later request.
+// Identify is called in place of reading cookies, for the handshake and for
+// each later request.
 func TestIdentify(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		var log e2e.Log
@@ -196,7 +199,7 @@ func TestIdentify(t *testing.T) {
 	})
 }
 
-// TestWithoutIdentity nobody has a session.
+// Without Cookies and Identify nobody has a session.
 func TestWithoutIdentity(t *testing.T) {
 	h := e2e.NewApp()
 	srv := e2e.NewServer(t, mojo.Options{Origins: []string{"*"}})

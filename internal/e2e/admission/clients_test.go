@@ -19,7 +19,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// warnings is a logger's output.
+// warnings is the output of a logger.
 type warnings struct {
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -41,7 +41,8 @@ func (w *warnings) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
-// requireOne waits for a line and requires that it is the only one, and helps.
+// requireOne waits for a line, and requires that there is one and that it
+// contains help.
 func (w *warnings) requireOne(t *testing.T, help string) {
 	t.Helper()
 	require.Eventually(t, func() bool { return len(w.lines()) > 0 }, 10*time.Second, time.Millisecond)
@@ -50,7 +51,7 @@ func (w *warnings) requireOne(t *testing.T, help string) {
 	require.Contains(t, w.lines()[0], help)
 }
 
-// get makes a request of a server without a network and returns the answer.
+// get calls a handler without a network.
 func get(h http.Handler, target string, header http.Header) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("GET", target, nil)
 	for name, values := range header {
@@ -63,9 +64,8 @@ func get(h http.Handler, target string, header http.Header) *httptest.ResponseRe
 
 const pollURL = "/socket.io/?EIO=4&transport=polling"
 
-// Each refusal of a request leaves one line that names what helps, however often it
-// happens within a minute.
-func TestRefusedRequestsAreSaid(t *testing.T) {
+// Each kind of refused request is logged once within a minute, with advice.
+func TestRefusedRequestsAreLogged(t *testing.T) {
 	for name, c := range map[string]struct {
 		opts   mojo.Options
 		url    string
@@ -99,7 +99,8 @@ func TestRefusedRequestsAreSaid(t *testing.T) {
 	}
 }
 
-func TestFullServerSaysSo(t *testing.T) {
+// A Server that is full is logged once, with the limit's name.
+func TestFullServerIsLogged(t *testing.T) {
 	for name, c := range map[string]struct {
 		opts mojo.Options
 		help string
@@ -217,7 +218,7 @@ func TestSubprotocol(t *testing.T) {
 			t.Cleanup(func() { _ = srv.Close() })
 			site := siotest.Serve(t, siotest.TCP, srv)
 			sid := ""
-			for _, opened := range []bool{false, true} { // by a handshake, and by an upgrade
+			for _, opened := range []bool{false, true} { // by a handshake, or by an upgrade
 				if opened {
 					open := e2e.Do(t, site, "GET", site.URL+pollURL, nil, "").Body
 					_, sid, _ = strings.Cut(open, `"sid":"`)
@@ -269,8 +270,8 @@ func TestNumericAuth(t *testing.T) {
 	require.Empty(t, <-auths)
 }
 
-// Data of the page's own that reads as a placeholder costs the event and not the
-// connection.
+// If a page's own data looks like a placeholder, the event is refused and the
+// connection stays.
 func TestPlaceholderAsData(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		log := new(warnings)
@@ -300,7 +301,8 @@ func TestPlaceholderAsData(t *testing.T) {
 	})
 }
 
-// Base64 text is taken on any WebSocket, and b64 is of the transport that asks for it.
+// A WebSocket message in base64 is accepted on every WebSocket. The parameter
+// b64 concerns what the server sends on the transport of that request.
 func TestBase64OfTheTransport(t *testing.T) {
 	srv, err := mojo.New(mojo.Options{})
 	require.NoError(t, err)
@@ -319,7 +321,8 @@ func TestBase64OfTheTransport(t *testing.T) {
 	require.Equal(t, []byte{1, 2, 3}, client.Next().Data)
 }
 
-// b64 counts for the WebSocket whose request has it, whatever the poll before had.
+// The parameter b64 of an upgrade request counts for the WebSocket, and that of
+// the polls before it does not.
 func TestBase64OfTheUpgrade(t *testing.T) {
 	for name, c := range map[string]struct {
 		poll, upgrade, want string
@@ -357,8 +360,9 @@ func TestBase64OfTheUpgrade(t *testing.T) {
 	}
 }
 
-// What ends a connection that was accepted leaves its line, too.
-func TestClosedConnectionsAreSaid(t *testing.T) {
+// A connection that is closed for what it sent, or did not send, is logged
+// once, with advice.
+func TestClosedConnectionsAreLogged(t *testing.T) {
 	const attachment = `{"_placeholder":true,"num":0}`
 	many := strings.Repeat("x", 1<<11)
 	for name, c := range map[string]struct {
@@ -402,7 +406,8 @@ func TestClosedConnectionsAreSaid(t *testing.T) {
 	}
 }
 
-func TestCrowdedSessionsAreSaid(t *testing.T) {
+// A session or user that exceeds its limit of connections is logged once.
+func TestCrowdedSessionsAreLogged(t *testing.T) {
 	for name, c := range map[string]struct {
 		opts mojo.Options
 		help string
@@ -425,8 +430,8 @@ func TestCrowdedSessionsAreSaid(t *testing.T) {
 	}
 }
 
-// A ResponseWriter that cannot be hijacked costs one line, however many ask.
-func TestHijackThatFailsIsSaid(t *testing.T) {
+// A ResponseWriter that cannot be hijacked is logged once.
+func TestFailedHijackIsLogged(t *testing.T) {
 	log := new(warnings)
 	srv, err := mojo.New(mojo.Options{Logger: log.logger()})
 	require.NoError(t, err)
@@ -441,8 +446,9 @@ func TestHijackThatFailsIsSaid(t *testing.T) {
 	log.requireOne(t, "Unwrap")
 }
 
-// After a restart each client asks for its old session once, which is no fault.
-func TestFewUnknownSessionsAreQuiet(t *testing.T) {
+// A few requests for unknown sessions are not logged: after a restart each
+// client makes one.
+func TestFewUnknownSessionsAreNotLogged(t *testing.T) {
 	log := new(warnings)
 	srv, err := mojo.New(mojo.Options{Logger: log.logger()})
 	require.NoError(t, err)
@@ -452,7 +458,8 @@ func TestFewUnknownSessionsAreQuiet(t *testing.T) {
 	require.Empty(t, log.lines())
 }
 
-// An answer whose data reads as a placeholder ends the wait for it, and nothing else.
+// An answer whose data looks like a placeholder ends its EmitWithAck with an
+// error, and the connection stays.
 func TestPlaceholderInAnAnswer(t *testing.T) {
 	errs := make(chan error, 1)
 	srv, err := mojo.New(mojo.Options{Logger: slog.New(slog.DiscardHandler)})

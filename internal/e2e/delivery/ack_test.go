@@ -16,7 +16,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestEmitWithAck: the answer, with binary in it, is a Message.
+// The answer of a client is a Message and may contain binary data.
 func TestEmitWithAck(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -41,7 +41,7 @@ func TestEmitWithAck(t *testing.T) {
 	})
 }
 
-// TestCall decodes the answer.
+// Call decodes the answer into its type parameter.
 func TestCall(t *testing.T) {
 	type sum struct{ A, B int }
 	h := e2e.NewApp()
@@ -59,13 +59,13 @@ func TestCall(t *testing.T) {
 		{[]any{"text"}, `[{"A":0,"B":0},"mojo: the answer, argument 1 into *delivery.sum: json: cannot unmarshal string into Go value of type delivery.sum"]`},
 	} {
 		answer := socket.Ask("call me")
-		socket.Expect("question").Reply(test.reply...) // while the handler waits: answers pass it
+		socket.Expect("question").Reply(test.reply...) // the handler waits, and answers do not queue behind it
 
 		require.JSONEq(t, test.want, answer.Wait().JSON())
 	}
 }
 
-// TestAckEndsByContext, and what the client answers later is ignored.
+// EmitWithAck returns when its context ends. A later answer is ignored.
 func TestAckEndsByContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()
@@ -99,7 +99,7 @@ func TestAckEndsByContext(t *testing.T) {
 	})
 }
 
-// TestUnknownAcks are ignored.
+// Answers with ids that no question had are ignored.
 func TestUnknownAcks(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		srv, _ := e2e.ChatServer(t, e2e.NewApp())
@@ -112,9 +112,9 @@ func TestUnknownAcks(t *testing.T) {
 	})
 }
 
-// TestAckOfTheSocketBefore: an app's answer that comes when its page has connected again is not taken for one to the
-// question that the new connection asks.
-func TestAckOfTheSocketBefore(t *testing.T) {
+// When a page connects to the namespace again, an answer to a question of its
+// previous socket does not answer a question of the new one.
+func TestAckOfThePreviousSocket(t *testing.T) {
 	h := e2e.NewApp()
 	srv, _ := e2e.ChatServer(t, h)
 	client := e2e.Dial(t, siotest.Serve(t, siotest.Memory, srv), "websocket")
@@ -135,7 +135,8 @@ func TestAckOfTheSocketBefore(t *testing.T) {
 	require.Equal(t, "to the second", text)
 }
 
-// TestEmitWithAckOnEndedConns: at once when it has ended, and when it ends meanwhile, however that comes about.
+// EmitWithAck fails with ErrNotConnected when the connection ends before the
+// answer, and immediately when it has ended before the call.
 func TestEmitWithAckOnEndedConns(t *testing.T) {
 	for name, act := range map[string]func(c *mojo.Conn, s *siotest.Socket, client *siotest.Client){
 		"client DISCONNECT": func(_ *mojo.Conn, s *siotest.Socket, _ *siotest.Client) { s.Disconnect() },
@@ -162,7 +163,7 @@ func TestEmitWithAckOnEndedConns(t *testing.T) {
 	}
 }
 
-// TestConcurrentCalls, answered in another order, over the same connection.
+// Calls of one connection may be answered in any order.
 func TestConcurrentCalls(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		const calls = 50
@@ -191,7 +192,8 @@ func TestConcurrentCalls(t *testing.T) {
 	})
 }
 
-// TestAck: once, with binary; a second time it is an error, and without being wanted it does nothing.
+// The first Ack of a message answers it, also with binary data. A second one is
+// an error. Ack of a message without an ack id does nothing.
 func TestAck(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -222,7 +224,8 @@ func TestAck(t *testing.T) {
 	})
 }
 
-// TestAckLater: from any goroutine, and when the connection has ended it is an error.
+// A handler may call Ack after it has returned. When the connection has ended,
+// Ack is an error.
 func TestAckLater(t *testing.T) {
 	h := e2e.NewApp()
 	messages := make(chan *mojo.Message, 9)
@@ -241,7 +244,7 @@ func TestAckLater(t *testing.T) {
 	require.ErrorIs(t, m3.Ack(3), mojo.ErrNotConnected)
 }
 
-// TestAckOnce, though many try.
+// Of concurrent calls of Ack exactly one succeeds.
 func TestAckOnce(t *testing.T) {
 	h := e2e.NewApp()
 	messages := make(chan *mojo.Message, 1)

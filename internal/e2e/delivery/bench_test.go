@@ -16,8 +16,9 @@ import (
 	"github.com/mojosocket/mojo/internal/e2e"
 )
 
-// benchClient connects to the app Chat over TCP and calls received for each frame of a size that comes after
-// that. It does nothing else, so that the server is what is measured.
+// benchClient connects to the app Chat over TCP and calls received for each
+// frame of the given size. It does nothing else, so that the benchmark measures
+// the server.
 func benchClient(b *testing.B, address, cookie string, size int, received func()) {
 	b.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -35,7 +36,7 @@ func benchClient(b *testing.B, address, cookie string, size int, received func()
 		head := make([]byte, 2)
 		_, err := io.ReadFull(r, head)
 		require.NoError(b, err)
-		payload := make([]byte, head[1]) // none of these is long
+		payload := make([]byte, head[1]) // the payloads here have less than 126 bytes
 		_, err = io.ReadFull(r, payload)
 		require.NoError(b, err)
 		return string(payload)
@@ -56,10 +57,11 @@ func benchClient(b *testing.B, address, cookie string, size int, received func()
 	}()
 }
 
-// benchFrame is the size on the wire of the events that are sent.
+// benchFrame returns the size of the frame of an event, header included.
 func benchFrame(text string) int { return len(`..42`+e2e.ChatNamespace+`,["event",""]`) + len(text) }
 
-// An event of 70 bytes to everybody, from the call until all have it.
+// It sends an event of 70 bytes to everybody. An operation lasts from the call
+// until all clients have received the event.
 func BenchmarkChannelEmit(b *testing.B) {
 	text := strings.Repeat("x", 70)
 	for _, clients := range []int{1, 100, 1000} {
@@ -84,7 +86,8 @@ func BenchmarkChannelEmit(b *testing.B) {
 	}
 }
 
-// An event to one session of one connection, however many there are beside it.
+// It sends an event to one session, which has one connection. Its time must not
+// depend on the number of other connections.
 func BenchmarkSessionEmit(b *testing.B) {
 	text := strings.Repeat("x", 70)
 	for _, others := range []int{0, 1000} {

@@ -15,7 +15,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestEmitRefuses before anything is sent, with one prefix and an error that can be told apart.
+// Every kind of Emit refuses bad events before it sends anything. The error has
+// the prefix "mojo: " once and matches the documented variable.
 func TestEmitRefuses(t *testing.T) {
 	h := e2e.NewApp()
 	srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), Limits: mojo.Limits{MaxQueue: 1 << 20}})
@@ -71,11 +72,12 @@ func TestEmitRefuses(t *testing.T) {
 	require.Equal(t, 1, ch.Len())
 }
 
+// failingJSON is a value that cannot be encoded.
 type failingJSON struct{}
 
 func (failingJSON) MarshalJSON() ([]byte, error) { return nil, e2e.ErrSecret }
 
-// TestEmitKeepsNoReference: the caller may use its arguments again at once.
+// The caller may change the arguments of Emit as soon as it has returned.
 func TestEmitKeepsNoReference(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -95,7 +97,8 @@ func TestEmitKeepsNoReference(t *testing.T) {
 	})
 }
 
-// TestOrderOfAllKindsOfEmit: one goroutine's emits arrive in their order, whatever their kind.
+// A connection receives the events of one goroutine in their order, even if
+// they are sent by different kinds of Emit.
 func TestOrderOfAllKindsOfEmit(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -117,7 +120,8 @@ func TestOrderOfAllKindsOfEmit(t *testing.T) {
 	})
 }
 
-// TestRooms: joining twice, leaving what one is not in, and Broadcast's Join, Leave and Conns.
+// A Conn that joins a room twice is in it once. Leaving a room that the Conn is
+// not in does nothing.
 func TestRooms(t *testing.T) {
 	w := e2e.NewVisitors(t, siotest.Memory, "websocket")
 	bob, guest := w.Conn(t, "bob"), w.Conn(t, "guest")
@@ -136,7 +140,8 @@ func TestRooms(t *testing.T) {
 	require.Equal(t, []string{"a"}, bob.Rooms())
 }
 
-// TestBroadcastIsAValue: its methods change nothing in it, nor in each other's results.
+// The methods of a Broadcast return a new one and change neither it nor each
+// other's results.
 func TestBroadcastIsAValue(t *testing.T) {
 	w := e2e.NewVisitors(t, siotest.Memory, "websocket")
 	base := w.Chat.To("first")
@@ -156,7 +161,7 @@ func TestBroadcastIsAValue(t *testing.T) {
 	require.Empty(t, slices.Collect(base.Conns()))
 }
 
-// counted tells how often it was encoded.
+// counted counts how often it is encoded.
 type counted struct{ n *atomic.Int32 }
 
 func (c counted) MarshalJSON() ([]byte, error) {
@@ -164,7 +169,7 @@ func (c counted) MarshalJSON() ([]byte, error) {
 	return []byte(`"counted"`), nil
 }
 
-// TestBroadcastEncodesOnce, however many connections and apps there are.
+// A broadcast encodes its arguments once for all connections and apps.
 func TestBroadcastEncodesOnce(t *testing.T) {
 	w := e2e.NewVisitors(t, siotest.Memory, "websocket")
 	var n atomic.Int32
@@ -177,7 +182,7 @@ func TestBroadcastEncodesOnce(t *testing.T) {
 	w.Sockets["bob"].Expect("event", "counted")
 }
 
-// observer sees what is sent.
+// observer is an App that records the calls of OnEmit.
 type observer struct {
 	*e2e.App
 	seen chan string
@@ -187,7 +192,8 @@ func (o *observer) OnEmit(c *mojo.Conn, event string, args []any) {
 	o.seen <- fmt.Sprint(c.SessionID(), " ", event, " ", args)
 }
 
-// TestEmitObserver sees each event before it is queued, for each connection, with what the caller passed.
+// OnEmit is called for each event and connection, with the arguments of the
+// caller, before the event is queued.
 func TestEmitObserver(t *testing.T) {
 	o := &observer{e2e.NewApp(), make(chan string, 99)}
 	o.Connect = func(c *mojo.Conn) error { return c.Emit("welcome") }

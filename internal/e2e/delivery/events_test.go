@@ -16,7 +16,7 @@ type say struct {
 	Text string `json:"text"`
 }
 
-// newEvents routes some of everything.
+// newEvents returns Events with each kind of function.
 func newEvents(seen chan<- string) *mojo.Events {
 	ev := &mojo.Events{Fallback: func(_ *mojo.Conn, m *mojo.Message) {
 		seen <- "fallback " + m.Event()
@@ -40,7 +40,7 @@ func newEvents(seen chan<- string) *mojo.Events {
 	return ev
 }
 
-// TestEvents: what functions get and what clients are answered.
+// Each function gets its arguments, and the client gets the documented answer.
 func TestEvents(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		var log e2e.Log
@@ -73,7 +73,7 @@ func TestEvents(t *testing.T) {
 		require.Equal(t, []byte("b!"), socket.Call("binary", []byte("b")).Bytes(0))
 		require.Equal(t, []string{"say hello", "say ", "fallback unknown"}, []string{<-seen, <-seen, <-seen})
 
-		client.Engine.Send("2" + e2e.ChatNamespace + `,[42]`) // a number, and nobody waits
+		client.Engine.Send("2" + e2e.ChatNamespace + `,[42]`) // an event whose name is a number, without an ack id
 		socket.Emit("fail quietly", 1)
 		socket.Emit("fail quietly", "invalid")
 		socket.Emit("say", say{"last"})
@@ -91,7 +91,8 @@ func TestEvents(t *testing.T) {
 	})
 }
 
-// TestErrorsOfCallsAreInternal: that a client's answer does not decode is not its question's fault.
+// If the answer to a Call within a function does not decode, the client gets
+// "internal error", as its question was correct.
 func TestErrorsOfCallsAreInternal(t *testing.T) {
 	_, socket := e2e.ConnectChat(t, siotest.Memory, "websocket", newEvents(nil))
 	answer := socket.Ask("ask back")
@@ -101,7 +102,7 @@ func TestErrorsOfCallsAreInternal(t *testing.T) {
 	require.JSONEq(t, `[{"error":{"message":"internal error"}}]`, answer.Wait().JSON())
 }
 
-// TestEventsLifecycle: Connect and Disconnect, for several apps.
+// The Connect and Disconnect functions of Events run for each app.
 func TestEventsLifecycle(t *testing.T) {
 	seen := make(chan string, 9)
 	ev := &mojo.Events{
@@ -128,7 +129,7 @@ func TestEventsLifecycle(t *testing.T) {
 	require.Empty(t, seen)
 }
 
-// TestZeroEvents accepts everybody and drops everything.
+// A zero Events accepts every connection and drops every event.
 func TestZeroEvents(t *testing.T) {
 	_, socket := e2e.ConnectChat(t, siotest.Memory, "websocket", new(mojo.Events))
 	socket.Emit("x")
@@ -136,6 +137,7 @@ func TestZeroEvents(t *testing.T) {
 	socket.Disconnect()
 }
 
+// On panics for an event name that is reserved or taken, and after Register.
 func TestEventsPanic(t *testing.T) {
 	add := func(ev *mojo.Events, event string) func() {
 		return func() { mojo.On(ev, event, func(*mojo.Conn, int) error { return nil }) }
@@ -159,7 +161,7 @@ func TestEventsPanic(t *testing.T) {
 	require.PanicsWithValue(t, `mojo: event "late" added to an Events that is registered already`, add(&own.Events, "late"))
 }
 
-// ownHandler embeds Events and adds to it.
+// ownHandler embeds Events and has an OnConnect of its own.
 type ownHandler struct {
 	mojo.Events
 	greeting string

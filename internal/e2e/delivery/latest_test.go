@@ -11,8 +11,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestEmitLatest: a client that is behind gets the newest event of each key, and everything else, in the order in which
-// these were sent. Over polling a client is behind between two polls.
+// A client that has not read for a while receives the newest event of each key,
+// and every other event, in the order in which they were sent. With polling, a
+// client has not read while it does not poll.
 func TestEmitLatest(t *testing.T) {
 	srv, ch := e2e.ChatServer(t, e2e.NewApp())
 	other := e2e.Register(t, srv, "Other", e2e.NewApp())
@@ -32,7 +33,7 @@ func TestEmitLatest(t *testing.T) {
 	require.NoError(t, ch.Latest("a").Emit("price", "a2"))
 	require.NoError(t, conn.EmitLatest("", "price", "none"))
 	require.NoError(t, srv.CurrentSessions().Get("s").EmitLatest("b", "price", "b2"))
-	require.NoError(t, other.Latest("b").Emit("price", "of another app")) // which shares no keys with this one
+	require.NoError(t, other.Latest("b").Emit("price", "of another app")) // apps share no keys
 	require.NoError(t, conn.EmitLatest("a", "price", "a3"))
 	client.Engine.Poll()
 
@@ -46,7 +47,8 @@ func TestEmitLatest(t *testing.T) {
 	require.NoError(t, mojo.Session{}.EmitLatest("a", "price"))
 }
 
-// TestEmitLatestInOnConnect: what is held until the client is connected is replaced, too.
+// Latest also replaces events that OnConnect has sent, which wait for the
+// connect answer.
 func TestEmitLatestInOnConnect(t *testing.T) {
 	h := e2e.NewApp()
 	h.Connect = func(c *mojo.Conn) error {
@@ -65,7 +67,8 @@ func TestEmitLatestInOnConnect(t *testing.T) {
 	socket.ExpectNothing()
 }
 
-// TestEmitLatestOfAStuckClient keeps it connected, however often a value changes.
+// A client that does not read stays connected, no matter how often a value
+// changes.
 func TestEmitLatestOfAStuckClient(t *testing.T) {
 	h := e2e.NewApp()
 	srv := e2e.NewServer(t, mojo.Options{Limits: mojo.Limits{MaxQueue: 16 << 10}})

@@ -19,7 +19,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// crowd connects n clients over WebSockets to the app Chat, in sessions of two each.
+// crowd connects n clients over WebSockets to the app Chat. Each session has
+// two of them.
 func crowd(t testing.TB, network siotest.Network, n int, h mojo.SocketHandler) (*mojo.Server, *mojo.Channel, []*siotest.Socket) {
 	t.Helper()
 	srv, ch := e2e.ChatServer(t, h)
@@ -31,7 +32,8 @@ func crowd(t testing.TB, network siotest.Network, n int, h mojo.SocketHandler) (
 	return srv, ch, sockets
 }
 
-// TestBroadcastToAThousand is encoded once and reaches everybody once.
+// A broadcast to a thousand connections is encoded once, and each client
+// receives it once.
 func TestBroadcastToAThousand(t *testing.T) {
 	srv, ch, sockets := crowd(t, siotest.Memory, 1000, e2e.NewApp())
 	var encoded atomic.Int32
@@ -46,8 +48,9 @@ func TestBroadcastToAThousand(t *testing.T) {
 	require.Equal(t, 500, srv.CurrentSessions().Len())
 }
 
-// TestBroadcastAllocatesAConstant, however many connections there are. Those that poll, and have not come back for
-// more, show the fan-out alone.
+// The allocations of a broadcast do not depend on the number of connections.
+// Its clients poll, and do not poll again, so that nothing is written
+// meanwhile.
 func TestBroadcastAllocatesAConstant(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates too")
@@ -62,7 +65,7 @@ func TestBroadcastAllocatesAConstant(t *testing.T) {
 			client.SendConnect(e2e.ChatNamespace, nil)
 			e2e.Await(t, h.Accepted)
 		}
-		for range 1 << 10 { // so that no queue has to grow
+		for range 1 << 10 { // so that no queue grows later
 			require.NoError(t, ch.Emit("event", "x"))
 		}
 		return siotest.AllocsPerRun(200, func() { _ = ch.Emit("event", "x") })
@@ -72,7 +75,8 @@ func TestBroadcastAllocatesAConstant(t *testing.T) {
 	require.LessOrEqual(t, few, 16.0)
 }
 
-// TestInboundEventAllocatesLittle, from the socket to a typed function.
+// An event from a client costs few allocations, from the socket to a typed
+// function.
 func TestInboundEventAllocatesLittle(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates too")
@@ -105,8 +109,9 @@ func TestInboundEventAllocatesLittle(t *testing.T) {
 	require.LessOrEqual(t, cost, 12.0)
 }
 
-// TestManyAtOnce: emitters of all kinds, joins, leaves, iterations, connections that come and go. What arrives is
-// whole, and in the end nobody is left.
+// Broadcasts, joins, leaves, iterations and connections that begin and end run
+// concurrently. Every event arrives complete, and in the end all views are
+// empty.
 func TestManyAtOnce(t *testing.T) {
 	h := e2e.NewApp()
 	h.Connect = func(c *mojo.Conn) error {
@@ -119,7 +124,7 @@ func TestManyAtOnce(t *testing.T) {
 	site := siotest.Serve(t, siotest.Memory, srv)
 
 	var clients, others sync.WaitGroup
-	turns := make(chan struct{}) // the others work while clients come and go, and no faster
+	turns := make(chan struct{}) // each is one round of the emitters, so that they go on as long as clients come and leave
 	var connected atomic.Int32
 	for i := range 20 {
 		clients.Go(func() {
@@ -189,7 +194,8 @@ func TestManyAtOnce(t *testing.T) {
 	require.NotZero(t, connected.Load())
 }
 
-// TestOrderAmongConcurrentEmitters: each one's events arrive in its order, once.
+// The events of each of several goroutines arrive in the order of that
+// goroutine, each once.
 func TestOrderAmongConcurrentEmitters(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		const emitters, events = 8, 100
@@ -214,8 +220,9 @@ func TestOrderAmongConcurrentEmitters(t *testing.T) {
 	})
 }
 
-// TestBlockedHandler stops its own connection's app and nothing else: its other app and other clients are served,
-// heartbeats go on, and it can be closed.
+// A handler that blocks stops the events of its own Conn and nothing else: the
+// client's other app and other clients are served, heartbeats go on, and the
+// connection can be closed.
 func TestBlockedHandler(t *testing.T) {
 	for _, transport := range e2e.Transports {
 		t.Run(transport, func(t *testing.T) {
@@ -251,8 +258,8 @@ func TestBlockedHandler(t *testing.T) {
 	}
 }
 
-// TestBackPressure: above MaxInbound nothing more is read from a client, until its handlers have caught up; then
-// nothing was lost.
+// The server reads no more from a client that is MaxInbound bytes ahead of its
+// handlers, and goes on when they have caught up. No event is lost.
 func TestBackPressure(t *testing.T) {
 	for _, transport := range e2e.Transports {
 		t.Run(transport, func(t *testing.T) {
@@ -277,7 +284,7 @@ func TestBackPressure(t *testing.T) {
 					socket.Emit("event", i, strings.Repeat("x", size))
 				}
 				client.SendConnect("/EchoSocket", nil)
-				time.Sleep(30 * time.Second) // a ping has gone out, whose answer waits with the rest
+				time.Sleep(30 * time.Second) // the answer to the ping waits behind the events
 				require.Empty(t, echo.Accepted, "it was read from")
 				require.Equal(t, 1, ch.Len())
 				require.NoError(t, ch.Emit("still"))
@@ -296,7 +303,7 @@ func TestBackPressure(t *testing.T) {
 	}
 }
 
-// TestHandlerStall: whoever's handlers do not catch up within a heartbeat has to go.
+// A connection ends if its handlers do not catch up within a heartbeat.
 func TestHandlerStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})
@@ -320,10 +327,10 @@ func TestHandlerStall(t *testing.T) {
 	})
 }
 
-// awaitEndOf is for bubbles, in which waiting costs nothing.
+// awaitEndOf is called in bubbles, where waiting takes no time.
 func awaitEndOf(c *mojo.Conn) { <-c.Context().Done() }
 
-// TestEventFlood: there is no goroutine per message, and everything is handled in order.
+// A flood of events is handled in order and without a goroutine for each event.
 func TestEventFlood(t *testing.T) {
 	const events = 20_000
 	h := e2e.NewApp()
@@ -350,7 +357,8 @@ func TestEventFlood(t *testing.T) {
 	require.LessOrEqual(t, most.Load(), before+10)
 }
 
-// TestHeldMessagesAreBounded: what waits for a connection that is not accepted yet counts, too.
+// The bytes of events that wait for OnConnect to return count in the queue's
+// bound.
 func TestHeldMessagesAreBounded(t *testing.T) {
 	h := e2e.NewApp()
 	overflowed := make(chan error, 1)

@@ -11,7 +11,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestBinary in all positions, both ways.
+// Binary data is allowed at any place in the arguments, in both directions.
 func TestBinary(t *testing.T) {
 	type inner struct {
 		Data mojo.Binary            `json:"data"`
@@ -53,7 +53,7 @@ func TestBinary(t *testing.T) {
 	})
 }
 
-// TestMessageOutlivesOnMessage: it owns its bytes, whatever arrives later.
+// A Message may be kept: later messages do not change its bytes.
 func TestMessageOutlivesOnMessage(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		const total = 100
@@ -78,7 +78,7 @@ func TestMessageOutlivesOnMessage(t *testing.T) {
 	})
 }
 
-// TestDecode says which argument of which event does not fit.
+// The error of Decode names the event and the argument that does not fit.
 func TestDecode(t *testing.T) {
 	h := e2e.NewApp()
 	messages := make(chan *mojo.Message, 1)
@@ -100,7 +100,8 @@ func TestDecode(t *testing.T) {
 	require.Error(t, m.Decode(number))
 }
 
-// TestEventNames: text of any kind, and numbers, which read as their decimal text.
+// The name of an event may be any text, and a number, which becomes its decimal
+// text.
 func TestEventNames(t *testing.T) {
 	h := e2e.NewApp()
 	names := make(chan string, 9)
@@ -116,7 +117,8 @@ func TestEventNames(t *testing.T) {
 	}
 }
 
-// TestPlaceholderIsPlainData in an event without attachments.
+// An object that looks like a placeholder is plain data in an event without
+// attachments.
 func TestPlaceholderIsPlainData(t *testing.T) {
 	h := e2e.NewApp()
 	messages := make(chan *mojo.Message, 1)

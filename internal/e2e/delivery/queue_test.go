@@ -11,7 +11,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestHistoryInOnConnect, 2 MB in 20 events, arrives whole and in order, also while the client changes to a WebSocket.
+// OnConnect sends 2 MB in 20 events. They arrive complete and in order, also
+// while the client upgrades to a WebSocket.
 func TestHistoryInOnConnect(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -34,7 +35,7 @@ func TestHistoryInOnConnect(t *testing.T) {
 	})
 }
 
-// TestLargeAnswers that a client asks for one after another arrive.
+// A client receives 30 large answers in a row.
 func TestLargeAnswers(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -49,7 +50,8 @@ func TestLargeAnswers(t *testing.T) {
 	})
 }
 
-// TestQueueFull: the emit that does not fit says so, those after it that the connection has ended.
+// The Emit that finds the queue full returns ErrQueueFull, and later ones
+// ErrNotConnected.
 func TestQueueFull(t *testing.T) {
 	h := e2e.NewApp()
 	srv := e2e.NewServer(t, mojo.Options{Limits: mojo.Limits{MaxQueue: 16 << 10}})

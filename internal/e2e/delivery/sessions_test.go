@@ -12,8 +12,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestEmitsArriveOnceWhereTheyShould: every way to address people.
-func TestEmitsArriveOnceWhereTheyShould(t *testing.T) {
+// Each way to address connections reaches exactly the addressed ones, each
+// once.
+func TestEmitReachesItsAddresseesOnce(t *testing.T) {
 	everyone := []string{"tab1", "tab1/news", "tab2", "phone", "bob", "bob/news", "guest", "nobody"}
 	chat := []string{"tab1", "tab2", "phone", "bob", "guest", "nobody"}
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
@@ -67,9 +68,9 @@ func TestEmitsArriveOnceWhereTheyShould(t *testing.T) {
 	})
 }
 
-// TestWhoIsConnected: the views, while the pages close one after the other. The session of two tabs stays until the
-// second has gone, whichever that is.
-func TestWhoIsConnected(t *testing.T) {
+// The views follow the connections as they close one after the other. A session
+// with two tabs stays until both have closed, in either order.
+func TestViewsFollowConnections(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		w := e2e.NewVisitors(t, n, transport)
 		sessions, users := w.Srv.CurrentSessions(), w.Srv.LoggedInSessions()
@@ -81,7 +82,7 @@ func TestWhoIsConnected(t *testing.T) {
 		require.Len(t, slices.Collect(users.Get("ann").Conns()), 4)
 		require.False(t, sessions.Has("") || users.Has(""))
 
-		w.Clients["tab1"].Close() // the older one
+		w.Clients["tab1"].Close() // the older tab
 		e2e.Await(t, w.App.Ended)
 		e2e.Await(t, w.App.Ended)
 		require.True(t, sessions.Has("s1"))
@@ -108,8 +109,8 @@ func TestWhoIsConnected(t *testing.T) {
 	})
 }
 
-// TestThirtyTwoTabs of one session, closed in any order: each got every message, and the session is there until the
-// last has gone.
+// A session with 32 tabs stays in the views until the last tab has closed. Each
+// tab receives every message to the session.
 func TestThirtyTwoTabs(t *testing.T) {
 	h := e2e.NewApp()
 	srv, ch := e2e.ChatServer(t, h)
@@ -134,8 +135,9 @@ func TestThirtyTwoTabs(t *testing.T) {
 	e2e.RequireNobody(t, srv, ch)
 }
 
-// TestCookiesThatDoNotCount make nobody, and never a key.
-func TestCookiesThatDoNotCount(t *testing.T) {
+// Invalid cookies give a connection no identity, and their text is never a key
+// of a view.
+func TestInvalidCookiesGiveNoIdentity(t *testing.T) {
 	for name, test := range map[string]struct {
 		cookies       []string
 		session, user string
@@ -175,7 +177,7 @@ func TestCookiesThatDoNotCount(t *testing.T) {
 	}
 }
 
-// idsOf is the list of an id, none if that is empty.
+// idsOf returns a list of the id, or an empty list if the id is empty.
 func idsOf(id string) []string {
 	if id == "" {
 		return []string{}
@@ -183,7 +185,8 @@ func idsOf(id string) []string {
 	return []string{id}
 }
 
-// TestIteratorsHoldNoLock: a loop's body may emit, join, disconnect, and wait for others who do.
+// The body of a loop over a view may emit, join and disconnect, and wait for
+// goroutines that do.
 func TestIteratorsHoldNoLock(t *testing.T) {
 	w := e2e.NewVisitors(t, siotest.Memory, "websocket")
 	for session := range w.Srv.CurrentSessions().All() {
@@ -210,7 +213,7 @@ func TestIteratorsHoldNoLock(t *testing.T) {
 	}
 }
 
-// TestIteratorsStop where the loop does.
+// An iterator stops when the loop breaks.
 func TestIteratorsStop(t *testing.T) {
 	w := e2e.NewVisitors(t, siotest.Memory, "websocket")
 	n := 0

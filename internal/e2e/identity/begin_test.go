@@ -17,8 +17,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// staticSite is a site whose pages are files: nothing but the Server and the login
-// see what a browser sends.
+// staticSite serves a site whose pages are files: requests reach only the
+// Server and a login handler.
 func staticSite(t testing.TB, n siotest.Network, opts mojo.Options, h mojo.SocketHandler) (*mojo.Server, *siotest.Site) {
 	t.Helper()
 	opts.Cookies, opts.BeginSessions = e2e.NewCookies(t, mojo.CookieOptions{}), true
@@ -32,8 +32,8 @@ func staticSite(t testing.TB, n siotest.Network, opts mojo.Options, h mojo.Socke
 	return srv, siotest.Serve(t, n, mux)
 }
 
-// TestHandshakeBeginsASession: a browser that has seen no page of the site's handlers
-// has one nevertheless, and a login finds its connection.
+// With BeginSessions the handshake gives a session to a browser that has none,
+// and a later login finds the connection.
 func TestHandshakeBeginsASession(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -55,7 +55,7 @@ func TestHandshakeBeginsASession(t *testing.T) {
 		require.Equal(t, 1, srv.CurrentSessions().Get(id.SessionID).Len())
 
 		b.Visit("/login?user=ann")
-		require.NoError(t, srv.LoggedInSessions().Get("ann").Emit("hello")) // held until the proof
+		require.NoError(t, srv.LoggedInSessions().Get("ann").Emit("hello")) // kept back until the proof
 		socket.Expect("hello")
 		require.Equal(t, "ann", conn.UserID())
 		require.Equal(t, 1, srv.LoggedInSessions().Get("ann").Len())
@@ -65,8 +65,9 @@ func TestHandshakeBeginsASession(t *testing.T) {
 	})
 }
 
-// TestClientThatKeepsNoCookies is served all the same, with a session for each
-// connection. Once it has kept one it must come with it.
+// A client that keeps no cookies is served, and each of its connections has a
+// session of its own. A client that has sent the cookie once must send it
+// again.
 func TestClientThatKeepsNoCookies(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -88,7 +89,7 @@ func TestClientThatKeepsNoCookies(t *testing.T) {
 		b := e2e.NewBrowser(t, site)
 		b.KeepHandshake(client)
 		client.Barrier()
-		require.NoError(t, srv.CurrentSessions().Emit("with the cookie")) // so that no poll waits without it
+		require.NoError(t, srv.CurrentSessions().Emit("with the cookie")) // it answers the poll that was sent without the cookie
 		socket.Expect("with the cookie")
 		client.Barrier()
 		unknown := e2e.Do(t, site, http.MethodPost, client.Engine.URL("polling"), nil, "3")
@@ -96,8 +97,8 @@ func TestClientThatKeepsNoCookies(t *testing.T) {
 	})
 }
 
-// TestHandshakesThatBeginNoSession: those of a client that has one, or is about to get
-// one, and those that are refused.
+// A handshake begins no session if the client has one or is about to receive
+// one, or if the handshake is refused.
 func TestHandshakesThatBeginNoSession(t *testing.T) {
 	opts := mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), BeginSessions: true}
 	ends := e2e.NewServer(t, opts)
@@ -149,8 +150,9 @@ func TestHandshakesThatBeginNoSession(t *testing.T) {
 	}
 }
 
-// TestHandshakeWithASessionThatIsLongGone begins a new one, which is not logged in.
-func TestHandshakeWithASessionThatIsLongGone(t *testing.T) {
+// A handshake with a session that was given up more than 30 seconds ago begins
+// a new session, which is not logged in.
+func TestHandshakeWithAGivenUpSession(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		h := e2e.NewApp()
 		srv, site := staticSite(t, siotest.Memory, mojo.Options{}, h)
@@ -169,7 +171,7 @@ func TestHandshakeWithASessionThatIsLongGone(t *testing.T) {
 	})
 }
 
-// TestHandshakeBelowEnsureSession: one session begins, and no more.
+// Below EnsureSession a handshake begins exactly one session.
 func TestHandshakeBelowEnsureSession(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -189,9 +191,10 @@ func TestHandshakeBelowEnsureSession(t *testing.T) {
 	})
 }
 
-// TestHandshakeThatARequestCrosses: the browser keeps the session of the request, whose
-// answer comes last, and the connection comes again, once, with that.
-func TestHandshakeThatARequestCrosses(t *testing.T) {
+// When a handshake and a page's request of one browser each begin a session,
+// the browser keeps that of the later answer. The connection of the other
+// session is closed once, so that it comes back with the session that was kept.
+func TestHandshakeBesideAPageRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()
 		srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), BeginSessions: true})
@@ -220,18 +223,19 @@ func TestHandshakeThatARequestCrosses(t *testing.T) {
 		b.Dial("websocket").Connect(e2e.ChatNamespace, nil)
 		require.NotEqual(t, conn.SessionID(), e2e.Await(t, h.Accepted).SessionID())
 		time.Sleep(time.Minute)
-		require.Empty(t, h.Ended, "it comes again once")
+		require.Empty(t, h.Ended, "it is closed once")
 	})
 }
 
-// asBrowser is what a browser's requests say.
+// asBrowser returns the headers that a browser's requests have.
 func asBrowser(site *siotest.Site) http.Header {
 	return http.Header{"Origin": {site.URL}, "Accept-Language": {"en"}}
 }
 
-// TestHandshakesThatCross: a browser sends two at once and keeps the later session. Its
-// connections come again, once, and so a login finds them.
-func TestHandshakesThatCross(t *testing.T) {
+// When two handshakes of one browser each begin a session, the browser keeps
+// the later one. The connections of the other are closed once, so that they
+// come back with the session that was kept and a login finds them.
+func TestConcurrentHandshakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()
 		srv, site := staticSite(t, siotest.Memory, mojo.Options{}, h)
@@ -256,8 +260,9 @@ func TestHandshakesThatCross(t *testing.T) {
 	})
 }
 
-// TestLoginThatCrossesAHandshake: the login comes without the session that has begun.
-func TestLoginThatCrossesAHandshake(t *testing.T) {
+// A login request that was sent before the handshake's answer came has no
+// session. The connection is closed, and comes back logged in.
+func TestLoginBesideAHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()
 		srv, site := staticSite(t, siotest.Memory, mojo.Options{}, h)
@@ -271,13 +276,14 @@ func TestLoginThatCrossesAHandshake(t *testing.T) {
 		b.Dial("websocket").Connect(e2e.ChatNamespace, nil)
 		e2e.Await(t, h.Accepted)
 		time.Sleep(time.Minute)
-		require.Empty(t, h.Ended, "it comes again once")
+		require.Empty(t, h.Ended, "it is closed once")
 		require.Equal(t, 1, srv.LoggedInSessions().Get("ann").Len())
 	})
 }
 
-// TestBrowserThatKeepsNoCookies is closed once at most, whatever its pages load, and a
-// browser with one connection below EnsureSession never.
+// The connection of a browser that keeps no cookies is closed at most once,
+// whatever its pages load. Below EnsureSession a browser's only connection is
+// never closed.
 func TestBrowserThatKeepsNoCookies(t *testing.T) {
 	for name, most := range map[string]int{"below EnsureSession": 0, "beside a slow request": 1} {
 		t.Run(name, func(t *testing.T) {
@@ -313,8 +319,8 @@ func TestBrowserThatKeepsNoCookies(t *testing.T) {
 	}
 }
 
-// TestHandshakesOfManyClients: clients of one address that keep no cookies, and are no
-// browsers, stay.
+// Clients that share an address, keep no cookies and are no browsers stay
+// connected.
 func TestHandshakesOfManyClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()

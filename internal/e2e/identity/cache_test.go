@@ -17,8 +17,10 @@ import (
 	"github.com/mojosocket/mojo/internal/e2e/cookietest"
 )
 
-// TestCachesAreTold by every answer that sets one of mojo's cookies, whatever the handler sets and however it writes.
-func TestCachesAreTold(t *testing.T) {
+// Every response that sets one of mojo's cookies has Vary and Cache-Control
+// headers that keep caches from storing it, whatever headers the handler sets
+// and however it writes.
+func TestNoCacheStoresOurCookies(t *testing.T) {
 	asset := func(w http.ResponseWriter) {
 		w.Header().Set("Cache-Control", "public, max-age=60")
 		w.Header().Set("Vary", "Accept-Encoding")
@@ -55,8 +57,9 @@ func TestCachesAreTold(t *testing.T) {
 	}
 }
 
-// TestCachesAreToldAfterAPanic that a middleware around EnsureSession answers.
-func TestCachesAreToldAfterAPanic(t *testing.T) {
+// This holds for the response of a middleware around EnsureSession that
+// recovers a panic of the handler.
+func TestNoCacheStoresOurCookiesAfterAPanic(t *testing.T) {
 	srv, _ := e2e.ChatServer(t, e2e.NewApp())
 	h := srv.EnsureSession(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", "public, max-age=60")
@@ -70,8 +73,8 @@ func TestCachesAreToldAfterAPanic(t *testing.T) {
 	require.Equal(t, []string{"Cookie"}, w.Header()["Vary"])
 }
 
-// TestCachesAreToldOnce, and only of cookies of ours.
-func TestCachesAreToldOnce(t *testing.T) {
+// The headers are set once, and only for mojo's own cookies.
+func TestCacheHeadersAreSetOnce(t *testing.T) {
 	srv, _ := e2e.ChatServer(t, e2e.NewApp())
 	for name, test := range map[string]struct {
 		handle      func(w http.ResponseWriter, r *http.Request)
@@ -101,8 +104,8 @@ func TestCachesAreToldOnce(t *testing.T) {
 	}
 }
 
-// TestCachesAreToldWithoutEnsureSession, when a cookie is set or removed.
-func TestCachesAreToldWithoutEnsureSession(t *testing.T) {
+// Without EnsureSession the headers are set when a cookie is set or removed.
+func TestNoCacheStoresOurCookiesWithoutEnsureSession(t *testing.T) {
 	c := e2e.NewCookies(t, mojo.CookieOptions{})
 	for _, set := range []func(w http.ResponseWriter) error{
 		func(w http.ResponseWriter) error { return c.SetSession(w, "s") },
@@ -121,7 +124,8 @@ func TestCachesAreToldWithoutEnsureSession(t *testing.T) {
 	}
 }
 
-// TestRequestsThatBeginNoSession are those that cannot be a person's first.
+// EnsureSession begins no session for a request that cannot be a visitor's
+// first, such as that of an image.
 func TestRequestsThatBeginNoSession(t *testing.T) {
 	for dest, begins := range map[string]bool{
 		"": true, "document": true, "iframe": true, "empty": true, "embed": true, "object": true,
@@ -146,7 +150,7 @@ func TestRequestsThatBeginNoSession(t *testing.T) {
 	}
 }
 
-// TestHijackBelowEnsureSession: a handler can take the connection over.
+// A handler below EnsureSession can hijack the connection.
 func TestHijackBelowEnsureSession(t *testing.T) {
 	srv, _ := e2e.ChatServer(t, e2e.NewApp())
 	site := httptest.NewServer(srv.EnsureSession(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -19,14 +19,15 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// movingSite is a site whose CookieOptions change, and a browser with the cookies of
-// before.
+// movingSite is a site whose CookieOptions change, with a browser that keeps
+// its cookies.
 type movingSite struct {
 	t       *testing.T
 	browser http.Client
 	handler http.Handler
 }
 
+// newMovingSite serves the site at any host name. It has no options yet.
 func newMovingSite(t *testing.T) *movingSite {
 	m := &movingSite{t: t}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.handler.ServeHTTP(w, r) }))
@@ -41,7 +42,7 @@ func newMovingSite(t *testing.T) *movingSite {
 	return m
 }
 
-// deploy starts the site anew with these options.
+// deploy restarts the site with these options.
 func (m *movingSite) deploy(opts mojo.CookieOptions) *mojo.Server {
 	opts.Insecure = true
 	srv := e2e.NewServer(m.t, mojo.Options{Cookies: e2e.NewCookies(m.t, opts)})
@@ -57,6 +58,7 @@ func (m *movingSite) deploy(opts mojo.CookieOptions) *mojo.Server {
 	return srv
 }
 
+// get visits a page, which must answer 200.
 func (m *movingSite) get(url string) *http.Response {
 	m.t.Helper()
 	resp, err := m.browser.Get(url)
@@ -66,7 +68,7 @@ func (m *movingSite) get(url string) *http.Response {
 	return resp
 }
 
-// user returns whom the site takes the browser for.
+// user visits a page and returns the user that the site takes the browser for.
 func (m *movingSite) user(url string) string {
 	m.t.Helper()
 	buf := make([]byte, 1024)
@@ -75,7 +77,7 @@ func (m *movingSite) user(url string) string {
 	return user
 }
 
-// cookies counts those of each name that the browser sends to a page.
+// cookies counts the cookies that the browser sends to a page, by name.
 func (m *movingSite) cookies(page string) map[string]int {
 	m.t.Helper()
 	at, err := url.Parse(page)
@@ -87,9 +89,9 @@ func (m *movingSite) cookies(page string) map[string]int {
 	return count
 }
 
-// TestCookieOptionsThatChange: a browser with a login of before is logged in, can log
-// in as somebody else, and out, after which it has one session and no login that
-// would count again when the process has started anew.
+// When a site changes its CookieOptions, a browser that is logged in stays so,
+// can log in as another user, and can log out. Then it has one session, and no
+// login that counts after a restart.
 func TestCookieOptionsThatChange(t *testing.T) {
 	const site = "http://www.shop.example.com"
 	for name, change := range map[string]struct{ before, after mojo.CookieOptions }{
@@ -124,9 +126,8 @@ func TestCookieOptionsThatChange(t *testing.T) {
 	}
 }
 
-// TestSessionsThatABrowserHasTwice: LogIn and LogOut give up each session that the
-// browser has, whatever becomes of its cookies.
-func TestSessionsThatABrowserHasTwice(t *testing.T) {
+// If a browser sends two sessions, LogIn and LogOut give up both.
+func TestBrowserWithTwoSessions(t *testing.T) {
 	for name, change := range map[string]func(srv *mojo.Server, w http.ResponseWriter, r *http.Request) error{
 		"login":  func(srv *mojo.Server, w http.ResponseWriter, r *http.Request) error { return srv.LogIn(w, r, "cleo") },
 		"logout": func(srv *mojo.Server, w http.ResponseWriter, r *http.Request) error { return srv.LogOut(w, r) },
@@ -150,9 +151,10 @@ func TestSessionsThatABrowserHasTwice(t *testing.T) {
 	}
 }
 
-// TestConnectionsOfSessionsThatABrowserHasTwice: those of the session that counts go
-// on, and those of another one come again, each nobody's of before.
-func TestConnectionsOfSessionsThatABrowserHasTwice(t *testing.T) {
+// If a browser sends two sessions, connections of the valid one follow LogOut,
+// and those of the other one are closed. No connection keeps its old session or
+// user.
+func TestConnectionsOfABrowserWithTwoSessions(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		h := e2e.NewApp()
 		srv, site := e2e.LoginSite(t, siotest.Memory, h)

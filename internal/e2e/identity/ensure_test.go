@@ -17,7 +17,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestEnsureSession gives a session to whoever has none, at once and once.
+// EnsureSession gives a session to a visitor who has none, in the first request
+// and in no other.
 func TestEnsureSession(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		_, site := e2e.LoginSite(t, n, e2e.NewApp())
@@ -36,8 +37,8 @@ func TestEnsureSession(t *testing.T) {
 	})
 }
 
-// TestEnsureSessionLeavesTheServerAlone, wrapped around everything: no answer to a client sets a cookie, and a
-// session that was made for it is nobody's.
+// EnsureSession around the Server sets no cookie in answers to clients, and a
+// connection without a session keeps having none.
 func TestEnsureSessionLeavesTheServerAlone(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -57,7 +58,7 @@ func TestEnsureSessionLeavesTheServerAlone(t *testing.T) {
 	})
 }
 
-// TestEnsureSessionLeavesOtherCookies of a request to the Server where they are.
+// EnsureSession leaves cookies alone that others set in answers of the Server.
 func TestEnsureSessionLeavesOtherCookies(t *testing.T) {
 	srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{Domain: "example.com"})})
 	csrf := func(next http.Handler) http.Handler {
@@ -67,14 +68,15 @@ func TestEnsureSessionLeavesOtherCookies(t *testing.T) {
 		})
 	}
 	w := httptest.NewRecorder()
-	r := cookietest.Request("logged_in=a", "logged_in=b") // duplicates, which a page's answer removes
+	r := cookietest.Request("logged_in=a", "logged_in=b") // the answer of a page would remove them
 
 	csrf(srv.EnsureSession(csrf(srv))).ServeHTTP(w, r)
 
 	require.Equal(t, []string{"csrf=1", "csrf=1"}, w.Header()["Set-Cookie"])
 }
 
-// TestLogInAfterEnsureSession, in one response: there is one session cookie, that of the login.
+// If EnsureSession and LogIn act in one response, it has one session cookie,
+// that of LogIn.
 func TestLogInAfterEnsureSession(t *testing.T) {
 	srv, _ := e2e.ChatServer(t, e2e.NewApp())
 	var fresh mojo.Identity
@@ -92,10 +94,10 @@ func TestLogInAfterEnsureSession(t *testing.T) {
 	id := srv.Identity(cookietest.NextRequest(w))
 	require.Equal(t, "ann", id.UserID)
 	require.NotEqual(t, fresh.SessionID, id.SessionID)
-	require.Equal(t, fresh.SessionID, srv.Identity(cookietest.Request(e2e.SessionCookie(fresh.SessionID))).SessionID, "nobody ever had it, so it is not given up")
+	require.Equal(t, fresh.SessionID, srv.Identity(cookietest.Request(e2e.SessionCookie(fresh.SessionID))).SessionID, "no browser has received it, so it is not given up")
 }
 
-// TestLogInThenOut, in one response: the browser ends logged out.
+// If LogIn and LogOut act in one response, the browser ends logged out.
 func TestLogInThenOut(t *testing.T) {
 	srv, _ := e2e.ChatServer(t, e2e.NewApp())
 	h := srv.EnsureSession(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -112,8 +114,8 @@ func TestLogInThenOut(t *testing.T) {
 	require.NotContains(t, []string{"", "s"}, id.SessionID)
 }
 
-// TestEnsureSessionAfterLogOut: requests that left the browser before its new cookies came must not replace them;
-// a browser that never got them has a session again later.
+// Requests that the browser sent before it received the cookies of LogOut do
+// not replace these. A browser that never received them gets a session later.
 func TestEnsureSessionAfterLogOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, _ := e2e.ChatServer(t, e2e.NewApp())
@@ -135,7 +137,7 @@ func TestEnsureSessionAfterLogOut(t *testing.T) {
 	})
 }
 
-// TestTwoServers below one another's EnsureSession do not take each other's identities for their own.
+// Two Servers with EnsureSession around each other keep their identities apart.
 func TestTwoServers(t *testing.T) {
 	one, _ := e2e.ChatServer(t, e2e.NewApp())
 	two := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{SessionName: "sid2", LoginName: "login2"})})

@@ -19,8 +19,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestLogInAndOut: a browser that gets a session, logs in, as another, and out. Its connections stay, in every tab and
-// on every app, and are each time reachable under what they are now and no more under what they were.
+// A browser receives a session, logs in, logs in as another user, and logs out.
+// Its connections on every tab and app stay, and after each step they are
+// reachable by their new identity alone.
 func TestLogInAndOut(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -50,10 +51,10 @@ func TestLogInAndOut(t *testing.T) {
 			require.Equal(t, step.user, user)
 			if step.user != "" {
 				for _, conn := range conns {
-					require.Empty(t, conn.UserID(), "nobody without a proof")
+					require.Empty(t, conn.UserID(), "no user without a proof")
 				}
 			}
-			client.Engine.SetHeader(b.Header()) // from here on a poll is a proof
+			client.Engine.SetHeader(b.Header()) // a poll with the new cookies is a proof
 			tab.Engine.SetHeader(b.Header())
 			if step.user != "" {
 				e2e.FollowLogin(t, site, b.Header(), sockets...)
@@ -92,8 +93,8 @@ func TestLogInAndOut(t *testing.T) {
 	})
 }
 
-// TestLogInReachesPendingConnections: those that are on no app yet, and those whose OnConnect still runs, too, so that
-// nobody comes in late under what the browser was.
+// LogIn also applies to connections that are on no app yet and to those whose
+// OnConnect runs, so that none appears later with the old identity.
 func TestLogInReachesPendingConnections(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		inside, goOn := make(chan *mojo.Conn), make(chan struct{})
@@ -133,8 +134,8 @@ func TestLogInReachesPendingConnections(t *testing.T) {
 	})
 }
 
-// TestOldCookiesOfALiveConnection count for it until the new ones are seen, and for 30 seconds at most; those of
-// others do not.
+// A connection may send the cookies from before a login until it has sent the
+// new ones, and for 30 seconds at most. Those of others are refused.
 func TestOldCookiesOfALiveConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, _ := e2e.ChatServer(t, e2e.NewApp())
@@ -148,10 +149,10 @@ func TestOldCookiesOfALiveConnection(t *testing.T) {
 			return socket, client.Engine, e2e.CookieHeader(session), cookietest.NextRequest(w).Header
 		}
 
-		_, engine, _, _ := begin() // goes on with the old ones
+		_, engine, _, _ := begin() // it goes on with the old cookies
 		engine.AwaitClosed()
 
-		socket, engine, old, now := begin() // has the new ones and, in another tab perhaps, the old ones
+		socket, engine, old, now := begin() // it has the new cookies, and another tab may have the old ones
 		engine.SetHeader(now)
 		socket.Barrier()
 		engine.SetHeader(old)
@@ -165,14 +166,16 @@ func TestOldCookiesOfALiveConnection(t *testing.T) {
 	})
 }
 
-// requireRefused requires that a request of the connection was answered as one for an unknown session.
+// requireRefused requires that a request of the connection was answered as for
+// an unknown session.
 func requireRefused(t testing.TB, e *siotest.Engine) {
 	t.Helper()
 	e.AwaitClosed()
 	require.ErrorContains(t, e.Err(), "Session ID unknown")
 }
 
-// TestHandshakesDuringLogOut: whatever the order, no connection is left under the old session or the user.
+// After a handshake and a LogOut at the same time, no connection is left under
+// the old session or the user.
 func TestHandshakesDuringLogOut(t *testing.T) {
 	srv, ch := e2e.ChatServer(t, e2e.NewApp())
 	site := siotest.Serve(t, siotest.Memory, srv)
@@ -199,9 +202,9 @@ func TestHandshakesDuringLogOut(t *testing.T) {
 	require.Zero(t, ch.LoggedInSessions().Len())
 }
 
-// TestRetiredCookiesStayNobodys until the last of them has expired, even where the login was written long before the
-// session.
-func TestRetiredCookiesStayNobodys(t *testing.T) {
+// Cookies from before LogOut give no identity until the last of them has
+// expired, even if the login was signed long before the session.
+func TestOldCookiesGiveNoIdentity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, _ := e2e.ChatServer(t, e2e.NewApp())
 		session, login := e2e.SessionCookie("s"), e2e.SignLogin(e2e.Key, `"u"`, e2e.MaxAge-time.Minute)
@@ -213,9 +216,10 @@ func TestRetiredCookiesStayNobodys(t *testing.T) {
 	})
 }
 
-// TestTwoLogInsAtOnce, as on a double click: both requests come with the same cookies. The browser keeps what the
-// second has set, and nothing stays under what the first has: connections move along if they are the same user's. With
-// an id that is known from before a login nobody else gets hold of them: they are closed, and come back as they are.
+// Two login requests with the same cookies, as by a double click: the browser
+// keeps the cookies of the second. If both log in the same user, its
+// connections follow. If not, they are closed, so that nobody keeps a
+// connection under an id that was known before the login.
 func TestTwoLogInsAtOnce(t *testing.T) {
 	for user, moves := range map[string]bool{"ann": true, "eve": false, "": false} {
 		srv, _ := e2e.ChatServer(t, e2e.NewApp())
@@ -247,9 +251,10 @@ func TestTwoLogInsAtOnce(t *testing.T) {
 	}
 }
 
-// TestBackBeforeTheCookies: a tab that comes back with its old cookies, because its browser has not stored the new
-// ones yet, is nobody and is sent away again; later it may stay, as nobody.
-func TestBackBeforeTheCookies(t *testing.T) {
+// A tab that reconnects with its old cookies, before the browser has stored the
+// new ones, has no identity and is disconnected. If it reconnects with them
+// later, it stays and has no identity.
+func TestReconnectBeforeTheNewCookies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, ch := e2e.ChatServer(t, e2e.NewApp())
 		site := siotest.Serve(t, siotest.Memory, srv)
@@ -270,7 +275,7 @@ func TestBackBeforeTheCookies(t *testing.T) {
 	})
 }
 
-// TestLogInRefuses and changes nothing.
+// LogIn refuses bad user ids and changes nothing.
 func TestLogInRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ user, want string }{
 		"empty":     {"", "mojo: LogIn: the user id is empty; LogOut logs out"},
@@ -296,7 +301,7 @@ func TestLogInRefuses(t *testing.T) {
 	}
 }
 
-// TestLogInBindsTheSession: the login is worth nothing with another session.
+// The login cookie of LogIn counts with its session alone.
 func TestLogInBindsTheSession(t *testing.T) {
 	srv, _ := e2e.ChatServer(t, e2e.NewApp())
 	w := httptest.NewRecorder()
@@ -310,8 +315,9 @@ func TestLogInBindsTheSession(t *testing.T) {
 	require.Equal(t, mojo.Identity{}, srv.Identity(cookietest.Request(login.String())))
 }
 
-// TestLogInOfALoginAlone closes the connections that came with that login and no session.
-func TestLogInOfALoginAlone(t *testing.T) {
+// LogOut of a browser that has a login cookie and no session closes the
+// connections of that login without a session. Those with a session stay.
+func TestLogOutWithoutASession(t *testing.T) {
 	h := e2e.NewApp()
 	srv, _ := e2e.ChatServer(t, h)
 	site := siotest.Serve(t, siotest.Memory, srv)

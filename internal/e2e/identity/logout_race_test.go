@@ -16,10 +16,11 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestLogOutDuringEmits: while many goroutines send numbered notes to a user, she logs out. No note with a number from
-// after LogOut returned arrives, in a tab that is connected, in one whose OnConnect still runs, and in one that is just
-// coming back; every note that was sent before does arrive in the first. In the same way every note arrives from when
-// LogIn returned.
+// A user logs out while many goroutines send numbered notes to her. Every note
+// that was sent before LogOut began arrives in a tab that was connected. No
+// note that was sent after LogOut returned arrives, also in a tab whose
+// OnConnect runs and in one that reconnects. After LogIn has returned, every
+// note arrives.
 func TestLogOutDuringEmits(t *testing.T) {
 	const notes, emitters = 1000, 4
 	for _, transport := range e2e.Transports {
@@ -58,7 +59,7 @@ func TestLogOutDuringEmits(t *testing.T) {
 				returning := make(chan e2e.RawClient, 1)
 
 				var number atomic.Int64
-				var sent [notes + 1]atomic.Bool // whose Emit has returned
+				var sent [notes + 1]atomic.Bool // by number: the Emit of the note has returned
 				var emitting sync.WaitGroup
 				for range emitters {
 					emitting.Go(func() {
@@ -135,6 +136,7 @@ func TestLogOutDuringEmits(t *testing.T) {
 	}
 }
 
+// noteNumber returns the number of the next event, which must be a note.
 func noteNumber(t testing.TB, s *siotest.Socket) (n int64) {
 	t.Helper()
 	e := s.Next()
@@ -143,7 +145,7 @@ func noteNumber(t testing.TB, s *siotest.Socket) (n int64) {
 	return n
 }
 
-// emitWatcher is an app whose OnEmit the test holds.
+// emitWatcher is an App whose OnEmit blocks until the test lets it go on.
 type emitWatcher struct {
 	*e2e.App
 	entered, goOn chan struct{}
@@ -154,7 +156,8 @@ func (e emitWatcher) OnEmit(*mojo.Conn, string, []any) {
 	<-e.goOn
 }
 
-// TestLogOutOvertakesAnEmit that has found the connection and not queued anything yet: then it does not.
+// An Emit that has selected a connection and has not queued its event when
+// LogOut begins does not queue it.
 func TestLogOutOvertakesAnEmit(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		for what, target := range map[string]func(*mojo.Server) mojo.Session{

@@ -14,8 +14,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestOnIdentity: each Conn, in every tab and on every app, is told of each change once, in order, as of what it was
-// before.
+// OnIdentity is called once for each change and each Conn, on every tab and
+// app, in order, with the identity before and after the change.
 func TestOnIdentity(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewWatchingApp()
@@ -36,7 +36,7 @@ func TestOnIdentity(t *testing.T) {
 			if user != "" {
 				e2e.FollowLogin(t, site, b.Header(), sockets...)
 			}
-			if user == "bob" { // it was nobody's in between, no more ann's
+			if user == "bob" { // in between it was nobody's, and not ann's
 				steps = append(steps, mojo.Identity{})
 			}
 			steps = append(steps, srv.Identity(cookietest.Request(b.Header().Get("Cookie"))))
@@ -62,9 +62,11 @@ func TestOnIdentity(t *testing.T) {
 	})
 }
 
+// last returns the last element of a list.
 func last[T any](list []T) T { return list[len(list)-1] }
 
-// TestOnIdentityTakesItsTurn in the lane of its Conn: behind an OnConnect that runs, and not beside any other callback.
+// OnIdentity is a callback of its Conn as the others are: it runs after an
+// OnConnect that is running, and never at the same time as another callback.
 func TestOnIdentityTakesItsTurn(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		var inside atomic.Int32
@@ -133,8 +135,9 @@ func TestOnIdentityTakesItsTurn(t *testing.T) {
 	})
 }
 
-// TestOnIdentityIsNotForWhoBeganAfter the change, nor for who was refused, nor where nothing has changed.
-func TestOnIdentityIsNotForWhoBeganAfter(t *testing.T) {
+// OnIdentity is not called for a connection that began after the change, for
+// one that was refused, or if nothing has changed.
+func TestOnIdentityIsCalledForChangesAlone(t *testing.T) {
 	h := e2e.NewWatchingApp()
 	inside, goOn := make(chan struct{}), make(chan error)
 	h.Connect = func(*mojo.Conn) error {
@@ -162,11 +165,12 @@ func TestOnIdentityIsNotForWhoBeganAfter(t *testing.T) {
 	require.Empty(t, h.Changes)
 }
 
-// TestOnIdentityAmongConnects: connections begin and end while their identity changes all the time. What each is told
-// follows on from what it was, and nothing comes after its end.
+// Connections begin and end while their identity changes all the time. In the
+// calls of each Conn, the old identity is the new one of the previous call, and
+// no call follows OnDisconnect.
 func TestOnIdentityAmongConnects(t *testing.T) {
 	type history struct {
-		seen  mojo.Identity // by OnConnect, perhaps ahead of what it is told later
+		seen  mojo.Identity // in OnConnect: possibly the identity after a change of which OnIdentity comes later
 		told  []e2e.IdentityChange
 		ended bool
 	}
@@ -219,12 +223,12 @@ func TestOnIdentityAmongConnects(t *testing.T) {
 		client := e2e.Dial(t, site, "websocket", e2e.SessionCookie("s"), e2e.LoginCookie("ann"))
 		client.Connect(e2e.ChatNamespace, nil)
 		for range 5 {
-			client.Connect(e2e.ChatNamespace, nil) // takes the place of the one before
+			client.Connect(e2e.ChatNamespace, nil) // it replaces the previous connection
 		}
 		client.Close()
 	}
 	e2e.Dial(t, site, "websocket", e2e.SessionCookie("s"), e2e.LoginCookie("ann")).Connect(e2e.ChatNamespace, nil)
-	e2e.Await(t, told) // of this one at the latest
+	e2e.Await(t, told) // a change of this connection, or of an earlier one
 	close(stop)
 	e2e.AwaitClosed(t, stopped)
 	e2e.Shutdown(t, srv)
@@ -247,7 +251,9 @@ func TestOnIdentityAmongConnects(t *testing.T) {
 	require.NotZero(t, some)
 }
 
-// TestOnIdentityRefuses: the client is told, on that app alone, and what it sent before is not handled any more.
+// If OnIdentity returns an error, the client is disconnected from that app
+// alone, with the documented reason, and no event that it sent before is
+// handled.
 func TestOnIdentityRefuses(t *testing.T) {
 	for name, test := range map[string]struct {
 		err  error
@@ -304,7 +310,7 @@ func TestOnIdentityRefuses(t *testing.T) {
 	}
 }
 
-// TestOnIdentityPanics costs the connection it happens on, and no other.
+// A panic in OnIdentity ends its connection and no other.
 func TestOnIdentityPanics(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewWatchingApp()
@@ -334,7 +340,8 @@ func TestOnIdentityPanics(t *testing.T) {
 	})
 }
 
-// TestOnIdentityActs: a handler may change and revoke identities, leave rooms and emit, without a deadlock.
+// OnIdentity may change and revoke identities, leave rooms and emit without a
+// deadlock.
 func TestOnIdentityActs(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewWatchingApp()

@@ -15,7 +15,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestSecureCookiesByPlainHTTP: the log says once why nobody can log in.
+// If a site with Secure cookies is visited over plain HTTP, the log says once
+// why logins fail.
 func TestSecureCookiesByPlainHTTP(t *testing.T) {
 	for name, test := range map[string]struct {
 		host, header, value string
@@ -46,8 +47,8 @@ func TestSecureCookiesByPlainHTTP(t *testing.T) {
 	}
 }
 
-// TestLogInTooLate: when the header is written a cookie cannot be set any more. That
-// is an error, and no connection changes.
+// LogIn fails when the response's header is already written, and changes no
+// connection.
 func TestLogInTooLate(t *testing.T) {
 	cookies := e2e.NewCookies(t, mojo.CookieOptions{})
 	srv := e2e.NewServer(t, mojo.Options{Cookies: cookies})
@@ -75,7 +76,7 @@ func TestLogInTooLate(t *testing.T) {
 	socket.ExpectNothing()
 }
 
-// TestLogInWithoutASession is said in the log, unless the browser gets one.
+// A login without a session is logged, unless the browser receives a session.
 func TestLogInWithoutASession(t *testing.T) {
 	for name, test := range map[string]struct {
 		opts   mojo.Options

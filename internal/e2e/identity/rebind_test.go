@@ -12,8 +12,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestRebind: connections go on as whom the site says, to others by the next id or by none, and are to be reached in
-// no other way.
+// Rebind gives connections the identity that the site names, and they are
+// reachable by it alone.
 func TestRebind(t *testing.T) {
 	for name, now := range map[string]mojo.Identity{
 		"another id and a user": {SessionID: "t", UserID: "bob"},
@@ -43,7 +43,7 @@ func TestRebind(t *testing.T) {
 
 				client.Engine.SetHeader(e2e.SessionHeader(now.SessionID))
 				if now.UserID == "bob" {
-					require.Empty(t, conn.UserID(), "nobody without a proof")
+					require.Empty(t, conn.UserID(), "no user without a proof")
 					e2e.FollowLogin(t, site, e2e.SessionHeader(now.SessionID), socket)
 					require.Equal(t, e2e.IdentityChange{Conn: conn, Old: old, Now: mojo.Identity{}}, e2e.Await(t, h.Changes))
 					old = mojo.Identity{}
@@ -71,6 +71,7 @@ func TestRebind(t *testing.T) {
 	}
 }
 
+// btoi returns 1 for true and 0 for false.
 func btoi(b bool) int {
 	if b {
 		return 1
@@ -78,7 +79,7 @@ func btoi(b bool) int {
 	return 0
 }
 
-// TestRebindRefuses and changes nothing.
+// Rebind refuses bad ids and changes nothing.
 func TestRebindRefuses(t *testing.T) {
 	h := e2e.NewWatchingApp()
 	own, srv, site := e2e.NewSessionStore(t, siotest.Memory, h, mojo.Options{}, "s", "t", "u")
@@ -114,7 +115,7 @@ func TestRebindRefuses(t *testing.T) {
 		"mojo: Rebind: neither Options.Cookies nor Options.Identify is set, so nobody has a session")
 }
 
-// TestRebindToNoSession closes connections where everybody must have one.
+// Rebind to no session closes the connections if RequireSession is set.
 func TestRebindToNoSession(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewWatchingApp()
@@ -132,8 +133,9 @@ func TestRebindToNoSession(t *testing.T) {
 	})
 }
 
-// TestHandshakesDuringRebind: one whose identity was looked up just before the session became somebody else's is
-// looked up again, and is that one's; changes of other sessions do not delay it, unless there were very many.
+// A handshake whose identity was looked up before its session was rebound is
+// looked up again. Rebinding other sessions does not make it so, unless there
+// were very many.
 func TestHandshakesDuringRebind(t *testing.T) {
 	for name, test := range map[string]struct {
 		rebind func(own *e2e.SessionStore, srv *mojo.Server) error
@@ -188,7 +190,7 @@ func TestHandshakesDuringRebind(t *testing.T) {
 				client.Connect(e2e.ChatNamespace, nil)
 				require.Equal(t, test.want, e2e.Await(t, h.Accepted).Identity())
 				require.Empty(t, h.Changes, "it began after the change")
-				if transport == "websocket" { // which is a single request
+				if transport == "websocket" { // a WebSocket is one request
 					require.Len(t, looked, test.looks-1)
 				}
 			})

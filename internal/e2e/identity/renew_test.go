@@ -16,8 +16,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestEnsureSessionRenews a cookie when a tenth of MaxAge has passed, or another key than the first has signed it, for
-// requests that load a page. Server.Identity shows the new date at once.
+// In answers to page loads, EnsureSession renews a cookie of which a tenth of
+// MaxAge has passed, or which an older key has signed. Server.Identity has the
+// new expiry at once.
 func TestEnsureSessionRenews(t *testing.T) {
 	const (
 		fresh = e2e.MaxAge/10 - time.Second
@@ -35,11 +36,11 @@ func TestEnsureSessionRenews(t *testing.T) {
 	image := http.Header{"Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"image"}}
 
 	for name, test := range map[string]struct {
-		cookies func() []string // made inside the bubble, where the clock stands
+		cookies func() []string // called in the bubble, for its time
 		header  http.Header
 		url     string
-		set     string        // the cookies that are written anew
-		age     time.Duration // of what Server.Identity tells then
+		set     string        // the cookies that are renewed
+		age     time.Duration // of the identity that Server.Identity returns then
 	}{
 		"fresh":               {func() []string { return []string{session(fresh), login(fresh)} }, nil, "/", "", fresh},
 		"stale":               {func() []string { return []string{session(stale), login(stale)} }, nil, "/", both, 0},
@@ -109,8 +110,9 @@ func TestEnsureSessionRenews(t *testing.T) {
 	}
 }
 
-// TestRenewalThatALoginOvertakes is not sent: the browser keeps the cookies of the login.
-func TestRenewalThatALoginOvertakes(t *testing.T) {
+// A renewal is not sent if another request of the browser has logged in or out
+// meanwhile: the browser keeps the cookies of that.
+func TestRenewalBesideALogin(t *testing.T) {
 	for name, change := range map[string]func(srv *mojo.Server, w http.ResponseWriter, r *http.Request) error{
 		"login":  func(srv *mojo.Server, w http.ResponseWriter, r *http.Request) error { return srv.LogIn(w, r, "bob") },
 		"logout": func(srv *mojo.Server, w http.ResponseWriter, r *http.Request) error { return srv.LogOut(w, r) },
@@ -131,15 +133,15 @@ func TestRenewalThatALoginOvertakes(t *testing.T) {
 	}
 }
 
-// browserAfter is the next request of a browser that had these cookies and got the response.
+// browserAfter returns the next request of a browser that had these cookies and
+// received the response.
 func browserAfter(t testing.TB, cookies []string, w *httptest.ResponseRecorder) *http.Request {
 	b := e2e.NewBrowser(t, nil, cookies...)
 	b.Keep(w.Result().Cookies())
 	return cookietest.Request(b.Header().Get("Cookie"))
 }
 
-// TestEnsureSessionRenewsNothingOfTheServer: whatever the request, an answer of the Server sets no cookie, and those
-// that others have set stay.
+// Answers of the Server renew no cookie, and keep the cookies that others set.
 func TestEnsureSessionRenewsNothingOfTheServer(t *testing.T) {
 	srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{Domain: "example.com"})})
 	h := srv.EnsureSession(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -157,7 +159,7 @@ func TestEnsureSessionRenewsNothingOfTheServer(t *testing.T) {
 	}
 }
 
-// TestEnsureSessionRenewsForADomain: of a cookie that is renewed, the one without a domain goes.
+// A renewed cookie with a Domain replaces the one without it.
 func TestEnsureSessionRenewsForADomain(t *testing.T) {
 	srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{Domain: "example.com"})})
 	cookies := []string{e2e.SessionCookie("s"), e2e.SignLogin(e2e.Key, `"u"`, time.Minute*50)}
@@ -178,7 +180,8 @@ func TestEnsureSessionRenewsForADomain(t *testing.T) {
 	}, got)
 }
 
-// TestLogInAfterRenewal, in one response: the browser gets the cookies of the login, or none of one that is over.
+// If a renewal and LogIn or LogOut act in one response, the browser receives
+// the cookies of the latter alone.
 func TestLogInAfterRenewal(t *testing.T) {
 	for _, user := range []string{"ann", ""} {
 		srv, _ := e2e.ChatServer(t, e2e.NewApp())
@@ -204,7 +207,7 @@ func TestLogInAfterRenewal(t *testing.T) {
 	}
 }
 
-// TestRenewalOfOtherSessions: a page extends the connections of its own session, as who they are, and no others.
+// A renewal extends the connections with exactly the identity of the request.
 func TestRenewalOfOtherSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()

@@ -14,9 +14,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestTwoRequestsOfAFreshBrowser: each gets a session, and the browser keeps the one
-// that comes last. The connection that it has opened under the other one comes again
-// at the login, which then finds it.
+// Two requests of a browser without cookies each receive a session, and the
+// browser keeps the later one. The connection that it opened under the other
+// one is closed by the login, and is found when it comes back.
 func TestTwoRequestsOfAFreshBrowser(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		h := e2e.NewApp()
@@ -27,7 +27,7 @@ func TestTwoRequestsOfAFreshBrowser(t *testing.T) {
 		tab := b.Dial(transport)
 		tab.Connect(e2e.ChatNamespace, nil)
 		e2e.Await(t, h.Accepted)
-		b = second // the browser keeps what has come last
+		b = second // the browser keeps the cookies of the later answer
 
 		_, user := b.WhoIs("/login?user=ann")
 
@@ -38,12 +38,13 @@ func TestTwoRequestsOfAFreshBrowser(t *testing.T) {
 		e2e.Await(t, h.Accepted)
 		require.Equal(t, 1, srv.LoggedInSessions().Get("ann").Len())
 		time.Sleep(time.Minute)
-		require.Empty(t, h.Ended, "it comes again once")
+		require.Empty(t, h.Ended, "it is closed once")
 	})
 }
 
-// TestRequestsOfAFreshBrowserThatCross: the connection comes again by itself.
-func TestRequestsOfAFreshBrowserThatCross(t *testing.T) {
+// If the two requests were concurrent, the connection is closed without a
+// login.
+func TestConcurrentRequestsOfAFreshBrowser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()
 		srv, _ := e2e.ChatServer(t, h)
@@ -67,12 +68,12 @@ func TestRequestsOfAFreshBrowserThatCross(t *testing.T) {
 		second.Dial("websocket").Connect(e2e.ChatNamespace, nil)
 		e2e.Await(t, h.Accepted)
 		time.Sleep(time.Minute)
-		require.Empty(t, h.Ended, "it comes again once")
+		require.Empty(t, h.Ended, "it is closed once")
 	})
 }
 
-// TestFreshSessionsThatStay: a connection is left alone when somebody logs in who has
-// one, or whose session has begun much earlier or later.
+// A login does not close the connection of another browser: of one whose
+// session began much earlier or later, or of a browser that kept its session.
 func TestFreshSessionsThatStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()

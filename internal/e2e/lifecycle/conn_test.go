@@ -10,8 +10,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestConnTellsItsTransport as of now.
-func TestConnTellsItsTransport(t *testing.T) {
+// Conn.Transport is the transport of the moment: it changes with an upgrade.
+func TestConnTransport(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := e2e.NewApp()
 		srv, ch := e2e.ChatServer(t, h)
@@ -28,7 +28,8 @@ func TestConnTellsItsTransport(t *testing.T) {
 	})
 }
 
-// TestContext ends with the connection, whether it was asked for before or after.
+// Conn.Context is cancelled when the connection ends, and is already cancelled
+// if it is asked for later.
 func TestContext(t *testing.T) {
 	h := e2e.NewApp()
 	_, socket := e2e.ConnectChat(t, siotest.Memory, "websocket", h)
@@ -48,7 +49,7 @@ func TestContext(t *testing.T) {
 	require.Error(t, conn.Context().Err())
 }
 
-// TestSetAndGet, under keys of any type.
+// Conn.Set and Get accept keys of any type.
 func TestSetAndGet(t *testing.T) {
 	type key struct{}
 	h := e2e.NewApp()
@@ -64,7 +65,7 @@ func TestSetAndGet(t *testing.T) {
 	require.Equal(t, 2, conn.Get("key"))
 }
 
-// TestEndedConn may be kept: what it does is harmless.
+// A Conn may be used after its end: its methods do nothing or return an error.
 func TestEndedConn(t *testing.T) {
 	h := e2e.NewApp()
 	ch, socket := e2e.ConnectChat(t, siotest.Memory, "websocket", h)
@@ -87,7 +88,8 @@ func TestEndedConn(t *testing.T) {
 	require.False(t, found)
 }
 
-// TestEmitVolatile leaves out who is behind, and reaches everybody else.
+// A volatile event is dropped for a client that has not read its queue, and
+// reaches the others.
 func TestEmitVolatile(t *testing.T) {
 	h := e2e.NewApp()
 	srv, ch := e2e.ChatServer(t, h)

@@ -14,8 +14,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestOnConnectIsOrdered: what is sent in OnConnect and, from Join on, to the room arrives behind the connect
-// answer, in the order in which it was sent, and before what is sent later.
+// The client first gets the connect answer, then the events that OnConnect sent
+// and, from Join on, those to the room, in their order, then later ones.
 func TestOnConnectIsOrdered(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -49,8 +49,8 @@ func TestOnConnectIsOrdered(t *testing.T) {
 	})
 }
 
-// TestPendingIsInvisible: until OnConnect has returned nil a connection is in no index and gets nothing that is
-// not for its rooms.
+// Until OnConnect has returned nil, a Conn is in no view and receives only what
+// is sent to it or to its rooms.
 func TestPendingIsInvisible(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		inside, goOn := make(chan *mojo.Conn), make(chan struct{})
@@ -85,7 +85,7 @@ func TestPendingIsInvisible(t *testing.T) {
 	})
 }
 
-// TestVisibleBeforeItsFirstMessage: a client that has its connect event is in every index.
+// When the client gets its connect event, its Conn is in every view.
 func TestVisibleBeforeItsFirstMessage(t *testing.T) {
 	h := e2e.NewApp()
 	h.Message = func(c *mojo.Conn, m *mojo.Message) {
@@ -103,7 +103,7 @@ func TestVisibleBeforeItsFirstMessage(t *testing.T) {
 	}
 }
 
-// TestAcksInOnConnect: there is nobody yet who could answer.
+// EmitWithAck fails in OnConnect, where the client cannot answer yet.
 func TestAcksInOnConnect(t *testing.T) {
 	h := e2e.NewApp()
 	h.Connect = func(c *mojo.Conn) error {
@@ -120,7 +120,8 @@ func TestAcksInOnConnect(t *testing.T) {
 	socket.ExpectNothing()
 }
 
-// TestRefusals: the client sees a ClientError, however it is wrapped, and of other errors nothing.
+// The client sees the text of a ClientError that OnConnect returns, also of a
+// wrapped one, and nothing of another error.
 func TestRefusals(t *testing.T) {
 	type data struct {
 		Left int `json:"left"`
@@ -160,7 +161,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestRefusedGetsNothing: not what it was sent, nor what its rooms were, nor anything else.
+// A client that OnConnect refuses receives no event: neither those to it nor
+// those to its rooms nor any other.
 func TestRefusedGetsNothing(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := e2e.NewApp()
@@ -182,7 +184,7 @@ func TestRefusedGetsNothing(t *testing.T) {
 		require.ErrorIs(t, refused.Join("room"), mojo.ErrNotConnected)
 		require.Empty(t, refused.Rooms())
 		e2e.AwaitClosed(t, refused.Context().Done())
-		client.Barrier() // an event would have been a packet for a namespace that has no socket
+		client.Barrier() // an event for a namespace without a socket would be an error of the client
 		e2e.RequireNobody(t, srv, ch)
 
 		h.Connect = nil // the same client may try again
@@ -190,7 +192,8 @@ func TestRefusedGetsNothing(t *testing.T) {
 	})
 }
 
-// TestRefusedDuringBroadcasts: refusals among broadcasts to all, the session and a room that is joined.
+// Refusals are correct while others broadcast to everybody, to the session and
+// to a room that OnConnect joins.
 func TestRefusedDuringBroadcasts(t *testing.T) {
 	h := e2e.NewApp()
 	h.Connect = func(c *mojo.Conn) error {
@@ -225,7 +228,8 @@ func TestRefusedDuringBroadcasts(t *testing.T) {
 	<-stopped
 }
 
-// TestDisconnectInOnConnect takes effect behind the connect answer and what was sent.
+// Disconnect in OnConnect takes effect after the connect answer and the events
+// that OnConnect sent.
 func TestDisconnectInOnConnect(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -244,7 +248,7 @@ func TestDisconnectInOnConnect(t *testing.T) {
 	})
 }
 
-// TestClientLeavesDuringOnConnect: OnDisconnect runs if and only if OnConnect returned nil.
+// OnDisconnect runs if and only if OnConnect returned nil.
 func TestClientLeavesDuringOnConnect(t *testing.T) {
 	for name, test := range map[string]struct {
 		leave func(c *siotest.Client)
@@ -300,7 +304,8 @@ func TestClientLeavesDuringOnConnect(t *testing.T) {
 	}
 }
 
-// TestClientGoneIsNoFault: a handler that returns what Emit says to a client that has left is not logged as failing.
+// A handler that returns the error of an Emit to a client that has left is not
+// logged as failed.
 func TestClientGoneIsNoFault(t *testing.T) {
 	var log e2e.Log
 	srv := e2e.NewServer(t, mojo.Options{Logger: log.Logger()})

@@ -15,13 +15,13 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// end is one way for a connection to end.
+// end is one way in which a connection ends.
 type end struct {
 	opts   mojo.Options
 	client siotest.Options
 	act    func(t *testing.T, srv *mojo.Server, c *mojo.Conn, s *siotest.Socket, client *siotest.Client)
 	reason mojo.Reason
-	stays  bool // the connection, and with it the client's other apps
+	stays  bool // the connection goes on, with the client's other apps
 }
 
 var ends = map[string]end{
@@ -114,8 +114,9 @@ var ends = map[string]end{
 	},
 }
 
-// TestEnds: OnDisconnect is called once, last, with the reason, when the connection is in no index any more; and
-// the client's other apps stay where only the namespace was left.
+// OnDisconnect runs once and last, with the reason, when the Conn is in no view
+// any more. If the end concerns the namespace alone, the client's other apps
+// stay connected.
 func TestEnds(t *testing.T) {
 	for name, test := range ends {
 		t.Run(name, func(t *testing.T) {
@@ -163,7 +164,7 @@ func TestEnds(t *testing.T) {
 					require.NotEqual(t, siotest.ReasonServerDisconnect, socket.Reason(), "then it would not come back")
 				}
 				e2e.Shutdown(t, srv)
-				if test.stays { // that of the second connection
+				if test.stays { // the OnDisconnect of the second Conn
 					require.NotSame(t, conn, e2e.Await(t, h.Ended).Conn)
 				}
 				require.Empty(t, h.Ended, "once")
@@ -173,7 +174,8 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// TestGoneBeforeOnDisconnect: from every index, though they are in use all the time.
+// When OnDisconnect runs, the Conn is in no view, also while others read the
+// views all the time.
 func TestGoneBeforeOnDisconnect(t *testing.T) {
 	h := e2e.NewApp()
 	h.Disconnect = func(c *mojo.Conn, _ mojo.Reason) {
@@ -207,7 +209,7 @@ func TestGoneBeforeOnDisconnect(t *testing.T) {
 	readers.Wait()
 }
 
-// TestTransportError: a second poll beside the one that waits.
+// A second poll beside one that waits ends the connection.
 func TestTransportError(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := e2e.NewApp()
@@ -224,7 +226,7 @@ func TestTransportError(t *testing.T) {
 	})
 }
 
-// TestConnectTimeout: who connects to no app has to go.
+// A client that connects to no namespace is disconnected.
 func TestConnectTimeout(t *testing.T) {
 	for _, transport := range e2e.Transports {
 		t.Run(transport, func(t *testing.T) {
@@ -249,7 +251,8 @@ func TestConnectTimeout(t *testing.T) {
 	}
 }
 
-// TestPanicsInOnConnect: there is no OnDisconnect, and the next one is served.
+// A panic in OnConnect ends the connection without OnDisconnect, and the next
+// client is served.
 func TestPanicsInOnConnect(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		var log e2e.Log
@@ -277,7 +280,8 @@ func TestPanicsInOnConnect(t *testing.T) {
 	})
 }
 
-// TestPanicsInOnDisconnect cost the connection, which the client's other apps are on, and nobody else's.
+// A panic in OnDisconnect ends the connection, with the client's other apps,
+// and no other connection.
 func TestPanicsInOnDisconnect(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h, other := e2e.NewApp(), e2e.NewApp()
@@ -297,7 +301,8 @@ func TestPanicsInOnDisconnect(t *testing.T) {
 	})
 }
 
-// TestNoEventsAfterAPanic: what it left behind may not be fit for them.
+// After a panic no further event of the connection is handled, as the handler's
+// state may be broken.
 func TestNoEventsAfterAPanic(t *testing.T) {
 	h := e2e.NewApp()
 	events, goOn := make(chan string, 9), make(chan struct{})
@@ -318,8 +323,8 @@ func TestNoEventsAfterAPanic(t *testing.T) {
 	require.Empty(t, events)
 }
 
-// TestEventsBeforeTheEndAreHandled: those that the client sent before it left, and not those after the server had
-// it leave.
+// Events that the client sent before it left are handled. After Conn.Disconnect
+// none is.
 func TestEventsBeforeTheEndAreHandled(t *testing.T) {
 	for _, byServer := range []bool{false, true} {
 		h := e2e.NewApp()

@@ -14,7 +14,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestHandshake: what a client said of itself, without what is secret and what is about the WebSocket.
+// Handshake has the headers, cookies and query of the client's request, without
+// mojo's cookies and without the headers of the WebSocket.
 func TestHandshake(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -51,8 +52,8 @@ func TestHandshake(t *testing.T) {
 	})
 }
 
-// TestHandshakesShareWhatIsOne: two apps of one connection differ in Auth alone.
-func TestHandshakesShareWhatIsOne(t *testing.T) {
+// The handshakes of two apps of one connection differ in Auth alone.
+func TestHandshakesOfOneConnection(t *testing.T) {
 	h := e2e.NewApp()
 	srv, _ := e2e.ChatServer(t, h)
 	e2e.Register(t, srv, "News", h)
@@ -67,7 +68,8 @@ func TestHandshakesShareWhatIsOne(t *testing.T) {
 	require.Equal(t, chat, news)
 }
 
-// TestLargeAuth is there in OnConnect alone: it would stay in memory as long as the connection.
+// A large Auth is present in OnConnect alone, as it would occupy memory as long
+// as the connection.
 func TestLargeAuth(t *testing.T) {
 	for size, kept := range map[int]bool{8 << 10: true, 8<<10 + 1: false} {
 		h := e2e.NewApp()
@@ -85,8 +87,8 @@ func TestLargeAuth(t *testing.T) {
 	}
 }
 
-// TestLargeCookiesOfOthers are there beside mojo's own, up to Options.Limits.MaxHandshake; above it some of them are, and it
-// is said once.
+// Cookies that are not mojo's are kept up to Options.Limits.MaxHandshake. Above
+// it some are left out, and the log says so once.
 func TestLargeCookiesOfOthers(t *testing.T) {
 	for name, test := range map[string]struct {
 		most, cookies int

@@ -64,7 +64,8 @@ func TestHandleRefuses(t *testing.T) {
 	}
 }
 
-// TestFailedRegisterChangesNothing: the Events can still be set up, and be registered elsewhere.
+// After a failed Register the Events can be changed, and registered under
+// another name.
 func TestFailedRegisterChangesNothing(t *testing.T) {
 	srv := e2e.NewServer(t, mojo.Options{})
 	e2e.Register(t, srv, "Taken", e2e.NewApp())
@@ -102,7 +103,8 @@ func TestChannelNamesItself(t *testing.T) {
 	require.False(t, ok, "what Handle mounts is no app")
 }
 
-// TestAppsShareAConnection: one connection, the root among its namespaces, and an event stays in its own.
+// Several apps, one of them on the main namespace, share one connection, and
+// each event stays in its namespace.
 func TestAppsShareAConnection(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		srv := e2e.NewServer(t, mojo.Options{})
@@ -124,8 +126,8 @@ func TestAppsShareAConnection(t *testing.T) {
 	})
 }
 
-// TestAppsComeLater: an app that was registered while clients are connected can be reached by them.
-func TestAppsComeLater(t *testing.T) {
+// A client that is connected can connect to an app that is registered later.
+func TestRegisterWhileClientsAreConnected(t *testing.T) {
 	srv := e2e.NewServer(t, mojo.Options{})
 	client := e2e.Dial(t, siotest.Serve(t, siotest.Memory, srv), "websocket")
 	_, refused := client.TryConnect(e2e.ChatNamespace, nil)

@@ -10,7 +10,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// twoApps is a client on the app Other, about to connect to Chat.
+// twoApps returns a client that is connected to the app Other, and not to Chat
+// yet.
 func twoApps(t *testing.T, n siotest.Network, transport string, h mojo.SocketHandler) (*siotest.Client, *siotest.Socket) {
 	t.Helper()
 	srv, _ := e2e.ChatServer(t, h)
@@ -19,8 +20,9 @@ func twoApps(t *testing.T, n siotest.Network, transport string, h mojo.SocketHan
 	return client, client.Connect("/OtherSocket", nil)
 }
 
-// TestConnectTwice before the first answer, as a page does that React's StrictMode mounts twice: the later one holds,
-// and the client's other apps notice nothing.
+// A client that sends CONNECT twice before the first answer, as a page in
+// React's StrictMode does, ends with the second connection, and its other app
+// notices nothing.
 func TestConnectTwice(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -37,7 +39,7 @@ func TestConnectTwice(t *testing.T) {
 
 		socket, refused := client.AwaitConnect(e2e.ChatNamespace)
 		require.Nil(t, refused)
-		if socket.SID() == first.ID() { // it was answered before the second CONNECT was read
+		if socket.SID() == first.ID() { // the server answered before it read the second CONNECT
 			socket, refused = client.AwaitConnect(e2e.ChatNamespace)
 			require.Nil(t, refused)
 		}
@@ -52,7 +54,7 @@ func TestConnectTwice(t *testing.T) {
 	})
 }
 
-// TestConnectAgain after the first answer.
+// A CONNECT after the first was answered replaces the connection.
 func TestConnectAgain(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -75,7 +77,8 @@ func TestConnectAgain(t *testing.T) {
 	})
 }
 
-// TestDisconnectAndConnectAtOnce, over and over.
+// A client may disconnect from and connect to a namespace many times without
+// waiting for answers.
 func TestDisconnectAndConnectAtOnce(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		const rounds = 50
@@ -96,7 +99,8 @@ func TestDisconnectAndConnectAtOnce(t *testing.T) {
 	})
 }
 
-// TestPacketsInFlight for an app that the server has just had the client leave are ignored.
+// Packets for a namespace from which the server has just disconnected the
+// client are ignored.
 func TestPacketsInFlight(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -120,7 +124,8 @@ func TestPacketsInFlight(t *testing.T) {
 	})
 }
 
-// TestNamespacesNeverConnected: a packet for one closes the connection, whether it is mounted or not.
+// A packet for a namespace that the client never connected to closes the
+// connection, whether an app is mounted there or not.
 func TestNamespacesNeverConnected(t *testing.T) {
 	for _, packet := range []string{
 		"2" + e2e.ChatNamespace + `,["event"]`,
@@ -143,7 +148,7 @@ func TestNamespacesNeverConnected(t *testing.T) {
 	}
 }
 
-// TestUnmountedNamespace is refused, and the connection stays.
+// A CONNECT to a namespace without an app is refused, and the connection stays.
 func TestUnmountedNamespace(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		client, other := twoApps(t, n, transport, e2e.NewApp())
@@ -157,8 +162,9 @@ func TestUnmountedNamespace(t *testing.T) {
 	})
 }
 
-// TestConnectFlood: a client that connects again and again to an app that is slow to answer is not read from any
-// more, so that only so many of its OnConnect run at a time.
+// The server stops reading from a client that connects again and again to an
+// app whose OnConnect is slow, so that a bounded number of its OnConnect calls
+// run.
 func TestConnectFlood(t *testing.T) {
 	const flood = 1000
 	inside, goOn := make(chan struct{}, flood), make(chan struct{})

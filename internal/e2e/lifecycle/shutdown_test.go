@@ -15,7 +15,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestShutdown: what was emitted before arrives, clients come back by themselves, and later calls say so.
+// Events that were emitted before Shutdown arrive, clients reconnect by
+// themselves, and later calls return ErrServerClosed.
 func TestShutdown(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -49,7 +50,7 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// TestShutdownWaitsForHandlers, and no longer than its context.
+// Shutdown waits for handlers until its context ends.
 func TestShutdownWaitsForHandlers(t *testing.T) {
 	for _, callback := range []string{"OnConnect", "OnMessage", "OnDisconnect"} {
 		t.Run(callback, func(t *testing.T) {
@@ -108,7 +109,8 @@ func TestShutdownWaitsForHandlers(t *testing.T) {
 	}
 }
 
-// TestShutdownDuringBroadcasts: no panic, and then every call says that the server is closed.
+// Broadcasts during Shutdown do not panic, and afterwards each returns
+// ErrServerClosed.
 func TestShutdownDuringBroadcasts(t *testing.T) {
 	h := e2e.NewApp()
 	srv, ch := e2e.ChatServer(t, h)
@@ -137,7 +139,8 @@ func TestShutdownDuringBroadcasts(t *testing.T) {
 	e2e.RequireNobody(t, srv, ch)
 }
 
-// TestShutdownWhileClientsLeave: it returns when every end has been told, whoever began it.
+// Shutdown returns when every OnDisconnect has returned, also of connections
+// that their clients have ended.
 func TestShutdownWhileClientsLeave(t *testing.T) {
 	for range 30 {
 		h := e2e.NewApp()
@@ -162,7 +165,7 @@ func TestShutdownWhileClientsLeave(t *testing.T) {
 	}
 }
 
-// TestClose waits for nothing; handlers are told all the same.
+// Close does not wait for handlers. OnDisconnect runs nevertheless.
 func TestClose(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		goOn := make(chan struct{})
@@ -184,14 +187,16 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// TestServerWithoutConnections needs no Close, and can be shut down.
+// A Server without connections may be dropped without Close, and can be shut
+// down.
 func TestServerWithoutConnections(t *testing.T) {
 	srv, err := mojo.New(mojo.Options{})
 	require.NoError(t, err)
 	e2e.Shutdown(t, srv)
 }
 
-// TestShutdownInBatches: clients are sent away a thousand at a time, but in half the time there is.
+// Shutdown disconnects a thousand clients at a time, and all within half of the
+// time that its context leaves.
 func TestShutdownInBatches(t *testing.T) {
 	for limit, want := range map[time.Duration]time.Duration{
 		0:                      200 * time.Millisecond,

@@ -14,7 +14,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestStats: what is there, what has come and gone, and what was refused.
+// Stats counts what there is, what has begun and ended, and what was refused.
 func TestStats(t *testing.T) {
 	h := e2e.NewApp()
 	h.Connect = func(c *mojo.Conn) error {
@@ -87,7 +87,7 @@ func TestStats(t *testing.T) {
 	require.EqualValues(t, 1, end.Closed[mojo.ReasonHandlerPanic])
 }
 
-// TestStatsOfVolatileMessages that are dropped.
+// Stats counts volatile messages that are dropped.
 func TestStatsOfVolatileMessages(t *testing.T) {
 	srv, ch := e2e.ChatServer(t, e2e.NewApp())
 	client := siotest.Dial(t, siotest.Serve(t, siotest.Memory, srv), siotest.Options{ManualPoll: true})
@@ -102,7 +102,7 @@ func TestStatsOfVolatileMessages(t *testing.T) {
 	require.EqualValues(t, 2, srv.Stats().Dropped)
 }
 
-// TestHealth: a load balancer sends no more when a Server is full, or closed.
+// Health answers 503 when the Server is full, and when it is closed.
 func TestHealth(t *testing.T) {
 	srv := e2e.NewServer(t, mojo.Options{Limits: mojo.Limits{MaxConns: 1}})
 	site := siotest.Serve(t, siotest.Memory, srv)

@@ -15,7 +15,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// limited serves a Server with the app Chat and these limits.
+// limited serves a Server with the app Chat and these options.
 func limited(t testing.TB, n siotest.Network, h mojo.SocketHandler, opts mojo.Options) (*mojo.Server, *siotest.Site) {
 	t.Helper()
 	srv := e2e.NewServer(t, opts)
@@ -23,7 +23,8 @@ func limited(t testing.TB, n siotest.Network, h mojo.SocketHandler, opts mojo.Op
 	return srv, siotest.Serve(t, n, srv)
 }
 
-// requireFull requires that no connection is taken, so that the client comes again.
+// requireFull requires that a new connection is refused with 503, so that the
+// client tries again.
 func requireFull(t testing.TB, site *siotest.Site, transport string) {
 	t.Helper()
 	_, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport})
@@ -33,7 +34,7 @@ func requireFull(t testing.TB, site *siotest.Site, transport string) {
 	require.Contains(t, refused.Body, "Too many connections")
 }
 
-// TestServerTakesMaxConns: above it nobody is taken, until somebody has gone.
+// The Server accepts MaxConns connections, and another when one has ended.
 func TestServerTakesMaxConns(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -58,7 +59,8 @@ func TestServerTakesMaxConns(t *testing.T) {
 	})
 }
 
-// TestConnsAtOnce: of many that come together exactly so many are taken.
+// Of many connections that begin at the same time exactly MaxConns are
+// accepted.
 func TestConnsAtOnce(t *testing.T) {
 	srv, site := limited(t, siotest.Memory, e2e.NewApp(), mojo.Options{Limits: mojo.Limits{MaxConns: 10}})
 	var wg sync.WaitGroup
@@ -80,7 +82,7 @@ func TestConnsAtOnce(t *testing.T) {
 	require.EqualValues(t, 40, srv.Stats().Refused["too many connections"])
 }
 
-// TestMaxUnconnected: connections that are on no app yet are bounded by themselves.
+// Connections that are on no app yet have a limit of their own.
 func TestMaxUnconnected(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		srv, site := limited(t, n, e2e.NewApp(), mojo.Options{Limits: mojo.Limits{MaxUnconnected: 1}})
@@ -102,7 +104,7 @@ func TestMaxUnconnected(t *testing.T) {
 	})
 }
 
-// TestMaxRooms: a Join that would be too much joins nothing.
+// A Join that would exceed MaxRooms joins no room.
 func TestMaxRooms(t *testing.T) {
 	h := e2e.NewApp()
 	h.Connect = func(c *mojo.Conn) error { return c.Join("a") }
@@ -125,7 +127,7 @@ func TestMaxRooms(t *testing.T) {
 	require.ErrorIs(t, c.Join("a"), mojo.ErrNotConnected)
 }
 
-// TestMaxPendingAcks: questions above it are refused, and there is room again when one was answered.
+// EmitWithAck fails above MaxPendingAcks, and works again after an answer.
 func TestMaxPendingAcks(t *testing.T) {
 	h := e2e.NewApp()
 	_, site := limited(t, siotest.Memory, h, mojo.Options{Limits: mojo.Limits{MaxPendingAcks: 2}})
@@ -146,7 +148,7 @@ func TestMaxPendingAcks(t *testing.T) {
 	require.NoError(t, e2e.Await(t, third).Err)
 }
 
-// TestAckTimeout bounds a question whose context does not.
+// AckTimeout bounds an EmitWithAck whose context has no deadline.
 func TestAckTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()
@@ -162,7 +164,7 @@ func TestAckTimeout(t *testing.T) {
 	})
 }
 
-// TestMaxRate: a client that is within it is never bothered, and one above it is closed.
+// A client below MaxRate is served, and one above it is disconnected.
 func TestMaxRate(t *testing.T) {
 	for _, transport := range e2e.Transports {
 		synctest.Test(t, func(t *testing.T) {
@@ -193,7 +195,8 @@ func TestMaxRate(t *testing.T) {
 	}
 }
 
-// TestAttachmentLimits of a message from a client.
+// A message with too many attachments, or too many bytes in them, ends the
+// connection.
 func TestAttachmentLimits(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		for _, args := range [][]any{
@@ -219,7 +222,7 @@ func TestAttachmentLimits(t *testing.T) {
 	})
 }
 
-// TestLimitOptions: New says which one is wrong.
+// The error of New names the limit that is wrong.
 func TestLimitOptions(t *testing.T) {
 	for want, opts := range map[string]mojo.Options{
 		"mojo: Options.Limits.MaxConns is -1; want 0 or more":                   {Limits: mojo.Limits{MaxConns: -1}},

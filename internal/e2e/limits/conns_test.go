@@ -16,7 +16,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// limitedSite is a site with the apps Chat and News.
+// limitedSite serves a site with the apps Chat and News.
 func limitedSite(t testing.TB, n siotest.Network, opts mojo.Options) (*mojo.Server, *siotest.Site, *e2e.App) {
 	t.Helper()
 	opts.Cookies = e2e.NewCookies(t, mojo.CookieOptions{})
@@ -26,7 +26,8 @@ func limitedSite(t testing.TB, n siotest.Network, opts mojo.Options) (*mojo.Serv
 	return srv, siotest.Serve(t, n, srv), h
 }
 
-// requireCrowded requires that a new connection is refused on every app, for a clear reason.
+// requireCrowded requires that a new connection is refused on every app, with a
+// message and the limit.
 func requireCrowded(t testing.TB, client *siotest.Client, message string, limit int) {
 	t.Helper()
 	for _, namespace := range []string{e2e.ChatNamespace, "/NewsSocket", e2e.ChatNamespace} {
@@ -37,13 +38,14 @@ func requireCrowded(t testing.TB, client *siotest.Client, message string, limit 
 	}
 }
 
-// TestMaxConns: above the limit a connection is told so on every app; those that are there stay, others come in, and
-// there is room again after one has left.
+// Above the limit a connection is refused on every app with the documented
+// reason. Existing connections and those of others stay, and one is accepted
+// again when another has ended.
 func TestMaxConns(t *testing.T) {
 	for name, test := range map[string]struct {
 		opts    mojo.Options
 		message string
-		crowd   func(i int) []string // whose connections are counted together
+		crowd   func(i int) []string // cookies of connections that are counted together
 		others  [][]string
 	}{
 		"session": {
@@ -87,7 +89,7 @@ func TestMaxConns(t *testing.T) {
 					e2e.Dial(t, site, transport, other...).Connect(e2e.ChatNamespace, nil)
 				}
 
-				sockets[0].Disconnect() // which leaves an app, but not the site
+				sockets[0].Disconnect() // it leaves an app and stays connected
 				e2e.Await(t, h.Ended)
 				requireCrowded(t, e2e.Dial(t, site, transport, test.crowd(3)...), test.message, 3)
 				clients[0].Close()
@@ -100,7 +102,8 @@ func TestMaxConns(t *testing.T) {
 	}
 }
 
-// TestMaxConnsAtOnce: of many that come at the same moment, as many as may are taken in. That holds while others leave.
+// Of many connections that begin at the same time as others end, as many as
+// allowed are accepted.
 func TestMaxConnsAtOnce(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		const limit = 4
@@ -143,7 +146,8 @@ func TestMaxConnsAtOnce(t *testing.T) {
 	})
 }
 
-// TestMaxConnsAndLogIn: connections that become one user's stay, and then no more are taken in.
+// Connections that become one user's by a login stay, even above the limit. No
+// other is accepted then.
 func TestMaxConnsAndLogIn(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		srv, site, _ := limitedSite(t, n, mojo.Options{Limits: mojo.Limits{MaxConnsPerUser: 2, MaxConnsPerSession: 3}})
@@ -162,7 +166,8 @@ func TestMaxConnsAndLogIn(t *testing.T) {
 	})
 }
 
-// TestMaxConnsKeepsNobody: who was refused and stays all the same is closed after ConnectTimeout, and is in no index.
+// A refused client that stays connected is in no view, and is disconnected
+// after ConnectTimeout.
 func TestMaxConnsKeepsNobody(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		srv, site, h := limitedSite(t, siotest.Memory, mojo.Options{Limits: mojo.Limits{MaxConnsPerSession: 1}, RequireSession: true, Timeouts: mojo.Timeouts{ConnectTimeout: 5 * time.Second}})

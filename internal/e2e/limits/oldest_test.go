@@ -12,12 +12,12 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestCloseOldest: a connection above the limit is taken in, and the oldest of the same
-// session or user is closed, of whatever age they are on any app. Its client is told.
+// With CloseOldest a connection above the limit is accepted, and the oldest
+// connection of the same session or user is closed with the documented reason.
 func TestCloseOldest(t *testing.T) {
 	for name, test := range map[string]struct {
 		opts   mojo.Options
-		crowd  []string // the cookies of those that are counted together
+		crowd  []string // cookies of connections that are counted together
 		others []string
 	}{
 		"session": {mojo.Options{Limits: mojo.Limits{MaxConnsPerSession: 2}}, []string{e2e.SessionCookie("s")}, []string{e2e.SessionCookie("z")}},
@@ -56,7 +56,7 @@ func TestCloseOldest(t *testing.T) {
 	}
 }
 
-// TestCloseOldestAtOnce: of many that come at the same moment as many stay as may.
+// Of many connections that begin at the same time, as many as allowed stay.
 func TestCloseOldestAtOnce(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		const limit, many = 3, 24
@@ -66,7 +66,7 @@ func TestCloseOldestAtOnce(t *testing.T) {
 		for range many {
 			wg.Go(func() {
 				client, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport, Header: header})
-				if err == nil { // or it was closed before it was open
+				if err == nil { // otherwise it was closed before it was open
 					client.SendConnect(e2e.ChatNamespace, nil)
 				}
 			})
@@ -79,9 +79,9 @@ func TestCloseOldestAtOnce(t *testing.T) {
 	})
 }
 
-// TestHandshakesThatCloseNobody: a connection takes the place of another when it asks
-// for an app. An image in a page can make a browser begin one, and a client that has
-// not asked yet would come back.
+// A connection replaces the oldest one when it connects to an app, and not in
+// its handshake: an image in a page can cause a handshake, and a client that
+// has not connected yet would come back.
 func TestHandshakesThatCloseNobody(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		_, site, h := limitedSite(t, siotest.Memory, mojo.Options{Limits: mojo.Limits{MaxConnsPerUser: 1, ConnPolicy: mojo.CloseOldest}})
@@ -98,7 +98,7 @@ func TestHandshakesThatCloseNobody(t *testing.T) {
 		fast.Connect(e2e.ChatNamespace, nil)
 		e2e.Await(t, h.Accepted)
 		require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonReplaced}, e2e.Await(t, h.Ended))
-		slow.Connect(e2e.ChatNamespace, nil) // which is the newest now
+		slow.Connect(e2e.ChatNamespace, nil) // it is the newest connection now
 		e2e.Await(t, h.Accepted)
 		require.Equal(t, mojo.ReasonReplaced, e2e.Await(t, h.Ended).Reason)
 		slow.Barrier()

@@ -18,20 +18,21 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// presenceApp is an app that keeps the edges it is told.
+// presenceApp is an App that records the calls of OnPresence.
 type presenceApp struct {
 	*e2e.App
 	edges chan mojo.Presence
 }
 
+// newPresenceApp returns a presenceApp that accepts everybody.
 func newPresenceApp() *presenceApp {
 	return &presenceApp{e2e.NewApp(), make(chan mojo.Presence, 100_000)}
 }
 
 func (a *presenceApp) OnPresence(_ *mojo.Channel, p mojo.Presence) { a.edges <- p }
 
-// presenceSite is a site with the apps Chat and News that keeps all edges: those of the whole server, of Chat and of
-// News.
+// presenceSite serves a site with the apps Chat and News. The map has the edges
+// of each by its name, and those of the whole Server by "".
 func presenceSite(t testing.TB, n siotest.Network, opts mojo.Options) (*mojo.Server, *siotest.Site, map[string]chan mojo.Presence) {
 	t.Helper()
 	chat, news, all := newPresenceApp(), newPresenceApp(), make(chan mojo.Presence, 100_000)
@@ -43,10 +44,12 @@ func presenceSite(t testing.TB, n siotest.Network, opts mojo.Options) (*mojo.Ser
 	return srv, siotest.Serve(t, n, srv), map[string]chan mojo.Presence{"": all, "Chat": chat.edges, "News": news.edges}
 }
 
+// user returns the edge of a user.
 func user(id string, online bool) mojo.Presence {
 	return mojo.Presence{Kind: mojo.UserPresence, ID: id, Online: online}
 }
 
+// session returns the edge of a session.
 func session(id string, online bool) mojo.Presence {
 	return mojo.Presence{Kind: mojo.SessionPresence, ID: id, Online: online}
 }
@@ -63,8 +66,8 @@ func expectEdges(t testing.TB, edges <-chan mojo.Presence, want ...mojo.Presence
 
 const tabs = 32
 
-// openAndClose opens the tabs of one user, in four sessions, on one app or two, and closes them in another order, all
-// at once.
+// openAndClose opens the tabs of one user, in four sessions, on one app or on
+// both, and closes them in another order at the same time.
 func openAndClose(t testing.TB, site *siotest.Site, name string) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -101,7 +104,8 @@ func openAndClose(t testing.TB, site *siotest.Site, name string) {
 	wg.Wait()
 }
 
-// requireOnceEach requires that everybody of so many rounds came online once and then went offline once.
+// requireOnceEach requires that the user and the sessions of each round came
+// online once and then went offline once.
 func requireOnceEach(t testing.TB, edges chan mojo.Presence, rounds int) {
 	t.Helper()
 	close(edges)
@@ -116,8 +120,8 @@ func requireOnceEach(t testing.TB, edges chan mojo.Presence, rounds int) {
 	}
 }
 
-// TestPresenceOfManyTabs over real sockets: however they come and go, there is one edge when the first tab has come, and
-// one when the last has gone and the grace is over.
+// With tabs that open and close in any order, there is one edge when the first
+// tab has opened, and one when the last has been closed for PresenceGrace.
 func TestPresenceOfManyTabs(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		srv, site, edges := presenceSite(t, n, mojo.Options{Timeouts: mojo.Timeouts{PresenceGrace: 24 * time.Hour}})
@@ -141,8 +145,8 @@ func TestPresenceOfManyTabs(t *testing.T) {
 	})
 }
 
-// TestPresenceOfManyTabsByTheClock is the same where the grace ends by itself, at its time.
-func TestPresenceOfManyTabsByTheClock(t *testing.T) {
+// The grace ends by itself, at its time.
+func TestPresenceOfManyTabsInVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, site, edges := presenceSite(t, siotest.Memory, mojo.Options{})
 		total := e2e.Rounds(1000)
@@ -167,7 +171,8 @@ func TestPresenceOfManyTabsByTheClock(t *testing.T) {
 	})
 }
 
-// TestPresenceGrace: a reload makes no edge, a longer absence makes two, at the time when the grace is over.
+// A reload makes no edge. A longer absence makes two, the first when the grace
+// ends.
 func TestPresenceGrace(t *testing.T) {
 	for _, transport := range e2e.Transports {
 		t.Run(transport, func(t *testing.T) {
@@ -191,9 +196,9 @@ func TestPresenceGrace(t *testing.T) {
 					expectEdges(t, edges[name], user("ann", true), session("s", true))
 				}
 
-				for range 20 { // longer together than the grace
+				for range 20 { // together they last longer than the grace
 					shut(client)
-					time.Sleep(grace - time.Second) // an upgrade takes a moment, too
+					time.Sleep(grace - time.Second) // an upgrade takes time, too
 					for _, view := range views {
 						require.Equal(t, []string{"ann", "ann"}, view.Online("bob", "ann", "", "ann"))
 					}
@@ -217,7 +222,8 @@ func TestPresenceGrace(t *testing.T) {
 	}
 }
 
-// TestPresencePerApp: who changes from one app to another stays online on the server, and is each time told to the app.
+// A visitor who moves from one app to another stays online on the Server, and
+// each app gets its edges.
 func TestPresencePerApp(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		srv, site, edges := presenceSite(t, n, mojo.Options{Timeouts: mojo.Timeouts{PresenceGrace: time.Millisecond}})
@@ -242,7 +248,7 @@ func TestPresencePerApp(t *testing.T) {
 	})
 }
 
-// TestPresenceOfRefused connections, and of those that are not accepted yet, is none.
+// Connections that are refused, or not accepted yet, make no edge.
 func TestPresenceOfRefused(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := newPresenceApp()
@@ -272,8 +278,9 @@ func TestPresenceOfRefused(t *testing.T) {
 	})
 }
 
-// TestPresenceOfLogIn: a user comes online with LogIn and goes offline after LogOut. A session that gets another id, and
-// a user who does, are one who comes and one who goes; the same user under a new session id has never been away.
+// A user comes online with LogIn and goes offline after LogOut. A session that
+// gets another id is one that goes and one that comes; so is a user. A user who
+// gets another session id makes no edge.
 func TestPresenceOfLogIn(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		srv, site, edges := presenceSite(t, n, mojo.Options{Timeouts: mojo.Timeouts{PresenceGrace: time.Millisecond}})
@@ -292,7 +299,7 @@ func TestPresenceOfLogIn(t *testing.T) {
 		for _, name := range []string{"", "Chat"} {
 			expectEdges(t, edges[name], session("s2", true), session("s1", false))
 		}
-		first.Engine.SetHeader(e2e.CookieHeader(e2e.SessionCookie("s2"), e2e.LoginCookie("ann"))) // to read what comes next
+		first.Engine.SetHeader(e2e.CookieHeader(e2e.SessionCookie("s2"), e2e.LoginCookie("ann"))) // to receive the next events
 		second.Engine.SetHeader(e2e.CookieHeader(e2e.SessionCookie("s2"), e2e.LoginCookie("ann")))
 		require.NoError(t, srv.Rebind(t.Context(), "s2", mojo.Identity{SessionID: "s2b", UserID: "bob"}))
 		e2e.FollowLogin(t, site, e2e.CookieHeader(e2e.SessionCookie("s2b"), e2e.LoginCookie("bob")), sockets...)
@@ -310,7 +317,7 @@ func TestPresenceOfLogIn(t *testing.T) {
 	})
 }
 
-// TestPresenceAtShutdown: all are offline, and everybody has been told so, before it returns.
+// When Shutdown returns, everybody is offline and each OnPresence has returned.
 func TestPresenceAtShutdown(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		srv, site, edges := presenceSite(t, n, mojo.Options{Timeouts: mojo.Timeouts{PresenceGrace: 24 * time.Hour}})
@@ -336,7 +343,8 @@ func TestPresenceAtShutdown(t *testing.T) {
 	})
 }
 
-// TestOnPresenceMayFail: one call that panics or ends its goroutine costs nobody else's, and the panic is logged.
+// An OnPresence that panics or calls runtime.Goexit does not affect later
+// calls, and the panic is logged.
 func TestOnPresenceMayFail(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		log, told := new(e2e.Log), make(chan mojo.Presence, 100)
@@ -366,8 +374,8 @@ func TestOnPresenceMayFail(t *testing.T) {
 	})
 }
 
-// TestOnPresenceMayBlock: nobody waits for it but those who want to be told as well, and Shutdown, as long as its
-// context allows.
+// An OnPresence that blocks delays nothing but later edges, and Shutdown as
+// long as its context allows.
 func TestOnPresenceMayBlock(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		goOn, told := make(chan struct{}), make(chan mojo.Presence, 100)
@@ -392,12 +400,14 @@ func TestOnPresenceMayBlock(t *testing.T) {
 		close(goOn)
 		e2e.Shutdown(t, srv)
 		require.Len(t, told, 10)
-		for i := range 5 { // in the order in which they came
+		for i := range 5 { // in their order
 			require.Equal(t, session(fmt.Sprint(i), true), nextOnline(t, told))
 		}
 	})
 }
 
+// nextOnline returns the next edge, which must be of a user or session that
+// came online.
 func nextOnline(t testing.TB, edges <-chan mojo.Presence) mojo.Presence {
 	for {
 		if p := e2e.Await(t, edges); p.Online {
@@ -406,7 +416,7 @@ func nextOnline(t testing.TB, edges <-chan mojo.Presence) mojo.Presence {
 	}
 }
 
-// TestOnPresenceCallsBack into the Server, with all that a site might do there.
+// OnPresence may call any method of the Server.
 func TestOnPresenceCallsBack(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		var srv *mojo.Server
