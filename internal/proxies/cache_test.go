@@ -1,17 +1,13 @@
 package proxies
 
 import (
-	"bytes"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -132,45 +128,12 @@ func find(t *testing.T, program string) string {
 
 // start runs a proxy in front of a site and returns its address.
 func start(t *testing.T, program, config, site, variant string) string {
-	dir := t.TempDir()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := free.Addr().String()
-	require.NoError(t, free.Close())
-	file := filepath.Join(dir, "proxy.conf")
-	args := []any{addr, site, variant, dir}
-	if config == haproxyConfig {
-		args = args[:3]
-	}
-	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, config, args...), 0o600))
-	cmd := exec.Command(program, "-f", file, "-db")
-	if config == nginxConfig {
-		cmd = exec.Command(program, "-c", file, "-p", dir, "-e", "stderr")
-	}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	require.NoError(t, cmd.Start())
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		<-ended
-		if t.Failed() {
-			t.Log(out.String())
+	addr := freeAddr(t)
+	return run(t, program, addr, func(dir string) string {
+		args := []any{addr, site, variant, dir}
+		if config == haproxyConfig {
+			args = args[:3]
 		}
+		return fmt.Sprintf(config, args...)
 	})
-	retry := time.NewTicker(20 * time.Millisecond)
-	defer retry.Stop()
-	for {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			require.NoError(t, conn.Close())
-			return addr
-		}
-		select {
-		case <-ended:
-			t.Fatalf("%s has ended: %s", program, out.String())
-		case <-retry.C:
-		}
-	}
 }
