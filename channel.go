@@ -5,13 +5,14 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
-	"slices"
 
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
-// Channel is the namespace of one app: who is connected to it, and rooms among
-// them. Its methods are safe for concurrent use.
+// Channel is one app on a Server, a Socket.IO namespace: who is connected to it, and
+// rooms among them. It shows the connections of this process. Its methods are safe
+// for concurrent use. Server.Register and Server.Handle make it, and it stays
+// mounted as long as the Server; the zero Channel is empty.
 type Channel struct {
 	server    *Server
 	app       string
@@ -20,26 +21,33 @@ type Channel struct {
 	namespace *socketio.Namespace
 }
 
-// App is the name under which the app was registered, "" for Server.Handle.
+// App returns the name under which the app was registered, "" for Server.Handle.
 func (ch *Channel) App() string { return ch.app }
 
-// Namespace is what clients connect to, for instance "/ChatSocket".
+// Namespace returns what clients connect to, for instance "/ChatSocket".
 func (ch *Channel) Namespace() string { return ch.name }
 
-func (ch *Channel) view() socketio.View {
-	return socketio.View{Server: ch.server.sio, Namespace: ch.namespace}
+func (ch *Channel) view() view {
+	if ch.server == nil {
+		return view{}
+	}
+	return view{ch.server, ch}
 }
 
-// Len is the number of connections.
-func (ch *Channel) Len() int { return ch.view().Len() }
+func (ch *Channel) all() Broadcast { return Broadcast{view: ch.view()} }
 
-// Conns walks the connections there are when the walk begins. It holds no lock.
-func (ch *Channel) Conns() iter.Seq[*Conn] {
-	return conns(func() []*socketio.Socket { return ch.view().Everyone() })
-}
+// Len returns the number of connections.
+func (ch *Channel) Len() int { return ch.view().len() }
+
+// Conns iterates over the connections there are when the loop begins. It holds no
+// lock: the body may do anything.
+func (ch *Channel) Conns() iter.Seq[*Conn] { return ch.all().Conns() }
 
 // Conn returns the live connection of this id, see Conn.ID.
 func (ch *Channel) Conn(id string) (*Conn, bool) {
+	if ch.server == nil {
+		return nil, false
+	}
 	s := ch.namespace.Socket(id)
 	if s == nil {
 		return nil, false
@@ -48,139 +56,33 @@ func (ch *Channel) Conn(id string) (*Conn, bool) {
 }
 
 // CurrentSessions returns the browser sessions that are connected to this app.
-func (ch *Channel) CurrentSessions() Sessions {
-	return Sessions{server: ch.server, view: ch.view(), kind: socketio.Session}
-}
+func (ch *Channel) CurrentSessions() Sessions { return Sessions{ch.view(), socketio.Session} }
 
 // LoggedInSessions returns the users who are connected to this app.
-func (ch *Channel) LoggedInSessions() Sessions {
-	return Sessions{server: ch.server, view: ch.view(), kind: socketio.User}
-}
+func (ch *Channel) LoggedInSessions() Sessions { return Sessions{ch.view(), socketio.User} }
 
-// Emit sends an event to every connection of the app. It never blocks. See
-// Broadcast.Emit for its errors.
+// Emit sends an event to every connection of the app. It never blocks. It has the
+// errors of Broadcast.Emit.
 func (ch *Channel) Emit(event string, args ...any) error { return ch.all().Emit(event, args...) }
 
-// To returns a Broadcast to everybody in any of the rooms.
+// To addresses everybody in any of the rooms.
 func (ch *Channel) To(rooms ...string) Broadcast { return ch.all().To(rooms...) }
 
-// Except returns a Broadcast to everybody who is in none of the rooms.
+// Except addresses everybody who is in none of the rooms.
 func (ch *Channel) Except(rooms ...string) Broadcast { return ch.all().Except(rooms...) }
 
-// Volatile returns a Broadcast to everybody who is not behind, see
-// Conn.EmitVolatile.
+// Without addresses every connection other than these.
+func (ch *Channel) Without(conns ...*Conn) Broadcast { return ch.all().Without(conns...) }
+
+// Volatile addresses everybody who is not behind, see Broadcast.Volatile.
 func (ch *Channel) Volatile() Broadcast { return ch.all().Volatile() }
 
-// Latest returns a Broadcast to everybody whose events replace each other, see
-// Conn.EmitLatest.
+// Latest addresses everybody, with events that replace each other, see
+// Broadcast.Latest.
 func (ch *Channel) Latest(key string) Broadcast { return ch.all().Latest(key) }
 
-func (ch *Channel) all() Broadcast { return Broadcast{socketio.Target{View: ch.view()}} }
-
-// Broadcast is a choice of connections of one Channel. It is a value: its methods
-// return another Broadcast and change nothing, so one may be kept and shared
-// between goroutines. Whom it means is looked up anew by each Emit. Begin with a
-// Channel's To, Except or Volatile; the zero Broadcast is of no use.
-type Broadcast struct{ target socketio.Target }
-
-// To adds everybody in any of the rooms. Without a To, everybody is meant; a To
-// without rooms means nobody.
-func (b Broadcast) To(rooms ...string) Broadcast {
-	b.target.Keys = withRooms(b.target.Keys, rooms)
-	return b
-}
-
-// Except takes out everybody who is in any of the rooms.
-func (b Broadcast) Except(rooms ...string) Broadcast {
-	b.target.Except = withRooms(b.target.Except, rooms)
-	return b
-}
-
-// withRooms returns a slice of its own that is not nil.
-func withRooms(keys []socketio.Key, rooms []string) []socketio.Key {
-	all := make([]socketio.Key, len(keys), len(keys)+len(rooms))
-	copy(all, keys)
-	for _, room := range rooms {
-		all = append(all, socketio.Key{Kind: socketio.Room, ID: room})
-	}
-	return all
-}
-
-// Without takes out connections, for instance the one a message came from.
-func (b Broadcast) Without(conns ...*Conn) Broadcast {
-	b.target.Without = slices.Clone(b.target.Without)
-	for _, c := range conns {
-		b.target.Without = append(b.target.Without, c.socket)
-	}
-	return b
-}
-
-// Volatile has Emit leave out connections that are behind, see
-// Conn.EmitVolatile.
-func (b Broadcast) Volatile() Broadcast {
-	b.target.Delivery.Volatile = true
-	return b
-}
-
-// Latest has Emit replace what was sent under the same key and still waits, see
-// Conn.EmitLatest.
-func (b Broadcast) Latest(key string) Broadcast {
-	b.target.Delivery.Latest, b.target.Delivery.Key = true, key
-	return b
-}
-
-// Emit sends an event to the connections that are meant now. It never blocks: it
-// returns nil when the event is queued for all of them, and one that ends
-// meanwhile is no error. The event is encoded once, however many there are.
-//
-// It returns an error, and sends nothing to anybody, if an argument cannot be
-// encoded, and ErrReservedEvent, ErrTooManyAttachments, ErrTooLarge or
-// ErrServerClosed. It keeps no reference to the arguments.
-func (b Broadcast) Emit(event string, args ...any) error { return edge(b.target.Emit(event, args)) }
-
-// Conns walks the connections that are meant when the walk begins. It holds no
-// lock.
-func (b Broadcast) Conns() iter.Seq[*Conn] { return conns(b.target.Sockets) }
-
-// Join puts the connections that are meant now into rooms. It returns the errors of
-// Conn.Join for those that it could not put there, joined, but for connections that
-// end meanwhile.
-func (b Broadcast) Join(rooms ...string) error {
-	var failed []error
-	for c := range b.Conns() {
-		if err := c.Join(rooms...); err != nil && !errors.Is(err, ErrNotConnected) {
-			failed = append(failed, err)
-		}
-	}
-	return errors.Join(failed...)
-}
-
-// Leave takes the connections that are meant now out of rooms.
-func (b Broadcast) Leave(rooms ...string) {
-	for c := range b.Conns() {
-		c.Leave(rooms...)
-	}
-}
-
-// Disconnect disconnects the connections that are meant now, see Conn.Disconnect.
-func (b Broadcast) Disconnect() {
-	for c := range b.Conns() {
-		_ = c.Disconnect() // one that ends meanwhile is disconnected
-	}
-}
-
-// conns walks those of the sockets that are connected.
-func conns(sockets func() []*socketio.Socket) iter.Seq[*Conn] {
-	return func(yield func(*Conn) bool) {
-		for _, s := range sockets() {
-			if s.Connected() && !yield(connOf(s)) {
-				return
-			}
-		}
-	}
-}
-
-func connOf(s *socketio.Socket) *Conn { return s.Data.(*Conn) }
+// Local addresses the connections of this process, see Broadcast.Local.
+func (ch *Channel) Local() Broadcast { return ch.all().Local() }
 
 // channelApp is the channel as the layer below sees it.
 type channelApp struct{ ch *Channel }

@@ -72,24 +72,32 @@ func (c *Conn) Context() context.Context { return c.socket.Context() }
 // bytes would wait is closed: then it returns ErrQueueFull, and ErrNotConnected from
 // there on. It keeps no reference to the arguments.
 func (c *Conn) Emit(event string, args ...any) error {
-	return edge(c.socket.Emit(event, args, socketio.Delivery{}))
+	return c.emit(event, args, socketio.Delivery{})
 }
 
-// EmitVolatile is Emit for what is of no use later: it is dropped if the client is
-// behind, which is while its socket is full, more than 16 KiB wait for it or, over
-// polling, anything waits; and in OnConnect.
-func (c *Conn) EmitVolatile(event string, args ...any) error {
-	return edge(c.socket.Emit(event, args, socketio.Delivery{Volatile: true}))
+func (c *Conn) emit(event string, args []any, d socketio.Delivery) error {
+	return edge(c.socket.Emit(event, args, d))
 }
 
-// EmitLatest is Emit for a value of which only the newest is of use: if an event
-// that was sent under the same key to this connection has not left yet, this one is
-// sent in its stead, and goes behind what was sent in between. So a client that is
-// behind gets one event for each key when it catches up. All kinds of emit on one app
-// share the keys.
-func (c *Conn) EmitLatest(key, event string, args ...any) error {
-	return edge(c.socket.Emit(event, args, socketio.Delivery{Latest: true, Key: key}))
-}
+// Volatile addresses this connection unless it is behind, see Broadcast.Volatile.
+func (c *Conn) Volatile() Broadcast { return c.only().Volatile() }
+
+// Latest addresses this connection, with events that replace each other, see
+// Broadcast.Latest.
+func (c *Conn) Latest(key string) Broadcast { return c.only().Latest(key) }
+
+func (c *Conn) only() Broadcast { return Broadcast{view: c.channel.view(), conn: c} }
+
+// Broadcast addresses everybody else on the Channel, as socket.broadcast does in
+// JavaScript.
+func (c *Conn) Broadcast() Broadcast { return c.channel.Without(c) }
+
+// To addresses everybody else in any of the rooms, as socket.to does in JavaScript.
+// Channel.To includes this connection.
+func (c *Conn) To(rooms ...string) Broadcast { return c.Broadcast().To(rooms...) }
+
+// Except addresses everybody else who is in none of the rooms.
+func (c *Conn) Except(rooms ...string) Broadcast { return c.Broadcast().Except(rooms...) }
 
 // Send emits the "message" event, as socket.send does in the client.
 func (c *Conn) Send(args ...any) error { return c.Emit("message", args...) }

@@ -268,13 +268,13 @@ func (s *Server) Channel(app string) (*Channel, bool) {
 // CurrentSessions returns the browser sessions that are connected to any app, by
 // session id. See Sessions.
 func (s *Server) CurrentSessions() Sessions {
-	return Sessions{server: s, view: socketio.View{Server: s.sio}, kind: socketio.Session}
+	return Sessions{view{server: s}, socketio.Session}
 }
 
 // LoggedInSessions returns the users who are connected to any app, by user id. See
 // Sessions.
 func (s *Server) LoggedInSessions() Sessions {
-	return Sessions{server: s, view: socketio.View{Server: s.sio}, kind: socketio.User}
+	return Sessions{view{server: s}, socketio.User}
 }
 
 // ServeHTTP serves the requests of socket.io-client: handshakes, long-polling and

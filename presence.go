@@ -27,11 +27,6 @@ type PresenceObserver interface {
 	OnPresence(ch *Channel, p Presence)
 }
 
-// Online returns which of the ids are online, in the order given: connected, or
-// connected until less than Options.Timeouts.PresenceGrace ago. Has tells who is connected
-// at this moment.
-func (s Sessions) Online(ids ...string) []string { return s.view.Online(s.kind, ids) }
-
 func presenceOf(t socketio.Transition) Presence {
 	p := Presence{Kind: UserPresence, ID: t.Key.ID, Online: t.Online}
 	if t.Key.Kind == socketio.Session {

@@ -110,13 +110,13 @@ func (s Session) Revoke(ctx context.Context, why Revocation) error {
 // it logs a user out everywhere else. An empty sessionID excepts none.
 func (s Session) RevokeExcept(ctx context.Context, sessionID string, why Revocation) error {
 	view := s.sessions.view
-	if view.Server == nil || s.id == "" || s.sessions.kind == socketio.Session && s.id == sessionID {
+	if view.server == nil || s.id == "" || s.sessions.kind == socketio.Session && s.id == sessionID {
 		return nil
 	}
 	if err := why.check(); err != nil {
 		return err
 	}
-	if view.Server.Closed() {
+	if view.server.sio.Closed() {
 		return edge(ErrServerClosed)
 	}
 	if why.Code == 0 {
@@ -125,8 +125,8 @@ func (s Session) RevokeExcept(ctx context.Context, sessionID string, why Revocat
 	if why.Reason == "" {
 		why.Reason = ReasonRevoked
 	}
-	view.Server.Revoke(command.Revoke{
-		Namespace: view.Name(), Key: s.key(), Except: sessionID, Lasting: !why.Reconnect, Until: s.sessions.server.latestExpiry(),
+	view.server.sio.Revoke(command.Revoke{
+		Namespace: view.below().Name(), Key: s.key(), Except: sessionID, Lasting: !why.Reconnect, Until: view.server.latestExpiry(),
 	}, socketio.Revocation{Code: why.Code, Reason: socketio.Reason(why.Reason), Message: why.Message, Reconnect: why.Reconnect})
 	return nil
 }

@@ -8,21 +8,22 @@ import (
 
 // Sessions is a view of who is connected, over the whole Server or one Channel:
 // browser sessions by session id (CurrentSessions) or users by user id
-// (LoggedInSessions). It is cheap to make and always live: each call answers for
-// the moment it is made in. Only connections that their handler has accepted
-// count, and only under ids from verified cookies. The methods are safe for
-// concurrent use. Get it from a Server or Channel; the zero value is of no use.
+// (LoggedInSessions). It shows the connections of this process that their handler
+// has accepted, under ids from verified cookies or Options.Identify.
+//
+// It is cheap to make and always live: each call answers for the moment it is made
+// in. Its methods are safe for concurrent use. Get it from a Server or a Channel;
+// the zero Sessions is empty.
 type Sessions struct {
-	server *Server
-	view   socketio.View
-	kind   socketio.Kind
+	view view
+	kind socketio.Kind
 }
 
-// All walks the sessions there are when the walk begins, in no order. It holds no
-// lock: the loop's body may emit to sessions and close them.
+// All iterates over the sessions there are when the loop begins, in no order. It
+// holds no lock: the body may emit to sessions and close them.
 func (s Sessions) All() iter.Seq[Session] {
 	return func(yield func(Session) bool) {
-		for _, id := range s.view.IDs(s.kind) {
+		for _, id := range s.view.ids(s.kind) {
 			if !yield(s.Get(id)) {
 				return
 			}
@@ -30,82 +31,105 @@ func (s Sessions) All() iter.Seq[Session] {
 	}
 }
 
-// Get returns the session of this id. One that is not connected is empty: emitting
+// Get returns the session of this id. If it is not connected, it is empty: emitting
 // to it reaches nobody.
 func (s Sessions) Get(id string) Session { return Session{sessions: s, id: id} }
 
-// Has reports whether anybody is connected under this id.
+// Has reports whether any connection has this id.
 func (s Sessions) Has(id string) bool { return s.Get(id).Len() > 0 }
 
-// Len is the number of sessions, not of connections.
-func (s Sessions) Len() int { return s.view.Count(s.kind) }
+// Len returns the number of sessions, not of connections.
+func (s Sessions) Len() int { return s.view.count(s.kind) }
+
+// Online returns which of the ids are online, in the order given: connected, or
+// connected until less than Timeouts.PresenceGrace ago. Has tells who is connected
+// at this moment.
+func (s Sessions) Online(ids ...string) []string { return s.view.online(s.kind, ids) }
+
+// Of addresses the sessions of these ids, each of their connections once. An event
+// for several users is encoded once:
+//
+//	srv.LoggedInSessions().Of("ada", "bob").Emit("invited", room)
+func (s Sessions) Of(ids ...string) Broadcast {
+	keys := make([]socketio.Key, len(ids))
+	for i, id := range ids {
+		keys[i] = socketio.Key{Kind: s.kind, ID: id}
+	}
+	return Broadcast{view: s.view, having: s.kind, keys: keys}
+}
 
 // Emit sends an event once to each connection of each session. It has the errors
 // of Broadcast.Emit.
-func (s Sessions) Emit(event string, args ...any) error {
-	t := socketio.Target{View: s.view, Having: s.kind}
-	return edge(t.Emit(event, args))
-}
+func (s Sessions) Emit(event string, args ...any) error { return s.all().Emit(event, args...) }
+
+// To addresses the sessions' connections that are in any of the rooms. Rooms belong
+// to a Channel: without one, Emit returns an error.
+func (s Sessions) To(rooms ...string) Broadcast { return s.all().To(rooms...) }
+
+// Except addresses the sessions' connections that are in none of the rooms. Rooms
+// belong to a Channel: without one, Emit returns an error.
+func (s Sessions) Except(rooms ...string) Broadcast { return s.all().Except(rooms...) }
+
+// Without addresses the sessions' connections other than these.
+func (s Sessions) Without(conns ...*Conn) Broadcast { return s.all().Without(conns...) }
+
+// Volatile addresses the connections that are not behind, see Broadcast.Volatile.
+func (s Sessions) Volatile() Broadcast { return s.all().Volatile() }
+
+// Latest addresses all connections, with events that replace each other, see
+// Broadcast.Latest.
+func (s Sessions) Latest(key string) Broadcast { return s.all().Latest(key) }
+
+// Local addresses the connections of this process, see Broadcast.Local.
+func (s Sessions) Local() Broadcast { return s.all().Local() }
+
+func (s Sessions) all() Broadcast { return Broadcast{view: s.view, having: s.kind} }
 
 // Session is all live connections under one session id or user id, over all tabs
-// and, unless it comes from a Channel, all apps. Like Sessions it is a live view,
-// and safe for concurrent use.
+// and, unless it comes from a Channel, all apps. Like Sessions it is a live view of
+// this process, and its methods are safe for concurrent use. The zero Session has no
+// connections.
 type Session struct {
 	sessions Sessions
 	id       string
 }
 
-// ID is the session id or user id.
+// ID returns the session id or user id.
 func (s Session) ID() string { return s.id }
 
 func (s Session) key() socketio.Key { return socketio.Key{Kind: s.sessions.kind, ID: s.id} }
 
-// sockets are the connections there are now; of the zero Session, none.
-func (s Session) sockets() []*socketio.Socket {
-	if s.sessions.view.Server == nil {
-		return nil
-	}
-	return s.sessions.view.Sockets(s.key())
-}
+func (s Session) all() Broadcast { return s.sessions.Of(s.id) }
 
-// Conns walks the connections there are when the walk begins. It holds no lock.
-func (s Session) Conns() iter.Seq[*Conn] { return conns(s.sockets) }
+// Conns iterates over the connections there are when the loop begins. It holds no
+// lock: the body may do anything.
+func (s Session) Conns() iter.Seq[*Conn] { return s.all().Conns() }
 
-// Len is the number of connections: one for each tab and app.
-func (s Session) Len() int {
-	if s.sessions.view.Server == nil {
-		return 0
-	}
-	return s.sessions.view.CountUnder(s.key())
-}
+// Len returns the number of connections: one for each tab and app.
+func (s Session) Len() int { return s.sessions.view.countUnder(s.key()) }
 
-// Emit sends an event once to each connection. It has the errors of
-// Broadcast.Emit; that nobody is connected is none.
-func (s Session) Emit(event string, args ...any) error {
-	if s.sessions.view.Server == nil {
-		return nil
-	}
-	t := socketio.Target{View: s.sessions.view, Keys: []socketio.Key{s.key()}}
-	return edge(t.Emit(event, args))
-}
+// Emit sends an event once to each connection. It has the errors of Broadcast.Emit.
+// If there is no connection, it does nothing and returns nil.
+func (s Session) Emit(event string, args ...any) error { return s.all().Emit(event, args...) }
 
-// EmitLatest sends an event that replaces what was sent to these connections under
-// the same key and has not left yet, see Conn.EmitLatest.
-func (s Session) EmitLatest(key, event string, args ...any) error {
-	if s.sessions.view.Server == nil {
-		return nil
-	}
-	t := socketio.Target{
-		View: s.sessions.view, Keys: []socketio.Key{s.key()}, Delivery: socketio.Delivery{Latest: true, Key: key},
-	}
-	return edge(t.Emit(event, args))
-}
+// Except addresses the session's connections that are in none of the rooms. Rooms
+// belong to a Channel: without one, Emit returns an error.
+func (s Session) Except(rooms ...string) Broadcast { return s.all().Except(rooms...) }
+
+// Without addresses the session's connections other than these, for instance the
+// other tabs of a user.
+func (s Session) Without(conns ...*Conn) Broadcast { return s.all().Without(conns...) }
+
+// Volatile addresses the connections that are not behind, see Broadcast.Volatile.
+func (s Session) Volatile() Broadcast { return s.all().Volatile() }
+
+// Latest addresses all connections, with events that replace each other, see
+// Broadcast.Latest.
+func (s Session) Latest(key string) Broadcast { return s.all().Latest(key) }
+
+// Local addresses the connections of this process, see Broadcast.Local.
+func (s Session) Local() Broadcast { return s.all().Local() }
 
 // Disconnect disconnects every connection, see Conn.Disconnect: the clients do not
 // come back by themselves. It returns nil.
-func (s Session) Disconnect() error {
-	for c := range s.Conns() {
-		_ = c.Disconnect() // one that ends meanwhile is disconnected
-	}
-	return nil
-}
+func (s Session) Disconnect() error { return s.all().Disconnect() }

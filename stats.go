@@ -22,7 +22,7 @@ type Stats struct {
 	MessagesOut uint64 // messages queued for clients
 	BytesOut    uint64 // their bytes, as framed for a WebSocket
 	Dropped     uint64 // volatile messages for clients that were behind
-	Replaced    uint64 // messages that a later EmitLatest made superfluous
+	Replaced    uint64 // messages that a later one of the same key replaced, see Broadcast.Latest
 
 	Opened  uint64            // connections
 	Closed  map[Reason]uint64 // connections, by why they ended; evictions are among them

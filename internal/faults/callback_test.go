@@ -117,7 +117,7 @@ func doEverything(srv *mojo.Server, ch *mojo.Channel, c *mojo.Conn, turn int) {
 	}
 	_ = c.Join("room", "other")
 	_ = c.Emit("own", turn)
-	_ = c.EmitVolatile("own", turn)
+	_ = c.Volatile().Emit("own", turn)
 	_ = srv.LoggedInSessions().Get(c.UserID()).Emit("user", turn)
 	c.Leave("other")
 	session := c.SessionID()

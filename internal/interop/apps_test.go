@@ -153,7 +153,7 @@ func desk() *mojo.Events {
 	mojo.On(ev, "volatile", func(c *mojo.Conn, n int) error {
 		text := strings.Repeat("x", 4000) // all together far above MaxQueue
 		for i := range n {
-			if err := c.EmitVolatile("maybe", i, text); err != nil {
+			if err := c.Volatile().Emit("maybe", i, text); err != nil {
 				return err
 			}
 		}

@@ -28,8 +28,8 @@ func TestEmitRefuses(t *testing.T) {
 		eleven[i] = []byte{byte(i)}
 	}
 	for what, emit := range map[string]func(event string, args ...any) error{
-		"Conn":         conn.Emit,
-		"EmitVolatile": conn.EmitVolatile,
+		"Conn":     conn.Emit,
+		"Volatile": conn.Volatile().Emit,
 		"EmitWithAck": func(event string, args ...any) error {
 			_, err := conn.EmitWithAck(t.Context(), event, args...)
 			return err

@@ -14,7 +14,7 @@ import (
 // A client that has not read for a while receives the newest event of each key,
 // and every other event, in the order in which they were sent. With polling, a
 // client has not read while it does not poll.
-func TestEmitLatest(t *testing.T) {
+func TestLatest(t *testing.T) {
 	srv, ch := e2e.ChatServer(t, e2e.NewApp())
 	other := e2e.Register(t, srv, "Other", e2e.NewApp())
 	site := siotest.Serve(t, siotest.Memory, srv)
@@ -27,14 +27,14 @@ func TestEmitLatest(t *testing.T) {
 	neighbour, _ := client.AwaitConnect("/OtherSocket")
 	conn := slices.Collect(ch.Conns())[0]
 
-	require.NoError(t, conn.EmitLatest("a", "price", "a1"))
+	require.NoError(t, conn.Latest("a").Emit("price", "a1"))
 	require.NoError(t, conn.Emit("between", 1))
-	require.NoError(t, conn.EmitLatest("b", "price", "b1"))
+	require.NoError(t, conn.Latest("b").Emit("price", "b1"))
 	require.NoError(t, ch.Latest("a").Emit("price", "a2"))
-	require.NoError(t, conn.EmitLatest("", "price", "none"))
-	require.NoError(t, srv.CurrentSessions().Get("s").EmitLatest("b", "price", "b2"))
+	require.NoError(t, conn.Latest("").Emit("price", "none"))
+	require.NoError(t, srv.CurrentSessions().Get("s").Latest("b").Emit("price", "b2"))
 	require.NoError(t, other.Latest("b").Emit("price", "of another app")) // apps share no keys
-	require.NoError(t, conn.EmitLatest("a", "price", "a3"))
+	require.NoError(t, conn.Latest("a").Emit("price", "a3"))
 	client.Engine.Poll()
 
 	socket.Expect("between", 1)
@@ -44,16 +44,16 @@ func TestEmitLatest(t *testing.T) {
 	neighbour.Expect("price", "of another app")
 	require.Zero(t, socket.Waiting()+neighbour.Waiting())
 	require.EqualValues(t, 4, srv.Stats().Replaced)
-	require.NoError(t, mojo.Session{}.EmitLatest("a", "price"))
+	require.NoError(t, mojo.Session{}.Latest("a").Emit("price"))
 }
 
 // Latest also replaces events that OnConnect has sent, which wait for the
 // connect answer.
-func TestEmitLatestInOnConnect(t *testing.T) {
+func TestLatestInOnConnect(t *testing.T) {
 	h := e2e.NewApp()
 	h.Connect = func(c *mojo.Conn) error {
 		for i := range 3 {
-			require.NoError(t, c.EmitLatest("a", "price", i))
+			require.NoError(t, c.Latest("a").Emit("price", i))
 			require.NoError(t, c.Emit("between", i))
 		}
 		return nil
@@ -69,7 +69,7 @@ func TestEmitLatestInOnConnect(t *testing.T) {
 
 // A client that does not read stays connected, no matter how often a value
 // changes.
-func TestEmitLatestOfAStuckClient(t *testing.T) {
+func TestLatestOfAStuckClient(t *testing.T) {
 	h := e2e.NewApp()
 	srv := e2e.NewServer(t, mojo.Options{Limits: mojo.Limits{MaxQueue: 16 << 10}})
 	e2e.Register(t, srv, "Chat", h)
@@ -82,7 +82,7 @@ func TestEmitLatestOfAStuckClient(t *testing.T) {
 	payload := string(make([]byte, 1000))
 
 	for i := range last + 1 {
-		require.NoError(t, conn.EmitLatest("a", "price", i, payload))
+		require.NoError(t, conn.Latest("a").Emit("price", i, payload))
 	}
 	client.Engine.Resume()
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mojosocket/mojo"
 	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
@@ -25,7 +24,7 @@ func TestEmitReachesItsAddresseesOnce(t *testing.T) {
 			want []string
 		}{
 			{"Conn", w.Conn(t, "tab2").Emit, []string{"tab2"}},
-			{"Conn, volatile", w.Conn(t, "bob").EmitVolatile, []string{"bob"}},
+			{"Conn, volatile", w.Conn(t, "bob").Volatile().Emit, []string{"bob"}},
 			{"Channel", w.Chat.Emit, chat},
 			{"Channel, other", w.News.Emit, []string{"tab1/news", "bob/news"}},
 			{"Channel, volatile", w.Chat.Volatile().Emit, chat},
@@ -51,7 +50,29 @@ func TestEmitReachesItsAddresseesOnce(t *testing.T) {
 			{"session that is away", w.Srv.CurrentSessions().Get("gone").Emit, nil},
 			{"session without an id", w.Srv.CurrentSessions().Get("").Emit, nil},
 			{"user without an id", w.Srv.LoggedInSessions().Get("").Emit, nil},
-			{"zero Session", mojo.Session{}.Emit, nil},
+			{"several users", w.Srv.LoggedInSessions().Of("ann", "bob", "ann", "gone").Emit, []string{"tab1", "tab1/news", "tab2", "phone", "bob", "bob/news"}},
+			{"several sessions in an app", w.Chat.CurrentSessions().Of("s2", "s3").Emit, []string{"phone", "bob"}},
+			{"no users", w.Srv.LoggedInSessions().Of().Emit, nil},
+			{"users and a room", w.Chat.LoggedInSessions().Of("bob").To("first").Emit, []string{"tab1", "tab2", "bob"}},
+			{"users in a room", w.Chat.LoggedInSessions().To("first").Emit, []string{"tab1", "tab2"}},
+			{"users outside of a room", w.Chat.LoggedInSessions().Except("first").Emit, []string{"phone", "bob"}},
+			{"sessions without a tab", w.Chat.CurrentSessions().Without(w.Conn(t, "tab1"), nil).Emit, []string{"tab2", "phone", "bob", "guest"}},
+			{"users, latest", w.Srv.LoggedInSessions().Latest("k").Emit, []string{"tab1", "tab1/news", "tab2", "phone", "bob", "bob/news"}},
+			{"users, volatile, local", w.News.LoggedInSessions().Volatile().Local().Emit, []string{"tab1/news", "bob/news"}},
+			{"other tabs of a user", w.Srv.LoggedInSessions().Get("ann").Without(w.Conn(t, "tab1")).Emit, []string{"tab1/news", "tab2", "phone"}},
+			{"user outside of a room", w.Chat.LoggedInSessions().Get("ann").Except("first").Emit, []string{"phone"}},
+			{"user, volatile", w.Chat.LoggedInSessions().Get("bob").Volatile().Emit, []string{"bob"}},
+			{"session, local", w.Chat.CurrentSessions().Get("s4").Local().Emit, []string{"guest"}},
+			{"Channel without a tab", w.Chat.Without(w.Conn(t, "tab1")).Emit, []string{"tab2", "phone", "bob", "guest", "nobody"}},
+			{"Channel, local", w.News.Local().Emit, []string{"tab1/news", "bob/news"}},
+			{"Channel, latest", w.News.Latest("k").Emit, []string{"tab1/news", "bob/news"}},
+			{"Conn, latest", w.Conn(t, "guest").Latest("k").Emit, []string{"guest"}},
+			{"others", w.Conn(t, "tab1").Broadcast().Emit, []string{"tab2", "phone", "bob", "guest", "nobody"}},
+			{"others in a room", w.Conn(t, "tab1").To("first").Emit, []string{"tab2"}},
+			{"others outside of a room", w.Conn(t, "bob").Except("first").Emit, []string{"phone", "guest", "nobody"}},
+			{"others in a room, volatile first", w.Conn(t, "tab1").Volatile().To("first").Emit, []string{"tab2"}},
+			{"others outside of a room, latest first", w.Conn(t, "bob").Latest("k").Except("first").Emit, []string{"phone", "guest", "nobody"}},
+			{"others without a tab", w.Conn(t, "tab1").Volatile().Without(w.Conn(t, "bob")).Emit, []string{"tab2", "phone", "guest", "nobody"}},
 		} {
 			require.NoError(t, test.emit("event", i, test.what))
 

@@ -76,7 +76,7 @@ func TestEndedConn(t *testing.T) {
 
 	require.ErrorIs(t, conn.Emit("x"), mojo.ErrNotConnected)
 	require.EqualError(t, conn.Send("x"), "mojo: not connected")
-	require.ErrorIs(t, conn.EmitVolatile("x"), mojo.ErrNotConnected)
+	require.ErrorIs(t, conn.Volatile().Emit("x"), mojo.ErrNotConnected)
 	require.ErrorIs(t, conn.Join("room"), mojo.ErrNotConnected)
 	require.ErrorIs(t, conn.Disconnect(), mojo.ErrNotConnected)
 	require.Empty(t, conn.Rooms())
@@ -90,7 +90,7 @@ func TestEndedConn(t *testing.T) {
 
 // A volatile event is dropped for a client that has not read its queue, and
 // reaches the others.
-func TestEmitVolatile(t *testing.T) {
+func TestVolatile(t *testing.T) {
 	h := e2e.NewApp()
 	srv, ch := e2e.ChatServer(t, h)
 	site := siotest.Serve(t, siotest.Memory, srv)
@@ -104,7 +104,7 @@ func TestEmitVolatile(t *testing.T) {
 	ready := e2e.Dial(t, site, "websocket").Connect(e2e.ChatNamespace, nil)
 
 	require.NoError(t, conn.Emit("waits for the next poll"))
-	require.NoError(t, conn.EmitVolatile("dropped"))
+	require.NoError(t, conn.Volatile().Emit("dropped"))
 	require.NoError(t, ch.Volatile().Emit("for who is ready"))
 
 	ready.Expect("for who is ready")

@@ -27,7 +27,7 @@ func TestOnConnectIsOrdered(t *testing.T) {
 			require.NoError(t, room.Emit("room", 2, mojo.Binary("b")))
 			require.NoError(t, c.Send(3))
 			require.NoError(t, room.Volatile().Emit("volatile"))
-			require.NoError(t, c.EmitVolatile("volatile"))
+			require.NoError(t, c.Volatile().Emit("volatile"))
 			require.NoError(t, room.Emit("room", 4))
 			c.Set("key", "value")
 			return nil

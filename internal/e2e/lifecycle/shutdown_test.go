@@ -34,7 +34,7 @@ func TestShutdown(t *testing.T) {
 		e2e.RequireNobody(t, srv, ch)
 		_, ackErr := conn.EmitWithAck(t.Context(), "x")
 		for _, err := range []error{
-			conn.Emit("x"), conn.EmitVolatile("x"), ackErr, ch.Emit("x"), ch.To("room").Emit("x"),
+			conn.Emit("x"), conn.Volatile().Emit("x"), ackErr, ch.Emit("x"), ch.To("room").Emit("x"),
 			srv.CurrentSessions().Emit("x"), srv.LoggedInSessions().Get("u").Emit("x"),
 		} {
 			require.ErrorIs(t, err, mojo.ErrServerClosed)

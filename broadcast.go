@@ -1,0 +1,255 @@
+package mojo
+
+import (
+	"errors"
+	"iter"
+	"slices"
+
+	"github.com/mojosocket/mojo/internal/socketio"
+)
+
+// Broadcast addresses connections: a choice of those of one Channel or of the whole
+// Server. It is a value: its methods return another Broadcast and change nothing, so
+// it may be kept and used from several goroutines. It holds no connections; each
+// Emit looks up anew which ones match. It reaches the connections of this process.
+//
+// A Broadcast comes from a Channel, Sessions, a Session or a Conn. The zero
+// Broadcast addresses nobody.
+type Broadcast struct {
+	view    view
+	keys    []socketio.Key // connections under any of them; nil: all of the view
+	having  socketio.Kind  // only connections that have a session, or a user
+	except  []socketio.Key // no connections under any of them
+	without []*socketio.Socket
+
+	conn     *Conn // if it is not nil, this connection alone is addressed
+	delivery socketio.Delivery
+	err      error // of a method that does not fit the view
+}
+
+var errNoRooms = errors.New("mojo: rooms belong to a Channel; want one for To and Except, not the whole Server")
+
+// To adds everybody in any of the rooms to whom To and Of name already; if they have
+// named nobody yet, it narrows everybody down to these. A To without rooms adds
+// nobody. A Broadcast of Sessions or of a Session stays among the connections that
+// have a session, or a user.
+//
+// On a Broadcast that was made from a Conn, To, Except and Without address the
+// others on the Channel, as Conn.To does.
+func (b Broadcast) To(rooms ...string) Broadcast {
+	b = b.addressed(rooms)
+	b.keys = withRooms(b.keys, rooms)
+	return b
+}
+
+// Except leaves out everybody who is in any of the rooms.
+func (b Broadcast) Except(rooms ...string) Broadcast {
+	b = b.addressed(rooms)
+	b.except = withRooms(b.except, rooms)
+	return b
+}
+
+// Without leaves out connections, for instance the one that a message came from.
+func (b Broadcast) Without(conns ...*Conn) Broadcast {
+	b = b.addressed(nil)
+	b.without = slices.Clip(b.without)
+	for _, c := range conns {
+		if c != nil {
+			b.without = append(b.without, c.socket)
+		}
+	}
+	return b
+}
+
+// addressed makes an address of a Conn that of the others on its Channel, and
+// refuses rooms where there are none.
+func (b Broadcast) addressed(rooms []string) Broadcast {
+	if b.conn != nil {
+		b.without, b.conn = []*socketio.Socket{b.conn.socket}, nil
+	}
+	if len(rooms) > 0 && b.view.server != nil && b.view.channel == nil {
+		b.err = errNoRooms
+	}
+	return b
+}
+
+// withRooms returns a new slice that is not nil.
+func withRooms(keys []socketio.Key, rooms []string) []socketio.Key {
+	all := make([]socketio.Key, len(keys), len(keys)+len(rooms))
+	copy(all, keys)
+	for _, room := range rooms {
+		all = append(all, socketio.Key{Kind: socketio.Room, ID: room})
+	}
+	return all
+}
+
+// Volatile makes Emit skip connections that are behind, for events that are
+// worthless later. A connection is behind while its socket is full, while more than
+// 16 KiB wait for it or, over polling, while anything waits; and while OnConnect
+// runs.
+func (b Broadcast) Volatile() Broadcast {
+	b.delivery.Volatile = true
+	return b
+}
+
+// Latest makes Emit replace an event that was sent under the same key and still
+// waits for a connection, for values of which only the newest counts. The new event
+// goes behind what was sent in between. So a client that is behind gets one event
+// for each key when it catches up. All ways to emit to a connection share its keys;
+// each app has its own.
+func (b Broadcast) Latest(key string) Broadcast {
+	b.delivery.Latest, b.delivery.Key = true, key
+	return b
+}
+
+// Local limits the Broadcast to the connections of this process. A Server serves
+// all its connections in one process, so it changes nothing.
+func (b Broadcast) Local() Broadcast { return b }
+
+// Emit sends an event to the connections that are addressed now. It never blocks: it
+// returns nil when the event is queued for all of them, and a connection that ends
+// meanwhile is no error. The event is encoded once, for any number of connections.
+// The package documentation says what arguments can be; Emit keeps no reference to
+// them.
+//
+// It returns an error, and sends nothing to anybody, if an argument cannot be
+// encoded, and for ErrReservedEvent, ErrTooManyAttachments, ErrTooLarge and
+// ErrServerClosed. A Broadcast to a single Conn has the errors of Conn.Emit.
+func (b Broadcast) Emit(event string, args ...any) error {
+	switch {
+	case b.err != nil:
+		return b.err
+	case b.conn != nil:
+		return b.conn.emit(event, args, b.delivery)
+	case b.view.server == nil:
+		return nil
+	}
+	target := b.target()
+	return edge(target.Emit(event, args))
+}
+
+// Conns iterates over the connections that are addressed when the loop begins. It
+// holds no lock: the body may do anything.
+func (b Broadcast) Conns() iter.Seq[*Conn] { return conns(b.sockets) }
+
+// Join puts the connections that are addressed now into rooms. It returns the
+// errors of Conn.Join, joined, of those that could not be put there. Connections
+// that end meanwhile are no error.
+func (b Broadcast) Join(rooms ...string) error {
+	failed := []error{b.err}
+	for c := range b.Conns() {
+		if err := c.Join(rooms...); !errors.Is(err, ErrNotConnected) {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// Leave takes the connections that are addressed now out of rooms. It returns an
+// error if the Broadcast addresses rooms of a Server.
+func (b Broadcast) Leave(rooms ...string) error {
+	for c := range b.Conns() {
+		c.Leave(rooms...)
+	}
+	return b.err
+}
+
+// Disconnect disconnects the connections that are addressed now, see
+// Conn.Disconnect: the clients do not come back by themselves. It returns an error
+// if the Broadcast addresses rooms of a Server.
+func (b Broadcast) Disconnect() error {
+	for c := range b.Conns() {
+		_ = c.Disconnect() // a connection that ends meanwhile is disconnected
+	}
+	return b.err
+}
+
+// target returns the address for the Socket.IO layer.
+func (b *Broadcast) target() socketio.Target {
+	t := socketio.Target{
+		View: b.view.below(), Keys: b.keys, Having: b.having, Except: b.except, Without: b.without, Delivery: b.delivery,
+	}
+	if b.keys != nil && !slices.ContainsFunc(b.keys, func(k socketio.Key) bool { return k.Kind != b.having }) {
+		t.Having = socketio.Room // what is under the keys has a session or user
+	}
+	return t
+}
+
+func (b *Broadcast) sockets() []*socketio.Socket {
+	switch {
+	case b.conn != nil:
+		return []*socketio.Socket{b.conn.socket}
+	case b.err != nil || b.view.server == nil:
+		return nil
+	}
+	target := b.target()
+	return target.Sockets()
+}
+
+// conns iterates over those of the sockets that are connected.
+func conns(sockets func() []*socketio.Socket) iter.Seq[*Conn] {
+	return func(yield func(*Conn) bool) {
+		for _, s := range sockets() {
+			if s.Connected() && !yield(connOf(s)) {
+				return
+			}
+		}
+	}
+}
+
+func connOf(s *socketio.Socket) *Conn { return s.Data.(*Conn) }
+
+// view is the connections of one Channel or, without one, of the whole Server. The
+// zero view has none.
+type view struct {
+	server  *Server
+	channel *Channel
+}
+
+// below returns the view of the Socket.IO layer. v.server must not be nil.
+func (v view) below() socketio.View {
+	w := socketio.View{Server: v.server.sio}
+	if v.channel != nil {
+		w.Namespace = v.channel.namespace
+	}
+	return w
+}
+
+func (v view) len() int {
+	if v.server == nil {
+		return 0
+	}
+	return v.below().Len()
+}
+
+// ids returns the sessions or users that are connected.
+func (v view) ids(kind socketio.Kind) []string {
+	if v.server == nil {
+		return nil
+	}
+	return v.below().IDs(kind)
+}
+
+// count returns the length of ids.
+func (v view) count(kind socketio.Kind) int {
+	if v.server == nil {
+		return 0
+	}
+	return v.below().Count(kind)
+}
+
+// countUnder returns the number of connections of one session or user.
+func (v view) countUnder(key socketio.Key) int {
+	if v.server == nil {
+		return 0
+	}
+	return v.below().CountUnder(key)
+}
+
+// online returns those of the ids that are online.
+func (v view) online(kind socketio.Kind, ids []string) []string {
+	if v.server == nil {
+		return nil
+	}
+	return v.below().Online(kind, ids)
+}
