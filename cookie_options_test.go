@@ -142,7 +142,8 @@ func TestKeyIsKeptAsJSON(t *testing.T) {
 	require.True(t, bytes.Equal(key.Hash, again.Hash) && bytes.Equal(key.Block, again.Block))
 }
 
-// TestHostPrefix: both cookies have the prefix, and one that another host may have planted does not count.
+// With HostPrefix both cookies have the prefix, and cookies without it give no
+// identity.
 func TestHostPrefix(t *testing.T) {
 	c := newTestCookies(t, CookieOptions{HostPrefix: true})
 	w := httptest.NewRecorder()
@@ -164,7 +165,7 @@ func TestHostPrefix(t *testing.T) {
 	require.Zero(t, id)
 }
 
-// TestHostPrefixRefuses what browsers refuse with it.
+// HostPrefix is refused with options that browsers refuse it with.
 func TestHostPrefixRefuses(t *testing.T) {
 	for name, opts := range map[string]CookieOptions{
 		"insecure": {Insecure: true}, "domain": {Domain: "example.com"}, "path": {Path: "/app"},

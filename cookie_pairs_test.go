@@ -12,7 +12,8 @@ import (
 	"github.com/mojosocket/mojo/internal/e2e/cookietest"
 )
 
-// TestExpireOthers: what an answer removes beside the cookie that it sets.
+// An answer that sets a cookie removes the browser's other cookies of that
+// name.
 func TestExpireOthers(t *testing.T) {
 	two := []string{sessionCookie(cookieTestKey, `"a"`, 0), sessionCookie(cookieTestKey, `"b"`, 0)}
 	for name, test := range map[string]struct {
@@ -20,7 +21,7 @@ func TestExpireOthers(t *testing.T) {
 		host string
 		path string
 		sent []string
-		want []string // of the session
+		want []string // the removed session cookies: domain and path
 	}{
 		"none":              {path: "/login"},
 		"one":               {path: "/login", sent: two[:1]},
@@ -67,7 +68,8 @@ func TestExpireOthers(t *testing.T) {
 	}
 }
 
-// TestExpireOthersIsBounded, as a proxy refuses an answer whose header is long.
+// The removals have a bounded size, as a proxy refuses an answer with a long
+// header.
 func TestExpireOthersIsBounded(t *testing.T) {
 	for _, path := range []string{
 		"/accounts/oauth2/provider/google/login/callback/",

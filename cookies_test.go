@@ -71,7 +71,7 @@ func TestIdentifyByCookies(t *testing.T) {
 	onlySession := func(faults cookieFaults) result { return result{"s", "", cookieTestMaxAge, faults} }
 
 	for name, test := range map[string]struct {
-		cookies func() []string // made inside the bubble, where the clock stands
+		cookies func() []string // called in the bubble, for its time
 		want    result
 	}{
 		"no cookies":         {func() []string { return nil }, nobody(0)},
@@ -203,8 +203,8 @@ func TestCookieContentOfAnotherShapeIsInvalid(t *testing.T) {
 	}
 }
 
-// Base64 has several spellings of one value, in the bits that its last character does not need. Ids of
-// several lengths bring each kind of ending.
+// Base64 has several spellings of a value, in the bits that its last character
+// leaves unused. Ids of several lengths produce each kind of ending.
 func TestCookieWithOneBitChangedIsRefused(t *testing.T) {
 	c := newTestCookies(t, CookieOptions{})
 	for _, id := range []string{"s", "se", "ses", "sess", "sessi", "sessio"} {
@@ -224,7 +224,7 @@ func TestCookieWithOneBitChangedIsRefused(t *testing.T) {
 	}
 }
 
-// net/http lets no line break into a cookie; if it did, base64 would ignore it.
+// net/http allows no line break in a cookie. If it did, base64 would ignore it.
 func TestCookieTextHasOneSpelling(t *testing.T) {
 	c := newTestCookies(t, CookieOptions{})
 	text := strings.TrimPrefix(sessionCookie(cookieTestKey, `"s"`, 0), "session_id=")

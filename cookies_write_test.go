@@ -14,8 +14,9 @@ import (
 	"github.com/mojosocket/mojo/internal/e2e/cookietest"
 )
 
-// setCookieNames is what a response sets, in order: "name" for a cookie, "-name" for the removal of one, with
-// " at domain" if it has a Domain.
+// setCookieNames returns the cookies that a response sets, in order: "name" for
+// a cookie, "-name" for the removal of one, with " at domain" if it has a
+// Domain.
 func setCookieNames(t *testing.T, w http.ResponseWriter) []string {
 	t.Helper()
 	var names []string
@@ -98,7 +99,7 @@ func TestLoginCannotBeReadFromItsCookie(t *testing.T) {
 
 	text := cookietest.NextRequest(w).Cookies()[0].Value
 
-	for range 2 { // base64 within base64
+	for range 2 { // the text is base64 in base64
 		decoded, err := base64.URLEncoding.DecodeString(text)
 		require.NoError(t, err)
 		require.NotContains(t, string(decoded), "the-")
@@ -135,7 +136,8 @@ func TestIDsThatAreRefused(t *testing.T) {
 	}
 }
 
-// A name and a value that fit one by one may not fit together: a browser would drop them silently.
+// A long name and a long value can each be allowed and exceed the limit
+// together. A browser would drop the cookie silently.
 func TestCookieTooLongForABrowserIsRefused(t *testing.T) {
 	c := newTestCookies(t, CookieOptions{LoginName: strings.Repeat("n", 2500)})
 
@@ -227,10 +229,10 @@ func TestNewSessionIDs(t *testing.T) {
 	require.Len(t, seen, 1000)
 }
 
-// FuzzCookies sends any Cookie header. Whoever is identified must have sent the very text that a holder of
-// the key signed for that id.
+// FuzzCookies reads any Cookie header. An identity must come from a text that
+// the holder of the key signed for that id.
 func FuzzCookies(f *testing.F) {
-	const date = 1_700_000_000 // fixed, so that inputs found once stay meaningful
+	const date = 1_700_000_000 // constant, so that stored inputs stay valid
 	c := newTestCookies(f, CookieOptions{MaxAge: 50 * 365 * 24 * time.Hour})
 	signKey := Key{Hash: cookieTestKey.Hash}
 	sessions := map[string]string{ // by id
@@ -284,7 +286,7 @@ func FuzzCookies(f *testing.F) {
 	})
 }
 
-// FuzzCookieIDs writes any two ids and reads them back as they were, or is refused.
+// FuzzCookieIDs writes two ids, which are refused or read back unchanged.
 func FuzzCookieIDs(f *testing.F) {
 	c := newTestCookies(f, CookieOptions{})
 	for _, seed := range [][2]string{
@@ -310,7 +312,7 @@ func FuzzCookieIDs(f *testing.F) {
 	})
 }
 
-// cookieResponse is a ResponseWriter of headers alone.
+// cookieResponse is a ResponseWriter that keeps the header alone.
 type cookieResponse http.Header
 
 func (w cookieResponse) Header() http.Header         { return http.Header(w) }

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestHandshakeIsBounded: whatever comes, so much is kept and no more, of whole headers, cookies and parameters. What
-// was left out is said.
+// Of any request, a bounded number of bytes is kept, in whole headers, cookies
+// and parameters. Handshake.Cut names what was left out.
 func TestHandshakeIsBounded(t *testing.T) {
 	long := strings.Repeat("x", 10_000)
 	for name, change := range map[string]func(r *http.Request){
@@ -61,13 +61,15 @@ func TestHandshakeIsBounded(t *testing.T) {
 	}
 }
 
+// many calls do with 0 to n-1.
 func many(n int, do func(i int)) {
 	for i := range n {
 		do(i)
 	}
 }
 
-// TestHandshakeHidesOwnCookies, however they are spelled and named.
+// The Server's own cookies are removed from the Cookie header, in every
+// spelling and under every configured name.
 func TestHandshakeHidesOwnCookies(t *testing.T) {
 	for header, want := range map[string]string{
 		"session_id=x":                            "",
@@ -82,8 +84,7 @@ func TestHandshakeHidesOwnCookies(t *testing.T) {
 	require.Equal(t, "session_id=x", newTestCookies(t, CookieOptions{SessionName: "s", LoginName: "l"}).strip("s=1; session_id=x; l=2"))
 }
 
-// TestHandshakesOneAfterAnother holds that the room in which handshakes are read
-// carries nothing from one to the next.
+// The buffer in which handshakes are read carries nothing from one to the next.
 func TestHandshakesOneAfterAnother(t *testing.T) {
 	long := httptest.NewRequest(http.MethodGet, "/?long="+strings.Repeat("q", 3<<10), nil)
 	long.Header.Set("User-Agent", strings.Repeat("u", 3<<10))

@@ -111,7 +111,7 @@ func TestNewChecksEachField(t *testing.T) {
 	require.Equal(t, 24, checked)
 }
 
-// TestZeroOptions are those that Options names.
+// Zero options get the documented defaults.
 func TestZeroOptions(t *testing.T) {
 	var opts Options
 

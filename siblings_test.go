@@ -10,7 +10,7 @@ import (
 	"github.com/mojosocket/mojo/internal/e2e/cookietest"
 )
 
-// TestFreshSessionsAreBounded in number and time.
+// The list of fresh sessions is bounded in number and in time.
 func TestFreshSessionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFreshSessions()

@@ -14,7 +14,7 @@ import (
 	"github.com/mojosocket/mojo/internal/e2e/cookietest"
 )
 
-// Whatever its signature says, a text that Tornado would not have written is refused.
+// A text that Tornado would not write is refused, even with a valid signature.
 func TestTornadoCookieOfAnotherFormIsRefused(t *testing.T) {
 	signed := func(text string) string { return tornado2Signed(tornadoSecret, text) }
 	fields := func(fields ...any) string { return tornado2(tornadoSecret, fields...) }
@@ -131,13 +131,14 @@ func TestTornadoCookiesAreReadOnlyWhereAsked(t *testing.T) {
 	}
 }
 
-// The signature of version 1 stays the same where digits move between a value and its date.
+// In version 1 a value and its date can exchange digits without changing the
+// signature. Such a text is refused.
 func TestTornadoVersion1DigitsDoNotMove(t *testing.T) {
 	endless, err := NewCookies(CookieOptions{
 		Keys: []Key{cookieTestKey}, MaxAge: 1<<31*time.Second - time.Second, Tornado: &TornadoCookies{Version1Secret: tornadoSecret},
 	})
 	require.NoError(t, err)
-	const value, date = "dXNl", "1510111111" // base64 knows dXNl1510 as well, and 111111 is a date
+	const value, date = "dXNl", "1510111111" // dXNl1510 is valid base64, too, and 111111 a valid date
 	signed := tornado1(tornadoSecret, "session_id", date, value)
 	signature := signed[strings.LastIndexByte(signed, '|'):]
 
@@ -151,7 +152,7 @@ func TestTornadoCookieWithOneBitChangedIsRefused(t *testing.T) {
 	c := newTornadoCookies(t, allTornado())
 	now := time.Now().Unix()
 	for i := range 100 {
-		id := strings.Repeat("session-", 5)[:i%40+1] // base64 endings of each kind
+		id := strings.Repeat("session-", 5)[:i%40+1] // lengths with each kind of base64 ending
 		name := []string{"session_id", "logged_in"}[i%2]
 		for _, text := range []string{
 			tornado2(tornadoSecret, []int{0, 7}[i/2%2], now-int64(i), name, base64Text(id)),

@@ -26,7 +26,8 @@ const (
 	tornadoClock  = 1300000000 // in the cookies below
 )
 
-// tornado2 makes a cookie's text in version 2 out of key version, date, name and base64 value.
+// tornado2 returns a cookie's text in version 2. The fields are key version,
+// date, name and value in base64.
 func tornado2(secret string, fields ...any) string {
 	text := "2|"
 	for _, field := range fields {
@@ -35,31 +36,34 @@ func tornado2(secret string, fields ...any) string {
 	return tornado2Signed(secret, text)
 }
 
-// tornado2Signed signs whatever stands before the signature.
+// tornado2Signed appends the signature to a text of version 2.
 func tornado2Signed(secret, text string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	fmt.Fprint(mac, text)
 	return fmt.Sprintf("%s%x", text, mac.Sum(nil))
 }
 
-// tornado1 makes a cookie's text in version 1.
+// tornado1 returns a cookie's text in version 1.
 func tornado1(secret, name string, date any, value string) string {
 	mac := hmac.New(sha1.New, []byte(secret))
 	fmt.Fprintf(mac, "%s%s%v", name, value, date)
 	return fmt.Sprintf("%s|%v|%x", value, date, mac.Sum(nil))
 }
 
+// base64Text returns an id in base64.
 func base64Text(id string) string { return base64.StdEncoding.EncodeToString([]byte(id)) }
 
+// newTornadoCookies returns Cookies that also read those of Tornado.
 func newTornadoCookies(t testing.TB, tornado TornadoCookies) *Cookies {
 	return newTestCookies(t, CookieOptions{Tornado: &tornado})
 }
 
+// allTornado returns secrets for both versions.
 func allTornado() TornadoCookies {
 	return TornadoCookies{Secrets: map[int]string{0: tornadoSecret, 7: tornadoSecret, 12: tornadoOld}, Version1Secret: tornadoSecret}
 }
 
-// atTornadoClock runs a test in a bubble at the time of the cookies that were written down.
+// atTornadoClock runs a test in a bubble at the date of the cookies below.
 func atTornadoClock(t *testing.T, test func(t *testing.T)) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Unix(tornadoClock, 0)))
@@ -67,7 +71,7 @@ func atTornadoClock(t *testing.T, test func(t *testing.T)) {
 	})
 }
 
-// These were written by Tornado itself.
+// Tornado has written these texts.
 const (
 	tornadoSession2 = "2|1:0|10:1300000000|10:session_id|48:N2M5ZTY2NzktNzQyNS00MGRlLTk0NGItZTA3ZmMxZjkwYWU3|0995d8b083c93d1ab9d549a37be8d1bc4fce41d8ef0e0dfa81d3503c595b2540"
 	tornadoLogin2   = "2|1:7|10:1300000000|9:logged_in|12:dXNlci00Mg==|f0a95c0ceabc2d04ffe9cf972c8e3679ffbd6b5aa265542fd87f39198fddcadc"
@@ -94,13 +98,13 @@ func TestTornadoCookies(t *testing.T) {
 	ownLogin := func(content string) string { return loginCookie(cookieTestKey, content, 0) }
 	type result struct {
 		session, user string
-		signed        int64 // the date that Expires counts from, in seconds; 0: nobody is known
+		signed        int64 // the Unix time that Expires counts from; 0: no identity
 		faults        cookieFaults
 	}
 	nobody := func(faults cookieFaults) result { return result{faults: faults} }
 
 	for name, test := range map[string]struct {
-		cookies func() []string // made inside the bubble, where the clock stands
+		cookies func() []string // called in the bubble, for its time
 		want    result
 	}{
 		"vector, session":    {func() []string { return []string{"session_id=" + tornadoSession2} }, result{session, "", clock, 0}},
@@ -180,8 +184,8 @@ func TestTornadoCookies(t *testing.T) {
 	}
 }
 
-// Somebody whom the Python site knows keeps session and login, until mojo logs them in or out. Their cookies become
-// mojo's with the first page.
+// A visitor whom the Python site knows keeps session and login until mojo logs
+// them in or out. The first page replaces their cookies with mojo's.
 func TestServerBesideTornado(t *testing.T) {
 	atTornadoClock(t, func(t *testing.T) {
 		cookies := newTornadoCookies(t, allTornado())
@@ -199,7 +203,7 @@ func TestServerBesideTornado(t *testing.T) {
 			require.Equal(t, "user-42", srv.Identity(r).UserID)
 		})
 		require.Len(t, kept.Header()["Set-Cookie"], 2)
-		sent, faults := newTestCookies(t, CookieOptions{}).read(cookietest.NextRequest(kept)) // that knows nothing of Tornado
+		sent, faults := newTestCookies(t, CookieOptions{}).read(cookietest.NextRequest(kept)) // these Cookies do not read Tornado's
 		require.Zero(t, faults)
 		p, faults := sent.pick(nil)
 		require.Zero(t, faults)
@@ -217,10 +221,10 @@ func TestServerBesideTornado(t *testing.T) {
 	})
 }
 
-// FuzzTornado opens any text: as it came, and signed, so that the fuzzer also gets past the signature.
-// Whatever is accepted must be, byte for byte, what Tornado writes for that id and date.
+// FuzzTornado reads any text, unchanged and with a valid signature. An accepted
+// text must be exactly what Tornado writes for that id and date.
 func FuzzTornado(f *testing.F) {
-	const maxAge = math.MaxInt32 * time.Second // so that inputs found once stay meaningful
+	const maxAge = math.MaxInt32 * time.Second // so that stored inputs stay valid
 	tornado := allTornado()
 	c := newTestCookies(f, CookieOptions{MaxAge: maxAge, Tornado: &tornado})
 	for _, seed := range []string{

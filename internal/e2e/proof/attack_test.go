@@ -15,9 +15,10 @@ import (
 	"github.com/mojosocket/mojo/internal/testhook"
 )
 
-// TestRequestsThatProveNothing: a page of the site, or of another one, can make the
-// victim's browser request what somebody else has written into it. Such a request comes
-// with the new cookies, and names the connection of somebody else.
+// A page can make the victim's browser send a request that an attacker wrote:
+// an image, a frame, a link, a form. It has the new cookies and the sid of the
+// attacker's connection, and does not prove that the connection is the
+// victim's.
 func TestRequestsThatProveNothing(t *testing.T) {
 	const browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
@@ -36,17 +37,17 @@ func TestRequestsThatProveNothing(t *testing.T) {
 			"plain http, no referrer":     {"", http.Header{"Accept": {"*/*"}, "User-Agent": {browser}}},
 			"HEAD":                        {http.MethodHead, http.Header{"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"cors"}}},
 		} {
-			p := plant(t, siotest.Memory, e2e.NewApp())
-			thief := siotest.Dial(t, p.site, siotest.Options{Transport: transport, Header: p.thief})
-			stolen := thief.Connect(e2e.ChatNamespace, nil)
+			p := newFixation(t, siotest.Memory, e2e.NewApp())
+			attacker := siotest.Dial(t, p.site, siotest.Options{Transport: transport, Header: p.attacker})
+			attackerSocket := attacker.Connect(e2e.ChatNamespace, nil)
 			conn := e2e.Await(t, p.app.Accepted)
 			session, _ := p.victim.WhoIs("/login?user=ann")
-			e2e.ReadProof(t, stolen)
+			e2e.ReadProof(t, attackerSocket)
 			method := test.method
 			if method == "" {
 				method = http.MethodGet
 			}
-			r, err := http.NewRequestWithContext(t.Context(), method, thief.Engine.URL("polling"), nil)
+			r, err := http.NewRequestWithContext(t.Context(), method, attacker.Engine.URL("polling"), nil)
 			require.NoError(t, err)
 			r.Header = test.header.Clone()
 			if r.Header.Get("Origin") != "" {
@@ -54,7 +55,7 @@ func TestRequestsThatProveNothing(t *testing.T) {
 			}
 			r.Header["Cookie"] = p.victim.Header()["Cookie"]
 			done := make(chan struct{})
-			go func() { // a poll may be answered late
+			go func() { // a poll is answered when there is an event
 				defer close(done)
 				if resp, err := p.site.Client().Do(r); err == nil {
 					_ = resp.Body.Close()
@@ -65,19 +66,19 @@ func TestRequestsThatProveNothing(t *testing.T) {
 			require.Empty(t, conn.UserID(), name)
 			require.Zero(t, p.srv.LoggedInSessions().Get("ann").Len(), name)
 			require.Zero(t, p.srv.CurrentSessions().Get(session).Len(), name)
-			thief.Engine.Drop()
+			attacker.Engine.Drop()
 			<-done
 		}
 	})
 }
 
-// TestBrowserThatSaysLittle: where a browser does not say what makes a request, a poll
-// with the new cookies proves nothing, and the connection comes again soon.
-func TestBrowserThatSaysLittle(t *testing.T) {
+// A poll with the new cookies proves nothing if the browser sends no Sec-Fetch
+// headers. The connection is closed soon, so that it comes back.
+func TestBrowserWithoutFetchMetadata(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		testhook.AskTime = 500 * time.Millisecond
 		defer func() { testhook.AskTime = 5 * time.Second }()
-		p := plant(t, siotest.Memory, e2e.NewApp())
+		p := newFixation(t, siotest.Memory, e2e.NewApp())
 		p.victim.Extra = http.Header{"User-Agent": {"Mozilla/5.0"}}
 		tab := p.victim.Dial("polling")
 		socket := tab.Connect(e2e.ChatNamespace, nil)
@@ -93,8 +94,7 @@ func TestBrowserThatSaysLittle(t *testing.T) {
 	})
 }
 
-// TestProofThatAnAppPassesOn: a handler that passes on events by their names does not
-// pass on the value of somebody else.
+// A handler that passes on events under their names does not pass on a proof.
 func TestProofThatAnAppPassesOn(t *testing.T) {
 	h := e2e.NewApp()
 	var passed error
@@ -103,16 +103,16 @@ func TestProofThatAnAppPassesOn(t *testing.T) {
 		_ = m.Decode(&value)
 		passed = c.Channel().Emit(m.Event(), value)
 	}
-	p := plant(t, siotest.TCP, h)
-	thief := siotest.Dial(t, p.site, siotest.Options{Transport: "websocket", Header: p.thief})
-	stolen := thief.Connect(e2e.ChatNamespace, nil)
+	p := newFixation(t, siotest.TCP, h)
+	attacker := siotest.Dial(t, p.site, siotest.Options{Transport: "websocket", Header: p.attacker})
+	attackerSocket := attacker.Connect(e2e.ChatNamespace, nil)
 	e2e.Await(t, h.Accepted)
 	p.victim.Visit("/login?user=ann")
-	value := e2e.ReadProof(t, stolen)
-	page := p.victim.Dial("websocket").Connect(e2e.ChatNamespace, nil) // the page behind the login
+	value := e2e.ReadProof(t, attackerSocket)
+	page := p.victim.Dial("websocket").Connect(e2e.ChatNamespace, nil) // the page after the login
 	conn := e2e.Await(t, h.Accepted)
 
-	stolen.Emit(mojo.IdentityEvent, map[string]string{"proof": value})
+	attackerSocket.Emit(mojo.IdentityEvent, map[string]string{"proof": value})
 
 	require.Equal(t, mojo.ReasonParseError, e2e.Await(t, h.Ended).Reason)
 	require.ErrorIs(t, conn.Emit(mojo.IdentityEvent, map[string]string{"proof": value}), mojo.ErrReservedEvent)
@@ -121,8 +121,8 @@ func TestProofThatAnAppPassesOn(t *testing.T) {
 	require.NoError(t, passed)
 }
 
-// TestProofOfASlowOnConnect: a page that follows a login keeps its connection, however
-// long OnConnect takes.
+// A page that answers the IdentityEvent keeps its connection, even if OnConnect
+// takes long.
 func TestProofOfASlowOnConnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		testhook.AskTime = 500 * time.Millisecond
@@ -132,7 +132,7 @@ func TestProofOfASlowOnConnect(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			return nil
 		}
-		p := plant(t, siotest.Memory, h)
+		p := newFixation(t, siotest.Memory, h)
 		tab := p.victim.Dial("websocket")
 		tab.SendConnect(e2e.ChatNamespace, nil)
 		time.Sleep(100 * time.Millisecond)
@@ -148,8 +148,8 @@ func TestProofOfASlowOnConnect(t *testing.T) {
 	})
 }
 
-// TestConnectsWithoutAProofCountNothing: a client that asks for an app again and again
-// before its proof leaves the number of bytes that wait as it is.
+// A client that connects to an app many times before its proof does not change
+// the count of queued bytes.
 func TestConnectsWithoutAProofCountNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()
@@ -163,28 +163,29 @@ func TestConnectsWithoutAProofCountNothing(t *testing.T) {
 			<-c.Context().Done()
 			return nil
 		}
-		p := plant(t, siotest.Memory, h)
-		thief := siotest.Dial(t, p.site, siotest.Options{Transport: "websocket", Header: p.thief})
-		stolen := thief.Connect(e2e.ChatNamespace, nil)
+		p := newFixation(t, siotest.Memory, h)
+		attacker := siotest.Dial(t, p.site, siotest.Options{Transport: "websocket", Header: p.attacker})
+		attackerSocket := attacker.Connect(e2e.ChatNamespace, nil)
 		e2e.Await(t, h.Accepted)
 		p.victim.Visit("/login?user=ann")
-		e2e.ReadProof(t, stolen)
+		e2e.ReadProof(t, attackerSocket)
 		for range 500 {
-			thief.SendConnect(e2e.ChatNamespace, nil)
+			attacker.SendConnect(e2e.ChatNamespace, nil)
 		}
-		thief.Barrier()
-		thief.Engine.Drop()
+		attacker.Barrier()
+		attacker.Engine.Drop()
 		time.Sleep(time.Second)
 		history := siotest.Options{Transport: "websocket", Header: p.victim.Header(), Query: map[string][]string{"history": {""}}}
 		siotest.Dial(t, p.site, history).SendConnect(e2e.ChatNamespace, nil)
 		<-reached
 
 		require.Greater(t, p.srv.Stats().QueuedBytes, 50_000)
-		require.Less(t, p.srv.Stats().QueuedBytes, 310_000) // as JSON writes each of the zeros
+		require.Less(t, p.srv.Stats().QueuedBytes, 310_000) // JSON writes a NUL in six bytes
 	})
 }
 
-// TestSocketOfAnotherSession: a login names none but a connection of its own session.
+// A login request that names a connection of another session does not prove
+// that connection.
 func TestSocketOfAnotherSession(t *testing.T) {
 	h := e2e.NewApp()
 	srv, site := e2e.LoginSite(t, siotest.Memory, h)
@@ -201,7 +202,7 @@ func TestSocketOfAnotherSession(t *testing.T) {
 	require.Zero(t, srv.LoggedInSessions().Len())
 }
 
-// TestPageScript is served to whoever asks, pages of other origins included.
+// The page script is served to pages of every origin.
 func TestPageScript(t *testing.T) {
 	srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), Origins: []string{"https://app.example.com"}})
 	site := siotest.Serve(t, siotest.TCP, srv)
@@ -223,8 +224,8 @@ func TestPageScript(t *testing.T) {
 	require.Empty(t, got.Body)
 }
 
-// TestIdentifyThatFailsForAProof: a panic is counted as any other, and after an error
-// the page tries again.
+// If Identify fails for the request of a proof, the answer asks the page to try
+// again. A panic is counted.
 func TestIdentifyThatFailsForAProof(t *testing.T) {
 	for name, fail := range map[string]func() error{
 		"error": func() error { return e2e.ErrSecret },
@@ -258,8 +259,8 @@ func TestIdentifyThatFailsForAProof(t *testing.T) {
 	}
 }
 
-// TestRebindTwice, by a site that calls it on each of two requests: the new session
-// counts as before.
+// If a site calls Rebind twice with the same arguments, the new session counts
+// as after one call.
 func TestRebindTwice(t *testing.T) {
 	h := e2e.NewApp()
 	now := mojo.Identity{SessionID: "new", UserID: "ann"}
@@ -273,8 +274,8 @@ func TestRebindTwice(t *testing.T) {
 	require.Equal(t, "ann", e2e.Await(t, h.Accepted).UserID())
 }
 
-// TestUpgradeWithOldCookies: after a logout they open no WebSocket, which would get what
-// a poll with them does not.
+// An upgrade request with the cookies from before a logout is refused: the
+// WebSocket would receive events that a poll with them does not.
 func TestUpgradeWithOldCookies(t *testing.T) {
 	h := e2e.NewApp()
 	_, site := e2e.LoginSite(t, siotest.TCP, h)

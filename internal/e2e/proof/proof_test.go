@@ -17,27 +17,29 @@ import (
 	"github.com/mojosocket/mojo/internal/testhook"
 )
 
-// planted is a browser whose session somebody else knows, because they have planted
-// it: they keep connections under it, too.
-type planted struct {
-	srv    *mojo.Server
-	site   *siotest.Site
-	app    *e2e.App
-	victim *e2e.Browser
-	thief  http.Header // the cookie of before the login
+// fixation is an attack by session fixation: the attacker has planted a session
+// cookie in the victim's browser, and keeps connections under that session.
+type fixation struct {
+	srv      *mojo.Server
+	site     *siotest.Site
+	app      *e2e.App
+	victim   *e2e.Browser
+	attacker http.Header // with the cookie from before the login
 }
 
-func plant(t testing.TB, n siotest.Network, h *e2e.App) *planted {
+// newFixation serves a LoginSite, whose pages the victim's browser has visited.
+func newFixation(t testing.TB, n siotest.Network, h *e2e.App) *fixation {
 	t.Helper()
 	srv, site := e2e.LoginSite(t, n, h)
 	victim := e2e.NewBrowser(t, site)
 	victim.Visit("/who")
-	return &planted{srv, site, h, victim, victim.Header()}
+	return &fixation{srv, site, h, victim, victim.Header()}
 }
 
-// requireNobodys requires that a connection of the thief reads what is for rooms and
-// everybody, and nothing that is for the user or their session.
-func (p *planted) requireNobodys(t testing.TB, socket *siotest.Socket, conn *mojo.Conn, session string) {
+// requireNoIdentity requires that the attacker's connection has no identity: it
+// receives events to rooms and to everybody, and none to the user or the
+// session.
+func (p *fixation) requireNoIdentity(t testing.TB, socket *siotest.Socket, conn *mojo.Conn, session string) {
 	t.Helper()
 	require.Equal(t, mojo.Identity{}, conn.Identity())
 	require.NoError(t, p.srv.LoggedInSessions().Get("ann").Emit("secret", "user"))
@@ -52,14 +54,14 @@ func (p *planted) requireNobodys(t testing.TB, socket *siotest.Socket, conn *moj
 	socket.ExpectNothing()
 }
 
-// TestPlantedSession: who keeps a connection under the session that a browser had
-// before a login is not the user after it, and reads nothing of theirs. The
-// browser's own tabs become the user's.
-func TestPlantedSession(t *testing.T) {
+// After a login, an attacker's connection under the session from before has no
+// identity and receives nothing for the user. The browser's own tabs become the
+// user's by a proof.
+func TestSessionFixation(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
-		p := plant(t, n, e2e.NewApp())
-		thief := siotest.Dial(t, p.site, siotest.Options{Transport: transport, Header: p.thief})
-		stolen := thief.Connect(e2e.ChatNamespace, nil)
+		p := newFixation(t, n, e2e.NewApp())
+		attacker := siotest.Dial(t, p.site, siotest.Options{Transport: transport, Header: p.attacker})
+		attackerSocket := attacker.Connect(e2e.ChatNamespace, nil)
 		conn := e2e.Await(t, p.app.Accepted)
 		tabs := []*siotest.Client{p.victim.Dial(transport), p.victim.Dial(transport)}
 		var sockets []*siotest.Socket
@@ -71,10 +73,10 @@ func TestPlantedSession(t *testing.T) {
 
 		session, _ := p.victim.WhoIs("/login?user=ann")
 
-		stolenValue := e2e.ReadProof(t, stolen)
-		p.requireNobodys(t, stolen, conn, session)
-		for _, header := range []http.Header{p.thief, {}, e2e.CookieHeader(e2e.SessionCookie("other"), e2e.LoginCookie("ann"))} {
-			require.Equal(t, http.StatusConflict, e2e.SendProof(t, p.site, header, stolenValue))
+		attackerProof := e2e.ReadProof(t, attackerSocket)
+		p.requireNoIdentity(t, attackerSocket, conn, session)
+		for _, header := range []http.Header{p.attacker, {}, e2e.CookieHeader(e2e.SessionCookie("other"), e2e.LoginCookie("ann"))} {
+			require.Equal(t, http.StatusConflict, e2e.SendProof(t, p.site, header, attackerProof))
 		}
 		for i, socket := range sockets {
 			value := e2e.ReadProof(t, socket)
@@ -86,8 +88,8 @@ func TestPlantedSession(t *testing.T) {
 		require.Equal(t, 2, p.srv.LoggedInSessions().Get("ann").Len())
 		require.Equal(t, 2, p.srv.CurrentSessions().Get(session).Len())
 
-		thief.Barrier()
-		require.Zero(t, stolen.Waiting(), "nothing was read to the end")
+		attacker.Barrier()
+		require.Zero(t, attackerSocket.Waiting(), "nothing was read to the end")
 		for _, socket := range sockets { // what was sent before their proof comes after it
 			socket.Expect("to everybody")
 			for _, what := range []string{"user", "users", "session", "sessions"} {
@@ -97,13 +99,13 @@ func TestPlantedSession(t *testing.T) {
 	})
 }
 
-// TestLogInNamesAConnection: a login request that names a connection of its own
-// session is the proof of that one, and of no other.
+// A login request that names a connection of its own session proves that
+// connection, and no other.
 func TestLogInNamesAConnection(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
-		p := plant(t, n, e2e.NewApp())
-		thief := siotest.Dial(t, p.site, siotest.Options{Transport: transport, Header: p.thief}).Connect(e2e.ChatNamespace, nil)
-		stolen := e2e.Await(t, p.app.Accepted)
+		p := newFixation(t, n, e2e.NewApp())
+		attacker := siotest.Dial(t, p.site, siotest.Options{Transport: transport, Header: p.attacker}).Connect(e2e.ChatNamespace, nil)
+		attackerSocket := e2e.Await(t, p.app.Accepted)
 		stranger := e2e.Dial(t, p.site, transport, e2e.SessionCookie("other")).Connect(e2e.ChatNamespace, nil)
 		other := e2e.Await(t, p.app.Accepted)
 		tab := p.victim.Dial(transport)
@@ -121,39 +123,39 @@ func TestLogInNamesAConnection(t *testing.T) {
 		logIn(e2e.CookieHeader(e2e.SessionCookie("eve's")), stranger.SID(), "eve")
 
 		require.Equal(t, "ann", conn.UserID())
-		require.Equal(t, mojo.Identity{}, stolen.Identity())
+		require.Equal(t, mojo.Identity{}, attackerSocket.Identity())
 		require.Equal(t, mojo.Identity{SessionID: "other"}, mojo.Identity{SessionID: other.SessionID(), UserID: other.UserID()},
 			"a login of another session moves nobody")
 		tab.Engine.SetHeader(header)
 		require.NoError(t, p.srv.LoggedInSessions().Get("ann").Emit("secret"))
 		socket.Expect("secret")
-		e2e.ReadProof(t, thief)
-		thief.ExpectNothing()
+		e2e.ReadProof(t, attacker)
+		attacker.ExpectNothing()
 		stranger.ExpectNothing()
 	})
 }
 
-// TestUnprovenConnectionsEnd in time, by their transport: soon where the page does
-// not ask, and after five seconds where it does.
+// A connection that does not prove itself ends: soon if its page does not try,
+// and after five seconds if it tries.
 func TestUnprovenConnectionsEnd(t *testing.T) {
 	defer func(before time.Duration) { testhook.AskTime = before }(testhook.AskTime)
 	testhook.AskTime = 500 * time.Millisecond
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		for _, asks := range []bool{false, true} {
-			p := plant(t, siotest.Memory, e2e.NewApp())
+			p := newFixation(t, siotest.Memory, e2e.NewApp())
 			tab := p.victim.Dial(transport)
 			socket := tab.Connect(e2e.ChatNamespace, nil)
 			conn := e2e.Await(t, p.app.Accepted)
 			begun := time.Now()
 			p.victim.Visit("/login?user=ann")
 			if value := e2e.ReadProof(t, socket); asks {
-				require.Equal(t, http.StatusConflict, e2e.SendProof(t, p.site, p.thief, value))
+				require.Equal(t, http.StatusConflict, e2e.SendProof(t, p.site, p.attacker, value))
 			}
 
 			require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonIdentityChanged}, e2e.Await(t, p.app.Ended))
 
 			took := 500 * time.Millisecond
-			if asks || transport == "polling" { // a poll is an attempt
+			if asks || transport == "polling" { // a poll with the old cookies counts as an attempt
 				took = 5 * time.Second
 			}
 			require.InDelta(t, took, time.Since(begun), float64(200*time.Millisecond))
@@ -163,8 +165,8 @@ func TestUnprovenConnectionsEnd(t *testing.T) {
 	})
 }
 
-// TestHeldForAProof: what is sent to the user before the proof arrives after it, in
-// order; what is sent to somebody else does not.
+// Events to the user that are sent before the proof arrive after it, in order.
+// Events to other users do not arrive.
 func TestHeldForAProof(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		inside, goOn := make(chan struct{}, 2), make(chan struct{})
@@ -174,7 +176,7 @@ func TestHeldForAProof(t *testing.T) {
 			<-goOn
 			return nil
 		}
-		p := plant(t, n, h)
+		p := newFixation(t, n, h)
 		tab := p.victim.Dial(transport)
 		tab.SendConnect(e2e.ChatNamespace, nil)
 		tab.SendConnect("/NewsSocket", nil)
@@ -187,7 +189,7 @@ func TestHeldForAProof(t *testing.T) {
 		}
 
 		emit(1)
-		close(goOn) // OnConnect has been slow
+		close(goOn) // OnConnect returns after the login
 		chat, _ := tab.AwaitConnect(e2e.ChatNamespace)
 		news, _ := tab.AwaitConnect("/NewsSocket")
 		emit(2)
@@ -207,37 +209,37 @@ func TestHeldForAProof(t *testing.T) {
 	})
 }
 
-// TestHeldForSomebodyElse: who holds the session of before and logs in with it, too,
-// does not get what was held for the user.
-func TestHeldForSomebodyElse(t *testing.T) {
+// An attacker who logs in with the session from before does not receive the
+// events that were held for the user.
+func TestHeldEventsOfAnotherUser(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
-		p := plant(t, n, e2e.NewApp())
-		thief := siotest.Dial(t, p.site, siotest.Options{Transport: transport, Header: p.thief})
-		stolen := thief.Connect(e2e.ChatNamespace, nil)
+		p := newFixation(t, n, e2e.NewApp())
+		attacker := siotest.Dial(t, p.site, siotest.Options{Transport: transport, Header: p.attacker})
+		attackerSocket := attacker.Connect(e2e.ChatNamespace, nil)
 		conn := e2e.Await(t, p.app.Accepted)
 		p.victim.Visit("/login?user=ann")
 		require.NoError(t, p.srv.LoggedInSessions().Get("ann").Emit("secret"))
 		require.NoError(t, p.srv.LoggedInSessions().Emit("for users"))
-		value := e2e.ReadProof(t, stolen)
+		value := e2e.ReadProof(t, attackerSocket)
 
 		w := httptest.NewRecorder()
-		require.NoError(t, p.srv.LogIn(w, cookietest.Request(p.thief.Get("Cookie")), "eve"))
-		thief.Engine.SetHeader(cookietest.NextRequest(w).Header)
+		require.NoError(t, p.srv.LogIn(w, cookietest.Request(p.attacker.Get("Cookie")), "eve"))
+		attacker.Engine.SetHeader(cookietest.NextRequest(w).Header)
 		e2e.SendProof(t, p.site, cookietest.NextRequest(w).Header, value)
 
 		require.NoError(t, p.srv.LoggedInSessions().Get("eve").Emit("to eve"))
 		for got := ""; got != "to eve"; {
-			got = stolen.Next().Name
+			got = attackerSocket.Next().Name
 			require.NotEqual(t, "secret", got)
 		}
 		require.Equal(t, "eve", conn.UserID())
-		stolen.ExpectNothing()
+		attackerSocket.ExpectNothing()
 	})
 }
 
-// TestProofRequests of other sites' pages are refused.
+// Proofs from pages of other sites are refused.
 func TestProofRequests(t *testing.T) {
-	p := plant(t, siotest.TCP, e2e.NewApp())
+	p := newFixation(t, siotest.TCP, e2e.NewApp())
 	socket := p.victim.Dial("websocket").Connect(e2e.ChatNamespace, nil)
 	p.victim.Visit("/login?user=ann")
 	value := e2e.ReadProof(t, socket)
@@ -255,8 +257,8 @@ func TestProofRequests(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, e2e.SendProof(t, p.site, p.victim.Header(), value))
 }
 
-// TestRevokedBeforeTheProof: no proof counts for a user or session that was revoked
-// since the login.
+// A proof counts for nothing if the user or the session was revoked after the
+// login.
 func TestRevokedBeforeTheProof(t *testing.T) {
 	for name, revoke := range map[string]func(srv *mojo.Server, session string) error{
 		"user": func(srv *mojo.Server, _ string) error {
@@ -267,7 +269,7 @@ func TestRevokedBeforeTheProof(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := plant(t, siotest.TCP, e2e.NewApp())
+			p := newFixation(t, siotest.TCP, e2e.NewApp())
 			socket := p.victim.Dial("websocket").Connect(e2e.ChatNamespace, nil)
 			conn := e2e.Await(t, p.app.Accepted)
 			session, _ := p.victim.WhoIs("/login?user=ann")
@@ -281,8 +283,8 @@ func TestRevokedBeforeTheProof(t *testing.T) {
 	}
 }
 
-// TestPollsWithOldCookies of a live connection get nothing that was sent after it
-// has changed: after LogOut, and when the proof of a login has come another way.
+// Polls with old cookies receive no event that was sent after the identity
+// changed: after LogOut, and after a proof that was sent by another request.
 func TestPollsWithOldCookies(t *testing.T) {
 	srv, site := e2e.LoginSite(t, siotest.TCP, e2e.NewApp())
 	b := e2e.NewBrowser(t, site)
@@ -306,7 +308,7 @@ func TestPollsWithOldCookies(t *testing.T) {
 	require.Contains(t, poll(), "to the new session")
 
 	b.Visit("/login?user=bob")
-	told := poll() // nobody's: what is for the connection and for everybody arrives
+	told := poll() // the connection has no identity, and receives its own events and those to everybody
 	require.Contains(t, told, mojo.IdentityEvent)
 	_, value, _ := strings.Cut(told, `"proof":"`)
 	value, _, _ = strings.Cut(value, `"`)
@@ -318,8 +320,8 @@ func TestPollsWithOldCookies(t *testing.T) {
 	require.Contains(t, poll(), "to bob")
 }
 
-// TestPollUnderWay when its connection changes is answered with what was sent
-// before, and what is sent after is for the next.
+// A poll that waits when the identity changes ends without events. Later events
+// are in the answer to the next poll.
 func TestPollUnderWay(t *testing.T) {
 	srv, site := e2e.LoginSite(t, siotest.TCP, e2e.NewApp())
 	b := e2e.NewBrowser(t, site)

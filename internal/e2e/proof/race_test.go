@@ -19,17 +19,18 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// loginRace is a site in which a session becomes a user's, for TestPlantedSessionInARace.
+// loginRace is a site on which sessions become users', for
+// TestSessionFixationInARace.
 type loginRace struct {
 	srv  *mojo.Server
 	site *siotest.Site
 	old  func(session string) http.Header
-	// become returns the id and the cookies that the browser has from then on, no id if the session has not become the
-	// user's.
+	// become makes session the user's. It returns the session id and the cookies
+	// that the browser has then, or no id if session has not become the user's.
 	become func(session, user string) (now string, header http.Header)
 }
 
-// loginRaces are made for an app.
+// loginRaces are the ways in which a session becomes a user's.
 var loginRaces = map[string]func(t testing.TB, h *e2e.App) *loginRace{
 	"LogIn": func(t testing.TB, h *e2e.App) *loginRace {
 		return raceLogIns(t, h, "%s")
@@ -37,8 +38,8 @@ var loginRaces = map[string]func(t testing.TB, h *e2e.App) *loginRace{
 	"two LogIns": func(t testing.TB, h *e2e.App) *loginRace {
 		return raceLogIns(t, h, "%s", "%s")
 	},
-	"LogIn of a thief, too": func(t testing.TB, h *e2e.App) *loginRace {
-		return raceLogIns(t, h, "%s", "thief of %s")
+	"LogIn of a attacker, too": func(t testing.TB, h *e2e.App) *loginRace {
+		return raceLogIns(t, h, "%s", "attacker of %s")
 	},
 	"Rebind": func(t testing.TB, h *e2e.App) *loginRace {
 		own, srv, site := e2e.NewSessionStore(t, siotest.TCP, h, mojo.Options{})
@@ -57,7 +58,8 @@ var loginRaces = map[string]func(t testing.TB, h *e2e.App) *loginRace{
 	},
 }
 
-// raceLogIns has as many requests as there are users log in at the same time, with the same old cookies.
+// raceLogIns returns a loginRace with one login request for each of users. The
+// requests run at the same time, with the same old cookies.
 func raceLogIns(t testing.TB, h *e2e.App, users ...string) *loginRace {
 	srv, _ := e2e.ChatServer(t, h)
 	old := func(session string) http.Header { return e2e.CookieHeader(e2e.SessionCookie(session)) }
@@ -76,7 +78,7 @@ func raceLogIns(t testing.TB, h *e2e.App, users ...string) *loginRace {
 				})
 			}
 			requests.Wait()
-			for _, w := range answers { // only the latest counts
+			for _, w := range answers { // only the last login counts
 				if id := srv.Identity(cookietest.NextRequest(w)); id.UserID == user {
 					return id.SessionID, cookietest.NextRequest(w).Header
 				}
@@ -86,10 +88,11 @@ func raceLogIns(t testing.TB, h *e2e.App, users ...string) *loginRace {
 	}
 }
 
-// TestPlantedSessionInARace: logins beside handshakes, upgrades, polls under way and an OnConnect that is slow.
-// Whatever comes first, a connection with the old cookie is never the user's and reads nothing of theirs, and the tabs
-// of the user's browser follow.
-func TestPlantedSessionInARace(t *testing.T) {
+// Logins run at the same time as handshakes, upgrades, polls and a slow
+// OnConnect. In every order, a connection with the old cookie never becomes the
+// user's and receives nothing for the user, and the tabs of the user's browser
+// follow.
+func TestSessionFixationInARace(t *testing.T) {
 	for name, race := range loginRaces {
 		t.Run(name, func(t *testing.T) {
 			for _, transport := range e2e.Transports {
@@ -118,12 +121,13 @@ func TestPlantedSessionInARace(t *testing.T) {
 	}
 }
 
-// round has a session become a user's, with whom two tabs of their browser follow, and three connections of a thief do
-// not: one from before, one whose OnConnect runs, and one whose handshake comes at some time. Those that are slow go on
-// when release is closed.
+// round makes a session a user's. Two tabs of the user's browser follow. Three
+// connections of an attacker do not: one from before the login, one whose
+// OnConnect is slow, and one whose handshake comes at a random time. A slow
+// OnConnect waits until release is closed.
 func (r *loginRace) round(t *testing.T, transport, session, user string, release chan struct{}) {
 	old := r.old(session)
-	var cookies atomic.Pointer[http.Header] // of the browser
+	var cookies atomic.Pointer[http.Header] // of the user's browser
 	cookies.Store(&old)
 	slow := map[string][]string{"slow": {""}}
 	page := siotest.Options{Transport: transport, Header: old, Page: func() http.Header { return *cookies.Load() }}
@@ -133,17 +137,17 @@ func (r *loginRace) round(t *testing.T, transport, session, user string, release
 	slowTab := siotest.Dial(t, r.site, page)
 	slowTab.SendConnect(e2e.ChatNamespace, nil)
 
-	steal := func(query map[string][]string) *siotest.Engine {
-		thief, err := siotest.TryOpen(t.Context(), r.site, siotest.Options{Transport: transport, Header: old, Query: query})
-		if err != nil { // it crossed the login
+	attack := func(query map[string][]string) *siotest.Engine {
+		attacker, err := siotest.TryOpen(t.Context(), r.site, siotest.Options{Transport: transport, Header: old, Query: query})
+		if err != nil { // the login was faster
 			return nil
 		}
-		thief.Send("0" + e2e.ChatNamespace + ",")
-		return thief
+		attacker.Send("0" + e2e.ChatNamespace + ",")
+		return attacker
 	}
-	thieves := []*siotest.Engine{steal(nil), steal(slow)}
+	attackers := []*siotest.Engine{attack(nil), attack(slow)}
 	late := make(chan *siotest.Engine, 1)
-	go func() { late <- steal([]map[string][]string{nil, slow}[rand.IntN(2)]) }()
+	go func() { late <- attack([]map[string][]string{nil, slow}[rand.IntN(2)]) }()
 	for range rand.IntN(50) {
 		runtime.Gosched()
 	}
@@ -172,20 +176,20 @@ func (r *loginRace) round(t *testing.T, transport, session, user string, release
 		require.Equal(t, 2, r.srv.LoggedInSessions().Get(user).Len())
 		require.Equal(t, 2, r.srv.CurrentSessions().Get(now).Len())
 	}
-	for _, thief := range append(thieves, <-late) {
-		if thief == nil {
+	for _, attacker := range append(attackers, <-late) {
+		if attacker == nil {
 			continue
 		}
 		const barrier = "/nothing"
-		thief.Send("0" + barrier + ",")
+		attacker.Send("0" + barrier + ",")
 		for {
-			packet, more := thief.NextOrEnd() // it may have been sent away
+			packet, more := attacker.NextOrEnd() // its connection may have been closed
 			require.NotContains(t, packet.Text, "secret")
 			if !more || strings.HasPrefix(packet.Text, "4"+barrier) {
 				break
 			}
 		}
-		thief.Close()
+		attacker.Close()
 	}
 	require.False(t, r.srv.CurrentSessions().Has(session))
 	tab.Close()

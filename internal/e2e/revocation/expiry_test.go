@@ -14,7 +14,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// expectExpired requires that the socket is told of its expiry now, or within a second, and closed after that.
+// expectExpired requires that the socket receives the reason within a second,
+// and that the connection is closed then.
 func expectExpired(t testing.TB, s *siotest.Socket) {
 	t.Helper()
 	s.Expect(mojo.RevokedEvent, map[string]any{"code": mojo.CodeExpired, "reason": mojo.ReasonExpired, "reconnect": true})
@@ -22,14 +23,15 @@ func expectExpired(t testing.TB, s *siotest.Socket) {
 	require.Zero(t, s.Waiting())
 }
 
-// requireWithin requires that a moment has passed by now, by a second at most.
+// requireWithin requires that at passed less than a second ago.
 func requireWithin(t testing.TB, at time.Time) {
 	t.Helper()
 	late := time.Since(at)
 	require.True(t, late >= 0 && late <= time.Second, "%v late", late)
 }
 
-// TestExpiry: a connection ends within a second of the earlier expiry of its two cookies, on every app.
+// A connection ends on every app within a second after the earlier of its two
+// cookies has expired.
 func TestExpiry(t *testing.T) {
 	const minute = time.Minute
 	for name, test := range map[string]struct {
@@ -72,7 +74,7 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// TestExpiryOnTime over real sockets and by the real clock.
+// It does so over TCP and in real time.
 func TestExpiryOnTime(t *testing.T) {
 	for _, transport := range e2e.Transports {
 		t.Run(transport, func(t *testing.T) {
@@ -96,7 +98,7 @@ func TestExpiryOnTime(t *testing.T) {
 	}
 }
 
-// cookieJar is a response of which only the cookies matter.
+// cookieJar is a ResponseWriter that keeps the header alone.
 type cookieJar http.Header
 
 func (j cookieJar) Header() http.Header { return http.Header(j) }
@@ -105,12 +107,13 @@ func (j cookieJar) Write(p []byte) (int, error) { return len(p), nil }
 
 func (j cookieJar) WriteHeader(int) {}
 
+// cookies returns the cookies that the header sets.
 func (j cookieJar) cookies() []*http.Cookie {
 	return (&http.Response{Header: http.Header(j)}).Cookies()
 }
 
-// TestExpiryOfPending connections: one that is on no app is closed, one whose OnConnect runs is refused with the reason,
-// and OnDisconnect gets it.
+// A connection that is on no app is closed when it expires. One whose OnConnect
+// runs is refused with the reason, which OnDisconnect gets, too.
 func TestExpiryOfPending(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		goOn := make(chan struct{})
@@ -143,11 +146,12 @@ func TestExpiryOfPending(t *testing.T) {
 	})
 }
 
-// TestExpiryBetweenTwoPolls: the client is told by its next poll, which its browser has sent without the cookies that
-// have expired. Nobody else is.
+// A client that is not polling when it expires receives the reason with its
+// next poll, which has the old cookies or lacks the expired ones. A poll with
+// another identity does not receive it.
 func TestExpiryBetweenTwoPolls(t *testing.T) {
 	for name, test := range map[string]struct {
-		cookies func(old []string) []string // made inside the bubble
+		cookies func(old []string) []string // called in the bubble, for its time
 		told    bool
 	}{
 		"none":          {func([]string) []string { return nil }, true},
@@ -186,10 +190,11 @@ func TestExpiryBetweenTwoPolls(t *testing.T) {
 	}
 }
 
-// cookieExpiry is when a cookie that is written now expires.
+// cookieExpiry returns when a cookie that is signed now expires.
 func cookieExpiry() time.Time { return time.Now().Truncate(time.Second).Add(e2e.MaxAge) }
 
-// TestRenewedCookies extend live connections, also those that poll with the new ones alone; they end when these expire.
+// Renewed cookies extend the connections, also if only a poll sends them. The
+// connections end when these expire.
 func TestRenewedCookies(t *testing.T) {
 	for name, renew := range map[string]func(t *testing.T, srv *mojo.Server, b *e2e.Browser, client *siotest.Client){
 		"a page":  func(_ *testing.T, _ *mojo.Server, b *e2e.Browser, _ *siotest.Client) { b.Visit("/who") },
@@ -212,7 +217,7 @@ func TestRenewedCookies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 				if name == "a request of its own" && transport != "polling" {
-					return // a WebSocket makes none
+					return // a WebSocket makes no requests
 				}
 				h := e2e.NewApp()
 				srv, site := e2e.LoginSite(t, siotest.Memory, h)
@@ -241,14 +246,15 @@ func TestRenewedCookies(t *testing.T) {
 	}
 }
 
-// TestExpiryByIdentify: Options.Identify says until when, too; without a time, or with one far off, it is never.
+// Identity.Expires of Options.Identify ends connections as well. The zero time
+// and one that is far away mean never.
 func TestExpiryByIdentify(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		h := e2e.NewApp()
 		srv := e2e.NewServer(t, mojo.Options{Identify: func(r *http.Request) (mojo.Identity, error) {
-			expires, _ := http.ParseTime(r.Header.Get("X-Expires")) // zero if there is none
+			expires, _ := http.ParseTime(r.Header.Get("X-Expires")) // zero without the header
 			return mojo.Identity{SessionID: r.Header.Get("X-Session"), Expires: expires}, nil
-		}, Timeouts: mojo.Timeouts{PingInterval: 23 * time.Second}}) // so that no pong is under way when something else happens
+		}, Timeouts: mojo.Timeouts{PingInterval: 23 * time.Second}}) // so that no pong is on its way at the times below
 		e2e.Register(t, srv, "Chat", h)
 		site := siotest.Serve(t, siotest.Memory, srv)
 		header := func(session, expires string) http.Header {
@@ -282,7 +288,7 @@ func TestExpiryByIdentify(t *testing.T) {
 			socket *siotest.Socket
 		}{"sooner": {sooner, ended}, "after all": {after, endedAfterAll}} {
 			soon := time.Now().Add(time.Second)
-			tab.client.Engine.SetHeader(header(session, at(time.Second))) // or a request would extend it again
+			tab.client.Engine.SetHeader(header(session, at(time.Second))) // otherwise a request would extend it again
 			require.NoError(t, srv.Rebind(t.Context(), session, mojo.Identity{SessionID: session, Expires: soon}))
 			expectExpired(t, tab.socket)
 			requireWithin(t, soon)
@@ -291,7 +297,7 @@ func TestExpiryByIdentify(t *testing.T) {
 		time.Sleep(time.Until(due) - time.Second)
 		expectExpired(t, ends)
 		requireWithin(t, due)
-		if transport != "polling" { // no request has told of the later time
+		if transport != "polling" { // no request had the later time
 			expectExpired(t, sliding)
 		} else {
 			time.Sleep(90*time.Minute - time.Second)

@@ -11,8 +11,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestRevokedBetweenTwoPolls: a client that does not poll at the moment gets the reason, although the login that its
-// next poll brings does not count any more. Nobody else does.
+// A client that is not polling when it is revoked receives the reason with its
+// next poll, although its cookies give no identity any more. A poll with
+// another identity does not receive it.
 func TestRevokedBetweenTwoPolls(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := e2e.NewApp()

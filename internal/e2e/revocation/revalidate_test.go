@@ -19,13 +19,15 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// validity is a Revalidation.Check that keeps what it was asked, and says yes until it is told otherwise.
+// validity is a Revalidation.Check that records its calls. It returns what
+// answer returns, and true if answer is nil.
 type validity struct {
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	asked  map[mojo.Identity][]time.Time
 	answer func(ctx context.Context, id mojo.Identity) (bool, error) // nil: yes
 }
 
+// ask is the Check.
 func (v *validity) ask(ctx context.Context, id mojo.Identity) (bool, error) {
 	id.Expires = time.Time{}
 	v.mu.Lock()
@@ -41,7 +43,8 @@ func (v *validity) ask(ctx context.Context, id mojo.Identity) (bool, error) {
 	return answer(ctx, id)
 }
 
-// questions returns what was asked since the last call.
+// questions returns the calls since the last call of questions: the times of
+// each identity.
 func (v *validity) questions() map[mojo.Identity][]time.Time {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -50,6 +53,8 @@ func (v *validity) questions() map[mojo.Identity][]time.Time {
 	return asked
 }
 
+// revalidatedSite serves a site with the apps Chat and News, whose cookies are
+// valid for ten days.
 func revalidatedSite(t testing.TB, v *validity, opts mojo.Options) (*mojo.Server, *siotest.Site, *e2e.App) {
 	t.Helper()
 	opts.Cookies = e2e.NewCookies(t, mojo.CookieOptions{MaxAge: 240 * time.Hour})
@@ -60,8 +65,9 @@ func revalidatedSite(t testing.TB, v *validity, opts mojo.Options) (*mojo.Server
 	return srv, siotest.Serve(t, siotest.Memory, srv), h
 }
 
-// TestRevalidateAsksOnce in Revalidation.Every for each session, or login without one, whatever the number of its tabs
-// and apps; never for nobody. The questions are spread.
+// Check is called once in Revalidation.Every for each session, and for each
+// user without one, no matter how many tabs and apps it has. It is not called
+// for connections without an identity. The calls are spread over the interval.
 func TestRevalidateAsksOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const every, cycles, sessions = 2 * time.Minute, 5, 50
@@ -106,7 +112,8 @@ func TestRevalidateAsksOnce(t *testing.T) {
 	})
 }
 
-// TestRevalidateSaysNo: the session is revoked, in all tabs and apps, and its cookie opens nothing any more. Others stay.
+// If Check returns false, the session is revoked with all its tabs and apps,
+// and its cookie is refused. Other sessions stay.
 func TestRevalidateSaysNo(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		v := validity{answer: func(_ context.Context, id mojo.Identity) (bool, error) { return id.SessionID != "bad", nil }}
@@ -134,8 +141,10 @@ func TestRevalidateSaysNo(t *testing.T) {
 	})
 }
 
-// TestRevalidateFails: an error, a panic, or no answer in time say nothing about a session. After so many in a row it is
-// closed, or stays, as the site has chosen; its cookie stays good, and counting begins anew.
+// If Check returns an error, panics or does not return in time, the session
+// stays valid. After several failures in a row its connections are closed or
+// stay, as the site has chosen. Its cookie stays valid, and counting begins
+// anew.
 func TestRevalidateFails(t *testing.T) {
 	for name, fail := range map[string]func(ctx context.Context) (bool, error){
 		"error":   func(context.Context) (bool, error) { return true, e2e.ErrSecret },
@@ -161,10 +170,10 @@ func TestRevalidateFails(t *testing.T) {
 					socket := begin()
 					step := time.Minute
 					if name == "timeout" {
-						step *= 2 // while one is under way there is no other
+						step *= 2 // a session is asked about once at a time
 					}
 
-					for range 3 { // three times three are not four in a row
+					for range 3 { // three failures in a row, three times
 						answers(failing)
 						for total := 0; total < 3; total += len(v.questions()[mojo.Identity{SessionID: "s"}]) {
 							time.Sleep(time.Second)
@@ -202,7 +211,8 @@ func TestRevalidateFails(t *testing.T) {
 	}
 }
 
-// TestRevalidateSixteenAtATime: the others wait for their turn; who has left until then is not asked about any more.
+// At most sixteen calls of Check run at a time, and the others wait. A session
+// that ends while it waits is not checked.
 func TestRevalidateSixteenAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})
@@ -242,7 +252,7 @@ func TestRevalidateSixteenAtATime(t *testing.T) {
 	})
 }
 
-// TestRevalidateAtShutdown: the context of a question under way ends, and nobody is asked any more.
+// Shutdown cancels the context of a Check that runs, and no other begins.
 func TestRevalidateAtShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan error, 100)
@@ -271,7 +281,7 @@ func TestRevalidateAtShutdown(t *testing.T) {
 	})
 }
 
-// TestRevalidateContext ends after Revalidation.Every.
+// The context of a Check ends after Revalidation.Every.
 func TestRevalidateContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left := make(chan time.Duration, 10)
@@ -286,12 +296,13 @@ func TestRevalidateContext(t *testing.T) {
 	})
 }
 
-// TestRevalidateRests while nobody is connected, and begins again.
+// Nothing runs while nobody is connected. The checks begin again with the next
+// connection.
 func TestRevalidateRests(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		var v validity
 		_, site, _ := revalidatedSite(t, &v, mojo.Options{})
-		const between = 10*time.Minute + 100*time.Millisecond // two moments at which it looks
+		const between = 10*time.Minute + 100*time.Millisecond // the time between two runs
 		for range 3 {
 			client := e2e.Dial(t, site, transport, e2e.SessionCookie("s"))
 			client.Connect(e2e.ChatNamespace, nil)
@@ -304,8 +315,9 @@ func TestRevalidateRests(t *testing.T) {
 	})
 }
 
-// TestRevalidateAfterLogIn asks about whom the connections belong to now. A no to what they were before touches neither
-// them nor the new session.
+// Check is called with the identity that the connections have at that time. If
+// it returns false for the identity from before a login, the connections and
+// the new session stay.
 func TestRevalidateAfterLogIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inside, goOn := make(chan mojo.Identity), make(chan struct{})
@@ -336,7 +348,8 @@ func TestRevalidateAfterLogIn(t *testing.T) {
 	})
 }
 
-// TestRevalidateAfterRebindInPlace: a no to what a session was before is none to what it has become under the same id.
+// If Check returns false for an identity that was rebound meanwhile, the new
+// identity of the same session stays.
 func TestRevalidateAfterRebindInPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inside, goOn := make(chan mojo.Identity), make(chan struct{})
@@ -344,7 +357,7 @@ func TestRevalidateAfterRebindInPlace(t *testing.T) {
 			if id.UserID == "ann" {
 				inside <- id
 				<-goOn
-				return false, nil // she was logged out while the site looked it up
+				return false, nil // she was logged out during the look-up
 			}
 			return true, nil
 		}}

@@ -15,8 +15,7 @@ import (
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
-// TestRevocationNames: the numbers and names that the package documents are those
-// that the Socket.IO layer uses.
+// The documented codes and event names are those of the Socket.IO layer.
 func TestRevocationNames(t *testing.T) {
 	require.Equal(t, []int{socketio.CodeRevoked, socketio.CodeExpired, socketio.CodeInvalid, socketio.CodeRefused, socketio.CodeReplaced},
 		[]int{mojo.CodeRevoked, mojo.CodeExpired, mojo.CodeInvalid, mojo.CodeRefused, mojo.CodeReplaced})
@@ -24,8 +23,8 @@ func TestRevocationNames(t *testing.T) {
 	require.Equal(t, socketio.ClaimEvent, mojo.IdentityEvent)
 }
 
-// TestRevokeRefusesInvalid: a Revocation with a field out of bounds closes nothing,
-// and the error says which field and what was expected.
+// Revoke refuses a Revocation with a field out of bounds, and closes nothing.
+// The error says which field, and what was expected.
 func TestRevokeRefusesInvalid(t *testing.T) {
 	h := e2e.NewApp()
 	srv, ch := e2e.ChatServer(t, h)
@@ -36,8 +35,8 @@ func TestRevokeRefusesInvalid(t *testing.T) {
 		why  mojo.Revocation
 		want string
 	}{
-		"code of nobody":    {mojo.Revocation{Code: 4000}, "mojo: Revocation.Code is 4000; want 0, one of the package's codes, or at least 5000"},
-		"code to come":      {mojo.Revocation{Code: 4999}, "mojo: Revocation.Code is 4999; want"},
+		"unassigned code":   {mojo.Revocation{Code: 4000}, "mojo: Revocation.Code is 4000; want 0, one of the package's codes, or at least 5000"},
+		"reserved code":     {mojo.Revocation{Code: 4999}, "mojo: Revocation.Code is 4999; want"},
 		"negative code":     {mojo.Revocation{Code: -1}, "mojo: Revocation.Code is -1; want"},
 		"sentence":          {mojo.Revocation{Reason: "you are banned, ann!"}, "mojo: Revocation.Reason is not a short token; want at most 64 bytes"},
 		"long reason":       {mojo.Revocation{Reason: mojo.Reason(strings.Repeat("x", 65))}, "mojo: Revocation.Reason is not a short token; want"},
@@ -53,7 +52,7 @@ func TestRevokeRefusesInvalid(t *testing.T) {
 	require.Zero(t, session.Len())
 }
 
-// TestRevocationMessage: the text for a person reaches the client beside the token.
+// The Message of a Revocation reaches the client beside its Reason.
 func TestRevocationMessage(t *testing.T) {
 	h := e2e.NewApp()
 	srv, _ := e2e.ChatServer(t, h)
@@ -68,8 +67,8 @@ func TestRevocationMessage(t *testing.T) {
 	require.Equal(t, mojo.Reason("banned"), e2e.Await(t, h.Ended).Reason)
 }
 
-// TestEndedContext: changes of identity are applied as a whole even if the client of
-// the request, whose context is used, has gone.
+// A change of identity is applied as a whole even if the context of its request
+// has ended.
 func TestEndedContext(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

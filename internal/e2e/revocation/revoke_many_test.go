@@ -20,10 +20,10 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// joinAll opens n of them, 16 at a time.
+// joinAll connects n RawClients to Chat, 16 at a time.
 func joinAll(t testing.TB, n int, dial func(i int) (net.Conn, error), cookies func(i int) http.Header) []e2e.RawClient {
 	t.Helper()
-	wires := make([]e2e.RawClient, n)
+	clients := make([]e2e.RawClient, n)
 	var next, failed atomic.Int64
 	var joining sync.WaitGroup
 	for range 16 {
@@ -31,7 +31,7 @@ func joinAll(t testing.TB, n int, dial func(i int) (net.Conn, error), cookies fu
 			for i := int(next.Add(1)) - 1; i < n && failed.Load() == 0; i = int(next.Add(1)) - 1 {
 				conn, err := dial(i)
 				if err == nil {
-					wires[i], err = e2e.ConnectRaw(conn, cookies(i))
+					clients[i], err = e2e.ConnectRaw(conn, cookies(i))
 				}
 				if err != nil {
 					failed.Add(1)
@@ -42,17 +42,18 @@ func joinAll(t testing.TB, n int, dial func(i int) (net.Conn, error), cookies fu
 	}
 	joining.Wait()
 	require.Zero(t, failed.Load())
-	return wires
+	return clients
 }
 
-// TestRevokeMany: thousands of sockets of one user, to which many goroutines send all the time. When Revoke has
-// returned none is in an index or gets anything any more; all are told and closed.
+// A user with thousands of connections is revoked while goroutines emit to them
+// all the time. When Revoke returns, no connection is in a view or receives
+// anything later. All receive the reason and are closed.
 func TestRevokeMany(t *testing.T) {
 	n := 180
 	if os.Getenv("MOJO_LONG") == "1" {
 		n = 9000
 		if race.Enabled {
-			n = 4000 // the race detector knows 8,128 goroutines
+			n = 4000 // the race detector is limited to 8,128 goroutines
 		}
 	}
 	for _, network := range []siotest.Network{siotest.TCP, siotest.Memory} {
@@ -61,7 +62,7 @@ func TestRevokeMany(t *testing.T) {
 			srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), Limits: mojo.Limits{MaxQueue: 16 << 20}})
 			ch := e2e.Register(t, srv, "Chat", h)
 			site := siotest.Serve(t, network, srv)
-			wires := joinAll(t, n, func(int) (net.Conn, error) { return site.Dial(t.Context()) },
+			clients := joinAll(t, n, func(int) (net.Conn, error) { return site.Dial(t.Context()) },
 				func(i int) http.Header {
 					return e2e.CookieHeader(e2e.SessionCookie(fmt.Sprint("s", i/3)), e2e.LoginCookie("ann"))
 				})
@@ -100,7 +101,7 @@ func TestRevokeMany(t *testing.T) {
 			}
 			close(stop)
 			emitting.Wait()
-			for _, w := range wires {
+			for _, w := range clients {
 				got, err := w.Rest()
 				require.NoError(t, err)
 				farewell := `42/ChatSocket,["mojo:revoked",{"code":4001,"reason":"session revoked","reconnect":false}]` + "\x81\x0e41/ChatSocket,\x88\x02\x03\xe8"
@@ -117,8 +118,10 @@ func TestRevokeMany(t *testing.T) {
 	}
 }
 
-// BenchmarkRevoke closes the sockets of one user, beside a bare loop that writes as much to as many connections and
-// closes them. Both are over when each client has read the end. The ratio is that of their times.
+// It closes the connections of one user, and for comparison as many bare TCP
+// connections, to each of which as many bytes are written before it is closed.
+// An operation ends when each client has read to the end. The metric ratio is
+// that of the two times.
 //
 //	MOJO_LONG=1 go test -run '^$' -bench Revoke -benchtime 5x
 func BenchmarkRevoke(b *testing.B) {
@@ -126,7 +129,7 @@ func BenchmarkRevoke(b *testing.B) {
 	if os.Getenv("MOJO_LONG") == "1" {
 		n = 9000
 	}
-	loopback := func(addr string) func(i int) (net.Conn, error) { // 2,000 ports of each address
+	loopback := func(addr string) func(i int) (net.Conn, error) { // 2,000 connections from each address
 		return func(i int) (net.Conn, error) {
 			from := &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+i/2000))}
 			return (&net.Dialer{LocalAddr: from}).Dial("tcp", addr)
@@ -137,16 +140,16 @@ func BenchmarkRevoke(b *testing.B) {
 		h := &e2e.App{Accepted: make(chan *mojo.Conn, n), Ended: make(chan e2e.End, n)}
 		srv, _ := e2e.ChatServer(b, h)
 		site := siotest.Serve(b, siotest.TCP, srv)
-		wires := joinAll(b, n, loopback(site.Host()), func(i int) http.Header {
+		clients := joinAll(b, n, loopback(site.Host()), func(i int) http.Header {
 			return e2e.CookieHeader(e2e.SessionCookie(fmt.Sprint("s", i)), e2e.LoginCookie("ann"))
 		})
 		var told int
-		revoking += timeToEnd(b, wires, &told, func() { _ = srv.LoggedInSessions().Get("ann").Revoke(b.Context(), mojo.Revocation{}) })
+		revoking += timeToEnd(b, clients, &told, func() { _ = srv.LoggedInSessions().Get("ann").Revoke(b.Context(), mojo.Revocation{}) })
 		require.NoError(b, srv.Close())
 
-		conns, wires := bareConns(b, n, loopback)
+		conns, clients := bareConns(b, n, loopback)
 		farewell := make([]byte, told/n)
-		bare += timeToEnd(b, wires, new(int), func() {
+		bare += timeToEnd(b, clients, new(int), func() {
 			for _, conn := range conns {
 				_, _ = conn.Write(farewell)
 				_ = conn.Close()
@@ -158,8 +161,8 @@ func BenchmarkRevoke(b *testing.B) {
 	b.ReportMetric(float64(bare.Nanoseconds())/float64(b.N), "bare-ns/op")
 }
 
-// bareConns is n connections that no server cares for.
-func bareConns(b *testing.B, n int, loopback func(addr string) func(i int) (net.Conn, error)) (conns []net.Conn, wires []e2e.RawClient) {
+// bareConns returns both ends of n TCP connections without a server.
+func bareConns(b *testing.B, n int, loopback func(addr string) func(i int) (net.Conn, error)) (conns []net.Conn, clients []e2e.RawClient) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(b, err)
 	defer listener.Close()
@@ -169,17 +172,18 @@ func bareConns(b *testing.B, n int, loopback func(addr string) func(i int) (net.
 		require.NoError(b, err)
 		conn, err := listener.Accept()
 		require.NoError(b, err)
-		conns, wires = append(conns, conn), append(wires, e2e.RawClient{Conn: client})
+		conns, clients = append(conns, conn), append(clients, e2e.RawClient{Conn: client})
 	}
-	return conns, wires
+	return conns, clients
 }
 
-// timeToEnd is how long it takes from act until all clients have read the end. It adds what they read to told.
-func timeToEnd(b *testing.B, wires []e2e.RawClient, told *int, act func()) time.Duration {
+// timeToEnd returns the time from the call of act until all clients have read
+// to the end. It sets told to the number of bytes that they have read.
+func timeToEnd(b *testing.B, clients []e2e.RawClient, told *int, act func()) time.Duration {
 	var reading sync.WaitGroup
 	var ready atomic.Int64
 	var read atomic.Int64
-	for _, w := range wires {
+	for _, w := range clients {
 		reading.Go(func() {
 			buf := make([]byte, 1<<10)
 			ready.Add(1)
@@ -193,7 +197,7 @@ func timeToEnd(b *testing.B, wires []e2e.RawClient, told *int, act func()) time.
 			}
 		})
 	}
-	for ready.Load() < int64(len(wires)) {
+	for ready.Load() < int64(len(clients)) {
 		runtime.Gosched()
 	}
 	began := time.Now()

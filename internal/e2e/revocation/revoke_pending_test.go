@@ -11,8 +11,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestRevokePending: a client whose OnConnect runs gets a connect_error, and one that is on no app is closed; neither
-// comes in.
+// Revoke refuses the connect of a client whose OnConnect runs, and closes a
+// connection that is on no app. OnDisconnect does not run.
 func TestRevokePending(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		inside, goOn := make(chan *mojo.Conn), make(chan struct{})
@@ -45,7 +45,8 @@ func TestRevokePending(t *testing.T) {
 	})
 }
 
-// TestRevokePendingThatIsAccepted: OnConnect does not notice, so OnDisconnect gets the reason.
+// If OnConnect returns nil although its connection was revoked, OnDisconnect
+// runs with the reason.
 func TestRevokePendingThatIsAccepted(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -65,7 +66,7 @@ func TestRevokePendingThatIsAccepted(t *testing.T) {
 	})
 }
 
-// TestRevokeDuringHandshake, which is refused however far it was.
+// A handshake is refused if its session is revoked while it runs.
 func TestRevokeDuringHandshake(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -90,7 +91,8 @@ func TestRevokeDuringHandshake(t *testing.T) {
 	})
 }
 
-// TestHandshakesDuringRevoke of a user: whatever the order, no connection is left that counts as hers.
+// After a handshake and a Revoke at the same time, no connection of the user is
+// left.
 func TestHandshakesDuringRevoke(t *testing.T) {
 	srv, ch := e2e.ChatServer(t, e2e.NewApp())
 	site := siotest.Serve(t, siotest.Memory, srv)

@@ -20,14 +20,15 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestRevoke, of a session, a user, a user but for one session, and one app of a user: who is meant gets the event and
-// then the close, is in no index when the call has returned, and gets in no more with the same cookies. The others
-// stay.
+// Revoke of a session, of a user, of a user except one session, and of a user
+// on one app: the addressed connections receive the event and are closed, are
+// in no view when it returns, and cannot come back with the same cookies. The
+// others stay.
 func TestRevoke(t *testing.T) {
 	for name, test := range map[string]struct {
 		revoke func(w *e2e.Visitors, why mojo.Revocation) error
-		closed []string // sockets
-		app    bool     // only of an app
+		closed []string // the sockets that are closed
+		app    bool     // the revocation concerns one app
 	}{
 		"session": {
 			func(w *e2e.Visitors, why mojo.Revocation) error {
@@ -133,6 +134,7 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
+// errorsOf returns the first error that is not nil.
 func errorsOf(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
@@ -142,7 +144,8 @@ func errorsOf(errs ...error) error {
 	return nil
 }
 
-// TestRevokedClientOfAnAppMayComeBack as its OnConnect decides, on the same connection.
+// A client that was revoked on one app may connect to it again on the same
+// connection, if OnConnect allows it.
 func TestRevokedClientOfAnAppMayComeBack(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		w := e2e.NewVisitors(t, n, transport)
@@ -155,8 +158,8 @@ func TestRevokedClientOfAnAppMayComeBack(t *testing.T) {
 	})
 }
 
-// TestRevokeReachesAPollThatComesLater: a client that was not waiting fetches the event with its next poll.
-func TestRevokeReachesAPollThatComesLater(t *testing.T) {
+// A client that is not polling receives the event with its next poll.
+func TestRevokeReachesTheNextPoll(t *testing.T) {
 	for name, session := range map[string]func(*mojo.Server) mojo.Session{
 		"session": func(srv *mojo.Server) mojo.Session { return srv.CurrentSessions().Get("s") },
 		"user":    func(srv *mojo.Server) mojo.Session { return srv.LoggedInSessions().Get("ann") },
@@ -183,9 +186,9 @@ func TestRevokeReachesAPollThatComesLater(t *testing.T) {
 	}
 }
 
-// TestRevokeOfWhoIsAway: the id is refused until its cookie has expired, and EnsureSession gives the browser another
-// at once.
-func TestRevokeOfWhoIsAway(t *testing.T) {
+// A session without connections can be revoked: its id is refused until its
+// cookie has expired, and EnsureSession gives the browser another one at once.
+func TestRevokeWithoutConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, site := e2e.LoginSite(t, siotest.Memory, e2e.NewApp())
 		b := e2e.NewBrowser(t, site)
@@ -212,8 +215,9 @@ func TestRevokeOfWhoIsAway(t *testing.T) {
 	})
 }
 
-// TestRevokedSessionTakesItsLoginAlong, also one that is not bound to it: the browser stays logged out.
-func TestRevokedSessionTakesItsLoginAlong(t *testing.T) {
+// Revoke of a session also ends the login that the browser has beside it, even
+// one that is not bound to it.
+func TestRevokedSessionEndsItsLogin(t *testing.T) {
 	srv, site := e2e.LoginSite(t, siotest.Memory, e2e.NewApp())
 	b := e2e.NewBrowser(t, site)
 	old, _ := b.WhoIs("/who")
@@ -230,8 +234,8 @@ func TestRevokedSessionTakesItsLoginAlong(t *testing.T) {
 	}
 }
 
-// TestRevokedLogins: those that were written before do not count, in browsers that are not connected either; those of
-// later do.
+// Revoke of a user ends the logins that were signed before, also in browsers
+// that are not connected. Later logins count.
 func TestRevokedLogins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, site := e2e.LoginSite(t, siotest.Memory, e2e.NewApp())
@@ -253,7 +257,7 @@ func TestRevokedLogins(t *testing.T) {
 		guest := laptop.Dial("polling").Connect(e2e.ChatNamespace, nil)
 		guest.Barrier()
 		require.False(t, srv.LoggedInSessions().Has("ann"))
-		_, user = phone.WhoIs("/login?user=ann") // within the same second
+		_, user = phone.WhoIs("/login?user=ann") // in the second of the Revoke
 		require.Equal(t, "ann", user)
 		_, user = phone.WhoIs("/who")
 		require.Equal(t, "ann", user)
@@ -270,7 +274,7 @@ func TestRevokedLogins(t *testing.T) {
 	})
 }
 
-// TestReboundLoginsCount, in the second of a Revoke, too.
+// A login by Rebind counts, even within the second of a Revoke.
 func TestReboundLoginsCount(t *testing.T) {
 	srv, _ := e2e.ChatServer(t, e2e.NewApp())
 	require.NoError(t, srv.LoggedInSessions().Get("ann").Revoke(t.Context(), mojo.Revocation{}))
@@ -278,7 +282,7 @@ func TestReboundLoginsCount(t *testing.T) {
 	require.Equal(t, "ann", srv.Identity(cookietest.Request(e2e.SessionCookie("t"), e2e.LoginCookie("ann"))).UserID)
 }
 
-// TestRevokeInHandlers, of whom they run for.
+// A handler may revoke the session or user of its own connection.
 func TestRevokeInHandlers(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -327,7 +331,7 @@ func TestRevokeInHandlers(t *testing.T) {
 	})
 }
 
-// TestRevokeAfterShutdown is an error.
+// After Shutdown, Revoke returns ErrServerClosed.
 func TestRevokeAfterShutdown(t *testing.T) {
 	srv, ch := e2e.ChatServer(t, e2e.NewApp())
 	e2e.Shutdown(t, srv)
@@ -336,13 +340,13 @@ func TestRevokeAfterShutdown(t *testing.T) {
 	}
 }
 
-// TestRevokeOfASlowClient, which does not read: it is in no index at once, and is cut when a write has made no
-// progress.
+// A client that does not read leaves the views at once when it is revoked. Its
+// connection is closed when a write has made no progress for PingTimeout.
 func TestRevokeOfASlowClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()
 		srv, ch := e2e.ChatServer(t, h)
-		var conns []net.Conn // the server's ends
+		var conns []net.Conn // the server's ends of the connections
 		site := siotest.ServeServer(t, siotest.Memory, &http.Server{Handler: srv, ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			conns = append(conns, c)
 			return ctx
