@@ -17,10 +17,10 @@ func beside(srv *mojo.Server, router http.Handler) http.Handler {
 }
 
 // besideCSRF guards the pages by a token in each form.
-func besideCSRF(srv *mojo.Server, pages http.Handler, key []byte) http.Handler {
+func besideCSRF(srv *mojo.Server, pages http.Handler, csrfKey []byte) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
-	mux.Handle("/", csrf.Protect(key)(pages))
+	mux.Handle("/", csrf.Protect(csrfKey)(pages))
 	return srv.EnsureSession(mux)
 }
 
