@@ -1,0 +1,61 @@
+package code
+
+import (
+	// The module needs these for the code in the pages alone.
+	_ "github.com/alexedwards/scs/v2"
+	_ "github.com/gorilla/securecookie"
+	_ "github.com/gorilla/sessions"
+	_ "github.com/mojosocket/mojo/mojoprom"
+	_ "github.com/mojosocket/mojo/mojotest"
+	_ "github.com/prometheus/client_golang/prometheus"
+)
+
+// imports are the packages that the code uses without an import, by name.
+var imports = map[string]string{
+	"adaptor":        "github.com/gofiber/fiber/v3/middleware/adaptor",
+	"chi":            "github.com/go-chi/chi/v5",
+	"context":        "context",
+	"csrf":           "github.com/gorilla/csrf",
+	"echo":           "github.com/labstack/echo/v5",
+	"echomiddleware": "github.com/labstack/echo/v5/middleware",
+	"errors":         "errors",
+	"fiber":          "github.com/gofiber/fiber/v3",
+	"fmt":            "fmt",
+	"gin":            "github.com/gin-gonic/gin",
+	"http":           "net/http",
+	"log":            "log",
+	"middleware":     "github.com/go-chi/chi/v5/middleware",
+	"mojo":           "github.com/mojosocket/mojo",
+	"mojoprom":       "github.com/mojosocket/mojo/mojoprom",
+	"mojotest":       "github.com/mojosocket/mojo/mojotest",
+	"prometheus":     "github.com/prometheus/client_golang/prometheus",
+	"scs":            "github.com/alexedwards/scs/v2",
+	"securecookie":   "github.com/gorilla/securecookie",
+	"sessions":       "github.com/gorilla/sessions",
+	"synctest":       "testing/synctest",
+	"testing":        "testing",
+	"time":           "time",
+}
+
+// declarations are what the code uses without declaring it.
+var declarations = map[string]string{
+	"Handler":      "type Handler struct{}",
+	"cookieSecret": "var cookieSecret string",
+	"cookies":      "var cookies *mojo.Cookies",
+	"csrfKey":      "var csrfKey []byte",
+	"ctx":          "var ctx context.Context",
+	"expires":      "var expires time.Time",
+	"hash":         "func hash(token string) string",
+	"key":          "var key mojo.Key",
+	"mux":          "var mux *http.ServeMux",
+	"newChat":      "func newChat() *mojo.Events",
+	"newID":        "var newID string",
+	"oldID":        "var oldID string",
+	"pages":        "var pages http.Handler",
+	"r":            "var r *http.Request",
+	"router":       "var router http.Handler",
+	"sessionID":    "var sessionID string",
+	"srv":          "var srv *mojo.Server",
+	"userID":       "var userID string",
+	"users":        "var users interface{ Active(ctx context.Context, id string) (bool, error) }",
+}
