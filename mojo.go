@@ -48,7 +48,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/mojosocket/mojo/internal/engineio"
+	"github.com/mojosocket/mojo/internal/engineio/origin"
 	"github.com/mojosocket/mojo/internal/parser"
 	"github.com/mojosocket/mojo/internal/socketio"
 	"github.com/mojosocket/mojo/internal/testhook"
@@ -134,7 +134,7 @@ func (s *Server) inner() socketio.Options {
 	if o.OriginFunc != nil {
 		ask = s.askOrigin
 	}
-	engine.Origins = engineio.NewOrigins(o.Origins, ask)
+	engine.Origins = origin.New(o.Origins, ask)
 	if o.Subprotocol != nil {
 		engine.Subprotocol = s.askSubprotocol
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/mojosocket/mojo/internal/engineio/websocket"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
@@ -42,14 +43,14 @@ func BenchmarkOutQueue(b *testing.B) {
 
 func BenchmarkReader(b *testing.B) {
 	r := newReader(b, 1<<20)
-	var scratch headerScratch
+	var scratch websocket.Scratch
 	p := text("6" + string(make([]byte, 99)))
 	q := make([]byte, len(p))
 	b.ReportAllocs()
 	b.SetBytes(int64(len(p)))
 	for b.Loop() {
 		copy(q, p)
-		if _, err := r.link.frames.feed(q, &scratch, r.link); err != nil {
+		if _, err := r.link.handleFrames(q, &scratch); err != nil {
 			b.Fatal(err)
 		}
 	}

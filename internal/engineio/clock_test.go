@@ -32,7 +32,7 @@ func TestClockThatJumps(t *testing.T) {
 				h := newHost(t, func(o *Options) {
 					o.PingInterval, o.PingTimeout, o.MaxQueue = interval, 200*time.Millisecond, 64<<20
 				})
-				h.start, h.beats.start = jump(h.start, by), jump(h.beats.start, by)
+				h.start = jump(h.start, by)
 				require.Less(t, h.now().Abs(), time.Second)
 				h.site = siotest.Serve(t, siotest.TCP, h)
 				return h

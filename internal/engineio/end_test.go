@@ -132,7 +132,10 @@ func TestCloseOfTheEngineDuringAHandshake(t *testing.T) {
 	s := h.bare(t)
 	h.Close()
 	ours, theirs := net.Pipe()
-	l := newLink(s, ours, false)
+	l := newLink(s, ours, nil, false)
+	s.mu.Lock()
+	l.writing = false // nothing is to be written
+	s.mu.Unlock()
 	h.addLink(l)
 	_, err := theirs.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)
@@ -226,7 +229,7 @@ func TestChurn(t *testing.T) {
 			round()
 		}
 		waitUntil(t, func() bool { return runtime.NumGoroutine() <= before+2 })
-		require.Zero(t, h.beats.count)
+		require.Zero(t, h.heartbeats.Len())
 	})
 }
 
@@ -308,8 +311,8 @@ func TestSessionsAreSmall(t *testing.T) {
 	require.Equal(t, uintptr(256), unsafe.Sizeof(s))
 	require.LessOrEqual(t, unsafe.Sizeof(l), uintptr(256))
 	require.Zero(t, unsafe.Offsetof(s.engine)%line)
-	require.Less(t, unsafe.Offsetof(s.queue)+unsafe.Offsetof(s.queue.queued)-unsafe.Offsetof(s.engine), uintptr(line))
-	require.Less(t, unsafe.Offsetof(l.ended), uintptr(line))
+	require.Less(t, unsafe.Offsetof(s.sessionMu)+unsafe.Offsetof(s.sessionMu.queue)+unsafe.Offsetof(s.queue.queued)-unsafe.Offsetof(s.engine), uintptr(line))
+	require.Less(t, unsafe.Offsetof(l.linkSessionMu)+unsafe.Offsetof(l.linkSessionMu.base64), uintptr(line))
 }
 
 // Close from everywhere at once tells the handler once.

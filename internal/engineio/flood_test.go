@@ -11,6 +11,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/engineio/websocket"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
@@ -65,10 +66,10 @@ func TestPortions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newReader(t, 1<<20)
-			var scratch headerScratch
+			var scratch websocket.Scratch
 			size, portions := len(p)/1000, 0
 			for len(p) > 0 {
-				rest, err := r.link.frames.feed(p, &scratch, r.link)
+				rest, err := r.link.handleFrames(p, &scratch)
 				require.NoError(t, err)
 				require.LessOrEqual(t, len(p)-len(rest), (portionFrames+2)*(size+1))
 				p = rest

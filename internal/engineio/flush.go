@@ -4,53 +4,53 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/mojosocket/mojo/internal/engineio/websocket"
 	"github.com/mojosocket/mojo/internal/fifo"
 )
 
-// flushList is the links with something waiting to be written, first come, first
-// served. Workers write them, and live only while there are any. Messages that
-// arrive for a link while it stands in the list leave together in one write.
+// flushList is the links that have something to write, in the order in which they came.
+// Workers write to them, and live only while there are any. Messages for a link that
+// stands in the list leave together in one write.
 type flushList struct {
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	due     fifo.Queue[due]
 	workers int
 }
 
-// due is a link that has to be written to, and what it gets first. A message for a
-// link with nothing else to write does not pass through the queue, and counts as under
-// way: of many clients in turn, the queue would be another line of the processor's cache
-// to fetch for each.
+// due is a link that has to be written to, and the message that it gets first. If nothing
+// is queued for a link, a message does not pass through the queue, and counts as being
+// written: of many clients in turn, the queue would be one more cache line to load for each.
 type due struct {
 	link  *link
-	first *Message // nil: what waits in the queue
+	first *Message // nil: write what is queued
 }
 
-// workerShare is how many links a worker takes at a time.
+// workerShare is the number of links that a worker takes at a time.
 const workerShare = 32
 
-// helpedAt is how many links must wait for a fan-out to be helped before it has come to
-// its end.
-const helpedAt = 1 << 10
+// earlyStart is the number of links in the list at which workers start before a fan-out
+// has come to its end.
+const earlyStart = 1 << 10
 
-// maxWorkers leaves half of the cores to who emits: what they queue meanwhile joins
-// what waits already, so that fewer writes carry more.
+// maxWorkers leaves half of the cores to the goroutines that send. What they queue meanwhile
+// leaves together with what is queued already, so there are fewer writes.
 func maxWorkers() int { return (runtime.GOMAXPROCS(0) + 1) / 2 }
 
-// add puts links in the list. Without begin, workers are left to a later call of the
-// same fan-out, unless there is much to do by now: on another processor they would
-// fetch the very clients that the fan-out is about to use, and be in its way.
-func (f *flushList) add(links []due, begin bool) {
+// add appends links to the list. If start is false, workers are started by a later call of
+// the same fan-out, unless there is much to do already: on another processor they would load
+// the cache lines of the very clients that the fan-out is about to use.
+func (f *flushList) add(links []due, start bool) {
 	f.mu.Lock()
 	f.due.Push(links...)
-	if !begin && f.due.Len() < helpedAt {
+	if !start && f.due.Len() < earlyStart {
 		f.mu.Unlock()
 		return
 	}
-	start := (f.due.Len() + workerShare - 1) / workerShare
-	start = min(start, maxWorkers()) - f.workers
-	f.workers += max(start, 0)
+	n := (f.due.Len() + workerShare - 1) / workerShare
+	n = min(n, maxWorkers()) - f.workers
+	f.workers += max(n, 0)
 	f.mu.Unlock()
-	for ; start > 0; start-- {
+	for ; n > 0; n-- {
 		go f.work()
 	}
 }
@@ -73,35 +73,33 @@ func (f *flushList) work() {
 		for _, d := range share[:n] {
 			written += d.link.write(d.first)
 		}
-		if n > 0 {
-			share[0].link.session.engine.account(-written)
-		}
+		share[0].link.session.engine.account(-written)
 	}
 }
 
-// Batch gathers the sessions that got a message in one fan-out and has them
-// written: a few by the caller, many by the flush workers. The zero value is
-// ready. It is for one goroutine; Flush must follow the last Queue.
+// Batch collects the sessions that a fan-out has queued a message for, and then writes to
+// them: to a few in the calling goroutine, to many by the flush workers. The zero value is
+// ready to use. It is not safe for concurrent use. Flush must follow the last Queue.
 type Batch struct {
 	due        [2 * workerShare]due
 	n          int
-	handed     bool
+	handed     bool // some links were handed to the flush list
 	overflowed []*Session
 
 	engine          *Engine
 	messages, bytes uint64
-	waiting         int // bytes that are to be added to the total
+	waiting         int // bytes to be added to the total
 }
 
-// count notes that a message was queued. The engine's counters are shared by all
-// cores, so they are brought up to date once for each batch.
+// count counts a message that was queued. The engine's counters are shared by all cores, so
+// they are updated once for each batch.
 func (b *Batch) count(e *Engine, m *Message) {
 	b.engine = e
 	b.messages++
 	b.bytes += uint64(m.Size())
 }
 
-// writtenByCaller is how many links a fan-out writes itself.
+// writtenByCaller is the number of links that a fan-out writes to in its own goroutine.
 const writtenByCaller = 4
 
 func (b *Batch) add(d due) {
@@ -112,14 +110,14 @@ func (b *Batch) add(d due) {
 	b.n++
 }
 
-func (b *Batch) hand(begin bool) {
-	b.due[0].link.session.engine.flush.add(b.due[:b.n], begin)
+func (b *Batch) hand(start bool) {
+	b.due[0].link.session.engine.flush.add(b.due[:b.n], start)
 	b.n = 0
 	b.handed = true
 }
 
-// Flush has everything written that was queued through the batch, and closes the
-// sessions whose queue was full.
+// Flush writes what was queued with the batch, or leaves it to the flush workers. It closes
+// the sessions whose queue was full.
 func (b *Batch) Flush() {
 	if b.engine != nil {
 		b.engine.counters.messagesOut.Add(b.messages)
@@ -143,7 +141,7 @@ func (b *Batch) Flush() {
 		b.overflowed[0].engine.warnQueueFull(n)
 	}
 	for _, s := range b.overflowed {
-		s.end(QueueOverflow, brokenly, statusPolicy)
+		s.end(QueueOverflow, endBroken, websocket.StatusPolicy)
 	}
 	b.overflowed = nil
 }

@@ -3,37 +3,39 @@ package engineio
 import (
 	"math"
 	"time"
+
+	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// The heartbeat: a ping goes out every PingInterval, whatever else is sent, and
-// its pong must be here PingTimeout after it was due, or after the client last took
-// a part of a long write. While a handler stalls the
-// pong may stand behind what is not read, so its deadline is suspended; the pings
-// still go out, because the client gives up without them.
+// The heartbeat: a ping is sent every PingInterval, whatever else is sent. Its pong must
+// come within PingTimeout after the ping was due, or after the client last took a part of a
+// long write. While handlers are behind, the pong may be among the bytes that are not
+// read, so its deadline is suspended. Pings are still sent, because the client closes the
+// connection without them.
 // https://github.com/socketio/engine.io-protocol#heartbeat
 
-// beat is called by the wheel with the sessions whose deadline has come.
+// beat is called by the timing wheel with the sessions whose deadline has passed.
 func (e *Engine) beat(due []*Session) {
 	var b Batch
 	for _, s := range due {
-		if h := s.lapsed(); h != nil {
+		if h := s.takeLapse(); h != nil {
 			h.Lapsed()
 		}
-		if s.pingIfDue() {
+		if s.pingIsDue() {
 			s.ping(&b)
 		}
 	}
 	b.Flush()
 }
 
-// ping sends a ping ahead of the messages that wait: a slow client would give up
+// ping sends a ping ahead of the queued messages. A slow client would close the connection
 // before it had read all of them.
 func (s *Session) ping(b *Batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.link
 	switch {
-	case s.state != open || s.overflowed:
+	case s.state != sessionOpen || s.overflowed:
 	case l == nil:
 		s.pinging = true
 		if s.poll != nil {
@@ -43,31 +45,32 @@ func (s *Session) ping(b *Batch) {
 		l.writing = true
 		s.queued += int32(pingMessage.Size())
 		b.engine = s.engine
-		if s.since != 0 {
+		if s.progressAt != 0 {
 			b.waiting += pingMessage.Size()
 		}
 		b.add(due{l, pingMessage})
-	case !l.closing:
+	case l.state.get() == linkOpen:
 		l.queuePingLocked()
 	}
 }
 
-// pingIfDue moves the heartbeat on and reports whether a ping is to be sent.
-func (s *Session) pingIfDue() bool {
-	if s.expired() {
-		s.end(PingTimeout, abruptly, statusNormal)
+// pingIsDue reports whether a ping is to be sent, and schedules the next one. It ends a
+// session whose pong is overdue.
+func (s *Session) pingIsDue() bool {
+	if s.pongIsOverdue() {
+		s.end(PingTimeout, endAbruptly, websocket.StatusNormal)
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state != open {
+	if s.state != sessionOpen {
 		return false
 	}
 	now := s.engine.now()
-	ping := now >= s.pingDue
-	if ping {
-		// Counting from when it was due keeps the client's time and ours together;
-		// after a long sleep of the machine the client still gets its whole time.
+	due := now >= s.pingDue
+	if due {
+		// Counting from when the ping was due keeps the client's time and the server's
+		// together. After a long sleep of the machine the client gets its whole time.
 		const lateness = time.Second
 		if now-s.pingDue > lateness {
 			s.pingDue = now
@@ -77,74 +80,75 @@ func (s *Session) pingIfDue() bool {
 		}
 		s.pingDue += s.engine.opts.PingInterval
 	}
-	s.schedule()
-	return ping
+	s.scheduleLocked()
+	return due
 }
 
-// schedule has the wheel look at the session when there is something to do. It
-// needs s.mu.
-func (s *Session) schedule() {
+// scheduleLocked sets the next deadline of the session in the timing wheel. s.mu must be
+// held.
+func (s *Session) scheduleLocked() {
 	next := s.pingDue
-	if s.pongDue != 0 && s.resume == nil {
+	if s.pongDue != 0 && s.stall.Load() == nil {
 		next = min(next, s.pongDue)
 	}
-	if s.lapses != 0 {
-		next = min(next, s.lapses)
+	if s.lapseAt != 0 {
+		next = min(next, s.lapseAt)
 	}
-	s.engine.beats.schedule(s, next)
+	s.engine.heartbeats.Schedule(s, next)
 }
 
-// LapseAt has Handler.Lapsed called at a time, or not at all if it is zero. It
-// takes the place of what an earlier call said.
+// LapseAt makes the engine call Handler.Lapsed at a time, or never if it is zero. It
+// replaces the time of an earlier call.
 func (s *Session) LapseAt(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lapses = 0
+	s.lapseAt = 0
 	if !at.IsZero() {
-		// A day far off, the end of year 9999 for instance, must not overflow.
+		// A time that is far away, the end of the year 9999 for instance, must not overflow.
 		const most = math.MaxInt64 / 2
-		s.lapses = max(s.engine.now()+min(time.Until(at), most), 1)
+		s.lapseAt = max(s.engine.now()+min(time.Until(at), most), 1)
 	}
-	if s.state == open { // otherwise start schedules, or nobody does any more
-		s.schedule()
+	if s.state == sessionOpen { // before that, start schedules
+		s.scheduleLocked()
 	}
 }
 
-// lapsed returns the handler that is to be told that its time has come, or nil.
-func (s *Session) lapsed() Handler {
+// takeLapse returns the handler whose Lapsed is to be called now, or nil.
+func (s *Session) takeLapse() Handler {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state != open || s.lapses == 0 || s.engine.now() < s.lapses {
+	if s.state != sessionOpen || s.lapseAt == 0 || s.engine.now() < s.lapseAt {
 		return nil
 	}
-	s.lapses = 0
+	s.lapseAt = 0
 	return s.handler
 }
 
-// expired reports whether the pong is overdue. Requests ask it too, so that a
-// coarse timer never lets one in late.
-func (s *Session) expired() bool {
+// pongIsOverdue reports whether the session has to end. Requests ask it, too, so that none is
+// admitted late because the timing wheel is coarse.
+func (s *Session) pongIsOverdue() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state == open && s.pongDue != 0 && s.resume == nil && s.engine.now() >= s.pongDue
+	return s.state == sessionOpen && s.pongDue != 0 && s.stall.Load() == nil && s.engine.now() >= s.pongDue
 }
 
-// extendPong gives a client that was not read from its whole time again. It needs
-// s.mu.
-func (s *Session) extendPong() {
+// extendPongLocked gives a client from which nothing was read its whole time again. s.mu must
+// be held.
+func (s *Session) extendPongLocked() {
 	if s.pongDue == 0 {
 		return
 	}
 	s.pongDue = max(s.pongDue, s.engine.now()+s.engine.opts.PingTimeout)
-	s.schedule()
+	s.scheduleLocked()
 }
 
+// pong handles a pong of the client.
 func (s *Session) pong() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.pongDue == 0 || s.state != open {
+	if s.pongDue == 0 || s.state != sessionOpen {
 		return
 	}
 	s.pongDue = 0
-	s.schedule()
+	s.scheduleLocked()
 }

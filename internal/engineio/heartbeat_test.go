@@ -22,7 +22,7 @@ func eachTransport(t *testing.T, fn func(t *testing.T, transport string)) {
 }
 
 // tick is how much later than due a heartbeat may be.
-func (h *host) tick() time.Duration { return h.beats.tick + time.Millisecond }
+func (h *host) tick() time.Duration { return h.heartbeats.Tick() + time.Millisecond }
 
 func TestPingsComeAtTheirInterval(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
@@ -90,7 +90,7 @@ func TestPongAtTheLastMoment(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := serve(t, siotest.Memory, nil)
-				h.beats.tick = 7 * time.Second // so the wheel is not what ends it
+				h.heartbeats = h.newWheel(7 * time.Second) // so that it is not the wheel that ends the session
 				client, p := h.connect(siotest.Options{NoPong: true})
 				client.NextPing()
 				p.Session.mu.Lock()
@@ -112,7 +112,7 @@ func TestPongsThatNobodyAskedForAreIgnored(t *testing.T) {
 		begun := time.Now()
 		client.WriteRaw([]byte(strings.Repeat(string(text("3")), 10_000)))
 		echoes(t, client)
-		require.Equal(t, 1, h.beats.count)
+		require.Equal(t, 1, h.heartbeats.Len())
 		client.NextPing()
 		require.InDelta(t, h.opts.PingInterval, time.Since(begun), float64(h.tick()))
 		require.Equal(t, PingTimeout, p.ended())

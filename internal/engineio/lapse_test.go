@@ -56,7 +56,7 @@ func TestLapseFarOff(t *testing.T) {
 		time.Sleep(time.Second) // so that the engine's clock is not at its beginning
 		p.LapseAt(time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC))
 		p.Session.mu.Lock()
-		next := min(p.lapses, p.pingDue)
+		next := min(p.lapseAt, p.pingDue)
 		p.Session.mu.Unlock()
 		require.Equal(t, h.opts.PingInterval, next)
 		time.Sleep(time.Hour)

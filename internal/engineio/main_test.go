@@ -140,7 +140,7 @@ func (h *host) settle() {
 	for _, p := range h.peers {
 		require.Len(h.t, p.closed, 1, "the handler was not told of the end")
 	}
-	require.Zero(h.t, h.beats.count, "heartbeats are left")
+	require.Zero(h.t, h.heartbeats.Len(), "heartbeats are left")
 	waitUntil(h.t, func() bool { return h.counters.queued.Load() == 0 }) // a write that was cut off may not have returned
 }
 

@@ -1,128 +1,14 @@
 package engineio
 
 import (
-	"crypto/tls"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/engineio/origin"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
-
-func TestOriginsAdmit(t *testing.T) {
-	const own = "example.com"
-	for name, c := range map[string]struct {
-		host      string
-		tls       bool
-		listed    []string
-		webSocket bool
-		header    []string
-		admitted  bool
-		allowed   string // Access-Control-Allow-Origin
-	}{
-		"same, http":               {host: own, header: []string{"http://example.com"}, admitted: true},
-		"same, port":               {host: own + ":8080", header: []string{"http://example.com:8080"}, admitted: true},
-		"same, default port":       {host: own + ":80", header: []string{"http://example.com"}, admitted: true},
-		"same, default written":    {host: own, header: []string{"http://example.com:80"}, admitted: true},
-		"same, capitals":           {host: "Example.COM", header: []string{"http://eXample.com"}, admitted: true},
-		"same, IPv6":               {host: "[::1]:80", header: []string{"http://[::1]"}, admitted: true},
-		"https behind a proxy":     {host: own, header: []string{"https://example.com"}, admitted: true},
-		"https, default port":      {host: own + ":443", tls: true, header: []string{"https://example.com"}, admitted: true},
-		"http to TLS":              {host: own, tls: true, header: []string{"http://example.com"}},
-		"https, port of http":      {host: own + ":80", header: []string{"https://example.com"}},
-		"http, port of https":      {host: own + ":443", header: []string{"http://example.com"}},
-		"other port":               {host: own, header: []string{"http://example.com:8080"}},
-		"other host":               {host: own, header: []string{"http://example.org"}},
-		"subdomain":                {host: own, header: []string{"http://a.example.com"}},
-		"prefix":                   {host: own, header: []string{"http://example.com.evil.org"}},
-		"user":                     {host: own, header: []string{"http://a@example.com"}},
-		"path":                     {host: own, header: []string{"http://example.com/"}},
-		"query":                    {host: own, header: []string{"http://example.com?x"}},
-		"other scheme":             {host: own, header: []string{"ftp://example.com"}},
-		"scheme missing":           {host: own, header: []string{"example.com"}},
-		"null":                     {host: own, header: []string{"null"}},
-		"empty":                    {host: own, header: []string{""}},
-		"malformed":                {host: own, header: []string{"http://exa mple.com\x7f"}},
-		"two":                      {host: own, header: []string{"http://example.com", "http://example.com"}},
-		"listed":                   {host: own, listed: []string{"https://a.example.com"}, header: []string{"https://a.example.com"}, admitted: true},
-		"listed with its port":     {host: own, listed: []string{"https://a.example.com:443"}, header: []string{"https://a.example.com"}, admitted: true},
-		"listed in capitals":       {host: own, listed: []string{"HTTPS://A.Example.com"}, header: []string{"https://a.example.com"}, admitted: true},
-		"listed, other scheme":     {host: own, listed: []string{"https://a.example.com"}, header: []string{"http://a.example.com"}},
-		"listed, other port":       {host: own, listed: []string{"https://a.example.com"}, header: []string{"https://a.example.com:444"}},
-		"own beside the listed":    {host: own, listed: []string{"https://a.example.com"}, header: []string{"http://example.com"}, admitted: true},
-		"own, wss":                 {host: own + ":8080", header: []string{"wss://example.com:8080"}, admitted: true},
-		"own, ws":                  {host: own, header: []string{"ws://example.com:80"}, admitted: true},
-		"ws to TLS":                {host: own, tls: true, header: []string{"ws://example.com"}},
-		"other host, wss":          {host: own, header: []string{"wss://example.org"}},
-		"listed, wss":              {host: own, listed: []string{"https://a.example.com"}, header: []string{"wss://a.example.com:443"}, admitted: true},
-		"listed file":              {host: own, listed: []string{"file://"}, header: []string{"file://"}, admitted: true},
-		"listed null":              {host: own, listed: []string{"null"}, header: []string{"null"}, admitted: true},
-		"null, file listed":        {host: own, listed: []string{"file://"}, header: []string{"null"}},
-		"listed app":               {host: own, listed: []string{"capacitor://localhost"}, header: []string{"capacitor://localhost"}, admitted: true},
-		"pattern":                  {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://A.example.org:443"}, admitted: true},
-		"pattern, its parent":      {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://example.org"}},
-		"pattern, two labels":      {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://a.b.example.org"}},
-		"pattern, no label":        {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://.example.org"}},
-		"pattern, an asterisk":     {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://*.example.org"}},
-		"pattern, a user":          {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://evil.com@a.example.org"}},
-		"pattern, a path":          {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://a.example.org/"}},
-		"pattern, other scheme":    {host: own, listed: []string{"https://*.example.org"}, header: []string{"http://a.example.org"}},
-		"pattern, other port":      {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://a.example.org:444"}},
-		"pattern, suffix":          {host: own, listed: []string{"https://*.example.org"}, header: []string{"https://a.example.org.evil.com"}},
-		"pattern with a port":      {host: own, listed: []string{"https://*.example.org:444"}, header: []string{"https://a.example.org:444"}, admitted: true},
-		"any":                      {host: own, listed: []string{"*"}, header: []string{"http://example.org"}, admitted: true, allowed: "*"},
-		"any, null":                {host: own, listed: []string{"*"}, header: []string{"null"}, admitted: true, allowed: "*"},
-		"any, own":                 {host: own, listed: []string{"*"}, header: []string{"http://example.com"}, admitted: true},
-		"any, two":                 {host: own, listed: []string{"*"}, header: []string{"http://a.org", "http://b.org"}},
-		"none":                     {host: own, admitted: true},
-		"none, WebSocket":          {host: own, webSocket: true, admitted: true},
-		"other host, WebSocket":    {host: own, webSocket: true, header: []string{"http://example.org"}},
-		"empty host, empty origin": {header: []string{"http://"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := httptest.NewRequest("GET", "/", nil)
-			r.Host = c.host
-			if c.tls {
-				r.TLS = new(tls.ConnectionState)
-			}
-			if c.header != nil {
-				r.Header["Origin"] = c.header
-			}
-			r.Header.Set("X-Forwarded-Host", "example.org") // which is not believed
-			r.Header.Set("X-Forwarded-Proto", "https")
-			w := httptest.NewRecorder()
-			origins := NewOrigins(c.listed, nil)
-			require.Equal(t, c.admitted, origins.admit(w, r, c.webSocket))
-			require.Equal(t, []string{"Origin"}, w.Header().Values("Vary"))
-			want, credentials := "", ""
-			switch {
-			case c.allowed != "":
-				want = c.allowed
-			case c.admitted && c.header != nil:
-				want, credentials = c.header[0], "true"
-			}
-			require.Equal(t, want, w.Header().Get("Access-Control-Allow-Origin"))
-			require.Equal(t, credentials, w.Header().Get("Access-Control-Allow-Credentials"))
-		})
-	}
-}
-
-// A browser that sends no Origin may still say that another site's page asks.
-func TestRequestsOfOtherSitesWithoutAnOrigin(t *testing.T) {
-	for site, admitted := range map[string]bool{
-		"": true, "same-origin": true, "none": true, "same-site": false, "cross-site": false,
-	} {
-		r := httptest.NewRequest("GET", "/", nil)
-		if site != "" {
-			r.Header.Set("Sec-Fetch-Site", site)
-		}
-		var origins Origins
-		require.Equal(t, admitted, origins.admit(httptest.NewRecorder(), r, false), site)
-		require.True(t, origins.admit(httptest.NewRecorder(), r, true), site)
-	}
-}
 
 // Each request is checked, the later ones too, and a refusal says nothing to the
 // page that asked.
@@ -159,11 +45,11 @@ func TestForbiddenOrigins(t *testing.T) {
 
 // A permitted page can read every answer, errors too.
 func TestPermittedOriginsSeeEveryAnswer(t *testing.T) {
-	const origin = "https://app.example.org"
+	const site = "https://app.example.org"
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
-		h := serve(t, n, func(o *Options) { o.Origins = NewOrigins([]string{origin}, nil) })
-		client, p := h.connect(siotest.Options{Header: http.Header{"Origin": {origin}}})
-		require.Equal(t, origin, client.Response.Get("Access-Control-Allow-Origin"))
+		h := serve(t, n, func(o *Options) { o.Origins = origin.New([]string{site}, nil) })
+		client, p := h.connect(siotest.Options{Header: http.Header{"Origin": {site}}})
+		require.Equal(t, site, client.Response.Get("Access-Control-Allow-Origin"))
 		for _, c := range []struct {
 			method, query, body string
 			status              int
@@ -177,9 +63,9 @@ func TestPermittedOriginsSeeEveryAnswer(t *testing.T) {
 			{"POST", "EIO=4&transport=polling&sid=" + p.ID(), "4a", 200},
 			{"POST", "EIO=4&transport=polling&sid=" + p.ID(), "9", 400},
 		} {
-			a := h.do(c.method, "/?"+c.query, c.body, "Origin", origin)
+			a := h.do(c.method, "/?"+c.query, c.body, "Origin", site)
 			require.Equal(t, c.status, a.status, c.query)
-			require.Equal(t, []string{origin}, a.header.Values("Access-Control-Allow-Origin"))
+			require.Equal(t, []string{site}, a.header.Values("Access-Control-Allow-Origin"))
 			require.Equal(t, "true", a.header.Get("Access-Control-Allow-Credentials"))
 			require.Contains(t, a.header.Values("Vary"), "Origin")
 		}
@@ -188,19 +74,19 @@ func TestPermittedOriginsSeeEveryAnswer(t *testing.T) {
 
 // A preflight carries no cookies, so it cannot be asked who makes it.
 func TestPreflight(t *testing.T) {
-	const origin = "https://app.example.org"
-	h := serve(t, siotest.TCP, func(o *Options) { o.Origins = NewOrigins([]string{origin}, nil) })
+	const site = "https://app.example.org"
+	h := serve(t, siotest.TCP, func(o *Options) { o.Origins = origin.New([]string{site}, nil) })
 	client, _ := h.connect(siotest.Options{ManualPoll: true})
 	h.admits = func(*http.Request) bool {
 		t.Error("the handler was asked")
 		return true
 	}
-	a := h.do("OPTIONS", "/?EIO=4&transport=polling&sid="+client.Handshake.SID, "", "Origin", origin,
+	a := h.do("OPTIONS", "/?EIO=4&transport=polling&sid="+client.Handshake.SID, "", "Origin", site,
 		"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "content-type,x-mine")
 	require.Equal(t, http.StatusNoContent, a.status)
 	require.Equal(t, "GET, POST", a.header.Get("Access-Control-Allow-Methods"))
 	require.Equal(t, "content-type,x-mine", a.header.Get("Access-Control-Allow-Headers"))
-	require.Equal(t, origin, a.header.Get("Access-Control-Allow-Origin"))
+	require.Equal(t, site, a.header.Get("Access-Control-Allow-Origin"))
 }
 
 // Whoever has the sid but is not who opened the session gets what an unknown sid

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/engineio/codec"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
@@ -99,7 +100,7 @@ func TestPollingPayloadOfManyPackets(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	err := s.receivePayload(payload)
 	runtime.ReadMemStats(&after)
-	require.ErrorIs(t, err, errPacket, "the last one is empty")
+	require.ErrorIs(t, err, codec.ErrPacket, "the last one is empty")
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 }
 
@@ -396,7 +397,7 @@ func (h *host) bare(t testing.TB) *Session {
 func (h *host) awaitPoll(p *peer) { h.await(p, func() bool { return p.poll != nil }) }
 
 // awaitStall waits until nothing more is read for the session.
-func (h *host) awaitStall(p *peer) { h.await(p, func() bool { return p.resume != nil }) }
+func (h *host) awaitStall(p *peer) { h.await(p, func() bool { return p.stall.Load() != nil }) }
 
 func (h *host) await(p *peer, state func() bool) {
 	h.t.Helper()

@@ -84,7 +84,7 @@ func TestVolatileMessagesAreDroppedForAClientThatIsBehind(t *testing.T) {
 			}
 			require.Len(t, text, 10_000)
 		}
-		h.await(p, func() bool { return !p.behind() })
+		h.await(p, func() bool { return !p.isBehindLocked() })
 		volatile(p, "in time")
 		text := client.Next().Text
 		if text == "dropped" { // not behind any more, after all
@@ -233,7 +233,7 @@ func TestFanOutAllocatesAConstant(t *testing.T) {
 		all := make([]*Session, sessions)
 		for i := range all {
 			all[i] = h.bare(t)
-			all[i].link = &link{session: all[i], conn: discard{}, writing: true}
+			busyLink(all[i])
 			all[i].queue.push(m)
 			all[i].queue.pop() // so that it has an array
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/engineio/codec"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
@@ -111,7 +112,7 @@ func newPlay(t *testing.T) *play {
 		case "stall":
 			peer.Hold(2 << 10)
 		case "bad":
-			return errPacket
+			return codec.ErrPacket
 		default:
 			p.note(&p.heard, string(data))
 		}
@@ -291,7 +292,7 @@ func (p *play) stalled() bool {
 	s := p.peer.Session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.resume != nil
+	return s.stall.Load() != nil
 }
 
 func (p *play) write(param int, frames []byte) {
@@ -344,7 +345,7 @@ func (p *play) check() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	require.GreaterOrEqual(p.t, s.queued, int32(0))
-	require.False(p.t, s.state == open && s.link != nil && s.poll != nil, "a poll waits that no message can reach")
+	require.False(p.t, s.state == sessionOpen && s.link != nil && s.poll != nil, "a poll waits that no message can reach")
 }
 
 // end ends the play. A session that lives has lost nothing.

@@ -6,10 +6,10 @@ import (
 	"sync/atomic"
 )
 
-// Stats is what an engine holds now and has counted since it was made.
+// Stats has figures of an engine: of this moment, and counted since it was made.
 type Stats struct {
 	Open       int // sessions
-	WebSockets int // connections, also those that are about to take over a session or to close
+	WebSockets int // connections, also those that probe or are being closed
 
 	Opened  uint64
 	Closed  map[Reason]uint64
@@ -17,9 +17,9 @@ type Stats struct {
 
 	MessagesIn, BytesIn   uint64 // from clients; bytes of Engine.IO messages
 	MessagesOut, BytesOut uint64 // queued for clients; bytes as framed for a WebSocket
-	Dropped               uint64 // volatile messages that a client was behind for
-	Replaced              uint64 // messages that a later one of their key took the place of
-	Queued                int64  // bytes that wait for clients, see Options.MaxQueuedTotal
+	Dropped               uint64 // volatile messages to clients that were behind
+	Replaced              uint64 // messages that a later one of their key has replaced
+	Queued                int64  // bytes that are queued for clients, see Options.MaxQueuedTotal
 }
 
 // Cause is why a request was refused.
@@ -36,23 +36,24 @@ const (
 	CauseClosed    Cause = "server closed"
 )
 
-// counters is what Stats is made of.
+// counters has the figures that are counted.
 type counters struct {
 	messagesIn, bytesIn   atomic.Uint64
 	messagesOut, bytesOut atomic.Uint64
 	dropped, replaced     atomic.Uint64
-	queued                atomic.Int64 // the sum of Session.queued, but for what a Batch has not accounted for yet
+	queued                atomic.Int64 // the sum of Session.queued, without what a Batch has yet to add
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	opened  uint64
 	closed  map[Reason]uint64
 	refused map[Cause]uint64
 }
 
-// maxReasons bounds what is told apart: reasons may come from an application.
+// maxReasons is the number of reasons that are counted one by one. There may be many,
+// because an application can make up its own.
 const maxReasons = 100
 
-// other is the reason of what is not told apart.
+// other is the reason under which all others are counted.
 const other Reason = "other"
 
 func (c *counters) open() {
@@ -82,7 +83,7 @@ func (c *counters) refuse(why Cause) {
 	c.refused[why]++
 }
 
-// Stats returns the figures of this moment.
+// Stats returns the figures.
 func (e *Engine) Stats() Stats {
 	c := &e.counters
 	s := Stats{

@@ -4,73 +4,78 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/mojosocket/mojo/internal/engineio/timingwheel"
+	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// The bound for all sessions together. It is the sum of what waits for each client,
-// however many of them share the bytes of a message: an operator can foresee that, and
-// it is never less than the memory that is used. Sessions are chosen in a goroutine, for
-// which no sender waits; meanwhile a little more than the bound may wait.
+// Options.MaxQueuedTotal bounds the total: the sum of the bytes that are queued for each
+// client. A message that is queued for several clients counts for each of them, although its
+// bytes are shared. So an operator can foresee the total, and it is never less than the memory
+// that is used. Above the bound a goroutine chooses sessions and closes them. No sender waits
+// for it, so the total may be a little above the bound for a moment.
 
-// account adds n bytes, which may be negative, to what waits for all clients.
+// account adds n bytes, which may be negative, to the total.
 func (e *Engine) account(n int) {
 	if n == 0 {
 		return
 	}
 	total := e.counters.queued.Add(int64(n))
-	if most := e.opts.MaxQueuedTotal; n > 0 && most > 0 && total > int64(most) {
+	if limit := e.opts.MaxQueuedTotal; n > 0 && limit > 0 && total > int64(limit) {
 		e.relieve()
 	}
 }
 
-// relieve has sessions closed until there is room again.
+// relieve starts a goroutine that makes room, unless there is one.
 func (e *Engine) relieve() {
 	if e.relieving.CompareAndSwap(false, true) {
 		go e.makeRoom()
 	}
 }
 
-// relievePause is how long to wait when too much waits but for no session that could
-// be closed: those that are closing need a moment.
+// relievePause is the time after which the engine looks again, if the total is above the bound
+// but no session can be closed. Sessions that are closing need a moment.
 const relievePause = 100 * time.Millisecond
 
 // makeRoom closes sessions until an eighth of the bound is free.
 func (e *Engine) makeRoom() {
-	most := int64(e.opts.MaxQueuedTotal)
-	for e.counters.queued.Load() > most {
-		excess := e.counters.queued.Load() - most + most/8
+	limit := int64(e.opts.MaxQueuedTotal)
+	for e.counters.queued.Load() > limit {
+		excess := e.counters.queued.Load() - limit + limit/8
 		if e.closeWorst(excess) == 0 {
-			time.AfterFunc(relievePause, e.rested)
+			time.AfterFunc(relievePause, e.endRelief)
 			return
 		}
 	}
-	e.rested()
+	e.endRelief()
 }
 
-// rested lets relieve begin again, and begins at once if there is need by now.
-func (e *Engine) rested() {
+// endRelief lets relieve start a goroutine again, and does so at once if the total is above the
+// bound.
+func (e *Engine) endRelief() {
 	e.relieving.Store(false)
 	if e.counters.queued.Load() > int64(e.opts.MaxQueuedTotal) {
 		e.relieve()
 	}
 }
 
-// waiter is a session for which something waits.
-type waiter struct {
+// debtor is a session for which bytes are queued.
+type debtor struct {
 	session *Session
-	debt    uint64 // bytes that wait, times how long the client has taken nothing
+	debt    uint64 // the queued bytes times the milliseconds without progress
 }
 
-// closeWorst closes sessions with the most waiting and the least progress, until
-// excess bytes are free, and returns how many.
+// closeWorst closes the sessions with the highest debt, until excess bytes are free. It
+// returns their number.
 func (e *Engine) closeWorst(excess int64) int {
-	waiters := e.waiters()
-	slices.SortFunc(waiters, func(a, b waiter) int { return cmp.Compare(b.debt, a.debt) })
+	debtors := e.debtors()
+	slices.SortFunc(debtors, func(a, b debtor) int { return cmp.Compare(b.debt, a.debt) })
 	n := 0
-	for ; n < len(waiters) && excess > 0; n++ {
-		excess -= int64(waiters[n].session.abandonQueue())
+	for ; n < len(debtors) && excess > 0; n++ {
+		excess -= int64(debtors[n].session.abandonQueue())
 	}
-	for _, w := range waiters[:n] {
-		w.session.end(TotalOverflow, brokenly, statusPolicy)
+	for _, d := range debtors[:n] {
+		d.session.end(TotalOverflow, endBroken, websocket.StatusPolicy)
 	}
 	if n > 0 {
 		e.warnTotalFull(n)
@@ -78,35 +83,36 @@ func (e *Engine) closeWorst(excess int64) int {
 	return n
 }
 
-// waiters returns the sessions for which something waits. It goes through the
-// heartbeats, where every open session stands, as they can be locked a part at a time.
-func (e *Engine) waiters() []waiter {
-	var waiters []waiter
+// debtors returns the sessions for which bytes are queued. It finds them in the timing wheel,
+// which has every open session, because the wheel can be locked a slot at a time.
+func (e *Engine) debtors() []debtor {
+	var debtors []debtor
 	var sessions []*Session
-	for slot := range wheelSlots {
-		sessions = e.beats.appendSlot(sessions[:0], slot)
+	for slot := range timingwheel.Slots {
+		sessions = e.heartbeats.AppendSlot(sessions[:0], slot)
 		for _, s := range sessions {
 			if debt := s.debt(); debt > 0 {
-				waiters = append(waiters, waiter{s, debt})
+				debtors = append(debtors, debtor{s, debt})
 			}
 		}
 	}
-	return waiters
+	return debtors
 }
 
 func (s *Session) debt() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state != open || s.overflowed || s.since == 0 { // or nothing of it counts yet
+	if s.state != sessionOpen || s.overflowed || s.progressAt == 0 {
 		return 0
 	}
-	return uint64(s.queued) * uint64(1+s.engine.moment()-s.since)
+	return uint64(s.queued) * uint64(1+s.engine.moment()-s.progressAt)
 }
 
-// abandonQueue drops what waits for a session that is about to be closed.
+// abandonQueue drops what is queued for a session that is about to be closed. It returns the
+// number of bytes.
 func (s *Session) abandonQueue() int {
 	s.mu.Lock()
-	if s.state != open { // what is left are its last words
+	if s.state != sessionOpen { // the last messages are being sent
 		s.mu.Unlock()
 		return 0
 	}
@@ -115,16 +121,4 @@ func (s *Session) abandonQueue() int {
 	s.mu.Unlock()
 	s.engine.account(-dropped)
 	return dropped
-}
-
-// warnQueueFull does not keep the caller waiting for the Logger.
-func (e *Engine) warnQueueFull(clients int) {
-	go e.opts.Warn.Warn("MaxQueue", "mojo: closing clients that do not keep up: more than Options.Limits.MaxQueue would wait for each",
-		"maxQueue", e.opts.MaxQueue, "clients", clients)
-}
-
-// warnTotalFull does not keep the caller waiting for the Logger either.
-func (e *Engine) warnTotalFull(clients int) {
-	go e.opts.Warn.Warn("MaxQueuedTotal", "mojo: closing the clients that are furthest behind: more than Options.Limits.MaxQueuedTotal waits for all together",
-		"maxQueuedTotal", e.opts.MaxQueuedTotal, "clients", clients)
 }

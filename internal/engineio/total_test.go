@@ -12,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/engineio/codec"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
@@ -136,7 +137,7 @@ func slowReader(t *testing.T, conn io.ReadWriter, total int) (got int) {
 		case header.OpCode == ws.OpText && string(body) == "2":
 			_, err := conn.Write(text("3"))
 			require.NoError(t, err)
-		case header.OpCode == ws.OpText && body[0] == packetMessage:
+		case header.OpCode == ws.OpText && body[0] == codec.TypeMessage:
 			got += len(body) - 1
 		}
 	}
@@ -204,7 +205,7 @@ func TestTotalOfALargeMessageOverTLS(t *testing.T) {
 	client.Pause()
 	require.NoError(t, p.Send(NewText(make([]byte, 32<<20))))
 
-	h.await(p, func() bool { return p.since != 0 })
+	h.await(p, func() bool { return p.progressAt != 0 })
 
 	require.Greater(t, h.Stats().Queued, int64(32<<20))
 	client.Drop()

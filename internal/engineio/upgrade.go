@@ -1,9 +1,15 @@
 package engineio
 
 import (
+	"bytes"
 	"errors"
+	"net"
 	"net/http"
+	"slices"
 	"time"
+
+	"github.com/mojosocket/mojo/internal/engineio/codec"
+	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
 // The upgrade from polling to a WebSocket. Until the client's upgrade packet the
@@ -12,42 +18,105 @@ import (
 // polling, so from then on the WebSocket carries everything, the queue first.
 // https://github.com/socketio/engine.io-protocol#upgrade
 
-var errProbe = errors.New("a probing WebSocket sends 2probe and then 5")
+var (
+	errProbe       = errors.New("a probing WebSocket sends 2probe and then 5")
+	errNotHijacked = errors.New("the ResponseWriter cannot be hijacked")
+)
 
-// noopDelay is how long a poll is held that arrives while the probe is open, or
-// with an identity that has changed.
+// noopDelay is the time after which a poll is answered that arrives during a probe,
+// or with an identity that has changed.
 const noopDelay = 100 * time.Millisecond
 
+// takeOver hijacks the connection of a request that websocket.CheckHandshake has
+// accepted. It returns the answer, which is yet to be written, and the bytes that
+// the client sent behind its request. After an error the caller can still answer.
+func (e *Engine) takeOver(
+	w http.ResponseWriter, r *http.Request, header http.Header,
+) (conn net.Conn, answer, early []byte, err error) {
+	subprotocol := e.subprotocol(r)
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, nil, errNotHijacked
+	}
+	if n := rw.Reader.Buffered(); n > 0 {
+		peeked, _ := rw.Reader.Peek(n)
+		early = bytes.Clone(peeked)
+	}
+	return conn, websocket.Answer(r, subprotocol, header), early, nil
+}
+
+// subprotocol returns the subprotocol for the answer to a handshake, or "" for none.
+func (e *Engine) subprotocol(r *http.Request) string {
+	if len(r.Header["Sec-Websocket-Protocol"]) == 0 {
+		return ""
+	}
+	offered := websocket.Subprotocols(r)
+	switch {
+	case len(offered) == 0:
+		return ""
+	case e.opts.Subprotocol == nil:
+		return offered[0]
+	}
+	chosen := e.opts.Subprotocol(r, slices.Clone(offered))
+	if chosen != "" && !slices.Contains(offered, chosen) {
+		e.warnSubprotocol(chosen)
+		return ""
+	}
+	return chosen
+}
+
+// serveWebSocket takes over the connection of the handshake that has opened a
+// session. The header is added to its answer.
+func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Session, base64 bool, header http.Header) {
+	conn, answer, early, err := e.takeOver(w, r, header)
+	if err != nil {
+		s.end(TransportError, endBroken, websocket.StatusNormal)
+		e.answerHijack(w, r, err)
+		return
+	}
+	l := newLink(s, conn, answer, base64)
+	e.addLink(l)
+	s.mu.Lock()
+	if s.state == sessionOpen {
+		l.carrySessionLocked()
+	} else {
+		l.beginCloseLocked(websocket.StatusGoingAway)
+	}
+	s.mu.Unlock()
+	l.flush(nil)
+	// From here on the HTTP server's buffers and the stack of this goroutine are free.
+	l.beginReading(early)
+}
+
 // upgrade answers a WebSocket handshake that names an existing session.
-func (e *Engine) upgrade(w http.ResponseWriter, r *http.Request, s *Session, b64 bool) {
-	if err := checkUpgrade(r); err != nil {
+func (e *Engine) upgrade(w http.ResponseWriter, r *http.Request, s *Session, base64 bool) {
+	if err := websocket.CheckHandshake(r); err != nil {
 		e.warnUpgrade(r, err)
 		refuse(w, r, http.StatusBadRequest, codeBadRequest, err.Error())
 		return
 	}
-	conn, answer, early, err := takeOver(w, r, e.subprotocol(r), nil)
+	conn, answer, early, err := e.takeOver(w, r, nil)
 	if err != nil {
 		e.answerHijack(w, r, err)
 		return
 	}
-	l := newLink(s, conn, b64)
-	l.control, l.writing = answer, true
+	l := newLink(s, conn, answer, base64)
 	e.addLink(l)
 	s.mu.Lock()
-	if s.state != open || s.link != nil || s.probe != nil {
-		l.beginClose(statusNormal)
+	if s.state != sessionOpen || s.link != nil || s.probe != nil {
+		l.beginCloseLocked(websocket.StatusNormal)
 	} else {
 		s.probe = l
-		l.giveUp = time.AfterFunc(e.opts.UpgradeTimeout, l.abandon)
+		l.setTimerLocked(e.opts.UpgradeTimeout, l.endProbe)
 	}
 	s.mu.Unlock()
 	l.flush(nil)
 	l.beginReading(early)
 }
 
-// abandon closes a probing link whose client takes too long. One that carries the
-// session by now stays.
-func (l *link) abandon() {
+// endProbe closes a link that still probes after Options.UpgradeTimeout. If the
+// link carries the session meanwhile, it does nothing.
+func (l *link) endProbe() {
 	s := l.session
 	s.mu.Lock()
 	probes := s.probe == l
@@ -56,44 +125,46 @@ func (l *link) abandon() {
 	}
 	s.mu.Unlock()
 	if probes {
-		l.close(statusNormal)
+		l.close(websocket.StatusNormal)
 		s.forget()
 	}
 }
 
-// cutUnlessAwaited is cut, but leaves a client that is about to switch to the link,
-// and would not notice its end before that, a moment to do so.
-func (l *link) cutUnlessAwaited() {
+// killUnlessUpgrading kills a link. A client that is about to switch to the link would
+// not notice its end before that, so it gets closeLinger to do so.
+func (l *link) killUnlessUpgrading() {
 	s := l.session
 	s.mu.Lock()
-	awaited := s.probe == l && l.probed
-	if awaited {
-		l.giveUp.Stop()
-		l.giveUp = time.AfterFunc(closeLinger, l.cut)
+	upgrading := s.probe == l && l.probed
+	if upgrading {
+		l.setTimerLocked(closeLinger, l.kill)
 	}
 	s.mu.Unlock()
-	if !awaited {
-		l.cut()
+	if !upgrading {
+		l.kill()
 	}
 }
 
-// receiveProbe handles a text packet of a probing WebSocket.
-func (l *link) receiveProbe(packet string) error {
+// receiveProbe handles a message on a link that does not carry the session.
+func (l *link) receiveProbe(binary bool, p []byte) error {
 	s := l.session
 	s.mu.Lock()
-	probed := l.probed
+	packet, probed := string(p), l.probed
 	switch {
-	case packet == probePing && !probed:
+	case s.probe != l: // it is being closed
+		s.mu.Unlock()
+		return nil
+	case !binary && packet == codec.ProbePing && !probed:
 		l.probed = true
-		if s.poll != nil { // have the client stop polling at once
+		if s.poll != nil { // the client is to stop polling at once
 			s.poll.noop = true
 			s.poll.signal()
 		}
 		s.mu.Unlock()
-		l.sendControl(append(appendTextHeader(nil, len(probePong)), probePong...))
+		l.sendControl(probePong.Frames())
 		return nil
-	case packet == string(packetUpgrade) && probed:
-		flush := l.takeSession()
+	case !binary && packet == string(codec.TypeUpgrade) && probed:
+		flush := l.takeSessionLocked()
 		s.mu.Unlock()
 		if flush {
 			l.flush(nil)
@@ -105,24 +176,31 @@ func (l *link) receiveProbe(packet string) error {
 	return errProbe
 }
 
-// takeSession makes the probing link the one that carries the session, or what was
-// left to say when it ended. It needs session.mu, and reports whether the caller has
-// to flush.
-func (l *link) takeSession() bool {
+// carrySessionLocked makes a link carry the session. session.mu must be held.
+func (l *link) carrySessionLocked() {
+	l.session.link = l
+	l.setReadingLocked(readMessages)
+}
+
+// takeSessionLocked makes the probing link carry the session, or what was queued when
+// the session ended. It reports whether the caller has to flush: it has got the claim
+// to write. session.mu must be held.
+func (l *link) takeSessionLocked() (flush bool) {
 	s := l.session
 	if s.probe != l {
 		return false
 	}
-	l.giveUp.Stop()
-	s.probe, s.link = nil, l
+	l.stopTimerLocked()
+	s.probe = nil
+	l.carrySessionLocked()
 	if s.poll != nil {
 		s.poll.refused = true
 		s.poll.signal()
 	}
-	if s.state > open {
-		s.stopLinger()
-		s.state, s.farewell = closed, nil
-		return l.beginClose(statusNormal)
+	if s.state > sessionOpen {
+		s.stopTimerLocked()
+		s.state, s.lastPacket = sessionClosed, nil
+		return l.beginCloseLocked(websocket.StatusNormal)
 	}
 	if s.pinging {
 		s.pinging = false

@@ -16,6 +16,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/engineio/websocket"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
@@ -252,7 +253,7 @@ func TestUpgradeTimeoutThatComesTooLate(t *testing.T) {
 	h := serve(t, siotest.TCP, nil)
 	client, p := h.connect(siotest.Options{Transport: "upgrade"})
 	h.await(p, func() bool { return p.link != nil })
-	p.link.abandon()
+	p.link.endProbe()
 	echoes(t, client)
 }
 
@@ -334,7 +335,7 @@ func TestPollThatIsAbortedDuringTheUpgrade(t *testing.T) {
 
 		p.Session.mu.Lock()
 		cancel()
-		p.probe.takeSession()
+		p.probe.takeSessionLocked()
 		p.Session.mu.Unlock()
 
 		poll.Wait()
@@ -369,8 +370,8 @@ var endings = map[string]func(p *peer){
 		b.Flush()
 		require.Equal(p.host.t, 1, p.host.closeWorst(1))
 	},
-	"abrupt":   func(p *peer) { p.end(PingTimeout, abruptly, statusNormal) },
-	"broken":   func(p *peer) { p.end(WriteTimeout, brokenly, statusNormal) },
+	"abrupt":   func(p *peer) { p.end(PingTimeout, endAbruptly, websocket.StatusNormal) },
+	"broken":   func(p *peer) { p.end(WriteTimeout, endBroken, websocket.StatusNormal) },
 	"Shutdown": func(p *peer) { go p.host.Shutdown(context.Background()) },
 	"Engine":   func(p *peer) { p.host.Close() },
 }

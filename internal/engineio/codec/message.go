@@ -1,0 +1,114 @@
+package codec
+
+import (
+	"encoding/base64"
+
+	"github.com/mojosocket/mojo/internal/engineio/websocket"
+)
+
+// Message is a unit that leaves for a client: one or no text packet and the binary
+// packets that belong to it. It is encoded once and shared by any number of
+// sessions, so nothing may change it.
+type Message struct {
+	frames      []byte // all packets, as WebSocket frames
+	text        span   // the text packet within frames; empty if there is none
+	attachments []span // the binary packets within frames
+}
+
+type span struct{ start, end int }
+
+// NewMessage makes a message packet, whose text is what fill appends, followed by a
+// binary packet for each attachment. It copies the attachments. The hint is the
+// expected number of bytes that fill appends.
+func NewMessage(hint int, fill func(dst []byte) []byte, attachments [][]byte) *Message {
+	size := websocket.MaxHeader + 1 + hint
+	for _, a := range attachments {
+		size += websocket.MaxHeader + len(a)
+	}
+	buf := make([]byte, websocket.MaxHeader, size)
+	buf = append(buf, TypeMessage)
+	return finish(fill(buf), attachments)
+}
+
+// NewText makes a message packet of a text.
+func NewText(text []byte) *Message {
+	return NewMessage(len(text), func(dst []byte) []byte { return append(dst, text...) }, nil)
+}
+
+// NewBinary makes a binary packet without a text packet before it. It copies data.
+func NewBinary(data []byte) *Message {
+	buf := websocket.AppendHeader(make([]byte, 0, websocket.MaxHeader+len(data)), websocket.Binary, len(data))
+	at := len(buf)
+	return &Message{frames: append(buf, data...), attachments: []span{{at, at + len(data)}}}
+}
+
+// NewPacket makes a text packet of any type. Its text is the parts, joined.
+func NewPacket(parts ...string) *Message {
+	size := websocket.MaxHeader
+	for _, part := range parts {
+		size += len(part)
+	}
+	buf := make([]byte, websocket.MaxHeader, size)
+	for _, part := range parts {
+		buf = append(buf, part...)
+	}
+	return finish(buf, nil)
+}
+
+// finish writes the frame header of a text, which stands in buf behind
+// websocket.MaxHeader unused bytes, and appends the frames of the attachments.
+func finish(buf []byte, attachments [][]byte) *Message {
+	text := len(buf) - websocket.MaxHeader
+	var header [websocket.MaxHeader]byte
+	h := websocket.AppendHeader(header[:0], websocket.Text, text)
+	skip := websocket.MaxHeader - len(h)
+	copy(buf[skip:], h)
+	m := &Message{text: span{len(h), len(h) + text}}
+	for _, a := range attachments {
+		buf = websocket.AppendHeader(buf, websocket.Binary, len(a))
+		at := len(buf) - skip
+		buf = append(buf, a...)
+		m.attachments = append(m.attachments, span{at, at + len(a)})
+	}
+	m.frames = buf[skip:]
+	return m
+}
+
+// Size returns the number of bytes that the message takes in a queue and on a
+// WebSocket.
+func (m *Message) Size() int { return len(m.frames) }
+
+// Frames returns the packets as WebSocket frames. They must not be changed.
+func (m *Message) Frames() []byte { return m.frames }
+
+// TextFrames returns the packets as WebSocket frames for a client that asked for
+// base64: its binary packets are text frames, too. They must not be changed.
+func (m *Message) TextFrames() []byte {
+	if len(m.attachments) == 0 {
+		return m.frames
+	}
+	out := append(make([]byte, 0, len(m.frames)*4/3+16), m.frames[:m.text.end]...)
+	for _, a := range m.attachments {
+		data := m.frames[a.start:a.end]
+		out = websocket.AppendHeader(out, websocket.Text, 1+base64.StdEncoding.EncodedLen(len(data)))
+		out = append(out, TypeBinary)
+		out = base64.StdEncoding.AppendEncode(out, data)
+	}
+	return out
+}
+
+// AppendTo appends the packets to a polling payload, which may be empty.
+func (m *Message) AppendTo(payload []byte) []byte {
+	if len(payload) > 0 {
+		payload = append(payload, Separator)
+	}
+	payload = append(payload, m.frames[m.text.start:m.text.end]...)
+	for i, a := range m.attachments {
+		if i > 0 || m.text.end > 0 {
+			payload = append(payload, Separator)
+		}
+		payload = append(payload, TypeBinary)
+		payload = base64.StdEncoding.AppendEncode(payload, m.frames[a.start:a.end])
+	}
+	return payload
+}

@@ -1,0 +1,462 @@
+//go:build linux && !mojo_noepoll
+
+package engineio
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/gobwas/ws"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// stalling has an echo stop for who says "stall".
+func stalling(p *peer, data []byte, _ bool) error {
+	if string(data) == "stall" {
+		p.Hold(20)
+	}
+	return p.Send(NewText(data))
+}
+
+func serveStalling(t *testing.T) *host {
+	h := serve(t, siotest.TCP, func(o *Options) { o.MaxInbound = 10 })
+	h.message = stalling
+	return h
+}
+
+// aside is how many clients have a goroutine to themselves.
+func (h *host) aside() int {
+	n := 0
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range h.peers {
+		p.Session.mu.Lock()
+		if p.stall.Load() != nil {
+			n++
+		}
+		p.Session.mu.Unlock()
+	}
+	return n
+}
+
+// Clients whose handlers are behind keep nobody else on their event loop waiting,
+// however many they are, and go on where they were.
+func TestStalledClientsLeaveTheirEventLoop(t *testing.T) {
+	h := serveStalling(t)
+	var clients []*siotest.Engine
+	var peers []*peer
+	for range 4 * len(h.loops.shards) {
+		client, p := h.connect(siotest.Options{Transport: "websocket"})
+		clients, peers = append(clients, client), append(peers, p)
+	}
+	half := len(clients) / 2 // two of each loop
+	for _, c := range clients[:half] {
+		c.SendPackets("4stall", "4behind")
+		require.Equal(t, "stall", c.Next().Text)
+	}
+	waitUntil(t, func() bool { return h.aside() == half })
+	for range 3 {
+		for _, c := range clients[half:] {
+			echoes(t, c)
+		}
+	}
+	for i, p := range peers[:half] {
+		p.Release(20)
+		require.Equal(t, "behind", clients[i].Next().Text)
+		echoes(t, clients[i])
+	}
+}
+
+// A client that is stalled can be closed, and so can the engine; nothing of it stays.
+func TestEndOfStalledClients(t *testing.T) {
+	for name, end := range map[string]func(p *peer){
+		"Close":        func(p *peer) { p.Close(ForcedClose) },
+		"Close, later": func(p *peer) { p.Close(ForcedClose); p.Release(20) },
+		"overflow":     func(p *peer) { _ = p.Send(NewText(make([]byte, 2*p.host.opts.MaxQueue))) },
+		"engine":       func(p *peer) { p.host.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := serveStalling(t)
+			client, p := h.connect(siotest.Options{Transport: "websocket"})
+			client.Send("stall")
+			require.Equal(t, "stall", client.Next().Text)
+			waitUntil(t, func() bool { return h.aside() == 1 })
+			end(p)
+			p.ended()
+			client.AwaitClosed()
+		})
+	}
+}
+
+// What comes on a WebSocket while a POST of before is still being handled waits for
+// it, and nobody else waits.
+func TestProbeBesideAPostLeavesItsEventLoop(t *testing.T) {
+	h := serveStalling(t)
+	var others []*siotest.Engine
+	for range h.loops.shards { // one of each
+		other, _ := h.connect(siotest.Options{Transport: "websocket"})
+		others = append(others, other)
+	}
+	client, p := h.connect(siotest.Options{})
+	client.Send("stall")
+	require.Equal(t, "stall", client.Next().Text)
+	waitUntil(t, func() bool { return h.aside() == 1 })
+	conn := h.rawProbe(t, client, "2probe")
+	defer conn.Close()
+	waitUntil(t, func() bool { return goroutinesIn("(*loopTurn).handle") == 1 })
+	for _, other := range others {
+		echoes(t, other)
+	}
+	p.Release(20)
+	waitUntil(t, func() bool { return goroutinesIn("(*loopTurn).handle") == 0 })
+	echoes(t, client)
+}
+
+// A connection that the site closes by itself, behind the engine's back, is the engine's all
+// the same: if it were not, its descriptor might soon be that of another connection.
+func TestConnectionThatTheSiteCloses(t *testing.T) {
+	h := newHost(t, nil)
+	var theirs []net.Conn
+	h.site = siotest.ServeServer(t, siotest.TCP, &http.Server{
+		Handler: h,
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			theirs = append(theirs, conn)
+			return ctx
+		},
+	})
+	client, _ := h.connect(siotest.Options{Transport: "websocket"})
+	for _, conn := range theirs {
+		require.ErrorIs(t, conn.Close(), net.ErrClosed)
+	}
+	echoes(t, client)
+}
+
+// A message that takes long to handle is handled beside its event loop.
+func TestLargeMessageLeavesItsEventLoop(t *testing.T) {
+	h := serve(t, siotest.TCP, nil)
+	handling, handled := make(chan struct{}), make(chan struct{})
+	h.message = func(p *peer, data []byte, _ bool) error {
+		if len(data) > largeMessage {
+			handling <- struct{}{}
+			<-handled
+		}
+		return p.Send(NewText(data[:1]))
+	}
+	var clients []*siotest.Engine
+	for range 2 * len(h.loops.shards) { // two of each
+		client, _ := h.connect(siotest.Options{Transport: "websocket"})
+		clients = append(clients, client)
+	}
+	clients[0].Send(strings.Repeat("a", 2*largeMessage))
+	<-handling
+	for _, c := range clients[1:] {
+		c.Send("b")
+		require.Equal(t, "b", c.Next().Text)
+	}
+	handled <- struct{}{}
+	require.Equal(t, "a", clients[0].Next().Text)
+	clients[0].Send("c")
+	require.Equal(t, "c", clients[0].Next().Text)
+}
+
+// A client that did not read, and had a goroutine write to it, goes on as before when it reads again.
+func TestStuckClientGoesOn(t *testing.T) {
+	h := serve(t, siotest.TCP, func(o *Options) { o.MaxQueue = 64 << 20 })
+	other, _ := h.connect(siotest.Options{Transport: "websocket"})
+	files := descriptors(t)
+	client, p := h.connect(siotest.Options{Transport: "websocket", ReadBuffer: 1 << 10})
+	for range 3 {
+		client.Pause()
+		const size, count = 1 << 19, 30
+		for range count {
+			require.NoError(t, p.Send(NewText(make([]byte, size))))
+		}
+		waitUntil(t, func() bool { return goroutinesIn("(*link).drain") == 1 })
+		echoes(t, other)
+		client.Resume()
+		for range count {
+			require.Len(t, client.Next().Text, size)
+		}
+		waitUntil(t, func() bool { return goroutinesIn("(*link).drain") == 0 })
+		echoes(t, client)
+	}
+	client.Close()
+	waitUntil(t, func() bool { _, links := h.counts(); return links == 1 && descriptors(t) <= files })
+}
+
+// While a goroutine may be about to write, the descriptor of a client that has left is not closed, so that its number
+// does not become that of another connection.
+func TestDescriptorStaysForTheWriter(t *testing.T) {
+	for name, write := range map[string]func(l *link){
+		"a write that fails":    func(l *link) { l.writeFailed(syscall.EPIPE) },
+		"nothing left to write": func(l *link) { l.flush(nil) },
+		"a message":             func(l *link) { l.flush(NewText([]byte("late"))) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := serve(t, siotest.TCP, nil)
+			conn, p := h.rawWebSocket(t)
+			l := p.link
+			is := func(what func() bool) func() bool {
+				return func() bool {
+					p.mu.Lock()
+					defer p.mu.Unlock()
+					return what()
+				}
+			}
+			waitUntil(t, is(func() bool { return !l.writing }))
+			p.mu.Lock()
+			l.writing = true // as a writer does
+			p.mu.Unlock()
+			conn.Close()
+			waitUntil(t, is(func() bool { return l.reading == readEnded }))
+			require.True(t, is(func() bool { return l.fd >= 0 })())
+			_, links := h.counts()
+			require.Equal(t, 1, links)
+
+			write(l)
+
+			require.True(t, is(func() bool { return l.fd < 0 })())
+			_, links = h.counts()
+			require.Zero(t, links)
+		})
+	}
+}
+
+// The number of a descriptor is none of those that mean something to a process, and programs that it starts do not
+// inherit it.
+func TestDuplicate(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	stdin, err := syscall.Dup(0)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Close(0))
+
+	fd, err := duplicate(conn)
+
+	require.NoError(t, syscall.Dup3(stdin, 0, 0))
+	require.NoError(t, syscall.Close(stdin))
+	require.NoError(t, err)
+	require.Greater(t, fd, 2)
+	flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFD, 0)
+	require.Zero(t, errno)
+	require.NotZero(t, flags&syscall.FD_CLOEXEC)
+	require.NoError(t, syscall.Close(fd))
+	_, err = duplicate(struct{ net.Conn }{conn})
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+}
+
+// A site that has closing wait for what a client has not read does not have the client's event loop wait.
+func TestLingeringConnections(t *testing.T) {
+	h := newHost(t, nil)
+	h.site = siotest.ServeServer(t, siotest.TCP, &http.Server{Handler: h, ConnState: func(conn net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			assert.NoError(t, conn.(*net.TCPConn).SetLinger(60))
+		}
+	}})
+	conn, p := h.rawWebSocket(t)
+	require.NoError(t, p.Send(NewText(make([]byte, h.opts.MaxQueue/2))))
+	p.Close(ForcedClose)
+	waitUntil(t, func() bool { _, links := h.counts(); return links == 0 })
+	conn.Close()
+}
+
+// A client that does not read, and has a goroutine blocked in a write to it, may end in any way: nothing of it stays.
+func TestEndOfStuckClients(t *testing.T) {
+	const size = 1 << 19
+	for name, c := range map[string]struct {
+		reason Reason // any, if empty
+		end    func(h *host, conn *net.TCPConn, p *peer)
+	}{
+		// The write that fails first takes the error, and then a read sees an end.
+		"reset": {"", func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.SetLinger(0); _ = conn.Close() }},
+		"close": {"", func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.Close() }},
+		"half":  {TransportClose, func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.CloseWrite() }},
+		"Close frame": {TransportClose, func(_ *host, conn *net.TCPConn, _ *peer) {
+			_, _ = conn.Write(frame(ws.OpClose, true, ""))
+		}},
+		"Close":    {ForcedClose, func(_ *host, _ *net.TCPConn, p *peer) { p.Close(ForcedClose) }},
+		"overflow": {QueueOverflow, func(h *host, _ *net.TCPConn, p *peer) { _ = p.Send(NewText(make([]byte, h.opts.MaxQueue))) }},
+		"timeout":  {WriteTimeout, func(*host, *net.TCPConn, *peer) {}},
+		"engine":   {ServerShutdown, func(h *host, _ *net.TCPConn, _ *peer) { h.Engine.Close() }},
+		"shutdown": {ServerShutdown, func(h *host, _ *net.TCPConn, _ *peer) { assert.NoError(t, h.Shutdown(t.Context())) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := serve(t, siotest.TCP, func(o *Options) {
+				o.MaxQueue = 64 << 20
+				if name == "timeout" { // for all others a slow machine must not be too slow
+					o.PingTimeout = 2 * closeLinger
+				}
+			})
+			_, _ = h.rawWebSocket(t) // which keeps the event loop
+			waitUntil(t, func() bool { return !serving() })
+			files := descriptors(t)
+			conn, p := h.rawWebSocket(t)
+			for range 40 {
+				require.NoError(t, p.Send(NewText(make([]byte, size))))
+			}
+			waitUntil(t, func() bool { return goroutinesIn("(*link).drain") == 1 })
+			c.end(h, tcpOf(conn), p)
+			if reason := p.ended(); c.reason != "" {
+				require.Equal(t, c.reason, reason)
+			}
+			waitUntil(t, func() bool { _, links := h.counts(); return links <= 1 && goroutinesIn("(*link).drain") == 0 })
+			conn.Close()
+			waitUntil(t, func() bool { return descriptors(t) <= files })
+		})
+	}
+}
+
+// Event loops are there while connections are, whichever way these end.
+func TestEventLoopsEnd(t *testing.T) {
+	h := serve(t, siotest.TCP, nil)
+	first, _ := h.rawWebSocket(t)
+	first.Close()
+	waitUntil(t, func() bool { return !serving() && goroutinesIn("(*watchSet).work") == 0 })
+	files := descriptors(t)
+	for _, end := range []func(net.Conn, *peer){
+		func(conn net.Conn, _ *peer) { conn.Close() },
+		func(_ net.Conn, p *peer) { p.link.kill() },
+		func(_ net.Conn, p *peer) { p.Close(ForcedClose) },
+	} {
+		conns := make(map[net.Conn]*peer)
+		for range 4 * len(h.loops.shards) {
+			conn, p := h.rawWebSocket(t)
+			conns[conn] = p
+		}
+		waitUntil(t, func() bool { return goroutinesIn("(*watchSet).work") == len(h.loops.shards) })
+		for conn, p := range conns {
+			end(conn, p)
+		}
+		waitUntil(t, func() bool { return goroutinesIn("(*watchSet).work") == 0 })
+		for conn := range conns {
+			conn.Close()
+		}
+		waitUntil(t, func() bool { return descriptors(t) <= files })
+	}
+}
+
+// Without a file descriptor for an event loop, or for the connection, it is read all the same.
+func TestNoDescriptorForAnEventLoop(t *testing.T) {
+	for name, more := range map[string]uint64{"none at all": 0, "one": 1} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, nil)
+			var limits syscall.Rlimit
+			require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limits))
+			h.site = siotest.Serve(t, siotest.TCP, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				free, err := syscall.Open(os.DevNull, syscall.O_CLOEXEC, 0)
+				assert.NoError(t, err)
+				assert.NoError(t, syscall.Close(free))
+				most := uint64(free) + more
+				assert.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: most, Max: limits.Max}))
+				defer func() { assert.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limits)) }()
+				h.ServeHTTP(w, r)
+			}))
+			files := descriptors(t)
+			client, _ := h.connect(siotest.Options{Transport: "websocket"})
+			echoes(t, client)
+			require.Equal(t, 1, goroutinesIn("(*link).readStream"))
+			require.Zero(t, goroutinesIn("(*watchSet).work"))
+			require.Equal(t, files+2, descriptors(t)) // both ends
+		})
+	}
+}
+
+func tcpOf(conn net.Conn) *net.TCPConn {
+	return conn.(bufferedConn).Conn.(interface{ NetConn() net.Conn }).NetConn().(*net.TCPConn)
+}
+
+func descriptors(t *testing.T) int {
+	open, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	return len(open)
+}
+
+// One read of a client that sends much is handled in portions, and a client of the same event loop that sends one
+// message is served between the first two of them.
+func TestFlooderWaits(t *testing.T) {
+	const messages = 2300 // nearly as many as one read brings
+	var victim func()
+	var flood, before, victims atomic.Int64
+	read, done := make(chan struct{}), make(chan struct{})
+	h := serve(t, siotest.TCP, nil)
+	h.message = func(_ *peer, data []byte, _ bool) error {
+		switch {
+		case string(data) == "first":
+			close(read)
+			return nil
+		case string(data) == "victim":
+			victims.Add(1)
+			before.Store(flood.Load())
+		case flood.Add(1) == 1:
+			victim()
+		}
+		if flood.Load()+victims.Load() == messages+1 {
+			close(done)
+		}
+		return nil
+	}
+	flooder, p := h.rawWebSocket(t)
+	other, q := h.rawWebSocket(t)
+	for q.link.watched.set != p.link.watched.set {
+		other, q = h.rawWebSocket(t)
+	}
+	_, err := other.Write(text("4first"))
+	require.NoError(t, err)
+	<-read // so that the event loop has it
+	victim = func() {
+		_, err := other.Write(text("4victim"))
+		assert.NoError(t, err)
+		for { // until it has come
+			n, _, _ := syscall.Recvfrom(q.link.fd, make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+			if n == 1 {
+				return
+			}
+			runtime.Gosched()
+		}
+	}
+
+	_, err = flooder.Write(bytes.Repeat(text("4"), messages))
+	require.NoError(t, err)
+	<-done
+
+	require.LessOrEqual(t, before.Load(), int64(portionFrames), "of %d", messages)
+}
+
+// A client that fills the buffer of each read gives way to others behind each, as one does that sends many messages.
+func TestSenderOfMuchWaits(t *testing.T) {
+	const messages, size = 40, 10 << 10
+	h := serve(t, siotest.TCP, nil)
+	turns := make(chan bool, messages)
+	h.message = func(p *peer, _ []byte, _ bool) error {
+		turns <- p.turn.goOn
+		return nil
+	}
+	sender, _ := h.rawWebSocket(t)
+
+	_, err := sender.Write(bytes.Repeat(text("4"+strings.Repeat("x", size)), messages))
+	require.NoError(t, err)
+
+	postponed := 0
+	for range messages {
+		if <-turns {
+			postponed++
+		}
+	}
+	require.Positive(t, postponed)
+}

@@ -1,0 +1,19 @@
+//go:build !unix
+
+package engineio
+
+import (
+	"errors"
+	"net"
+)
+
+// socket is empty here: connections are read and written by blocking calls.
+type socket struct{ notOwned }
+
+func (*link) adopt(net.Conn) bool { return false }
+
+func (*link) canTryWrite() bool { return false }
+
+func (*link) tryWrite([]byte) (int, error) { return 0, errors.ErrUnsupported }
+
+func (l *link) readAlone() error { return l.readStream() }

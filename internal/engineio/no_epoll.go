@@ -1,0 +1,25 @@
+//go:build !linux || mojo_noepoll
+
+package engineio
+
+// eventLoops does not exist here: every connection is read by a goroutine of its own.
+type eventLoops struct{}
+
+func newEventLoops() *eventLoops { return nil }
+
+type loopTurn struct{}
+
+func (*loopTurn) handOver() {}
+
+type watchEntry struct{}
+
+// notOwned has the methods of a socket that a link does not own, see platform.
+type notOwned struct{}
+
+func (notOwned) isOwned() bool          { return false }
+func (notOwned) watch()                 {}
+func (notOwned) unwatch()               {}
+func (notOwned) prepareBlockingLocked() {}
+func (notOwned) shutWriteLocked()       {}
+func (notOwned) shutBothLocked()        {}
+func (notOwned) closeOwnedLocked()      {}

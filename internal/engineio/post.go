@@ -1,0 +1,178 @@
+package engineio
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/mojosocket/mojo/internal/engineio/buffer"
+	"github.com/mojosocket/mojo/internal/engineio/codec"
+	"github.com/mojosocket/mojo/internal/engineio/websocket"
+)
+
+// servePost handles the packets of a POST, in order, and answers when the handler has all
+// of them.
+func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	over, upgraded, overlaps := s.state != sessionOpen, s.link != nil, s.posting
+	if !over && !upgraded {
+		s.posting = true
+	}
+	s.mu.Unlock()
+	status, reason := http.StatusBadRequest, Reason("")
+	switch {
+	case over:
+		refuse(w, r, status, codeUnknownSID, textUnknownSID)
+		return
+	case upgraded:
+	case overlaps:
+		reason = TransportError
+	default:
+		status, reason = s.takePost(w, r)
+	}
+	if reason != "" {
+		s.end(reason, endByAnswer, websocket.StatusNormal)
+	}
+	switch status {
+	case http.StatusOK:
+	case http.StatusRequestEntityTooLarge:
+		refuseTooLarge(w, r)
+		return
+	default:
+		refuse(w, r, status, codeBadRequest, textBadRequest)
+		return
+	}
+	// A client that has gone does not poll again, so the error does not matter.
+	_ = reply(w, status, textPlain, []byte("ok"), patience{still: s.engine.opts.PingTimeout})
+}
+
+// takePost reads and handles the payload. It returns the status of the answer and, if the
+// session has to end, the reason.
+func (s *Session) takePost(w http.ResponseWriter, r *http.Request) (status int, reason Reason) {
+	defer func() {
+		s.mu.Lock()
+		s.posting = false
+		s.mu.Unlock()
+	}()
+	if !isText(r.Header["Content-Type"]) {
+		s.engine.logProtocolError(s, errBinaryPost)
+		return http.StatusBadRequest, ParseError
+	}
+	payload, err := s.readPost(w, r)
+	switch {
+	case errors.Is(err, errTooLarge):
+		s.engine.logProtocolError(s, err)
+		return http.StatusRequestEntityTooLarge, ParseError
+	case err != nil:
+		return http.StatusBadRequest, TransportError
+	}
+	err = s.receivePayload(payload)
+	buffer.Recycle(payload)
+	switch {
+	case errors.Is(err, errClientClose):
+		s.end(TransportClose, endByClient, websocket.StatusNormal)
+	case err != nil:
+		s.engine.logProtocolError(s, err)
+		return http.StatusBadRequest, ParseError
+	}
+	return http.StatusOK, ""
+}
+
+// isText reports whether a payload of this Content-Type may be one of revision 4, which is
+// always text. Clients and proxies send all kinds of types; only application/octet-stream,
+// with or without parameters, alone or in a list, says that the payload is binary.
+func isText(contentType []string) bool {
+	for _, line := range contentType {
+		for part := range strings.SplitSeq(line, ",") {
+			mediaType, _, _ := strings.Cut(part, ";")
+			if strings.EqualFold(strings.TrimSpace(mediaType), "application/octet-stream") {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+var (
+	errBinaryPost = errors.New("polling payload of Content-Type application/octet-stream, which Engine.IO 3 has")
+	errTooLarge   = errors.New("polling payload above MaxPayload")
+)
+
+// readPost reads the body. A client has as much time to send it as to answer a ping. The
+// caller recycles the body.
+func (s *Session) readPost(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	limit := s.engine.opts.MaxPayload
+	if r.ContentLength > int64(limit) {
+		return nil, errTooLarge
+	}
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(s.engine.opts.PingInterval + s.engine.opts.PingTimeout))
+	body, err := s.readBody(r.Body, limit)
+	if err != nil {
+		return nil, err
+	}
+	// The answer may have to wait for handlers, longer than the site's timeouts.
+	_ = rc.SetReadDeadline(time.Time{})
+	_ = rc.SetWriteDeadline(time.Time{})
+	return body, nil
+}
+
+func (s *Session) readBody(from io.Reader, limit int) (body []byte, err error) {
+	buf := readBuffers.Get().(*readBuffer)
+	defer readBuffers.Put(buf)
+	var pace pacer
+	for {
+		n, err := from.Read(buf.data[:])
+		switch {
+		case len(body)+n > limit:
+			return nil, errTooLarge
+		case err != nil && !errors.Is(err, io.EOF):
+			return nil, err
+		}
+		body = buffer.Append(body, buf.data[:n])
+		if err != nil {
+			return body, nil
+		}
+		pace.add(s, n)
+	}
+}
+
+// After postPortion packets of a POST other goroutines have their turn. After restPortions
+// portions the client rests, though not more often than mostRests in one POST.
+const (
+	postPortion  = 32
+	restPortions = 16
+	mostRests    = 16
+)
+
+// receivePayload handles the packets of a polling payload, one after another.
+// https://github.com/socketio/engine.io-protocol#http-long-polling-1
+func (s *Session) receivePayload(payload []byte) error {
+	s.inbound.Lock()
+	defer s.inbound.Unlock()
+	if !utf8.Valid(payload) {
+		return codec.ErrPacket
+	}
+	untilRest := max(restPortions, len(payload)/2/postPortion/mostRests) // a packet has at least two bytes
+	for n := 1; ; n++ {
+		switch {
+		case n%(untilRest*postPortion) == 0:
+			time.Sleep(portionRest)
+		case n%postPortion == 0:
+			runtime.Gosched()
+		}
+		packet, rest, more := bytes.Cut(payload, []byte{codec.Separator})
+		if err := s.receive(packet, s.isOpen()); err != nil {
+			return err
+		}
+		if !more {
+			return nil
+		}
+		payload = rest
+	}
+}

@@ -1,0 +1,185 @@
+package engineio
+
+import "runtime"
+
+// behindBytes is the number of bytes that may be queued for a client that is not
+// behind.
+const behindBytes = 16 << 10
+
+// isBehindLocked reports whether the client takes messages more slowly than they are
+// sent. s.mu must be held.
+func (s *Session) isBehindLocked() bool {
+	if s.link != nil {
+		return s.link.full || s.queued > behindBytes
+	}
+	return s.queue.len() > 0
+}
+
+// Delivery says what happens to a message for a client that is behind. The zero value
+// queues it.
+type Delivery struct {
+	// Volatile drops the message.
+	Volatile bool
+	// Latest removes the queued message that has the same owner and key.
+	Latest bool
+	Owner  any // a pointer
+	Key    string
+}
+
+// Send queues m for the client and, if nothing else is being written, writes as much of
+// it as the socket takes. If more than Options.MaxQueue would be queued for the client,
+// the session is closed instead, and the error is ErrQueueFull. After the end of the
+// session the error is ErrClosed.
+func (s *Session) Send(m *Message) error {
+	var b Batch
+	err := s.Queue(m, Delivery{}, &b)
+	b.Flush()
+	return err
+}
+
+// Prefetch loads the cache line that Queue needs. In a fan-out to thousands of sessions
+// no line is in the cache. If a few are prefetched together, they are loaded together,
+// while each Queue alone would wait for its own line.
+func (s *Session) Prefetch() { runtime.KeepAlive(s.engine) }
+
+// Queue queues m like Send. It leaves to b what has to be written, or closed, so the
+// caller may hold locks.
+func (s *Session) Queue(m *Message, d Delivery, b *Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state > sessionOpen || s.overflowed {
+		return ErrClosed
+	}
+	queued := int(s.queued)
+	replaces := false
+	key := latestKey{d.Owner, d.Key}
+	if d.Latest {
+		var i int
+		if i, replaces = s.queue.find(key); replaces {
+			queued -= s.queue.at(i).Size()
+		}
+	}
+	queued += m.Size()
+	isFull := queued > s.engine.opts.MaxQueue
+	switch {
+	case d.Volatile && (isFull || s.isBehindLocked()):
+		s.engine.counters.dropped.Add(1)
+		return nil
+	case isFull:
+		s.overflowLocked(b)
+		return ErrQueueFull
+	}
+	more := queued - int(s.queued)
+	s.queued = int32(queued)
+	b.count(s.engine, m)
+	if replaces {
+		s.engine.counters.replaced.Add(1)
+	}
+	l := s.link
+	if l != nil && !l.writing { // so nothing else is queued
+		l.writing = true
+		if s.progressAt != 0 {
+			b.waiting += more
+		}
+		b.add(due{l, m})
+		return nil
+	}
+	switch {
+	case s.progressAt != 0:
+		b.waiting += more
+	case l == nil || !l.canTryWrite():
+		b.waiting += s.countLocked()
+	}
+	if d.Latest {
+		s.queue.pushLatest(key, m)
+	} else {
+		s.queue.push(m)
+	}
+	if l == nil && s.poll != nil {
+		s.poll.signal()
+	}
+	return nil
+}
+
+// overflowLocked makes Batch.Flush close the session. Nothing more is queued from here
+// on, so the client never gets a message that follows a missing one. s.mu must be held.
+func (s *Session) overflowLocked(b *Batch) {
+	s.overflowed = true
+	b.overflowed = append(b.overflowed, s)
+}
+
+// Reserve counts n bytes, which the caller keeps for the client, as if they were queued.
+// The errors are those of Queue.
+func (s *Session) Reserve(n int, b *Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state > sessionOpen || s.overflowed {
+		return ErrClosed
+	}
+	if int(s.queued)+n > s.engine.opts.MaxQueue {
+		s.overflowLocked(b)
+		return ErrQueueFull
+	}
+	b.engine = s.engine
+	b.waiting += s.countLocked() + n
+	s.queued += int32(n)
+	return nil
+}
+
+// Unreserve takes back n bytes that Reserve has counted.
+func (s *Session) Unreserve(n int) {
+	s.mu.Lock()
+	n = s.unqueueLocked(n)
+	s.mu.Unlock()
+	s.engine.account(-n)
+}
+
+// countLocked makes the queued bytes of the session count in the total, until none are
+// left, and returns their number. s.mu must be held.
+//
+// Bytes that only wait for a worker to write them to a socket with room do not count:
+// they leave in a moment, and during a broadcast of a large message every client would
+// seem to be behind. With TLS only a write itself can tell whether there is room. There,
+// bytes that are queued behind a write count, and those of a large write that takes long,
+// see slowWrite.
+func (s *Session) countLocked() int {
+	if s.progressAt != 0 {
+		return 0
+	}
+	s.progressAt = s.engine.moment()
+	return int(s.queued)
+}
+
+// unqueueLocked removes n bytes from those that are queued, unless they were dropped
+// meanwhile. It returns the number of bytes that counted in the total. s.mu must be held.
+func (s *Session) unqueueLocked(n int) int {
+	n = min(n, int(s.queued))
+	s.queued -= int32(n)
+	if s.progressAt == 0 {
+		return 0
+	}
+	if s.queued == 0 {
+		s.progressAt = 0
+	}
+	return n
+}
+
+// dropQueueLocked drops everything that is queued, also what is being written or was
+// reserved. It returns the number of bytes that counted in the total. The session must
+// have ended or be about to, and s.mu must be held.
+func (s *Session) dropQueueLocked() int {
+	s.queue = outQueue{}
+	return s.unqueueLocked(int(s.queued))
+}
+
+// progressLocked records that the client has taken some bytes. Within a long write the
+// client cannot answer a ping that is queued behind it, so the pong gets its whole time
+// again. s.mu must be held.
+func (s *Session) progressLocked(withinWrite bool) {
+	if s.progressAt != 0 {
+		s.progressAt = s.engine.moment()
+	}
+	if withinWrite && s.pongDue != 0 {
+		s.pongDue = max(s.pongDue, s.engine.now()+s.engine.opts.PingTimeout)
+	}
+}
