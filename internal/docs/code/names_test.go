@@ -46,6 +46,7 @@ var declarations = map[string]string{
 	"ctx":          "var ctx context.Context",
 	"expires":      "var expires time.Time",
 	"hash":         "func hash(token string) string",
+	"httpServer":   "var httpServer *http.Server",
 	"key":          "var key mojo.Key",
 	"mux":          "var mux *http.ServeMux",
 	"newChat":      "func newChat() *mojo.Events",
