@@ -131,16 +131,22 @@ func (c *Conn) logHandlerError(callback, event string, err error) {
 		"callback", callback, "namespace", c.channel.name, "event", event, "error", err)
 }
 
-// watchers are the further interfaces that the handler implements.
+// watchers returns the observers that the handler implements. Those of an Events
+// are the functions that are set.
 func (ch *Channel) watchers() (w socketio.Watchers) {
-	if o, ok := ch.handler.(EmitObserver); ok {
+	h := ch.handler
+	ev := new(Events)
+	events, isEvents := h.(eventsHandler)
+	if isEvents {
+		ev = events.ev
+	}
+	if o, ok := h.(EmitObserver); ok && (!isEvents || ev.Emit != nil) {
 		w.Emits = emitObserver{o}
 	}
-	ev, isEvents := ch.handler.(*Events)
-	if o, ok := ch.handler.(IdentityObserver); ok && !(isEvents && ev.Identity == nil) {
+	if o, ok := h.(IdentityObserver); ok && (!isEvents || ev.Identity != nil) {
 		w.Identity = identityObserver{o}
 	}
-	if o, ok := ch.handler.(PresenceObserver); ok && !(isEvents && ev.Presence == nil) {
+	if o, ok := h.(PresenceObserver); ok && (!isEvents || ev.Presence != nil) {
 		w.Presence = presenceObserver{ch, o}
 	}
 	return w

@@ -2,6 +2,7 @@ package mojo
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/mojosocket/mojo/internal/socketio"
@@ -116,16 +117,19 @@ func (c *Conn) EmitWithAck(ctx context.Context, event string, args ...any) (*Mes
 	return &Message{args: answer}, nil
 }
 
-// Call is Conn.EmitWithAck with the answer's first argument decoded into an Out;
-// without an argument that is the zero value. An answer that does not decode is an
-// error.
+// Call is Conn.EmitWithAck with the answer's argument decoded into an Out; without an
+// argument it is the zero value. An answer that does not decode, or has more
+// arguments, is an error.
 func Call[Out any](ctx context.Context, c *Conn, event string, args ...any) (Out, error) {
+	var out Out
 	m, err := c.EmitWithAck(ctx, event, args...)
-	if err != nil {
-		var none Out
-		return none, err
+	switch {
+	case err != nil || m.Len() == 0:
+		return out, err
+	case m.Len() > 1:
+		return out, fmt.Errorf("mojo: the answer to event %q has %d arguments; want one, or use EmitWithAck", event, m.Len())
 	}
-	return decodeFirst[Out](m)
+	return out, m.Decode(&out)
 }
 
 // Join puts the connection into rooms of its Channel; it leaves them when it ends.

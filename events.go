@@ -3,108 +3,176 @@ package mojo
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// Events is a SocketHandler that routes messages by event name to typed functions,
-// which On and OnCall add. The zero value is ready and accepts everybody. Set it up
-// before it is registered; after that it does not change, and On and OnCall panic.
-// It may be registered with several apps, and embedded in a handler of one's own.
+// Events routes messages by event name to typed functions, which On, On2, On3,
+// OnCall and Raw add. Its Handler is what Server.Register takes:
+//
+//	var chat mojo.Events
+//	mojo.On(&chat, "say", func(c *mojo.Conn, text string) error { ... })
+//	srv.Register("Chat", chat.Handler())
+//
+// The zero value is ready to use and accepts every client. Set it up in one
+// goroutine, before the first call of Handler; after that it does not change. It must
+// not be copied.
 type Events struct {
-	// Connect is OnConnect; nil accepts everybody.
+	// Connect is SocketHandler.OnConnect. If it is nil, every client is accepted.
 	Connect func(c *Conn) error
-	// Disconnect is OnDisconnect; nil does nothing.
+	// Disconnect is SocketHandler.OnDisconnect. It may be nil.
 	Disconnect func(c *Conn, reason Reason)
-	// Fallback takes the events that have no function; nil drops them.
+	// Fallback gets the events that have no function. If it is nil, they are dropped.
 	Fallback func(c *Conn, m *Message)
-	// Identity is OnIdentity of IdentityObserver; nil accepts every change.
+	// Identity is IdentityObserver.OnIdentity. If it is nil, every change is accepted.
 	Identity func(c *Conn, old, now Identity) error
-	// Presence is OnPresence of PresenceObserver; nil does nothing.
+	// Presence is PresenceObserver.OnPresence. It may be nil.
 	Presence func(ch *Channel, p Presence)
+	// Emit is EmitObserver.OnEmit. It may be nil.
+	Emit func(c *Conn, event string, args []any)
 
-	routes map[string]func(*Conn, *Message)
+	routes map[string]route
 	sealed atomic.Bool
 }
 
-func (ev *Events) seal() { ev.sealed.Store(true) }
+// route handles the messages of one event.
+type route func(c *Conn, m *Message)
 
-// OnConnect is part of SocketHandler.
-func (ev *Events) OnConnect(c *Conn) error {
-	if ev.Connect == nil {
+// Handler returns the SocketHandler that routes as ev says. It may be registered
+// with several apps. After the first call On and its siblings panic, as functions
+// that are added later could be missed by clients. The Handler of a nil Events is
+// nil.
+func (ev *Events) Handler() SocketHandler {
+	if ev == nil {
 		return nil
 	}
-	return ev.Connect(c)
+	ev.sealed.Store(true)
+	return eventsHandler{ev}
 }
 
-// OnMessage is part of SocketHandler.
-func (ev *Events) OnMessage(c *Conn, m *Message) {
-	if route, ok := ev.routes[m.Event()]; ok {
-		route(c, m)
+// eventsHandler is the SocketHandler of an Events.
+type eventsHandler struct{ ev *Events }
+
+func (h eventsHandler) OnConnect(c *Conn) error {
+	if h.ev.Connect == nil {
+		return nil
+	}
+	return h.ev.Connect(c)
+}
+
+func (h eventsHandler) OnMessage(c *Conn, m *Message) {
+	if fn, ok := h.ev.routes[m.Event()]; ok {
+		fn(c, m)
 		return
 	}
-	if ev.Fallback != nil {
-		ev.Fallback(c, m)
+	if h.ev.Fallback != nil {
+		h.ev.Fallback(c, m)
 	}
 }
 
-// OnDisconnect is part of SocketHandler.
-func (ev *Events) OnDisconnect(c *Conn, reason Reason) {
-	if ev.Disconnect != nil {
-		ev.Disconnect(c, reason)
+func (h eventsHandler) OnDisconnect(c *Conn, reason Reason) {
+	if h.ev.Disconnect != nil {
+		h.ev.Disconnect(c, reason)
 	}
 }
 
-// OnIdentity is part of IdentityObserver.
-func (ev *Events) OnIdentity(c *Conn, old, now Identity) error {
-	if ev.Identity == nil {
+func (h eventsHandler) OnIdentity(c *Conn, old, now Identity) error {
+	if h.ev.Identity == nil {
 		return nil
 	}
-	return ev.Identity(c, old, now)
+	return h.ev.Identity(c, old, now)
 }
 
-// OnPresence is part of PresenceObserver.
-func (ev *Events) OnPresence(ch *Channel, p Presence) {
-	if ev.Presence != nil {
-		ev.Presence(ch, p)
+func (h eventsHandler) OnPresence(ch *Channel, p Presence) {
+	if h.ev.Presence != nil {
+		h.ev.Presence(ch, p)
 	}
 }
 
-// On has fn called with the first argument of each event of this name; without an
-// argument it gets the zero value. What does not decode never reaches fn.
+func (h eventsHandler) OnEmit(c *Conn, event string, args []any) {
+	if h.ev.Emit != nil {
+		h.ev.Emit(c, event, args)
+	}
+}
+
+// On makes fn handle the events of this name that have one argument; without an
+// argument fn gets the zero value. The argument is decoded into In, as Message.Decode
+// does. fn is not called for a message whose argument does not decode, nor for one
+// with more arguments: see On2, On3 and Events.Raw.
 //
-// If the client waits for an answer it gets an empty one when fn has returned nil,
-// and {"error": {"message": ..., "data": ...}} otherwise: that of a ClientError,
-// "invalid arguments" for what does not decode, and "internal error", which is
-// logged, for any other error.
+// If the client waits for an answer, it gets an empty one when fn returns nil. Any
+// error is answered by {"error": {"message": ..., "data": ...}}: with the content of
+// a ClientError, with "invalid arguments" if fn could not be called, and with
+// "internal error" for any other error, which is logged. Too many arguments are
+// logged at level Warn, once for each event.
 //
-// On panics if the event has a function already, if its name is reserved, and
-// after ev was registered. It is not safe for concurrent use.
+// On panics if the event has a function already, if its name is reserved, and after
+// ev.Handler was called. It is not safe for concurrent use.
 func On[In any](ev *Events, event string, fn func(c *Conn, in In) error) {
-	ev.route(event, func(c *Conn, m *Message) {
-		if in, ok := firstArg[In](c, m); ok {
+	var tooMany sync.Once
+	ev.add(event, func(c *Conn, m *Message) {
+		var in In
+		if decodeArgs(c, m, &tooMany, &in) {
 			answer(c, m, fn(c, in))
 		}
 	})
 }
 
-// OnCall is On for functions with a result, which is the answer the client gets if
-// it waits for one.
-func OnCall[In, Out any](ev *Events, event string, fn func(c *Conn, in In) (Out, error)) {
-	ev.route(event, func(c *Conn, m *Message) {
-		in, ok := firstArg[In](c, m)
-		if !ok {
-			return
+// On2 is On for events with two arguments. Each that is missing is the zero value.
+func On2[A, B any](ev *Events, event string, fn func(c *Conn, a A, b B) error) {
+	var tooMany sync.Once
+	ev.add(event, func(c *Conn, m *Message) {
+		var a A
+		var b B
+		if decodeArgs(c, m, &tooMany, &a, &b) {
+			answer(c, m, fn(c, a, b))
 		}
-		out, err := fn(c, in)
-		answer(c, m, err, out)
 	})
 }
 
-func (ev *Events) route(event string, fn func(*Conn, *Message)) {
+// On3 is On for events with three arguments. Each that is missing is the zero value.
+func On3[A, B, C any](ev *Events, event string, fn func(c *Conn, a A, b B, d C) error) {
+	var tooMany sync.Once
+	ev.add(event, func(c *Conn, m *Message) {
+		var a A
+		var b B
+		var d C
+		if decodeArgs(c, m, &tooMany, &a, &b, &d) {
+			answer(c, m, fn(c, a, b, d))
+		}
+	})
+}
+
+// OnCall is On for functions with a result, which is the answer that the client gets
+// if it waits for one.
+func OnCall[In, Out any](ev *Events, event string, fn func(c *Conn, in In) (Out, error)) {
+	var tooMany sync.Once
+	ev.add(event, func(c *Conn, m *Message) {
+		var in In
+		if decodeArgs(c, m, &tooMany, &in) {
+			out, err := fn(c, in)
+			answer(c, m, err, out)
+		}
+	})
+}
+
+// Raw makes fn handle the events of this name with any number of arguments. fn
+// decodes the Message itself and answers it by Message.Ack, at once or later. If fn
+// returns an error and has not answered, the error is answered as that of On. Raw
+// panics as On does.
+func (ev *Events) Raw(event string, fn func(c *Conn, m *Message) error) {
+	ev.add(event, func(c *Conn, m *Message) {
+		if err := fn(c, m); err != nil {
+			answer(c, m, err)
+		}
+	})
+}
+
+func (ev *Events) add(event string, fn route) {
 	if ev.sealed.Load() {
-		panic(fmt.Sprintf("mojo: event %q added to an Events that is registered already", event))
+		panic(fmt.Sprintf("mojo: event %q added to an Events after its Handler was made", event))
 	}
 	if parser.Reserved(event) {
 		panic(fmt.Sprintf("mojo: event name %q is reserved", event))
@@ -113,32 +181,33 @@ func (ev *Events) route(event string, fn func(*Conn, *Message)) {
 		panic(fmt.Sprintf("mojo: event %q has a function already", event))
 	}
 	if ev.routes == nil {
-		ev.routes = make(map[string]func(*Conn, *Message))
+		ev.routes = make(map[string]route)
 	}
 	ev.routes[event] = fn
 }
 
-// firstArg decodes the first argument; an absent one is the zero value. If it does
-// not decode the client is told so, and firstArg reports false.
-func firstArg[T any](c *Conn, m *Message) (T, bool) {
-	v, err := decodeFirst[T](m)
-	if err != nil {
-		ch := c.channel
-		ch.server.opts.Logger.Debug("mojo: a message does not decode", "namespace", ch.name, "event", m.Event(), "error", err)
+// decodeArgs decodes the arguments of m, each into a pointer; missing ones stay as
+// they are. If there are more arguments, or one does not decode, it tells the client
+// and reports false.
+func decodeArgs(c *Conn, m *Message, tooMany *sync.Once, dst ...any) bool {
+	log := c.channel.server.opts.Logger
+	if m.Len() > len(dst) {
+		tooMany.Do(func() {
+			log.Warn("mojo: a message has more arguments than its function takes", "namespace", c.channel.name, "event", m.Event(),
+				"arguments", m.Len(), "takes", len(dst), "help", "use On2, On3 or Events.Raw, or send one object")
+		})
 		sendAnswer(c, m, errorAnswer{errorBody{Message: "invalid arguments"}})
+		return false
 	}
-	return v, err == nil
-}
-
-func decodeFirst[T any](m *Message) (T, error) {
-	var v T
-	if m.Len() == 0 {
-		return v, nil
+	for i := range m.Len() {
+		if err := m.args.Decode(i, dst[i]); err != nil {
+			log.Debug("mojo: a message does not decode", "namespace", c.channel.name, "event", m.Event(),
+				"error", m.decodeError(i, dst[i], err))
+			sendAnswer(c, m, errorAnswer{errorBody{Message: "invalid arguments"}})
+			return false
+		}
 	}
-	if err := m.args.Decode(0, &v); err != nil {
-		return v, m.decodeError(0, &v, err)
-	}
-	return v, nil
+	return true
 }
 
 // answer ends a routed message: with the results or, if err is not nil, with what
@@ -158,7 +227,7 @@ func answer(c *Conn, m *Message, err error, results ...any) {
 // its place, and does not wait for ever.
 func sendAnswer(c *Conn, m *Message, results ...any) {
 	err := m.Ack(results...)
-	if err == nil || errors.Is(err, ErrNotConnected) {
+	if err == nil || errors.Is(err, ErrNotConnected) || errors.Is(err, ErrAlreadyAcked) {
 		return
 	}
 	ch := c.channel

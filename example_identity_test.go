@@ -24,7 +24,7 @@ func newServer() *mojo.Server {
 // HTTP handlers reach people by session, by user, or all of them.
 func ExampleServer_CurrentSessions() {
 	srv := newServer()
-	_, err := srv.Register("Status", &mojo.Events{})
+	_, err := srv.Register("Status", new(mojo.Events).Handler())
 	check(err)
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
@@ -50,7 +50,7 @@ func ExampleServer_CurrentSessions() {
 // A user is reached in every tab.
 func ExampleSessions() {
 	srv := newServer()
-	_, err := srv.Register("Status", &mojo.Events{})
+	_, err := srv.Register("Status", new(mojo.Events).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -72,7 +72,7 @@ func ExampleSessions() {
 func ExampleSession() {
 	gone := make(chan mojo.Reason, 1)
 	srv := newServer()
-	_, err := srv.Register("Status", &mojo.Events{Disconnect: func(_ *mojo.Conn, reason mojo.Reason) { gone <- reason }})
+	_, err := srv.Register("Status", (&mojo.Events{Disconnect: func(_ *mojo.Conn, reason mojo.Reason) { gone <- reason }}).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -96,7 +96,7 @@ func ExampleSession() {
 // that the connection is its own, and nothing of that after LogOut.
 func ExampleServer_LogIn() {
 	srv := newServer()
-	status, err := srv.Register("Status", &mojo.Events{})
+	status, err := srv.Register("Status", new(mojo.Events).Handler())
 	check(err)
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
@@ -147,9 +147,9 @@ func ExampleIdentity() {
 	store.users.Store("s1", "ada")
 	srv, err := mojo.New(mojo.Options{Identify: store.identify})
 	check(err)
-	_, err = srv.Register("Status", &mojo.Events{Connect: func(c *mojo.Conn) error {
+	_, err = srv.Register("Status", (&mojo.Events{Connect: func(c *mojo.Conn) error {
 		return c.Emit("you", c.Identity().UserID, c.Identity().SessionID)
-	}})
+	}}).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -170,7 +170,7 @@ func ExampleIdentity_expires() {
 		return mojo.Identity{SessionID: "s1", Expires: expires}, nil
 	}})
 	check(err)
-	_, err = srv.Register("Status", &mojo.Events{})
+	_, err = srv.Register("Status", new(mojo.Events).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -185,7 +185,7 @@ func ExampleServer_Rebind() {
 	var store sessionStore
 	srv, err := mojo.New(mojo.Options{Identify: store.identify})
 	check(err)
-	_, err = srv.Register("Status", &mojo.Events{})
+	_, err = srv.Register("Status", new(mojo.Events).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -204,7 +204,7 @@ func ExampleServer_Rebind() {
 // and may refuse.
 func ExampleIdentityObserver() {
 	srv := newServer()
-	_, err := srv.Register("Desk", &mojo.Events{
+	_, err := srv.Register("Desk", (&mojo.Events{
 		Identity: func(c *mojo.Conn, old, now mojo.Identity) error {
 			if now.UserID == "mallory" {
 				return mojo.ClientError{Message: "staff only"}
@@ -212,7 +212,7 @@ func ExampleIdentityObserver() {
 			c.Leave("desk of " + old.UserID)
 			return c.Emit("you are", now.UserID)
 		},
-	})
+	}).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -238,7 +238,7 @@ func ExampleIdentityObserver() {
 func ExampleSession_Revoke() {
 	gone := make(chan mojo.Reason, 1)
 	srv := newServer()
-	_, err := srv.Register("Status", &mojo.Events{Disconnect: func(_ *mojo.Conn, reason mojo.Reason) { gone <- reason }})
+	_, err := srv.Register("Status", (&mojo.Events{Disconnect: func(_ *mojo.Conn, reason mojo.Reason) { gone <- reason }}).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -261,7 +261,7 @@ func ExampleSession_Revoke() {
 // A user who has lost a phone logs out everywhere but here.
 func ExampleSession_RevokeExcept() {
 	srv := newServer()
-	_, err := srv.Register("Status", &mojo.Events{})
+	_, err := srv.Register("Status", new(mojo.Events).Handler())
 	check(err)
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
@@ -288,7 +288,7 @@ func ExampleSession_RevokeExcept() {
 // A page shows its visitor why a connection was closed, and whether it will come back.
 func ExampleRevocation() {
 	srv := newServer()
-	_, err := srv.Register("Status", &mojo.Events{})
+	_, err := srv.Register("Status", new(mojo.Events).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)

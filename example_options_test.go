@@ -23,7 +23,7 @@ func ExampleOptions() {
 		Timeouts: mojo.Timeouts{PingInterval: 10 * time.Second},
 	})
 	check(err)
-	_, err = srv.Register("Status", &mojo.Events{})
+	_, err = srv.Register("Status", new(mojo.Events).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -46,9 +46,9 @@ func ExampleLimits() {
 	ended := make(chan mojo.Reason, 1)
 	srv, err := mojo.New(mojo.Options{Limits: mojo.Limits{MaxRate: 10}, Logger: quiet})
 	check(err)
-	_, err = srv.Register("Chat", &mojo.Events{
+	_, err = srv.Register("Chat", (&mojo.Events{
 		Disconnect: func(_ *mojo.Conn, reason mojo.Reason) { ended <- reason },
-	})
+	}).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -74,7 +74,7 @@ func ExampleConnPolicy() {
 			Limits:  mojo.Limits{MaxConnsPerSession: 1, ConnPolicy: policy},
 		})
 		check(err)
-		_, err = srv.Register("Status", &mojo.Events{})
+		_, err = srv.Register("Status", new(mojo.Events).Handler())
 		check(err)
 
 		site := mojotest.NewServer(t, srv, nil)
@@ -102,9 +102,9 @@ func ExampleTimeouts() {
 		PingTimeout:  20 * time.Millisecond,
 	}})
 	check(err)
-	_, err = srv.Register("Chat", &mojo.Events{
+	_, err = srv.Register("Chat", (&mojo.Events{
 		Disconnect: func(_ *mojo.Conn, reason mojo.Reason) { ended <- reason },
-	})
+	}).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -129,7 +129,7 @@ func ExampleRevalidation() {
 		},
 	})
 	check(err)
-	_, err = srv.Register("Status", &mojo.Events{})
+	_, err = srv.Register("Status", new(mojo.Events).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)

@@ -23,7 +23,7 @@ func ExamplePresence() {
 		},
 	})
 	check(err)
-	_, err = srv.Register("Status", &mojo.Events{})
+	_, err = srv.Register("Status", new(mojo.Events).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -45,7 +45,7 @@ func ExamplePresence() {
 
 func ExampleSessions_Online() {
 	srv := newServer()
-	status, err := srv.Register("Status", &mojo.Events{})
+	status, err := srv.Register("Status", new(mojo.Events).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -70,7 +70,7 @@ func ExamplePresenceObserver() {
 		}
 	}}
 	srv := newServer()
-	_, err := srv.Register("Status", status)
+	_, err := srv.Register("Status", status.Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)

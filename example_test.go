@@ -37,7 +37,7 @@ func Example() {
 	mojo.On(&chat, "say", func(c *mojo.Conn, text string) error {
 		return c.Channel().Emit("said", text)
 	})
-	_, err = srv.Register("Chat", &chat)
+	_, err = srv.Register("Chat", chat.Handler())
 	check(err)
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
@@ -55,9 +55,9 @@ func ExampleServer() {
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
 	for _, app := range []string{"Chat", "Status"} {
-		_, err = srv.Register(app, &mojo.Events{Connect: func(c *mojo.Conn) error {
+		_, err = srv.Register(app, (&mojo.Events{Connect: func(c *mojo.Conn) error {
 			return c.Emit("welcome", c.Channel().App())
-		}})
+		}}).Handler())
 		check(err)
 	}
 
@@ -115,7 +115,7 @@ func ExampleBroadcast() {
 	mojo.On(&game, "move", func(c *mojo.Conn, move string) error {
 		return c.Channel().To("table 1").Without(c).Emit("moved", move)
 	})
-	channel, err := srv.Register("Game", &game)
+	channel, err := srv.Register("Game", game.Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -143,7 +143,7 @@ func ExampleBroadcast() {
 func ExampleChannel() {
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
-	channel, err := srv.Handle("/news", &mojo.Events{})
+	channel, err := srv.Handle("/news", new(mojo.Events).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -171,7 +171,7 @@ func ExampleEvents() {
 	})
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
-	_, err = srv.Register("Calc", &calc)
+	_, err = srv.Register("Calc", calc.Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -199,7 +199,7 @@ func ExampleCall() {
 	})
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
-	_, err = srv.Register("Ask", &ask)
+	_, err = srv.Register("Ask", ask.Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -223,9 +223,9 @@ func ExampleClientError() {
 	broken := mojo.Events{Connect: func(*mojo.Conn) error { return errors.New("password of the database is wrong") }}
 	srv, err := mojo.New(mojo.Options{Logger: quiet})
 	check(err)
-	_, err = srv.Register("Vip", &vip)
+	_, err = srv.Register("Vip", vip.Handler())
 	check(err)
-	_, err = srv.Register("Broken", &broken)
+	_, err = srv.Register("Broken", broken.Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -250,7 +250,7 @@ func ExampleMessage() {
 	}}
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
-	_, err = srv.Register("Draw", &app)
+	_, err = srv.Register("Draw", app.Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -275,7 +275,7 @@ func ExampleMessage_Decode() {
 	}
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
-	_, err = srv.Register("Draw", &app)
+	_, err = srv.Register("Draw", app.Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -300,7 +300,7 @@ func ExampleConn() {
 	})
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
-	_, err = srv.Register("About", &app)
+	_, err = srv.Register("About", app.Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -319,7 +319,7 @@ func ExampleHandshake() {
 	}}
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
-	_, err = srv.Register("App", &app)
+	_, err = srv.Register("App", app.Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -339,7 +339,7 @@ func ExampleBinary() {
 	}
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
-	channel, err := srv.Register("Files", &mojo.Events{})
+	channel, err := srv.Register("Files", new(mojo.Events).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -357,14 +357,14 @@ func ExampleBinary() {
 }
 
 // Auditor sees what is sent to its app's connections.
-type Auditor struct{ mojo.Events }
+type Auditor struct{ mojo.SocketHandler }
 
-func (*Auditor) OnEmit(_ *mojo.Conn, event string, args []any) { fmt.Println("sent", event, args) }
+func (Auditor) OnEmit(_ *mojo.Conn, event string, args []any) { fmt.Println("sent", event, args) }
 
 func ExampleEmitObserver() {
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
-	channel, err := srv.Register("Audit", &Auditor{})
+	channel, err := srv.Register("Audit", Auditor{new(mojo.Events).Handler()})
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -377,7 +377,7 @@ func ExampleEmitObserver() {
 func ExampleServer_Shutdown() {
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
-	channel, err := srv.Register("Chat", &mojo.Events{})
+	channel, err := srv.Register("Chat", new(mojo.Events).Handler())
 	check(err)
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -394,7 +394,7 @@ func ExampleShutdownError() {
 	mojo.On(&chat, "wait", func(*mojo.Conn, any) error { running <- true; <-release; return nil })
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
-	_, err = srv.Register("Chat", &chat)
+	_, err = srv.Register("Chat", chat.Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -417,9 +417,9 @@ func ExampleReason() {
 	ended := make(chan mojo.Reason, 1)
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
-	_, err = srv.Register("Chat", &mojo.Events{
+	_, err = srv.Register("Chat", (&mojo.Events{
 		Disconnect: func(_ *mojo.Conn, reason mojo.Reason) { ended <- reason },
-	})
+	}).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -434,10 +434,10 @@ func ExampleReason() {
 func ExampleTransport() {
 	srv, err := mojo.New(mojo.Options{Transports: []mojo.Transport{mojo.WebSocket}})
 	check(err)
-	_, err = srv.Register("Chat", &mojo.Events{Connect: func(c *mojo.Conn) error {
+	_, err = srv.Register("Chat", (&mojo.Events{Connect: func(c *mojo.Conn) error {
 		fmt.Println(c.Transport())
 		return nil
-	}})
+	}}).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)
@@ -454,7 +454,7 @@ func ExampleTransport() {
 func ExampleStats() {
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
-	_, err = srv.Register("Chat", &mojo.Events{})
+	_, err = srv.Register("Chat", new(mojo.Events).Handler())
 	check(err)
 
 	site := mojotest.NewServer(t, srv, nil)

@@ -2,6 +2,7 @@ package mojo
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/mojosocket/mojo/internal/parser"
 	"github.com/mojosocket/mojo/internal/socketio"
@@ -36,6 +37,41 @@ type SocketHandler interface {
 // that has not proven yet that it belongs to the user. A panic costs the connection that OnEmit was called for.
 type EmitObserver interface {
 	OnEmit(c *Conn, event string, args []any)
+}
+
+// checkObservers returns an error for a handler that has a method with the name of
+// an observer's and does not implement the observer, so that the method would never
+// be called: because of its signature, or because its receiver is a pointer and the
+// handler is not.
+func checkObservers(h SocketHandler) error {
+	_, emits := h.(EmitObserver)
+	_, identities := h.(IdentityObserver)
+	_, presences := h.(PresenceObserver)
+	v := reflect.ValueOf(h)
+	if v.Kind() != reflect.Pointer {
+		v = reflect.New(v.Type())
+	}
+	// The names are constants in these calls, so that linkers can still drop the
+	// methods of other types that are never called.
+	for _, o := range []struct {
+		name        string
+		method      reflect.Value
+		implemented bool
+		want        reflect.Type
+	}{
+		{"OnEmit", v.MethodByName("OnEmit"), emits, reflect.TypeFor[func(*Conn, string, []any)]()},
+		{"OnIdentity", v.MethodByName("OnIdentity"), identities, reflect.TypeFor[func(*Conn, Identity, Identity) error]()},
+		{"OnPresence", v.MethodByName("OnPresence"), presences, reflect.TypeFor[func(*Channel, Presence)]()},
+	} {
+		switch {
+		case o.implemented || !o.method.IsValid():
+		case o.method.Type() == o.want:
+			return fmt.Errorf("mojo: %s of the handler %T has a pointer receiver and would not be called; register a pointer", o.name, h)
+		default:
+			return fmt.Errorf("mojo: %s of the handler %T is a %v and would not be called; want %v", o.name, h, o.method.Type(), o.want)
+		}
+	}
+	return nil
 }
 
 // Reason says why a connection ended. Both sides read the same words where

@@ -41,6 +41,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -107,9 +108,15 @@ type Server struct {
 	faults     faultCounts
 	complaints atomic.Uint64 // errors of handlers that were logged
 
-	mu       sync.RWMutex        // guards what follows; held while sio mounts, before its own
-	channels map[string]*Channel // by app
-	all      []*Channel          // in the order in which they were mounted
+	channels // guarded by channels.mu
+}
+
+// channels are the channels of a Server. Lock order: 1. channels.mu, 2. the locks
+// of the Socket.IO layer, which is called with it held.
+type channels struct {
+	mu      sync.RWMutex        // guards the fields below
+	byName  map[string]*Channel // by app and by namespace; an app's name has no slash in front
+	mounted []*Channel          // in the order of Register and Handle
 }
 
 // New returns a Server without apps. It starts nothing: a Server that never had a
@@ -119,7 +126,8 @@ func New(opts Options) (*Server, error) {
 		return nil, err
 	}
 	opts.fillIn()
-	s := &Server{opts: opts, warn: warn.New(opts.Logger), fresh: newFreshSessions(), channels: make(map[string]*Channel)}
+	s := &Server{opts: opts, warn: warn.New(opts.Logger), fresh: newFreshSessions()}
+	s.byName = make(map[string]*Channel)
 	s.sio = socketio.NewServer(s.inner())
 	return s, nil
 }
@@ -205,8 +213,11 @@ func (s *Server) Handle(namespace string, h SocketHandler) (*Channel, error) {
 }
 
 func (s *Server) mount(app, namespace string, h SocketHandler) (*Channel, error) {
-	if ev, isEvents := h.(*Events); h == nil || isEvents && ev == nil {
+	if h == nil {
 		return nil, fmt.Errorf("mojo: the handler of namespace %q is nil", namespace)
+	}
+	if err := checkObservers(h); err != nil {
+		return nil, err
 	}
 	if err := checkNamespace(namespace); err != nil {
 		return nil, err
@@ -221,21 +232,12 @@ func (s *Server) mount(app, namespace string, h SocketHandler) (*Channel, error)
 	if !s.sio.Mount(ch.namespace) {
 		return nil, fmt.Errorf("mojo: namespace %q is taken", namespace)
 	}
-	if ev, ok := h.(interface{ seal() }); ok {
-		ev.seal()
-	}
 	if app != "" {
-		s.channels[app] = ch
+		s.byName[app] = ch
 	}
-	s.all = append(s.all, ch)
+	s.byName[namespace] = ch
+	s.mounted = append(s.mounted, ch)
 	return ch, nil
-}
-
-// mounted returns all channels. The list must not be changed.
-func (s *Server) mounted() []*Channel {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.all[:len(s.all):len(s.all)]
 }
 
 // checkNamespace says why a client could not name this namespace: a comma ends it
@@ -257,12 +259,21 @@ func checkNamespace(namespace string) error {
 	return nil
 }
 
-// Channel returns the channel of a registered app.
-func (s *Server) Channel(app string) (*Channel, bool) {
+// Channel returns the channel of this app or, if the name begins with a slash, of
+// this namespace.
+func (s *Server) Channel(name string) (*Channel, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	ch, ok := s.channels[app]
+	ch, ok := s.byName[name]
 	return ch, ok
+}
+
+// Channels returns the channels that Register and Handle have mounted, in that
+// order. The list belongs to the caller.
+func (s *Server) Channels() []*Channel {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Clone(s.mounted)
 }
 
 // CurrentSessions returns the browser sessions that are connected to any app, by

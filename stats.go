@@ -65,7 +65,7 @@ func (s *Server) Stats() Stats {
 	for cause, n := range e.Refused {
 		stats.Refused[string(cause)] = n
 	}
-	for _, ch := range s.mounted() {
+	for _, ch := range s.Channels() {
 		stats.Apps = append(stats.Apps, AppStats{
 			App: ch.app, Namespace: ch.name, Conns: ch.Len(),
 			Sessions: ch.CurrentSessions().Len(), Users: ch.LoggedInSessions().Len(),

@@ -21,7 +21,7 @@ func TestCollector(t *testing.T) {
 	srv, err := mojo.New(mojo.Options{})
 	require.NoError(t, err)
 	defer srv.Close()
-	_, err = srv.Register("Chat", new(mojo.Events))
+	_, err = srv.Register("Chat", new(mojo.Events).Handler())
 	require.NoError(t, err)
 	srv.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/socket.io/?EIO=3&transport=polling", nil))
 	collector := mojoprom.NewCollector(srv)

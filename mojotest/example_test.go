@@ -46,7 +46,7 @@ func newSite() (*mojo.Server, http.Handler) {
 		}
 		return nil
 	}}
-	for app, handler := range map[string]mojo.SocketHandler{"Chat": &chat, "Vip": &vip} {
+	for app, handler := range map[string]mojo.SocketHandler{"Chat": chat.Handler(), "Vip": vip.Handler()} {
 		if _, err := srv.Register(app, handler); err != nil {
 			log.Fatal(err)
 		}
@@ -94,7 +94,7 @@ func ExampleServer() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := srv.Register("Echo", &echo); err != nil {
+	if _, err := srv.Register("Echo", echo.Handler()); err != nil {
 		log.Fatal(err)
 	}
 
@@ -265,7 +265,7 @@ func ExampleDialOptions() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := srv.Handle("/", &app); err != nil {
+	if _, err := srv.Handle("/", app.Handler()); err != nil {
 		log.Fatal(err)
 	}
 	site := mojotest.NewServer(t, srv, nil)

@@ -82,7 +82,7 @@ func TestEndOfTheTestShutsDown(t *testing.T) {
 		require.Equal(t, 1, srv.Stats().Connections)
 	})
 	require.Zero(t, srv.Stats().Connections)
-	_, err := srv.Register("Late", chat())
+	_, err := srv.Register("Late", chat().Handler())
 	require.ErrorIs(t, err, mojo.ErrServerClosed)
 }
 
@@ -102,7 +102,7 @@ func TestHandlerThatDoesNotReturnFailsTheTest(t *testing.T) {
 		srv := newChat(t, mojo.Options{})
 		var slow mojo.Events
 		mojo.On(&slow, "wait", func(*mojo.Conn, any) error { <-release; return nil })
-		_, err := srv.Register("Slow", &slow)
+		_, err := srv.Register("Slow", slow.Handler())
 		require.NoError(t, err)
 		text := failure(t, func(t testing.TB) {
 			site := mojotest.NewServer(t, srv, nil)

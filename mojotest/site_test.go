@@ -27,7 +27,7 @@ func newChat(t testing.TB, opts mojo.Options) *mojo.Server {
 	opts.Logger = slog.New(slog.DiscardHandler)
 	srv, err := mojo.New(opts)
 	require.NoError(t, err)
-	_, err = srv.Register("Chat", chat())
+	_, err = srv.Register("Chat", chat().Handler())
 	require.NoError(t, err)
 	return srv
 }

@@ -64,7 +64,7 @@ func TestServerAsks(t *testing.T) {
 		answers <- f
 		return err
 	})
-	_, err := srv.Register("Ask", &ask)
+	_, err := srv.Register("Ask", ask.Handler())
 	require.NoError(t, err)
 	socket := mojotest.NewServer(t, srv, nil).Dial(t, "/AskSocket", nil)
 	socket.Emit("ready")

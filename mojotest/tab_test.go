@@ -47,10 +47,10 @@ func TestServerThatOffersNoUpgrade(t *testing.T) {
 func TestOptionsOfAConnection(t *testing.T) {
 	shakes := make(chan mojo.Handshake, 1)
 	srv := newChat(t, mojo.Options{})
-	_, err := srv.Handle("/shake", &mojo.Events{Connect: func(c *mojo.Conn) error {
+	_, err := srv.Handle("/shake", (&mojo.Events{Connect: func(c *mojo.Conn) error {
 		shakes <- c.Handshake()
 		return nil
-	}})
+	}}).Handler())
 	require.NoError(t, err)
 	mux := http.NewServeMux()
 	mux.Handle("/rt/", srv)
@@ -107,7 +107,7 @@ func TestRefusals(t *testing.T) {
 
 func TestNamespacesShareATab(t *testing.T) {
 	srv := newChat(t, mojo.Options{})
-	_, err := srv.Register("Other", chat())
+	_, err := srv.Register("Other", chat().Handler())
 	require.NoError(t, err)
 	site := mojotest.NewServer(t, srv, nil)
 	one := site.Dial(t, "/ChatSocket", nil)
@@ -130,7 +130,7 @@ func TestReconnect(t *testing.T) {
 		t.Run(transport.String(), func(t *testing.T) {
 			srv := newChat(t, mojo.Options{})
 			for _, app := range []string{"Other", "Left"} {
-				_, err := srv.Register(app, chat())
+				_, err := srv.Register(app, chat().Handler())
 				require.NoError(t, err)
 			}
 			ann := mojotest.NewServer(t, srv, nil).NewBrowser(t)
@@ -180,7 +180,7 @@ func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reasons := make(chan mojo.Reason, 1)
 		srv := newChat(t, mojo.Options{})
-		_, err := srv.Register("Slow", &mojo.Events{Disconnect: func(_ *mojo.Conn, r mojo.Reason) { reasons <- r }})
+		_, err := srv.Register("Slow", (&mojo.Events{Disconnect: func(_ *mojo.Conn, r mojo.Reason) { reasons <- r }}).Handler())
 		require.NoError(t, err)
 		site := mojotest.NewServer(t, srv, nil)
 		slow := site.Dial(t, "/SlowSocket", nil)

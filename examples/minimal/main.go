@@ -32,7 +32,7 @@ func handler() http.Handler {
 	mojo.On(&ev, "say", func(c *mojo.Conn, text string) error {
 		return c.Channel().Emit("said", text)
 	})
-	chat, err := srv.Register("Chat", &ev) // io("/ChatSocket") in the page
+	chat, err := srv.Register("Chat", ev.Handler()) // io("/ChatSocket") in the page
 	if err != nil {
 		log.Fatal(err)
 	}

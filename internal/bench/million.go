@@ -62,7 +62,7 @@ func million(o *options, out io.Writer) error {
 		accepted <- struct{}{}
 		return nil
 	}
-	ch, err := srv.Handle("/", &ev)
+	ch, err := srv.Handle("/", ev.Handler())
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func TestErrorEvent(t *testing.T) {
 	eachTransport(t, func(t *testing.T, g *ground, transport string) {
 		var ev mojo.Events
 		namespace := "/events-" + transport
-		_, err := g.srv.Handle(namespace, &ev)
+		_, err := g.srv.Handle(namespace, ev.Handler())
 		require.NoError(t, err)
 		a := g.attacker(t, transport)
 		socket := a.Connect(namespace, nil)

@@ -15,10 +15,10 @@ import (
 // mount registers the apps that scenarios talk to.
 func (s *site) mount(server *mojo.Server) error {
 	_, echoErr := server.Register("Echo", watched{echo{}, s})
-	_, deskErr := server.Register("Desk", watched{desk(), s})
-	_, gateErr := server.Register("Gate", watched{gate(), s})
-	_, doorErr := server.Register("Door", watched{s.doors.app(), s})
-	_, endsErr := server.Register("Ends", watched{ends(), s})
+	_, deskErr := server.Register("Desk", watched{desk().Handler(), s})
+	_, gateErr := server.Register("Gate", watched{gate().Handler(), s})
+	_, doorErr := server.Register("Door", watched{s.doors.app().Handler(), s})
+	_, endsErr := server.Register("Ends", watched{ends().Handler(), s})
 	_, rootErr := server.Handle("/", watched{echo{}, s})
 	return errors.Join(echoErr, deskErr, gateErr, doorErr, endsErr, rootErr)
 }

@@ -22,7 +22,7 @@ func TestBrowserWhoseHandshakeBeginsASession(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { _ = srv.Close() }()
 	ev := &mojo.Events{Identity: func(c *mojo.Conn, _, now mojo.Identity) error { return c.Emit("you", now.UserID) }}
-	_, err = srv.Handle("/", ev)
+	_, err = srv.Handle("/", ev.Handler())
 	require.NoError(t, err)
 
 	mux := http.NewServeMux()

@@ -23,7 +23,7 @@ func TestBrowserWithContentTypeOfItsOwn(t *testing.T) {
 	defer func() { _ = srv.Close() }()
 	ev := new(mojo.Events)
 	mojo.OnCall(ev, "echo", func(_ *mojo.Conn, text string) (string, error) { return text, nil })
-	_, err = srv.Handle("/", ev)
+	_, err = srv.Handle("/", ev.Handler())
 	require.NoError(t, err)
 
 	var contentType atomic.Value

@@ -133,7 +133,7 @@ func newChat(t *testing.T) *mojo.Server {
 	require.NoError(t, err)
 	var chat mojo.Events
 	mojo.On(&chat, "say", func(c *mojo.Conn, text string) error { return c.Emit("said", text) })
-	_, err = srv.Register("Chat", &chat)
+	_, err = srv.Register("Chat", chat.Handler())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, srv.Close()) })
 	return srv

@@ -28,7 +28,7 @@ func Handlers() mojo.SocketHandler {
 	r := &room{lines: []Said{}}
 	ev := &mojo.Events{Connect: r.enter, Presence: announce}
 	mojo.OnCall(ev, "say", r.onSay)
-	return ev
+	return ev.Handler()
 }
 
 // onSay is the event "say"; what it returns is the answer. Who speaks is asked once:

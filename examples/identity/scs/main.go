@@ -45,7 +45,7 @@ func newSite(sessions *scs.SessionManager) (*site, error) {
 		Connect:  func(c *mojo.Conn) error { return c.Emit("you", c.UserID()) },
 		Identity: func(c *mojo.Conn, _, now mojo.Identity) error { return c.Emit("you", now.UserID) },
 	}
-	if _, err := sockets.Register("Notes", notes); err != nil {
+	if _, err := sockets.Register("Notes", notes.Handler()); err != nil {
 		return nil, err
 	}
 	return &site{sessions, sockets}, nil

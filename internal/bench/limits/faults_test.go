@@ -83,9 +83,9 @@ func steadyBroadcast(t *testing.T) (without, with time.Duration) {
 	t.Helper()
 	const phases, events, pause, size = 10, 20, 40 * time.Millisecond, 200
 	connected := make(chan *mojo.Conn, 1000)
-	srv, ch, site := crowdSite(t, mojo.Options{Limits: mojo.Limits{MaxQueue: 256 << 10}}, &mojo.Events{
+	srv, ch, site := crowdSite(t, mojo.Options{Limits: mojo.Limits{MaxQueue: 256 << 10}}, (&mojo.Events{
 		Connect: func(c *mojo.Conn) error { connected <- c; return nil },
-	})
+	}).Handler())
 	readers := make([]*crowd.Client, 999)
 	for i := range readers {
 		c, err := crowd.Connect(t.Context(), site.Host(), crowd.Options{Number: i})
@@ -162,7 +162,7 @@ func TestBroadcastToStoppedReaders(t *testing.T) {
 	var worst time.Duration
 	for attempt := range 3 {
 		t.Run(fmt.Sprint("attempt ", attempt+1), func(t *testing.T) { // which takes its clients away with it
-			srv, ch, site := crowdSite(t, mojo.Options{Limits: mojo.Limits{MaxQueue: 256 << 10}}, new(mojo.Events))
+			srv, ch, site := crowdSite(t, mojo.Options{Limits: mojo.Limits{MaxQueue: 256 << 10}}, new(mojo.Events).Handler())
 			stopReading(t, site, clients)
 			require.Equal(t, clients, ch.Len())
 			text := strings.Repeat("x", 2000)
@@ -191,7 +191,7 @@ func TestBroadcastToStoppedReaders(t *testing.T) {
 // TestAllReturn: 8,000 clients that are dropped and return at once are all back in 15 s.
 func TestAllReturn(t *testing.T) {
 	const clients = 8000
-	_, ch, site := crowdSite(t, mojo.Options{}, new(mojo.Events))
+	_, ch, site := crowdSite(t, mojo.Options{}, new(mojo.Events).Handler())
 	process := crowd.Start(t, "TestCrowd")
 	process.Connect(site.Host(), clients, crowd.Options{})
 	require.Equal(t, clients, ch.Len())
@@ -210,7 +210,7 @@ func TestShutdownTakesItsTime(t *testing.T) {
 	inside := make(chan struct{})
 	ev := new(mojo.Events)
 	mojo.On(ev, "block", func(*mojo.Conn, struct{}) error { close(inside); <-goOn; return nil })
-	srv, ch, site := crowdSite(t, mojo.Options{}, ev)
+	srv, ch, site := crowdSite(t, mojo.Options{}, ev.Handler())
 	stopReading(t, site, 1000)
 	blocked := siotest.Dial(t, site, siotest.Options{Transport: "websocket"}).Connect("/ChatSocket", nil)
 	blocked.Emit("block")

@@ -379,7 +379,7 @@ func TestNeighboursOfFlooders(t *testing.T) {
 	srv, err := mojo.New(mojo.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = srv.Close() })
-	_, err = srv.Register("Chat", ev)
+	_, err = srv.Register("Chat", ev.Handler())
 	require.NoError(t, err)
 	plain, overTLS := siotest.Serve(t, siotest.TCP, srv), siotest.Serve(t, siotest.TLS, srv)
 	drain, crowded := sink(t), startFlooders(t)

@@ -26,7 +26,7 @@ func site(t *testing.T) *siotest.Site {
 	srv, err := mojo.New(mojo.Options{Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = srv.Close() })
-	_, err = srv.Handle("/", new(mojo.Events))
+	_, err = srv.Handle("/", new(mojo.Events).Handler())
 	require.NoError(t, err)
 	return siotest.Serve(t, siotest.TCP, srv)
 }

@@ -44,7 +44,7 @@ func TestRevalidateStopsNobody(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = srv.Close() })
 	accepted := make(chan struct{}, 1024)
-	_, err = srv.Handle("/", &mojo.Events{Connect: func(*mojo.Conn) error { accepted <- struct{}{}; return nil }})
+	_, err = srv.Handle("/", (&mojo.Events{Connect: func(*mojo.Conn) error { accepted <- struct{}{}; return nil }}).Handler())
 	require.NoError(t, err)
 	_, err = memory.New(sessions).Open(srv, sessions, accepted)
 	require.NoError(t, err)

@@ -49,7 +49,7 @@ func newMojo(beat Heartbeat) (*Server, error) {
 	var ev mojo.Events
 	mojo.On(&ev, "echo", func(c *mojo.Conn, in Body) error { return c.Emit("echo", in) })
 	mojo.OnCall(&ev, "ack", func(_ *mojo.Conn, in Body) (Body, error) { return in, nil })
-	ch, err := srv.Handle("/", &ev)
+	ch, err := srv.Handle("/", ev.Handler())
 	if err != nil {
 		return nil, err
 	}

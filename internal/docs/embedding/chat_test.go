@@ -48,7 +48,7 @@ func newServer(t *testing.T, change func(o *mojo.Options)) *mojo.Server {
 	require.NoError(t, err)
 	chat := &mojo.Events{Connect: func(c *mojo.Conn) error { return c.Emit("you", c.UserID()) }}
 	mojo.On(chat, "say", func(c *mojo.Conn, text string) error { return c.Channel().Emit("said", text) })
-	_, err = srv.Register("Chat", chat)
+	_, err = srv.Register("Chat", chat.Handler())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, srv.Close()) })
 	return srv

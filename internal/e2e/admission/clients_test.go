@@ -258,10 +258,10 @@ func TestNumericAuth(t *testing.T) {
 	srv, err := mojo.New(mojo.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = srv.Close() })
-	_, err = srv.Handle("/", &mojo.Events{Connect: func(c *mojo.Conn) error {
+	_, err = srv.Handle("/", (&mojo.Events{Connect: func(c *mojo.Conn) error {
 		auths <- string(c.Handshake().Auth)
 		return nil
-	}})
+	}}).Handler())
 	require.NoError(t, err)
 	client := siotest.Dial(t, siotest.Serve(t, siotest.TCP, srv), siotest.Options{Transport: "websocket"})
 	client.Engine.Send("042")
@@ -280,7 +280,7 @@ func TestPlaceholderAsData(t *testing.T) {
 		t.Cleanup(func() { _ = srv.Close() })
 		ev := new(mojo.Events)
 		mojo.On(ev, "e", func(c *mojo.Conn, _ string) error { return nil })
-		_, err = srv.Handle("/", ev)
+		_, err = srv.Handle("/", ev.Handler())
 		require.NoError(t, err)
 		client := siotest.Open(t, siotest.Serve(t, n, srv), siotest.Options{Transport: transport})
 		client.Send("0")
@@ -309,7 +309,7 @@ func TestBase64OfTheTransport(t *testing.T) {
 	t.Cleanup(func() { _ = srv.Close() })
 	ev := new(mojo.Events)
 	mojo.OnCall(ev, "e", func(_ *mojo.Conn, in mojo.Binary) (mojo.Binary, error) { return in, nil })
-	_, err = srv.Handle("/", ev)
+	_, err = srv.Handle("/", ev.Handler())
 	require.NoError(t, err)
 	site := siotest.Serve(t, siotest.TCP, srv)
 	client := siotest.Open(t, site, siotest.Options{Transport: "websocket"})
@@ -334,7 +334,7 @@ func TestBase64OfTheUpgrade(t *testing.T) {
 			srv, err := mojo.New(mojo.Options{})
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = srv.Close() })
-			_, err = srv.Handle("/", &mojo.Events{Connect: func(c *mojo.Conn) error { return c.Emit("e", mojo.Binary{7}) }})
+			_, err = srv.Handle("/", (&mojo.Events{Connect: func(c *mojo.Conn) error { return c.Emit("e", mojo.Binary{7}) }}).Handler())
 			require.NoError(t, err)
 			site := siotest.Serve(t, siotest.TCP, srv)
 			open := e2e.Do(t, site, "GET", site.URL+pollURL+c.poll, nil, "").Body
@@ -385,7 +385,7 @@ func TestClosedConnectionsAreLogged(t *testing.T) {
 				srv, err := mojo.New(c.opts)
 				require.NoError(t, err)
 				t.Cleanup(func() { _ = srv.Close() })
-				_, err = srv.Handle("/", new(mojo.Events))
+				_, err = srv.Handle("/", new(mojo.Events).Handler())
 				require.NoError(t, err)
 				site := siotest.Serve(t, siotest.TCP, srv)
 				for range 2 {
@@ -473,7 +473,7 @@ func TestPlaceholderInAnAnswer(t *testing.T) {
 		}()
 		return "asked", nil
 	})
-	_, err = srv.Handle("/", ev)
+	_, err = srv.Handle("/", ev.Handler())
 	require.NoError(t, err)
 	client := siotest.Open(t, siotest.Serve(t, siotest.TCP, srv), siotest.Options{Transport: "websocket"})
 	client.Send("0")

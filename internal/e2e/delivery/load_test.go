@@ -89,7 +89,7 @@ func TestInboundEventAllocatesLittle(t *testing.T) {
 	var ev mojo.Events
 	mojo.On(&ev, "say", func(*mojo.Conn, line) error { heard <- struct{}{}; return nil })
 	srv := e2e.NewServer(t, mojo.Options{})
-	e2e.Register(t, srv, "Chat", &ev)
+	e2e.Register(t, srv, "Chat", ev.Handler())
 	site := siotest.Serve(t, siotest.TCP, srv)
 	conn, err := site.Dial(t.Context())
 	require.NoError(t, err)

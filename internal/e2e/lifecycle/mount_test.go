@@ -18,7 +18,7 @@ func TestRegisterRefuses(t *testing.T) {
 	}{
 		"no name":         {"", e2e.NewApp(), "mojo: Register: the app's name is empty"},
 		"no handler":      {"Chat", nil, `mojo: the handler of namespace "/ChatSocket" is nil`},
-		"no events":       {"Chat", (*mojo.Events)(nil), `mojo: the handler of namespace "/ChatSocket" is nil`},
+		"no events":       {"Chat", (*mojo.Events)(nil).Handler(), `mojo: the handler of namespace "/ChatSocket" is nil`},
 		"taken":           {"Taken", e2e.NewApp(), `mojo: namespace "/TakenSocket" is taken`},
 		"comma":           {"a,b", e2e.NewApp(), `mojo: namespace "/a,bSocket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
 		"question mark":   {"a?b", e2e.NewApp(), `mojo: namespace "/a?bSocket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
@@ -64,17 +64,16 @@ func TestHandleRefuses(t *testing.T) {
 	}
 }
 
-// After a failed Register the Events can be changed, and registered under
-// another name.
+// After a failed Register the handler can be registered under another name.
 func TestFailedRegisterChangesNothing(t *testing.T) {
 	srv := e2e.NewServer(t, mojo.Options{})
 	e2e.Register(t, srv, "Taken", e2e.NewApp())
-	var ev mojo.Events
-	_, err := srv.Register("Taken", &ev)
+	h := new(mojo.Events).Handler()
+	_, err := srv.Register("Taken", h)
 	require.Error(t, err)
 
-	mojo.On(&ev, "late", func(*mojo.Conn, any) error { return nil })
-	e2e.Register(t, srv, "Free", &ev)
+	e2e.Register(t, srv, "Free", h)
+	require.Len(t, srv.Channels(), 2)
 }
 
 func TestRegisterAfterShutdown(t *testing.T) {
@@ -101,7 +100,85 @@ func TestChannelNamesItself(t *testing.T) {
 	require.Same(t, chat, found)
 	_, ok = srv.Channel("")
 	require.False(t, ok, "what Handle mounts is no app")
+	for namespace, ch := range map[string]*mojo.Channel{"/ChatSocket": chat, "/": root} {
+		found, ok = srv.Channel(namespace)
+		require.True(t, ok)
+		require.Same(t, ch, found)
+	}
+	_, ok = srv.Channel("/Chat")
+	require.False(t, ok)
 }
+
+// Channels lists what Register and Handle have mounted, in order, and its list
+// belongs to the caller.
+func TestChannelsListsWhatIsMounted(t *testing.T) {
+	srv := e2e.NewServer(t, mojo.Options{})
+	require.Empty(t, srv.Channels())
+	b := e2e.Register(t, srv, "B", e2e.NewApp())
+	root, err := srv.Handle("/", e2e.NewApp())
+	require.NoError(t, err)
+	a := e2e.Register(t, srv, "A", e2e.NewApp())
+	_, err = srv.Register("A", e2e.NewApp())
+	require.Error(t, err)
+
+	list := srv.Channels()
+
+	require.Equal(t, []*mojo.Channel{b, root, a}, list)
+	list[0] = nil
+	require.Equal(t, []*mojo.Channel{b, root, a}, srv.Channels())
+}
+
+// A handler with a method that has the name of an observer's and would never be
+// called is refused.
+func TestRegisterRefusesObserversThatAreNone(t *testing.T) {
+	for name, test := range map[string]struct {
+		h    mojo.SocketHandler
+		want string
+	}{
+		"OnEmit": {
+			&wrongEmits{e2e.NewApp()},
+			"mojo: OnEmit of the handler *lifecycle.wrongEmits is a func(*mojo.Conn, string, ...interface {}) and would not be called; " +
+				"want func(*mojo.Conn, string, []interface {})",
+		},
+		"OnIdentity": {
+			wrongIdentity{e2e.NewApp()},
+			"mojo: OnIdentity of the handler lifecycle.wrongIdentity is a func(*mojo.Conn, mojo.Identity, mojo.Identity) and would not be called; " +
+				"want func(*mojo.Conn, mojo.Identity, mojo.Identity) error",
+		},
+		"OnPresence": {
+			&wrongPresence{e2e.NewApp()},
+			"mojo: OnPresence of the handler *lifecycle.wrongPresence is a func(mojo.Presence) and would not be called; " +
+				"want func(*mojo.Channel, mojo.Presence)",
+		},
+		"pointer receiver": {
+			pointerPresence{e2e.NewApp()},
+			"mojo: OnPresence of the handler lifecycle.pointerPresence has a pointer receiver and would not be called; register a pointer",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := e2e.NewServer(t, mojo.Options{})
+
+			_, err := srv.Register("Chat", test.h)
+
+			require.EqualError(t, err, test.want)
+			require.Empty(t, srv.Channels())
+		})
+	}
+	_, err := e2e.NewServer(t, mojo.Options{}).Register("Chat", &pointerPresence{e2e.NewApp()})
+	require.NoError(t, err)
+}
+
+type (
+	wrongEmits      struct{ *e2e.App }
+	wrongIdentity   struct{ *e2e.App }
+	wrongPresence   struct{ *e2e.App }
+	pointerPresence struct{ *e2e.App }
+)
+
+func (*wrongEmits) OnEmit(*mojo.Conn, string, ...any)                     {}
+func (wrongIdentity) OnIdentity(*mojo.Conn, mojo.Identity, mojo.Identity) {}
+func (*wrongPresence) OnPresence(mojo.Presence)                           {}
+func (*pointerPresence) OnPresence(*mojo.Channel, mojo.Presence)          {}
 
 // Several apps, one of them on the main namespace, share one connection, and
 // each event stays in its namespace.

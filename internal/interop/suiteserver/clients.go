@@ -114,16 +114,16 @@ func socketIOClient() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	for namespace, handler := range map[string]mojo.SocketHandler{
-		"/":               &root{},
-		"/foo":            &foo{},
-		"/abc":            &showHandshake{},
-		"/no":             &refuseAll{},
-		"/timeout_socket": &mojo.Events{},
-		"/valid":          &mojo.Events{},
-		"/asd":            &mojo.Events{},
+	for namespace, handler := range map[string]*mojo.Events{
+		"/":               {Connect: refuseFailing, Fallback: serveTests},
+		"/foo":            {Fallback: tellID},
+		"/abc":            {Connect: showHandshake},
+		"/no":             {Connect: refuseAll},
+		"/timeout_socket": {},
+		"/valid":          {},
+		"/asd":            {},
 	} {
-		if _, err := srv.Handle(namespace, handler); err != nil {
+		if _, err := srv.Handle(namespace, handler.Handler()); err != nil {
 			return nil, err
 		}
 	}
@@ -151,37 +151,30 @@ func handshakeOf(c *mojo.Conn) handshake {
 }
 
 // showHandshake sends each client its handshake.
-type showHandshake struct{ mojo.Events }
+func showHandshake(c *mojo.Conn) error { return c.Emit("handshake", handshakeOf(c)) }
 
-func (*showHandshake) OnConnect(c *mojo.Conn) error { return c.Emit("handshake", handshakeOf(c)) }
-
-// refuseAll lets nobody connect.
-type refuseAll struct{ mojo.Events }
-
-func (*refuseAll) OnConnect(*mojo.Conn) error {
+// refuseAll refuses every client.
+func refuseAll(*mojo.Conn) error {
 	return mojo.ClientError{Message: "Auth failed (custom namespace)"}
 }
 
-// foo acknowledges "getId" with the id of the connection.
-type foo struct{ mojo.Events }
-
-func (*foo) OnMessage(c *mojo.Conn, m *mojo.Message) {
+// tellID acknowledges "getId" with the id of the connection.
+func tellID(c *mojo.Conn, m *mojo.Message) {
 	if m.Event() == "getId" {
 		report(m, m.Ack(c.ID()))
 	}
 }
 
-// root is the namespace that most tests use.
-type root struct{ mojo.Events }
-
-func (*root) OnConnect(c *mojo.Conn) error {
+// refuseFailing refuses the clients that ask for it.
+func refuseFailing(c *mojo.Conn) error {
 	if c.Handshake().Query().Has("fail") {
 		return mojo.ClientError{Message: "Auth failed (main namespace)"}
 	}
 	return nil
 }
 
-func (*root) OnMessage(c *mojo.Conn, m *mojo.Message) {
+// serveTests handles the events of the namespace that most tests use.
+func serveTests(c *mojo.Conn, m *mojo.Message) {
 	if m.Event() == "ack" {
 		go awaitAck(c) // later events must not wait for the answer
 		return
