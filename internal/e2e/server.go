@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"os"
 	"testing"
 	"testing/synctest"
 
@@ -90,13 +89,4 @@ func InVirtualTime(t *testing.T, test func(t *testing.T, transport string)) {
 			synctest.Test(t, func(t *testing.T) { test(t, transport) })
 		})
 	}
-}
-
-// Rounds returns how often to repeat a test of a race: n times with MOJO_LONG=1 in the
-// environment, and a fiftieth of it otherwise.
-func Rounds(n int) int {
-	if os.Getenv("MOJO_LONG") == "1" {
-		return n
-	}
-	return n / 50
 }

@@ -15,14 +15,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/siotest"
 	"github.com/mojosocket/mojo/internal/siotest/crowd"
 )
 
-// observer is a SocketHandler with every further interface, and one function for all of them.
+// observer is a SocketHandler with every optional interface. All its callbacks
+// call on.
 type observer struct {
 	srv *mojo.Server
-	on  func(callback string, c *mojo.Conn) // c is nil where there is none
+	on  func(callback string, c *mojo.Conn) // c is nil for OnPresence
 
 	messages atomic.Int64
 }
@@ -46,23 +48,24 @@ func (o *observer) OnPresence(*mojo.Channel, mojo.Presence) { o.on("OnPresence",
 func (o *observer) OnEmit(c *mojo.Conn, _ string, _ []any)  { o.on("OnEmit", c) }
 func (o *observer) presenceAnywhere(mojo.Presence)          { o.on("Options.OnPresence", nil) }
 
-// callbacks are all of them.
+// callbacks are the names of all of them.
 var callbacks = []string{"OnConnect", "OnMessage", "OnDisconnect", "OnIdentity", "OnPresence", "OnEmit", "Options.OnPresence"}
 
-// observed serves an observer to people with cookies.
-func observed(t testing.TB, on func(callback string, c *mojo.Conn)) (*observer, *mojo.Channel, *mojo.Cookies) {
+// observed returns an observer on the app Chat of a Server with cookies.
+func observed(t testing.TB, on func(callback string, c *mojo.Conn)) (*observer, *mojo.Channel) {
 	t.Helper()
-	o, cookies := &observer{on: on}, newCookies(t)
+	o := &observer{on: on}
 	srv, ch := newServer(t, mojo.Options{
-		Cookies: cookies, OnPresence: o.presenceAnywhere, Timeouts: mojo.Timeouts{PresenceGrace: time.Millisecond},
+		Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), OnPresence: o.presenceAnywhere, Timeouts: mojo.Timeouts{PresenceGrace: time.Millisecond},
 	}, o)
 	o.srv = srv
-	return o, ch, cookies
+	return o, ch
 }
 
-// TestEverythingFromEveryCallback: from inside each callback, thousands of times, handlers emit, broadcast, join,
-// look around, change identities and close connections, their own and others'. Nothing locks up, a client sees
-// nothing ahead of its connect event, and nothing is left.
+// From inside each callback, thousands of times, handlers emit, broadcast,
+// join, read the views, change identities and close connections, their own and
+// others'. There is no deadlock, no client receives anything before its connect
+// event, and nothing is left.
 func TestEverythingFromEveryCallback(t *testing.T) {
 	var turn atomic.Int64
 	var ch *mojo.Channel
@@ -71,9 +74,9 @@ func TestEverythingFromEveryCallback(t *testing.T) {
 	for _, callback := range callbacks {
 		counts[callback] = new(atomic.Int64)
 	}
-	o, ch, cookies := observed(t, func(callback string, c *mojo.Conn) {
+	o, ch = observed(t, func(callback string, c *mojo.Conn) {
 		counts[callback].Add(1)
-		if callback == "OnEmit" { // to emit here would never end
+		if callback == "OnEmit" { // an Emit here would call OnEmit again
 			_ = c.Join("seen")
 			lookAround(o.srv, ch, c)
 			return
@@ -81,13 +84,13 @@ func TestEverythingFromEveryCallback(t *testing.T) {
 		doEverything(o.srv, ch, c, int(turn.Add(1)))
 	})
 	site := siotest.Serve(t, siotest.TCP, o.srv)
-	n := int64(times(10_000))
+	n := int64(e2e.Rounds(10_000))
 	var clients sync.WaitGroup
 	for w := range 6 {
 		clients.Go(func() {
 			for i := 0; turn.Load() < n; i++ {
 				session := fmt.Sprintf("s%d-%d", w, i)
-				if err := meet(t.Context(), o.srv, site, as(t, cookies, session, "u"+session), session, w); err != nil {
+				if err := meet(t.Context(), o.srv, site, cookie(session, "u"+session), session, w); err != nil {
 					t.Error(err)
 					return
 				}
@@ -95,7 +98,7 @@ func TestEverythingFromEveryCallback(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	shutdown(t, o.srv)
+	e2e.Shutdown(t, o.srv)
 	requireNobody(t, o.srv, ch)
 	for callback, count := range counts {
 		require.NotZero(t, count.Load(), callback)
@@ -103,7 +106,8 @@ func TestEverythingFromEveryCallback(t *testing.T) {
 	require.Zero(t, o.srv.Stats().HandlerPanics)
 }
 
-// doEverything that handlers may do. What is closed already says so.
+// doEverything calls what a handler may call. Some turns also disconnect,
+// revoke or rebind. It ignores errors, as connections may have ended.
 func doEverything(srv *mojo.Server, ch *mojo.Channel, c *mojo.Conn, turn int) {
 	_ = ch.Emit("all", turn)
 	_ = ch.To("room").Except("other").Volatile().Emit("room", turn)
@@ -136,6 +140,7 @@ func doEverything(srv *mojo.Server, ch *mojo.Channel, c *mojo.Conn, turn int) {
 	}
 }
 
+// lookAround calls every method that only reads.
 func lookAround(srv *mojo.Server, ch *mojo.Channel, c *mojo.Conn) {
 	_ = srv.Stats()
 	_, _ = ch.Len(), srv.CurrentSessions().Online("x")
@@ -148,34 +153,35 @@ func lookAround(srv *mojo.Server, ch *mojo.Channel, c *mojo.Conn) {
 	}
 }
 
-// meet is a client that comes, is somebody else for a while, and leaves, unless it is sent away before.
+// meet is a client that connects, logs in for a while, and leaves, unless it is
+// disconnected before.
 func meet(ctx context.Context, srv *mojo.Server, site *siotest.Site, cookie, session string, number int) error {
-	c, err := crowd.Open(ctx, site.Host(), crowd.Options{Number: number, Cookie: cookie}, "40"+namespace+",")
+	c, err := crowd.Open(ctx, site.Host(), crowd.Options{Number: number, Cookie: cookie}, "40"+e2e.ChatNamespace+",")
 	if err != nil {
 		return err
 	}
 	defer c.Reset()
 	first, err := c.Next()
-	if gone(err) || err == nil && strings.HasPrefix(first, "44"+namespace) {
-		return nil // revoked while it was pending
+	if gone(err) || err == nil && strings.HasPrefix(first, "44"+e2e.ChatNamespace) {
+		return nil // revoked during OnConnect
 	}
 	if err != nil {
 		return err
 	}
-	if !strings.HasPrefix(first, "40"+namespace+`,{"sid":`) {
+	if !strings.HasPrefix(first, "40"+e2e.ChatNamespace+`,{"sid":`) {
 		return fmt.Errorf("%.60q came ahead of the connect event", first)
 	}
 	_ = srv.Rebind(ctx, session, mojo.Identity{SessionID: session, UserID: "another"})
 	_ = c.Send(c.Event("event", ""))
-	_ = c.Send("42" + namespace + `,7["last"]`)
+	_ = c.Send("42" + e2e.ChatNamespace + `,7["last"]`)
 	for {
 		packet, err := c.Next()
 		switch {
-		case gone(err), err == nil && packet == "41"+namespace+",":
-			return nil // sent away
+		case gone(err), err == nil && packet == "41"+e2e.ChatNamespace+",":
+			return nil // disconnected
 		case err != nil:
 			return err
-		case packet == "43"+namespace+`,7["last"]`:
+		case packet == "43"+e2e.ChatNamespace+`,7["last"]`:
 			return nil
 		case strings.HasPrefix(packet, "40"):
 			return fmt.Errorf("%.60q came twice", packet)
@@ -186,25 +192,27 @@ func meet(ctx context.Context, srv *mojo.Server, site *siotest.Site, cookie, ses
 // gone reports whether an error is the end of the connection.
 func gone(err error) bool { return errors.Is(err, crowd.ErrClosed) }
 
-// provoke connects somebody and has every callback called, until one that the test waits for has been.
-func provoke(t *testing.T, o *observer, ch *mojo.Channel, site *siotest.Site, cookies *mojo.Cookies, session string, called func() bool) {
+// provoke connects a client and causes every callback, until called returns
+// true.
+func provoke(t *testing.T, o *observer, ch *mojo.Channel, site *siotest.Site, session string, called func() bool) {
 	t.Helper()
-	client := siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: header(as(t, cookies, session, "u"))})
-	client.SendConnect(namespace, nil)
+	client := siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: e2e.CookieHeader(cookie(session, "u"))})
+	client.SendConnect(e2e.ChatNamespace, nil)
 	view := ch.CurrentSessions().Get(session)
-	waitUntil(t, "it is there", func() bool { return view.Len() == 1 || called() })
+	e2e.WaitUntil(t, "it is there", func() bool { return view.Len() == 1 || called() })
 	handled := o.messages.Load()
-	client.Engine.Send("2" + namespace + `,["event"]`)
+	client.Engine.Send("2" + e2e.ChatNamespace + `,["event"]`)
 	_ = o.srv.Rebind(t.Context(), session, mojo.Identity{SessionID: session, UserID: "another"})
 	_ = view.Emit("event")
-	// Before that the client may still be in OnConnect, and whoever leaves there is not told of any event.
-	waitUntil(t, "its event is handled", func() bool { return o.messages.Load() > handled || called() })
-	client.Engine.Send("1" + namespace + ",")
-	waitUntil(t, "it is called", called)
+	// Before that, OnConnect may still run, and the events of a client that leaves
+	// then are not handled.
+	e2e.WaitUntil(t, "its event is handled", func() bool { return o.messages.Load() > handled || called() })
+	client.Engine.Send("1" + e2e.ChatNamespace + ",")
+	e2e.WaitUntil(t, "it is called", called)
 }
 
-// TestServerEndsFromEveryCallback: Close returns at once, and Shutdown, which waits for the very callback that calls
-// it, when its context ends.
+// Called in a callback, Close returns at once. Shutdown, which waits for that
+// callback, returns when its context ends.
 func TestServerEndsFromEveryCallback(t *testing.T) {
 	for _, callback := range callbacks {
 		for _, how := range []string{"Close", "Shutdown"} {
@@ -212,7 +220,7 @@ func TestServerEndsFromEveryCallback(t *testing.T) {
 				result := make(chan error, 1)
 				var once sync.Once
 				var o *observer
-				o, ch, cookies := observed(t, func(called string, _ *mojo.Conn) {
+				o, ch := observed(t, func(called string, _ *mojo.Conn) {
 					if called != callback {
 						return
 					}
@@ -228,10 +236,10 @@ func TestServerEndsFromEveryCallback(t *testing.T) {
 				})
 				site := siotest.Serve(t, siotest.TCP, o.srv)
 
-				provoke(t, o, ch, site, cookies, "s", func() bool { return len(result) > 0 })
+				provoke(t, o, ch, site, "s", func() bool { return len(result) > 0 })
 
 				err := <-result
-				if how == "Close" || callback == "OnEmit" { // which nobody waits for
+				if how == "Close" || callback == "OnEmit" { // Shutdown does not wait for OnEmit
 					require.NoError(t, err)
 				} else {
 					var stuck *mojo.ShutdownError
@@ -242,36 +250,36 @@ func TestServerEndsFromEveryCallback(t *testing.T) {
 						require.True(t, strings.HasPrefix(stuck.Handlers[0], callback+" "), stuck.Handlers)
 					}
 				}
-				shutdown(t, o.srv)
+				e2e.Shutdown(t, o.srv)
 				requireNobody(t, o.srv, ch)
 			})
 		}
 	}
 }
 
-// TestPanicInEveryCallback: the process lives, and so do all other connections. The handler's own connection is
-// closed so that its client comes back, where there is one.
+// A panic in a callback ends its own connection, so that the client comes back,
+// and no other. The process goes on.
 func TestPanicInEveryCallback(t *testing.T) {
 	for _, callback := range callbacks {
 		t.Run(callback, func(t *testing.T) {
 			var calls atomic.Int64
-			o, ch, cookies := observed(t, func(called string, c *mojo.Conn) {
+			o, ch := observed(t, func(called string, c *mojo.Conn) {
 				if called == callback && (c == nil || c.SessionID() != "bystander") {
 					calls.Add(1)
 					panic("of the test")
 				}
 			})
 			site := siotest.Serve(t, siotest.TCP, o.srv)
-			client := siotest.Dial(t, site, siotest.Options{Header: header(as(t, cookies, "bystander", ""))})
-			bystander := client.Connect(namespace, nil)
+			client := siotest.Dial(t, site, siotest.Options{Header: e2e.CookieHeader(cookie("bystander", ""))})
+			bystander := client.Connect(e2e.ChatNamespace, nil)
 
 			for i := range 3 {
 				seen := calls.Load()
-				provoke(t, o, ch, site, cookies, fmt.Sprint("s", i), func() bool { return calls.Load() > seen })
+				provoke(t, o, ch, site, fmt.Sprint("s", i), func() bool { return calls.Load() > seen })
 				require.Equal(t, `["echo"]`, bystander.Call("echo").JSON())
 			}
 
-			waitUntil(t, "they are closed", func() bool { return o.srv.Stats().Connections == 1 || strings.HasSuffix(callback, "OnPresence") })
+			e2e.WaitUntil(t, "they are closed", func() bool { return o.srv.Stats().Connections == 1 || strings.HasSuffix(callback, "OnPresence") })
 			if !strings.HasSuffix(callback, "OnPresence") {
 				require.EqualValues(t, 3, o.srv.Stats().Closed[mojo.ReasonHandlerPanic])
 			}
@@ -279,17 +287,18 @@ func TestPanicInEveryCallback(t *testing.T) {
 			require.NoError(t, ch.To().Emit("nobody"))
 			require.NoError(t, o.srv.CurrentSessions().Get("bystander").Emit("still here"))
 			bystander.Expect("still here")
-			shutdown(t, o.srv)
+			e2e.Shutdown(t, o.srv)
 			requireNobody(t, o.srv, ch)
 		})
 	}
 }
 
-// TestPanicInIdentify costs the request, and nothing is kept of it: as many are taken in as before.
+// A panic in Identify fails its request and leaves nothing that counts in the
+// limits.
 func TestPanicInIdentify(t *testing.T) {
 	for _, transport := range []string{"polling", "websocket"} {
 		t.Run(transport, func(t *testing.T) {
-			var log journal
+			var log e2e.Log
 			srv, ch := newServer(t, mojo.Options{
 				Limits: mojo.Limits{MaxConns: 2, MaxUnconnected: 2}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 				Identify: func(r *http.Request) (mojo.Identity, error) {

@@ -11,69 +11,70 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/siotest"
 	"github.com/mojosocket/mojo/internal/siotest/crowd"
 )
 
-// TestChurn: connections come and go in four rounds, in every way and by every transport, with sessions, users and
-// rooms. Each round leaves as much as the first one did.
+// Connections begin and end in four rounds, in every way and with every
+// transport, with sessions, users and rooms. Each round leaves no more than the
+// first one did.
 func TestChurn(t *testing.T) {
 	const rounds = 4
-	n := times(40_000) / rounds
-	cookies := newCookies(t)
+	n := e2e.Rounds(40_000) / rounds
 	h := newApp()
-	h.connect = func(c *mojo.Conn) error { return c.Join("room", c.ID()) }
+	h.Connect = func(c *mojo.Conn) error { return c.Join("room", c.ID()) }
 	srv, ch := newServer(t, mojo.Options{
-		Cookies: cookies, Timeouts: mojo.Timeouts{PresenceGrace: time.Millisecond}, OnPresence: func(mojo.Presence) {},
+		Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), Timeouts: mojo.Timeouts{PresenceGrace: time.Millisecond}, OnPresence: func(mojo.Presence) {},
 	}, h)
 	site := siotest.Serve(t, siotest.TCP, srv)
 
 	var goroutines, files int
 	var heap int64
 	for round := range rounds {
-		churn(t, srv, site, h, cookies, n)
-		waitUntil(t, "all have gone", func() bool { s := srv.Stats(); return s.Connections == 0 && s.WebSockets == 0 })
+		churn(t, srv, site, h, n)
+		e2e.WaitUntil(t, "all have gone", func() bool { s := srv.Stats(); return s.Connections == 0 && s.WebSockets == 0 })
 		requireNobody(t, srv, ch)
-		waitUntil(t, "nobody is online", func() bool {
+		e2e.WaitUntil(t, "nobody is online", func() bool {
 			return len(srv.CurrentSessions().Online("s0", "s1", "s2")) == 0 && len(srv.LoggedInSessions().Online("u0", "u1")) == 0
 		})
-		require.Len(t, h.ended, n, "each is told of once")
+		require.Len(t, h.Ended, n, "each is told of once")
 		for range n {
-			require.NotEmpty(t, (<-h.ended).reason)
-			<-h.accepted
+			require.NotEmpty(t, (<-h.Ended).Reason)
+			<-h.Accepted
 		}
 		if round == 0 {
-			settle(t, func() { goroutines, files, heap = runtime.NumGoroutine(), descriptors(), liveHeap() })
+			settle(t, func() { goroutines, files, heap = runtime.NumGoroutine(), e2e.Descriptors(), e2e.LiveHeap() })
 			continue
 		}
-		waitUntil(t, "goroutines are where they were", func() bool { return runtime.NumGoroutine() <= goroutines+2 })
-		waitUntil(t, "file descriptors are where they were", func() bool { return descriptors() <= files+2 })
-		waitUntil(t, "the heap is what it was", func() bool { return liveHeap() <= heap+heap/20 })
+		e2e.WaitUntil(t, "goroutines are where they were", func() bool { return runtime.NumGoroutine() <= goroutines+2 })
+		e2e.WaitUntil(t, "file descriptors are where they were", func() bool { return e2e.Descriptors() <= files+2 })
+		e2e.WaitUntil(t, "the heap is what it was", func() bool { return e2e.LiveHeap() <= heap+heap/20 })
 		t.Logf("round %d: %d goroutines (%d), %d files (%d), %d bytes (%d)", round+1,
-			runtime.NumGoroutine(), goroutines, descriptors(), files, liveHeap(), heap)
+			runtime.NumGoroutine(), goroutines, e2e.Descriptors(), files, e2e.LiveHeap(), heap)
 	}
 }
 
-// settle takes a measure when the HTTP server has let go of what it served.
+// settle calls measure when the http.Server has released what it served.
 func settle(t *testing.T, measure func()) {
 	t.Helper()
-	files := descriptors()
-	waitUntil(t, "it is quiet", func() bool {
+	files := e2e.Descriptors()
+	e2e.WaitUntil(t, "it is quiet", func() bool {
 		before := files
-		files = descriptors()
+		files = e2e.Descriptors()
 		return files >= before
 	})
 	measure()
 }
 
-// churn has n clients come and go, at most some hundred at a time.
-func churn(t *testing.T, srv *mojo.Server, site *siotest.Site, h *app, cookies *mojo.Cookies, n int) {
+// churn connects n clients, which leave again, some hundred at a time.
+func churn(t *testing.T, srv *mojo.Server, site *siotest.Site, h app, n int) {
 	t.Helper()
 	turns := make(chan struct{}, 100)
 	var wg sync.WaitGroup
 	for i := range n {
 		turns <- struct{}{}
-		cookie := as(t, cookies, fmt.Sprint("s", i), fmt.Sprint("u", i))
+		cookie := cookie(fmt.Sprint("s", i), fmt.Sprint("u", i))
 		wg.Go(func() {
 			defer func() { <-turns }()
 			var err error
@@ -88,13 +89,14 @@ func churn(t *testing.T, srv *mojo.Server, site *siotest.Site, h *app, cookies *
 		})
 	}
 	wg.Wait()
-	waitUntil(t, "all are told of", func() bool { return len(h.ended) == n })
+	e2e.WaitUntil(t, "all are told of", func() bool { return len(h.Ended) == n })
 }
 
-// ways is how many ways there are for a connection to end.
+// ways is the number of ways in which a connection ends.
 const ways = 5
 
-// endByServer ends the connection of an id, if that is the way.
+// endByServer ends the connection of an id if way is one that the server
+// begins.
 func endByServer(srv *mojo.Server, way int, id string) (ended bool, err error) {
 	ch, _ := srv.Channel("Chat")
 	c, ok := ch.Conn(id)
@@ -110,9 +112,10 @@ func endByServer(srv *mojo.Server, way int, id string) (ended bool, err error) {
 	return false, nil
 }
 
-// crowdComesAndGoes over a WebSocket.
+// crowdComesAndGoes connects a client of package crowd by WebSocket and ends
+// it.
 func crowdComesAndGoes(t *testing.T, srv *mojo.Server, site *siotest.Site, i int, cookie string) error {
-	c, err := crowd.Open(t.Context(), site.Host(), crowd.Options{Number: i, Cookie: cookie}, "40"+namespace+",")
+	c, err := crowd.Open(t.Context(), site.Host(), crowd.Options{Number: i, Cookie: cookie}, "40"+e2e.ChatNamespace+",")
 	if err != nil {
 		return err
 	}
@@ -122,7 +125,7 @@ func crowdComesAndGoes(t *testing.T, srv *mojo.Server, site *siotest.Site, i int
 		return err
 	}
 	var id string
-	if _, err := fmt.Sscanf(answer, "40"+namespace+`,{"sid":%q}`, &id); err != nil {
+	if _, err := fmt.Sscanf(answer, "40"+e2e.ChatNamespace+`,{"sid":%q}`, &id); err != nil {
 		return err
 	}
 	if err := c.Send(c.Event("event", `,"x"`)); err != nil {
@@ -130,28 +133,29 @@ func crowdComesAndGoes(t *testing.T, srv *mojo.Server, site *siotest.Site, i int
 	}
 	way := i % ways
 	if ended, err := endByServer(srv, way, id); ended || err != nil {
-		_, _ = c.Next() // the disconnect packet, or why it is revoked
+		_, _ = c.Next() // the disconnect packet, or the reason of a revocation
 		return err
 	}
 	switch way {
 	case 2:
-		return c.Send("41" + namespace + ",")
+		return c.Send("41" + e2e.ChatNamespace + ",")
 	case 3:
 		return c.Close()
 	}
-	return nil // cut
+	return nil // reset below
 }
 
-// siotestComesAndGoes by polling, or upgraded. Who is cut while it does not poll is missed by the heartbeat alone, so
-// none is.
+// siotestComesAndGoes connects a client of package siotest by polling, perhaps
+// with an upgrade, and ends it. It does not drop a client that polls, whose end
+// only the heartbeat would find.
 func siotestComesAndGoes(t *testing.T, srv *mojo.Server, site *siotest.Site, i int, cookie string) error {
 	transport := []string{"polling", "upgrade"}[i%2]
-	client, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport, Header: header(cookie)})
+	client, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport, Header: e2e.CookieHeader(cookie)})
 	if err != nil {
 		return err
 	}
 	defer client.Engine.Drop()
-	socket := client.Connect(namespace, nil)
+	socket := client.Connect(e2e.ChatNamespace, nil)
 	socket.Emit("event", []byte("x"))
 	way := i / 2 % ways
 	ended, err := endByServer(srv, way, socket.SID())

@@ -18,13 +18,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/siotest"
 	"github.com/mojosocket/mojo/internal/siotest/crowd"
 )
 
 const poorServer = "MOJO_POOR_SERVER"
 
-// TestPoorServer is the server of TestDescriptorsExhausted, in a process of its own that may have few files open.
+// TestPoorServer is the server of TestDescriptorsExhausted, in a process of its
+// own with a low limit of open files.
 func TestPoorServer(t *testing.T) {
 	if os.Getenv(poorServer) == "" {
 		t.Skip("this is the server of another test, in a process of its own")
@@ -38,14 +40,14 @@ func TestPoorServer(t *testing.T) {
 	served := make(chan error)
 	go func() { served <- server.Serve(listener) }()
 	fmt.Println(listener.Addr())
-	_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // until the other side closes it
-	shutdown(t, srv)
+	_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // until the test closes it
+	e2e.Shutdown(t, srv)
 	require.NoError(t, server.Close())
 	<-served
 }
 
-// TestDescriptorsExhausted: while a process can open no more files nobody new is taken, and whoever is connected is
-// served. It takes new connections as soon as it can.
+// While a process can open no more files, no connection is accepted, and those
+// that exist are served. New ones are accepted as soon as files can be opened.
 func TestDescriptorsExhausted(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestPoorServer$")
 	cmd.Env = append(os.Environ(), poorServer+"=1")
@@ -68,7 +70,7 @@ func TestDescriptorsExhausted(t *testing.T) {
 		}
 		require.NoError(t, cmd.Wait())
 	})
-	address := await(t, said)
+	address := e2e.Await(t, said)
 	var old []*crowd.Client
 	for i := range 5 {
 		c, err := crowd.Connect(t.Context(), address, crowd.Options{Number: i})
@@ -79,7 +81,7 @@ func TestDescriptorsExhausted(t *testing.T) {
 
 	var crush []net.Conn
 	for exhausted := false; !exhausted; {
-		for range 10 { // they need not be answered, nor even accepted
+		for range 10 { // they are not answered, and perhaps not accepted
 			c, err := net.Dial("tcp", address)
 			require.NoError(t, err)
 			crush = append(crush, c)
@@ -93,8 +95,8 @@ func TestDescriptorsExhausted(t *testing.T) {
 	}
 	for round := range 20 {
 		for i, c := range old {
-			require.NoError(t, c.Send(fmt.Sprintf(`42%s,%d["echo",%d]`, namespace, round, i)))
-			require.NoError(t, c.Await(t.Context(), fmt.Sprintf(`43%s,%d[%d]`, namespace, round, i)))
+			require.NoError(t, c.Send(fmt.Sprintf(`42%s,%d["echo",%d]`, e2e.ChatNamespace, round, i)))
+			require.NoError(t, c.Await(t.Context(), fmt.Sprintf(`43%s,%d[%d]`, e2e.ChatNamespace, round, i)))
 		}
 	}
 	for _, c := range crush {

@@ -13,22 +13,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/siotest"
 	"github.com/mojosocket/mojo/internal/siotest/crowd"
 )
 
-// TestMillionEvents of one client, as fast as it can: what handlers have not got to stops its writing. It costs no
-// goroutine per message and no more than 4 MiB.
+// A client sends a million events as fast as it can, and is slowed down when
+// the handlers are behind. They cost no goroutine each, and at most 4 MiB.
 func TestMillionEvents(t *testing.T) {
 	const block = 1000
-	events := times(1_000_000)
+	events := e2e.Rounds(1_000_000)
 	for _, transport := range []string{"websocket", "polling"} {
 		t.Run(transport, func(t *testing.T) {
 			h := newApp()
 			held, done := make(chan struct{}), make(chan struct{})
 			var heap, goroutines int64
 			handled := 0
-			h.message = func(_ *mojo.Conn, m *mojo.Message) {
+			h.Message = func(_ *mojo.Conn, m *mojo.Message) {
 				var i int
 				if err := m.Decode(&i); err != nil || i != handled%block {
 					t.Error("out of order", i, err)
@@ -37,7 +38,7 @@ func TestMillionEvents(t *testing.T) {
 					<-held
 				}
 				if handled%(events/10) == 0 {
-					heap = max(heap, liveHeap())
+					heap = max(heap, e2e.LiveHeap())
 				}
 				if handled%100 == 0 {
 					goroutines = max(goroutines, int64(runtime.NumGoroutine()))
@@ -46,10 +47,10 @@ func TestMillionEvents(t *testing.T) {
 					close(done)
 				}
 			}
-			srv, _ := newServer(t, mojo.Options{Timeouts: mojo.Timeouts{PingInterval: time.Hour}}, h) // a flood answers no pings
+			srv, _ := newServer(t, mojo.Options{Timeouts: mojo.Timeouts{PingInterval: time.Hour}}, h) // the flooding client answers no pings
 			site := siotest.ServeServer(t, siotest.TCP, small(srv))
 			post := flooder(t, site, transport, block)
-			heapBefore, goroutinesBefore := liveHeap(), int64(runtime.NumGoroutine())
+			heapBefore, goroutinesBefore := e2e.LiveHeap(), int64(runtime.NumGoroutine())
 			sent := make(chan struct{})
 			go func() {
 				defer close(sent)
@@ -67,8 +68,8 @@ func TestMillionEvents(t *testing.T) {
 	}
 }
 
-// flooder returns a function that sends n blocks of events, and calls stalled once: when it cannot go on because
-// the server does not read any more.
+// flooder returns a function that sends n blocks of events. It calls stalled
+// once, when it cannot send because the server does not read.
 func flooder(t *testing.T, site *siotest.Site, transport string, block int) func(n int, stalled func()) {
 	t.Helper()
 	if transport == "polling" {
@@ -108,15 +109,16 @@ func flooder(t *testing.T, site *siotest.Site, transport string, block int) func
 	}
 }
 
+// postFlooder is flooder for polling.
 func postFlooder(t *testing.T, site *siotest.Site, block int) func(n int, stalled func()) {
 	t.Helper()
 	client := siotest.Dial(t, site, siotest.Options{ManualPoll: true})
-	client.SendConnect(namespace, nil)
+	client.SendConnect(e2e.ChatNamespace, nil)
 	client.Engine.Poll()
-	client.AwaitConnect(namespace)
+	client.AwaitConnect(e2e.ChatNamespace)
 	var packets []string
 	for i := range block {
-		packets = append(packets, "42"+namespace+`,["e",`+strconv.Itoa(i)+"]")
+		packets = append(packets, "42"+e2e.ChatNamespace+`,["e",`+strconv.Itoa(i)+"]")
 	}
 	payload := strings.Join(packets, "\x1e")
 	return func(n int, stalled func()) {

@@ -12,22 +12,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// network is a way to a server on which things go wrong.
+// network is a network with faults between clients and a server.
 type network interface {
 	dial(ctx context.Context) (net.Conn, error)
-	roughen(t *testing.T) // delay and loss from now on
-	cut(t *testing.T)     // nothing arrives any more, in either direction, and nobody is told
-	reset(t *testing.T)   // every connection, for both sides, when it is next used at the latest
-	restore()             // no more faults for new connections
+	roughen(t *testing.T) // begins to delay and lose data
+	cut(t *testing.T)     // drops everything in both directions, silently
+	reset(t *testing.T)   // resets every connection for both sides, at its next use or before
+	restore()             // ends the faults for new connections
 }
 
-// opener serves a handler over a network of its own. The site is for clients that go another way.
+// opener serves a handler over a network with faults. The site is reached
+// without them.
 type opener func(t *testing.T, h http.Handler) (*siotest.Site, network)
 
-// networkFaults runs all tests of a kind of network.
+// networkFaults runs all tests on a kind of network.
 func networkFaults(t *testing.T, open opener) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, opener, string){
@@ -36,20 +38,20 @@ func networkFaults(t *testing.T, open opener) {
 		"reset":          reset,
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, transport := range transports {
+			for _, transport := range e2e.Transports {
 				t.Run(transport, func(t *testing.T) { test(t, open, transport) })
 			}
 		})
 	}
 }
 
-// delayAndLoss: everything arrives, once and in order, in both directions; the upgrade is made under these
-// conditions, too.
+// With delay and loss every message arrives once and in order, in both
+// directions, also during an upgrade.
 func delayAndLoss(t *testing.T, open opener, transport string) {
 	const pace, after = 500 * time.Microsecond, 200
 	h := newApp()
 	heard := make(chan int, 1<<20)
-	h.message = func(_ *mojo.Conn, m *mojo.Message) {
+	h.Message = func(_ *mojo.Conn, m *mojo.Message) {
 		var i int
 		var padding []byte
 		if m.Event() == "up" && m.Decode(&i, &padding) == nil && len(padding) == size(i) {
@@ -64,7 +66,7 @@ func delayAndLoss(t *testing.T, open opener, transport string) {
 		begin = "polling"
 	}
 	client, socket := dial(t, site, siotest.Options{Transport: begin, Dial: net.dial})
-	conn := await(t, h.accepted)
+	conn := e2e.Await(t, h.Accepted)
 	begun := make(chan struct{})
 	down := fire(pace, after, begun, func(i int) error { return ch.Emit("down", i, make([]byte, size(i))) })
 	up := fire(pace, after, begun, func(i int) error { socket.Emit("up", i, make([]byte, size(i))); return nil })
@@ -72,10 +74,10 @@ func delayAndLoss(t *testing.T, open opener, transport string) {
 		client.Engine.Upgrade()
 	}
 	close(begun)
-	sentDown, sentUp := await(t, down), await(t, up)
+	sentDown, sentUp := e2e.Await(t, down), e2e.Await(t, up)
 	require.NoError(t, errors.Join(sentDown.err, sentUp.err))
 	for i := range sentUp.n {
-		require.Equal(t, i, await(t, heard))
+		require.Equal(t, i, e2e.Await(t, heard))
 	}
 	for i := range sentDown.n {
 		e := socket.Next()
@@ -86,47 +88,48 @@ func delayAndLoss(t *testing.T, open opener, transport string) {
 	}
 	require.Equal(t, "[true]", socket.Call("echo", true).JSON())
 	require.Empty(t, heard)
-	require.Empty(t, h.ended)
+	require.Empty(t, h.Ended)
 	client.Close()
-	require.Equal(t, ending{conn, mojo.ReasonTransportClose}, await(t, h.ended))
+	require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonTransportClose}, e2e.Await(t, h.Ended))
 }
 
-// size is that of the attachment of an event: less and more than a segment.
+// size returns the size of the attachment of event i. It ranges from less than
+// a segment to more than two.
 func size(i int) int { return i % 300 * 10 }
 
-// halfOpen: a client that nobody told of the end is missed by the heartbeat. The handler is told once, and nothing
-// is left on the server's side.
+// The heartbeat finds a client whose network is cut. OnDisconnect runs once,
+// and the server keeps nothing.
 func halfOpen(t *testing.T, open opener, transport string) {
 	h := newApp()
 	srv, ch := newServer(t, mojo.Options{Timeouts: mojo.Timeouts{PingInterval: 400 * time.Millisecond, PingTimeout: 400 * time.Millisecond}}, h)
 	site, net := open(t, srv)
 	client, _ := dial(t, site, siotest.Options{Transport: transport, Dial: net.dial})
-	conn := await(t, h.accepted)
+	conn := e2e.Await(t, h.Accepted)
 	_, other := dial(t, site, siotest.Options{Transport: transport})
 	client.Engine.NextPing()
 
 	net.cut(t)
 
 	require.NoError(t, ch.Emit("event"))
-	require.Equal(t, ending{conn, mojo.ReasonPingTimeout}, await(t, h.ended))
+	require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonPingTimeout}, e2e.Await(t, h.Ended))
 	other.Expect("event")
-	waitUntil(t, "the other is left", func() bool { s := srv.Stats(); return s.Connections == 1 && s.WebSockets <= 1 })
+	e2e.WaitUntil(t, "the other is left", func() bool { s := srv.Stats(); return s.Connections == 1 && s.WebSockets <= 1 })
 	require.Equal(t, 1, ch.Len())
 	other.ExpectNothing()
-	shutdown(t, srv)
-	require.Len(t, h.ended, 1, "only the other was told of besides")
+	e2e.Shutdown(t, srv)
+	require.Len(t, h.Ended, 1, "only the other was told of besides")
 	requireNobody(t, srv, ch)
 }
 
-// reset at any moment, in the midst of traffic: the handler is told once, the client can come back, and nothing is
-// left.
+// A reset may come at any moment of the traffic: OnDisconnect runs once, the
+// client can reconnect, and nothing is left.
 func reset(t *testing.T, open opener, transport string) {
 	h := newApp()
 	srv, ch := newServer(t, mojo.Options{Timeouts: mojo.Timeouts{PingInterval: 300 * time.Millisecond, PingTimeout: 300 * time.Millisecond}}, h)
 	site, net := open(t, srv)
-	for i := range times(500) {
+	for i := range e2e.Rounds(500) {
 		client, socket := dial(t, site, siotest.Options{Transport: transport, Dial: net.dial})
-		conn := await(t, h.accepted)
+		conn := e2e.Await(t, h.Accepted)
 		for j := range i % 10 {
 			socket.Emit("up", j, make([]byte, 1000))
 			require.NoError(t, ch.Emit("down", fmt.Sprint(i, j), make([]byte, 1000)))
@@ -134,19 +137,19 @@ func reset(t *testing.T, open opener, transport string) {
 
 		net.reset(t)
 
-		if transport == "polling" { // between two requests it can go on
+		if transport == "polling" { // a client that is not polling may go on
 			client.Engine.Drop()
 		}
-		e := await(t, h.ended)
-		require.Equal(t, conn, e.conn)
+		e := e2e.Await(t, h.Ended)
+		require.Equal(t, conn, e.Conn)
 		require.Contains(t, []mojo.Reason{
 			mojo.ReasonTransportClose, mojo.ReasonTransportError,
-			mojo.ReasonPingTimeout, // of who was between two polls
-		}, e.reason)
+			mojo.ReasonPingTimeout, // of a client that was not polling
+		}, e.Reason)
 		client.Engine.Drop()
 		net.restore()
 	}
-	waitUntil(t, "all have gone", func() bool { return srv.Stats().Connections == 0 && srv.Stats().WebSockets == 0 })
+	e2e.WaitUntil(t, "all have gone", func() bool { return srv.Stats().Connections == 0 && srv.Stats().WebSockets == 0 })
 	requireNobody(t, srv, ch)
-	require.Empty(t, h.ended)
+	require.Empty(t, h.Ended)
 }

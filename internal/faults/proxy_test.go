@@ -14,20 +14,22 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// proxy is a TCP proxy with faults, the network that every machine has.
+// proxy is a TCP proxy with faults. It is the network that works on every
+// machine.
 type proxy struct {
 	target   string
 	listener net.Listener
 	ended    chan struct{}
 	pumps    sync.WaitGroup
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	conns  map[net.Conn]struct{}
 	closed bool
 	rough  bool
-	frozen chan struct{} // closed by the end of the test; nil while data flows
+	frozen chan struct{} // nil while data flows; otherwise closed when the test ends
 }
 
+// newProxy runs a proxy to target until the test ends.
 func newProxy(t *testing.T, target string) *proxy {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -46,11 +48,12 @@ func newProxy(t *testing.T, target string) *proxy {
 	return p
 }
 
-// dial is part of network.
+// dial implements network.
 func (p *proxy) dial(ctx context.Context) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, "tcp", p.listener.Addr().String())
 }
 
+// accept connects the two sides until the listener is closed.
 func (p *proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
@@ -76,8 +79,9 @@ func (p *proxy) accept() {
 	}
 }
 
-// pump carries bytes one way. A rough network delays them, cuts them into pieces of any size, and now and then keeps
-// them for as long as a lost segment takes to be sent again.
+// pump copies bytes in one direction. A rough network delays them, cuts them
+// into pieces of random size, and now and then delays them as long as TCP takes
+// to send a lost segment again.
 func (p *proxy) pump(from, to net.Conn) {
 	defer p.hangUp(from, to)
 	buf := make([]byte, 32<<10)
@@ -90,7 +94,7 @@ func (p *proxy) pump(from, to net.Conn) {
 			p.mu.Lock()
 			rough, frozen := p.rough, p.frozen
 			p.mu.Unlock()
-			if frozen != nil { // nobody is told
+			if frozen != nil { // the network is cut
 				<-p.ended
 				return
 			}
@@ -110,6 +114,7 @@ func (p *proxy) pump(from, to net.Conn) {
 	}
 }
 
+// pause sleeps, and returns earlier if the test ends.
 func (p *proxy) pause(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -119,7 +124,7 @@ func (p *proxy) pause(d time.Duration) {
 	}
 }
 
-// hangUp passes on the end of a connection, unless nobody is told.
+// hangUp passes on the end of a connection, unless the network is cut.
 func (p *proxy) hangUp(conns ...net.Conn) {
 	p.mu.Lock()
 	frozen := p.frozen
@@ -135,21 +140,21 @@ func (p *proxy) hangUp(conns ...net.Conn) {
 	}
 }
 
-// roughen is part of network.
+// roughen implements network.
 func (p *proxy) roughen(*testing.T) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rough = true
 }
 
-// cut is part of network.
+// cut implements network.
 func (p *proxy) cut(*testing.T) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.frozen = p.ended
 }
 
-// reset is part of network.
+// reset implements network.
 func (p *proxy) reset(*testing.T) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -160,10 +165,10 @@ func (p *proxy) reset(*testing.T) {
 	clear(p.conns)
 }
 
-// restore is part of network: new connections have no faults anyway.
+// restore implements network. New connections have no faults anyway.
 func (p *proxy) restore() {}
 
-// TestNetworkFaults through a proxy.
+// It runs the tests through a proxy.
 func TestNetworkFaults(t *testing.T) {
 	networkFaults(t, func(t *testing.T, h http.Handler) (*siotest.Site, network) {
 		site := siotest.Serve(t, siotest.TCP, h)

@@ -11,16 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/siotest"
 	"github.com/mojosocket/mojo/internal/siotest/crowd"
 )
 
-// TestStoppedReader is gone at the queue bound, or else when a write makes no progress, with a reason of its own,
-// and the others miss nothing.
+// A client that stops reading is disconnected when its queue is full or when a
+// write makes no progress, each with its reason. Other clients miss nothing.
 func TestStoppedReader(t *testing.T) {
 	for name, test := range map[string]struct {
 		opts   mojo.Options
-		stuff  func(c *mojo.Conn, ch *mojo.Channel, turn int) // what the client is sent that stopped reading
+		stuff  func(c *mojo.Conn, ch *mojo.Channel, turn int) // sends something to the client that stopped reading
 		reason mojo.Reason
 	}{
 		"queue bound": {
@@ -40,23 +41,23 @@ func TestStoppedReader(t *testing.T) {
 			reason: mojo.ReasonWriteTimeout,
 		},
 	} {
-		for _, transport := range transports {
+		for _, transport := range e2e.Transports {
 			t.Run(name+"/"+transport, func(t *testing.T) {
 				h := newApp()
 				srv, ch := newServer(t, test.opts, h)
 				site := siotest.ServeServer(t, siotest.TCP, small(srv))
 				stopped, _ := dial(t, site, siotest.Options{Transport: transport, ReadBuffer: 1})
-				conn := await(t, h.accepted)
+				conn := e2e.Await(t, h.Accepted)
 				require.NoError(t, conn.Join("stuffed"))
 				var others []*siotest.Socket
 				for i := range 10 {
-					_, socket := dial(t, site, siotest.Options{Transport: transports[i%3]})
+					_, socket := dial(t, site, siotest.Options{Transport: e2e.Transports[i%3]})
 					others = append(others, socket)
 				}
 				stopped.Engine.Pause()
 
 				turn := 0
-				for ; len(h.ended) == 0; turn++ {
+				for ; len(h.Ended) == 0; turn++ {
 					require.Less(t, turn, 20_000, "it is not closed")
 					test.stuff(conn, ch, turn)
 					require.NoError(t, ch.Emit("tick", turn))
@@ -65,9 +66,9 @@ func TestStoppedReader(t *testing.T) {
 					}
 				}
 
-				require.Equal(t, ending{conn, test.reason}, await(t, h.ended))
+				require.Equal(t, e2e.End{Conn: conn, Reason: test.reason}, e2e.Await(t, h.Ended))
 				require.EqualValues(t, map[mojo.Reason]uint64{test.reason: 1}, srv.Stats().Closed)
-				waitUntil(t, "the others are left", func() bool { return srv.Stats().Connections == len(others) && ch.Len() == len(others) })
+				e2e.WaitUntil(t, "the others are left", func() bool { return srv.Stats().Connections == len(others) && ch.Len() == len(others) })
 				for _, socket := range others {
 					socket.ExpectNothing()
 				}
@@ -78,11 +79,12 @@ func TestStoppedReader(t *testing.T) {
 	}
 }
 
-// TestStoppedReaders, thousands of them, cost no more memory than the bound of each and the bound of all together, also
-// where each is sent something else, and are all closed when the site goes on. Nobody else notices.
+// Thousands of clients stop reading. They cost no more memory than the bound of
+// each and the bound of all, also if each is sent different data, and all are
+// disconnected when the site goes on sending. Others are not affected.
 func TestStoppedReaders(t *testing.T) {
 	const size, maxQueue = 16_000, 256 << 10
-	n := times(5000)
+	n := e2e.Rounds(5000)
 	for name, test := range map[string]struct {
 		maxTotal int
 		send     func(ch *mojo.Channel, conns []*mojo.Conn, turn int, sent func())
@@ -106,23 +108,23 @@ func TestStoppedReaders(t *testing.T) {
 			srv, ch := newServer(t, opts, h)
 			site := siotest.ServeServer(t, siotest.TCP, small(srv))
 			_, witness := dial(t, site, siotest.Options{Transport: "websocket"})
-			await(t, h.accepted)
+			e2e.Await(t, h.Accepted)
 			var conns []*mojo.Conn
 			for i := range n {
 				c, err := crowd.Connect(t.Context(), site.Host(), crowd.Options{Number: i, ReadBuffer: 32 << 10})
 				require.NoError(t, err)
 				defer c.Reset()
-				conn := await(t, h.accepted)
+				conn := e2e.Await(t, h.Accepted)
 				require.NoError(t, conn.Join("stopped"))
 				conns = append(conns, conn)
 			}
-			before := liveHeap()
+			before := e2e.LiveHeap()
 			var most int64
 			var longest time.Duration
 
-			for turn := 0; len(h.ended) < n; turn++ {
+			for turn := 0; len(h.Ended) < n; turn++ {
 				require.Less(t, turn, 1000, "they are not closed")
-				test.send(ch, conns, turn, func() { most = max(most, liveHeap()-before) })
+				test.send(ch, conns, turn, func() { most = max(most, e2e.LiveHeap()-before) })
 				begun := time.Now()
 				require.NoError(t, ch.Emit("tick", turn))
 				longest = max(longest, time.Since(begun))
@@ -132,7 +134,7 @@ func TestStoppedReaders(t *testing.T) {
 			bound := int64(min(n*maxQueue, test.maxTotal))
 			t.Logf("%d clients: %d MB at most, %.3f of the bound; no broadcast took longer than %v", n, most>>20, float64(most)/float64(bound), longest)
 			require.Less(t, most, bound+bound/8+1<<20, "with what the allocator adds, and the sessions themselves")
-			waitUntil(t, "they are gone", func() bool { return srv.Stats().Connections == 1 })
+			e2e.WaitUntil(t, "they are gone", func() bool { return srv.Stats().Connections == 1 })
 			closed := srv.Stats().Closed
 			require.EqualValues(t, n, closed[mojo.ReasonQueueOverflow]+closed[mojo.ReasonTotalOverflow], "%v", closed)
 			require.Equal(t, 1, ch.Len())
@@ -141,22 +143,23 @@ func TestStoppedReaders(t *testing.T) {
 	}
 }
 
-// TestStoppedReaderOverHTTP2 polls on a stream of a connection that others of its page share.
+// A client that stops reading polls over HTTP/2, on a connection that it shares
+// with others.
 func TestStoppedReaderOverHTTP2(t *testing.T) {
 	h := newApp()
 	srv, ch := newServer(t, mojo.Options{Limits: mojo.Limits{MaxQueue: 64 << 10}}, h)
 	site := siotest.ServeServer(t, siotest.TLS, &http.Server{Handler: srv})
 	stopped, _ := dial(t, site, siotest.Options{HTTP2: true, ReadBuffer: 1})
-	conn := await(t, h.accepted)
+	conn := e2e.Await(t, h.Accepted)
 	_, other := dial(t, site, siotest.Options{HTTP2: true})
 	stopped.Engine.Pause()
-	for turn := 0; len(h.ended) == 0; turn++ {
+	for turn := 0; len(h.Ended) == 0; turn++ {
 		require.Less(t, turn, 1000, "it is not closed")
 		_ = conn.Emit("x", strings.Repeat("x", 32<<10))
 		require.NoError(t, ch.Emit("tick", turn))
 		other.Expect("tick", turn)
 	}
-	require.Equal(t, ending{conn, mojo.ReasonQueueOverflow}, await(t, h.ended))
+	require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonQueueOverflow}, e2e.Await(t, h.Ended))
 	stopped.Engine.Resume()
 	stopped.Engine.AwaitClosed()
 }

@@ -6,15 +6,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/siotest"
 	"github.com/mojosocket/mojo/internal/siotest/crowd"
 )
 
-// TestAllReturnAtOnce: thousands of clients are dropped and come back at the same moment, in a process of their own.
-// Each is told of, everybody is there again and hears everything, and nobody else. How long it takes is checked in
-// internal/bench/limits.
+// Thousands of clients, in a process of their own, are dropped and reconnect at
+// the same time. OnDisconnect runs once for each, all are connected again, and
+// all receive everything. internal/bench/limits measures how long it takes.
 func TestAllReturnAtOnce(t *testing.T) {
-	n := times(8000)
+	n := e2e.Rounds(8000)
 	h := newApp()
 	srv, ch := newServer(t, mojo.Options{}, h)
 	site := siotest.Serve(t, siotest.TCP, srv)
@@ -29,15 +30,15 @@ func TestAllReturnAtOnce(t *testing.T) {
 	require.Equal(t, n, returned.Count)
 	t.Logf("%d were back in %v", n, returned.Elapsed)
 	for range n {
-		reason := await(t, h.ended).reason
+		reason := e2e.Await(t, h.Ended).Reason
 		require.Contains(t, []mojo.Reason{mojo.ReasonTransportClose, mojo.ReasonTransportError}, reason)
 	}
-	waitUntil(t, "only they are there", func() bool { return srv.Stats().Connections == n })
+	e2e.WaitUntil(t, "only they are there", func() bool { return srv.Stats().Connections == n })
 	require.Equal(t, n, ch.Len())
 	require.EqualValues(t, 2*n, srv.Stats().Opened)
 	require.NoError(t, ch.Emit("event", 2))
 	clients.Hear(1)
-	shutdown(t, srv)
+	e2e.Shutdown(t, srv)
 	requireNobody(t, srv, ch)
-	require.Len(t, h.ended, n)
+	require.Len(t, h.Ended, n)
 }

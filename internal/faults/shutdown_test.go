@@ -13,19 +13,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestShutdownUnderBroadcast, a thousand times: no panic, every client is told, every handler too, and in the end
-// each emitter is told that the server is closed.
+// Shutdown during broadcasts, a thousand times: no panic, OnDisconnect runs for
+// every connection, every client is disconnected, and each emitter gets
+// ErrServerClosed in the end.
 func TestShutdownUnderBroadcast(t *testing.T) {
-	for i := range times(1000) {
+	for i := range e2e.Rounds(1000) {
 		n := siotest.Networks[i%len(siotest.Networks)]
 		h := newApp()
 		srv, ch := newServer(t, mojo.Options{}, h)
 		site := siotest.Serve(t, n, srv)
 		var clients []*siotest.Client
-		for _, transport := range append(transports, "websocket", "polling") {
+		for _, transport := range append(e2e.Transports, "websocket", "polling") {
 			client, _ := dial(t, site, siotest.Options{Transport: transport})
 			clients = append(clients, client)
 		}
@@ -51,36 +53,36 @@ func TestShutdownUnderBroadcast(t *testing.T) {
 			})
 		}
 		for range cap(begun) {
-			await(t, begun)
+			e2e.Await(t, begun)
 		}
 
-		shutdown(t, srv)
+		e2e.Shutdown(t, srv)
 
 		emitters.Wait()
 		for _, client := range clients {
 			client.Engine.AwaitClosed()
 		}
-		require.Len(t, h.ended, len(clients))
+		require.Len(t, h.Ended, len(clients))
 		requireNobody(t, srv, ch)
 	}
 }
 
-// TestShutdownWithStuckClientsAndABlockedHandler, under a broadcast, is back when its context ends, and says which
-// handler it is. The clients that do not read are no reason to wait.
+// Shutdown returns when its context ends although a handler blocks, and names
+// the handler. It does not wait for clients that do not read.
 func TestShutdownWithStuckClientsAndABlockedHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})
 		h := newApp()
-		h.message = func(_ *mojo.Conn, m *mojo.Message) {
+		h.Message = func(_ *mojo.Conn, m *mojo.Message) {
 			if m.Event() == "block" {
 				<-goOn
 			}
 		}
 		srv, ch := newServer(t, mojo.Options{}, h)
 		site := siotest.Serve(t, siotest.Memory, srv)
-		for _, transport := range transports {
+		for _, transport := range e2e.Transports {
 			client, _ := dial(t, site, siotest.Options{Transport: transport, ReadBuffer: 1 << 10})
-			synctest.Wait() // it polls again
+			synctest.Wait() // the client polls again
 			client.Engine.Pause()
 		}
 		_, blocked := dial(t, site, siotest.Options{Transport: "websocket"})
@@ -111,22 +113,23 @@ func TestShutdownWithStuckClientsAndABlockedHandler(t *testing.T) {
 		var stuck *mojo.ShutdownError
 		require.ErrorAs(t, err, &stuck)
 		require.Zero(t, stuck.Connections)
-		require.Equal(t, []string{`OnMessage "block" on ` + namespace + ", connection " + blocked.SID()}, stuck.Handlers)
+		require.Equal(t, []string{`OnMessage "block" on ` + e2e.ChatNamespace + ", connection " + blocked.SID()}, stuck.Handlers)
 		require.ErrorContains(t, err, stuck.Handlers[0])
 		require.ErrorIs(t, <-emitted, mojo.ErrServerClosed)
 		close(goOn)
-		shutdown(t, srv)
+		e2e.Shutdown(t, srv)
 		requireNobody(t, srv, ch)
-		require.Len(t, h.ended, len(transports)+1)
+		require.Len(t, h.Ended, len(e2e.Transports)+1)
 	})
 }
 
-// TestShutdownNamesStuckClients, if it may not wait as long as they are given.
+// Shutdown counts the clients that do not read if its context ends before their
+// time is over.
 func TestShutdownNamesStuckClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, ch := newServer(t, mojo.Options{}, newApp())
 		site := siotest.Serve(t, siotest.Memory, srv)
-		for _, transport := range transports {
+		for _, transport := range e2e.Transports {
 			client, _ := dial(t, site, siotest.Options{Transport: transport, ReadBuffer: 1 << 10})
 			synctest.Wait()
 			client.Engine.Pause()
@@ -141,15 +144,15 @@ func TestShutdownNamesStuckClients(t *testing.T) {
 
 		var stuck *mojo.ShutdownError
 		require.ErrorAs(t, err, &stuck)
-		require.Equal(t, len(transports), stuck.Connections)
+		require.Equal(t, len(e2e.Transports), stuck.Connections)
 		require.Empty(t, stuck.Handlers)
 		require.EqualError(t, err, "mojo: Shutdown: context deadline exceeded with 3 connections open and 0 handlers running")
-		shutdown(t, srv)
+		e2e.Shutdown(t, srv)
 	})
 }
 
-// TestShutdownBesideHTTPServer, whose own Shutdown waits for polls and forgets WebSockets: at the same time, and one
-// after the other.
+// Server.Shutdown and http.Server.Shutdown, which waits for polls and ignores
+// WebSockets, may run at the same time or one after the other.
 func TestShutdownBesideHTTPServer(t *testing.T) {
 	for name, both := range map[string]func(ctx context.Context, srv *mojo.Server, site *http.Server) []error{
 		"at once": func(ctx context.Context, srv *mojo.Server, site *http.Server) []error {
@@ -174,7 +177,7 @@ func TestShutdownBesideHTTPServer(t *testing.T) {
 				site := siotest.ServeServer(t, n, server)
 				var clients []*siotest.Client
 				for i := range 9 {
-					client, _ := dial(t, site, siotest.Options{Transport: transports[i%3], HTTP2: n == siotest.TLS && i < 3})
+					client, _ := dial(t, site, siotest.Options{Transport: e2e.Transports[i%3], HTTP2: n == siotest.TLS && i < 3})
 					clients = append(clients, client)
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), siotest.Limit)
@@ -184,9 +187,9 @@ func TestShutdownBesideHTTPServer(t *testing.T) {
 					require.NoError(t, err)
 				}
 
-				require.Len(t, h.ended, len(clients))
+				require.Len(t, h.Ended, len(clients))
 				for range clients {
-					require.Equal(t, mojo.ReasonShutdown, (<-h.ended).reason)
+					require.Equal(t, mojo.ReasonShutdown, (<-h.Ended).Reason)
 				}
 				for _, client := range clients {
 					client.Engine.AwaitClosed()

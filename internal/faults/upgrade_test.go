@@ -9,19 +9,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/siotest"
 	"github.com/mojosocket/mojo/internal/siotest/crowd"
 )
 
-// TestUpgradeUnderFire: events and calls in both directions, to the connection, its session and everybody, while one
-// client after another is upgraded. None is lost, doubled or reordered.
-func TestUpgradeUnderFire(t *testing.T) {
-	const pace, after = 200 * time.Microsecond, 20 // events that follow the upgrade
+// Clients are upgraded one after the other while events and calls go in both
+// directions, to the connection, its session and everybody. None is lost,
+// doubled or reordered.
+func TestUpgradeDuringTraffic(t *testing.T) {
+	const pace, after = 200 * time.Microsecond, 20 // after: events that follow the upgrade
 	for _, n := range []siotest.Network{siotest.TCP, siotest.TLS} {
 		t.Run(n.Name, func(t *testing.T) {
 			h := newApp()
 			heard := make(chan int, 1<<20)
-			h.message = func(_ *mojo.Conn, m *mojo.Message) {
+			h.Message = func(_ *mojo.Conn, m *mojo.Message) {
 				var i int
 				if err := m.Decode(&i); err != nil {
 					t.Error(err)
@@ -30,13 +32,12 @@ func TestUpgradeUnderFire(t *testing.T) {
 					heard <- i
 				}
 			}
-			cookies := newCookies(t)
-			srv, ch := newServer(t, mojo.Options{Cookies: cookies}, h)
+			srv, ch := newServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{})}, h)
 			site := siotest.Serve(t, n, srv)
-			cookie := as(t, cookies, "session", "")
-			for range times(500) {
-				client, socket := dial(t, site, siotest.Options{Header: header(cookie)})
-				conn := await(t, h.accepted)
+			cookie := cookie("session", "")
+			for range e2e.Rounds(500) {
+				client, socket := dial(t, site, siotest.Options{Header: e2e.CookieHeader(cookie)})
+				conn := e2e.Await(t, h.Accepted)
 				upgraded := make(chan struct{})
 				down := fire(pace, after, upgraded, func(i int) error {
 					switch i % 3 {
@@ -58,7 +59,7 @@ func TestUpgradeUnderFire(t *testing.T) {
 
 				client.Engine.Upgrade()
 				close(upgraded)
-				sentDown, sentUp := await(t, down), await(t, up)
+				sentDown, sentUp := e2e.Await(t, down), e2e.Await(t, up)
 				require.NoError(t, errors.Join(sentDown.err, sentUp.err))
 
 				for next, asked := 0, false; next < sentDown.n || !asked; {
@@ -75,27 +76,28 @@ func TestUpgradeUnderFire(t *testing.T) {
 					next++
 				}
 				for i := range sentUp.n {
-					require.Equal(t, i, await(t, heard))
+					require.Equal(t, i, e2e.Await(t, heard))
 				}
 				require.Equal(t, "[1]", call.Wait().JSON())
-				require.NoError(t, await(t, answers))
+				require.NoError(t, e2e.Await(t, answers))
 				socket.ExpectNothing()
 				require.Empty(t, heard)
 				require.Equal(t, mojo.WebSocket, conn.Transport())
 				client.Close()
-				require.Equal(t, ending{conn, mojo.ReasonTransportClose}, await(t, h.ended))
+				require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonTransportClose}, e2e.Await(t, h.Ended))
 			}
 		})
 	}
 }
 
-// fired is how often something was done, and the first error.
+// fired is how often a function was called, and its first error.
 type fired struct {
 	n   int
 	err error
 }
 
-// fire does something over and over, until a while after something else has happened.
+// fire calls do once in every pace, until it has called it after times since
+// happened was closed.
 func fire(pace time.Duration, after int, happened <-chan struct{}, do func(i int) error) <-chan fired {
 	ended := make(chan fired, 1)
 	go func() {
@@ -117,21 +119,21 @@ func fire(pace time.Duration, after int, happened <-chan struct{}, do func(i int
 	return ended
 }
 
-// TestConnectInTheSameSegment as the handshake is never dropped.
+// A CONNECT in the same segment as the handshake is never dropped.
 func TestConnectInTheSameSegment(t *testing.T) {
 	const workers = 4
 	h := newApp()
-	h.connect = func(c *mojo.Conn) error { return c.Emit("first") }
+	h.Connect = func(c *mojo.Conn) error { return c.Emit("first") }
 	srv, _ := newServer(t, mojo.Options{}, h)
 	site := siotest.Serve(t, siotest.TCP, srv)
-	n := times(100_000)
+	n := e2e.Rounds(100_000)
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
 			for i := range n / workers {
 				c, err := crowd.Connect(t.Context(), site.Host(), crowd.Options{Number: i*workers + w})
 				if err == nil {
-					err = c.Await(t.Context(), "42"+namespace+`,["first"]`)
+					err = c.Await(t.Context(), "42"+e2e.ChatNamespace+`,["first"]`)
 					c.Reset()
 				}
 				if err != nil {
@@ -142,7 +144,7 @@ func TestConnectInTheSameSegment(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	waitUntil(t, "all have ended", func() bool { return srv.Stats().Connections == 0 })
-	require.Len(t, h.accepted, n)
+	e2e.WaitUntil(t, "all have ended", func() bool { return srv.Stats().Connections == 0 })
+	require.Len(t, h.Accepted, n)
 	require.EqualValues(t, n, srv.Stats().Opened)
 }

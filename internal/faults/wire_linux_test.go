@@ -26,8 +26,9 @@ import (
 
 const inNamespace = "MOJO_NETWORK_NAMESPACE"
 
-// TestPacketFaults is TestNetworkFaults below TCP: both ends are the kernel's, in a network namespace of the test's
-// own, and packets between them are delayed, reordered, lost and doubled, or dropped without a word.
+// TestPacketFaults is TestNetworkFaults below TCP: both ends are the kernel's,
+// in a network namespace of the test. The packets between them are delayed,
+// reordered, lost and doubled, or dropped silently.
 func TestPacketFaults(t *testing.T) {
 	if os.Getenv(inNamespace) == "" {
 		inNewNamespace(t)
@@ -54,7 +55,8 @@ func TestPacketFaults(t *testing.T) {
 	require.NotZero(t, retransmitted(t))
 }
 
-// retransmitted is the number of segments that the kernel has sent again in this network namespace.
+// retransmitted returns how many segments the kernel has sent again in this
+// network namespace.
 func retransmitted(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/net/snmp")
@@ -71,8 +73,8 @@ func retransmitted(t *testing.T) int {
 	return n
 }
 
-// inNewNamespace runs this test again in a new network namespace, which root may make, and in a user namespace of its
-// own whoever else.
+// inNewNamespace runs this test again in a new network namespace. If the user
+// is not root, it is in a new user namespace, too.
 func inNewNamespace(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestPacketFaults$", "-test.v=true")
 	cmd.Env = append(os.Environ(), inNamespace+"=1")
@@ -87,13 +89,14 @@ func inNewNamespace(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A wire is a TUN device, to which the kernel gives what it sends to far. Each packet comes back with its addresses
-// swapped: so what is sent to a port of far arrives at that port of near, as if from far, and the answers go the
-// same way. Swapped addresses leave all checksums right.
+// wire is a TUN device that receives the packets that the kernel sends to far.
+// Each packet is returned with its addresses swapped: what is sent to a port of
+// far arrives at that port of near, as if it came from far, and the answers go
+// the same way. Swapping the addresses leaves all checksums correct.
 type wire struct {
 	device *os.File
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	fault fault
 }
 
@@ -173,7 +176,8 @@ func (w *wire) carry() {
 	}
 }
 
-// copies is how often a packet arrives: one in fifty is lost, another one doubled.
+// copies returns how often a packet arrives: one in fifty is lost, and another
+// one doubled.
 func copies() int {
 	switch rand.IntN(50) {
 	case 0:
@@ -185,10 +189,11 @@ func copies() int {
 }
 
 // deliver gives a packet to the kernel, with its addresses swapped.
-func (w *wire) deliver(p []byte) { _, _ = w.device.Write(swapped(p)) } // or else it is lost
+func (w *wire) deliver(p []byte) { _, _ = w.device.Write(swapped(p)) } // an error means that the packet is lost
 
-// reject answers a packet with a reset, and sends one on in its place. Both have the addresses of the packet, as far
-// and near are the same host.
+// reject answers a packet with a reset, and sends a reset on in place of the
+// packet. Both have the addresses of the packet, as far and near are the same
+// host.
 func (w *wire) reject(p []byte) {
 	header := int(p[0]&15) * 4
 	tcp := p[header:]
@@ -202,7 +207,7 @@ func (w *wire) reject(p []byte) {
 	w.deliver(back)
 }
 
-// swapped is a packet in the other direction.
+// swapped returns a packet in the other direction.
 func swapped(p []byte) []byte {
 	q := append([]byte(nil), p...)
 	copy(q[12:16], p[16:20])
@@ -210,7 +215,8 @@ func swapped(p []byte) []byte {
 	return q
 }
 
-// segment is a TCP segment without data, in a packet with the addresses of another.
+// segment returns a TCP segment without data, in a packet with the addresses of
+// another.
 func segment(ip, from, to, seq, ack []byte, flags byte) []byte {
 	p := make([]byte, 40)
 	copy(p, ip)
@@ -228,7 +234,7 @@ func segment(ip, from, to, seq, ack []byte, flags byte) []byte {
 	return p
 }
 
-// checksum is that of IP and, with the pseudo header in front, TCP.
+// checksum is the checksum of IP and, with the pseudo header in front, of TCP.
 func checksum(b []byte, sum uint32) uint16 {
 	for ; len(b) > 1; b = b[2:] {
 		sum += uint32(binary.BigEndian.Uint16(b))

@@ -13,15 +13,17 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// app is the handler of a ground. It acknowledges "echo" with its arguments, and notes every other event.
+// app is the handler of a ground. It acknowledges the event echo with its
+// arguments, and records every other event.
 type app struct {
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	conns  map[string]*mojo.Conn
-	ends   map[string]chan mojo.Reason // each has room for one
+	ends   map[string]chan mojo.Reason // by id; each has a buffer of one
 	heard  []string
-	spared string // the id of who is never ended
+	spared string // the id of the bystander's connection
 }
 
+// newApp returns an app that accepts everybody.
 func newApp() *app {
 	return &app{conns: make(map[string]*mojo.Conn), ends: make(map[string]chan mojo.Reason)}
 }
@@ -58,13 +60,14 @@ func (a *app) OnDisconnect(c *mojo.Conn, reason mojo.Reason) {
 	a.ends[c.ID()] <- reason
 }
 
+// spare keeps what is recorded of a connection when forget is called.
 func (a *app) spare(id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.spared = id
 }
 
-// conn is a connection that lives.
+// conn returns the Conn of an id, which must be connected.
 func (a *app) conn(t *testing.T, id string) *mojo.Conn {
 	t.Helper()
 	a.mu.Lock()
@@ -73,7 +76,7 @@ func (a *app) conn(t *testing.T, id string) *mojo.Conn {
 	return a.conns[id]
 }
 
-// awaitEnd waits for OnDisconnect.
+// awaitEnd waits for OnDisconnect and returns its reason.
 func (a *app) awaitEnd(t *testing.T, id string) mojo.Reason {
 	t.Helper()
 	a.mu.Lock()
@@ -89,21 +92,22 @@ func (a *app) awaitEnd(t *testing.T, id string) mojo.Reason {
 	}
 }
 
-// live is the number of connections that were accepted and have not ended.
+// live returns the number of connections.
 func (a *app) live() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.conns)
 }
 
-// events are those that OnMessage was called with since the last forget, but for "echo".
+// events returns the recorded events since the last call of forget.
 func (a *app) events() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.heard
 }
 
-// forget drops what was noted of connections that have ended.
+// forget drops the recorded events, and what is recorded of connections that
+// have ended.
 func (a *app) forget() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

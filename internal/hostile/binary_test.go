@@ -10,10 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// A count that is no number from 1 to 10 closes, and the binary behind it is not kept.
+// An attachment count that is not a number from 1 to 10 closes the connection.
+// A binary frame after it is not kept.
 func TestAttachmentCounts(t *testing.T) {
 	for _, header := range []string{
 		`4511-["e"]`, "459999999999-", `45-1-["e"]`, `45+1-["e"]`, `4501-["e"]`, `450-["e"]`, "460-1[]", `45["e"]`, `45-["e"]`,
@@ -26,7 +28,7 @@ func TestAttachmentCounts(t *testing.T) {
 				a.Engine.SendBinary(make([]byte, 900_000))
 				g.requireEnded(t, a, mojo.ReasonParseError)
 				require.Empty(t, g.app.events())
-				waitUntil(t, "the binary is not kept", func() bool { return liveHeap() <= g.before.heap+heapSlack })
+				e2e.WaitUntil(t, "the binary is not kept", func() bool { return e2e.LiveHeap() <= g.before.heap+heapSlack })
 			})
 		})
 	}
@@ -59,7 +61,7 @@ func TestPlaceholders(t *testing.T) {
 	})
 }
 
-// tenth is the header of an event with ten attachments.
+// tenth returns the header of an event with ten attachments.
 func tenth() string {
 	var args strings.Builder
 	for i := range 10 {
@@ -68,7 +70,8 @@ func tenth() string {
 	return `4510-["e"` + args.String() + `]`
 }
 
-// What has come of an event whose last attachment is missing goes with its connection.
+// The attachments of an event whose last one is missing are dropped with the
+// connection.
 func TestNineOfTenAttachments(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		for _, transport := range transports {
@@ -76,7 +79,7 @@ func TestNineOfTenAttachments(t *testing.T) {
 				"and the end":   func(a attacker) { a.Close() },
 				"and more text": func(a attacker) { a.Engine.SendPacket(`42["e"]`) },
 			}
-			if transport == "websocket" { // of a client that polls a cut tells nothing, unless a poll waits
+			if transport == "websocket" { // the server does not notice the cut of a client that is not polling
 				ends["and a cut"] = func(a attacker) { a.Engine.Drop() }
 			}
 			for name, end := range ends {
@@ -105,7 +108,7 @@ func TestNineOfTenAttachments(t *testing.T) {
 	})
 }
 
-// Silence has its end, too: 20 seconds.
+// They are dropped after 20 seconds if the client sends nothing.
 func TestNineOfTenAttachmentsAndSilence(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {

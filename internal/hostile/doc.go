@@ -1,5 +1,6 @@
-// Package hostile tests mojo from outside against bad input: what no client of good will sends, over real sockets,
-// through the public Server. It contains nothing to import. After every case nothing may be left of it: see ground.
-// The tables of docs/security.md say which line is shown by which test, of this package or another. Large counts run
-// at a fiftieth; with MOJO_LONG=1 in the environment in full.
+// Package hostile tests mojo from outside against bad input: what no well-behaved client
+// sends, over real sockets, to a public Server. There is nothing to import. After each
+// case nothing may be left of it, see ground. The tables of docs/security.md name the
+// test of each line, in this package or another. Large counts run at a fiftieth, and in
+// full with MOJO_LONG=1 in the environment.
 package hostile

@@ -11,13 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// huge are packets of about n bytes of which a careless parser makes more.
+// huge are packets of about n bytes that cost a careless parser more memory.
 var huge = map[string]struct {
 	packet func(n int) string
-	closes bool // the connection; otherwise the client is told
+	closes bool // the packet closes the connection; otherwise the client gets an error
 }{
 	"digits as an attachment count": {repeat("45", "1", ""), true},
 	"zeros as an attachment count":  {repeat("45", "0", "-"), true},
@@ -33,16 +34,19 @@ var huge = map[string]struct {
 	"quotes":                        {repeat(`42["`, `\"`, ""), true},
 }
 
+// repeat returns a function that returns a packet of about n bytes: begin, as
+// many of part as fit, and end.
 func repeat(begin, part, end string) func(n int) string {
 	return func(n int) string {
 		return begin + strings.Repeat(part, (n-len(begin)-len(end))/len(part)) + end
 	}
 }
 
-// A megabyte of it is refused at no more cost than some copies of it, and half of it at half the cost.
+// A packet of a megabyte is refused at the cost of a few copies. Half the size
+// costs half as much.
 func TestHugePackets(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
-		const half, full = maxPayload / 2, maxPayload - 1 // with room for the comma that siotest puts behind a namespace
+		const half, full = maxPayload / 2, maxPayload - 1 // siotest adds a comma after a namespace
 		cost := make(map[string]uint64)
 		for _, n := range []int{half, full} {
 			for name, c := range huge {
@@ -75,14 +79,14 @@ func TestHugePackets(t *testing.T) {
 	})
 }
 
-// Each CONNECT to a namespace that there is not is answered, and none is remembered.
+// Each CONNECT to an unknown namespace is answered, and leaves no state.
 func TestConnectsToUnknownNamespaces(t *testing.T) {
 	eachTransport(t, func(t *testing.T, g *ground, transport string) {
 		a := g.attacker(t, transport)
 		e := siotest.Open(t, g.site, siotest.Options{Transport: transport})
 		t.Cleanup(e.Close)
 		const together = 1000
-		for i := 0; i < times(100_000); i += together {
+		for i := 0; i < e2e.Rounds(100_000); i += together {
 			packets := make([]string, together)
 			for j := range packets {
 				packets[j] = fmt.Sprint("40/unknown-", i+j, `,{"token":"x"}`)
@@ -93,13 +97,13 @@ func TestConnectsToUnknownNamespaces(t *testing.T) {
 			}
 		}
 		require.Zero(t, e.Waiting())
-		require.Less(t, liveHeap(), g.before.heap+heapSlack, "while the connection lives")
+		require.Less(t, e2e.LiveHeap(), g.before.heap+heapSlack, "while the connection lives")
 		g.requireLive(t, a)
 	})
 }
 
-// Acks that nobody waits for, or not any more, are nothing.
-func TestAcksThatNobodyAskedFor(t *testing.T) {
+// Acks that answer no question, and second answers to one, are ignored.
+func TestUnsolicitedAcks(t *testing.T) {
 	eachTransport(t, func(t *testing.T, g *ground, transport string) {
 		a := g.attacker(t, transport)
 		for _, id := range []string{"0", "1", "00", "4294967296", "9007199254740991"} {
@@ -122,30 +126,31 @@ func TestAcksThatNobodyAskedFor(t *testing.T) {
 	})
 }
 
-// An id is a number that JavaScript counts exactly, or the connection ends.
+// An ack id that JavaScript cannot represent exactly closes the connection.
 func TestAckIDs(t *testing.T) {
 	id := strings.Repeat("9", 400)
 	eachClose(t, "43"+id+`["x"]`, "42"+id+`["e"]`, "439007199254740992[]", "4318446744073709551616[]", "43-1[]", "431.5[]", "43+1[]", "431e3[]")
 }
 
-// Pongs nobody asked for start nothing.
+// Pongs without a ping start nothing.
 func TestUnsolicitedPongs(t *testing.T) {
 	eachTransport(t, func(t *testing.T, g *ground, transport string) {
 		a := g.attacker(t, transport)
 		g.requireLive(t, a)
 		before := runtime.NumGoroutine()
-		pongs := make([]string, times(100_000))
+		pongs := make([]string, e2e.Rounds(100_000))
 		for i := range pongs {
 			pongs[i] = "3"
 		}
 		a.Engine.SendPackets(pongs...)
 		g.requireLive(t, a)
-		require.Less(t, runtime.NumGoroutine(), before+10) // a client that polls has one connection, or two
+		require.Less(t, runtime.NumGoroutine(), before+10) // a polling client has one or two TCP connections
 	})
 }
 
-// Requests with very much in them get one answer, and twice as much costs not more than about twice.
-func TestRequestsWithVeryMuchInThem(t *testing.T) {
+// A request with many headers, cookies or parameters gets one answer. Twice as
+// many cost about twice as much.
+func TestLargeRequests(t *testing.T) {
 	much := map[string]func(n int) (query, headers string){
 		"header lines": func(n int) (string, string) { return "", strings.Repeat("X-A: b\r\n", n/5) },
 		"header names": func(n int) (string, string) {

@@ -1,67 +1,37 @@
 package hostile
 
 import (
-	"os"
 	"runtime"
 	"testing"
-	"time"
 
-	"github.com/stretchr/testify/require"
-
-	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/internal/e2e"
 )
 
-// footprint is what a process takes.
+// footprint is what a process uses.
 type footprint struct {
 	goroutines, descriptors int
-	heap                    uint64 // bytes
+	heap                    int64 // bytes
 }
 
-// heapSlack is how much more heap is no leak: logs, buffers that grew, the test's own notes.
+// heapSlack is how much the heap may grow without being a leak: logs, buffers
+// and the test's own records.
 const heapSlack = 1 << 20
 
+// takeFootprint returns what this process uses.
 func takeFootprint() footprint {
-	return footprint{runtime.NumGoroutine(), descriptors(), liveHeap()}
+	return footprint{runtime.NumGoroutine(), e2e.Descriptors(), e2e.LiveHeap()}
 }
 
-// liveHeap is the bytes in use after a collection. Pools are empty after two.
-func liveHeap() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
-// descriptors is the number of open files, 0 where the system does not tell.
-func descriptors() int {
-	open, _ := os.ReadDir("/proc/self/fd")
-	return len(open)
-}
-
-// requireReached waits until the process takes no more than it did.
+// requireReached waits until the process uses no more than f.
 func (f footprint) requireReached(t *testing.T) {
 	t.Helper()
-	waitUntil(t, "goroutines are where they were", func() bool { return runtime.NumGoroutine() <= f.goroutines })
-	waitUntil(t, "file descriptors are where they were", func() bool { return descriptors() <= f.descriptors })
-	waitUntil(t, "the heap is what it was", func() bool { return liveHeap() <= f.heap+heapSlack })
+	e2e.WaitUntil(t, "goroutines are where they were", func() bool { return runtime.NumGoroutine() <= f.goroutines })
+	e2e.WaitUntil(t, "file descriptors are where they were", func() bool { return e2e.Descriptors() <= f.descriptors })
+	e2e.WaitUntil(t, "the heap is what it was", func() bool { return e2e.LiveHeap() <= f.heap+heapSlack })
 }
 
-// waitUntil waits for a state that no event tells of. Unlike require.Eventually it starts no goroutine.
-func waitUntil(t *testing.T, what string, reached func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(siotest.Limit); !reached(); <-tick.C {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<20)
-			t.Logf("%s", stacks[:runtime.Stack(stacks, true)])
-			require.FailNow(t, "it did not come to that: "+what)
-		}
-	}
-}
-
-// allocated is how many bytes the process allocated while f ran, also by what f has others do.
+// allocated returns how many bytes the process allocates while f runs, in all
+// goroutines.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

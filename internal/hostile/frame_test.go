@@ -9,10 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// claim is the header of a frame that claims to be that long.
+// claim returns the header of a frame that claims a length.
 func claim(op ws.OpCode, fin bool, length uint64) []byte {
 	first := byte(op)
 	if fin {
@@ -21,25 +22,27 @@ func claim(op ws.OpCode, fin bool, length uint64) []byte {
 	return append(binary.BigEndian.AppendUint64([]byte{first, 0xff}, length), 1, 2, 3, 4)
 }
 
-// withBits is a text frame with bits of its first byte set.
+// withBits returns a text frame with more bits set in its first byte.
 func withBits(bits byte) []byte {
 	f := text(`42["e"]`)
 	f[0] |= bits
 	return f
 }
 
-// requireViolation requires that the frames end the connection with a status, whatever comes behind them.
+// requireViolation requires that the frames end the connection with a status,
+// also if others follow them.
 func requireViolation(t *testing.T, g *ground, status int, frames ...[]byte) {
 	t.Helper()
 	g.connected(t).requireViolation(t, status, frames...)
 	require.Empty(t, g.app.events())
 }
 
+// requireViolation is the same for an open WebSocket.
 func (w webSocket) requireViolation(t *testing.T, status int, frames ...[]byte) {
 	t.Helper()
 	for _, f := range append(frames, text(`42["behind it"]`)) {
 		if _, err := w.Write(f); err != nil {
-			break // the server has had enough
+			break // the server has closed the connection
 		}
 	}
 	got, end := w.frames(t)
@@ -47,7 +50,8 @@ func (w webSocket) requireViolation(t *testing.T, status int, frames ...[]byte) 
 	require.Empty(t, got)
 }
 
-// A length is believed when its bytes have come.
+// The server allocates memory for a frame as its bytes come, and not for the
+// length that its header claims.
 func TestFramesThatClaimALength(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		for name, c := range map[string]struct {
@@ -78,7 +82,7 @@ func TestFramesThatClaimALength(t *testing.T) {
 				for i := range held {
 					held[i] = g.webSocket(t, handshake("websocket"), text("40"), claim(ws.OpBinary, true, maxPayload), []byte("x"))
 				}
-				waitUntil(t, "all are connected", func() bool { return g.app.live() == connections+1 })
+				e2e.WaitUntil(t, "all are connected", func() bool { return g.app.live() == connections+1 })
 			})
 			require.Less(t, cost, uint64(raceCost*connections*256<<10))
 			for _, w := range held {
@@ -88,15 +92,16 @@ func TestFramesThatClaimALength(t *testing.T) {
 	})
 }
 
-// The frames of one message are counted, however small they are, and what they hold while it lasts is bounded.
+// The frames of one message are counted, and the memory that they occupy is
+// bounded.
 func TestFragments(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		for name, payload := range map[string]string{"of one byte": "a", "empty": ""} {
 			g.attack(t, name, func(t *testing.T) {
-				all := append(frame(ws.OpText, false, "4"), strings.Repeat(string(frame(ws.OpContinuation, false, payload)), times(1_000_000))...)
+				all := append(frame(ws.OpText, false, "4"), strings.Repeat(string(frame(ws.OpContinuation, false, payload)), e2e.Rounds(1_000_000))...)
 				w := g.connected(t)
 				cost := allocated(func() { w.requireViolation(t, 1008, all) })
-				if g.site.Network() == siotest.TCP { // TLS allocates by itself, at both ends
+				if g.site.Network() == siotest.TCP { // TLS allocates at both ends
 					require.Less(t, cost, uint64(raceCost*256<<10))
 				}
 			})
@@ -104,13 +109,13 @@ func TestFragments(t *testing.T) {
 		g.attack(t, "one fewer than too many, and silence", func(t *testing.T) {
 			const connections, fragments = 20, 4095
 			all := append(frame(ws.OpText, false, "4"), strings.Repeat(string(frame(ws.OpContinuation, false, "a")), fragments)...)
-			before := liveHeap()
+			before := e2e.LiveHeap()
 			held := make([]webSocket, connections)
 			for i := range held {
 				held[i] = g.webSocket(t, handshake("websocket"), text("40"), all)
 			}
-			waitUntil(t, "all are connected", func() bool { return g.app.live() == connections+1 })
-			require.Less(t, liveHeap(), before+connections*256<<10)
+			e2e.WaitUntil(t, "all are connected", func() bool { return g.app.live() == connections+1 })
+			require.Less(t, e2e.LiveHeap(), before+connections*256<<10)
 			for _, w := range held {
 				require.NoError(t, w.Close())
 			}
@@ -140,7 +145,7 @@ func TestTextThatIsNotUTF8(t *testing.T) {
 	})
 }
 
-// A bad frame may come with the handshake.
+// A bad frame in the same segment as the handshake closes the connection.
 func TestHandshakeWithABadFrame(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		for name, c := range map[string]struct {
@@ -156,7 +161,7 @@ func TestHandshakeWithABadFrame(t *testing.T) {
 			"too early":     {text(`42["e"]`), 1000},
 		} {
 			g.attack(t, name, func(t *testing.T) {
-				for range times(1000) / 4 {
+				for range e2e.Rounds(1000) / 4 {
 					payloads, status := g.webSocket(t, handshake("websocket"), c.frame).frames(t)
 					require.Equal(t, c.status, status)
 					require.Len(t, payloads, 1, "the open packet")
@@ -167,7 +172,7 @@ func TestHandshakeWithABadFrame(t *testing.T) {
 	})
 }
 
-// What a client sends as a Close frame is answered, or it is a violation itself.
+// A correct Close frame is answered. A malformed one is a violation.
 func TestCloseFrames(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		for payload, status := range map[string]int{

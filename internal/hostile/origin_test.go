@@ -12,8 +12,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Who may come from where, for the handshake and every later request, on both transports. The requests go to
-// site.example.
+// Origins and fetch metadata decide who is admitted, for the handshake and
+// every later request, on both transports. The requests go to site.example.
 func TestOrigins(t *testing.T) {
 	for _, n := range []siotest.Network{siotest.TCP, siotest.TLS} {
 		t.Run(n.Name, func(t *testing.T) {
@@ -21,7 +21,7 @@ func TestOrigins(t *testing.T) {
 			plain := n != siotest.TLS
 			for name, c := range map[string]struct {
 				headers  string
-				admitted bool // a WebSocket without an Origin always is
+				admitted bool // of polling requests; a WebSocket without an Origin is admitted
 			}{
 				"own, https":             {"Origin: https://site.example", true},
 				"own, http":              {"Origin: http://site.example", plain},
@@ -73,10 +73,13 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
+// requestTo returns the text of a request to site.example.
 func requestTo(method, target string, headers ...string) string {
 	return strings.Replace(request(method, target, headers...), "Host: mojo.test", "Host: site.example", 1)
 }
 
+// requireAdmitted requires that a request was admitted, or that it was refused
+// with 403 and without CORS headers.
 func requireAdmitted(t *testing.T, a answer, admitted bool) {
 	t.Helper()
 	require.Equal(t, admitted, a.status != http.StatusForbidden, a.body)

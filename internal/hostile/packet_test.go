@@ -11,8 +11,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// eachClose sends each packet, with an event behind it at once, and requires that the connection is closed as one of
-// whose client broke the protocol, and that no handler ran.
+// eachClose sends each packet with an event behind it. It requires that the
+// connection is closed for a violation of the protocol, and that no handler
+// ran.
 func eachClose(t *testing.T, packets ...string) {
 	t.Helper()
 	eachNetwork(t, func(t *testing.T, g *ground) {
@@ -29,13 +30,14 @@ func eachClose(t *testing.T, packets ...string) {
 	})
 }
 
+// abridged returns the beginning of a packet.
 func abridged(packet string) string { return strings.ToValidUTF8(packet[:min(len(packet), 40)], "?") }
 
 func TestEngineIOPackets(t *testing.T) {
 	eachClose(t, "7", "8", "9", "70", "\x1e", "é", "\x00", "\x7f", "a", " 4", "0{}", "2", "2probe", "5", `{"4":1}`)
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		for name, payload := range map[string]string{"not UTF-8": "42[\"\xff\"]", "empty": "", "empty packet": "6\x1e\x1e6"} {
-			g.attack(t, "polling "+name, func(t *testing.T) { // which siotest does not send
+			g.attack(t, "polling "+name, func(t *testing.T) { // siotest cannot send these
 				a := g.attacker(t, "polling")
 				requireRefused(t, g.ask(t, a.post(payload)), http.StatusBadRequest, codeBadRequest)
 				g.requireEnded(t, a, mojo.ReasonParseError)
@@ -50,8 +52,9 @@ func TestEngineIOPackets(t *testing.T) {
 	})
 }
 
-// Those that say "close" in the order of their types; of the others see TestNamespacesNeverConnected and
-// TestPacketsInFlight in package mojo.
+// Packets that violate the protocol close the connection.
+// lifecycle.TestNamespacesNeverConnected and lifecycle.TestPacketsInFlight have
+// the other cases.
 func TestSocketIOPackets(t *testing.T) {
 	eachClose(t, "4", "47", "48", "49", "4a", "47[]", `4"x"`, "4 2", "4-1",
 		`44{"message":"x"}`, `44"x"`, "40[]", "40-1", "401.5", "40"+strings.Repeat("1", 22), `40"x"`, "40null", "41[]", "41{}", `43["no id"]`, "43")
@@ -67,13 +70,14 @@ func TestEventsThatAreNone(t *testing.T) {
 		`42"e"`, `42["e"`, `42["e",]`, `42["e"]]`, `42["e"]42["e"]`, "42[e]", `42['e']`, "42[1e400]", `42[NaN]`, `42["\ud800"`)
 }
 
-// No client can make the app believe that somebody connected or left.
+// A client cannot send an event that the app could take for a connect or a
+// disconnect.
 func TestReservedEvents(t *testing.T) {
 	eachClose(t, `42["connect"]`, `42["connect_error",{}]`, `42["disconnect","x"]`, `42["disconnecting"]`, `42["newListener"]`,
 		`42["removeListener"]`, `42["\u0063onnect"]`, `421["disconnect"]`, `451-["disconnect",{"_placeholder":true,"num":0}]`+"\x1ebAA==")
 }
 
-// An event nobody has a function for is nothing, "error" among them.
+// An event without a function is dropped, also if its name is "error".
 func TestErrorEvent(t *testing.T) {
 	eachTransport(t, func(t *testing.T, g *ground, transport string) {
 		var ev mojo.Events
@@ -92,8 +96,9 @@ func TestErrorEvent(t *testing.T) {
 	})
 }
 
-// A CONNECT that comes twice replaces, and an event that comes late is ignored.
-func TestConnectTwiceAndEventsThatComeLate(t *testing.T) {
+// A second CONNECT replaces the first, and an event after a disconnect by the
+// server is ignored.
+func TestConnectTwiceAndLateEvents(t *testing.T) {
 	eachTransport(t, func(t *testing.T, g *ground, transport string) {
 		a := g.attacker(t, transport)
 		second := a.Connect("/", nil)

@@ -31,7 +31,7 @@ func TestPageNamesTestsThatExist(t *testing.T) {
 	}
 }
 
-// Each line of its tables says what shows it.
+// Each row of its tables names a test or says in a sentence what shows it.
 func TestPageHasNoLineWithoutAProof(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(root, "docs", "security.md"))
 	require.NoError(t, err)
@@ -53,7 +53,8 @@ func TestPageHasNoLineWithoutAProof(t *testing.T) {
 
 var testName = regexp.MustCompile("`([a-z]+)\\.((?:Test|Fuzz|Example)[A-Za-z0-9_]*)`")
 
-// namedTests are the tests that stand in code marks, as package.TestName.
+// namedTests returns the tests that a text names in code marks,
+// package.TestName.
 func namedTests(text string) []string {
 	var names []string
 	for _, m := range testName.FindAllStringSubmatch(text, -1) {
@@ -62,7 +63,8 @@ func namedTests(text string) []string {
 	return names
 }
 
-// testsOf are the tests of all packages below a directory, nested modules included.
+// testsOf returns the tests of all packages below a directory, nested modules
+// included.
 func testsOf(t *testing.T, dir string) map[string]bool {
 	t.Helper()
 	tests := make(map[string]bool)

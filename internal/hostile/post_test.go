@@ -14,7 +14,7 @@ import (
 // maxPayload is the default of Options.Limits.MaxPayload.
 const maxPayload = 1_000_000
 
-// post is the text of a POST to a polling connection.
+// post returns the text of a POST to a polling connection.
 func (a attacker) post(body string, headers ...string) string {
 	length := fmt.Sprintf("Content-Length: %d\r\n", len(body))
 	return request("POST", a.target("polling"), append(headers, closing, length)...) + body
@@ -27,7 +27,7 @@ func requireTooLarge(t *testing.T, a answer) {
 	require.Empty(t, a.body)
 }
 
-// What is too large by its own account is refused before a byte of it has come.
+// A POST whose Content-Length is too large is refused before its body comes.
 func TestPostAboveMaxPayload(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		g.attack(t, "by Content-Length", func(t *testing.T) {
@@ -49,14 +49,15 @@ func TestPostAboveMaxPayload(t *testing.T) {
 	})
 }
 
-// Of what turns out to be too large nothing is dispatched, and the rest is not waited for.
+// A chunked POST is refused when it exceeds the limit. None of its packets is
+// handled, and the server does not wait for the rest.
 func TestChunkedPostAboveMaxPayload(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		g.attack(t, "chunked", func(t *testing.T) {
 			a := g.attacker(t, "polling")
-			part := `42["a"]` + "\x1e" + `42["` + strings.Repeat("a", maxPayload-11) // at the limit to the byte
+			part := `42["a"]` + "\x1e" + `42["` + strings.Repeat("a", maxPayload-11) // exactly at the limit
 			over := part + "bc"
-			text := request("POST", a.target("polling"), "Transfer-Encoding: chunked\r\n") + fmt.Sprintf("%x\r\n%s\r\n", len(over), over) // no end of the chunks
+			text := request("POST", a.target("polling"), "Transfer-Encoding: chunked\r\n") + fmt.Sprintf("%x\r\n%s\r\n", len(over), over) // without the last chunk
 
 			requireTooLarge(t, g.begin(t, text))
 			g.requireEnded(t, a, mojo.ReasonParseError)
@@ -65,7 +66,7 @@ func TestChunkedPostAboveMaxPayload(t *testing.T) {
 	})
 }
 
-// A payload of very many packets costs memory for its bytes, twice as many not more than twice that, and no
+// A payload of many packets costs memory in proportion to its bytes, and no
 // goroutine.
 func TestPayloadOfManyPackets(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
@@ -85,7 +86,7 @@ func TestPayloadOfManyPackets(t *testing.T) {
 				require.Less(t, cost[packets], uint64(raceCost*4<<20))
 				g.requireLive(t, a)
 
-				got = g.ask(t, a.post(strings.Repeat("6\x1e", packets))) // the last one is empty
+				got = g.ask(t, a.post(strings.Repeat("6\x1e", packets))) // the last packet is empty
 				requireRefused(t, got, http.StatusBadRequest, codeBadRequest)
 				g.requireEnded(t, a, mojo.ReasonParseError)
 			})
@@ -94,7 +95,8 @@ func TestPayloadOfManyPackets(t *testing.T) {
 	})
 }
 
-// A POST of revision 3's binary payload is answered at once, also if its body never comes.
+// A binary POST of revision 3 is answered at once, also if its body never
+// comes.
 func TestBinaryPost(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		for _, contentType := range []string{"application/octet-stream", "Application/Octet-Stream; x=y"} {
@@ -114,7 +116,7 @@ func TestBinaryPost(t *testing.T) {
 	})
 }
 
-// Whatever else is wrong with a POST, it is answered although its body does not come.
+// A POST that is refused is answered although its body does not come.
 func TestPostWithoutItsBody(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		a := g.attacker(t, "polling")

@@ -18,7 +18,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// The codes of Engine.IO in the body of an error.
+// These are the codes of Engine.IO in the body of an error.
 const (
 	codeTransport  = 0
 	codeUnknownSID = 1
@@ -28,15 +28,15 @@ const (
 	codeProtocol   = 5
 )
 
-// handshake is the target of a new connection's first request.
+// handshake returns the target of a connection's first request.
 func handshake(transport string) string { return "/socket.io/?EIO=4&transport=" + transport }
 
-// target is the target of a later request of a connection.
+// target returns the target of a later request of a connection.
 func (a attacker) target(transport string) string {
 	return handshake(transport) + "&sid=" + a.Engine.Handshake.SID
 }
 
-// dial opens a connection of which the test reads and writes the bytes.
+// dial opens a TCP or TLS connection.
 func (g *ground) dial(t *testing.T) net.Conn {
 	t.Helper()
 	conn, err := g.site.Dial(context.Background())
@@ -46,12 +46,13 @@ func (g *ground) dial(t *testing.T) net.Conn {
 	return conn
 }
 
-// request is the text of a request without a body. The header lines end with "\r\n".
+// request returns the text of a request without a body. Each header ends with
+// "\r\n".
 func request(method, target string, headers ...string) string {
 	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: mojo.test\r\n%s\r\n", method, target, strings.Join(headers, ""))
 }
 
-// upgrade is the text of a request for a WebSocket.
+// upgrade returns the text of a request for a WebSocket.
 func upgrade(target string, headers ...string) string {
 	return request("GET", target, append(headers, upgradeHeaders)...)
 }
@@ -59,15 +60,15 @@ func upgrade(target string, headers ...string) string {
 const upgradeHeaders = "Connection: Upgrade\r\nUpgrade: websocket\r\n" +
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
-// answer is what a request got.
+// answer is the answer to a request.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// ask sends the bytes of one request on a connection of its own and reads what comes back until the server closes the
-// connection, which must be one answer.
+// ask sends the bytes of a request on a connection of its own and reads until
+// the server closes the connection. There must be exactly one answer.
 func (g *ground) ask(t *testing.T, text string) answer {
 	t.Helper()
 	conn := g.dial(t)
@@ -78,7 +79,7 @@ func (g *ground) ask(t *testing.T, text string) answer {
 	return readAnswer(t, conn, method)
 }
 
-// readAnswer reads a connection to its end, which must be one answer.
+// readAnswer reads a connection to its end. There must be exactly one answer.
 func readAnswer(t *testing.T, conn net.Conn, method string) answer {
 	t.Helper()
 	in := bufio.NewReader(conn)
@@ -89,7 +90,8 @@ func readAnswer(t *testing.T, conn net.Conn, method string) answer {
 	return a
 }
 
-// begin is ask for a request that is never completed, and is answered all the same.
+// begin is ask for a request that is never completed and is answered
+// nevertheless.
 func (g *ground) begin(t *testing.T, text string) answer {
 	t.Helper()
 	conn := g.dial(t)
@@ -100,7 +102,7 @@ func (g *ground) begin(t *testing.T, text string) answer {
 	return readResponse(t, bufio.NewReader(conn), method)
 }
 
-// closing asks the server to close the connection behind its answer.
+// closing asks the server to close the connection after its answer.
 const closing = "Connection: close\r\n"
 
 func readResponse(t *testing.T, in *bufio.Reader, method string) answer {
@@ -128,13 +130,13 @@ func requireRefused(t *testing.T, a answer, status, code int) {
 	require.Equal(t, code, *body.Code, a.body)
 }
 
-// webSocket is a WebSocket of which the test reads and writes the bytes.
+// webSocket is a WebSocket whose bytes the test writes and reads.
 type webSocket struct {
 	net.Conn
 	in *bufio.Reader
 }
 
-// webSocket asks for a WebSocket and sends the frames in the same write.
+// webSocket asks for a WebSocket and sends frames in the same write.
 func (g *ground) webSocket(t *testing.T, target string, frames ...[]byte) webSocket {
 	t.Helper()
 	w := webSocket{Conn: g.dial(t)}
@@ -149,7 +151,8 @@ func (g *ground) webSocket(t *testing.T, target string, frames ...[]byte) webSoc
 	return w
 }
 
-// connected is a WebSocket that is on the main namespace, the answer to which has been read.
+// connected returns a WebSocket that has read its connect answer of the main
+// namespace.
 func (g *ground) connected(t *testing.T) webSocket {
 	t.Helper()
 	w := g.webSocket(t, handshake("websocket"), text("40"))
@@ -169,8 +172,8 @@ func (w webSocket) readFrame(t *testing.T) (ws.OpCode, []byte) {
 	return header.OpCode, payload
 }
 
-// frames reads the WebSocket to its end and returns the payloads of its frames; the last one's must be Close, whose
-// status is returned.
+// frames reads the WebSocket to its end and returns the payloads of its frames.
+// The last frame must be a Close frame, whose status it returns.
 func (w webSocket) frames(t *testing.T) (payloads []string, status int) {
 	t.Helper()
 	for {
@@ -185,9 +188,10 @@ func (w webSocket) frames(t *testing.T) (payloads []string, status int) {
 	}
 }
 
-// frame is a frame of a client, masked.
+// frame returns a masked frame.
 func frame(op ws.OpCode, fin bool, payload string) []byte {
 	return ws.MustCompileFrame(ws.MaskFrameWith(ws.NewFrame(op, fin, []byte(payload)), [4]byte{1, 2, 3, 4}))
 }
 
+// text returns a masked text frame.
 func text(payload string) []byte { return frame(ws.OpText, true, payload) }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// methods are those of the requests that belong to a connection.
+// methods are the methods of requests that belong to a connection.
 var methods = []struct{ method, transport, headers string }{
 	{"GET", "polling", ""},
 	{"POST", "polling", "Content-Length: 0\r\n"},
@@ -49,7 +49,7 @@ func TestTransportParameter(t *testing.T) {
 	})
 }
 
-// An unknown sid is one answer, whatever it looks like, and is not logged.
+// Every unknown sid gets the same answer, and is not logged.
 func TestSIDParameter(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		for name, sid := range map[string]string{
@@ -84,7 +84,8 @@ func TestSIDParameter(t *testing.T) {
 	})
 }
 
-// Another revision than 4 opens nothing, and on a later request harms nothing.
+// A handshake of another revision than 4 is refused. A later request of another
+// revision does no harm to its connection.
 func TestEIOParameter(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		for name, eio := range map[string]string{
@@ -104,7 +105,7 @@ func TestEIOParameter(t *testing.T) {
 				for _, target := range []func(transport string) string{handshake, a.target} {
 					for _, m := range methods {
 						if m.method == "POST" && !strings.Contains(target(""), "sid=") {
-							continue // no handshake, whatever the revision
+							continue // this is no handshake
 						}
 						to := strings.Replace(target(m.transport), "EIO=4", eio, 1)
 						requireRefused(t, g.ask(t, request(m.method, to, m.headers, closing)), http.StatusBadRequest, codeProtocol)
@@ -118,7 +119,7 @@ func TestEIOParameter(t *testing.T) {
 	})
 }
 
-// No method but those of the protocol does anything, and HEAD has no body.
+// Methods that the protocol does not have do nothing.
 func TestMethods(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		for _, method := range []string{"HEAD", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "get", "FOO"} {

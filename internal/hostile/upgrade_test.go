@@ -13,10 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Whatever a WebSocket does that is to take a polling connection over, polling goes on, and another one may.
+// If a WebSocket fails to take over a polling connection, in whichever way,
+// polling goes on, and another WebSocket may try.
 func TestProbes(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		for name, frames := range map[string][][]byte{
@@ -49,7 +51,7 @@ func TestProbes(t *testing.T) {
 	})
 }
 
-// A connection that has its WebSocket, or has one that probes, takes no other.
+// A connection on a WebSocket, or with one that is probing, accepts no other.
 func TestUpgradeOfAWebSocket(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		for _, transport := range []string{"websocket", "upgrade", "polling"} {
@@ -68,7 +70,8 @@ func TestUpgradeOfAWebSocket(t *testing.T) {
 	})
 }
 
-// An upgrade that is left pending ends by itself; polling goes on.
+// An upgrade that the client does not complete ends by itself, and polling goes
+// on.
 func TestUpgradeLeftPending(t *testing.T) {
 	for name, frames := range map[string][][]byte{
 		"before the probe": nil, "after the probe": {text("2probe")}, "within a frame": {text("2probe")[:3]},
@@ -90,7 +93,7 @@ func TestUpgradeLeftPending(t *testing.T) {
 	}
 }
 
-// reset sends the bytes and then a reset.
+// reset sends the bytes and then resets the TCP connection.
 func (g *ground) reset(t *testing.T, text string) {
 	t.Helper()
 	tcp, err := net.Dial("tcp", g.site.Host())
@@ -105,7 +108,7 @@ func (g *ground) reset(t *testing.T, text string) {
 	require.NoError(t, tcp.Close())
 }
 
-// A reset may come at any moment of a handshake or an upgrade.
+// A TCP reset may come at any moment of a handshake or an upgrade.
 func TestResets(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, g *ground) {
 		for name, behind := range map[string]string{
@@ -113,16 +116,16 @@ func TestResets(t *testing.T) {
 			"behind an upgrade": string(text("2probe")) + string(text("5")),
 		} {
 			g.attack(t, "handshake, "+name, func(t *testing.T) {
-				for range times(1000) {
+				for range e2e.Rounds(1000) {
 					g.reset(t, upgrade(handshake("websocket"))+behind)
 				}
-				waitUntil(t, "all have come", func() bool { return g.witness.begun.Load() == g.witness.over.Load() })
+				e2e.WaitUntil(t, "all have come", func() bool { return g.witness.begun.Load() == g.witness.over.Load() })
 			})
 			g.attack(t, "upgrade, "+name, func(t *testing.T) {
-				for range times(1000) {
+				for range e2e.Rounds(1000) {
 					a := g.attacker(t, "polling")
 					g.reset(t, upgrade(a.target("websocket"))+behind)
-					if name != "behind an upgrade" { // which may have taken the connection with it
+					if name != "behind an upgrade" { // after an upgrade the reset may end the connection
 						g.requireLive(t, a)
 					}
 					a.Close()
@@ -130,9 +133,9 @@ func TestResets(t *testing.T) {
 			})
 		}
 		g.attack(t, "within the request", func(t *testing.T) {
-			for i := range times(1000) {
+			for i := range e2e.Rounds(1000) {
 				all := upgrade(handshake("websocket"))
-				g.reset(t, all[:i*len(all)/times(1000)])
+				g.reset(t, all[:i*len(all)/e2e.Rounds(1000)])
 			}
 		})
 	})
@@ -155,11 +158,11 @@ func TestWebSocketOverHTTP2(t *testing.T) {
 	})
 }
 
-// plainWriter hides everything that a ResponseWriter may be able to do besides.
+// plainWriter hides the optional methods of a ResponseWriter.
 type plainWriter struct{ http.ResponseWriter }
 
-// Where no connection can be taken over, polling works and a WebSocket gets a status. The bystander, whose WebSocket
-// goes another way, is spared.
+// Behind a ResponseWriter that cannot be hijacked, polling works and a
+// WebSocket gets a status. The bystander's requests are not wrapped.
 func TestResponseWriterThatCannotBeHijacked(t *testing.T) {
 	wrap := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -186,7 +189,8 @@ func TestResponseWriterThatCannotBeHijacked(t *testing.T) {
 	}
 }
 
-// Timeouts that a site sets for its other pages end no poll, no POST and no WebSocket: the next ping comes later.
+// The http.Server's timeouts end no poll, POST or WebSocket: the next ping
+// comes later than they do.
 func TestSiteWithTimeouts(t *testing.T) {
 	for name, c := range map[string]struct {
 		network siotest.Network
@@ -199,8 +203,8 @@ func TestSiteWithTimeouts(t *testing.T) {
 		"upgrade":   {siotest.TLS, siotest.Options{Transport: "upgrade", HTTP2: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			short := time.Second // it also covers the TLS handshake, on a machine that may be slow
-			if long() {
+			short := time.Second // the TLS handshake counts, too, on a slow machine
+			if e2e.Long() {
 				short = 5 * time.Second
 			}
 			g := newGround(t, c.network, terrain{

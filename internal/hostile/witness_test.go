@@ -8,9 +8,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/e2e"
 )
 
-// witness counts the requests that come in and the answers that they get: a status, or the connection taken over.
+// witness counts requests and their answers: a status, or a hijack.
 type witness struct {
 	next             http.Handler
 	begun, over      atomic.Int64
@@ -30,10 +32,11 @@ func (w *witness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// requireAnswered requires that each request got one answer. It waits for those that are under way.
+// requireAnswered waits until each request has been answered, and requires that
+// each got one answer.
 func (w *witness) requireAnswered(t *testing.T) {
 	t.Helper()
-	waitUntil(t, "every request is answered", func() bool { return w.begun.Load() == w.over.Load() })
+	e2e.WaitUntil(t, "every request is answered", func() bool { return w.begun.Load() == w.over.Load() })
 	require.Zero(t, w.none.Load(), "requests without an answer")
 	require.Zero(t, w.oneTooMany.Load(), "requests with more than one answer")
 }

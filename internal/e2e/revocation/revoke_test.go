@@ -44,7 +44,7 @@ func TestRevoke(t *testing.T) {
 			[]string{"tab1", "tab1/news", "tab2", "phone"},
 			false,
 		},
-		"user but for a session": {
+		"user except one session": {
 			func(w *e2e.Visitors, why mojo.Revocation) error {
 				return w.Srv.LoggedInSessions().Get("ann").RevokeExcept(t.Context(), "s1", why)
 			},
@@ -65,7 +65,7 @@ func TestRevoke(t *testing.T) {
 			[]string{"tab1", "tab2", "phone"},
 			true,
 		},
-		"user of an app but for a session": {
+		"user of an app except one session": {
 			func(w *e2e.Visitors, why mojo.Revocation) error {
 				return w.Chat.LoggedInSessions().Get("ann").RevokeExcept(t.Context(), "s1", why)
 			},
