@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each method of a zero view returns nothing, and so do the views that it returns.
+// Each method of a zero view returns nothing, and so do the views that it
+// returns.
 func TestZeroViewsDoNothing(t *testing.T) {
 	called := 0
 	var requireNothing func(path string, v reflect.Value, depth int)

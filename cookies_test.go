@@ -29,17 +29,20 @@ var (
 	cookieForeign = Key{Hash: bytes.Repeat([]byte("f"), 32), Block: bytes.Repeat([]byte("g"), 32)}
 )
 
-// cookieText returns the text of a cookie. It is encrypted if the key has a Block.
+// cookieText returns the text of a cookie. It is encrypted if the key has a
+// Block.
 func cookieText(key Key, name, content string, date any) string {
 	return cookietest.Text(key.Hash, key.Block, name, content, date)
 }
 
-// sessionCookie returns a pair of a Cookie header whose JSON is content, signed age ago.
+// sessionCookie returns a pair of a Cookie header whose JSON is content, signed
+// age ago.
 func sessionCookie(key Key, content string, age time.Duration) string {
 	return "session_id=" + cookieText(Key{Hash: key.Hash}, "session_id", content, time.Now().Add(-age).Unix())
 }
 
-// loginCookie returns a pair of a Cookie header whose JSON is content, signed age ago.
+// loginCookie returns a pair of a Cookie header whose JSON is content, signed
+// age ago.
 func loginCookie(key Key, content string, age time.Duration) string {
 	return "logged_in=" + cookieText(key, "logged_in", content, time.Now().Add(-age).Unix())
 }

@@ -11,8 +11,8 @@ import (
 // ErrSecret is an error whose text no client may see.
 var ErrSecret = errors.New("secret detail")
 
-// App is a SocketHandler that records its calls. Each function is called first; it may
-// be nil.
+// App is a SocketHandler that records its calls. Each function is called first;
+// it may be nil.
 type App struct {
 	Connect    func(c *mojo.Conn) error
 	Message    func(c *mojo.Conn, m *mojo.Message)
@@ -56,8 +56,8 @@ func (a *App) OnDisconnect(c *mojo.Conn, reason mojo.Reason) {
 	a.Ended <- End{c, reason}
 }
 
-// WatchingApp is an App that is an IdentityObserver, too. It records a change before it
-// calls Identity, which may be nil.
+// WatchingApp is an App that is an IdentityObserver, too. It records a change
+// before it calls Identity, which may be nil.
 type WatchingApp struct {
 	*App
 	Identity func(c *mojo.Conn, old, now mojo.Identity) error

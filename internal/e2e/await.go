@@ -32,8 +32,8 @@ func AwaitClosed(t testing.TB, ch <-chan struct{}) {
 	}
 }
 
-// LastEvent waits until the socket is disconnected and returns the last event that it
-// received.
+// LastEvent waits until the socket is disconnected and returns the last event
+// that it received.
 func LastEvent(s *siotest.Socket) (last siotest.Event) {
 	s.AwaitDisconnected()
 	for s.Waiting() > 0 {

@@ -49,7 +49,8 @@ func (b *Browser) Visit(path string) string {
 	return string(body)
 }
 
-// WhoIs visits a page of a LoginSite and returns the session and the user that it names.
+// WhoIs visits a page of a LoginSite and returns the session and the user that
+// it names.
 func (b *Browser) WhoIs(path string) (session, user string) {
 	b.t.Helper()
 	session, user, _ = strings.Cut(b.Visit(path), " ")
@@ -69,8 +70,8 @@ func (b *Browser) Keep(cookies []*http.Cookie) {
 	}
 }
 
-// KeepHandshake stores the cookies of the answer to the client's handshake, which the
-// client sends from now on.
+// KeepHandshake stores the cookies of the answer to the client's handshake,
+// which the client sends from now on.
 func (b *Browser) KeepHandshake(c *siotest.Client) {
 	answer := http.Response{Header: c.Engine.Response}
 	b.Keep(answer.Cookies())

@@ -16,7 +16,8 @@ import (
 // MaxAge is the lifetime of the cookies of NewCookies.
 const MaxAge = time.Hour
 
-// NewCookies uses Key to sign, and Key and OldKey to read. It does not know UnknownKey.
+// NewCookies uses Key to sign, and Key and OldKey to read. It does not know
+// UnknownKey.
 var (
 	Key        = mojo.Key{Hash: bytes.Repeat([]byte("h"), 32), Block: bytes.Repeat([]byte("b"), 32)}
 	OldKey     = mojo.Key{Hash: bytes.Repeat([]byte("o"), 64), Block: bytes.Repeat([]byte("p"), 16)}
@@ -40,21 +41,24 @@ func NewCookies(t testing.TB, opts mojo.CookieOptions) *mojo.Cookies {
 // SessionCookie returns a valid session cookie, name=value.
 func SessionCookie(id string) string { return SignSession(Key, `"`+id+`"`, 0) }
 
-// LoginCookie returns a valid login cookie, name=value, which is bound to no session.
+// LoginCookie returns a valid login cookie, name=value, which is bound to no
+// session.
 func LoginCookie(id string) string { return SignLogin(Key, `"`+id+`"`, 0) }
 
-// SignSession returns a session cookie, name=value, whose JSON is content, signed age
-// ago.
+// SignSession returns a session cookie, name=value, whose JSON is content,
+// signed age ago.
 func SignSession(key mojo.Key, content string, age time.Duration) string {
 	return "session_id=" + cookietest.Text(key.Hash, nil, "session_id", content, time.Now().Add(-age).Unix())
 }
 
-// SignLogin returns a login cookie, name=value, whose JSON is content, signed age ago.
+// SignLogin returns a login cookie, name=value, whose JSON is content, signed
+// age ago.
 func SignLogin(key mojo.Key, content string, age time.Duration) string {
 	return "logged_in=" + cookietest.Text(key.Hash, key.Block, "logged_in", content, time.Now().Add(-age).Unix())
 }
 
-// CookieHeader returns the headers of a request with these cookies, each name=value.
+// CookieHeader returns the headers of a request with these cookies, each
+// name=value.
 func CookieHeader(cookies ...string) http.Header {
 	if len(cookies) == 0 {
 		return nil

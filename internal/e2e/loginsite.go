@@ -9,8 +9,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// LoginSite serves a ChatServer, which also has the app News, below EnsureSession, with
-// the pages /login?user=id, /logout and /who. Each answers as Who does.
+// LoginSite serves a ChatServer, which also has the app News, below
+// EnsureSession, with the pages /login?user=id, /logout and /who. Each answers
+// as Who does.
 func LoginSite(t testing.TB, n siotest.Network, h mojo.SocketHandler) (*mojo.Server, *siotest.Site) {
 	t.Helper()
 	srv, _ := ChatServer(t, h)

@@ -11,18 +11,20 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// FollowLogin does what a page does after a login of its browser: for each connection
-// it reads the IdentityEvent and sends the proof with the new cookies.
+// FollowLogin does what a page does after a login of its browser: for each
+// connection it reads the IdentityEvent and sends the proof with the new
+// cookies.
 func FollowLogin(t testing.TB, site *siotest.Site, header http.Header, sockets ...*siotest.Socket) {
 	t.Helper()
 	for _, socket := range sockets {
-		// Another app of the same connection, or its poll, may have been faster.
+		// Another app of the same connection, or its poll, may have been
+		// faster.
 		require.Contains(t, []int{http.StatusNoContent, http.StatusNotFound}, SendProof(t, site, header, ReadProof(t, socket)))
 	}
 }
 
-// ReadProof reads the IdentityEvent, which must be the next event, and returns the
-// proof in it.
+// ReadProof reads the IdentityEvent, which must be the next event, and returns
+// the proof in it.
 func ReadProof(t testing.TB, socket *siotest.Socket) string {
 	t.Helper()
 	event := socket.Next()

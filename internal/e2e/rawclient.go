@@ -15,8 +15,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// RawClient is a WebSocket client of the app Chat that reads nothing until Rest does.
-// It costs less than a siotest.Client.
+// RawClient is a WebSocket client of the app Chat that reads nothing until Rest
+// does. It costs less than a siotest.Client.
 type RawClient struct {
 	net.Conn
 	got []byte // what ConnectRaw has read
@@ -61,7 +61,8 @@ func (c RawClient) Leave() { _, _ = c.Write([]byte{0x88, 0x80, 0, 0, 0, 0}) }
 
 var noteEvents = regexp.MustCompile(`"note",(\d+)`)
 
-// NoteNumbers returns the numbers that the note events in got have as arguments.
+// NoteNumbers returns the numbers that the note events in got have as
+// arguments.
 func NoteNumbers(t testing.TB, got []byte) (numbers []int64) {
 	t.Helper()
 	for _, note := range noteEvents.FindAllSubmatch(got, -1) {

@@ -10,8 +10,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// RequireReached requires that the socket receives what is sent to the session of id
-// and to the user of id, each once. An empty id receives nothing.
+// RequireReached requires that the socket receives what is sent to the session
+// of id and to the user of id, each once. An empty id receives nothing.
 func RequireReached(t testing.TB, srv *mojo.Server, socket *siotest.Socket, id mojo.Identity) {
 	t.Helper()
 	require.NoError(t, srv.CurrentSessions().Get(id.SessionID).Emit("session", id.SessionID))
@@ -25,7 +25,8 @@ func RequireReached(t testing.TB, srv *mojo.Server, socket *siotest.Socket, id m
 	socket.ExpectNothing()
 }
 
-// RequireNobody requires that the views of a Server and of its channels are empty.
+// RequireNobody requires that the views of a Server and of its channels are
+// empty.
 func RequireNobody(t testing.TB, srv *mojo.Server, channels ...*mojo.Channel) {
 	t.Helper()
 	views := []mojo.Sessions{srv.CurrentSessions(), srv.LoggedInSessions()}
@@ -40,7 +41,8 @@ func RequireNobody(t testing.TB, srv *mojo.Server, channels ...*mojo.Channel) {
 	}
 }
 
-// SessionIDs returns the ids of the sessions in view, in no order. It is never nil.
+// SessionIDs returns the ids of the sessions in view, in no order. It is never
+// nil.
 func SessionIDs(view mojo.Sessions) []string {
 	list := []string{}
 	for session := range view.All() {

@@ -16,12 +16,12 @@ import (
 // ChatNamespace is the namespace of the app Chat.
 const ChatNamespace = "/ChatSocket"
 
-// Transports are the ways to connect: by WebSocket, by polling, and by polling with an
-// upgrade to a WebSocket.
+// Transports are the ways to connect: by WebSocket, by polling, and by polling
+// with an upgrade to a WebSocket.
 var Transports = []string{"websocket", "polling", "upgrade"}
 
-// NewServer is mojo.New with a Logger whose text goes nowhere, if opts has none. The Server is
-// closed when the test ends.
+// NewServer is mojo.New with a Logger whose text goes nowhere, if opts has
+// none. The Server is closed when the test ends.
 func NewServer(t testing.TB, opts mojo.Options) *mojo.Server {
 	t.Helper()
 	if opts.Logger == nil {
@@ -80,8 +80,8 @@ func Everywhere(t *testing.T, test func(t *testing.T, n siotest.Network, transpo
 	})
 }
 
-// InVirtualTime runs a test with each transport in a bubble of testing/synctest, where
-// time advances when all goroutines wait.
+// InVirtualTime runs a test with each transport in a bubble of
+// testing/synctest, where time advances when all goroutines wait.
 func InVirtualTime(t *testing.T, test func(t *testing.T, transport string)) {
 	t.Helper()
 	for _, transport := range Transports {

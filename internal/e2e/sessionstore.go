@@ -11,20 +11,21 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// SessionStore holds the sessions of a site that has Options.Identify in place of
-// Options.Cookies: each request names its session in a header, see SessionHeader, and
-// the store knows the user of each session. It is safe for concurrent use.
+// SessionStore holds the sessions of a site that has Options.Identify in place
+// of Options.Cookies: each request names its session in a header, see
+// SessionHeader, and the store knows the user of each session. It is safe for
+// concurrent use.
 type SessionStore struct {
-	// AfterLookup, if it is not nil, is called by Identify between the look-up and its
-	// return. It is set while nobody connects.
+	// AfterLookup, if it is not nil, is called by Identify between the look-up
+	// and its return. It is set while nobody connects.
 	AfterLookup func()
 
 	mu    sync.Mutex
 	users map[string]string // by session; guarded by mu
 }
 
-// NewSessionStore serves a Server that uses a SessionStore and has the app Chat. The
-// sessions have no user.
+// NewSessionStore serves a Server that uses a SessionStore and has the app
+// Chat. The sessions have no user.
 func NewSessionStore(t testing.TB, n siotest.Network, h mojo.SocketHandler, opts mojo.Options, sessions ...string) (*SessionStore, *mojo.Server, *siotest.Site) {
 	t.Helper()
 	store := &SessionStore{users: make(map[string]string)}
@@ -62,8 +63,8 @@ func (s *SessionStore) Set(session, user string) {
 }
 
 // Rebind stores the user of now and calls Server.Rebind, so that no request is
-// identified in between: the Server would refuse a poll of a user that it does not know
-// the connection by, and the client would begin anew.
+// identified in between: the Server would refuse a poll of a user that it does
+// not know the connection by, and the client would begin anew.
 func (s *SessionStore) Rebind(srv *mojo.Server, session string, now mojo.Identity) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,10 +9,10 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Visitors is a site with the apps Chat and News, and its visitors: ann with two tabs
-// of the session s1 and a phone (s2), bob (s3), a guest with a session and no login
-// (s4), and nobody, who has neither. All are on Chat; tab1 and bob are on News, too.
-// Those of s1 are in the room first of their app.
+// Visitors is a site with the apps Chat and News, and its visitors: ann with
+// two tabs of the session s1 and a phone (s2), bob (s3), a guest with a session
+// and no login (s4), and nobody, who has neither. All are on Chat; tab1 and bob
+// are on News, too. Those of s1 are in the room first of their app.
 type Visitors struct {
 	Srv        *mojo.Server
 	Site       *siotest.Site

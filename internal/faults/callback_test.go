@@ -204,8 +204,8 @@ func provoke(t *testing.T, o *observer, ch *mojo.Channel, site *siotest.Site, se
 	client.Engine.Send("2" + e2e.ChatNamespace + `,["event"]`)
 	_ = o.srv.Rebind(t.Context(), session, mojo.Identity{SessionID: session, UserID: "another"})
 	_ = view.Emit("event")
-	// Before that, OnConnect may still run, and the events of a client that leaves
-	// then are not handled.
+	// Before that, OnConnect may still run, and the events of a client that
+	// leaves then are not handled.
 	e2e.WaitUntil(t, "its event is handled", func() bool { return o.messages.Load() > handled || called() })
 	client.Engine.Send("1" + e2e.ChatNamespace + ",")
 	e2e.WaitUntil(t, "it is called", called)

@@ -13,8 +13,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// app is an e2e.App for many connections. It acknowledges the event echo with its
-// argument.
+// app is an e2e.App for many connections. It acknowledges the event echo with
+// its argument.
 type app struct{ *e2e.App }
 
 // newApp returns an app that accepts everybody.
@@ -45,8 +45,8 @@ func dial(t testing.TB, site *siotest.Site, o siotest.Options) (*siotest.Client,
 	return client, client.Connect(e2e.ChatNamespace, nil)
 }
 
-// cookie returns the text of a Cookie header for a session and, if it is not empty, a
-// user.
+// cookie returns the text of a Cookie header for a session and, if it is not
+// empty, a user.
 func cookie(session, user string) string {
 	text := e2e.SessionCookie(session)
 	if user != "" {
@@ -55,8 +55,8 @@ func cookie(session, user string) string {
 	return text
 }
 
-// requireNobody requires that no connection is left in the statistics, in a view or in
-// the room "room".
+// requireNobody requires that no connection is left in the statistics, in a
+// view or in the room "room".
 func requireNobody(t testing.TB, srv *mojo.Server, channels ...*mojo.Channel) {
 	t.Helper()
 	s := srv.Stats()
@@ -76,8 +76,8 @@ func requireNobody(t testing.TB, srv *mojo.Server, channels ...*mojo.Channel) {
 	}
 }
 
-// small returns a server whose TCP connections have small buffers, so that a client
-// that stops reading is soon behind.
+// small returns a server whose TCP connections have small buffers, so that a
+// client that stops reading is soon behind.
 func small(h http.Handler) *http.Server {
 	return &http.Server{Handler: h, ConnContext: smallBuffers}
 }

@@ -1,3 +1,3 @@
-// Package race says whether the race detector is on. Under it sync.Pool drops values
-// at random, so allocations vary, and everything takes longer.
+// Package race says whether the race detector is on. Under it sync.Pool drops
+// values at random, so allocations vary, and everything takes longer.
 package race

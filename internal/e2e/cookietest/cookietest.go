@@ -1,5 +1,6 @@
-// Package cookietest makes cookies and requests for tests. It imports neither mojo nor
-// the cookie library that mojo uses, so that tests of both sides pin the format.
+// Package cookietest makes cookies and requests for tests. It imports neither
+// mojo nor the cookie library that mojo uses, so that tests of both sides pin
+// the format.
 package cookietest
 
 import (
@@ -14,8 +15,8 @@ import (
 	"strings"
 )
 
-// Text returns the text of a cookie with this content, signed with hash at date, a Unix
-// time. It is encrypted unless block is nil.
+// Text returns the text of a cookie with this content, signed with hash at
+// date, a Unix time. It is encrypted unless block is nil.
 func Text(hash, block []byte, name, content string, date any) string {
 	data := []byte(content)
 	if block != nil {
@@ -42,8 +43,8 @@ func Request(cookies ...string) *http.Request {
 	return r
 }
 
-// NextRequest returns the next request of a browser that got the response w: it has the
-// cookies that w sets, and not those that it removes.
+// NextRequest returns the next request of a browser that got the response w: it
+// has the cookies that w sets, and not those that it removes.
 func NextRequest(w http.ResponseWriter) *http.Request {
 	r := Request()
 	for _, line := range w.Header()["Set-Cookie"] {

@@ -92,7 +92,8 @@ func TestEvents(t *testing.T) {
 	})
 }
 
-// On2 and On3 decode their arguments one by one, and Raw gets the whole message.
+// On2 and On3 decode their arguments one by one, and Raw gets the whole
+// message.
 func TestEventsOfSeveralArguments(t *testing.T) {
 	seen := make(chan string, 9)
 	ev := new(mojo.Events)
@@ -175,7 +176,8 @@ func TestTooManyArgumentsAreLoggedOnce(t *testing.T) {
 	require.NotContains(t, log.String(), "secret")
 }
 
-// Call refuses an answer with several arguments, of which it would drop all but one.
+// Call refuses an answer with several arguments, of which it would drop all but
+// one.
 func TestCallRefusesSeveralArguments(t *testing.T) {
 	failed := make(chan error, 1)
 	ev := new(mojo.Events)

@@ -1,3 +1,3 @@
-// Package lifecycle tests from outside how apps are mounted, and how connections begin
-// and end.
+// Package lifecycle tests from outside how apps are mounted, and how
+// connections begin and end.
 package lifecycle

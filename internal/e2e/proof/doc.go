@@ -1,3 +1,3 @@
-// Package proof tests from outside that a connection becomes a user only when it
-// proves to be of the browser that has logged in.
+// Package proof tests from outside that a connection becomes a user only when
+// it proves to be of the browser that has logged in.
 package proof

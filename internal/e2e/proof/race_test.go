@@ -25,8 +25,9 @@ type loginRace struct {
 	srv  *mojo.Server
 	site *siotest.Site
 	old  func(session string) http.Header
-	// become makes session the user's. It returns the session id and the cookies
-	// that the browser has then, or no id if session has not become the user's.
+	// become makes session the user's. It returns the session id and the
+	// cookies that the browser has then, or no id if session has not become the
+	// user's.
 	become func(session, user string) (now string, header http.Header)
 }
 
