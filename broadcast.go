@@ -125,7 +125,7 @@ func (b Broadcast) Emit(event string, args ...any) error {
 		return nil
 	}
 	target := b.target()
-	return edge(target.Emit(event, args))
+	return wrapError(target.Emit(event, args))
 }
 
 // Conns iterates over the connections that are addressed when the loop begins. It

@@ -38,7 +38,7 @@ func (c *Conn) Channel() *Channel { return c.channel }
 
 // Identity is whom the connection belongs to now. Server.LogIn, LogOut and Rebind
 // change it, see IdentityObserver.
-func (c *Conn) Identity() Identity { return outer(c.socket.Identity()) }
+func (c *Conn) Identity() Identity { return identityOf(c.socket.Identity()) }
 
 // SessionID is the id of the browser session, "" if there is none.
 func (c *Conn) SessionID() string { return c.Identity().SessionID }
@@ -77,7 +77,7 @@ func (c *Conn) Emit(event string, args ...any) error {
 }
 
 func (c *Conn) emit(event string, args []any, d socketio.Delivery) error {
-	return edge(c.socket.Emit(event, args, d))
+	return wrapError(c.socket.Emit(event, args, d))
 }
 
 // Volatile addresses this connection unless it is behind, see Broadcast.Volatile.
@@ -112,7 +112,7 @@ func (c *Conn) Send(args ...any) error { return c.Emit("message", args...) }
 func (c *Conn) EmitWithAck(ctx context.Context, event string, args ...any) (*Message, error) {
 	answer, err := c.socket.EmitWithAck(ctx, event, args)
 	if err != nil {
-		return nil, edge(err)
+		return nil, wrapError(err)
 	}
 	return &Message{args: answer}, nil
 }
@@ -136,7 +136,7 @@ func Call[Out any](ctx context.Context, c *Conn, event string, args ...any) (Out
 // From then on it gets what is sent to them; in OnConnect that arrives after the
 // client's connect event. It returns ErrNotConnected after the end, ErrTooManyRooms
 // and ErrRoomName; then it has joined none of them.
-func (c *Conn) Join(rooms ...string) error { return edge(c.socket.Join(rooms...)) }
+func (c *Conn) Join(rooms ...string) error { return wrapError(c.socket.Join(rooms...)) }
 
 // Leave takes the connection out of rooms.
 func (c *Conn) Leave(rooms ...string) { c.socket.Leave(rooms...) }
@@ -167,4 +167,4 @@ func (c *Conn) Get(key any) any {
 // the client does not come back by itself. Its other apps stay. It returns
 // ErrNotConnected if the connection has ended. In OnConnect it takes effect when
 // that has returned nil.
-func (c *Conn) Disconnect() error { return edge(c.socket.Disconnect()) }
+func (c *Conn) Disconnect() error { return wrapError(c.socket.Disconnect()) }

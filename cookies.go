@@ -20,14 +20,6 @@ const (
 	maxCookieAhead = 60   // seconds that a cookie's date may be in the future
 )
 
-// Identity is who sent a request, as proven by cookies or by a site's own means.
-// The zero value is somebody unknown.
-type Identity struct {
-	SessionID string    // the browser's session, "" if it has none
-	UserID    string    // the user who is logged in, "" if nobody is
-	Expires   time.Time // when this stops being true; zero: never
-}
-
 // Cookies reads and writes the two cookies that say who is who: one with the session id, signed, and
 // one with the id of the user who is logged in, signed and encrypted. A site can use it without a
 // [Server], for instance in the handler of its login form. Whoever has the browser can read the session

@@ -1,10 +1,12 @@
 package mojo
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 
-	"github.com/mojosocket/mojo/internal/parser"
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
@@ -37,6 +39,28 @@ type SocketHandler interface {
 // that has not proven yet that it belongs to the user. A panic costs the connection that OnEmit was called for.
 type EmitObserver interface {
 	OnEmit(c *Conn, event string, args []any)
+}
+
+// IdentityObserver may be implemented by a SocketHandler that wants to know when
+// the identity of a connection changes. OnIdentity is called after LogIn, LogOut or
+// Rebind, once for each change and connection and in their order, between the other
+// calls for that Conn; c.Identity may be ahead of now. After a LogIn it is called
+// when the connection has proven that it is the user's, see LogIn, and, if it was
+// another user's, also when it has become nobody's before that. It is the place to leave
+// rooms that were the old user's. An error disconnects the Conn: the client gets a
+// RevokedEvent with CodeRefused, with the error's text if it is a ClientError, and
+// OnDisconnect gets ReasonIdentityRefused. A connection that was still in OnConnect
+// is told afterwards; one that began after the change is not, nor is any where the ids
+// stay as they are.
+type IdentityObserver interface {
+	OnIdentity(c *Conn, old, now Identity) error
+}
+
+// PresenceObserver may be implemented by a SocketHandler that wants to know who
+// comes online and goes offline on its app. It is Options.OnPresence for one app,
+// with the same guarantees. OnPresence must not wait for another OnPresence.
+type PresenceObserver interface {
+	OnPresence(ch *Channel, p Presence)
 }
 
 // checkObservers returns an error for a handler that has a method with the name of
@@ -74,104 +98,94 @@ func checkObservers(h SocketHandler) error {
 	return nil
 }
 
-// Reason says why a connection ended. Both sides read the same words where
-// Socket.IO has any: https://socket.io/docs/v4/server-api/#event-disconnect.
-type Reason string
+// channelApp is the channel as the layer below sees it.
+type channelApp struct{ ch *Channel }
 
-// The reasons. After those that close the transport, clients come back by
-// themselves.
-const (
-	ReasonClientDisconnect Reason = "client namespace disconnect"    // the client left this namespace
-	ReasonServerDisconnect Reason = "server namespace disconnect"    // Conn.Disconnect or Session.Disconnect
-	ReasonTransportClose   Reason = "transport close"                // the page was closed, or the network is gone
-	ReasonTransportError   Reason = "transport error"                // reading or writing failed
-	ReasonForcedClose      Reason = "forced server close"            // nobody connected to an app within Options.Timeouts.ConnectTimeout
-	ReasonPingTimeout      Reason = "ping timeout"                   // no sign of life within Options.Timeouts.PingTimeout
-	ReasonParseError       Reason = "parse error"                    // the client broke the protocol
-	ReasonShutdown         Reason = "server shutting down"           // Server.Shutdown or Close
-	ReasonQueueOverflow    Reason = "send queue overflow"            // more than Options.Limits.MaxQueue would have waited for the client
-	ReasonTotalOverflow    Reason = "total send queue overflow"      // more than Options.Limits.MaxQueuedTotal waited for all clients, and this one was furthest behind
-	ReasonWriteTimeout     Reason = "write timeout"                  // a write made no progress
-	ReasonHandlerStall     Reason = "handler stall"                  // handlers did not catch up, see Options.Limits.MaxInbound
-	ReasonRateLimit        Reason = "rate limit"                     // more than Options.Limits.MaxRate messages in a second
-	ReasonHandlerPanic     Reason = "handler panic"                  // a callback panicked
-	ReasonIdentityChanged  Reason = "identity changed"               // of a browser that has to come again with its new cookies
-	ReasonRevoked          Reason = "session revoked"                // Session.Revoke, unless it was given another reason
-	ReasonExpired          Reason = "session expired"                // the cookies have expired
-	ReasonInvalid          Reason = "session no longer valid"        // Options.Revalidation.Check
-	ReasonIdentityRefused  Reason = "identity refused"               // OnIdentity returned an error
-	ReasonReplaced         Reason = "replaced by a newer connection" // Options.Limits.ConnPolicy is CloseOldest
-)
-
-// ClientError is an error that the client is meant to see: returned by OnConnect
-// it becomes the message and data of the client's connect_error, returned by a
-// function of Events the answer to a call. It may be wrapped. Other errors never
-// reach a client.
-type ClientError struct {
-	Message string // what the client reads
-	Data    any    // a value for encoding/json; left out if nil
+// Connect is part of socketio.App.
+func (a channelApp) Connect(s *socketio.Socket, auth []byte) *socketio.Refusal {
+	c := &Conn{socket: s, channel: a.ch, auth: auth}
+	s.Data = c
+	err := a.ch.handler.OnConnect(c)
+	c.settle()
+	return c.refusal("OnConnect", err)
 }
 
-// Error returns the message.
-func (e ClientError) Error() string { return e.Message }
-
-// Binary is sent as binary wherever it stands in an argument: in a struct, a
-// slice, a map. Of incoming messages it takes binary as []byte does. A nil Binary
-// is null.
-type Binary = parser.Binary
-
-// Message is an event from a client, or the answer to Conn.EmitWithAck. It owns
-// its bytes and may outlive OnMessage. Its methods are safe for concurrent use.
-type Message struct {
-	name  string
-	args  parser.Args
-	event *socketio.Event // nil for an answer
-}
-
-// Event is the name of the event, "message" for socket.send and "" for an answer.
-// A client may use a number, which reads as its decimal text.
-func (m *Message) Event() string { return m.name }
-
-// Len is the number of arguments.
-func (m *Message) Len() int { return m.args.Len() }
-
-// Decode decodes the first len(dst) arguments, each into a pointer as
-// encoding/json does. Binary decodes into Binary and []byte at any depth, and into
-// an interface as []byte. It returns an error if there are fewer arguments, or one
-// does not fit; those before it are decoded then.
-func (m *Message) Decode(dst ...any) error {
-	if len(dst) > m.Len() {
-		return fmt.Errorf("mojo: %s has %d arguments; want at least %d", m.subject(), m.Len(), len(dst))
-	}
-	for i := range dst {
-		if err := m.args.Decode(i, dst[i]); err != nil {
-			return m.decodeError(i, dst[i], err)
-		}
-	}
-	return nil
-}
-
-func (m *Message) decodeError(i int, dst any, err error) error {
-	return fmt.Errorf("mojo: %s, argument %d into %T: %w", m.subject(), i+1, dst, err)
-}
-
-func (m *Message) subject() string {
-	if m.event == nil {
-		return "the answer"
-	}
-	return fmt.Sprintf("event %q", m.name)
-}
-
-// WantsAck reports whether the client waits for an answer.
-func (m *Message) WantsAck() bool { return m.event != nil && m.event.WantsAck() }
-
-// Ack answers the message, once; after that it returns ErrAlreadyAcked. Without
-// WantsAck it does nothing and returns nil. It returns ErrNotConnected after the
-// end of the connection, and the errors of Conn.Emit for arguments that cannot be
-// sent.
-func (m *Message) Ack(args ...any) error {
-	if m.event == nil {
+// refusal is what the client sees of a callback's error, nil if that is nil.
+func (c *Conn) refusal(callback string, err error) *socketio.Refusal {
+	if err == nil {
 		return nil
 	}
-	return edge(m.event.Ack(args))
+	shown, isClient := clientError(err)
+	if !isClient {
+		c.logHandlerError(callback, "", err)
+	}
+	return &socketio.Refusal{Message: shown.Message, Data: shown.Data}
+}
+
+// Event is part of socketio.App.
+func (a channelApp) Event(e *socketio.Event) {
+	a.ch.handler.OnMessage(connOf(e.Socket), &Message{name: e.Name, args: e.Args, event: e})
+}
+
+// Disconnect is part of socketio.App.
+func (a channelApp) Disconnect(s *socketio.Socket, reason socketio.Reason) {
+	a.ch.handler.OnDisconnect(connOf(s), Reason(reason))
+}
+
+// logHandlerError logs an error that a handler has returned for c. That the client
+// or the server has gone meanwhile is no fault of anybody's.
+func (c *Conn) logHandlerError(callback, event string, err error) {
+	level := slog.LevelError
+	if errors.Is(err, ErrNotConnected) && c.socket.Ended() || errors.Is(err, ErrServerClosed) {
+		level = slog.LevelDebug
+	} else {
+		c.channel.server.complaints.Add(1)
+	}
+	c.channel.server.opts.Logger.Log(context.Background(), level, "mojo: a handler returned an error that the client does not see",
+		"callback", callback, "namespace", c.channel.name, "event", event, "error", err)
+}
+
+// watchers returns the observers that the handler implements. Those of an Events
+// are the functions that are set.
+func (ch *Channel) watchers() (w socketio.Watchers) {
+	h := ch.handler
+	ev := new(Events)
+	events, isEvents := h.(eventsHandler)
+	if isEvents {
+		ev = events.ev
+	}
+	if o, ok := h.(EmitObserver); ok && (!isEvents || ev.Emit != nil) {
+		w.Emits = emitObserver{o}
+	}
+	if o, ok := h.(IdentityObserver); ok && (!isEvents || ev.Identity != nil) {
+		w.Identity = identityObserver{o}
+	}
+	if o, ok := h.(PresenceObserver); ok && (!isEvents || ev.Presence != nil) {
+		w.Presence = presenceObserver{ch, o}
+	}
+	return w
+}
+
+type identityObserver struct{ o IdentityObserver }
+
+// Changed is part of socketio.IdentityWatcher.
+func (i identityObserver) Changed(s *socketio.Socket, from, to socketio.Identified) *socketio.Refusal {
+	c := connOf(s)
+	err := i.o.OnIdentity(c, identityOf(from), identityOf(to))
+	return c.refusal("OnIdentity", err)
+}
+
+type presenceObserver struct {
+	ch *Channel
+	o  PresenceObserver
+}
+
+// Presence is part of socketio.PresenceWatcher.
+func (p presenceObserver) Presence(t socketio.Transition) { p.o.OnPresence(p.ch, presenceOf(t)) }
+
+type emitObserver struct{ o EmitObserver }
+
+// Emitted is part of socketio.Observer.
+func (e emitObserver) Emitted(s *socketio.Socket, event string, args []any) {
+	e.o.OnEmit(connOf(s), event, args)
 }

@@ -1,43 +1,7 @@
-// Package mojo gives every app of a web site its own Socket.IO channel and lets
-// any HTTP handler reach people: by browser session, by logged-in user, or
-// everyone.
-//
-// A [Server] is an http.Handler that a site mounts in its own server, at the path
-// that socket.io-client asks for. Each app registers a [SocketHandler] and gets a
-// [Channel], which is a Socket.IO namespace; all apps of a page share one
-// connection:
-//
-//	srv, err := mojo.New(mojo.Options{Cookies: cookies})
-//	chat, err := srv.Register("Chat", &ChatHandler{}) // io("/ChatSocket")
-//	mux.Handle("/socket.io/", srv)
-//	http.ListenAndServe(addr, srv.EnsureSession(mux))
-//
-// Connections are indexed by the two cookies that they came with: the session of
-// the browser and the login of the user. HTTP handlers reach them by these:
-//
-//	srv.CurrentSessions().Emit("news", item)               // everybody with a session
-//	srv.LoggedInSessions().Get(userID).Emit("note", note)  // every tab and device of one user
-//
-// # Messages
-//
-// Arguments are values for encoding/json. A []byte that is itself an argument or
-// an element of a map[string]any or []any, and a [Binary] anywhere, travel as
-// binary. Emitting never blocks: messages wait in a queue per connection, up to
-// Options.Limits.MaxQueue bytes, and Options.Limits.MaxQueuedTotal for all connections together. A
-// client that reads slowly has the time it needs; one that takes nothing for
-// Options.Timeouts.PingTimeout, or for which too much would wait, is closed and comes back by
-// itself. Messages to one connection arrive in the order of their emits, whatever their
-// kind.
-//
-// # Protocol
-//
-// The protocol is Socket.IO revision 5 over Engine.IO revision 4, which
-// socket.io-client speaks since version 3:
-// https://github.com/socketio/socket.io-protocol and
-// https://github.com/socketio/engine.io-protocol.
 package mojo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -50,50 +14,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/mojosocket/mojo/internal/engineio/origin"
-	"github.com/mojosocket/mojo/internal/parser"
 	"github.com/mojosocket/mojo/internal/socketio"
 	"github.com/mojosocket/mojo/internal/testhook"
 	"github.com/mojosocket/mojo/internal/warn"
 )
-
-// The errors that callers may want to tell apart, with errors.Is.
-var (
-	// ErrServerClosed is returned by what cannot be done after Shutdown or Close.
-	ErrServerClosed = socketio.ErrServerClosed
-	// ErrNotConnected is returned by methods of a Conn that has ended or, where it
-	// says so, is not yet accepted.
-	ErrNotConnected = socketio.ErrNotConnected
-	// ErrReservedEvent is returned for event names that belong to the protocol:
-	// connect, connect_error, disconnect, disconnecting, newListener and
-	// removeListener; and for those that begin with "mojo:", which are the Server's.
-	ErrReservedEvent = parser.ErrReservedEvent
-	// ErrTooManyAttachments is returned for a message with more than 10 pieces of
-	// binary, which is what clients accept.
-	ErrTooManyAttachments = parser.ErrTooManyAttachments
-	// ErrTooLarge is returned for a message above Options.Limits.MaxQueue.
-	ErrTooLarge = socketio.ErrTooLarge
-	// ErrQueueFull is returned for the message that did not fit into the queue of a
-	// client, see Options.Limits.MaxQueue. The client is closed for that.
-	ErrQueueFull = socketio.ErrQueueFull
-	// ErrTooManyAcks is returned by Conn.EmitWithAck when the client owes
-	// Options.Limits.MaxPendingAcks answers.
-	ErrTooManyAcks = socketio.ErrTooManyAcks
-	// ErrTooManyRooms is returned by Conn.Join above Options.Limits.MaxRooms.
-	ErrTooManyRooms = socketio.ErrTooManyRooms
-	// ErrRoomName is returned by Conn.Join for a name longer than
-	// Options.Limits.MaxRoomName.
-	ErrRoomName = socketio.ErrRoomName
-	// ErrAlreadyAcked is returned by a second Message.Ack.
-	ErrAlreadyAcked = socketio.ErrAlreadyAcked
-)
-
-// edge puts the package's name in front of an error that leaves it.
-func edge(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("mojo: %w", err)
-}
 
 // Server accepts the connections of a site and knows who is connected. Make one
 // with New and mount it where socket.io-client connects to, which is /socket.io/
@@ -171,6 +95,23 @@ func (s *Server) inner() socketio.Options {
 	}
 }
 
+// revalidation returns Options.Revalidation for the Socket.IO layer.
+func (s *Server) revalidation() socketio.Revalidation {
+	v := &s.opts.Revalidation
+	if v.Check == nil {
+		return socketio.Revalidation{}
+	}
+	return socketio.Revalidation{
+		Ask: func(ctx context.Context, id socketio.Identified) (bool, error) {
+			return v.Check(ctx, identityOf(id))
+		},
+		Every:    v.Every,
+		Failures: v.Failures,
+		FailOpen: v.FailOpen,
+		Until:    s.latestExpiry,
+	}
+}
+
 // askOrigin is Options.OriginFunc, of which a panic is a refusal.
 func (s *Server) askOrigin(r *http.Request, origin string) (admitted bool) {
 	defer s.recovered("OriginFunc")
@@ -223,7 +164,7 @@ func (s *Server) mount(app, namespace string, h SocketHandler) (*Channel, error)
 		return nil, err
 	}
 	if s.sio.Closed() {
-		return nil, edge(ErrServerClosed)
+		return nil, wrapError(ErrServerClosed)
 	}
 	ch := &Channel{server: s, app: app, name: namespace, handler: h}
 	ch.namespace = s.sio.NewNamespace(namespace, channelApp{ch}, ch.watchers())
@@ -320,89 +261,4 @@ func (s *Server) keep(r *http.Request) any {
 func (s *Server) warnCut() {
 	s.warn.Warn("MaxHandshake", "mojo: a handshake is larger than what is kept of it; see Handshake.Cut and Options.Limits.MaxHandshake",
 		"maxHandshake", s.opts.Limits.MaxHandshake)
-}
-
-// identifyConn is called for each handshake and each later request of a connection.
-func (s *Server) identifyConn(r *http.Request) (socketio.Identified, error) {
-	switch {
-	case s.opts.Cookies == nil:
-		return s.sio.Guarded(s.identifyByHook, r)
-	case len(r.Header["Cookie"]) == 0: // which saves a visitor the growing of a stack
-		return socketio.Identified{}, nil
-	}
-	return s.identifyByCookies(r), nil
-}
-
-// identifyByCookies leaves it to the layer below whether a login still counts.
-func (s *Server) identifyByCookies(r *http.Request) socketio.Identified {
-	p := s.verify(r)
-	now := inner(p.identity())
-	if s.isFresh(p.session) {
-		s.doubt(p.session.id)
-	}
-	if p.login.id != "" {
-		now.Proven = s.opts.Cookies.written(p.login)
-	}
-	return now
-}
-
-func (s *Server) identifyByHook(r *http.Request) (socketio.Identified, error) {
-	id, err := s.identify(r)
-	if err != nil {
-		s.warn.Warn("identify", "mojo: Options.Identify refused a request", "error", err)
-		return socketio.Identified{}, err
-	}
-	// Clones, for Options.Identify may return parts of the request's headers, which
-	// all share one string.
-	id.SessionID, id.UserID = strings.Clone(id.SessionID), strings.Clone(id.UserID)
-	return inner(id), nil
-}
-
-// identify believes what the client sent and nothing else.
-func (s *Server) identify(r *http.Request) (Identity, error) {
-	switch {
-	case s.opts.Cookies != nil:
-		return s.prove(r).identity(), nil
-	case s.opts.Identify != nil:
-		return s.opts.Identify(r)
-	}
-	return Identity{}, nil
-}
-
-// prove returns the cookies of a request that count, less the logins that were revoked.
-func (s *Server) prove(r *http.Request) proof {
-	p := s.verify(r)
-	if p.login.id != "" && !s.sio.LoginCounts(inner(p.identity()).Identity, s.opts.Cookies.written(p.login)) {
-		p.login = cookieValue{}
-	}
-	return p
-}
-
-// verify returns the cookies of a request that count, and logs what does not.
-func (s *Server) verify(r *http.Request) proof {
-	sent, faults := s.opts.Cookies.read(r)
-	p, unbound := sent.pick(s.isCurrent)
-	if faults |= unbound; faults != 0 {
-		s.faults.count(faults)
-		s.opts.Logger.Debug("mojo: a cookie does not count", "faults", faults.String())
-	}
-	return p
-}
-
-// isCurrent reports whether a session was neither given up nor revoked.
-func (s *Server) isCurrent(sessionID string) bool {
-	_, givenUp := s.sio.Retired(sessionID)
-	return !givenUp
-}
-
-// inner is an identity as the layer below has it.
-func inner(id Identity) socketio.Identified {
-	return socketio.Identified{
-		Identity: socketio.Identity{Session: id.SessionID, User: id.UserID},
-		Expires:  id.Expires,
-	}
-}
-
-func outer(id socketio.Identified) Identity {
-	return Identity{SessionID: id.Session, UserID: id.User, Expires: id.Expires}
 }

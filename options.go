@@ -2,6 +2,7 @@ package mojo
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -140,6 +141,31 @@ type Timeouts struct {
 	PresenceGrace time.Duration
 }
 
+// Revalidation asks at intervals whether sessions are still valid, for sites where
+// that can change without LogOut or Revoke, for instance because a user was locked
+// in the database. The zero value asks nothing.
+type Revalidation struct {
+	// Check reports whether an identity is still valid. It is called for each live
+	// session (or login without one) once in Every, spread over that time, once for
+	// all tabs, in at most 16 goroutines at a time. ctx ends after Every, and Check
+	// must return then. If it returns false, the session is revoked with
+	// ReasonInvalid. An error, or a panic, means that the answer is not known. It
+	// needs Options.Cookies or Identify. If it is nil, nothing is asked.
+	Check func(ctx context.Context, id Identity) (valid bool, err error)
+
+	// Every is the time between two calls of Check for one session, from 1 ms to
+	// 24 h. 0: 1 minute.
+	Every time.Duration
+
+	// Failures is the number of errors in a row for one session after which its
+	// connections are closed with ReasonInvalid, from 1. Its cookies stay good.
+	// 0: 3.
+	Failures int
+
+	// FailOpen keeps the connections open, whatever the number of errors.
+	FailOpen bool
+}
+
 // The bounds of times and sizes. The upper ones leave room to add a few values.
 const (
 	leastTime  = time.Millisecond
@@ -201,6 +227,13 @@ func (t *Timeouts) check() error {
 		checkTime("Timeouts.ConnectTimeout", t.ConnectTimeout),
 		checkTime("Timeouts.AckTimeout", t.AckTimeout),
 		checkTime("Timeouts.PresenceGrace", t.PresenceGrace),
+	)
+}
+
+func (v *Revalidation) check() error {
+	return cmp.Or(
+		checkTime("Revalidation.Every", v.Every),
+		checkCount("Revalidation.Failures", v.Failures),
 	)
 }
 
@@ -297,6 +330,11 @@ func (t *Timeouts) fillIn() {
 	setDefault(&t.ConnectTimeout, 45*time.Second)
 	setDefault(&t.AckTimeout, time.Minute)
 	setDefault(&t.PresenceGrace, 5*time.Second)
+}
+
+func (v *Revalidation) fillIn() {
+	setDefault(&v.Every, time.Minute)
+	setDefault(&v.Failures, 3)
 }
 
 // engine returns the options of the Engine.IO layer.

@@ -20,13 +20,6 @@ type Presence struct {
 	Online bool
 }
 
-// PresenceObserver may be implemented by a SocketHandler that wants to know who
-// comes online and goes offline on its app. It is Options.OnPresence for one app,
-// with the same guarantees. OnPresence must not wait for another OnPresence.
-type PresenceObserver interface {
-	OnPresence(ch *Channel, p Presence)
-}
-
 func presenceOf(t socketio.Transition) Presence {
 	p := Presence{Kind: UserPresence, ID: t.Key.ID, Online: t.Online}
 	if t.Key.Kind == socketio.Session {

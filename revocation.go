@@ -117,7 +117,7 @@ func (s Session) RevokeExcept(ctx context.Context, sessionID string, why Revocat
 		return err
 	}
 	if view.server.sio.Closed() {
-		return edge(ErrServerClosed)
+		return wrapError(ErrServerClosed)
 	}
 	if why.Code == 0 {
 		why.Code = CodeRevoked

@@ -1,0 +1,69 @@
+package mojo
+
+import (
+	"fmt"
+
+	"github.com/mojosocket/mojo/internal/parser"
+	"github.com/mojosocket/mojo/internal/socketio"
+)
+
+// Binary is sent as binary wherever it stands in an argument: in a struct, a
+// slice, a map. Of incoming messages it takes binary as []byte does. A nil Binary
+// is null.
+type Binary = parser.Binary
+
+// Message is an event from a client, or the answer to Conn.EmitWithAck. It owns
+// its bytes and may outlive OnMessage. Its methods are safe for concurrent use.
+type Message struct {
+	name  string
+	args  parser.Args
+	event *socketio.Event // nil for an answer
+}
+
+// Event is the name of the event, "message" for socket.send and "" for an answer.
+// A client may use a number, which reads as its decimal text.
+func (m *Message) Event() string { return m.name }
+
+// Len is the number of arguments.
+func (m *Message) Len() int { return m.args.Len() }
+
+// Decode decodes the first len(dst) arguments, each into a pointer as
+// encoding/json does. Binary decodes into Binary and []byte at any depth, and into
+// an interface as []byte. It returns an error if there are fewer arguments, or one
+// does not fit; those before it are decoded then.
+func (m *Message) Decode(dst ...any) error {
+	if len(dst) > m.Len() {
+		return fmt.Errorf("mojo: %s has %d arguments; want at least %d", m.subject(), m.Len(), len(dst))
+	}
+	for i := range dst {
+		if err := m.args.Decode(i, dst[i]); err != nil {
+			return m.decodeError(i, dst[i], err)
+		}
+	}
+	return nil
+}
+
+func (m *Message) decodeError(i int, dst any, err error) error {
+	return fmt.Errorf("mojo: %s, argument %d into %T: %w", m.subject(), i+1, dst, err)
+}
+
+func (m *Message) subject() string {
+	if m.event == nil {
+		return "the answer"
+	}
+	return fmt.Sprintf("event %q", m.name)
+}
+
+// WantsAck reports whether the client waits for an answer.
+func (m *Message) WantsAck() bool { return m.event != nil && m.event.WantsAck() }
+
+// Ack answers the message, once; after that it returns ErrAlreadyAcked. Without
+// WantsAck it does nothing and returns nil. It returns ErrNotConnected after the
+// end of the connection, and the errors of Conn.Emit for arguments that cannot be
+// sent.
+func (m *Message) Ack(args ...any) error {
+	if m.event == nil {
+		return nil
+	}
+	return wrapError(m.event.Ack(args))
+}
