@@ -82,7 +82,8 @@ func requireError(t *testing.T, want string, answer siotest.Event) {
 	require.Equal(t, want, got.Error.Message)
 }
 
-// Whoever comes while somebody speaks gets each line once: in the history, or after it.
+// A user who connects while others speak gets each line once: in the history or
+// after it.
 func TestNewcomersMissNothing(t *testing.T) {
 	site := serve(t, siotest.TCP)
 	ann := open(t, site)
@@ -101,7 +102,7 @@ func TestNewcomersMissNothing(t *testing.T) {
 	}
 }
 
-// A page that is loaded anew is no news; somebody who stays away is.
+// A reload of a page is not announced. An absence that lasts is.
 func TestComingAndGoing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		site := serve(t, siotest.Memory)
@@ -153,7 +154,8 @@ func TestWhoIsHere(t *testing.T) {
 	})
 }
 
-// However many come and go at once, the last list is the right one.
+// After many users have connected and disconnected at the same time, the last
+// list is right.
 func TestWhoIsHereInTheEnd(t *testing.T) {
 	site := serve(t, siotest.TCP)
 	guests := open(t, site).in()

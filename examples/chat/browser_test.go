@@ -53,7 +53,7 @@ func open(t *testing.T, site *siotest.Site) *browser {
 
 func (b *browser) do(r *http.Request) (code int, body string) {
 	b.t.Helper()
-	r.Header.Set("User-Agent", fmt.Sprintf("browser %p", b)) // no two are the same
+	r.Header.Set("User-Agent", fmt.Sprintf("browser %p", b)) // different for each browser
 	res, err := b.http.Do(r)
 	require.NoError(b.t, err)
 	defer res.Body.Close()
@@ -96,7 +96,7 @@ type tab struct {
 	status, chat *siotest.Socket
 }
 
-// cookies is the header with those that the browser has now.
+// cookies returns a header with the browser's current cookies.
 func (b *browser) cookies() http.Header {
 	b.t.Helper()
 	header := http.Header{}
@@ -108,7 +108,8 @@ func (b *browser) cookies() http.Header {
 	return header
 }
 
-// tab opens a tab whose page knows who it is and has the history, which are returned.
+// tab opens a tab, and returns it when its page has received the user and the
+// history.
 func (b *browser) tab() (*tab, status.You, []chat.Said) {
 	b.t.Helper()
 	client := siotest.Dial(b.t, b.site, siotest.Options{Header: b.cookies(), Page: b.cookies, Transport: "websocket"})
@@ -120,14 +121,14 @@ func (b *browser) tab() (*tab, status.You, []chat.Said) {
 	return tb, you, history
 }
 
-// in opens a tab for what is of interest later only.
+// in opens a tab whose first events do not matter.
 func (b *browser) in() *tab {
 	b.t.Helper()
 	tb, _, _ := b.tab()
 	return tb
 }
 
-// await waits for an event and skips what comes before it.
+// await waits for an event and skips the events before it.
 func (tb *tab) await(s *siotest.Socket, event string) siotest.Event {
 	tb.t.Helper()
 	for {
@@ -137,14 +138,14 @@ func (tb *tab) await(s *siotest.Socket, event string) siotest.Event {
 	}
 }
 
-// awaitYou waits until the page is told who it is.
+// awaitYou waits until the page has received its user.
 func (tb *tab) awaitYou() (you status.You) {
 	tb.t.Helper()
 	tb.await(tb.status, "you").Arg(0, &you)
 	return you
 }
 
-// awaitHere waits until the list of who is here is this one.
+// awaitHere waits until the list of users who are here is this one.
 func (tb *tab) awaitHere(want status.Here) {
 	tb.t.Helper()
 	for {
@@ -156,8 +157,8 @@ func (tb *tab) awaitHere(want status.Here) {
 	}
 }
 
-// arrived lists the names of the events that have come to a socket and were not
-// awaited, up to now.
+// arrived returns the names of the events that a socket has received and that
+// were not awaited.
 func (tb *tab) arrived(s *siotest.Socket) []string {
 	tb.t.Helper()
 	s.Barrier()

@@ -71,7 +71,8 @@ func TestNamesAreNoMarkup(t *testing.T) {
 	}
 }
 
-// The tabs of a browser follow what happens in one of them, on the connections they have.
+// A login, a change of user or a logout in one tab reaches the other tabs of
+// the browser, on their connections.
 func TestTabsFollowTheLogin(t *testing.T) {
 	site := serve(t, siotest.TCP)
 	ann, other := open(t, site), open(t, site)
@@ -79,12 +80,12 @@ func TestTabsFollowTheLogin(t *testing.T) {
 
 	for _, c := range []struct {
 		path, name string
-		another    bool // than the one who was logged in
+		another    bool // another user than before
 	}{{"/login", "Ann", false}, {"/login", "Zoe", true}, {"/logout", "", false}, {"/login", "Ann", false}} {
 		code, body := ann.post(c.path, url.Values{"name": {c.name}})
 		require.Equal(t, http.StatusOK, code, body)
 		for _, page := range []*tab{first, second} {
-			if c.another { // they are nobody's until they have proven it
+			if c.another { // they have no identity until the proof
 				require.Equal(t, status.You{}, page.awaitYou())
 			}
 			require.Equal(t, status.You{Name: c.name, Session: true}, page.awaitYou())
@@ -100,7 +101,8 @@ func TestTabsFollowTheLogin(t *testing.T) {
 	}
 }
 
-// Whoever logs in comes, and whoever logs out leaves, without a new connection.
+// A login is announced as coming, and a logout as leaving, without a new
+// connection.
 func TestComingAndGoingByLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		site := serve(t, siotest.Memory)
@@ -152,7 +154,7 @@ func TestLogOutEverywhere(t *testing.T) {
 	require.NotContains(t, bobs.arrived(bobs.chat), mojo.RevokedEvent)
 }
 
-// A guest is logged in nowhere: that harms nobody.
+// A guest who logs out everywhere affects no other visitor.
 func TestGuestLogsOutEverywhere(t *testing.T) {
 	site := serve(t, siotest.TCP)
 	guest, other := open(t, site), open(t, site)

@@ -15,8 +15,8 @@ import (
 
 const few = 20 // clients
 
-// eachServer runs a test on every server. The one in Node is left out where there is no Node, unless
-// MOJO_INTEROP=require.
+// eachServer runs a test on every server. Without Node it leaves out the server
+// in Node, unless MOJO_INTEROP=require is set.
 func eachServer(t *testing.T, test func(t *testing.T, server string)) {
 	for _, server := range serverNames {
 		t.Run(server, func(t *testing.T) {
@@ -43,8 +43,8 @@ func requireNode(t *testing.T) {
 	t.Skip(err)
 }
 
-// begin starts a server and connects clients, each as a user of its own. What they receive is in the map, by
-// client.
+// begin starts a server and connects clients, each as a user of its own. The
+// map has the received events of each client.
 func begin(t *testing.T, server string) (*measurement, *load.Pool, map[int][]string) {
 	t.Helper()
 	l := launch{beat: servers.Heartbeat{Interval: 25 * time.Second, Timeout: 20 * time.Second}}
@@ -67,11 +67,11 @@ func begin(t *testing.T, server string) (*measurement, *load.Pool, map[int][]str
 	return m, pool, received
 }
 
-// arrive waits until everything has come that the server was told to send: every client asks for an echo behind
-// it and gets that last.
+// arrive waits until everything has arrived that the server was ordered to
+// send: every client asks for an echo, which it receives last.
 func arrive(t *testing.T, m *measurement, pool *load.Pool, received map[int][]string) {
 	t.Helper()
-	_, err := m.process.ask(cmdConns, 0) // answered when all commands before it were obeyed
+	_, err := m.process.ask(cmdConns, 0) // the answer comes when all earlier commands are done
 	require.NoError(t, err)
 	echo := "42" + eventOf("echo")
 	pool.Each(func(c *load.Client) { c.Send(load.Frame(echo)) })
@@ -89,7 +89,7 @@ func arrive(t *testing.T, m *measurement, pool *load.Pool, received map[int][]st
 	}
 }
 
-// TestBroadcastsArrive: each client gets each event, whole and once.
+// Each client receives each broadcast event once and complete.
 func TestBroadcastsArrive(t *testing.T) {
 	eachServer(t, func(t *testing.T, server string) {
 		m, pool, received := begin(t, server)
@@ -107,7 +107,7 @@ func TestBroadcastsArrive(t *testing.T) {
 	})
 }
 
-// TestEmitsToUsersArrive where they should and nowhere else.
+// Each event to a user arrives at that user's client alone.
 func TestEmitsToUsersArrive(t *testing.T) {
 	eachServer(t, func(t *testing.T, server string) {
 		m, pool, received := begin(t, server)
@@ -123,7 +123,8 @@ func TestEmitsToUsersArrive(t *testing.T) {
 	})
 }
 
-// TestEchoesArrive at who sent them, and so do acknowledgements; those of the bare loops are echoes.
+// Echoes and acknowledgements arrive at the clients that asked for them. The
+// bare servers answer with echoes to both.
 func TestEchoesArrive(t *testing.T) {
 	eachServer(t, func(t *testing.T, server string) {
 		m, pool, received := begin(t, server)
@@ -150,7 +151,7 @@ func TestEchoesArrive(t *testing.T) {
 	})
 }
 
-// TestScenarios: every scenario gives every figure that its table has.
+// Every scenario returns every figure of its table.
 func TestScenarios(t *testing.T) {
 	eachServer(t, func(t *testing.T, server string) {
 		o, err := parse([]string{
@@ -168,7 +169,7 @@ func TestScenarios(t *testing.T) {
 			for _, m := range c.scenario.metrics {
 				require.Contains(t, c.Medians[server], m.name, c.Scenario)
 			}
-			if c.scenario.name != "idle" { // whose figures may be nothing
+			if c.scenario.name != "idle" { // its figures may be zero
 				require.Positive(t, c.Medians[server]["cpu"], c.Scenario)
 				require.Positive(t, c.Medians[server]["rate"], c.Scenario)
 			}
@@ -177,7 +178,7 @@ func TestScenarios(t *testing.T) {
 	})
 }
 
-// TestMillion with a thousand.
+// It runs the scenario million with a thousand connections.
 func TestMillion(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run([]string{"-million", "-sessions", "1000", "-users", "300", "-ping", "200ms"}, &out))

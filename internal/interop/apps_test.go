@@ -23,8 +23,8 @@ func (s *site) mount(server *mojo.Server) error {
 	return errors.Join(echoErr, deskErr, gateErr, doorErr, endsErr, rootErr)
 }
 
-// ends is an app that ends the connection of a client that asks for it: so many microseconds after OnConnect it sends
-// more than the queue takes, or it panics.
+// ends is an app that ends the connection of a client when it asks for it: some
+// microseconds after OnConnect it overflows the queue, or it panics.
 func ends() *mojo.Events {
 	ev := &mojo.Events{Connect: func(c *mojo.Conn) error {
 		var auth struct {
@@ -37,7 +37,7 @@ func ends() *mojo.Events {
 		if auth.Kind == "overflow" {
 			history := make([]byte, 6<<20)
 			time.AfterFunc(time.Duration(auth.Delay)*time.Microsecond, func() {
-				for c.Emit("history", history) == nil { // binary: no client reads as fast
+				for c.Emit("history", history) == nil { // no client reads binary data as fast
 				}
 			})
 		}
@@ -79,7 +79,7 @@ func arguments(m *mojo.Message) ([]any, error) {
 	return args, m.Decode(dst...)
 }
 
-// gate refuses who asks for it.
+// gate refuses the clients that ask to be refused.
 func gate() *mojo.Events {
 	return &mojo.Events{Connect: func(c *mojo.Conn) error {
 		switch string(c.Handshake().Auth) {
@@ -115,7 +115,7 @@ type (
 	heldKey  struct{}
 )
 
-// desk is an app with typed functions, one for each thing that scenarios want done.
+// desk is an app with a typed function for each request of the scenarios.
 func desk() *mojo.Events {
 	ev := &mojo.Events{Fallback: holdAndRelease}
 
@@ -151,7 +151,7 @@ func desk() *mojo.Events {
 		return errors.Join(c.Emit("tock", 2*n), c.Emit("tock", 2*n+1, mojo.Binary{byte(n)}))
 	})
 	mojo.On(ev, "volatile", func(c *mojo.Conn, n int) error {
-		text := strings.Repeat("x", 4000) // all together far above MaxQueue
+		text := strings.Repeat("x", 4000) // together they exceed MaxQueue
 		for i := range n {
 			if err := c.Volatile().Emit("maybe", i, text); err != nil {
 				return err
@@ -189,7 +189,8 @@ func reversed(p parcel) parcel {
 	return p
 }
 
-// quiz has the client reverse a parcel and tells whether it is right.
+// quiz asks the client to reverse a parcel, and answers whether the result is
+// right.
 func quiz(c *mojo.Conn, _ struct{}) (bool, error) {
 	sent := parcel{Name: "quiz", Data: mojo.Binary{0, 1, 127, 128, 255}, Parts: []mojo.Binary{{1}, {}, bytes.Repeat([]byte{7}, 3000)}}
 	got, err := mojo.Call[parcel](c.Context(), c, "reverse", sent)

@@ -12,8 +12,8 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// A browser that has seen nothing but static files has a session from its handshake,
-// so a login by fetch finds its connection.
+// A browser that has only requested static files gets a session from its
+// handshake, so that a login by fetch finds its connection.
 func TestBrowserWhoseHandshakeBeginsASession(t *testing.T) {
 	chromium := requireChromium(t)
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})

@@ -25,8 +25,9 @@ const (
 	stopLimit    = 10 * time.Second
 )
 
-// TestBrowser runs browser.mjs: people with a browser each, on the chat example as it is run by
-// `go run ./examples/chat`. It needs Chromium besides Node. MOJO_SCREENSHOTS names a folder for pictures.
+// TestBrowser runs browser.mjs: several users, each with a browser, on the chat
+// example as `go run ./examples/chat` runs it. It needs Chromium besides Node.
+// MOJO_SCREENSHOTS names a folder for pictures.
 func TestBrowser(t *testing.T) {
 	modules := nodeModules(t)
 	chromium := requireChromium(t)
@@ -84,11 +85,11 @@ func buildExample(t *testing.T, name string) string {
 	return program
 }
 
-// process is the chat example while it runs.
+// process is a running chat example.
 type process struct {
 	addr   string
 	cmd    *exec.Cmd
-	ended  chan struct{} // closed when it has; what follows is then set
+	ended  chan struct{} // closed when it has ended; the fields below are set then
 	err    error
 	output bytes.Buffer
 }
@@ -132,10 +133,11 @@ func startProcess(t *testing.T, program, addr, client string) *process {
 	return p
 }
 
-// stop ends the process as Ctrl-C does, and waits for that. Once it has ended it does nothing.
+// stop ends the process as Ctrl-C does, and waits for its end. If it has ended,
+// stop does nothing.
 func (p *process) stop(t *testing.T) {
 	t.Helper()
-	if err := p.cmd.Process.Signal(os.Interrupt); err != nil { // it has ended, or this is Windows
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil { // the process has ended, or the system is Windows
 		_ = p.cmd.Process.Kill()
 		<-p.ended
 		return
@@ -150,7 +152,7 @@ func (p *process) stop(t *testing.T) {
 	}
 }
 
-// script is Node while it runs browser.mjs.
+// script is a Node process that runs browser.mjs.
 type script struct {
 	lines chan []byte // closed at the end of its output
 	stdin io.Writer
@@ -197,7 +199,7 @@ func startBrowser(t *testing.T, args ...string) *script {
 	t.Cleanup(func() {
 		cancel()
 		close(over)
-		for range s.lines { // until its output has ended
+		for range s.lines { // until the end of its output
 		}
 		if !waited {
 			_ = s.wait()
@@ -206,7 +208,7 @@ func startBrowser(t *testing.T, args ...string) *script {
 	return s
 }
 
-// answer tells the script that what it asked for is done.
+// answer tells the script that its request is done.
 func (s *script) answer(t *testing.T, what string) {
 	t.Helper()
 	_, err := fmt.Fprintln(s.stdin, what)

@@ -13,8 +13,9 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// serveControl serves what scenarios can ask the server to do and to tell: POST /verb with a JSON object.
-// It has an address of its own, because the site goes away in some.
+// serveControl serves the requests of scenarios to the server: POST /verb with
+// a JSON object. It has an address of its own, because some scenarios stop the
+// site.
 func serveControl(t *testing.T, s *site) string {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -57,7 +58,7 @@ func verb[In, Out any](mux *http.ServeMux, name string, fn func(context.Context,
 	})
 }
 
-// target is a connection, and what it is sent.
+// target is a connection and an event for it.
 type target struct {
 	ID     string
 	Event  string
@@ -115,7 +116,7 @@ func (s *site) emit(_ context.Context, in target) (any, error) {
 	return nil, c.Emit(in.Event, in.Args...)
 }
 
-// call returns the arguments of the client's answer, or which error there was instead.
+// call returns the arguments of the client's answer, or a name of the error.
 func (s *site) call(ctx context.Context, in target) (any, error) {
 	c, err := s.live(in.ID)
 	if err != nil {

@@ -8,10 +8,11 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// doors is an app that tells each client who it is, when it connects and when that changes. A client that names
-// a door waits in OnConnect until that is opened.
+// doors is an app that sends each client its identity, when it connects and
+// when it changes. A client that names a door waits in OnConnect until that
+// door is opened.
 type doors struct {
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	named map[string]*door
 }
 
@@ -29,7 +30,7 @@ func (d *doors) find(name string) *door {
 	return d.named[name]
 }
 
-// who is the event "you".
+// who is the argument of the event "you".
 type who struct {
 	Session string `json:"session"`
 	User    string `json:"user"`
@@ -55,7 +56,7 @@ func (d *doors) app() *mojo.Events {
 	return ev
 }
 
-// waitFor waits until a client stands before a door.
+// waitFor waits until a client waits at a door.
 func (d *doors) waitFor(ctx context.Context, in struct{ Door string }) (any, error) {
 	select {
 	case <-d.find(in.Door).reached:
@@ -65,7 +66,7 @@ func (d *doors) waitFor(ctx context.Context, in struct{ Door string }) (any, err
 	}
 }
 
-// open lets in who waits at a door.
+// open opens a door.
 func (d *doors) open(_ context.Context, in struct{ Door string }) (any, error) {
 	close(d.find(in.Door).opened)
 	return nil, nil

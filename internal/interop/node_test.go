@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// scenarioLimit is for one scenario. The environment variable MOJO_LONG has some take 1,000 rounds.
+// scenarioLimit returns the time limit of a scenario. With MOJO_LONG=1 some
+// scenarios run 1,000 rounds.
 func scenarioLimit() time.Duration {
 	if os.Getenv("MOJO_LONG") != "" {
 		return 20 * time.Minute
@@ -28,7 +29,8 @@ type runner struct {
 	lines chan []byte // closed when the process has ended
 }
 
-// result is a line of the runner: first the names of its scenarios, then what came of each.
+// result is a line of the runner: first the names of its scenarios, then the
+// result of each.
 type result struct {
 	Scenarios []string `json:"scenarios"`
 	Name      string   `json:"name"`
@@ -63,7 +65,7 @@ func startRunner(t *testing.T, args ...string) *runner {
 	}()
 	t.Cleanup(func() {
 		defer cancel()
-		stdin.Close() // upon which it ends by itself
+		stdin.Close() // the runner ends when its input does
 		stop := time.AfterFunc(limit, cancel)
 		defer stop.Stop()
 		for line := range r.lines {
@@ -91,7 +93,7 @@ func (r *runner) next(t *testing.T) result {
 	}
 }
 
-// run has a scenario run against a site.
+// run runs a scenario against a site.
 func (r *runner) run(t *testing.T, scenario, url, control string) {
 	t.Helper()
 	require.NoError(t, json.NewEncoder(r.stdin).Encode(map[string]string{"scenario": scenario, "url": url, "control": control}))

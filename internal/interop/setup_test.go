@@ -25,7 +25,7 @@ const (
 // requireEnv set to "require" turns skipping for lack of Node or a network into failing.
 const requireEnv = "MOJO_INTEROP"
 
-// errUnavailable is in errors that are the machine's, not the project's.
+// errUnavailable is wrapped by errors that are the machine's and not mojo's.
 var errUnavailable = errors.New("not available here")
 
 // requireNode skips the test, or fails it if MOJO_INTEROP=require, on a machine without Node and npm. It
@@ -77,7 +77,7 @@ var findNode = sync.OnceValues(func() (string, error) {
 	return node, nil
 })
 
-// install runs npm ci unless node_modules is already what package-lock.json says.
+// install runs npm ci unless node_modules already matches package-lock.json.
 var install = sync.OnceValues(func() (string, error) {
 	modules, err := filepath.Abs("node_modules")
 	if err != nil {
@@ -119,7 +119,7 @@ func npmInstall() error {
 	}
 }
 
-// writeWhole writes a file so that whoever reads it sees all of it or none.
+// writeWhole writes a file atomically.
 func writeWhole(path, content string) error {
 	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path))
 	if err != nil {

@@ -19,18 +19,18 @@ import (
 
 const (
 	limit        = 20 * time.Second       // for anything that a test waits for
-	pingInterval = 300 * time.Millisecond // short, so that pings fall into every scenario
+	pingInterval = 300 * time.Millisecond // short, so that every scenario has pings
 )
 
-// site is a web site with a mojo.Server that can go away and come back at the same address. It remembers
-// every connection that its apps have accepted.
+// site is a web site whose mojo.Server can stop and start again at the same
+// address. It records every connection that its apps have accepted.
 type site struct {
 	t       *testing.T
 	cookies *mojo.Cookies
 	addr    string
 	doors   doors
 
-	mu         sync.Mutex // guards what follows
+	mu         sync.Mutex // guards the fields below
 	mojo       *mojo.Server
 	http       *http.Server
 	served     chan struct{} // closed when http has stopped
@@ -38,11 +38,11 @@ type site struct {
 	handshakes int
 }
 
-// record is what became of a connection.
+// record is the history of a connection.
 type record struct {
 	conn   *mojo.Conn
 	ended  chan struct{}
-	reason mojo.Reason // once ended is closed
+	reason mojo.Reason // set when ended is closed
 }
 
 func newSite(t *testing.T) *site {
@@ -70,13 +70,13 @@ func (s *site) server() *mojo.Server {
 	return s.mojo
 }
 
-// tuning is options of a mojo.Server; what is 0 is as usual.
+// tuning is options of a mojo.Server. Zero fields keep the site's defaults.
 type tuning struct {
 	PingInterval, PingTimeout int // milliseconds
 	MaxRate                   int
 }
 
-// start brings up a new mojo.Server, at the address of the last one.
+// start starts a new mojo.Server, at the address of the last one.
 func (s *site) start(tuned tuning) error {
 	server, err := mojo.New(mojo.Options{
 		Cookies: s.cookies,
@@ -113,7 +113,8 @@ func (s *site) start(tuned tuning) error {
 	return nil
 }
 
-// stop is the end of the process: the listener goes and every connection is cut.
+// stop does what the end of the process does: it closes the listener and every
+// connection.
 func (s *site) stop() {
 	s.mu.Lock()
 	server, site, served := s.mojo, s.http, s.served
@@ -141,7 +142,8 @@ func (s *site) record(id string) *record {
 	return s.records[id]
 }
 
-// requireQuiet waits for the end of every connection and checks that the server has forgotten them.
+// requireQuiet waits for the end of every connection, and requires that the
+// server keeps nothing of them.
 func (s *site) requireQuiet(t *testing.T) {
 	t.Helper()
 	timeout := time.After(limit)
@@ -178,7 +180,7 @@ func (w watched) OnConnect(c *mojo.Conn) error {
 	return nil
 }
 
-// OnIdentity is for the apps that want to know.
+// OnIdentity passes the call on to apps that have the method.
 func (w watched) OnIdentity(c *mojo.Conn, old, now mojo.Identity) error {
 	if o, ok := w.SocketHandler.(mojo.IdentityObserver); ok {
 		return o.OnIdentity(c, old, now)
@@ -194,5 +196,5 @@ func (w watched) OnDisconnect(c *mojo.Conn, reason mojo.Reason) {
 		return
 	}
 	r.reason = reason
-	close(r.ended) // panics, and fails the test, if it is called twice
+	close(r.ended) // a second call panics and fails the test
 }

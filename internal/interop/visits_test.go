@@ -43,7 +43,7 @@ func (s *site) visit(_ context.Context, in struct {
 	return map[string]string{"cookie": jar(r, w), "session": now.SessionID, "user": now.UserID}, err
 }
 
-// storm emits to a user while do runs, and some more.
+// storm emits to a user while do runs, and for a while after it.
 func storm(user mojo.Session, do func()) {
 	const more = 5
 	var over atomic.Bool
@@ -87,7 +87,8 @@ func (s *site) revoke(ctx context.Context, in struct {
 	return nil, whom.RevokeExcept(ctx, in.Except, why)
 }
 
-// jar is what a browser makes of a request's cookies and the answer's.
+// jar returns the Cookie header of a browser's next request, after a request
+// and its answer.
 func jar(r *http.Request, w *httptest.ResponseRecorder) string {
 	kept := make(map[string]string)
 	for _, c := range r.Cookies() {

@@ -42,7 +42,8 @@ func TestNoteReachesEveryTabOfAUser(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, nobody.Post("/note", "to", "ann", "text", "hello"))
 }
 
-// The tabs of a browser follow what happens in one of them, on the connections that they have.
+// A login or a logout in one tab reaches the other tabs of the browser, on
+// their connections.
 func TestTabsFollowLogInAndLogOut(t *testing.T) {
 	for _, transport := range []string{"polling", "websocket", "upgrade"} {
 		t.Run(transport, func(t *testing.T) {
@@ -58,7 +59,7 @@ func TestTabsFollowLogInAndLogOut(t *testing.T) {
 			notes.Expect("note", "bob", "hello")
 
 			require.Equal(t, http.StatusOK, ann.Post("/login", "user", "zoe"))
-			notes.Expect("you", "") // until it has proven that it is of this browser
+			notes.Expect("you", "") // until the proof of its page
 			notes.Expect("you", "zoe")
 			require.Equal(t, http.StatusOK, ann.Post("/logout"))
 			notes.Expect("you", "")
@@ -73,8 +74,8 @@ func TestTabsFollowLogInAndLogOut(t *testing.T) {
 	}
 }
 
-// The cookie of before a login or a logout opens nothing any more.
-func TestCookieOfBeforeIsNobodys(t *testing.T) {
+// A cookie from before a login or a logout gives no identity.
+func TestOldCookieGivesNoIdentity(t *testing.T) {
 	for _, transport := range []string{"polling", "websocket", "upgrade"} {
 		t.Run(transport, func(t *testing.T) {
 			site := serve(t)

@@ -53,7 +53,8 @@ func TestNoteReachesEveryTabOfAUser(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, nobody.Post("/note", "to", "ann", "text", "hello"))
 }
 
-// The tabs of a browser follow what happens in one of them, on the connections that they have.
+// A login or a logout in one tab reaches the other tabs of the browser, on
+// their connections.
 func TestTabsFollowLogInAndLogOut(t *testing.T) {
 	for _, transport := range []string{"websocket", "upgrade"} {
 		t.Run(transport, func(t *testing.T) {
@@ -69,7 +70,7 @@ func TestTabsFollowLogInAndLogOut(t *testing.T) {
 			notes.Expect("note", "bob", "hello")
 
 			require.Equal(t, http.StatusOK, ann.Post("/login", "user", "zoe"))
-			notes.Expect("you", "") // until it has proven that it is of this browser
+			notes.Expect("you", "") // until the proof of its page
 			notes.Expect("you", "zoe")
 			require.Equal(t, http.StatusOK, ann.Post("/logout"))
 			notes.Expect("you", "")
@@ -84,9 +85,10 @@ func TestTabsFollowLogInAndLogOut(t *testing.T) {
 	}
 }
 
-// By polling, the next request may leave before the browser has the new cookie. The store does not know the old
-// token any more, so the client has to start anew, and is who it should be.
-func TestPollWithTheTokenOfBefore(t *testing.T) {
+// A polling client may send a request before the browser has the new cookie.
+// The store does not know the old token any more, so the client has to begin
+// anew, and has the right identity then.
+func TestPollWithTheOldToken(t *testing.T) {
 	ann := visitor.New(t, serve(t))
 	notes := ann.Notes("polling", "")
 
@@ -96,8 +98,8 @@ func TestPollWithTheTokenOfBefore(t *testing.T) {
 	ann.Notes("polling", "ann")
 }
 
-// The cookie of before a login or a logout opens nothing any more.
-func TestCookieOfBeforeIsNobodys(t *testing.T) {
+// A cookie from before a login or a logout gives no identity.
+func TestOldCookieGivesNoIdentity(t *testing.T) {
 	for _, transport := range []string{"polling", "websocket", "upgrade"} {
 		t.Run(transport, func(t *testing.T) {
 			site := serve(t)

@@ -20,10 +20,11 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest/crowd"
 )
 
-// TestCrowd is the clients of other tests, in a process of their own.
+// TestCrowd runs the clients of other tests in a process of their own.
 func TestCrowd(t *testing.T) { crowd.Be(t) }
 
-// crowdSite serves the app Chat, over sockets that hold little, so that whoever stops reading is soon behind.
+// crowdSite serves the app Chat with small socket buffers, so that a client
+// that stops reading is soon behind.
 func crowdSite(t *testing.T, opts mojo.Options, h mojo.SocketHandler) (*mojo.Server, *mojo.Channel, *siotest.Site) {
 	t.Helper()
 	opts.Logger = slog.New(slog.DiscardHandler)
@@ -56,9 +57,10 @@ func p99(times []time.Duration) time.Duration {
 	return times[len(times)*99/100]
 }
 
-// TestOthersBesideAStoppedReader: of 1,000 clients under a steady broadcast one stops reading. Events reach the others
-// as fast as without it: the 99th percentile is within 1.2 times. Phases with it and without it take turns, their
-// medians count, and of several runs the best, so that what else the machine does falls on both and little of it.
+// One of 1,000 clients under a steady broadcast stops reading. Events reach the
+// others as fast as before: the 99th percentile is within 1.2 times. Phases
+// with and without such a client alternate, and their medians are compared, so
+// that other load of the machine affects both. The best of several runs counts.
 func TestOthersBesideAStoppedReader(t *testing.T) {
 	const most, least, tries = 1.2, 3, 10
 	var with, without time.Duration
@@ -125,14 +127,14 @@ func steadyBroadcast(t *testing.T) (without, with time.Duration) {
 			require.NoError(t, err)
 			defer client.Reset()
 			stopped = <-connected
-			require.NoError(t, stopped.Emit("stuff", stuff)) // more than its socket takes
+			require.NoError(t, stopped.Emit("stuff", stuff)) // more than its socket buffers hold
 		}
 		for range events {
 			<-tick.C
 			require.NoError(t, ch.Emit("event", int64(time.Since(start)), text))
 		}
 		if stopped != nil {
-			require.NoError(t, stopped.Emit("it was there")) // all the time
+			require.NoError(t, stopped.Emit("it was there")) // it was connected all the time
 			_ = stopped.Emit("stuff", stuff)
 			require.ErrorIs(t, stopped.Emit("it is gone"), mojo.ErrNotConnected)
 		}
@@ -155,13 +157,13 @@ func median(times []time.Duration) time.Duration {
 	return times[len(times)/2]
 }
 
-// TestBroadcastToStoppedReaders: with 5,000 clients that have stopped reading, the call of a broadcast is back in
-// 50 ms (p99), also while they are closed.
+// With 5,000 clients that have stopped reading, a broadcast returns within 50
+// ms (p99), also while these clients are being closed.
 func TestBroadcastToStoppedReaders(t *testing.T) {
 	const clients, calls = 5000, 500
 	var worst time.Duration
 	for attempt := range 3 {
-		t.Run(fmt.Sprint("attempt ", attempt+1), func(t *testing.T) { // which takes its clients away with it
+		t.Run(fmt.Sprint("attempt ", attempt+1), func(t *testing.T) { // the end of the subtest closes its clients
 			srv, ch, site := crowdSite(t, mojo.Options{Limits: mojo.Limits{MaxQueue: 256 << 10}}, new(mojo.Events).Handler())
 			stopReading(t, site, clients)
 			require.Equal(t, clients, ch.Len())
@@ -188,7 +190,8 @@ func TestBroadcastToStoppedReaders(t *testing.T) {
 	require.LessOrEqual(t, worst, 50*time.Millisecond)
 }
 
-// TestAllReturn: 8,000 clients that are dropped and return at once are all back in 15 s.
+// 8,000 clients are dropped and reconnect at the same time. All are connected
+// again within 15 seconds.
 func TestAllReturn(t *testing.T) {
 	const clients = 8000
 	_, ch, site := crowdSite(t, mojo.Options{}, new(mojo.Events).Handler())
@@ -203,8 +206,8 @@ func TestAllReturn(t *testing.T) {
 	require.LessOrEqual(t, back.Elapsed, 15*time.Second)
 }
 
-// TestShutdownTakesItsTime and no more: with stuck clients and a blocked handler, and a context of 5 s, it is back
-// in 5.5 s.
+// With clients that do not read, a handler that blocks and a context of 5
+// seconds, Shutdown returns within 5.5 seconds.
 func TestShutdownTakesItsTime(t *testing.T) {
 	goOn := make(chan struct{})
 	inside := make(chan struct{})

@@ -28,13 +28,14 @@ import (
 
 const floodNamespace = "/ChatSocket"
 
-// floodKind is what a flooding client sends again and again, as fast as the server takes it.
+// floodKind is what a flooding client sends repeatedly, as fast as the server
+// reads it.
 type floodKind struct {
 	name  string
 	bytes []byte
-	post  string // the payload of a POST instead
-	dial  bool   // a new connection each time, of which the bytes are all there is
-	busy  bool   // the machine is busy whoever reads it
+	post  string // the payload of a POST, in place of data
+	dial  bool   // a new connection for each round
+	busy  bool   // it keeps the machine busy with any server
 	tls   bool
 }
 
@@ -67,7 +68,7 @@ var floods = []floodKind{
 	{name: "new connections", dial: true},
 }
 
-// large is an event with one argument.
+// large returns an event with one argument.
 func large(event, text string) []byte {
 	return crowd.Frame("42" + floodNamespace + `,["` + event + `","` + text + `"]`)
 }
@@ -86,38 +87,39 @@ func rawFrame(op ws.OpCode, fin bool, payload string) []byte {
 	return append([]byte{first, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...)
 }
 
-// fragments is a message in as many fragments as are taken, nearly.
+// fragments returns a message in nearly as many fragments as are allowed.
 func fragments(part string) []byte {
 	b := rawFrame(ws.OpText, false, "6")
 	b = append(b, bytes.Repeat(rawFrame(ws.OpContinuation, false, part), 4000)...)
 	return append(b, rawFrame(ws.OpContinuation, true, "")...)
 }
 
-// floodOrder tells the process of the flooders what to do, until the next order.
+// floodOrder is an order to the process of the flooders. It holds until the
+// next order.
 type floodOrder struct {
 	Address string
 	Kind    int // of floods
 	Count   int // of flooders
 	TLS     bool
-	Sink    bool          // what they send is only read
-	Pace    time.Duration // each flooder begins a round this long after it began the one before, or at once
+	Sink    bool          // the receiver only reads what they send
+	Pace    time.Duration // the time between two rounds of a flooder; 0: none
 }
 
-// floodReport is what the flooders of an order did, all together. A round is a connection, a POST, or what is
-// written at a time.
+// floodReport counts what the flooders of an order did. A round is a
+// connection, a POST, or one write.
 type floodReport struct {
 	Rounds int
 	Took   time.Duration
 }
 
-// pace is how far apart the rounds of each of count flooders were.
+// pace returns the time between two rounds of each of count flooders.
 func (r floodReport) pace(count int) time.Duration {
 	return r.Took * time.Duration(count) / time.Duration(max(r.Rounds, 1))
 }
 
 const floodVariable = "MOJO_FLOODERS"
 
-// TestFlooders is the flooders of other tests, in a process of their own.
+// TestFlooders runs the flooders of other tests in a process of their own.
 func TestFlooders(t *testing.T) {
 	if os.Getenv(floodVariable) == "" {
 		t.Skip("these are the flooders of other tests, in a process of their own")
@@ -143,14 +145,14 @@ func TestFlooders(t *testing.T) {
 	}
 }
 
-// rounds is what the flooders of an order do.
+// rounds are the rounds of the flooders of an order.
 type rounds struct {
 	floodOrder
 	stop chan struct{}
 	n    atomic.Int64
 }
 
-// next waits until a round is due, and counts it. It reports false at the end.
+// next waits until a round is due and counts it. It returns false at the end.
 func (r *rounds) next(due *time.Time) bool {
 	if r.Pace > 0 {
 		timer := time.NewTimer(time.Until(*due))
@@ -170,7 +172,8 @@ func (r *rounds) next(due *time.Time) bool {
 	}
 }
 
-// flood is one flooder: it sends one kind, over one connection after another, until stop is closed.
+// flood is one flooder. It sends one kind, over one connection after another,
+// until stop is closed.
 func (r *rounds) flood(kind floodKind) {
 	due := time.Now()
 	for r.next(&due) {
@@ -178,7 +181,7 @@ func (r *rounds) flood(kind floodKind) {
 	}
 }
 
-// connect floods over one connection until that ends.
+// connect floods over one connection until the connection ends.
 func (r *rounds) connect(kind floodKind, due *time.Time) {
 	raw, err := net.Dial("tcp4", r.Address)
 	if err != nil {
@@ -186,7 +189,7 @@ func (r *rounds) connect(kind floodKind, due *time.Time) {
 	}
 	defer raw.Close()
 	if kind.dial || r.Sink {
-		_ = raw.(*net.TCPConn).SetLinger(0) // or the ports would run out
+		_ = raw.(*net.TCPConn).SetLinger(0) // otherwise the ports run out
 	}
 	done := make(chan struct{})
 	defer close(done)
@@ -216,7 +219,7 @@ func (r *rounds) connect(kind floodKind, due *time.Time) {
 	answers.Go(func() { _, _ = io.Copy(io.Discard, conn) })
 	if kind.dial {
 		if _, err := conn.Write(kind.bytes); err == nil && kind.bytes != nil && !r.Sink {
-			answers.Wait() // the server ends it
+			answers.Wait() // the server ends the connection
 		}
 		return
 	}
@@ -240,7 +243,7 @@ func upgradeTo(conn net.Conn) error {
 	return readUntil(conn, "40"+floodNamespace)
 }
 
-// readUntil reads until what comes has a text in it.
+// readUntil reads until it has read a text.
 func readUntil(conn net.Conn, text string) error {
 	var b [4096]byte
 	for got := ""; !strings.Contains(got, text); {
@@ -280,7 +283,7 @@ func (r *rounds) post(conn net.Conn, payload string, due *time.Time) {
 	}
 }
 
-// flooders is their process.
+// flooders is the process of the flooders.
 type flooders struct {
 	t     *testing.T
 	order *json.Encoder
@@ -298,7 +301,7 @@ func startFlooders(t *testing.T) *flooders {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
-		in.Close() // at which it ends
+		in.Close() // the process ends when its input does
 		_, _ = io.Copy(io.Discard, out)
 		_ = cmd.Wait()
 	})
@@ -312,7 +315,7 @@ func (f *flooders) tell(o floodOrder) (report floodReport) {
 	return report
 }
 
-// sink reads what comes and does nothing with it.
+// sink reads and drops what it reads.
 func sink(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -331,7 +334,8 @@ func sink(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-// echoes returns the round trips of some clients that each ask once in a while.
+// echoes returns the round-trip times of several clients, each of which asks
+// for an echo from time to time.
 func echoes(t *testing.T, victims []*crowd.Client) (p50, p99 time.Duration) {
 	t.Helper()
 	const each, pause = 100, 5 * time.Millisecond
@@ -363,13 +367,15 @@ func echoes(t *testing.T, victims []*crowd.Client) (p50, p99 time.Duration) {
 	return one[len(one)/2], one[len(one)*99/100]
 }
 
-// TestNeighboursOfFlooders: with one or four clients that flood the server, each in any way, what others wait for an
-// echo grows to at most five times at the 99th percentile. Of several runs the best counts. The flooders are a process
-// of their own.
+// With one or four clients that flood the server, in any way, the 99th
+// percentile of the echo time of others is at most five times as long. The best
+// of several runs counts. The flooders are a process of their own.
 //
-// A flood of large messages or of new connections keeps the machine busy whoever takes it, and on two cores a thread
-// that wakes up may wait for another one's slice of 4 ms. So these kinds are also let loose on a listener beside the
-// server that reads and drops, at the pace at which the server has taken them, and held against whichever is more.
+// A flood of large messages or of new connections keeps the machine busy with
+// any receiver, and on two cores a thread that wakes up may wait for the time
+// slice of another, 4 ms. Such a flood is therefore also sent to a listener
+// beside the server, which reads and drops it, at the pace at which the server
+// has read it. The echo time is compared with the larger of the two.
 func TestNeighboursOfFlooders(t *testing.T) {
 	const most, tries = 5, 6
 	ev := &mojo.Events{Connect: func(*mojo.Conn) error { return nil }}
@@ -424,7 +430,7 @@ func TestNeighboursOfFlooders(t *testing.T) {
 	}
 }
 
-// run is a measurement, and what flooders did meanwhile.
+// run is a measurement, and what flooders did during it.
 type run struct {
 	p50, p99 time.Duration
 	floodReport
@@ -434,7 +440,7 @@ func (r run) String() string {
 	return fmt.Sprintf("%.2f/%.2f (%.0f rounds/s)", r.p50.Seconds()*1e3, r.p99.Seconds()*1e3, float64(r.Rounds)/max(r.Took.Seconds(), 1e-3))
 }
 
-// best99 is the least p99 of runs, 0 without any.
+// best99 returns the smallest p99 of runs, or 0 if there are none.
 func best99(runs []run) time.Duration {
 	if len(runs) == 0 {
 		return 0

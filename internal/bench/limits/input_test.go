@@ -31,7 +31,7 @@ func site(t *testing.T) *siotest.Site {
 	return siotest.Serve(t, siotest.TCP, srv)
 }
 
-// best is the shortest of several runs of what attempt times.
+// best returns the shortest of several times that attempt returns.
 func best(attempt func() time.Duration) time.Duration {
 	shortest := attempt()
 	for range 9 {
@@ -40,7 +40,8 @@ func best(attempt func() time.Duration) time.Duration {
 	return shortest
 }
 
-// answered is how long the answer to a request takes, on a connection that is open already, and the answer's status.
+// answered returns the time of the answer to a request on an open connection,
+// and its status.
 func answered(t *testing.T, conn net.Conn, request string) (time.Duration, int) {
 	t.Helper()
 	defer conn.Close()
@@ -55,7 +56,7 @@ func answered(t *testing.T, conn net.Conn, request string) (time.Duration, int) 
 	return took, res.StatusCode
 }
 
-// posted is how long a payload of a connected client takes, at best.
+// posted returns the shortest time of a payload of a connected client.
 func posted(t *testing.T, s *siotest.Site, payload string, status int) time.Duration {
 	t.Helper()
 	return best(func() time.Duration {
@@ -71,12 +72,13 @@ func posted(t *testing.T, s *siotest.Site, payload string, status int) time.Dura
 	})
 }
 
-// TestBadPayloads: a megabyte of each in its time, and linear in its length.
+// A megabyte of each payload is handled in its time. The time is linear in the
+// length.
 func TestBadPayloads(t *testing.T) {
 	s := site(t)
 	for name, c := range map[string]struct {
 		begin, part, end string
-		within           time.Duration // 0: only linear
+		within           time.Duration // 0: the time is only required to be linear
 		status           int
 	}{
 		"packets of one byte":      {"", "6\x1e", "6", 50 * time.Millisecond, 200},
@@ -110,8 +112,8 @@ func TestBadPayloads(t *testing.T) {
 	}
 }
 
-// TestRequestsWithVeryMuchInThem are answered in 50 ms.
-func TestRequestsWithVeryMuchInThem(t *testing.T) {
+// Requests with many headers, cookies or parameters are answered within 50 ms.
+func TestLargeRequests(t *testing.T) {
 	s := site(t)
 	for name, c := range map[string]struct{ query, headers string }{
 		"2,000 header lines":       {"", strings.Repeat("X-A: b\r\n", 2_000)},

@@ -15,15 +15,14 @@ import (
 	"github.com/mojosocket/mojo/internal/bench/memory"
 )
 
-// TestRevalidateStopsNobody: while Options.Revalidation.Check is called for
-// each of many sessions, the site looks up sessions and takes new
-// connections, both of which need the locks under which sessions are listed.
-// Revalidation.Check is called for a 64th of the sessions at a time: in the
-// median of such turns, the longest look-up takes at most 1 ms longer than
-// the longest one in a map of the test's own, which only waits for a
-// processor. A lock that new connections have to wait for is one that
-// look-ups wait for, behind them. Sessions have connections in memory. With
-// MOJO_LONG=1 in the environment they are 300,000.
+// While Options.Revalidation.Check is called for each of many sessions, neither
+// look-ups of sessions nor new connections are delayed. Both need the locks
+// under which sessions are listed. Check is called for a 64th of the sessions
+// at a time. In the median of such turns, the longest look-up takes at most 1
+// ms longer than the longest look-up in a map of the test's own, which only
+// waits for a processor. A lock that new connections wait for delays look-ups,
+// too. The sessions' connections are in memory. With MOJO_LONG=1 in the
+// environment there are 300,000.
 func TestRevalidateStopsNobody(t *testing.T) {
 	const turns, tries, most = 64, 3, time.Millisecond
 	sessions, every := 30_000, 64*50*time.Millisecond
@@ -86,8 +85,8 @@ func TestRevalidateStopsNobody(t *testing.T) {
 	t.Error("too long")
 }
 
-// pauses calls something again and again, so far apart, and returns how long the longest call took in each of some
-// turns, the shortest first.
+// pauses calls a function repeatedly at an interval, and returns the longest
+// call of each of several turns, in ascending order.
 func pauses(turns int, turn, apart time.Duration, call func(i int)) []time.Duration {
 	longest := make([]time.Duration, turns)
 	tick := time.NewTicker(apart)
