@@ -31,7 +31,7 @@ func (s *site) showIndex(w http.ResponseWriter, code int, page indexPage) {
 	show(w, code, "index.html", page)
 }
 
-// show renders a template. What it shows depends on who asks, so it is not cached.
+// show renders a template. Its content depends on the visitor, so it is not cached.
 func show(w http.ResponseWriter, code int, name string, page any) {
 	var body bytes.Buffer
 	if err := templates.ExecuteTemplate(&body, name, page); err != nil {

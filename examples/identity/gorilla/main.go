@@ -27,7 +27,8 @@ func main() {
 	log.Fatal(http.ListenAndServe("127.0.0.1:8000", s.handler()))
 }
 
-// newStore signs and encrypts. Without the second key visitors could read what is in their session.
+// newStore signs and encrypts. Without the second key visitors could read what
+// is in their session.
 func newStore(key mojo.Key) *sessions.CookieStore {
 	store := sessions.NewCookieStore(key.Hash, key.Block)
 	store.Options = &sessions.Options{
@@ -73,7 +74,8 @@ func (s *site) handler() http.Handler {
 	return root
 }
 
-// index gives every browser a session, by which its connections are found when it logs in.
+// index gives every browser a session, by which its connections are found when
+// it logs in.
 func (s *site) index(w http.ResponseWriter, r *http.Request) {
 	if s.sockets.Identity(r).SessionID == "" {
 		if _, err := s.begin(w, r, ""); err != nil {
@@ -94,11 +96,13 @@ func (s *site) login(w http.ResponseWriter, r *http.Request) {
 	s.become(w, r, user)
 }
 
-// A CookieStore knows no sessions, so a copy of the cookie of before would be good for pages until it expires;
-// sites that mind use a store that keeps them. For mojo it is given up.
+// A CookieStore knows no sessions, so a copy of the cookie of before would be
+// good for pages until it expires; sites that mind use a store that keeps them.
+// For mojo it is given up.
 func (s *site) logout(w http.ResponseWriter, r *http.Request) { s.become(w, r, "") }
 
-// become makes a browser a user's, or nobody's, and the connections of all its tabs with it.
+// become makes a browser a user's, or nobody's, and the connections of all its
+// tabs with it.
 func (s *site) become(w http.ResponseWriter, r *http.Request, user string) {
 	before := s.sockets.Identity(r).SessionID
 	now, err := s.begin(w, r, user)
@@ -112,8 +116,8 @@ func (s *site) become(w http.ResponseWriter, r *http.Request, user string) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// begin writes a session with an id of its own, so that one that somebody else knew beforehand is of no use to
-// them.
+// begin writes a session with a new id, so that an id that an attacker knew
+// before the login is worthless.
 func (s *site) begin(w http.ResponseWriter, r *http.Request, user string) (mojo.Identity, error) {
 	now := mojo.Identity{SessionID: rand.Text(), UserID: user, Expires: time.Now().Add(lifetime)}
 	session, _ := s.store.Get(r, sessionName) // with an error it is a new one

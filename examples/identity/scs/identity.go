@@ -10,11 +10,12 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// identify tells mojo who made a request. It reads the cookie by itself: below LoadAndSave a long poll or
-// a WebSocket would load the session when it begins and could write it back when it ends, after a logout.
+// identify tells mojo who made a request. It reads the cookie by itself: below
+// LoadAndSave a long poll or a WebSocket would load the session when it begins
+// and could write it back when it ends, after a logout.
 //
-// A session that the store does not know is nobody's. A store that does not answer is an error, which
-// refuses the request; the client tries again.
+// A session that the store does not know is nobody's. A store that does not
+// answer is an error, which refuses the request; the client tries again.
 func identify(sessions *scs.SessionManager) func(*http.Request) (mojo.Identity, error) {
 	return func(r *http.Request) (mojo.Identity, error) {
 		cookie, err := r.Cookie(sessions.Cookie.Name)
@@ -37,8 +38,8 @@ func identify(sessions *scs.SessionManager) func(*http.Request) (mojo.Identity, 
 	}
 }
 
-// sessionID is mojo's name for a session: the same as long as the token is. The token itself opens the
-// session to whoever reads it in a log, so it stays here.
+// sessionID is mojo's name for a session: the same as long as the token is. The
+// token itself would give the session to anybody who reads it in a log.
 func sessionID(token string) string {
 	if token == "" {
 		return ""

@@ -51,7 +51,8 @@ func newSite(sessions *scs.SessionManager) (*site, error) {
 	return &site{sessions, sockets}, nil
 }
 
-// handler is the whole site. The sessions' middleware is around the pages and not around mojo.
+// handler is the whole site. The sessions' middleware is around the pages and
+// not around mojo.
 func (s *site) handler() http.Handler {
 	pages := http.NewServeMux()
 	pages.HandleFunc("GET /{$}", s.index)
@@ -65,7 +66,8 @@ func (s *site) handler() http.Handler {
 	return root
 }
 
-// index gives every browser a session, by which its connections are found when it logs in.
+// index gives every browser a session, by which its connections are found when
+// it logs in.
 func (s *site) index(w http.ResponseWriter, r *http.Request) {
 	if s.sessions.Token(r.Context()) == "" {
 		s.sessions.Put(r.Context(), userKey, "")
@@ -85,8 +87,9 @@ func (s *site) login(w http.ResponseWriter, r *http.Request) {
 
 func (s *site) logout(w http.ResponseWriter, r *http.Request) { s.become(w, r, "") }
 
-// become makes the session a user's, or nobody's. It gets a new token, so that one that somebody else knew
-// beforehand is of no use to them, and the connections of all tabs go on under that.
+// become makes the session that of a user, or of nobody. It gets a new token,
+// so that a token that an attacker knew before is worthless. The connections of
+// all tabs go on with the new one.
 func (s *site) become(w http.ResponseWriter, r *http.Request, user string) {
 	ctx := r.Context()
 	before := sessionID(s.sessions.Token(ctx))

@@ -23,7 +23,7 @@ const (
 // Client is one WebSocket connection.
 type Client struct {
 	Index    int    // in its Pool
-	Received uint32 // for whoever counts what has come
+	Received uint32 // a counter for the user of the Pool, which does not use it
 	pool     *Pool
 	fd       int
 	id       int32

@@ -55,7 +55,7 @@ func TestCodeOfEmbeddingIsTested(t *testing.T) {
 	}
 }
 
-// A test that finds no error in anything would be of no use.
+// The check finds code that does not compile.
 func TestCodeThatDoesNotCompileIsFound(t *testing.T) {
 	packages := newPackages(t)
 	for name, code := range map[string]string{
