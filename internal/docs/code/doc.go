@@ -1,2 +1,3 @@
-// Package code tests that the Go code in README.md and in docs compiles.
+// Package code tests README.md and the pages in docs: that their Go code compiles,
+// that the test in README passes, and that links lead somewhere.
 package code

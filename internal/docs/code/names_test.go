@@ -40,6 +40,7 @@ var imports = map[string]string{
 // declarations are what the code uses without declaring it.
 var declarations = map[string]string{
 	"Handler":      "type Handler struct{}",
+	"Say":          "type Say struct{ Room, Text string }",
 	"cookieSecret": "var cookieSecret string",
 	"cookies":      "var cookies *mojo.Cookies",
 	"csrfKey":      "var csrfKey []byte",
@@ -47,10 +48,12 @@ var declarations = map[string]string{
 	"expires":      "var expires time.Time",
 	"hash":         "func hash(token string) string",
 	"httpServer":   "var httpServer *http.Server",
+	"joined":       "func joined(srv *mojo.Server) http.HandlerFunc",
 	"key":          "var key mojo.Key",
 	"mux":          "var mux *http.ServeMux",
 	"newChat":      "func newChat() *mojo.Events",
 	"newID":        "var newID string",
+	"newSite":      "func newSite(key mojo.Key) (*mojo.Server, http.Handler, error)",
 	"oldID":        "var oldID string",
 	"pages":        "var pages http.Handler",
 	"r":            "var r *http.Request",
