@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -82,6 +84,52 @@ type CookieOptions struct {
 	// forged.
 	Tornado *TornadoCookies
 }
+
+// TornadoCookies lets a [Cookies] also read the cookies of a Python site on Tornado: what its
+// set_secure_cookie (now set_signed_cookie) writes under SessionName and LoginName. The text that was
+// signed is the id, as it is; an empty one in the login cookie means that nobody is logged in.
+//
+// It is for a Go service beside a Python site, or on the way from one to the other. Some things differ
+// from mojo's own cookies:
+//
+//   - They are only read. What mojo writes Tornado refuses, so while both serve the same browsers the
+//     Python site alone should set these cookies, and a [Server] beside it should do without EnsureSession,
+//     LogIn and LogOut. Where mojo takes over, EnsureSession writes the cookies of its visitors anew, and
+//     these replace Tornado's if name, Path and Domain are the same.
+//   - They are signed, not encrypted: whoever has the browser can read the user id.
+//   - The login is not bound to a session: it holds whatever session comes with it, or with none.
+//   - CookieOptions.MaxAge stands for Tornado's max_age_days, counted from the date that was signed.
+//     Tornado's default there is 31 days, mojo's is 30.
+//
+// Whoever has a secret can write cookies that are taken here. Package fmt prints a TornadoCookies without
+// its content, and so does log/slog where it is the value of an attribute.
+type TornadoCookies struct {
+	// Secrets are those of cookies in version 2, the format of Tornado since 3.2.1: its setting
+	// cookie_secret, by key version. For a site whose cookie_secret is one string that is
+	// map[int]string{0: secret}. Each has at least 16 bytes. If it is empty, version 2 is not read.
+	Secrets map[int]string
+
+	// Version1Secret is the secret of cookies in version 1, the format before that. If it is empty, as it
+	// should be unless such cookies are still around, version 1 is not read.
+	//
+	// Tornado retired version 1 because it is weak. It signs with HMAC-SHA1, and name, value and date
+	// without anything in between: the signature of a cookie whose name begins with SessionName or
+	// LoginName, or the other way round, may also fit ours. A site that lets its visitors choose the value
+	// of such a cookie must not use version 1, and here neither of the two names may begin with the other.
+	Version1Secret string
+}
+
+// Format implements [fmt.Formatter]: whatever the verb, a TornadoCookies prints without its content.
+func (t TornadoCookies) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "mojo.TornadoCookies(redacted)")
+}
+
+// LogValue implements [slog.LogValuer]: a TornadoCookies is logged without its content.
+func (t TornadoCookies) LogValue() slog.Value {
+	return slog.StringValue("mojo.TornadoCookies(redacted)")
+}
+
+const minTornadoSecret = 16 // bytes
 
 // fillIn replaces zero fields by their defaults.
 func (o *CookieOptions) fillIn() {
@@ -171,6 +219,31 @@ func (o *CookieOptions) checkName(field, name string) error {
 		return fmt.Errorf("mojo: CookieOptions.%s is %q; browsers refuse it with Insecure", field, name)
 	case strings.HasPrefix(lower, "__host-") && (o.Insecure || o.Domain != "" || o.Path != "/"):
 		return fmt.Errorf("mojo: CookieOptions.%s is %q; browsers refuse it with Insecure, with a Domain and with a Path other than /", field, name)
+	}
+	return nil
+}
+
+func (t *TornadoCookies) check(o *CookieOptions) error {
+	if len(t.Secrets) == 0 && t.Version1Secret == "" {
+		return errors.New("mojo: CookieOptions.Tornado has no secret; want Secrets, Version1Secret or both")
+	}
+	for _, version := range slices.Sorted(maps.Keys(t.Secrets)) {
+		if version < 0 {
+			return fmt.Errorf("mojo: CookieOptions.Tornado.Secrets has the key version %d; want 0 or more", version)
+		}
+		if n := len(t.Secrets[version]); n < minTornadoSecret {
+			return fmt.Errorf("mojo: CookieOptions.Tornado.Secrets[%d] has %d bytes; want at least %d", version, n, minTornadoSecret)
+		}
+	}
+	if t.Version1Secret == "" {
+		return nil
+	}
+	if n := len(t.Version1Secret); n < minTornadoSecret {
+		return fmt.Errorf("mojo: CookieOptions.Tornado.Version1Secret has %d bytes; want none or at least %d", n, minTornadoSecret)
+	}
+	if strings.HasPrefix(o.SessionName, o.LoginName) || strings.HasPrefix(o.LoginName, o.SessionName) {
+		return fmt.Errorf("mojo: CookieOptions.SessionName is %q and LoginName is %q; with Tornado.Version1Secret neither may begin with the other",
+			o.SessionName, o.LoginName)
 	}
 	return nil
 }

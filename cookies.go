@@ -2,9 +2,11 @@ package mojo
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -12,6 +14,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/gorilla/securecookie"
+
+	"github.com/mojosocket/mojo/internal/setcookie"
+	"github.com/mojosocket/mojo/internal/tornado"
 )
 
 const (
@@ -37,10 +42,10 @@ const (
 // and refuses to write. Make one with [NewCookies].
 type Cookies struct {
 	sessionName, loginName     string
-	sessionCodecs, loginCodecs []cookieCodec // in the order of the keys
-	tornado                    tornadoOpener // nil unless asked for
-	maxAge                     int64         // seconds
-	attributes                 http.Cookie   // all but name, value and age
+	sessionCodecs, loginCodecs []cookieCodec    // in the order of the keys
+	tornado                    tornado.Verifier // nil unless asked for
+	maxAge                     int64            // seconds
+	attributes                 http.Cookie      // all but name, value and age
 }
 
 // cookieCodec writes and reads a cookie with one key. It is made of functions because these print as
@@ -75,7 +80,7 @@ func NewCookies(opts CookieOptions) (*Cookies, error) {
 		c.loginCodecs = append(c.loginCodecs, c.codec(hash, block))
 	}
 	if opts.Tornado != nil {
-		c.tornado = opts.Tornado.opener()
+		c.tornado = tornado.NewVerifier(opts.Tornado.Secrets, opts.Tornado.Version1Secret)
 	}
 	return c, nil
 }
@@ -89,32 +94,6 @@ func (c *Cookies) codec(hash, block []byte) cookieCodec {
 		MaxAge(int(c.maxAge)).
 		MaxLength(maxCookieBytes)
 	return cookieCodec{codec.Encode, codec.Decode}
-}
-
-// cookieFaults is a set of reasons why cookies of a request did not count, for logging.
-type cookieFaults uint8
-
-const (
-	cookieForged    cookieFaults = 1 << iota // changed, of another name, or signed by an unknown key
-	cookieExpired                            // MaxAge ago, or longer
-	cookieAhead                              // dated more than a minute into the future
-	cookieTooLong                            // longer than any that counts
-	cookieMalformed                          // signed, but not with an id in it
-	cookieUnbound                            // a login that is bound to another session than the request's
-	cookieDuplicate                          // one of several that differ, or too many to look at
-)
-
-var cookieFaultNames = [...]string{"forged", "expired", "ahead", "too long", "malformed", "unbound", "duplicate"}
-
-// String names the faults, separated by commas.
-func (f cookieFaults) String() string {
-	var names []string
-	for i, name := range cookieFaultNames {
-		if f&(1<<i) != 0 {
-			names = append(names, name)
-		}
-	}
-	return strings.Join(names, ",")
 }
 
 // Identify says who sent r, by the two cookies in it.
@@ -144,17 +123,157 @@ func (c *Cookies) identify(r *http.Request) (Identity, cookieFaults) {
 	return p.identity(), faults | unbound
 }
 
-// proof is what the cookies of a request prove.
-type proof struct {
-	session, login cookieValue // zero if there is none that counts
+// SetSession writes the session cookie: from its next request on, the browser is known by sessionID. It
+// replaces what was set for that cookie earlier in the same response, and must be called before the body
+// is written. The id must be hard to guess; a session that gets logged in needs a new one, which
+// [Server.LogIn] sees to. It also adds Vary: Cookie and Cache-Control: no-cache="Set-Cookie" to the
+// response, so that no cache gives the cookie to others: a handler that sets these headers sets them
+// before, or is below [Server.EnsureSession]. An empty sessionID removes the cookie from the browser.
+//
+// It returns an error, and writes nothing, if sessionID is not valid UTF-8 or too long for a cookie.
+func (c *Cookies) SetSession(w http.ResponseWriter, sessionID string) error {
+	if err := checkID("session", sessionID); err != nil {
+		return err
+	}
+	if sessionID == "" {
+		return c.remove(w, c.sessionName)
+	}
+	return c.set(w, c.sessionName, c.sessionCodecs, sessionID)
 }
 
-func (p proof) identity() Identity {
-	identity := Identity{SessionID: p.session.id, UserID: p.login.id, Expires: p.session.expires}
-	if p.login.id != "" && (p.session.id == "" || p.login.expires.Before(p.session.expires)) {
-		identity.Expires = p.login.expires
+// SetLogin writes the login cookie: from its next request on, the browser is logged in as userID. It
+// replaces what was set for that cookie earlier in the same response, adds the headers for caches as
+// SetSession does, and must be called before the body is written. An empty userID logs out: it removes the cookie from the browser.
+//
+// Such a login stands alone: it holds whatever session the browser has, or with none, also with one that
+// another host of the domain has planted. [Server.LogIn] is the safer way, as it ties the login to a new
+// session.
+//
+// It returns an error, and writes nothing, if userID is not valid UTF-8 or too long for a cookie.
+func (c *Cookies) SetLogin(w http.ResponseWriter, userID string) error {
+	if err := checkID("user", userID); err != nil {
+		return err
 	}
-	return identity
+	if userID == "" {
+		return c.remove(w, c.loginName)
+	}
+	return c.set(w, c.loginName, c.loginCodecs, userID)
+}
+
+// setLoginBound is SetLogin for a login that is worth nothing without the session cookie of sessionID.
+func (c *Cookies) setLoginBound(w http.ResponseWriter, sessionID, userID string) error {
+	if err := checkID("session", sessionID); err != nil {
+		return err
+	}
+	if err := checkID("user", userID); err != nil {
+		return err
+	}
+	if sessionID == "" || userID == "" {
+		return errors.New("mojo: a login has no user id or no session id; want both")
+	}
+	return c.set(w, c.loginName, c.loginCodecs, [2]string{userID, sessionID})
+}
+
+var errHeaderWritten = errors.New("mojo: the header of the answer is written already, so it cannot set a cookie; " +
+	"want LogIn, LogOut, SetSession and SetLogin before anything is written")
+
+// isTooLate reports whether the header was written, as far as EnsureSession can tell.
+func (c *Cookies) isTooLate(w http.ResponseWriter) bool {
+	writer := setcookie.Find(w, c)
+	return writer != nil && writer.Written()
+}
+
+func checkID(kind, id string) error {
+	if len(id) > maxIDBytes {
+		return fmt.Errorf("mojo: the %s id has %d bytes; want at most %d", kind, len(id), maxIDBytes)
+	}
+	if !utf8.ValidString(id) {
+		return fmt.Errorf("mojo: the %s id is not valid UTF-8", kind)
+	}
+	return nil
+}
+
+func newSessionID() string {
+	id := make([]byte, 32)
+	rand.Read(id)
+	return base64.RawURLEncoding.EncodeToString(id)
+}
+
+func (c *Cookies) set(w http.ResponseWriter, name string, codecs []cookieCodec, value any) error {
+	if len(codecs) == 0 {
+		return errors.New("mojo: a Cookies without keys cannot write; want one that NewCookies made")
+	}
+	if c.isTooLate(w) {
+		return errHeaderWritten
+	}
+	encoded, err := codecs[0].encode(name, value)
+	if err != nil || len(name)+len(encoded) > maxCookieBytes {
+		return fmt.Errorf("mojo: the cookie %s would be too long; want at most %d bytes, signed and encoded", name, maxCookieBytes)
+	}
+	c.write(w, c.cookie(name, encoded, int(c.maxAge)))
+	return nil
+}
+
+// remove also removes a cookie without a domain, which would otherwise be back in the next request.
+func (c *Cookies) remove(w http.ResponseWriter, name string) error {
+	if len(c.sessionCodecs) == 0 {
+		return errors.New("mojo: a Cookies without keys cannot write; want one that NewCookies made")
+	}
+	if c.isTooLate(w) {
+		return errHeaderWritten
+	}
+	expired := c.cookie(name, "", -1)
+	c.write(w, expired)
+	expired.Domain = ""
+	c.write(w, expired)
+	return nil
+}
+
+func (c *Cookies) cookie(name, value string, maxAge int) http.Cookie {
+	cookie := c.attributes
+	cookie.Name, cookie.Value, cookie.MaxAge = name, value, maxAge
+	return cookie
+}
+
+// write puts a cookie into the header, and replaces one that differs in value and age alone.
+func (c *Cookies) write(w http.ResponseWriter, cookie http.Cookie) {
+	setcookie.Set(w.Header(), cookie)
+	if setcookie.Find(w, c) == nil { // which does it when the header is complete
+		setcookie.KeepFromCaches(w.Header())
+	}
+}
+
+// expireOthers removes from a browser the cookies that it keeps beside those that this answer sets.
+func (c *Cookies) expireOthers(w http.ResponseWriter, r *http.Request, sent sentCookies) {
+	setcookie.RemoveElsewhere(w.Header(), r,
+		setcookie.Sent{Cookie: c.cookie(c.sessionName, "", -1), Verified: len(sent.sessions)},
+		setcookie.Sent{Cookie: c.cookie(c.loginName, "", -1), Verified: len(sent.logins)})
+}
+
+// cookieFaults is a set of reasons why cookies of a request did not count, for logging.
+type cookieFaults uint8
+
+const (
+	cookieForged    cookieFaults = 1 << iota // changed, of another name, or signed by an unknown key
+	cookieExpired                            // MaxAge ago, or longer
+	cookieAhead                              // dated more than a minute into the future
+	cookieTooLong                            // longer than any that counts
+	cookieMalformed                          // signed, but not with an id in it
+	cookieUnbound                            // a login that is bound to another session than the request's
+	cookieDuplicate                          // one of several that differ, or too many to look at
+)
+
+var cookieFaultNames = [...]string{"forged", "expired", "ahead", "too long", "malformed", "unbound", "duplicate"}
+
+// String names the faults, separated by commas.
+func (f cookieFaults) String() string {
+	var names []string
+	for i, name := range cookieFaultNames {
+		if f&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ",")
 }
 
 // cookieValue is what a cookie proves. In the session cookie id is the session id. In the login cookie it
@@ -243,4 +362,34 @@ func parseCookie(content []byte) (cookieValue, cookieFaults) {
 		return value, cookieTooLong
 	}
 	return value, 0
+}
+
+// openTornado is open for a text in a format of Tornado.
+func (c *Cookies) openTornado(name, text string) (cookieValue, cookieFaults) {
+	parts, ok := c.tornado(name, text)
+	if !ok {
+		return cookieValue{}, cookieForged
+	}
+	written, ok := tornado.ParseNumber(parts.Date)
+	if !ok {
+		return cookieValue{}, cookieMalformed
+	}
+	expires, fault := c.checkDate(written)
+	if fault != 0 {
+		return cookieValue{}, fault
+	}
+	id, fault := parseTornadoValue(parts.Value)
+	return cookieValue{id: id, expires: expires}, fault
+}
+
+// parseTornadoValue reads an id in base64, of which only one spelling counts.
+func parseTornadoValue(value string) (id string, fault cookieFaults) {
+	decoded, err := base64.StdEncoding.Strict().DecodeString(value)
+	switch {
+	case err != nil || base64.StdEncoding.EncodedLen(len(decoded)) != len(value) || !utf8.Valid(decoded):
+		return "", cookieMalformed
+	case len(decoded) > maxIDBytes:
+		return "", cookieTooLong
+	}
+	return string(decoded), 0
 }

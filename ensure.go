@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/mojosocket/mojo/internal/hub"
+	"github.com/mojosocket/mojo/internal/setcookie"
+	"github.com/mojosocket/mojo/internal/siblings"
+	"github.com/mojosocket/mojo/internal/socketio"
 )
 
 // ensured is the identity of a request that EnsureSession has seen, as it will be
@@ -17,7 +20,7 @@ type ensured struct {
 	identity Identity
 	lines    []string // the Set-Cookie lines that EnsureSession has added and that count
 
-	fresh *freshSession // what begins with the answer, if a session does
+	fresh *siblings.Session // the session that begins with the answer, nil if none does
 }
 
 // ensuredKey is the key in a request's context for what the EnsureSession of one
@@ -94,13 +97,13 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e := new(ensured)
 		p := s.prove(r)
-		cw := &cookieWriter{ResponseWriter: w, cookies: cookies, late: func() {
+		cw := &setcookie.Writer{ResponseWriter: w, Owner: cookies, Names: []string{cookies.sessionName, cookies.loginName}, Before: func() {
 			// A login or logout was faster: its cookies count, and not those of before.
 			if _, givenUp := s.sio.Retired(p.session.id); givenUp {
 				e.withdraw(w)
 			}
 		}}
-		defer cw.begin() // for a handler that writes nothing, or panics
+		defer cw.Finish() // for a handler that writes nothing, or panics
 		w = cw
 		gone, givenUp := s.sio.Retired(p.session.id)
 		before := w.Header()["Set-Cookie"]
@@ -113,19 +116,19 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 			}
 		case givenUp || p.session.id == "":
 			err = s.begin(w, r, p, givenUp, e)
-			e.fresh = s.fresh.begin(r, e.identity.SessionID)
-			cw.late = nil
-			cw.sent = func() {
+			e.fresh = s.fresh.Begin(r, e.identity.SessionID)
+			cw.Before = nil
+			cw.Sent = func() {
 				if e.begins() {
-					s.fresh.answer(e.fresh)
-					s.doubt(e.fresh.id)
+					s.fresh.Answered(e.fresh)
+					s.checkSiblings(e.fresh.ID())
 				} else { // a login has taken its place
-					s.fresh.forget(e.fresh)
+					s.fresh.Forget(e.fresh)
 				}
 			}
 		default:
 			if s.isFresh(p.session) {
-				s.fresh.see(p.session.id)
+				s.fresh.Seen(p.session.id)
 			}
 			e.identity = p.identity()
 			err = s.renew(w, r, p, e)
@@ -222,4 +225,95 @@ func fetches(r *http.Request) bool {
 func loadsPage(r *http.Request) bool {
 	mode := r.Header.Get("Sec-Fetch-Mode")
 	return (mode == "" || mode == "navigate") && !r.URL.Query().Has("EIO")
+}
+
+// mayBegin reports whether a request may be the first of a person who has come to
+// the site. What a page loads for itself is not: browsers say so, and the answer may
+// be one that caches keep.
+func mayBegin(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Dest") {
+	case "", "document", "iframe", "frame", "fencedframe", "embed", "object", "empty":
+		return true
+	}
+	return false
+}
+
+// beginner is beginSession if Options.BeginSessions is set, and nil otherwise.
+func (s *Server) beginner() func(*http.Request, socketio.Identified) *socketio.Begun {
+	if !s.opts.BeginSessions {
+		return nil
+	}
+	return s.beginSession
+}
+
+// beginSession gives the client of a handshake a session, unless it has one or is
+// about to get one.
+func (s *Server) beginSession(r *http.Request, id socketio.Identified) *socketio.Begun {
+	gone, givenUp := s.sio.Retired(id.Session)
+	if id.Session != "" && (!givenUp || gone.Revoked || time.Since(gone.Since) < hub.Settling) {
+		return nil
+	}
+	cookies := s.opts.Cookies
+	w := headerWriter{"Cache-Control": {"no-store"}}
+	session, expires := newSessionID(), cookies.expiry(time.Now())
+	err := cookies.SetSession(w, session)
+	if err == nil && givenUp && id.User != "" { // see EnsureSession
+		err, id.User = cookies.SetLogin(w, ""), ""
+	}
+	if err != nil {
+		s.opts.Logger.Error("mojo: cannot set the session cookie", "error", err)
+		return nil
+	}
+	id.Session = session
+	if id.User == "" || expires.Before(id.Expires) {
+		id.Expires = expires
+	}
+	return &socketio.Begun{Identified: id, Header: http.Header(w), Taken: func() {
+		s.warnOfPlainHTTP(r)
+		s.beginsElsewhere(r, session)
+	}}
+}
+
+// headerWriter is the http.ResponseWriter of an answer that others write.
+type headerWriter http.Header
+
+func (w headerWriter) Header() http.Header         { return http.Header(w) }
+func (w headerWriter) Write(p []byte) (int, error) { return len(p), nil }
+func (w headerWriter) WriteHeader(int)             {}
+
+// beginsElsewhere notes a session that begins with an answer that is not
+// EnsureSession's. The browser may be without it for a moment.
+func (s *Server) beginsElsewhere(r *http.Request, id string) {
+	if !siblings.IsBrowser(r) {
+		return
+	}
+	fresh := s.fresh.Begin(r, id)
+	time.AfterFunc(siblings.Settle, func() {
+		s.fresh.Answered(fresh)
+		s.checkSiblings(id)
+	})
+}
+
+// isFresh reports whether a session began a moment ago.
+func (s *Server) isFresh(session cookieValue) bool {
+	return session.id != "" && time.Since(s.opts.Cookies.written(session)) < siblings.FreshTime
+}
+
+// checkSiblings closes, a moment later, the connections of a session and its siblings
+// that may belong to a session that their browser does not have. Their clients come
+// back with the cookies of the browser.
+func (s *Server) checkSiblings(id string) {
+	if s.fresh.Schedule(id) != nil {
+		time.AfterFunc(siblings.Settle, func() { s.closeLost(id, true) })
+	}
+}
+
+func (s *Server) closeLost(id string, crossing bool) {
+	closed := 0
+	for _, lost := range s.fresh.Lost(id, crossing) {
+		closed += s.sio.ComeAgain(lost)
+	}
+	if closed > 0 {
+		s.fresh.Settled(id)
+	}
 }

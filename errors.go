@@ -3,6 +3,7 @@ package mojo
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/mojosocket/mojo/internal/parser"
 	"github.com/mojosocket/mojo/internal/socketio"
@@ -70,3 +71,29 @@ func clientError(err error) (ClientError, bool) {
 	}
 	return ClientError{Message: "internal error"}, false
 }
+
+// ShutdownError is the error of Server.Shutdown when its context ended before
+// everything else had. It says what was still there, and unwraps to the context's
+// error.
+type ShutdownError struct {
+	// Connections is how many had not gone: their clients did not take the close.
+	Connections int
+	// Handlers are the callbacks that had not returned, as "OnMessage "say" on
+	// /ChatSocket, connection abc".
+	Handlers []string
+
+	err error
+}
+
+// Error names what was still there, of many handlers the first ten.
+func (e *ShutdownError) Error() string {
+	const named = 10
+	text := fmt.Sprintf("mojo: Shutdown: %v with %d connections open and %d handlers running", e.err, e.Connections, len(e.Handlers))
+	if len(e.Handlers) > 0 {
+		text += ": " + strings.Join(e.Handlers[:min(named, len(e.Handlers))], "; ")
+	}
+	return text
+}
+
+// Unwrap returns the context's error.
+func (e *ShutdownError) Unwrap() error { return e.err }

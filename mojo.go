@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mojosocket/mojo/internal/engineio/origin"
+	"github.com/mojosocket/mojo/internal/siblings"
 	"github.com/mojosocket/mojo/internal/socketio"
 	"github.com/mojosocket/mojo/internal/testhook"
 	"github.com/mojosocket/mojo/internal/warn"
@@ -28,7 +29,7 @@ type Server struct {
 	sio  *socketio.Server
 	warn *warn.Log // of this server and the layers below
 
-	fresh      *freshSessions
+	fresh      *siblings.List
 	faults     faultCounts
 	complaints atomic.Uint64 // errors of handlers that were logged
 
@@ -50,7 +51,7 @@ func New(opts Options) (*Server, error) {
 		return nil, err
 	}
 	opts.fillIn()
-	s := &Server{opts: opts, warn: warn.New(opts.Logger), fresh: newFreshSessions()}
+	s := &Server{opts: opts, warn: warn.New(opts.Logger), fresh: siblings.New()}
 	s.byName = make(map[string]*Channel)
 	s.sio = socketio.NewServer(s.inner())
 	return s, nil
@@ -236,7 +237,7 @@ func (s *Server) LoggedInSessions() Sessions {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e := s.ensured(r); e != nil {
 		e.withdraw(w)
-		s.fresh.forget(e.fresh)
+		s.fresh.Forget(e.fresh)
 	}
 	if asksForPageScript(r) {
 		servePageScript(w, r)
@@ -261,4 +262,40 @@ func (s *Server) keep(r *http.Request) any {
 func (s *Server) warnCut() {
 	s.warn.Warn("MaxHandshake", "mojo: a handshake is larger than what is kept of it; see Handshake.Cut and Options.Limits.MaxHandshake",
 		"maxHandshake", s.opts.Limits.MaxHandshake)
+}
+
+// Shutdown refuses new connections with 503 and closes the live ones by their
+// transport, so that clients come back by themselves, to another process or after
+// the restart: a thousand in a tenth of a second, or faster if ctx has a deadline,
+// by when it takes half of the time at most. What was emitted before still goes out,
+// and answers to EmitWithAck may arrive until a connection is closed. It returns
+// when all clients have gone and all handlers have returned, or with a
+// *ShutdownError when ctx ends. A second call does the same.
+//
+// http.Server.Shutdown does not close WebSockets; call this beside it.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.sio.Shutdown(ctx)
+	if err == nil {
+		return nil
+	}
+	e := &ShutdownError{Connections: s.sio.Live(), err: err}
+	for _, r := range s.sio.Running() {
+		e.Handlers = append(e.Handlers, describe(r))
+	}
+	return e
+}
+
+func describe(r socketio.Running) string {
+	text := r.Callback
+	if r.Event != "" {
+		text += fmt.Sprintf(" %q", r.Event)
+	}
+	return text + " on " + r.Namespace + ", connection " + r.SocketID
+}
+
+// Close is Shutdown without patience: it cuts every connection and waits for
+// nothing. Handlers are still told of each end. It returns nil.
+func (s *Server) Close() error {
+	s.sio.Close()
+	return nil
 }
