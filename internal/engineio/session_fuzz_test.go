@@ -346,6 +346,10 @@ func (p *play) check() {
 	defer s.mu.Unlock()
 	require.GreaterOrEqual(p.t, s.queued, int32(0))
 	require.False(p.t, s.state == sessionOpen && s.link != nil && s.poll != nil, "a poll waits that no message can reach")
+	if s.state == sessionOpen && s.link != nil {
+		require.Equal(p.t, linkOpen, s.link.state.get())
+		require.Equal(p.t, readMessages, s.link.reading)
+	}
 }
 
 // end ends the play. A session that lives has lost nothing.
