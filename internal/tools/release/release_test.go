@@ -147,7 +147,8 @@ func releaseOnce(t *testing.T, repo repository) {
 	require.NoError(t, err)
 }
 
-// cloneHere returns a clone of this repository in a directory of its own.
+// cloneHere returns a clone of this repository in a directory of its own, with a
+// change to release.
 func cloneHere(t *testing.T) repository {
 	root, err := repositoryRoot()
 	require.NoError(t, err)
@@ -158,6 +159,13 @@ func cloneHere(t *testing.T) repository {
 		_, err = clone.git("config", key, "release test")
 		require.NoError(t, err)
 	}
+	changes := filepath.Join(clone.root, "CHANGELOG.md")
+	text, err := os.ReadFile(changes)
+	require.NoError(t, err)
+	text = []byte(strings.Replace(string(text), unreleased, unreleased+"\n- A change.\n", 1))
+	require.NoError(t, os.WriteFile(changes, text, 0o600))
+	_, err = clone.git("commit", "-q", "-a", "-m", "A change")
+	require.NoError(t, err)
 	return clone
 }
 
