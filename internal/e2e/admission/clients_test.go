@@ -253,7 +253,7 @@ func switchedTo(t *testing.T, site *siotest.Site, url string, header http.Header
 	return resp.Header.Get("Sec-WebSocket-Protocol")
 }
 
-// TestNumericAuth: auth data that is no object counts as none. Older clients sent it.
+// Auth data that is no object counts as none. Older clients sent it.
 func TestNumericAuth(t *testing.T) {
 	auths := make(chan string, 2)
 	srv, err := mojo.New(mojo.Options{})
@@ -485,7 +485,7 @@ func TestPlaceholderInAnAnswer(t *testing.T) {
 	require.ElementsMatch(t, []string{`31["asked"]`, `20["question"]`}, got)
 	client.Send(`61-0[{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]`)
 	client.SendBinary([]byte{1})
-	require.ErrorContains(t, <-errs, "placeholder")
+	require.ErrorContains(t, e2e.Await(t, errs), "placeholder")
 	client.Send(`22["ask"]`)
 	require.NotEmpty(t, client.Next().Text)
 }
