@@ -108,6 +108,7 @@ func TestMiddlewareThatMustNotWrapTheServer(t *testing.T) {
 		"gorilla/csrf":           {wrap: csrf.Protect(make([]byte, 32), csrf.Secure(false)), transport: "polling", status: http.StatusForbidden},
 		"CSRF of echo":           {wrap: echoMiddleware(echomiddleware.CSRF()), transport: "polling", status: http.StatusBadRequest},
 		"http.MaxBytesHandler":   {wrap: func(h http.Handler) http.Handler { return http.MaxBytesHandler(h, 1) }, transport: "polling", status: http.StatusBadRequest},
+		"BodyLimit of echo":      {wrap: echoMiddleware(echomiddleware.BodyLimit(1)), transport: "polling", status: http.StatusRequestEntityTooLarge},
 		"StripSlashes of chi":    {wrap: chiMiddleware(middleware.StripSlashes), transport: "polling", status: http.StatusNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
