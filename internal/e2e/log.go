@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"log/slog"
+	"strings"
 	"sync"
 )
 
@@ -28,4 +29,14 @@ func (l *Log) String() string {
 // Logger returns a Logger that writes lines of every level to l.
 func (l *Log) Logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// Warnings returns the lines of level WARN and above.
+func (l *Log) Warnings() (lines []string) {
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }

@@ -41,6 +41,14 @@ func Register(t testing.TB, srv *mojo.Server, name string, h mojo.SocketHandler)
 	return ch
 }
 
+// Handle is Server.Handle, which must succeed.
+func Handle(t testing.TB, srv *mojo.Server, namespace string, h mojo.SocketHandler) *mojo.Channel {
+	t.Helper()
+	ch, err := srv.Handle(namespace, h)
+	require.NoError(t, err)
+	return ch
+}
+
 // Shutdown is Server.Shutdown, which must end before the test's time is over.
 func Shutdown(t testing.TB, srv *mojo.Server) {
 	t.Helper()

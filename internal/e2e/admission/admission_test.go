@@ -57,50 +57,6 @@ func TestSIDOfAnotherUser(t *testing.T) {
 	}
 }
 
-// A request from a foreign origin is refused without a CORS header: a handshake
-// as well as a request with the sid and the cookies of a connection.
-func TestOtherOrigins(t *testing.T) {
-	siotest.Each(t, func(t *testing.T, n siotest.Network) {
-		srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), Origins: []string{"https://friend.example"}})
-		h := e2e.NewApp()
-		e2e.Register(t, srv, "Chat", h)
-		site := siotest.Serve(t, n, srv)
-		mine := e2e.CookieHeader(e2e.SessionCookie("s"))
-		client := siotest.Dial(t, site, siotest.Options{Header: mine})
-		socket := client.Connect(e2e.ChatNamespace, nil)
-		url := client.Engine.URL("polling")
-		urls := []struct{ method, url string }{
-			{http.MethodGet, site.URL + "/socket.io/?EIO=4&transport=polling"},
-			{http.MethodGet, site.URL + "/socket.io/?EIO=4&transport=websocket"},
-			{http.MethodOptions, url},
-			{http.MethodGet, url},
-			{http.MethodPost, url},
-			{http.MethodGet, client.Engine.URL("websocket")},
-		}
-		for _, origin := range []string{"https://evil.example", "null", site.URL + ".evil.example", "https://friend.example:8443", "http://friend.example", ""} {
-			for _, u := range urls {
-				header := mine.Clone()
-				header.Set("Origin", origin)
-
-				got := e2e.Do(t, site, u.method, u.url, header, "1")
-
-				require.Equal(t, http.StatusForbidden, got.Status, "%s %s", u.method, origin)
-				for name := range got.Header {
-					require.False(t, strings.HasPrefix(name, "Access-Control-"), name)
-				}
-			}
-		}
-		socket.ExpectNothing()
-		require.Empty(t, h.Ended)
-
-		for _, origin := range []string{site.URL, "https://friend.example"} {
-			header := mine.Clone()
-			header.Set("Origin", origin)
-			siotest.Dial(t, site, siotest.Options{Header: header, Transport: "upgrade"}).Connect(e2e.ChatNamespace, nil)
-		}
-	})
-}
-
 // RequireSession refuses clients without a session. The log contains no cookie.
 func TestRequireSession(t *testing.T) {
 	for _, transport := range []string{"polling", "websocket"} {
