@@ -143,12 +143,12 @@ func BenchmarkRevoke(b *testing.B) {
 		clients := joinAll(b, n, loopback(site.Host()), func(i int) http.Header {
 			return e2e.CookieHeader(e2e.SessionCookie(fmt.Sprint("s", i)), e2e.LoginCookie("ann"))
 		})
-		var told int
-		revoking += timeToEnd(b, clients, &told, func() { _ = srv.LoggedInSessions().Get("ann").Revoke(b.Context(), mojo.Revocation{}) })
+		var total int
+		revoking += timeToEnd(b, clients, &total, func() { _ = srv.LoggedInSessions().Get("ann").Revoke(b.Context(), mojo.Revocation{}) })
 		require.NoError(b, srv.Close())
 
 		conns, clients := bareConns(b, n, loopback)
-		farewell := make([]byte, told/n)
+		farewell := make([]byte, total/n)
 		bare += timeToEnd(b, clients, new(int), func() {
 			for _, conn := range conns {
 				_, _ = conn.Write(farewell)
@@ -178,8 +178,8 @@ func bareConns(b *testing.B, n int, loopback func(addr string) func(i int) (net.
 }
 
 // timeToEnd returns the time from the call of act until all clients have read
-// to the end. It sets told to the number of bytes that they have read.
-func timeToEnd(b *testing.B, clients []e2e.RawClient, told *int, act func()) time.Duration {
+// to the end. It sets total to the number of bytes that they have read.
+func timeToEnd(b *testing.B, clients []e2e.RawClient, total *int, act func()) time.Duration {
 	var reading sync.WaitGroup
 	var ready atomic.Int64
 	var read atomic.Int64
@@ -204,6 +204,6 @@ func timeToEnd(b *testing.B, clients []e2e.RawClient, told *int, act func()) tim
 	act()
 	reading.Wait()
 	took := time.Since(began)
-	*told = int(read.Load())
+	*total = int(read.Load())
 	return took
 }
