@@ -8,10 +8,11 @@ import (
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
-// Broadcast addresses connections: a choice of those of one Channel or of the whole
-// Server. It is a value: its methods return another Broadcast and change nothing, so
-// it may be kept and used from several goroutines. It holds no connections; each
-// Emit looks up anew which ones match. It reaches the connections of this process.
+// Broadcast addresses connections: a choice of those of one Channel or of the
+// whole Server. It is a value: its methods return another Broadcast and change
+// nothing, so it may be kept and used from several goroutines. It holds no
+// connections; each Emit looks up anew which ones match. It reaches the
+// connections of this process.
 //
 // A Broadcast comes from a Channel, Sessions, a Session or a Conn. The zero
 // Broadcast addresses nobody.
@@ -29,10 +30,10 @@ type Broadcast struct {
 
 var errNoRooms = errors.New("mojo: rooms belong to a Channel; want one for To and Except, not the whole Server")
 
-// To adds everybody in any of the rooms to whom To and Of name already; if they have
-// named nobody yet, it narrows everybody down to these. A To without rooms adds
-// nobody. A Broadcast of Sessions or of a Session stays among the connections that
-// have a session, or a user.
+// To adds everybody in any of the rooms to whom To and Of name already; if they
+// have named nobody yet, it narrows everybody down to these. A To without rooms
+// adds nobody. A Broadcast of Sessions or of a Session stays among the
+// connections that have a session, or a user.
 //
 // On a Broadcast that was made from a Conn, To, Except and Without address the
 // others on the Channel, as Conn.To does.
@@ -49,7 +50,8 @@ func (b Broadcast) Except(rooms ...string) Broadcast {
 	return b
 }
 
-// Without leaves out connections, for instance the one that a message came from.
+// Without leaves out connections, for instance the one that a message came
+// from.
 func (b Broadcast) Without(conns ...*Conn) Broadcast {
 	b = b.addressed(nil)
 	b.without = slices.Clip(b.without)
@@ -84,33 +86,33 @@ func withRooms(keys []socketio.Key, rooms []string) []socketio.Key {
 }
 
 // Volatile makes Emit skip connections that are behind, for events that are
-// worthless later. A connection is behind while its socket is full, while more than
-// 16 KiB wait for it or, over polling, while anything waits; and while OnConnect
-// runs.
+// worthless later. A connection is behind while its socket is full, while more
+// than 16 KiB wait for it or, over polling, while anything waits; and while
+// OnConnect runs.
 func (b Broadcast) Volatile() Broadcast {
 	b.delivery.Volatile = true
 	return b
 }
 
 // Latest makes Emit replace an event that was sent under the same key and still
-// waits for a connection, for values of which only the newest counts. The new event
-// goes behind what was sent in between. So a client that is behind gets one event
-// for each key when it catches up. All ways to emit to a connection share its keys;
-// each app has its own.
+// waits for a connection, for values of which only the newest counts. The new
+// event goes behind what was sent in between. So a client that is behind gets
+// one event for each key when it catches up. All ways to emit to a connection
+// share its keys; each app has its own.
 func (b Broadcast) Latest(key string) Broadcast {
 	b.delivery.Latest, b.delivery.Key = true, key
 	return b
 }
 
-// Local limits the Broadcast to the connections of this process. A Server serves
-// all its connections in one process, so it changes nothing.
+// Local limits the Broadcast to the connections of this process. A Server
+// serves all its connections in one process, so it changes nothing.
 func (b Broadcast) Local() Broadcast { return b }
 
-// Emit sends an event to the connections that are addressed now. It never blocks: it
-// returns nil when the event is queued for all of them, and a connection that ends
-// meanwhile is no error. The event is encoded once, for any number of connections.
-// The package documentation says what arguments can be; Emit keeps no reference to
-// them.
+// Emit sends an event to the connections that are addressed now. It never
+// blocks: it returns nil when the event is queued for all of them, and a
+// connection that ends meanwhile is no error. The event is encoded once, for
+// any number of connections. The package documentation says what arguments can
+// be; Emit keeps no reference to them.
 //
 // It returns an error, and sends nothing to anybody, if an argument cannot be
 // encoded, and for ErrReservedEvent, ErrTooManyAttachments, ErrTooLarge and
@@ -128,13 +130,13 @@ func (b Broadcast) Emit(event string, args ...any) error {
 	return wrapError(target.Emit(event, args))
 }
 
-// Conns iterates over the connections that are addressed when the loop begins. It
-// holds no lock: the body may do anything.
+// Conns iterates over the connections that are addressed when the loop begins.
+// It holds no lock: the body may do anything.
 func (b Broadcast) Conns() iter.Seq[*Conn] { return conns(b.sockets) }
 
 // Join puts the connections that are addressed now into rooms. It returns the
-// errors of Conn.Join, joined, of those that could not be put there. Connections
-// that end meanwhile are no error.
+// errors of Conn.Join, joined, of those that could not be put there.
+// Connections that end meanwhile are no error.
 func (b Broadcast) Join(rooms ...string) error {
 	failed := []error{b.err}
 	for c := range b.Conns() {
@@ -145,8 +147,8 @@ func (b Broadcast) Join(rooms ...string) error {
 	return errors.Join(failed...)
 }
 
-// Leave takes the connections that are addressed now out of rooms. It returns an
-// error if the Broadcast addresses rooms of a Server.
+// Leave takes the connections that are addressed now out of rooms. It returns
+// an error if the Broadcast addresses rooms of a Server.
 func (b Broadcast) Leave(rooms ...string) error {
 	for c := range b.Conns() {
 		c.Leave(rooms...)
@@ -155,8 +157,8 @@ func (b Broadcast) Leave(rooms ...string) error {
 }
 
 // Disconnect disconnects the connections that are addressed now, see
-// Conn.Disconnect: the clients do not come back by themselves. It returns an error
-// if the Broadcast addresses rooms of a Server.
+// Conn.Disconnect: the clients do not come back by themselves. It returns an
+// error if the Broadcast addresses rooms of a Server.
 func (b Broadcast) Disconnect() error {
 	for c := range b.Conns() {
 		_ = c.Disconnect() // a connection that ends meanwhile is disconnected
@@ -199,8 +201,8 @@ func conns(sockets func() []*socketio.Socket) iter.Seq[*Conn] {
 
 func connOf(s *socketio.Socket) *Conn { return s.Data.(*Conn) }
 
-// view is the connections of one Channel or, without one, of the whole Server. The
-// zero view has none.
+// view is the connections of one Channel or, without one, of the whole Server.
+// The zero view has none.
 type view struct {
 	server  *Server
 	channel *Channel

@@ -6,10 +6,10 @@ import (
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
-// Channel is one app on a Server, a Socket.IO namespace: who is connected to it, and
-// rooms among them. It shows the connections of this process. Its methods are safe
-// for concurrent use. Server.Register and Server.Handle make it, and it stays
-// mounted as long as the Server; the zero Channel is empty.
+// Channel is one app on a Server, a Socket.IO namespace: who is connected to
+// it, and rooms among them. It shows the connections of this process. Its
+// methods are safe for concurrent use. Server.Register and Server.Handle make
+// it, and it stays mounted as long as the Server; the zero Channel is empty.
 type Channel struct {
 	server    *Server
 	app       string
@@ -18,7 +18,8 @@ type Channel struct {
 	namespace *socketio.Namespace
 }
 
-// App returns the name under which the app was registered, "" for Server.Handle.
+// App returns the name under which the app was registered, "" for
+// Server.Handle.
 func (ch *Channel) App() string { return ch.app }
 
 // Namespace returns what clients connect to, for instance "/ChatSocket".
@@ -36,8 +37,8 @@ func (ch *Channel) all() Broadcast { return Broadcast{view: ch.view()} }
 // Len returns the number of connections.
 func (ch *Channel) Len() int { return ch.view().len() }
 
-// Conns iterates over the connections there are when the loop begins. It holds no
-// lock: the body may do anything.
+// Conns iterates over the connections there are when the loop begins. It holds
+// no lock: the body may do anything.
 func (ch *Channel) Conns() iter.Seq[*Conn] { return ch.all().Conns() }
 
 // Conn returns the live connection of this id, see Conn.ID.
@@ -58,8 +59,8 @@ func (ch *Channel) CurrentSessions() Sessions { return Sessions{ch.view(), socke
 // LoggedInSessions returns the users who are connected to this app.
 func (ch *Channel) LoggedInSessions() Sessions { return Sessions{ch.view(), socketio.User} }
 
-// Emit sends an event to every connection of the app. It never blocks. It has the
-// errors of Broadcast.Emit.
+// Emit sends an event to every connection of the app. It never blocks. It has
+// the errors of Broadcast.Emit.
 func (ch *Channel) Emit(event string, args ...any) error { return ch.all().Emit(event, args...) }
 
 // To addresses everybody in any of the rooms.

@@ -8,20 +8,29 @@ import (
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
-// Conn is one client on one app: a tab that has connected to the app's namespace.
-// Its methods are safe for concurrent use and, but for EmitWithAck, never block. A
-// Conn may be kept after its end; what it sends then returns ErrNotConnected.
+// Conn is one client on one app: a browser tab, for instance, that has
+// connected to the app's namespace. A Server makes it and passes it to
+// OnConnect; it ends when OnConnect returns an error, or before OnDisconnect.
+// It may be kept after that: its methods then return ErrNotConnected. Its
+// methods are safe for concurrent use and, except for EmitWithAck, never block.
+// A Conn is in the process that its client is connected to. There is no useful
+// zero value.
 type Conn struct {
 	socket  *socketio.Socket
 	channel *Channel
 
-	mu     sync.Mutex // guards what follows
+	mu sync.Mutex
+	connByMu
+}
+
+// connByMu is guarded by Conn.mu.
+type connByMu struct {
 	auth   []byte
 	values map[any]any
 }
 
-// settle lets go of what only OnConnect may need.
-func (c *Conn) settle() {
+// dropLargeAuth frees an auth payload that is available in OnConnect alone.
+func (c *Conn) dropLargeAuth() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.auth) > c.channel.server.opts.Limits.MaxHandshake {
@@ -29,49 +38,51 @@ func (c *Conn) settle() {
 	}
 }
 
-// ID is the id of the connection, which its client knows as socket.id. It is
-// random and not a secret.
+// ID returns the id of the connection, which the client knows as socket.id. It
+// is random and not a secret.
 func (c *Conn) ID() string { return c.socket.ID() }
 
-// Channel is the app's channel.
+// Channel returns the channel of the app.
 func (c *Conn) Channel() *Channel { return c.channel }
 
-// Identity is whom the connection belongs to now. Server.LogIn, LogOut and Rebind
-// change it, see IdentityObserver.
+// Identity returns the session and user that the connection belongs to now.
+// Server.LogIn, LogOut and Rebind change it, see IdentityObserver.
 func (c *Conn) Identity() Identity { return identityOf(c.socket.Identity()) }
 
-// SessionID is the id of the browser session, "" if there is none.
+// SessionID returns the id of the browser session, "" if there is none.
 func (c *Conn) SessionID() string { return c.Identity().SessionID }
 
-// UserID is the id of the logged-in user, "" if nobody is logged in.
+// UserID returns the id of the user who is logged in, "" if nobody is.
 func (c *Conn) UserID() string { return c.Identity().UserID }
 
-// Handshake is what the client said of itself when it connected.
+// Handshake returns what the client sent when it connected.
 func (c *Conn) Handshake() Handshake {
 	c.mu.Lock()
 	auth := c.auth
 	c.mu.Unlock()
-	return c.handshake().public(auth)
+	return c.handshake().toHandshake(auth)
 }
 
 func (c *Conn) handshake() *handshake { return c.socket.Handshake().(*handshake) }
 
-// Transport is the transport in use at the moment: a connection begins with
-// Polling and is upgraded to a WebSocket, unless the options say otherwise.
+// Transport returns the transport that is in use now. With the default options
+// a connection begins with Polling and is upgraded to a WebSocket.
 func (c *Conn) Transport() Transport { return Transport(c.socket.Transport()) }
 
-// Context ends with the connection. It is made on first use.
+// Context returns a context that ends with the connection. It is made by the
+// first call.
 func (c *Conn) Context() context.Context { return c.socket.Context() }
 
-// Emit sends an event to the client. It never blocks: it returns nil when the event
-// is queued. In OnConnect it is queued for when that has returned nil. Package
-// documentation says what arguments can be.
+// Emit sends an event to the client. It never blocks: it returns nil when the
+// event is queued. In OnConnect the event is held back until that returns nil.
+// The package documentation says what arguments can be; Emit keeps no reference
+// to them.
 //
-// It returns ErrNotConnected after the end, and ErrServerClosed after Shutdown. If
-// an argument cannot be encoded, and for ErrReservedEvent, ErrTooManyAttachments
-// and ErrTooLarge, nothing is sent. A client for which more than Options.Limits.MaxQueue
-// bytes would wait is closed: then it returns ErrQueueFull, and ErrNotConnected from
-// there on. It keeps no reference to the arguments.
+// It returns ErrNotConnected after the end and ErrServerClosed after Shutdown.
+// If an argument cannot be encoded, and for ErrReservedEvent,
+// ErrTooManyAttachments and ErrTooLarge, nothing is sent. If more than
+// Limits.MaxQueue bytes would wait for the client, the client is closed: that
+// call returns ErrQueueFull, later ones ErrNotConnected.
 func (c *Conn) Emit(event string, args ...any) error {
 	return c.emit(event, args, socketio.Delivery{})
 }
@@ -80,7 +91,8 @@ func (c *Conn) emit(event string, args []any, d socketio.Delivery) error {
 	return wrapError(c.socket.Emit(event, args, d))
 }
 
-// Volatile addresses this connection unless it is behind, see Broadcast.Volatile.
+// Volatile addresses this connection unless it is behind, see
+// Broadcast.Volatile.
 func (c *Conn) Volatile() Broadcast { return c.only().Volatile() }
 
 // Latest addresses this connection, with events that replace each other, see
@@ -89,26 +101,28 @@ func (c *Conn) Latest(key string) Broadcast { return c.only().Latest(key) }
 
 func (c *Conn) only() Broadcast { return Broadcast{view: c.channel.view(), conn: c} }
 
-// Broadcast addresses everybody else on the Channel, as socket.broadcast does in
-// JavaScript.
+// Broadcast addresses everybody else on the Channel, as socket.broadcast does
+// in JavaScript.
 func (c *Conn) Broadcast() Broadcast { return c.channel.Without(c) }
 
-// To addresses everybody else in any of the rooms, as socket.to does in JavaScript.
-// Channel.To includes this connection.
+// To addresses everybody else in any of the rooms, as socket.to does in
+// JavaScript. Channel.To includes this connection.
 func (c *Conn) To(rooms ...string) Broadcast { return c.Broadcast().To(rooms...) }
 
 // Except addresses everybody else who is in none of the rooms.
 func (c *Conn) Except(rooms ...string) Broadcast { return c.Broadcast().Except(rooms...) }
 
-// Send emits the "message" event, as socket.send does in the client.
+// Send emits the event "message", as socket.send does in the client.
 func (c *Conn) Send(args ...any) error { return c.Emit("message", args...) }
 
-// EmitWithAck sends an event and waits for the client's answer, a Message whose
-// arguments are what the client passed to its callback. It returns an error that is
-// ctx's when ctx ends first, context.DeadlineExceeded after Options.Timeouts.AckTimeout if ctx
-// has no deadline, ErrTooManyAcks, and ErrNotConnected when the connection ends first
-// and at once in OnConnect; otherwise it has the errors of Emit. It may be called in
-// OnMessage: answers do not wait for the handler.
+// EmitWithAck sends an event and waits for the client's answer: a Message whose
+// arguments are what the client passed to its callback. It may be called in
+// OnMessage, as answers do not wait for the handler.
+//
+// It returns the error of ctx if ctx ends first; context.DeadlineExceeded after
+// Timeouts.AckTimeout if ctx has no deadline; ErrTooManyAcks; ErrNotConnected
+// if the connection ends first, and at once in OnConnect; and the errors of
+// Emit.
 func (c *Conn) EmitWithAck(ctx context.Context, event string, args ...any) (*Message, error) {
 	answer, err := c.socket.EmitWithAck(ctx, event, args)
 	if err != nil {
@@ -117,9 +131,9 @@ func (c *Conn) EmitWithAck(ctx context.Context, event string, args ...any) (*Mes
 	return &Message{args: answer}, nil
 }
 
-// Call is Conn.EmitWithAck with the answer's argument decoded into an Out; without an
-// argument it is the zero value. An answer that does not decode, or has more
-// arguments, is an error.
+// Call is Conn.EmitWithAck with the answer's argument decoded into an Out.
+// Without an argument it is the zero value. An answer that does not decode, or
+// has more arguments, is an error.
 func Call[Out any](ctx context.Context, c *Conn, event string, args ...any) (Out, error) {
 	var out Out
 	m, err := c.EmitWithAck(ctx, event, args...)
@@ -132,20 +146,21 @@ func Call[Out any](ctx context.Context, c *Conn, event string, args ...any) (Out
 	return out, m.Decode(&out)
 }
 
-// Join puts the connection into rooms of its Channel; it leaves them when it ends.
-// From then on it gets what is sent to them; in OnConnect that arrives after the
-// client's connect event. It returns ErrNotConnected after the end, ErrTooManyRooms
-// and ErrRoomName; then it has joined none of them.
+// Join puts the connection into rooms of its Channel, until Leave or its end.
+// What is emitted to them from then on reaches it; in OnConnect, after the
+// client's connect event. It returns ErrNotConnected after the end,
+// ErrTooManyRooms and ErrRoomName, and has then joined none of the rooms.
 func (c *Conn) Join(rooms ...string) error { return wrapError(c.socket.Join(rooms...)) }
 
-// Leave takes the connection out of rooms.
+// Leave takes the connection out of rooms. It does nothing for rooms that it is
+// not in.
 func (c *Conn) Leave(rooms ...string) { c.socket.Leave(rooms...) }
 
-// Rooms returns the rooms the connection is in, sorted.
+// Rooms returns the names of the rooms that the connection is in, sorted.
 func (c *Conn) Rooms() []string { return c.socket.Rooms() }
 
-// Set keeps a value with the connection under a key, as context.WithValue does:
-// keys should have a type of their own.
+// Set stores a value with the connection under a key. As with
+// context.WithValue, keys should have a type of their own.
 func (c *Conn) Set(key, value any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -155,16 +170,16 @@ func (c *Conn) Set(key, value any) {
 	c.values[key] = value
 }
 
-// Get returns what Set has kept under the key, nil if nothing.
+// Get returns the value that Set stored under the key, nil if there is none.
 func (c *Conn) Get(key any) any {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.values[key]
 }
 
-// Disconnect disconnects the client from this app: what was emitted before still
-// arrives, the client's disconnect event has the reason "io server disconnect", and
-// the client does not come back by itself. Its other apps stay. It returns
-// ErrNotConnected if the connection has ended. In OnConnect it takes effect when
-// that has returned nil.
+// Disconnect disconnects the client from this app: what was emitted before
+// still arrives, the client's disconnect event has the reason "io server
+// disconnect", and the client does not come back by itself. Its other apps stay
+// connected. In OnConnect it takes effect when that returns nil. It returns
+// ErrNotConnected if the connection has ended.
 func (c *Conn) Disconnect() error { return wrapError(c.socket.Disconnect()) }

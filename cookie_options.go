@@ -15,13 +15,15 @@ import (
 	"time"
 )
 
-// Key is one generation of the secrets behind the cookies: Hash, of at least 32 bytes, signs both
-// cookies (HMAC-SHA256), and Block, of 16, 24 or 32 bytes, encrypts the login (AES).
+// Key is one generation of the secrets of the cookies: Hash, of at least 32
+// bytes, signs both cookies (HMAC-SHA256), and Block, of 16, 24 or 32 bytes,
+// encrypts the login (AES).
 //
-// A Key must outlive the process, or every restart logs everybody out: make it once with [NewKey] and
-// keep it with the site's other secrets. It marshals to JSON with both fields in base64. Package fmt
-// prints it without its content, and so does log/slog where it is the value of an attribute.
-// The zero value is no key: [NewCookies] refuses it.
+// A Key must outlive the process, or every restart logs everybody out: make it
+// once with [NewKey] and keep it with the site's other secrets. It marshals to
+// JSON with both fields in base64. Package fmt prints it without its content,
+// and so does log/slog if it is the value of an attribute. [NewCookies] refuses
+// the zero value.
 type Key struct{ Hash, Block []byte }
 
 // NewKey returns a random Key with a Hash and a Block of 32 bytes each.
@@ -32,7 +34,8 @@ func NewKey() Key {
 	return key
 }
 
-// Format implements [fmt.Formatter]: whatever the verb, a Key prints without its content.
+// Format implements [fmt.Formatter]: whatever the verb, a Key prints without
+// its content.
 func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "mojo.Key(redacted)") }
 
 // LogValue implements [slog.LogValuer]: a Key is logged without its content.
@@ -40,91 +43,111 @@ func (k Key) LogValue() slog.Value { return slog.StringValue("mojo.Key(redacted)
 
 // CookieOptions says how [NewCookies] makes cookies. Only Keys is required.
 type CookieOptions struct {
-	// Keys are the secrets, newest first: the first one writes, all of them read. To change keys, put
-	// a new one in front, and take an old one out once MaxAge has passed: [Server.EnsureSession] has
-	// written the cookies of whoever came by meanwhile anew with the first. No two may share a Hash.
+	// Keys are the secrets, newest first: the first one writes, all of them
+	// read. To change keys, put a new one in front, and remove an old one when
+	// MaxAge has passed: meanwhile [Server.EnsureSession] has written the
+	// cookies of all visitors anew with the first key. No two may have the same
+	// Hash.
 	Keys []Key
 
-	// SessionName and LoginName name the two cookies: "session_id" and "logged_in" if empty. They
-	// must differ and must not contain "|". The prefixes __Host- and __Secure- are held to the
-	// browsers' rules for them.
+	// SessionName and LoginName are the names of the two cookies. "":
+	// "session_id" and "logged_in". They must differ and must not contain "|".
+	// Names with the prefixes __Host- and __Secure- must fulfil the browsers'
+	// rules for these.
 	SessionName, LoginName string
 
-	// HostPrefix puts __Host- in front of both names, as in __Host-session_id, and is recommended.
-	// Browsers accept such a cookie from the host itself over https and from nobody else, so no other
-	// host of the domain can plant one. NewCookies returns an error if Insecure or Domain is set or
-	// Path is not "/". Cookies without the prefix are not read any more: people log in once more.
+	// HostPrefix puts __Host- in front of both names, as in __Host-session_id,
+	// and is recommended. Browsers accept such a cookie only from the host
+	// itself over https, so no other host of the domain can plant one.
+	// NewCookies returns an error if Insecure or Domain is set or Path is not
+	// "/". Cookies without the prefix are not read any more: people log in once
+	// more.
 	HostPrefix bool
 
-	// Path is the cookies' path, "/" if empty. It must begin with "/". The Server has to
-	// be mounted below it, or its connections come without the cookies: with "/app" at
-	// /app/socket.io/, which pages name by the client's option path.
+	// Path is the path of the cookies. "": "/". It must begin with "/". The
+	// Server has to be mounted below it, or connections come without the
+	// cookies: with "/app" at /app/socket.io/, which pages name by the client's
+	// option path.
 	Path string
 
-	// Domain makes the cookies visible to a domain and everything below it. If it is empty, browsers
-	// send them to the host that set them and to no other, which is the safest. After a change of Path
-	// or Domain a browser may have the cookies twice: see [Cookies.Identify] for which of them count,
-	// and [Server.LogIn], which removes the others.
+	// Domain makes the cookies visible to a domain and everything below it. "":
+	// browsers send them only to the host that set them, which is safest. After
+	// a change of Path or Domain a browser may have the cookies twice: see
+	// [Cookies.Identify] for which of them are used, and [Server.LogIn], which
+	// removes the others.
 	Domain string
 
-	// MaxAge is how long a cookie is good for after it was written: 30 days if zero. It is in whole
-	// seconds, and holds for the browser and for the signed date alike. Some browsers forget a cookie
-	// after 400 days, however long MaxAge is.
+	// MaxAge is how long a cookie is valid after it was written, in whole
+	// seconds, for the browser and for the signed date. 0: 30 days. Some
+	// browsers remove a cookie after 400 days, however long MaxAge is.
 	MaxAge time.Duration
 
-	// Insecure leaves out the Secure attribute, so that cookies also travel over plain HTTP. It is
-	// meant for development.
+	// Insecure leaves out the Secure attribute, so that cookies also travel
+	// over plain HTTP. It is meant for development.
 	Insecure bool
 
-	// SameSite is [http.SameSiteLaxMode] if it is zero or http.SameSiteDefaultMode.
-	// http.SameSiteNoneMode and Insecure exclude each other.
+	// SameSite is the attribute of that name. 0 and http.SameSiteDefaultMode:
+	// [http.SameSiteLaxMode]. http.SameSiteNoneMode and Insecure exclude each
+	// other.
 	SameSite http.SameSite
 
-	// Tornado also reads cookies that a Python site on Tornado has set. If it is nil, they count as
-	// forged.
+	// Tornado also reads cookies that a Python site on Tornado has set. If it
+	// is nil, these are invalid.
 	Tornado *TornadoCookies
 }
 
-// TornadoCookies lets a [Cookies] also read the cookies of a Python site on Tornado: what its
-// set_secure_cookie (now set_signed_cookie) writes under SessionName and LoginName. The text that was
-// signed is the id, as it is; an empty one in the login cookie means that nobody is logged in.
+// TornadoCookies lets a [Cookies] also read the cookies of a Python site on
+// Tornado, which its set_secure_cookie (now set_signed_cookie) writes under
+// SessionName and LoginName. The signed text is the id; an empty one in the
+// login cookie means that nobody is logged in.
 //
-// It is for a Go service beside a Python site, or on the way from one to the other. Some things differ
-// from mojo's own cookies:
+// It is for a Go service beside a Python site, and for moving from one to the
+// other. Tornado's cookies differ from mojo's own:
 //
-//   - They are only read. What mojo writes Tornado refuses, so while both serve the same browsers the
-//     Python site alone should set these cookies, and a [Server] beside it should do without EnsureSession,
-//     LogIn and LogOut. Where mojo takes over, EnsureSession writes the cookies of its visitors anew, and
-//     these replace Tornado's if name, Path and Domain are the same.
-//   - They are signed, not encrypted: whoever has the browser can read the user id.
-//   - The login is not bound to a session: it holds whatever session comes with it, or with none.
-//   - CookieOptions.MaxAge stands for Tornado's max_age_days, counted from the date that was signed.
-//     Tornado's default there is 31 days, mojo's is 30.
+//   - They are only read. Tornado refuses cookies that mojo writes, so while
+//     both serve the same browsers only the Python site should set these
+//     cookies, and a [Server] beside it should not use EnsureSession, LogIn and
+//     LogOut. When mojo takes over, EnsureSession writes the cookies of its
+//     visitors anew, and these replace Tornado's if name, Path and Domain are
+//     the same.
+//   - They are signed, not encrypted: somebody who has the browser can read the
+//     user id.
+//   - The login is not bound to a session: it is valid with any session, and
+//     with none.
+//   - CookieOptions.MaxAge corresponds to Tornado's max_age_days, counted from
+//     the date that was signed. Tornado's default is 31 days, mojo's is 30.
 //
-// Whoever has a secret can write cookies that are taken here. Package fmt prints a TornadoCookies without
-// its content, and so does log/slog where it is the value of an attribute.
+// Anybody who has a secret can write cookies that are valid here. Package fmt
+// prints a TornadoCookies without its content, and so does log/slog if it is
+// the value of an attribute. NewCookies refuses the zero value.
 type TornadoCookies struct {
-	// Secrets are those of cookies in version 2, the format of Tornado since 3.2.1: its setting
-	// cookie_secret, by key version. For a site whose cookie_secret is one string that is
-	// map[int]string{0: secret}. Each has at least 16 bytes. If it is empty, version 2 is not read.
+	// Secrets are those of cookies in version 2, the format of Tornado since
+	// 3.2.1: its setting cookie_secret, by key version. For a site whose
+	// cookie_secret is one string it is map[int]string{0: secret}. Each has at
+	// least 16 bytes. If it is empty, version 2 is not read.
 	Secrets map[int]string
 
-	// Version1Secret is the secret of cookies in version 1, the format before that. If it is empty, as it
-	// should be unless such cookies are still around, version 1 is not read.
+	// Version1Secret is the secret of cookies in version 1, the format before
+	// that. It should be empty unless such cookies are still in use; then
+	// version 1 is not read.
 	//
-	// Tornado retired version 1 because it is weak. It signs with HMAC-SHA1, and name, value and date
-	// without anything in between: the signature of a cookie whose name begins with SessionName or
-	// LoginName, or the other way round, may also fit ours. A site that lets its visitors choose the value
-	// of such a cookie must not use version 1, and here neither of the two names may begin with the other.
+	// Tornado retired version 1 because it is weak. It signs with HMAC-SHA1,
+	// and name, value and date without a separator: the signature of a cookie
+	// whose name begins with SessionName or LoginName, or the other way round,
+	// may also be valid for ours. A site that lets its visitors choose the
+	// value of such a cookie must not use version 1, and neither of the two
+	// names may begin with the other.
 	Version1Secret string
 }
 
-// Format implements [fmt.Formatter]: whatever the verb, a TornadoCookies prints without its content.
+// Format implements [fmt.Formatter]: whatever the verb, a TornadoCookies prints
+// without its content.
 func (t TornadoCookies) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "mojo.TornadoCookies(redacted)")
 }
 
-// LogValue implements [slog.LogValuer]: a TornadoCookies is logged without its content.
+// LogValue implements [slog.LogValuer]: a TornadoCookies is logged without its
+// content.
 func (t TornadoCookies) LogValue() slog.Value {
 	return slog.StringValue("mojo.TornadoCookies(redacted)")
 }
@@ -153,7 +176,7 @@ func (o *CookieOptions) fillIn() {
 	}
 }
 
-// check holds options without zero fields against their rules.
+// check returns an error for options without zero fields that break a rule.
 func (o *CookieOptions) check() error {
 	if len(o.Keys) == 0 {
 		return errors.New("mojo: CookieOptions.Keys is empty; want at least one key, see NewKey")
@@ -165,8 +188,8 @@ func (o *CookieOptions) check() error {
 		if n := len(key.Block); n != 16 && n != 24 && n != 32 {
 			return fmt.Errorf("mojo: CookieOptions.Keys[%d].Block has %d bytes; want 16, 24 or 32", i, n)
 		}
-		// The signature alone tells which key a cookie was encrypted with: with two blocks to one hash
-		// a login could decrypt to another user's id.
+		// The signature alone tells which key a cookie was encrypted with: with
+		// two blocks to one hash a login could decrypt to another user's id.
 		for j := range i {
 			if bytes.Equal(key.Hash, o.Keys[j].Hash) {
 				return fmt.Errorf("mojo: CookieOptions.Keys[%d].Hash is that of Keys[%d]; want a Hash of its own", i, j)

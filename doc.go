@@ -2,9 +2,10 @@
 // any HTTP handler reach people: by browser session, by logged-in user, or
 // everyone.
 //
-// A [Server] is an http.Handler that a site mounts in its own server, at the path
-// that socket.io-client connects to. Each app registers a [SocketHandler] and gets a
-// [Channel], which is a Socket.IO namespace. All apps of a page share one connection:
+// A [Server] is an http.Handler that a site mounts in its own server, at the
+// path that socket.io-client connects to. Each app registers a [SocketHandler]
+// and gets a [Channel], which is a Socket.IO namespace. All apps of a page
+// share one connection:
 //
 //	srv, err := mojo.New(mojo.Options{Cookies: cookies})
 //	chat, err := srv.Register("Chat", &ChatHandler{}) // io("/ChatSocket")
@@ -20,56 +21,60 @@
 //
 // # Lifecycle
 //
-// [New] starts nothing. Apps are mounted by [Server.Register] and [Server.Handle] at
-// any time and stay mounted. A client opens a connection (an Engine.IO session, over
-// polling or a WebSocket) and connects to apps on it; each of these is a [Conn].
-// SocketHandler.OnConnect accepts or refuses it, OnMessage gets its events, and
-// OnDisconnect is called once and last if OnConnect returned nil, with a [Reason].
-// [Server.Shutdown] closes all connections so that clients come back by themselves,
-// to another process or after the restart, and waits for the handlers.
+// [New] starts nothing. Apps are mounted by [Server.Register] and
+// [Server.Handle] at any time and stay mounted. A client opens a connection (an
+// Engine.IO session, over polling or a WebSocket) and connects to apps on it;
+// each of these is a [Conn]. SocketHandler.OnConnect accepts or refuses it,
+// OnMessage gets its events, and OnDisconnect is called once and last if
+// OnConnect returned nil, with a [Reason]. [Server.Shutdown] closes all
+// connections so that clients come back by themselves, to another process or
+// after the restart, and waits for the handlers.
 //
 // # Concurrency
 //
-// All methods are safe for concurrent use, unless their comment says otherwise. The
-// calls of a SocketHandler for one Conn come one after another, in order; those for
-// different Conns run at the same time. A slow call delays no other client. Emitting
-// never blocks. [Sessions], [Session] and [Broadcast] are values that look up the
-// connections anew in each call; their zero values address nobody.
+// All methods are safe for concurrent use, unless their comment says otherwise.
+// The calls of a SocketHandler for one Conn come one after another, in order;
+// those for different Conns run at the same time. A slow call delays no other
+// client. Emitting never blocks. [Sessions], [Session] and [Broadcast] are
+// values that look up the connections anew in each call; their zero values
+// address nobody.
 //
 // # Messages
 //
-// Arguments are values for encoding/json. A []byte that is itself an argument or an
-// element of a map[string]any or []any, and a [Binary] anywhere, travel as binary.
-// Messages to one connection arrive in the order of their emits. They wait in a queue
-// for each connection, of at most Limits.MaxQueue bytes, and of Limits.MaxQueuedTotal
-// for all connections together. A client that reads slowly has the time that it needs;
-// one that takes nothing for Timeouts.PingTimeout, or for which too much would wait,
-// is closed and comes back by itself. Broadcast.Volatile and Broadcast.Latest are for
-// messages that may be skipped or replaced.
+// Arguments are values for encoding/json. A []byte that is itself an argument
+// or an element of a map[string]any or []any, and a [Binary] anywhere, travel
+// as binary. Messages to one connection arrive in the order of their emits.
+// They wait in a queue for each connection, of at most Limits.MaxQueue bytes,
+// and of Limits.MaxQueuedTotal for all connections together. A client that
+// reads slowly has the time that it needs; one that takes nothing for
+// Timeouts.PingTimeout, or for which too much would wait, is closed and comes
+// back by itself. Broadcast.Volatile and Broadcast.Latest are for messages that
+// may be skipped or replaced.
 //
-// [Events] calls a typed function for each event. What does not decode, or has too
-// many arguments, never reaches a function.
+// [Events] calls a typed function for each event. What does not decode, or has
+// too many arguments, never reaches a function.
 //
 // # Identity
 //
-// An [Identity] is a browser session and a user. It comes from two signed cookies,
-// see [Cookies], or from a site's own sessions, see Options.Identify. Only cookies that
-// the client sent are believed. [Server.EnsureSession] gives every browser a session;
-// [Server.LogIn], [Server.LogOut] and [Server.Rebind] change whom the live connections
-// belong to, and [Session.Revoke] ends them. docs/identity.md in the repository has
-// the whole of it.
+// An [Identity] is a browser session and a user. It comes from two signed
+// cookies, see [Cookies], or from a site's own sessions, see Options.Identify.
+// Only cookies that the client sent are believed. [Server.EnsureSession] gives
+// every browser a session; [Server.LogIn], [Server.LogOut] and [Server.Rebind]
+// change whom the live connections belong to, and [Session.Revoke] ends them.
+// docs/identity.md in the repository has the whole of it.
 //
 // # Limits
 //
 // Whatever a client can make the Server keep is bounded, see [Limits] and
-// [Timeouts]. A limit that is reached has a Reason or a cause in [Stats], and a log
-// line that names the option.
+// [Timeouts]. A limit that is reached has a Reason or a cause in [Stats], and a
+// log line that names the option.
 //
 // # Scaling
 //
-// A Server serves the connections of one process: views, broadcasts, revocations and
-// figures are about these. Clients of a site with several processes have to be
-// routed by session, and messages to the other processes are for the site to carry.
+// A Server serves the connections of one process: views, broadcasts,
+// revocations and figures are about these. Clients of a site with several
+// processes have to be routed by session, and messages to the other processes
+// are for the site to carry.
 //
 // # Protocol
 //

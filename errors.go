@@ -11,36 +11,39 @@ import (
 
 // The errors that callers can tell apart with errors.Is.
 var (
-	// ErrServerClosed is returned by what cannot be done after Shutdown or Close.
+	// ErrServerClosed is returned by methods that cannot do their work after
+	// Shutdown or Close.
 	ErrServerClosed = socketio.ErrServerClosed
-	// ErrNotConnected is returned by methods of a Conn that has ended or, where it
-	// says so, is not yet accepted.
+	// ErrNotConnected is returned by methods of a Conn that has ended or, where
+	// they say so, is still in OnConnect.
 	ErrNotConnected = socketio.ErrNotConnected
-	// ErrReservedEvent is returned for event names that belong to the protocol:
-	// connect, connect_error, disconnect, disconnecting, newListener and
-	// removeListener; and for those that begin with "mojo:", which are the Server's.
+	// ErrReservedEvent is returned for event names of the protocol: connect,
+	// connect_error, disconnect, disconnecting, newListener and removeListener;
+	// and for names that begin with "mojo:", which are the Server's.
 	ErrReservedEvent = parser.ErrReservedEvent
-	// ErrTooManyAttachments is returned for a message with more than 10 pieces of
-	// binary, which is what clients accept.
+	// ErrTooManyAttachments is returned for a message with more than 10 binary
+	// attachments, the most that clients accept.
 	ErrTooManyAttachments = parser.ErrTooManyAttachments
-	// ErrTooLarge is returned for a message above Limits.MaxQueue.
+	// ErrTooLarge is returned for a message of more than Limits.MaxQueue bytes.
 	ErrTooLarge = socketio.ErrTooLarge
-	// ErrQueueFull is returned for the message that did not fit into the queue of a
-	// client, see Limits.MaxQueue. The client is closed for that.
+	// ErrQueueFull is returned for a message that does not fit into the queue
+	// of its client, see Limits.MaxQueue. The client is closed for that.
 	ErrQueueFull = socketio.ErrQueueFull
-	// ErrTooManyAcks is returned by Conn.EmitWithAck when the client owes
-	// Limits.MaxPendingAcks answers.
+	// ErrTooManyAcks is returned by Conn.EmitWithAck while
+	// Limits.MaxPendingAcks answers of the client are missing.
 	ErrTooManyAcks = socketio.ErrTooManyAcks
-	// ErrTooManyRooms is returned by Conn.Join above Limits.MaxRooms.
+	// ErrTooManyRooms is returned by Conn.Join for more than Limits.MaxRooms
+	// rooms.
 	ErrTooManyRooms = socketio.ErrTooManyRooms
-	// ErrRoomName is returned by Conn.Join for a name longer than
-	// Limits.MaxRoomName.
+	// ErrRoomName is returned by Conn.Join for a name of more than
+	// Limits.MaxRoomName bytes.
 	ErrRoomName = socketio.ErrRoomName
-	// ErrAlreadyAcked is returned by a second Message.Ack.
+	// ErrAlreadyAcked is returned by Message.Ack if the message was answered
+	// before.
 	ErrAlreadyAcked = socketio.ErrAlreadyAcked
 )
 
-// wrapError puts the package's name in front of an error that leaves it.
+// wrapError adds the package's name to an error of a layer below.
 func wrapError(err error) error {
 	if err == nil {
 		return nil
@@ -48,13 +51,13 @@ func wrapError(err error) error {
 	return fmt.Errorf("mojo: %w", err)
 }
 
-// ClientError is an error that the client is meant to see: returned by OnConnect
-// it becomes the message and data of the client's connect_error, returned by a
-// function of Events the answer to a call. It may be wrapped. Other errors never
-// reach a client.
+// ClientError is an error for the client. Returned by OnConnect it becomes the
+// message and data of the client's connect_error; returned by a function of
+// Events, the answer to the event. It may be wrapped. The text of any other
+// error never reaches a client.
 type ClientError struct {
-	Message string // what the client reads
-	Data    any    // a value for encoding/json; left out if nil
+	Message string // for the client
+	Data    any    // a value for encoding/json; nil: left out
 }
 
 // Error returns the message.
@@ -72,20 +75,20 @@ func clientError(err error) (ClientError, bool) {
 	return ClientError{Message: "internal error"}, false
 }
 
-// ShutdownError is the error of Server.Shutdown when its context ended before
-// everything else had. It says what was still there, and unwraps to the context's
-// error.
+// ShutdownError is the error of Server.Shutdown if its context ended first. It
+// says what had not ended by then, and unwraps to the error of the context.
 type ShutdownError struct {
-	// Connections is how many had not gone: their clients did not take the close.
+	// Connections is the number of connections that were still open because
+	// their clients had not taken the close.
 	Connections int
-	// Handlers are the callbacks that had not returned, as "OnMessage "say" on
-	// /ChatSocket, connection abc".
+	// Handlers are the callbacks that had not returned, such as "OnMessage
+	// "say" on /ChatSocket, connection abc".
 	Handlers []string
 
 	err error
 }
 
-// Error names what was still there, of many handlers the first ten.
+// Error names the first ten of the handlers.
 func (e *ShutdownError) Error() string {
 	const named = 10
 	text := fmt.Sprintf("mojo: Shutdown: %v with %d connections open and %d handlers running", e.err, e.Connections, len(e.Handlers))
@@ -95,5 +98,5 @@ func (e *ShutdownError) Error() string {
 	return text
 }
 
-// Unwrap returns the context's error.
+// Unwrap returns the error of the context.
 func (e *ShutdownError) Unwrap() error { return e.err }

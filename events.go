@@ -17,16 +17,19 @@ import (
 //	srv.Register("Chat", chat.Handler())
 //
 // The zero value is ready to use and accepts every client. Set it up in one
-// goroutine, before the first call of Handler; after that it does not change. It must
-// not be copied.
+// goroutine, before the first call of Handler; after that it does not change.
+// It must not be copied.
 type Events struct {
-	// Connect is SocketHandler.OnConnect. If it is nil, every client is accepted.
+	// Connect is SocketHandler.OnConnect. If it is nil, every client is
+	// accepted.
 	Connect func(c *Conn) error
 	// Disconnect is SocketHandler.OnDisconnect. It may be nil.
 	Disconnect func(c *Conn, reason Reason)
-	// Fallback gets the events that have no function. If it is nil, they are dropped.
+	// Fallback gets the events that have no function. If it is nil, they are
+	// dropped.
 	Fallback func(c *Conn, m *Message)
-	// Identity is IdentityObserver.OnIdentity. If it is nil, every change is accepted.
+	// Identity is IdentityObserver.OnIdentity. If it is nil, every change is
+	// accepted.
 	Identity func(c *Conn, old, now Identity) error
 	// Presence is PresenceObserver.OnPresence. It may be nil.
 	Presence func(ch *Channel, p Presence)
@@ -40,10 +43,10 @@ type Events struct {
 // route handles the messages of one event.
 type route func(c *Conn, m *Message)
 
-// Handler returns the SocketHandler that routes as ev says. It may be registered
-// with several apps. After the first call On and its siblings panic, as functions
-// that are added later could be missed by clients. The Handler of a nil Events is
-// nil.
+// Handler returns the SocketHandler that routes as ev says. It may be
+// registered with several apps. After the first call On and its siblings panic,
+// as functions that are added later could be missed by clients. The Handler of
+// a nil Events is nil.
 func (ev *Events) Handler() SocketHandler {
 	if ev == nil {
 		return nil
@@ -98,18 +101,18 @@ func (h eventsHandler) OnEmit(c *Conn, event string, args []any) {
 }
 
 // On makes fn handle the events of this name that have one argument; without an
-// argument fn gets the zero value. The argument is decoded into In, as Message.Decode
-// does. fn is not called for a message whose argument does not decode, nor for one
-// with more arguments: see On2, On3 and Events.Raw.
+// argument fn gets the zero value. The argument is decoded into In, as
+// Message.Decode does. fn is not called for a message whose argument does not
+// decode, nor for one with more arguments: see On2, On3 and Events.Raw.
 //
-// If the client waits for an answer, it gets an empty one when fn returns nil. Any
-// error is answered by {"error": {"message": ..., "data": ...}}: with the content of
-// a ClientError, with "invalid arguments" if fn could not be called, and with
-// "internal error" for any other error, which is logged. Too many arguments are
-// logged at level Warn, once for each event.
+// If the client waits for an answer, it gets an empty one when fn returns nil.
+// Any error is answered by {"error": {"message": ..., "data": ...}}: with the
+// content of a ClientError, with "invalid arguments" if fn could not be called,
+// and with "internal error" for any other error, which is logged. Too many
+// arguments are logged at level Warn, once for each event.
 //
-// On panics if the event has a function already, if its name is reserved, and after
-// ev.Handler was called. It is not safe for concurrent use.
+// On panics if the event has a function already, if its name is reserved, and
+// after ev.Handler was called. It is not safe for concurrent use.
 func On[In any](ev *Events, event string, fn func(c *Conn, in In) error) {
 	var tooMany sync.Once
 	ev.add(event, func(c *Conn, m *Message) {
@@ -120,7 +123,8 @@ func On[In any](ev *Events, event string, fn func(c *Conn, in In) error) {
 	})
 }
 
-// On2 is On for events with two arguments. Each that is missing is the zero value.
+// On2 is On for events with two arguments. Each that is missing is the zero
+// value.
 func On2[A, B any](ev *Events, event string, fn func(c *Conn, a A, b B) error) {
 	var tooMany sync.Once
 	ev.add(event, func(c *Conn, m *Message) {
@@ -132,7 +136,8 @@ func On2[A, B any](ev *Events, event string, fn func(c *Conn, a A, b B) error) {
 	})
 }
 
-// On3 is On for events with three arguments. Each that is missing is the zero value.
+// On3 is On for events with three arguments. Each that is missing is the zero
+// value.
 func On3[A, B, C any](ev *Events, event string, fn func(c *Conn, a A, b B, d C) error) {
 	var tooMany sync.Once
 	ev.add(event, func(c *Conn, m *Message) {
@@ -145,8 +150,8 @@ func On3[A, B, C any](ev *Events, event string, fn func(c *Conn, a A, b B, d C) 
 	})
 }
 
-// OnCall is On for functions with a result, which is the answer that the client gets
-// if it waits for one.
+// OnCall is On for functions with a result, which is the answer that the client
+// gets if it waits for one.
 func OnCall[In, Out any](ev *Events, event string, fn func(c *Conn, in In) (Out, error)) {
 	var tooMany sync.Once
 	ev.add(event, func(c *Conn, m *Message) {
@@ -159,9 +164,9 @@ func OnCall[In, Out any](ev *Events, event string, fn func(c *Conn, in In) (Out,
 }
 
 // Raw makes fn handle the events of this name with any number of arguments. fn
-// decodes the Message itself and answers it by Message.Ack, at once or later. If fn
-// returns an error and has not answered, the error is answered as that of On. Raw
-// panics as On does.
+// decodes the Message itself and answers it by Message.Ack, at once or later.
+// If fn returns an error and has not answered, the error is answered as that of
+// On. Raw panics as On does.
 func (ev *Events) Raw(event string, fn func(c *Conn, m *Message) error) {
 	ev.add(event, func(c *Conn, m *Message) {
 		if err := fn(c, m); err != nil {
@@ -186,9 +191,9 @@ func (ev *Events) add(event string, fn route) {
 	ev.routes[event] = fn
 }
 
-// decodeArgs decodes the arguments of m, each into a pointer; missing ones stay as
-// they are. If there are more arguments, or one does not decode, it tells the client
-// and reports false.
+// decodeArgs decodes the arguments of m, each into a pointer; missing ones stay
+// as they are. If there are more arguments, or one does not decode, it tells
+// the client and reports false.
 func decodeArgs(c *Conn, m *Message, tooMany *sync.Once, dst ...any) bool {
 	log := c.channel.server.opts.Logger
 	if m.Len() > len(dst) {
@@ -210,8 +215,8 @@ func decodeArgs(c *Conn, m *Message, tooMany *sync.Once, dst ...any) bool {
 	return true
 }
 
-// answer ends a routed message: with the results or, if err is not nil, with what
-// the client may see of that.
+// answer ends a routed message: with the results or, if err is not nil, with
+// what the client may see of that.
 func answer(c *Conn, m *Message, err error, results ...any) {
 	if err != nil {
 		shown, isClient := clientError(err)
@@ -223,8 +228,8 @@ func answer(c *Conn, m *Message, err error, results ...any) {
 	sendAnswer(c, m, results...)
 }
 
-// sendAnswer acknowledges m. If that cannot be encoded the client gets an error in
-// its place, and does not wait for ever.
+// sendAnswer acknowledges m. If that cannot be encoded the client gets an error
+// in its place, and does not wait for ever.
 func sendAnswer(c *Conn, m *Message, results ...any) {
 	err := m.Ack(results...)
 	if err == nil || errors.Is(err, ErrNotConnected) || errors.Is(err, ErrAlreadyAcked) {

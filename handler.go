@@ -10,63 +10,74 @@ import (
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
-// SocketHandler is an app: it is told what happens on the connections of one
-// Channel. For one Conn the calls never overlap, come in order and have a lane of
-// their own, so that a slow one delays no other client; for different Conns they run
-// at the same time. (Only when Options.Limits.MaxInbound bytes of one client wait for
-// handlers is nothing more read from that client.) A panic is logged and costs the connection it happened on.
+// SocketHandler is an app: it gets what happens on the connections of one
+// Channel.
 //
-// More abilities are further interfaces, which a SocketHandler may also implement:
-// see EmitObserver. Events is a ready SocketHandler that routes by event name.
+// The calls for one Conn come one after another and in order, in a mailbox of
+// its own, so that a slow call delays no other client. The calls for different
+// Conns run at the same time. Only when messages of Limits.MaxInbound bytes
+// wait for the handler does the Server stop reading from that client. A panic
+// is logged, and closes the connection that it happened on.
+//
+// A SocketHandler may also implement EmitObserver, IdentityObserver and
+// PresenceObserver. Events makes a SocketHandler of typed functions.
 type SocketHandler interface {
-	// OnConnect decides whether a client may connect. Until it returns nil nothing
-	// reaches the client, and the Conn is in no index; it may emit, join and set
-	// values, and what it emits arrives after the client's connect event. An error
-	// refuses the client, which sees it if it is a ClientError and "internal error"
-	// otherwise.
+	// OnConnect decides whether a client may connect. An error refuses it: the
+	// client gets the text and data of a ClientError, and "internal error" for
+	// any other error. Until OnConnect returns nil nothing is sent to the
+	// client, and the Conn is not in Channel, Sessions or Broadcasts. It may
+	// already emit, join rooms and set values: what it emits arrives after the
+	// client's connect event.
 	OnConnect(c *Conn) error
-	// OnMessage takes every event, "message" (socket.send) among them.
+	// OnMessage gets every event. Its name is "message" for socket.send.
 	OnMessage(c *Conn, m *Message)
-	// OnDisconnect is called once, last, if and only if OnConnect returned nil. The
-	// Conn is in no index any more.
+	// OnDisconnect is called once and last, if and only if OnConnect returned
+	// nil. The Conn is not in Channel, Sessions or Broadcasts any more.
 	OnDisconnect(c *Conn, reason Reason)
 }
 
-// EmitObserver may be implemented by a SocketHandler that wants to see what is
-// sent to its connections. OnEmit is called for each event, broadcasts included,
-// before it is queued for any. The caller of Emit waits for it. It must not change the
-// arguments. After a LogIn it is also called for what is held for a Conn
-// that has not proven yet that it belongs to the user. A panic costs the connection that OnEmit was called for.
+// EmitObserver can be implemented by a SocketHandler to see what is sent to its
+// connections.
+//
+// OnEmit is called for each event and each connection, broadcasts included,
+// before the event is queued for any of them; the caller of Emit waits for it.
+// Several goroutines may call it at the same time. It must not change the
+// arguments. It is also called for events that are held back for a Conn until
+// that has proven that it belongs to a user, see Server.LogIn. A panic closes
+// the connection that it was called for.
 type EmitObserver interface {
 	OnEmit(c *Conn, event string, args []any)
 }
 
-// IdentityObserver may be implemented by a SocketHandler that wants to know when
-// the identity of a connection changes. OnIdentity is called after LogIn, LogOut or
-// Rebind, once for each change and connection and in their order, between the other
-// calls for that Conn; c.Identity may be ahead of now. After a LogIn it is called
-// when the connection has proven that it is the user's, see LogIn, and, if it was
-// another user's, also when it has become nobody's before that. It is the place to leave
-// rooms that were the old user's. An error disconnects the Conn: the client gets a
-// RevokedEvent with CodeRefused, with the error's text if it is a ClientError, and
-// OnDisconnect gets ReasonIdentityRefused. A connection that was still in OnConnect
-// is told afterwards; one that began after the change is not, nor is any where the ids
-// stay as they are.
+// IdentityObserver can be implemented by a SocketHandler to learn when the
+// identity of a connection changes, for instance to leave rooms of the previous
+// user.
+//
+// OnIdentity is called after LogIn, LogOut or Rebind, once for each change and
+// connection and in the order of the changes, between the other calls for that
+// Conn. After a LogIn it is called when the connection has proven that it is
+// the user's, and before that, if it was another user's, also when it lost that
+// user. c.Identity may already be a later one than now. It is not called if the
+// session and user ids stay the same. For a Conn that is still in OnConnect it
+// is called afterwards.
+//
+// An error disconnects the Conn: the client gets a RevokedEvent with
+// CodeRefused and the text of a ClientError, and OnDisconnect gets
+// ReasonIdentityRefused.
 type IdentityObserver interface {
 	OnIdentity(c *Conn, old, now Identity) error
 }
 
-// PresenceObserver may be implemented by a SocketHandler that wants to know who
-// comes online and goes offline on its app. It is Options.OnPresence for one app,
-// with the same guarantees. OnPresence must not wait for another OnPresence.
+// PresenceObserver can be implemented by a SocketHandler to learn who comes
+// online and goes offline on its app. It is Options.OnPresence for one app:
+// calls come one at a time. OnPresence must not wait for another OnPresence.
 type PresenceObserver interface {
 	OnPresence(ch *Channel, p Presence)
 }
 
-// checkObservers returns an error for a handler that has a method with the name of
-// an observer's and does not implement the observer, so that the method would never
-// be called: because of its signature, or because its receiver is a pointer and the
-// handler is not.
+// checkObservers returns an error for a handler with a method that has the name
+// of an observer's method but would never be called, because its signature is
+// another one, or because its receiver is a pointer and the handler is not.
 func checkObservers(h SocketHandler) error {
 	_, emits := h.(EmitObserver)
 	_, identities := h.(IdentityObserver)
@@ -75,8 +86,8 @@ func checkObservers(h SocketHandler) error {
 	if v.Kind() != reflect.Pointer {
 		v = reflect.New(v.Type())
 	}
-	// The names are constants in these calls, so that linkers can still drop the
-	// methods of other types that are never called.
+	// The names are constants in these calls, so that linkers can still drop
+	// the methods of other types that are never called.
 	for _, o := range []struct {
 		name        string
 		method      reflect.Value
@@ -98,19 +109,20 @@ func checkObservers(h SocketHandler) error {
 	return nil
 }
 
-// channelApp is the channel as the layer below sees it.
+// channelApp is a Channel as the Socket.IO layer calls it.
 type channelApp struct{ ch *Channel }
 
-// Connect is part of socketio.App.
+// Connect implements socketio.App.
 func (a channelApp) Connect(s *socketio.Socket, auth []byte) *socketio.Refusal {
-	c := &Conn{socket: s, channel: a.ch, auth: auth}
+	c := &Conn{socket: s, channel: a.ch, connByMu: connByMu{auth: auth}}
 	s.Data = c
 	err := a.ch.handler.OnConnect(c)
-	c.settle()
+	c.dropLargeAuth()
 	return c.refusal("OnConnect", err)
 }
 
-// refusal is what the client sees of a callback's error, nil if that is nil.
+// refusal returns what the client gets for the error of a callback, nil if that
+// is nil.
 func (c *Conn) refusal(callback string, err error) *socketio.Refusal {
 	if err == nil {
 		return nil
@@ -122,31 +134,31 @@ func (c *Conn) refusal(callback string, err error) *socketio.Refusal {
 	return &socketio.Refusal{Message: shown.Message, Data: shown.Data}
 }
 
-// Event is part of socketio.App.
+// Event implements socketio.App.
 func (a channelApp) Event(e *socketio.Event) {
 	a.ch.handler.OnMessage(connOf(e.Socket), &Message{name: e.Name, args: e.Args, event: e})
 }
 
-// Disconnect is part of socketio.App.
+// Disconnect implements socketio.App.
 func (a channelApp) Disconnect(s *socketio.Socket, reason socketio.Reason) {
 	a.ch.handler.OnDisconnect(connOf(s), Reason(reason))
 }
 
-// logHandlerError logs an error that a handler has returned for c. That the client
-// or the server has gone meanwhile is no fault of anybody's.
+// logHandlerError logs an error that a callback returned for c. Errors because
+// the connection or the Server ended meanwhile are logged at level Debug.
 func (c *Conn) logHandlerError(callback, event string, err error) {
 	level := slog.LevelError
 	if errors.Is(err, ErrNotConnected) && c.socket.Ended() || errors.Is(err, ErrServerClosed) {
 		level = slog.LevelDebug
 	} else {
-		c.channel.server.complaints.Add(1)
+		c.channel.server.handlerErrors.Add(1)
 	}
 	c.channel.server.opts.Logger.Log(context.Background(), level, "mojo: a handler returned an error that the client does not see",
 		"callback", callback, "namespace", c.channel.name, "event", event, "error", err)
 }
 
-// watchers returns the observers that the handler implements. Those of an Events
-// are the functions that are set.
+// watchers returns the observers that the handler implements. Those of an
+// Events are the functions that are set.
 func (ch *Channel) watchers() (w socketio.Watchers) {
 	h := ch.handler
 	ev := new(Events)
@@ -168,7 +180,7 @@ func (ch *Channel) watchers() (w socketio.Watchers) {
 
 type identityObserver struct{ o IdentityObserver }
 
-// Changed is part of socketio.IdentityWatcher.
+// Changed implements socketio.IdentityWatcher.
 func (i identityObserver) Changed(s *socketio.Socket, from, to socketio.Identified) *socketio.Refusal {
 	c := connOf(s)
 	err := i.o.OnIdentity(c, identityOf(from), identityOf(to))
@@ -180,12 +192,12 @@ type presenceObserver struct {
 	o  PresenceObserver
 }
 
-// Presence is part of socketio.PresenceWatcher.
+// Presence implements socketio.PresenceWatcher.
 func (p presenceObserver) Presence(t socketio.Transition) { p.o.OnPresence(p.ch, presenceOf(t)) }
 
 type emitObserver struct{ o EmitObserver }
 
-// Emitted is part of socketio.Observer.
+// Emitted implements socketio.Observer.
 func (e emitObserver) Emitted(s *socketio.Socket, event string, args []any) {
 	e.o.OnEmit(connOf(s), event, args)
 }

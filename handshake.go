@@ -11,30 +11,34 @@ import (
 	"unique"
 )
 
-// Handshake is what a client said of itself when it connected. It is a value. Without
-// Auth it is kept with each connection as text of at most Options.Limits.MaxHandshake bytes,
-// beside the names in Cut, and parsed on demand. It may be used from several goroutines
-// as long as none writes to it. The zero value is a handshake that said nothing.
+// Handshake is what a client sent when it connected. It is a value. Apart from
+// Auth it is kept with each connection as text of at most Limits.MaxHandshake
+// bytes, plus the names in Cut, and is parsed by each call. It may be used by
+// several goroutines as long as none writes to it. The zero value is an empty
+// handshake.
 type Handshake struct {
-	// RemoteAddr is the address of the peer, as in http.Request. Behind a proxy it
-	// is the proxy's.
+	// RemoteAddr is the address of the peer, as in http.Request. Behind a proxy
+	// it is the proxy's.
 	RemoteAddr string
-	// Time is when the handshake came.
+	// Time is when the handshake arrived.
 	Time time.Time
-	// Auth is the JSON object that the client passed as auth when it connected to
-	// the app, nil if none. Above Options.Limits.MaxHandshake it is there in OnConnect alone.
+	// Auth is the JSON object that the client passed as auth when it connected
+	// to the app, nil if there was none. One of more than Limits.MaxHandshake
+	// bytes is available in OnConnect alone.
 	Auth json.RawMessage
 
-	// Cut has the names of the headers of which something was left out because of
-	// Options.Limits.MaxHandshake, and "query" if the query was cut. It is nil if all is there.
+	// Cut has the names of the headers of which a part was left out because of
+	// Limits.MaxHandshake, and "query" if the query was cut. It is nil if
+	// nothing was left out.
 	Cut []string
 
 	query, header, browser string
 }
 
-// Header returns the headers of the handshake, with the Host, but without those of
-// the WebSocket and without mojo's own cookies. Headers that do not fit are left out,
-// and so are cookies, one by one; see Cut. Each call makes a new one.
+// Header returns the headers of the handshake, including the Host, without
+// those of the WebSocket and without mojo's own cookies. Headers that do not
+// fit are left out, and so are cookies, one by one; see Cut. Each call returns
+// a new one.
 func (h Handshake) Header() http.Header {
 	header := make(http.Header)
 	for _, lines := range []string{h.browser, h.header} {
@@ -46,10 +50,10 @@ func (h Handshake) Header() http.Header {
 	return header
 }
 
-// Query returns the query parameters of the handshake, those that socket.io-client
-// adds included.
+// Query returns the query parameters of the handshake, including those of
+// socket.io-client.
 func (h Handshake) Query() url.Values {
-	query, _ := url.ParseQuery(h.query) // what is malformed is left out
+	query, _ := url.ParseQuery(h.query) // malformed parameters are left out
 	return query
 }
 
@@ -59,10 +63,11 @@ func (h Handshake) Cookies() []*http.Cookie {
 	return r.Cookies()
 }
 
-// handshake is what is kept for each connection: the parts of a Handshake in two
-// strings, so that nothing else of the request stays in memory. One of them is there
-// once for all connections that say the same: what a browser says of itself is most
-// of a handshake, and there are more people than browsers.
+// handshake is what is kept for each connection: the parts of a Handshake in
+// two strings, so that nothing else of the request stays in memory. One of the
+// strings is shared by all connections with the same text: it has the headers
+// that depend on the browser, which are most of a handshake, and there are
+// fewer browsers than people.
 type handshake struct {
 	text      string // remote address, query, other headers as lines, names of what was cut
 	browser   unique.Handle[string]
@@ -72,14 +77,15 @@ type handshake struct {
 	time      time.Time
 }
 
-// browserHeaders are those that go into handshake.browser, by prefix.
+// browserHeaders are the prefixes of the names of headers that go into
+// handshake.browser.
 var browserHeaders = []string{"Accept", "Cache-Control", "Dnt", "Host", "Origin", "Pragma", "Priority", "Sec-", "User-Agent"}
 
 func isBrowserHeader(name string) bool {
 	return slices.ContainsFunc(browserHeaders, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
-// newHandshake keeps at most most bytes of what r says, without mojo's own cookies.
+// newHandshake keeps at most that many bytes of r, without mojo's own cookies.
 func newHandshake(r *http.Request, cookies *Cookies, most int, now time.Time) *handshake {
 	t := handshakeTexts.Get().(*handshakeText)
 	hs := t.read(r, cookies, most)
@@ -89,8 +95,8 @@ func newHandshake(r *http.Request, cookies *Cookies, most int, now time.Time) *h
 	return hs
 }
 
-// handshakeText collects the texts of one handshake after another, so that only what
-// is kept is allocated. It holds nothing of a request between two of them.
+// handshakeText collects the texts of one handshake after another, so that only
+// what is kept is allocated. It holds nothing of a request between two of them.
 type handshakeText struct {
 	own, browser []byte // at most Options.Limits.MaxHandshake bytes together
 	cut          []string
@@ -100,7 +106,7 @@ type handshakeText struct {
 var handshakeTexts = sync.Pool{New: func() any { return new(handshakeText) }}
 
 func (t *handshakeText) reset() {
-	const most = 64 // names that are kept room for; a browser sends about twenty
+	const most = 64 // that room is kept for; a browser sends about twenty
 	clear(t.names)
 	clear(t.cut)
 	if cap(t.names) > most || cap(t.cut) > most {
@@ -141,7 +147,7 @@ func (t *handshakeText) read(r *http.Request, cookies *Cookies, most int) *hands
 	return hs
 }
 
-// line adds a header. One that does not fit into most bytes is cut.
+// line adds a header. One that does not fit into that many bytes is cut.
 func (t *handshakeText) line(name, value string, most int) {
 	left := most - len(t.own) - len(t.browser) - len(name) - len(":\n")
 	if name == "Cookie" && len(value) > left {
@@ -162,8 +168,8 @@ func (t *handshakeText) line(name, value string, most int) {
 	*to = append(append(append(append(*to, name...), ':'), value...), '\n')
 }
 
-// cutNames joins the names of what was cut, each once. They are bounded, too: who
-// sends a thousand headers need not be told of each. It is not inlined, see warnCut.
+// cutNames joins the names of the headers that were cut, each once. It returns
+// at most ten. It is not inlined, see warnCut.
 //
 //go:noinline
 func cutNames(names []string) string {
@@ -174,8 +180,8 @@ func cutNames(names []string) string {
 	return strings.Join(names[:min(len(names), most)], "\n")
 }
 
-// keepsHeader reports whether a header says something about the client and not
-// about the connection.
+// keepsHeader reports whether a header describes the client and not the
+// connection.
 func keepsHeader(name string) bool {
 	return name != "Connection" && name != "Upgrade" && !strings.HasPrefix(name, "Sec-Websocket-")
 }
@@ -190,7 +196,7 @@ func wholeParts(text, separator string, n int) string {
 	return text[:max(strings.LastIndex(text[:n+1], separator), 0)]
 }
 
-func (hs *handshake) public(auth []byte) Handshake {
+func (hs *handshake) toHandshake(auth []byte) Handshake {
 	var cut []string
 	if names := hs.text[hs.headerEnd:]; names != "" {
 		cut = strings.Split(names, "\n")
@@ -206,8 +212,8 @@ func (hs *handshake) public(auth []byte) Handshake {
 	}
 }
 
-// strip takes mojo's own cookies out of a Cookie header: what is signed in them
-// is of no use to a handler, and a secret.
+// strip removes mojo's own cookies from a Cookie header: their signed texts are
+// secret, and useless to a handler.
 func (c *Cookies) strip(header string) string {
 	var kept []string
 	for part := range strings.SplitSeq(header, ";") {

@@ -41,7 +41,7 @@ func TestHandshakeIsBounded(t *testing.T) {
 			hs := newHandshake(r, newTestCookies(t, CookieOptions{}), 4<<10, time.Now())
 
 			require.LessOrEqual(t, len(hs.text)+len(hs.browser.Value()), 5<<10)
-			public := hs.public(nil)
+			public := hs.toHandshake(nil)
 			whole := name == "nothing" || name == "bad query" || name == "line in value" || name == "long address"
 			require.Equal(t, whole, public.Cut == nil, public.Cut)
 			for name, values := range public.Header() {
@@ -95,8 +95,8 @@ func TestHandshakesOneAfterAnother(t *testing.T) {
 	short.Header.Set("User-Agent", "short")
 	opts := newTestCookies(t, CookieOptions{})
 
-	first := newHandshake(long, opts, 4<<10, time.Now()).public(nil)
-	again := newHandshake(short, opts, 4<<10, time.Now()).public(nil)
+	first := newHandshake(long, opts, 4<<10, time.Now()).toHandshake(nil)
+	again := newHandshake(short, opts, 4<<10, time.Now()).toHandshake(nil)
 
 	require.NotEmpty(t, first.Cut)
 	require.Nil(t, again.Cut)

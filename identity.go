@@ -1,26 +1,30 @@
 package mojo
 
 import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
-// Identity is who sent a request, as proven by cookies or by a site's own means.
-// The zero value is somebody unknown.
+// Identity is who made a request or owns a connection: a browser session and a
+// user, as proven by cookies or by Options.Identify. The zero value is nobody.
 type Identity struct {
 	SessionID string    // the browser's session, "" if it has none
 	UserID    string    // the user who is logged in, "" if nobody is
-	Expires   time.Time // when this stops being true; zero: never
+	Expires   time.Time // when the identity stops being valid; zero: never
 }
 
-// Identity tells who made a request: by its cookies or Options.Identify and, below
-// EnsureSession, with what this request has changed already. Whoever is not known
-// has the zero Identity; so has everybody for whom Options.Identify returns an
-// error, and whoever comes with a session that LogIn, LogOut or Rebind of this
-// Server has given up, or Revoke has revoked.
+// Identity returns who made a request, by its cookies or Options.Identify.
+// Below EnsureSession it includes what this request has changed, such as a
+// login. It is the zero Identity if there are no valid cookies, if
+// Options.Identify returns an error, and if the session was given up by LogIn,
+// LogOut or Rebind of this Server, or revoked.
 func (s *Server) Identity(r *http.Request) Identity {
 	if e := s.ensured(r); e != nil {
 		e.mu.Lock()
@@ -31,27 +35,29 @@ func (s *Server) Identity(r *http.Request) Identity {
 	if err != nil {
 		return Identity{}
 	}
-	if _, givenUp := s.sio.Retired(id.SessionID); givenUp {
+	if _, retired := s.sio.Retired(id.SessionID); retired {
 		return Identity{}
 	}
 	return id
 }
 
-// identifyConn is called for each handshake and each later request of a connection.
+// identifyConn returns the identity of each handshake and each later request of
+// a connection.
 func (s *Server) identifyConn(r *http.Request) (socketio.Identified, error) {
 	switch {
 	case s.opts.Cookies == nil:
 		return s.sio.Guarded(s.identifyByHook, r)
-	case len(r.Header["Cookie"]) == 0: // which saves a visitor the growing of a stack
+	case len(r.Header["Cookie"]) == 0: // the rest would grow the stack
 		return socketio.Identified{}, nil
 	}
 	return s.identifyByCookies(r), nil
 }
 
-// identifyByCookies leaves it to the layer below whether a login still counts.
+// identifyByCookies does not check whether the login was revoked; the Socket.IO
+// layer does.
 func (s *Server) identifyByCookies(r *http.Request) socketio.Identified {
 	p := s.verify(r)
-	now := inner(p.identity())
+	now := identified(p.identity())
 	if s.isFresh(p.session) {
 		s.checkSiblings(p.session.id)
 	}
@@ -67,13 +73,13 @@ func (s *Server) identifyByHook(r *http.Request) (socketio.Identified, error) {
 		s.warn.Warn("identify", "mojo: Options.Identify refused a request", "error", err)
 		return socketio.Identified{}, err
 	}
-	// Clones, for Options.Identify may return parts of the request's headers, which
-	// all share one string.
+	// Options.Identify may return parts of the request's headers, which all
+	// share one string. Clones do not keep it in memory.
 	id.SessionID, id.UserID = strings.Clone(id.SessionID), strings.Clone(id.UserID)
-	return inner(id), nil
+	return identified(id), nil
 }
 
-// identify believes what the client sent and nothing else.
+// identify returns the identity that the client sent with the request.
 func (s *Server) identify(r *http.Request) (Identity, error) {
 	switch {
 	case s.opts.Cookies != nil:
@@ -84,17 +90,18 @@ func (s *Server) identify(r *http.Request) (Identity, error) {
 	return Identity{}, nil
 }
 
-// prove returns the cookies of a request that count, less the logins that were revoked.
-func (s *Server) prove(r *http.Request) proof {
+// prove returns the valid cookies of a request, without a login that was
+// revoked.
+func (s *Server) prove(r *http.Request) cookiePair {
 	p := s.verify(r)
-	if p.login.id != "" && !s.sio.LoginCounts(inner(p.identity()).Identity, s.opts.Cookies.written(p.login)) {
+	if p.login.id != "" && !s.sio.LoginCounts(identified(p.identity()).Identity, s.opts.Cookies.written(p.login)) {
 		p.login = cookieValue{}
 	}
 	return p
 }
 
-// verify returns the cookies of a request that count, and logs what does not.
-func (s *Server) verify(r *http.Request) proof {
+// verify returns the valid cookies of a request, and logs why others are not.
+func (s *Server) verify(r *http.Request) cookiePair {
 	sent, faults := s.opts.Cookies.read(r)
 	p, unbound := sent.pick(s.isCurrent)
 	if faults |= unbound; faults != 0 {
@@ -106,12 +113,12 @@ func (s *Server) verify(r *http.Request) proof {
 
 // isCurrent reports whether a session was neither given up nor revoked.
 func (s *Server) isCurrent(sessionID string) bool {
-	_, givenUp := s.sio.Retired(sessionID)
-	return !givenUp
+	_, retired := s.sio.Retired(sessionID)
+	return !retired
 }
 
-// inner is an identity as the layer below has it.
-func inner(id Identity) socketio.Identified {
+// identified returns an identity as the Socket.IO layer has it.
+func identified(id Identity) socketio.Identified {
 	return socketio.Identified{
 		Identity: socketio.Identity{Session: id.SessionID, User: id.UserID},
 		Expires:  id.Expires,
@@ -122,12 +129,13 @@ func identityOf(id socketio.Identified) Identity {
 	return Identity{SessionID: id.Session, UserID: id.User, Expires: id.Expires}
 }
 
-// proof is what the cookies of a request prove.
-type proof struct {
-	session, login cookieValue // zero if there is none that counts
+// cookiePair is the session cookie and the login cookie of a request that are
+// valid.
+type cookiePair struct {
+	session, login cookieValue // zero if there is none
 }
 
-func (p proof) identity() Identity {
+func (p cookiePair) identity() Identity {
 	identity := Identity{SessionID: p.session.id, UserID: p.login.id, Expires: p.session.expires}
 	if p.login.id != "" && (p.session.id == "" || p.login.expires.Before(p.session.expires)) {
 		identity.Expires = p.login.expires
@@ -135,19 +143,22 @@ func (p proof) identity() Identity {
 	return identity
 }
 
-// A browser keeps several cookies of one name if they differ in path or domain, and
-// sends all that fit. That happens when a site changes CookieOptions.Path or Domain.
+// A browser keeps several cookies of one name if they differ in path or domain,
+// and sends all that fit. That happens when a site changes CookieOptions.Path
+// or Domain.
 
-// maxCookieVerified is how many cookies of one name in one request are looked at.
+// maxCookieVerified is how many cookies of one name in one request are looked
+// at.
 const maxCookieVerified = 16
 
-// sentCookies is the cookies of a request that are signed by one of the keys and in
-// date, in the order in which the browser sent them.
+// sentCookies is the cookies of a request that are signed by one of the keys
+// and not expired, in the order in which the browser sent them.
 type sentCookies struct {
 	sessions, logins []cookieValue
 }
 
-// read verifies the cookies of a request, and says what was wrong with others.
+// read verifies the cookies of a request, and returns what was wrong with
+// others.
 func (c *Cookies) read(r *http.Request) (sent sentCookies, faults cookieFaults) {
 	sent.sessions, faults = readCookies(r.CookiesNamed(c.sessionName), func(text string) (cookieValue, cookieFaults) {
 		value, fault := c.open(c.sessionName, text, c.sessionCodecs)
@@ -182,16 +193,17 @@ func readCookies(
 	return values, faults
 }
 
-// pick returns the cookies that count: the newest login that is not bound to a session
-// which is missing, with that session; and the newest session if there is no such
-// login, or if it is not bound to one. Of two that were written in the same second it
-// is the one that the browser sent last, which it got last if their paths are equally
-// long, and among logins one that says that nobody is logged in.
+// pick returns the cookies that are valid together: the newest login whose
+// session was sent as well, or that is not bound to a session, with that
+// session; and the newest session if there is no such login, or if it is not
+// bound. Of two cookies that were written in the same second it is the one that
+// the browser sent last, which it received last if their paths are equally
+// long; a login that says that nobody is logged in goes before others.
 //
-// Sessions for which current returns false count only if there are no others. It may
-// be nil.
-func (sent sentCookies) pick(current func(sessionID string) bool) (proof, cookieFaults) {
-	var p proof
+// Sessions for which current returns false are used only if there are no
+// others. It may be nil.
+func (sent sentCookies) pick(current func(sessionID string) bool) (cookiePair, cookieFaults) {
+	var p cookiePair
 	sessions := sent.sessions
 	if len(sessions) > 1 && current != nil {
 		sessions = currentSessions(sessions, current)
@@ -231,7 +243,8 @@ func currentSessions(sessions []cookieValue, current func(sessionID string) bool
 	return kept
 }
 
-// newestOf returns the newest cookie of a session id, the zero value if there is none.
+// newestOf returns the newest cookie of a session id, the zero value if there
+// is none.
 func newestOf(sessions []cookieValue, id string) (newest cookieValue) {
 	for _, session := range sessions {
 		if session.id == id && !session.expires.Before(newest.expires) {
@@ -241,7 +254,7 @@ func newestOf(sessions []cookieValue, id string) (newest cookieValue) {
 	return newest
 }
 
-// isNewerThan reports whether a login takes the place of one that was sent before it.
+// isNewerThan reports whether a login replaces one that was sent before it.
 func (v cookieValue) isNewerThan(earlier cookieValue) bool {
 	if v.expires.Equal(earlier.expires) {
 		return v.id == "" || earlier.id != ""
@@ -257,4 +270,46 @@ func (sent sentCookies) sessionsBut(id string) (others []string) {
 		}
 	}
 	return others
+}
+
+// cookieFaults is a set of reasons why cookies of a request are invalid.
+type cookieFaults uint8
+
+const (
+	cookieForged    cookieFaults = 1 << iota // changed, of another name, or signed by an unknown key
+	cookieExpired                            // MaxAge ago, or longer
+	cookieAhead                              // dated more than a minute into the future
+	cookieTooLong                            // longer than any valid one
+	cookieMalformed                          // signed, but not with an id in it
+	cookieUnbound                            // a login that is bound to a session that was not sent
+	cookieDuplicate                          // one of several that differ, or too many to look at
+)
+
+var cookieFaultNames = [...]string{"forged", "expired", "ahead", "too long", "malformed", "unbound", "duplicate"}
+
+// String returns the names of the faults, separated by commas.
+func (f cookieFaults) String() string {
+	var names []string
+	for i, name := range cookieFaultNames {
+		if f&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+func checkID(kind, id string) error {
+	if len(id) > maxIDBytes {
+		return fmt.Errorf("mojo: the %s id has %d bytes; want at most %d", kind, len(id), maxIDBytes)
+	}
+	if !utf8.ValidString(id) {
+		return fmt.Errorf("mojo: the %s id is not valid UTF-8", kind)
+	}
+	return nil
+}
+
+func newSessionID() string {
+	id := make([]byte, 32)
+	rand.Read(id)
+	return base64.RawURLEncoding.EncodeToString(id)
 }

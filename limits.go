@@ -5,85 +5,88 @@ import (
 	"fmt"
 )
 
-// Limits bounds what a Server accepts from clients and keeps for them. Each field
-// has its bounds and what 0 means in its comment.
+// Limits bounds what a Server accepts from clients and keeps for them. Each
+// field has its bounds and what 0 means in its comment.
 type Limits struct {
-	// MaxPayload is the number of bytes that one message, or one polling request,
-	// from a client may have, from 1 KiB to 1 GiB. A client that sends more is
-	// closed. 0: 1,000,000.
+	// MaxPayload is the number of bytes that one message, or one polling
+	// request, from a client may have, from 1 KiB to 1 GiB. A client that sends
+	// more is closed. 0: 1,000,000.
 	MaxPayload int
 
 	// MaxInbound is the number of bytes from one client that may wait for its
-	// handlers, from 1 KiB to 1 GiB. Above it nothing more is read from the client
-	// until handlers have caught up. 0: 1 MiB.
+	// handlers, from 1 KiB to 1 GiB. Above it nothing more is read from the
+	// client until handlers have caught up. 0: 1 MiB.
 	MaxInbound int
 
 	// MaxHandshake is the number of bytes of a handshake that are kept with its
 	// connection, see Handshake, from 1 KiB to 1 GiB. 0: 8 KiB.
 	MaxHandshake int
 
-	// MaxAttachments is the number of binary attachments that one message from a
-	// client may have, from 1 to 10. A client that sends more is closed. 0: 10.
+	// MaxAttachments is the number of binary attachments that one message from
+	// a client may have, from 1 to 10. A client that sends more is closed. 0:
+	// 10.
 	MaxAttachments int
 
-	// MaxAttachmentBytes is the number of bytes that the attachments of one message
-	// from a client may have together, from 1 KiB to 1 GiB. A client that sends more
-	// is closed. 0: MaxPayload.
+	// MaxAttachmentBytes is the number of bytes that the attachments of one
+	// message from a client may have together, from 1 KiB to 1 GiB. A client
+	// that sends more is closed. 0: MaxPayload.
 	MaxAttachmentBytes int
 
-	// MaxRate is the number of messages that one client may send in a second, and
-	// at once, from 1. A client that sends more is closed with ReasonRateLimit.
-	// 0: no limit.
+	// MaxRate is the number of messages that one client may send in a second,
+	// and at once, from 1. A client that sends more is closed with
+	// ReasonRateLimit. 0: no limit.
 	MaxRate int
 
-	// MaxQueue is the number of bytes that may wait to be sent to one client, from
-	// 1 KiB to 1 GiB. Messages that are emitted in OnConnect count. It is also the
-	// largest size of one message. A client whose queue would grow beyond it is
-	// closed with ReasonQueueOverflow, and the emit returns ErrQueueFull. A client
-	// that takes nothing for Timeouts.PingTimeout is closed with ReasonWriteTimeout,
-	// however little waits for it. 0: 16 MiB.
+	// MaxQueue is the number of bytes that may wait to be sent to one client,
+	// from 1 KiB to 1 GiB. Messages that are emitted in OnConnect count. It is
+	// also the largest size of one message. A client whose queue would grow
+	// beyond it is closed with ReasonQueueOverflow, and the emit returns
+	// ErrQueueFull. A client that takes nothing for Timeouts.PingTimeout is
+	// closed with ReasonWriteTimeout, however little waits for it. 0: 16 MiB.
 	//
-	// Pings are sent ahead of queued messages, but cannot interrupt one. A client
-	// gives up if it gets no ping for PingInterval and PingTimeout together, so a
-	// message must reach it within that time over its network.
+	// Pings are sent ahead of queued messages, but cannot interrupt one. A
+	// client gives up if it gets no ping for PingInterval and PingTimeout
+	// together, so a message must reach it within that time over its network.
 	MaxQueue int
 
-	// MaxQueuedTotal is the number of bytes that may wait to be sent to all clients
-	// of the Server together, from MaxQueue to 1 GiB. A message that waits for
-	// several clients counts for each. Above it clients are closed with
-	// ReasonTotalOverflow until an eighth of it is free: those for which the most
-	// waits and which have taken nothing for the longest time. Emits do not wait for
-	// that. 0: 256 MiB, or MaxQueue if that is more.
+	// MaxQueuedTotal is the number of bytes that may wait to be sent to all
+	// clients of the Server together, from MaxQueue to 1 GiB. A message that
+	// waits for several clients counts for each. Above it clients are closed
+	// with ReasonTotalOverflow until an eighth of it is free: those for which
+	// the most waits and which have taken nothing for the longest time. Emits
+	// do not wait for that. 0: 256 MiB, or MaxQueue if that is more.
 	MaxQueuedTotal int
 
-	// MaxConns is the number of connections of the Server, from 1. Clients above it
-	// get 503 and try again. 0: no limit.
+	// MaxConns is the number of connections of the Server, from 1. Clients
+	// above it get 503 and try again. 0: no limit.
 	MaxConns int
 
-	// MaxUnconnected is the number of connections that have not connected to an app
-	// yet, from 1. Clients above it get 503 and try again. 0: 50,000.
+	// MaxUnconnected is the number of connections that have not connected to an
+	// app yet, from 1. Clients above it get 503 and try again. 0: 50,000.
 	MaxUnconnected int
 
-	// MaxConnsPerSession is the number of connections of one browser session, from
-	// 1, however many come at once. A tab is one connection, whatever number of apps
-	// it is on. It needs Options.Cookies or Identify. See ConnPolicy. 0: no limit.
+	// MaxConnsPerSession is the number of connections of one browser session,
+	// from 1, however many come at once. A tab is one connection, whatever
+	// number of apps it is on. It needs Options.Cookies or Identify. See
+	// ConnPolicy. 0: no limit.
 	MaxConnsPerSession int
 
-	// MaxConnsPerUser is the number of connections of one user over all sessions,
-	// from 1, counted as for MaxConnsPerSession. Existing connections stay when LogIn
-	// makes them one user's. It needs Options.Cookies or Identify. See ConnPolicy.
-	// 0: no limit.
+	// MaxConnsPerUser is the number of connections of one user over all
+	// sessions, from 1, counted as for MaxConnsPerSession. Existing connections
+	// stay when LogIn makes them one user's. It needs Options.Cookies or
+	// Identify. See ConnPolicy. 0: no limit.
 	MaxConnsPerUser int
 
 	// ConnPolicy says what happens to a connection above MaxConnsPerSession or
 	// MaxConnsPerUser.
 	ConnPolicy ConnPolicy
 
-	// MaxRooms is the number of rooms that one Conn may be in, from 1. 0: 1,000.
+	// MaxRooms is the number of rooms that one Conn may be in, from 1. 0:
+	// 1,000.
 	MaxRooms int
 
-	// MaxRoomName is the number of bytes that the name of a room may have, from 1.
-	// 0: 256.
+	// MaxRoomName is the number of bytes that the name of a room may have, from
+	// 1. 0: 256.
 	MaxRoomName int
 
 	// MaxPendingAcks is the number of answers that one Conn may owe, see
@@ -91,23 +94,24 @@ type Limits struct {
 	MaxPendingAcks int
 }
 
-// ConnPolicy says what happens to a connection above Limits.MaxConnsPerSession or
-// MaxConnsPerUser. The zero value is RefuseNew.
+// ConnPolicy says what happens to a connection above Limits.MaxConnsPerSession
+// or MaxConnsPerUser. The zero value is RefuseNew.
 type ConnPolicy int
 
 // The policies.
 const (
-	// RefuseNew refuses the new connection: it gets a connect_error on every app,
-	// with the message "too many connections of this session" (or user) and the
-	// number as data.limit, and does not come back by itself. There is room again
-	// when OnDisconnect is called. A page that was closed without a word still counts
-	// until Timeouts.PingTimeout has passed, so leave room for that.
+	// RefuseNew refuses the new connection: it gets a connect_error on every
+	// app, with the message "too many connections of this session" (or user)
+	// and the number as data.limit, and does not come back by itself. There is
+	// room again when OnDisconnect is called. A page that was closed without a
+	// word still counts until Timeouts.PingTimeout has passed, so leave room
+	// for that.
 	RefuseNew ConnPolicy = iota
-	// CloseOldest accepts the new connection and, when it asks for its first app,
-	// closes the oldest one. So a phone that has changed its network need not wait
-	// until its previous connection is found dead. The client of the closed
-	// connection gets a RevokedEvent with CodeReplaced and does not come back by
-	// itself; OnDisconnect gets ReasonReplaced.
+	// CloseOldest accepts the new connection and, when it asks for its first
+	// app, closes the oldest one. So a phone that has changed its network need
+	// not wait until its previous connection is found dead. The client of the
+	// closed connection gets a RevokedEvent with CodeReplaced and does not come
+	// back by itself; OnDisconnect gets ReasonReplaced.
 	CloseOldest
 )
 

@@ -7,30 +7,32 @@ import (
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
-// Binary is sent as binary wherever it stands in an argument: in a struct, a
-// slice, a map. Of incoming messages it takes binary as []byte does. A nil Binary
+// Binary is bytes that are sent as binary wherever they stand in an argument:
+// in a struct, a slice or a map, where a []byte would become base64. In
+// messages from clients it is decoded from binary, as a []byte is. A nil Binary
 // is null.
 type Binary = parser.Binary
 
 // Message is an event from a client, or the answer to Conn.EmitWithAck. It owns
-// its bytes and may outlive OnMessage. Its methods are safe for concurrent use.
+// its bytes and may be kept after OnMessage. Its methods are safe for
+// concurrent use. The zero Message has no name and no arguments.
 type Message struct {
 	name  string
 	args  parser.Args
 	event *socketio.Event // nil for an answer
 }
 
-// Event is the name of the event, "message" for socket.send and "" for an answer.
-// A client may use a number, which reads as its decimal text.
+// Event returns the name of the event: "message" for socket.send, "" for an
+// answer. A name that the client sent as a number is its decimal text.
 func (m *Message) Event() string { return m.name }
 
-// Len is the number of arguments.
+// Len returns the number of arguments.
 func (m *Message) Len() int { return m.args.Len() }
 
 // Decode decodes the first len(dst) arguments, each into a pointer as
-// encoding/json does. Binary decodes into Binary and []byte at any depth, and into
-// an interface as []byte. It returns an error if there are fewer arguments, or one
-// does not fit; those before it are decoded then.
+// encoding/json does. Binary is decoded into Binary and []byte at any depth,
+// and into an interface as []byte. Decode returns an error if there are fewer
+// arguments or if one does not fit; the ones before it are decoded then.
 func (m *Message) Decode(dst ...any) error {
 	if len(dst) > m.Len() {
 		return fmt.Errorf("mojo: %s has %d arguments; want at least %d", m.subject(), m.Len(), len(dst))
@@ -57,10 +59,10 @@ func (m *Message) subject() string {
 // WantsAck reports whether the client waits for an answer.
 func (m *Message) WantsAck() bool { return m.event != nil && m.event.WantsAck() }
 
-// Ack answers the message, once; after that it returns ErrAlreadyAcked. Without
-// WantsAck it does nothing and returns nil. It returns ErrNotConnected after the
-// end of the connection, and the errors of Conn.Emit for arguments that cannot be
-// sent.
+// Ack answers the message. It can be called at any time, once: later calls
+// return ErrAlreadyAcked. If the client does not wait for an answer, it does
+// nothing and returns nil. It returns ErrNotConnected after the end of the
+// connection, and the errors of Conn.Emit for arguments that cannot be sent.
 func (m *Message) Ack(args ...any) error {
 	if m.event == nil {
 		return nil

@@ -20,56 +20,65 @@ import (
 	"github.com/mojosocket/mojo/internal/warn"
 )
 
-// Server accepts the connections of a site and knows who is connected. Make one
-// with New and mount it where socket.io-client connects to, which is /socket.io/
-// unless the page names another path, with the slash at its end, by the client's option
-// path. Its methods are safe for concurrent use.
+// Server accepts the connections of a site and knows who is connected to this
+// process. Make one with New and mount it at the path that socket.io-client
+// connects to: /socket.io/, with the slash at its end, unless the pages name
+// another path by the client's option path. It serves until Shutdown or Close.
+// Its methods are safe for concurrent use. There is no useful zero value.
 type Server struct {
 	opts Options
 	sio  *socketio.Server
 	warn *warn.Log // of this server and the layers below
 
-	fresh      *siblings.List
-	faults     faultCounts
-	complaints atomic.Uint64 // errors of handlers that were logged
+	newSessions   *siblings.List
+	faults        faultCounts
+	handlerErrors atomic.Uint64 // that were logged
 
-	channels // guarded by channels.mu
+	channels
 }
 
-// channels are the channels of a Server. Lock order: 1. channels.mu, 2. the locks
-// of the Socket.IO layer, which is called with it held.
+// channels are the channels of a Server.
+//
+// Lock order of the package: 1. channels.mu, 2. the locks of the Socket.IO
+// layer. Conn.mu and ensuredByMu.mu are held alone.
 type channels struct {
-	mu      sync.RWMutex        // guards the fields below
-	byName  map[string]*Channel // by app and by namespace; an app's name has no slash in front
+	mu sync.RWMutex
+	channelsByMu
+}
+
+// channelsByMu is guarded by channels.mu.
+type channelsByMu struct {
+	byName  map[string]*Channel // by app and by namespace, which begins with a slash
 	mounted []*Channel          // in the order of Register and Handle
 }
 
-// New returns a Server without apps. It starts nothing: a Server that never had a
-// connection needs no Close. The error says which option is wrong.
+// New returns a Server without apps. It starts nothing: a Server that never had
+// a connection needs no Close. It returns an error that names the option which
+// is wrong.
 func New(opts Options) (*Server, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
 	opts.fillIn()
-	s := &Server{opts: opts, warn: warn.New(opts.Logger), fresh: siblings.New()}
+	s := &Server{opts: opts, warn: warn.New(opts.Logger), newSessions: siblings.New()}
 	s.byName = make(map[string]*Channel)
-	s.sio = socketio.NewServer(s.inner())
+	s.sio = socketio.NewServer(s.socketIOOptions())
 	return s, nil
 }
 
-// inner is the options of the layer below.
-func (s *Server) inner() socketio.Options {
+// socketIOOptions returns the options of the Socket.IO layer.
+func (s *Server) socketIOOptions() socketio.Options {
 	o := &s.opts
 	engine := o.engine()
 	engine.Aside = s.serveAside
 	engine.Warn = s.warn
 	var ask func(*http.Request, string) bool
 	if o.OriginFunc != nil {
-		ask = s.askOrigin
+		ask = s.callOriginFunc
 	}
 	engine.Origins = origin.New(o.Origins, ask)
 	if o.Subprotocol != nil {
-		engine.Subprotocol = s.askSubprotocol
+		engine.Subprotocol = s.callSubprotocol
 	}
 	return socketio.Options{
 		Engine:             engine,
@@ -88,10 +97,10 @@ func (s *Server) inner() socketio.Options {
 		MaxAttachmentBytes: o.Limits.MaxAttachmentBytes,
 		MaxRate:            o.Limits.MaxRate,
 		Identify:           s.identifyConn,
-		Begin:              s.beginner(),
-		Keep:               s.keep,
+		Begin:              s.sessionBeginner(),
+		Keep:               s.keepHandshake,
 		PresenceGrace:      o.Timeouts.PresenceGrace,
-		Presence:           s.presenceTeller(),
+		Presence:           s.presenceCallback(),
 		Revalidation:       s.revalidation(),
 	}
 }
@@ -113,33 +122,36 @@ func (s *Server) revalidation() socketio.Revalidation {
 	}
 }
 
-// askOrigin is Options.OriginFunc, of which a panic is a refusal.
-func (s *Server) askOrigin(r *http.Request, origin string) (admitted bool) {
-	defer s.recovered("OriginFunc")
+// callOriginFunc calls Options.OriginFunc. A panic refuses.
+func (s *Server) callOriginFunc(r *http.Request, origin string) (admitted bool) {
+	defer s.recoverCallback("OriginFunc")
 	return s.opts.OriginFunc(r, origin)
 }
 
-// askSubprotocol is Options.Subprotocol, of which a panic chooses none.
-func (s *Server) askSubprotocol(r *http.Request, offered []string) (chosen string) {
-	defer s.recovered("Subprotocol")
+// callSubprotocol calls Options.Subprotocol. A panic chooses none.
+func (s *Server) callSubprotocol(r *http.Request, offered []string) (chosen string) {
+	defer s.recoverCallback("Subprotocol")
 	return s.opts.Subprotocol(r, offered)
 }
 
-// recovered ends a panic of a callback, and counts it.
-func (s *Server) recovered(callback string) {
+// recoverCallback ends, logs and counts a panic of a callback. It must be
+// deferred.
+func (s *Server) recoverCallback(callback string) {
 	if v := recover(); v != nil {
 		s.sio.Panicked(callback, v)
 	}
 }
 
-// Register mounts an app: its namespace is "/" + app + "Socket", in exactly this
-// case, so that pages connect to the app "Chat" with io("/ChatSocket"). The handler
-// is called from several goroutines, for one Conn from one at a time. Register
-// returns an error if h is nil, and if the name is empty or taken, or cannot stand
-// in a namespace: no slash at its beginning, no spaces, control characters, commas,
-// question marks, number signs or at signs. Apps may be registered at any time until
-// Shutdown, after which it returns ErrServerClosed; clients may be there before
-// Register has returned.
+// Register mounts an app at the namespace "/" + app + "Socket", in exactly this
+// case: pages connect to the app "Chat" with io("/ChatSocket"). Apps may be
+// registered at any time, also while clients are connected, and clients may
+// connect before Register returns. See SocketHandler for how h is called.
+//
+// It returns an error if h is nil; if the name is empty or taken; if the name
+// begins with a slash or has a space, a control character, a comma, a question
+// mark, a number sign or an at sign; if h has a method OnEmit, OnIdentity or
+// OnPresence that would never be called, because its signature or receiver is
+// not that of the observer; and ErrServerClosed after Shutdown.
 func (s *Server) Register(app string, h SocketHandler) (*Channel, error) {
 	if app == "" {
 		return nil, errors.New("mojo: Register: the app's name is empty")
@@ -147,9 +159,8 @@ func (s *Server) Register(app string, h SocketHandler) (*Channel, error) {
 	return s.mount(app, "/"+app+"Socket", h)
 }
 
-// Handle mounts any namespace, "/" (that of io() without an argument) included. It
-// must begin with a slash. Otherwise it is like Register; the App of the Channel
-// is "".
+// Handle is Register for any namespace. It must begin with a slash; "/" is that
+// of io() without an argument. The App of the Channel is "".
 func (s *Server) Handle(namespace string, h SocketHandler) (*Channel, error) {
 	return s.mount("", namespace, h)
 }
@@ -182,9 +193,10 @@ func (s *Server) mount(app, namespace string, h SocketHandler) (*Channel, error)
 	return ch, nil
 }
 
-// checkNamespace says why a client could not name this namespace: a comma ends it
-// in a packet, and socket.io-client reads it as the path of a URL, in which two
-// slashes would begin a host and an at sign would end a user.
+// checkNamespace returns an error for a namespace that a client could not name.
+// A comma ends the namespace in a packet, and socket.io-client reads it as the
+// path of a URL, in which two slashes would begin a host and an at sign would
+// end a user.
 func checkNamespace(namespace string) error {
 	unusable := func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune(",?#@", r)
@@ -201,8 +213,8 @@ func checkNamespace(namespace string) error {
 	return nil
 }
 
-// Channel returns the channel of this app or, if the name begins with a slash, of
-// this namespace.
+// Channel returns the channel of this app or, if the name begins with a slash,
+// of this namespace.
 func (s *Server) Channel(name string) (*Channel, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -211,33 +223,34 @@ func (s *Server) Channel(name string) (*Channel, bool) {
 }
 
 // Channels returns the channels that Register and Handle have mounted, in that
-// order. The list belongs to the caller.
+// order. The caller may change the list.
 func (s *Server) Channels() []*Channel {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return slices.Clone(s.mounted)
 }
 
-// CurrentSessions returns the browser sessions that are connected to any app, by
-// session id. See Sessions.
+// CurrentSessions returns a view of the browser sessions that are connected to
+// any app, by session id.
 func (s *Server) CurrentSessions() Sessions {
 	return Sessions{view{server: s}, socketio.Session}
 }
 
-// LoggedInSessions returns the users who are connected to any app, by user id. See
-// Sessions.
+// LoggedInSessions returns a view of the users who are connected to any app, by
+// user id.
 func (s *Server) LoggedInSessions() Sessions {
 	return Sessions{view{server: s}, socketio.User}
 }
 
-// ServeHTTP serves the requests of socket.io-client: handshakes, long-polling and
-// WebSockets. It sets no cookie without Options.BeginSessions. The net.Conn of a WebSocket is the Server's from
-// then on, and may be closed while the connection lives on: use Disconnect or Revoke to
-// end a connection.
+// ServeHTTP serves the requests of socket.io-client: handshakes, long-polling
+// and WebSockets. It also serves mojo.js, see IdentityEvent. It sets a cookie
+// only with Options.BeginSessions. The net.Conn of a WebSocket belongs to the
+// Server and may be closed while the connection goes on: Conn.Disconnect and
+// Session.Revoke end a connection.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e := s.ensured(r); e != nil {
-		e.withdraw(w)
-		s.fresh.Forget(e.fresh)
+		e.removeLines(w)
+		s.newSessions.Forget(e.newSession)
 	}
 	if asksForPageScript(r) {
 		servePageScript(w, r)
@@ -246,8 +259,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.sio.ServeHTTP(w, r)
 }
 
-// keep is called for each handshake that is taken in.
-func (s *Server) keep(r *http.Request) any {
+// keepHandshake returns what is kept of the request of an accepted handshake.
+func (s *Server) keepHandshake(r *http.Request) any {
 	hs := newHandshake(r, s.opts.Cookies, s.opts.Limits.MaxHandshake, time.Now())
 	if int(hs.headerEnd) < len(hs.text) {
 		s.warnCut()
@@ -255,8 +268,8 @@ func (s *Server) keep(r *http.Request) any {
 	return hs
 }
 
-// warnCut is not inlined, for the stack's sake: handshakes fit on the one that net/http
-// begins with.
+// warnCut is not inlined, because a handshake then fits on the stack that
+// net/http begins with.
 //
 //go:noinline
 func (s *Server) warnCut() {
@@ -264,15 +277,17 @@ func (s *Server) warnCut() {
 		"maxHandshake", s.opts.Limits.MaxHandshake)
 }
 
-// Shutdown refuses new connections with 503 and closes the live ones by their
-// transport, so that clients come back by themselves, to another process or after
-// the restart: a thousand in a tenth of a second, or faster if ctx has a deadline,
-// by when it takes half of the time at most. What was emitted before still goes out,
-// and answers to EmitWithAck may arrive until a connection is closed. It returns
-// when all clients have gone and all handlers have returned, or with a
-// *ShutdownError when ctx ends. A second call does the same.
+// Shutdown refuses new connections with 503 and closes the existing ones by
+// their transport, so that their clients come back by themselves, to another
+// process or after the restart. It closes a thousand in a tenth of a second, or
+// faster if ctx has a deadline, to be done in at most half of the time. What
+// was emitted before is still sent, and answers to EmitWithAck may arrive until
+// a connection is closed.
 //
-// http.Server.Shutdown does not close WebSockets; call this beside it.
+// It returns when all connections have ended and all handlers have returned. If
+// ctx ends first it returns a *ShutdownError. It may be called again.
+//
+// http.Server.Shutdown does not close WebSockets, so call both.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.sio.Shutdown(ctx)
 	if err == nil {
@@ -293,8 +308,8 @@ func describe(r socketio.Running) string {
 	return text + " on " + r.Namespace + ", connection " + r.SocketID
 }
 
-// Close is Shutdown without patience: it cuts every connection and waits for
-// nothing. Handlers are still told of each end. It returns nil.
+// Close closes every connection at once and waits for nothing. OnDisconnect is
+// called for each. It returns nil.
 func (s *Server) Close() error {
 	s.sio.Close()
 	return nil

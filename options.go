@@ -18,83 +18,86 @@ import (
 // Options configures a Server. New copies it; nothing can be changed later. The
 // zero value serves the pages of the site itself, and no client has a session.
 //
-// The callbacks are called from several goroutines at the same time, unless they
-// say otherwise.
+// The callbacks are called from several goroutines at the same time, unless
+// they say otherwise.
 type Options struct {
 	// Cookies identifies clients by the two cookies of mojo. If it is nil, see
 	// Identify.
 	Cookies *Cookies
 
-	// Identify returns the identity of the client that made a request, for sites
-	// that have sessions of their own. It is called for the handshake and for each
-	// later request of a connection, and must return the same ids for the same
-	// client. An error refuses the request. Cookies and Identify exclude each
-	// other; if both are nil, no client has a session.
+	// Identify returns the identity of the client that made a request, for
+	// sites that have sessions of their own. It is called for the handshake and
+	// for each later request of a connection, and must return the same ids for
+	// the same client. An error refuses the request. Cookies and Identify
+	// exclude each other; if both are nil, no client has a session.
 	Identify func(r *http.Request) (Identity, error)
 
 	// RequireSession refuses clients without a valid session with 403. With
-	// BeginSessions these get a session, so it refuses nobody. It needs Cookies or
-	// Identify.
+	// BeginSessions these get a session, so it refuses nobody. It needs Cookies
+	// or Identify.
 	RequireSession bool
 
-	// BeginSessions makes a handshake without a valid session begin one: the answer
-	// sets the session_id cookie, over polling and WebSocket alike, and the
-	// connection belongs to that session. A revoked session is refused nevertheless.
-	// It is for sites whose pages are static, where EnsureSession sees no request of
-	// a browser before it connects: a later LogIn finds the connection. A client
-	// that keeps no cookies is served too, with another session for each connection.
-	// A handshake that is refused begins none. It needs Cookies.
+	// BeginSessions makes a handshake without a valid session begin one: the
+	// answer sets the session_id cookie, over polling and WebSocket alike, and
+	// the connection belongs to that session. A revoked session is refused
+	// nevertheless. It is for sites whose pages are static, where EnsureSession
+	// sees no request of a browser before it connects: a later LogIn finds the
+	// connection. A client that keeps no cookies is served too, with another
+	// session for each connection. A handshake that is refused begins none. It
+	// needs Cookies.
 	BeginSessions bool
 
-	// Origins lists the origins whose pages may connect besides the server's own,
-	// which always may. Each is one of these:
+	// Origins lists the origins whose pages may connect besides the server's
+	// own, which always may. Each is one of these:
 	//
-	//   - scheme://host or scheme://host:port, exactly, as https://example.com. The
-	//     origins of apps are listed the same way, as capacitor://localhost or
-	//     tauri://localhost;
-	//   - scheme://*.host or scheme://*.host:port, where the asterisk stands for one
-	//     label: https://*.example.com admits https://a.example.com, but neither
-	//     https://example.com nor https://a.b.example.com. The host has at least two
-	//     labels, or is localhost. List no domain under which strangers can have
-	//     names, such as github.io or co.uk;
-	//   - file:// and null, which boards and pages without a site send. With Cookies
-	//     or Identify this is a risk: any site can make a page whose origin is null,
-	//     in a sandboxed frame, and any downloaded file can be such a page. Browsers
-	//     send cookies with SameSite=None along, so that page acts as its visitor
-	//     here;
-	//   - "*" alone, for every page of every site. It excludes Cookies and Identify.
+	//   - scheme://host or scheme://host:port, exactly, as https://example.com.
+	//     The origins of apps are listed the same way, as capacitor://localhost
+	//     or tauri://localhost;
+	//   - scheme://*.host or scheme://*.host:port, where the asterisk stands
+	//     for one label: https://*.example.com admits https://a.example.com,
+	//     but neither https://example.com nor https://a.b.example.com. The host
+	//     has at least two labels, or is localhost. List no domain under which
+	//     strangers can have names, such as github.io or co.uk;
+	//   - file:// and null, which boards and pages without a site send. With
+	//     Cookies or Identify this is a risk: any site can make a page whose
+	//     origin is null, in a sandboxed frame, and any downloaded file can be
+	//     such a page. Browsers send cookies with SameSite=None along, so that
+	//     page acts as its visitor here;
+	//   - "*" alone, for every page of every site. It excludes Cookies and
+	//     Identify.
 	//
-	// Schemes and hosts are compared without regard to case, a default port is the
-	// same as none, and ws and wss, which some clients send, are the same as http and
-	// https. If it is nil, only the server's own pages may connect.
+	// Schemes and hosts are compared without regard to case, a default port is
+	// the same as none, and ws and wss, which some clients send, are the same
+	// as http and https. If it is nil, only the server's own pages may connect.
 	//
-	// Pages on another site also need cookies with SameSite=None, and withCredentials
-	// in the options of socket.io-client.
+	// Pages on another site also need cookies with SameSite=None, and
+	// withCredentials in the options of socket.io-client.
 	Origins []string
 
-	// OriginFunc decides about a request whose Origin is neither the server's own nor
-	// listed in Origins: if it returns true, the page may connect. It is called for
-	// each such request and must not change r. The origin is what the client sent, so
-	// compare the whole of it. A panic is logged and counted, and refuses the
-	// request. If it is nil, such requests are refused. With "*" in Origins it is not
-	// called.
+	// OriginFunc decides about a request whose Origin is neither the server's
+	// own nor listed in Origins: if it returns true, the page may connect. It
+	// is called for each such request and must not change r. The origin is what
+	// the client sent, so compare the whole of it. A panic is logged and
+	// counted, and refuses the request. If it is nil, such requests are
+	// refused. With "*" in Origins it is not called.
 	OriginFunc func(r *http.Request, origin string) bool
 
-	// Transports lists the transports to serve. If it is empty, both are served:
-	// clients begin with polling and upgrade to a WebSocket.
+	// Transports lists the transports to serve. If it is empty, both are
+	// served: clients begin with polling and upgrade to a WebSocket.
 	Transports []Transport
 
-	// Subprotocol chooses the subprotocol of a WebSocket from those that a client
-	// offers, in the client's order, by the option protocols of socket.io-client. It
-	// is called for each WebSocket that offers any. It returns "" to answer without
-	// one, which browsers treat as a failure. A name that was not offered is logged
-	// and answered as "", and so is a panic. If it is nil, the first is chosen.
+	// Subprotocol chooses the subprotocol of a WebSocket from those that a
+	// client offers, in the client's order, by the option protocols of
+	// socket.io-client. It is called for each WebSocket that offers any. It
+	// returns "" to answer without one, which browsers treat as a failure. A
+	// name that was not offered is logged and answered as "", and so is a
+	// panic. If it is nil, the first is chosen.
 	Subprotocol func(r *http.Request, offered []string) string
 
-	// OnPresence is called when users and sessions come online on any app, and when
-	// they go offline. For one id the two take turns. It is called from one goroutine
-	// at a time, which delays no client. A panic is logged. For one app there is
-	// PresenceObserver. If it is nil, it is not called.
+	// OnPresence is called when users and sessions come online on any app, and
+	// when they go offline. For one id the two take turns. It is called from
+	// one goroutine at a time, which delays no client. A panic is logged. For
+	// one app there is PresenceObserver. If it is nil, it is not called.
 	OnPresence func(p Presence)
 
 	// Limits bounds what the Server accepts and keeps.
@@ -103,58 +106,60 @@ type Options struct {
 	// Timeouts has the intervals and time limits.
 	Timeouts Timeouts
 
-	// Revalidation asks again and again whether sessions are still valid. The zero
-	// value asks nobody.
+	// Revalidation asks again and again whether sessions are still valid. The
+	// zero value asks nobody.
 	Revalidation Revalidation
 
-	// Logger gets what a developer or operator should know. No secrets are logged.
-	// If it is nil, slog.Default() is used.
+	// Logger gets what a developer or operator should know. No secrets are
+	// logged. If it is nil, slog.Default() is used.
 	Logger *slog.Logger
 }
 
-// Timeouts has the intervals and time limits of a Server. Each field is 0, which
-// means its default, or from 1 ms to 24 h.
+// Timeouts has the intervals and time limits of a Server. Each field is 0,
+// which means its default, or from 1 ms to 24 h.
 type Timeouts struct {
-	// PingInterval is the time between two pings to a client, from 1 ms to 24 h.
-	// 0: 25 s.
+	// PingInterval is the time between two pings to a client, from 1 ms to 24
+	// h. 0: 25 s.
 	PingInterval time.Duration
 
-	// PingTimeout is how long the Server waits for the pong that answers a ping, and
-	// for a write to a client to make progress, from 1 ms to 24 h. 0: 20 s.
+	// PingTimeout is how long the Server waits for the pong that answers a
+	// ping, and for a write to a client to make progress, from 1 ms to 24 h. 0:
+	// 20 s.
 	PingTimeout time.Duration
 
-	// UpgradeTimeout is how long the change from polling to a WebSocket may take,
-	// from 1 ms to 24 h. 0: 10 s.
+	// UpgradeTimeout is how long the change from polling to a WebSocket may
+	// take, from 1 ms to 24 h. 0: 10 s.
 	UpgradeTimeout time.Duration
 
-	// ConnectTimeout is how long a client may take to connect to an app, from 1 ms to
-	// 24 h. 0: 45 s.
+	// ConnectTimeout is how long a client may take to connect to an app, from 1
+	// ms to 24 h. 0: 45 s.
 	ConnectTimeout time.Duration
 
-	// AckTimeout is how long Conn.EmitWithAck waits for an answer if its context has
-	// no deadline, from 1 ms to 24 h. 0: 1 minute.
+	// AckTimeout is how long Conn.EmitWithAck waits for an answer if its
+	// context has no deadline, from 1 ms to 24 h. 0: 1 minute.
 	AckTimeout time.Duration
 
 	// PresenceGrace is how long a user or session stays online after its last
-	// connection has ended, so that the reload of a page is no absence, from 1 ms to
-	// 24 h. Shutdown ends it. 0: 5 s.
+	// connection has ended, so that the reload of a page is no absence, from 1
+	// ms to 24 h. Shutdown ends it. 0: 5 s.
 	PresenceGrace time.Duration
 }
 
-// Revalidation asks at intervals whether sessions are still valid, for sites where
-// that can change without LogOut or Revoke, for instance because a user was locked
-// in the database. The zero value asks nothing.
+// Revalidation asks at intervals whether sessions are still valid, for sites
+// where that can change without LogOut or Revoke, for instance because a user
+// was locked in the database. The zero value asks nothing.
 type Revalidation struct {
-	// Check reports whether an identity is still valid. It is called for each live
-	// session (or login without one) once in Every, spread over that time, once for
-	// all tabs, in at most 16 goroutines at a time. ctx ends after Every, and Check
-	// must return then. If it returns false, the session is revoked with
-	// ReasonInvalid. An error, or a panic, means that the answer is not known. It
-	// needs Options.Cookies or Identify. If it is nil, nothing is asked.
+	// Check reports whether an identity is still valid. It is called for each
+	// live session (or login without one) once in Every, spread over that time,
+	// once for all tabs, in at most 16 goroutines at a time. ctx ends after
+	// Every, and Check must return then. If it returns false, the session is
+	// revoked with ReasonInvalid. An error, or a panic, means that the answer
+	// is not known. It needs Options.Cookies or Identify. If it is nil, nothing
+	// is asked.
 	Check func(ctx context.Context, id Identity) (valid bool, err error)
 
-	// Every is the time between two calls of Check for one session, from 1 ms to
-	// 24 h. 0: 1 minute.
+	// Every is the time between two calls of Check for one session, from 1 ms
+	// to 24 h. 0: 1 minute.
 	Every time.Duration
 
 	// Failures is the number of errors in a row for one session after which its
@@ -289,8 +294,8 @@ func isOrigin(origin string) bool {
 		!strings.Contains(host, "*") && !strings.HasSuffix(host, ":")
 }
 
-// isParent reports whether names under a host may be listed by a pattern: not those
-// of a whole top-level domain, nor addresses.
+// isParent reports whether names under a host may be listed by a pattern: not
+// those of a whole top-level domain, nor addresses.
 func isParent(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true

@@ -1,8 +1,8 @@
 package mojo
 
 // Reason says why a connection ended. SocketHandler.OnDisconnect gets it, and
-// Stats.Closed counts by it. Where Socket.IO has a word for it, it is the same word:
-// https://socket.io/docs/v4/server-api/#event-disconnect.
+// Stats.Closed counts by it. Where Socket.IO has a word for it, it is the same
+// word: https://socket.io/docs/v4/server-api/#event-disconnect.
 type Reason string
 
 // The reasons. After those that close the transport, clients come back by

@@ -13,17 +13,18 @@ import (
 // and to Stats. The zero value is ready to use: CodeRevoked, ReasonRevoked, no
 // message, and clients do not come back.
 type Revocation struct {
-	// Code is for the page's program: 0, which is CodeRevoked, another of the codes
-	// of this package, or a number of the site's own from 5000.
+	// Code is for the page's program: 0, which is CodeRevoked, another of the
+	// codes of this package, or a number of the site's own from 5000.
 	Code int
 
-	// Reason is a short, stable token: OnDisconnect gets it, the client reads it, and
-	// it is the label under which Stats.Closed counts. It has at most 64 bytes of
-	// ASCII letters, digits, spaces and "._-". Use few different ones: a name or an
-	// id belongs in Message. "" is ReasonRevoked.
+	// Reason is a short, stable token: OnDisconnect gets it, the client reads
+	// it, and it is the label under which Stats.Closed counts. It has at most
+	// 64 bytes of ASCII letters, digits, spaces and "._-". Use few different
+	// ones: a name or an id belongs in Message. "" is ReasonRevoked.
 	Reason Reason
 
-	// Message is free text for a person, which the page can show. "" is left out.
+	// Message is free text for a person, which the page can show. "" is left
+	// out.
 	Message string
 
 	// Reconnect keeps the session and the login valid and only closes the
@@ -32,10 +33,10 @@ type Revocation struct {
 	Reconnect bool
 }
 
-// RevokedEvent is the event that tells a client why it is about to be closed. Its
-// argument is an object with code, reason and reconnect, as in Revocation, and
-// with message and data where there are any: the Message of the Revocation, or
-// those of the ClientError that OnIdentity returned.
+// RevokedEvent is the event that tells a client why it is about to be closed.
+// Its argument is an object with code, reason and reconnect, as in Revocation,
+// and with message and data where there are any: the Message of the Revocation,
+// or those of the ClientError that OnIdentity returned.
 //
 //	socket.on("mojo:revoked", ({code, reason, reconnect, message}) => { ... })
 //
@@ -75,39 +76,39 @@ func isNotInToken(c rune) bool {
 }
 
 // Revoke closes every connection under the id. Each client is told the reason
-// first: it gets a RevokedEvent, then the close, as soon as that was written or, at
-// the latest, when a write has made no progress for Timeouts.PingTimeout. When
-// Revoke returns, the connections are in no index and no later message is queued for
-// them; OnDisconnect follows with the same reason. Messages that a client sent
-// before and that were not handled yet are dropped. Revoke does not wait for
-// clients.
+// first: it gets a RevokedEvent, then the close, as soon as that was written
+// or, at the latest, when a write has made no progress for
+// Timeouts.PingTimeout. When Revoke returns, the connections are in no index
+// and no later message is queued for them; OnDisconnect follows with the same
+// reason. Messages that a client sent before and that were not handled yet are
+// dropped. Revoke does not wait for clients.
 //
-// The id of a session is refused from then on with 403 until its cookie would have
-// expired; EnsureSession replaces it. For a user, the ids of all its connected
-// sessions are refused, and no login that was written before counts, connected or
-// not. With Options.Identify, which does not tell when a login was made, the site
-// has to end the other logins itself. The Server remembers the latest 65,536
-// sessions and users, as long as the process lives. With Reconnect nothing is
-// remembered.
+// The id of a session is refused from then on with 403 until its cookie would
+// have expired; EnsureSession replaces it. For a user, the ids of all its
+// connected sessions are refused, and no login that was written before counts,
+// connected or not. With Options.Identify, which does not tell when a login was
+// made, the site has to end the other logins itself. The Server remembers the
+// latest 65,536 sessions and users, as long as the process lives. With
+// Reconnect nothing is remembered.
 //
 // In the view of a Channel only the connections of that app are closed, by a
-// disconnect after which clients do not come back by themselves, and all ids stay
-// valid: OnConnect decides who comes back.
+// disconnect after which clients do not come back by themselves, and all ids
+// stay valid: OnConnect decides who comes back.
 //
-// A revocation is always applied as a whole: a ctx that has ended, such as that of a
-// request whose client has gone, does not prevent it. Revoke reaches the
-// connections of this process and does not wait for other processes, so ctx never
-// ends it early.
+// A revocation is always applied as a whole: a ctx that has ended, such as that
+// of a request whose client has gone, does not prevent it. Revoke reaches the
+// connections of this process and does not wait for other processes, so ctx
+// never ends it early.
 //
-// It returns an error, and closes nothing, if a field of why is out of bounds, and
-// ErrServerClosed after Shutdown. The zero Session has no connections: nothing is
-// done.
+// It returns an error, and closes nothing, if a field of why is out of bounds,
+// and ErrServerClosed after Shutdown. The zero Session has no connections:
+// nothing is done.
 func (s Session) Revoke(ctx context.Context, why Revocation) error {
 	return s.RevokeExcept(ctx, "", why)
 }
 
-// RevokeExcept is Revoke for all sessions of a user but one, which stays as it is:
-// it logs a user out everywhere else. An empty sessionID excepts none.
+// RevokeExcept is Revoke for all sessions of a user but one, which stays as it
+// is: it logs a user out everywhere else. An empty sessionID excepts none.
 func (s Session) RevokeExcept(ctx context.Context, sessionID string, why Revocation) error {
 	view := s.sessions.view
 	if view.server == nil || s.id == "" || s.sessions.kind == socketio.Session && s.id == sessionID {

@@ -8,19 +8,19 @@ import (
 
 // Sessions is a view of who is connected, over the whole Server or one Channel:
 // browser sessions by session id (CurrentSessions) or users by user id
-// (LoggedInSessions). It shows the connections of this process that their handler
-// has accepted, under ids from verified cookies or Options.Identify.
+// (LoggedInSessions). It shows the connections of this process that their
+// handler has accepted, under ids from verified cookies or Options.Identify.
 //
-// It is cheap to make and always live: each call answers for the moment it is made
-// in. Its methods are safe for concurrent use. Get it from a Server or a Channel;
-// the zero Sessions is empty.
+// It is cheap to make and always live: each call answers for the moment it is
+// made in. Its methods are safe for concurrent use. Get it from a Server or a
+// Channel; the zero Sessions is empty.
 type Sessions struct {
 	view view
 	kind socketio.Kind
 }
 
-// All iterates over the sessions there are when the loop begins, in no order. It
-// holds no lock: the body may emit to sessions and close them.
+// All iterates over the sessions there are when the loop begins, in no order.
+// It holds no lock: the body may emit to sessions and close them.
 func (s Sessions) All() iter.Seq[Session] {
 	return func(yield func(Session) bool) {
 		for _, id := range s.view.ids(s.kind) {
@@ -31,8 +31,8 @@ func (s Sessions) All() iter.Seq[Session] {
 	}
 }
 
-// Get returns the session of this id. If it is not connected, it is empty: emitting
-// to it reaches nobody.
+// Get returns the session of this id. If it is not connected, it is empty:
+// emitting to it reaches nobody.
 func (s Sessions) Get(id string) Session { return Session{sessions: s, id: id} }
 
 // Has reports whether any connection has this id.
@@ -42,12 +42,12 @@ func (s Sessions) Has(id string) bool { return s.Get(id).Len() > 0 }
 func (s Sessions) Len() int { return s.view.count(s.kind) }
 
 // Online returns which of the ids are online, in the order given: connected, or
-// connected until less than Timeouts.PresenceGrace ago. Has tells who is connected
-// at this moment.
+// connected until less than Timeouts.PresenceGrace ago. Has tells who is
+// connected at this moment.
 func (s Sessions) Online(ids ...string) []string { return s.view.online(s.kind, ids) }
 
-// Of addresses the sessions of these ids, each of their connections once. An event
-// for several users is encoded once:
+// Of addresses the sessions of these ids, each of their connections once. An
+// event for several users is encoded once:
 //
 //	srv.LoggedInSessions().Of("ada", "bob").Emit("invited", room)
 func (s Sessions) Of(ids ...string) Broadcast {
@@ -58,22 +58,23 @@ func (s Sessions) Of(ids ...string) Broadcast {
 	return Broadcast{view: s.view, having: s.kind, keys: keys}
 }
 
-// Emit sends an event once to each connection of each session. It has the errors
-// of Broadcast.Emit.
+// Emit sends an event once to each connection of each session. It has the
+// errors of Broadcast.Emit.
 func (s Sessions) Emit(event string, args ...any) error { return s.all().Emit(event, args...) }
 
-// To addresses the sessions' connections that are in any of the rooms. Rooms belong
-// to a Channel: without one, Emit returns an error.
+// To addresses the sessions' connections that are in any of the rooms. Rooms
+// belong to a Channel: without one, Emit returns an error.
 func (s Sessions) To(rooms ...string) Broadcast { return s.all().To(rooms...) }
 
-// Except addresses the sessions' connections that are in none of the rooms. Rooms
-// belong to a Channel: without one, Emit returns an error.
+// Except addresses the sessions' connections that are in none of the rooms.
+// Rooms belong to a Channel: without one, Emit returns an error.
 func (s Sessions) Except(rooms ...string) Broadcast { return s.all().Except(rooms...) }
 
 // Without addresses the sessions' connections other than these.
 func (s Sessions) Without(conns ...*Conn) Broadcast { return s.all().Without(conns...) }
 
-// Volatile addresses the connections that are not behind, see Broadcast.Volatile.
+// Volatile addresses the connections that are not behind, see
+// Broadcast.Volatile.
 func (s Sessions) Volatile() Broadcast { return s.all().Volatile() }
 
 // Latest addresses all connections, with events that replace each other, see
@@ -85,10 +86,10 @@ func (s Sessions) Local() Broadcast { return s.all().Local() }
 
 func (s Sessions) all() Broadcast { return Broadcast{view: s.view, having: s.kind} }
 
-// Session is all live connections under one session id or user id, over all tabs
-// and, unless it comes from a Channel, all apps. Like Sessions it is a live view of
-// this process, and its methods are safe for concurrent use. The zero Session has no
-// connections.
+// Session is all live connections under one session id or user id, over all
+// tabs and, unless it comes from a Channel, all apps. Like Sessions it is a
+// live view of this process, and its methods are safe for concurrent use. The
+// zero Session has no connections.
 type Session struct {
 	sessions Sessions
 	id       string
@@ -101,26 +102,27 @@ func (s Session) key() socketio.Key { return socketio.Key{Kind: s.sessions.kind,
 
 func (s Session) all() Broadcast { return s.sessions.Of(s.id) }
 
-// Conns iterates over the connections there are when the loop begins. It holds no
-// lock: the body may do anything.
+// Conns iterates over the connections there are when the loop begins. It holds
+// no lock: the body may do anything.
 func (s Session) Conns() iter.Seq[*Conn] { return s.all().Conns() }
 
 // Len returns the number of connections: one for each tab and app.
 func (s Session) Len() int { return s.sessions.view.countUnder(s.key()) }
 
-// Emit sends an event once to each connection. It has the errors of Broadcast.Emit.
-// If there is no connection, it does nothing and returns nil.
+// Emit sends an event once to each connection. It has the errors of
+// Broadcast.Emit. If there is no connection, it does nothing and returns nil.
 func (s Session) Emit(event string, args ...any) error { return s.all().Emit(event, args...) }
 
-// Except addresses the session's connections that are in none of the rooms. Rooms
-// belong to a Channel: without one, Emit returns an error.
+// Except addresses the session's connections that are in none of the rooms.
+// Rooms belong to a Channel: without one, Emit returns an error.
 func (s Session) Except(rooms ...string) Broadcast { return s.all().Except(rooms...) }
 
-// Without addresses the session's connections other than these, for instance the
-// other tabs of a user.
+// Without addresses the session's connections other than these, for instance
+// the other tabs of a user.
 func (s Session) Without(conns ...*Conn) Broadcast { return s.all().Without(conns...) }
 
-// Volatile addresses the connections that are not behind, see Broadcast.Volatile.
+// Volatile addresses the connections that are not behind, see
+// Broadcast.Volatile.
 func (s Session) Volatile() Broadcast { return s.all().Volatile() }
 
 // Latest addresses all connections, with events that replace each other, see
@@ -130,11 +132,12 @@ func (s Session) Latest(key string) Broadcast { return s.all().Latest(key) }
 // Local addresses the connections of this process, see Broadcast.Local.
 func (s Session) Local() Broadcast { return s.all().Local() }
 
-// Disconnect disconnects every connection, see Conn.Disconnect: the clients do not
-// come back by themselves. It returns nil.
+// Disconnect disconnects every connection, see Conn.Disconnect: the clients do
+// not come back by themselves. It returns nil.
 func (s Session) Disconnect() error { return s.all().Disconnect() }
 
-// PresenceKind says whether a Presence is that of a user or of a browser session.
+// PresenceKind is the kind of id in a Presence: a user or a browser session.
+// The zero value is UserPresence.
 type PresenceKind uint8
 
 // The kinds of Presence.
@@ -143,13 +146,14 @@ const (
 	SessionPresence                     // ID is a session id
 )
 
-// Presence is that somebody came online or went offline. A user or session is
-// online from the first accepted connection to Options.Timeouts.PresenceGrace after the last
-// one, over all tabs, devices and, for Options.OnPresence, apps.
+// Presence says that a user or session came online or went offline. It is
+// online from its first accepted connection until Timeouts.PresenceGrace after
+// the end of its last one, over all tabs and devices and, for
+// Options.OnPresence, over all apps of this process.
 type Presence struct {
 	Kind   PresenceKind
-	ID     string
-	Online bool
+	ID     string // of the user or session
+	Online bool   // whether it came online or went offline
 }
 
 func presenceOf(t socketio.Transition) Presence {
@@ -160,8 +164,9 @@ func presenceOf(t socketio.Transition) Presence {
 	return p
 }
 
-// presenceTeller is nil if nobody wants to know about the whole server.
-func (s *Server) presenceTeller() func(socketio.Transition) {
+// presenceCallback returns Options.OnPresence for the Socket.IO layer, nil if
+// it is not set.
+func (s *Server) presenceCallback() func(socketio.Transition) {
 	tell := s.opts.OnPresence
 	if tell == nil {
 		return nil

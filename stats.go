@@ -6,35 +6,35 @@ import (
 	"sync/atomic"
 )
 
-// Stats is what a Server holds at a moment, and what it has counted since it was
-// made. Counts only grow.
+// Stats is what a Server, which is one process, holds at a moment, and what it
+// has counted since it was made. Counts only grow.
 type Stats struct {
 	Connections int // Engine.IO connections: tabs, roughly
 	WebSockets  int // WebSockets, also those that are about to take over from polling or to close
-	Unconnected int // connections that are on no app yet
-	QueuedBytes int // bytes that wait for clients, see Options.Limits.MaxQueuedTotal
+	Unconnected int // connections that have not connected to an app yet
+	QueuedBytes int // bytes that wait to be sent, see Limits.MaxQueuedTotal
 	Sessions    int // browser sessions that are connected to any app
 	Users       int // users who are connected to any app
 	Apps        []AppStats
 
-	MessagesIn  uint64 // messages from clients, of all kinds but heartbeats
+	MessagesIn  uint64 // messages from clients, without heartbeats
 	BytesIn     uint64 // their bytes
 	MessagesOut uint64 // messages queued for clients
 	BytesOut    uint64 // their bytes, as framed for a WebSocket
-	Dropped     uint64 // volatile messages for clients that were behind
+	Dropped     uint64 // volatile messages that were skipped, see Broadcast.Volatile
 	Replaced    uint64 // messages that a later one of the same key replaced, see Broadcast.Latest
 
 	Opened  uint64            // connections
-	Closed  map[Reason]uint64 // connections, by why they ended; evictions are among them
+	Closed  map[Reason]uint64 // connections, by the reason of their end
 	Refused map[string]uint64 // requests, by cause: "origin", "session revoked", "too many connections", ...
 
 	RefusedConnects uint64            // to apps, by OnConnect or a limit
-	CookieFaults    map[string]uint64 // cookies that did not count, by cause: "forged", "expired", ...
+	CookieFaults    map[string]uint64 // invalid cookies, by cause: "forged", "expired", ...
 	HandlerPanics   uint64            // panics of callbacks
-	HandlerErrors   uint64            // errors of callbacks that the client did not see
+	HandlerErrors   uint64            // errors of callbacks other than ClientError
 }
 
-// AppStats is the part of Stats for one mounted namespace.
+// AppStats is the part of Stats for one namespace.
 type AppStats struct {
 	App       string // "" for Server.Handle
 	Namespace string
@@ -44,8 +44,8 @@ type AppStats struct {
 }
 
 // Stats returns the figures of this moment. They are read one after another, so
-// they may differ by what happens meanwhile. It takes microseconds, and a few more
-// for each app.
+// they may differ by what happens meanwhile. It takes microseconds, and a few
+// more for each app.
 func (s *Server) Stats() Stats {
 	inner := s.sio.Stats()
 	e := inner.Engine
@@ -57,7 +57,7 @@ func (s *Server) Stats() Stats {
 		Dropped: e.Dropped, Replaced: e.Replaced,
 		Opened: e.Opened, Closed: make(map[Reason]uint64), Refused: make(map[string]uint64),
 		RefusedConnects: inner.Refused, CookieFaults: s.faults.byName(),
-		HandlerPanics: inner.Panics, HandlerErrors: s.complaints.Load(),
+		HandlerPanics: inner.Panics, HandlerErrors: s.handlerErrors.Load(),
 	}
 	for reason, n := range e.Closed {
 		stats.Closed[Reason(reason)] = n
@@ -74,10 +74,10 @@ func (s *Server) Stats() Stats {
 	return stats
 }
 
-// Health is a handler for load balancers: it answers 200 while the Server takes
-// connections, and 503 after Shutdown or Close, and with Options.Limits.MaxConns
-// connections. The body is JSON: {"status": "ok", "connections": 17}, where status
-// is "ok", "full" or "closed".
+// Health returns a handler for load balancers. It answers 200 while the Server
+// accepts connections, and 503 after Shutdown or Close and while there are
+// Limits.MaxConns connections. The body is JSON: {"status": "ok",
+// "connections": 17}, where status is "ok", "full" or "closed".
 func (s *Server) Health() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		health := struct {
@@ -96,11 +96,11 @@ func (s *Server) Health() http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(health) // whoever asked may be gone
+		_ = json.NewEncoder(w).Encode(health) // the client may have gone
 	})
 }
 
-// faultCounts counts cookies that did not count, by cause.
+// faultCounts counts invalid cookies, by cause.
 type faultCounts [len(cookieFaultNames)]atomic.Uint64
 
 func (f *faultCounts) count(faults cookieFaults) {
