@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
@@ -17,14 +18,10 @@ import (
 // A Broadcast comes from a Channel, Sessions, a Session or a Conn. The zero
 // Broadcast addresses nobody.
 type Broadcast struct {
-	view    view
-	keys    []socketio.Key // connections under any of them; nil: all of the view
-	having  socketio.Kind  // only connections that have a session, or a user
-	except  []socketio.Key // no connections under any of them
-	without []*socketio.Socket
-
+	view     view
+	selector command.Selector // without the namespace, which is that of the view
+	delivery command.Delivery
 	conn     *Conn // if it is not nil, this connection alone is addressed
-	delivery socketio.Delivery
 	err      error // of a method that does not fit the view
 }
 
@@ -39,14 +36,14 @@ var errNoRooms = errors.New("mojo: rooms belong to a Channel; want one for To an
 // others on the Channel, as Conn.To does.
 func (b Broadcast) To(rooms ...string) Broadcast {
 	b = b.addressed(rooms)
-	b.keys = withRooms(b.keys, rooms)
+	b.selector.Keys = withRooms(b.selector.Keys, rooms)
 	return b
 }
 
 // Except leaves out everybody who is in any of the rooms.
 func (b Broadcast) Except(rooms ...string) Broadcast {
 	b = b.addressed(rooms)
-	b.except = withRooms(b.except, rooms)
+	b.selector.Except = withRooms(b.selector.Except, rooms)
 	return b
 }
 
@@ -54,10 +51,10 @@ func (b Broadcast) Except(rooms ...string) Broadcast {
 // from.
 func (b Broadcast) Without(conns ...*Conn) Broadcast {
 	b = b.addressed(nil)
-	b.without = slices.Clip(b.without)
+	b.selector.ExceptIDs = slices.Clip(b.selector.ExceptIDs)
 	for _, c := range conns {
 		if c != nil {
-			b.without = append(b.without, c.socket)
+			b.selector.ExceptIDs = append(b.selector.ExceptIDs, c.ID())
 		}
 	}
 	return b
@@ -67,7 +64,7 @@ func (b Broadcast) Without(conns ...*Conn) Broadcast {
 // refuses rooms where there are none.
 func (b Broadcast) addressed(rooms []string) Broadcast {
 	if b.conn != nil {
-		b.without, b.conn = []*socketio.Socket{b.conn.socket}, nil
+		b.selector.ExceptIDs, b.conn = []string{b.conn.ID()}, nil
 	}
 	if len(rooms) > 0 && b.view.server != nil && b.view.channel == nil {
 		b.err = errNoRooms
@@ -76,11 +73,11 @@ func (b Broadcast) addressed(rooms []string) Broadcast {
 }
 
 // withRooms returns a new slice that is not nil.
-func withRooms(keys []socketio.Key, rooms []string) []socketio.Key {
-	all := make([]socketio.Key, len(keys), len(keys)+len(rooms))
+func withRooms(keys []command.Key, rooms []string) []command.Key {
+	all := make([]command.Key, len(keys), len(keys)+len(rooms))
 	copy(all, keys)
 	for _, room := range rooms {
-		all = append(all, socketio.Key{Kind: socketio.Room, ID: room})
+		all = append(all, command.Key{Kind: command.Room, ID: room})
 	}
 	return all
 }
@@ -126,8 +123,7 @@ func (b Broadcast) Emit(event string, args ...any) error {
 	case b.view.server == nil:
 		return nil
 	}
-	target := b.target()
-	return wrapError(target.Emit(event, args))
+	return wrapError(b.view.server.sio.Emit(b.address(), b.delivery, event, args))
 }
 
 // Conns iterates over the connections that are addressed when the loop begins.
@@ -138,20 +134,26 @@ func (b Broadcast) Conns() iter.Seq[*Conn] { return conns(b.sockets) }
 // errors of Conn.Join, joined, of those that could not be put there.
 // Connections that end meanwhile are no error.
 func (b Broadcast) Join(rooms ...string) error {
-	failed := []error{b.err}
-	for c := range b.Conns() {
-		if err := c.Join(rooms...); !errors.Is(err, ErrNotConnected) {
-			failed = append(failed, err)
+	switch {
+	case b.conn != nil:
+		if err := b.conn.Join(rooms...); !errors.Is(err, ErrNotConnected) {
+			return err
 		}
+		return b.err
+	case b.err != nil || b.view.server == nil:
+		return b.err
 	}
-	return errors.Join(failed...)
+	return wrapError(b.view.server.sio.Hub().Join(command.Join{Selector: b.address(), Rooms: rooms}))
 }
 
 // Leave takes the connections that are addressed now out of rooms. It returns
 // an error if the Broadcast addresses rooms of a Server.
 func (b Broadcast) Leave(rooms ...string) error {
-	for c := range b.Conns() {
-		c.Leave(rooms...)
+	switch {
+	case b.conn != nil:
+		b.conn.Leave(rooms...)
+	case b.err == nil && b.view.server != nil:
+		b.view.server.sio.Hub().Leave(command.Leave{Selector: b.address(), Rooms: rooms})
 	}
 	return b.err
 }
@@ -166,15 +168,14 @@ func (b Broadcast) Disconnect() error {
 	return b.err
 }
 
-// target returns the address for the Socket.IO layer.
-func (b *Broadcast) target() socketio.Target {
-	t := socketio.Target{
-		View: b.view.below(), Keys: b.keys, Having: b.having, Except: b.except, Without: b.without, Delivery: b.delivery,
+// address returns the whole selector.
+func (b *Broadcast) address() command.Selector {
+	sel := b.selector
+	sel.Namespace = b.view.namespace()
+	if sel.Keys != nil && !slices.ContainsFunc(sel.Keys, func(k command.Key) bool { return k.Kind != sel.Having }) {
+		sel.Having = command.Room // every connection under the keys has a session or user
 	}
-	if b.keys != nil && !slices.ContainsFunc(b.keys, func(k socketio.Key) bool { return k.Kind != b.having }) {
-		t.Having = socketio.Room // what is under the keys has a session or user
-	}
-	return t
+	return sel
 }
 
 func (b *Broadcast) sockets() []*socketio.Socket {
@@ -184,8 +185,7 @@ func (b *Broadcast) sockets() []*socketio.Socket {
 	case b.err != nil || b.view.server == nil:
 		return nil
 	}
-	target := b.target()
-	return target.Sockets()
+	return b.view.server.sio.Sockets(b.address())
 }
 
 // conns iterates over those of the sockets that are connected.
@@ -208,50 +208,49 @@ type view struct {
 	channel *Channel
 }
 
-// below returns the view of the Socket.IO layer. v.server must not be nil.
-func (v view) below() socketio.View {
-	w := socketio.View{Server: v.server.sio}
-	if v.channel != nil {
-		w.Namespace = v.channel.namespace
+// namespace returns the namespace of a selector: empty for the whole server.
+func (v view) namespace() string {
+	if v.channel == nil {
+		return ""
 	}
-	return w
+	return v.channel.name
 }
 
 func (v view) len() int {
 	if v.server == nil {
 		return 0
 	}
-	return v.below().Len()
+	return v.server.sio.Hub().Len(v.namespace())
 }
 
 // ids returns the sessions or users that are connected.
-func (v view) ids(kind socketio.Kind) []string {
+func (v view) ids(kind command.Kind) []string {
 	if v.server == nil {
 		return nil
 	}
-	return v.below().IDs(kind)
+	return v.server.sio.Hub().IDs(v.namespace(), kind)
 }
 
 // count returns the length of ids.
-func (v view) count(kind socketio.Kind) int {
+func (v view) count(kind command.Kind) int {
 	if v.server == nil {
 		return 0
 	}
-	return v.below().Count(kind)
+	return v.server.sio.Hub().Count(v.namespace(), kind)
 }
 
 // countUnder returns the number of connections of one session or user.
-func (v view) countUnder(key socketio.Key) int {
+func (v view) countUnder(key command.Key) int {
 	if v.server == nil {
 		return 0
 	}
-	return v.below().CountUnder(key)
+	return v.server.sio.Hub().CountUnder(v.namespace(), key)
 }
 
 // online returns those of the ids that are online.
-func (v view) online(kind socketio.Kind, ids []string) []string {
+func (v view) online(kind command.Kind, ids []string) []string {
 	if v.server == nil {
 		return nil
 	}
-	return v.below().Online(kind, ids)
+	return v.server.sio.Hub().Online(v.namespace(), kind, ids)
 }

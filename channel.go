@@ -3,6 +3,7 @@ package mojo
 import (
 	"iter"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
@@ -54,10 +55,10 @@ func (ch *Channel) Conn(id string) (*Conn, bool) {
 }
 
 // CurrentSessions returns the browser sessions that are connected to this app.
-func (ch *Channel) CurrentSessions() Sessions { return Sessions{ch.view(), socketio.Session} }
+func (ch *Channel) CurrentSessions() Sessions { return Sessions{ch.view(), command.Session} }
 
 // LoggedInSessions returns the users who are connected to this app.
-func (ch *Channel) LoggedInSessions() Sessions { return Sessions{ch.view(), socketio.User} }
+func (ch *Channel) LoggedInSessions() Sessions { return Sessions{ch.view(), command.User} }
 
 // Emit sends an event to every connection of the app. It never blocks. It has
 // the errors of Broadcast.Emit.

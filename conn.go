@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
@@ -84,10 +85,10 @@ func (c *Conn) Context() context.Context { return c.socket.Context() }
 // Limits.MaxQueue bytes would wait for the client, the client is closed: that
 // call returns ErrQueueFull, later ones ErrNotConnected.
 func (c *Conn) Emit(event string, args ...any) error {
-	return c.emit(event, args, socketio.Delivery{})
+	return c.emit(event, args, command.Delivery{})
 }
 
-func (c *Conn) emit(event string, args []any, d socketio.Delivery) error {
+func (c *Conn) emit(event string, args []any, d command.Delivery) error {
 	return wrapError(c.socket.Emit(event, args, d))
 }
 

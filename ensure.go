@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/setcookie"
 	"github.com/mojosocket/mojo/internal/siblings"
@@ -250,7 +251,7 @@ func mayBeginSession(r *http.Request) bool {
 
 // sessionBeginner returns beginSession if Options.BeginSessions is set, nil
 // otherwise.
-func (s *Server) sessionBeginner() func(*http.Request, socketio.Identified) *socketio.Begun {
+func (s *Server) sessionBeginner() func(*http.Request, command.Identified) *socketio.Begun {
 	if !s.opts.BeginSessions {
 		return nil
 	}
@@ -259,7 +260,7 @@ func (s *Server) sessionBeginner() func(*http.Request, socketio.Identified) *soc
 
 // beginSession gives the client of a handshake a session, unless it has one or
 // is about to get one.
-func (s *Server) beginSession(r *http.Request, id socketio.Identified) *socketio.Begun {
+func (s *Server) beginSession(r *http.Request, id command.Identified) *socketio.Begun {
 	retirement, retired := s.sio.Retired(id.Session)
 	if id.Session != "" && (!retired || retirement.Revoked || time.Since(retirement.Since) < hub.Settling) {
 		return nil

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"reflect"
 
+	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/hub/presence"
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
@@ -181,7 +183,7 @@ func (ch *Channel) watchers() (w socketio.Watchers) {
 type identityObserver struct{ o IdentityObserver }
 
 // Changed implements socketio.IdentityWatcher.
-func (i identityObserver) Changed(s *socketio.Socket, from, to socketio.Identified) *socketio.Refusal {
+func (i identityObserver) Changed(s *socketio.Socket, from, to command.Identified) *socketio.Refusal {
 	c := connOf(s)
 	err := i.o.OnIdentity(c, identityOf(from), identityOf(to))
 	return c.refusal("OnIdentity", err)
@@ -193,7 +195,7 @@ type presenceObserver struct {
 }
 
 // Presence implements socketio.PresenceWatcher.
-func (p presenceObserver) Presence(t socketio.Transition) { p.o.OnPresence(p.ch, presenceOf(t)) }
+func (p presenceObserver) Presence(t presence.Transition) { p.o.OnPresence(p.ch, presenceOf(t)) }
 
 type emitObserver struct{ o EmitObserver }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/mojosocket/mojo/internal/socketio"
+	"github.com/mojosocket/mojo/internal/command"
 )
 
 // Identity is who made a request or owns a connection: a browser session and a
@@ -43,19 +43,19 @@ func (s *Server) Identity(r *http.Request) Identity {
 
 // identifyConn returns the identity of each handshake and each later request of
 // a connection.
-func (s *Server) identifyConn(r *http.Request) (socketio.Identified, error) {
+func (s *Server) identifyConn(r *http.Request) (command.Identified, error) {
 	switch {
 	case s.opts.Cookies == nil:
 		return s.sio.Guarded(s.identifyByHook, r)
 	case len(r.Header["Cookie"]) == 0: // the rest would grow the stack
-		return socketio.Identified{}, nil
+		return command.Identified{}, nil
 	}
 	return s.identifyByCookies(r), nil
 }
 
 // identifyByCookies does not check whether the login was revoked; the Socket.IO
 // layer does.
-func (s *Server) identifyByCookies(r *http.Request) socketio.Identified {
+func (s *Server) identifyByCookies(r *http.Request) command.Identified {
 	p := s.verify(r)
 	now := identified(p.identity())
 	if s.isFresh(p.session) {
@@ -67,11 +67,11 @@ func (s *Server) identifyByCookies(r *http.Request) socketio.Identified {
 	return now
 }
 
-func (s *Server) identifyByHook(r *http.Request) (socketio.Identified, error) {
+func (s *Server) identifyByHook(r *http.Request) (command.Identified, error) {
 	id, err := s.identify(r)
 	if err != nil {
 		s.warn.Warn("identify", "mojo: Options.Identify refused a request", "error", err)
-		return socketio.Identified{}, err
+		return command.Identified{}, err
 	}
 	// Options.Identify may return parts of the request's headers, which all
 	// share one string. Clones do not keep it in memory.
@@ -118,14 +118,14 @@ func (s *Server) isCurrent(sessionID string) bool {
 }
 
 // identified returns an identity as the Socket.IO layer has it.
-func identified(id Identity) socketio.Identified {
-	return socketio.Identified{
-		Identity: socketio.Identity{Session: id.SessionID, User: id.UserID},
+func identified(id Identity) command.Identified {
+	return command.Identified{
+		Identity: command.Identity{Session: id.SessionID, User: id.UserID},
 		Expires:  id.Expires,
 	}
 }
 
-func identityOf(id socketio.Identified) Identity {
+func identityOf(id command.Identified) Identity {
 	return Identity{SessionID: id.Session, UserID: id.User, Expires: id.Expires}
 }
 

@@ -183,7 +183,7 @@ func (s *Server) Rebind(ctx context.Context, sessionID string, now Identity) err
 		return err
 	}
 	err := s.sio.Change(command.Rebind{
-		From: socketio.Identity{Session: sessionID}, To: identified(now), Until: s.latestExpiry(),
+		From: command.Identity{Session: sessionID}, To: identified(now), Until: s.latestExpiry(),
 	})
 	if errors.Is(err, hub.ErrGivenUp) {
 		return errors.New("mojo: Rebind: now.SessionID was given up or revoked; want a new one")

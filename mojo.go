@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio/origin"
 	"github.com/mojosocket/mojo/internal/siblings"
 	"github.com/mojosocket/mojo/internal/socketio"
@@ -112,7 +113,7 @@ func (s *Server) revalidation() socketio.Revalidation {
 		return socketio.Revalidation{}
 	}
 	return socketio.Revalidation{
-		Ask: func(ctx context.Context, id socketio.Identified) (bool, error) {
+		Ask: func(ctx context.Context, id command.Identified) (bool, error) {
 			return v.Check(ctx, identityOf(id))
 		},
 		Every:    v.Every,
@@ -233,13 +234,13 @@ func (s *Server) Channels() []*Channel {
 // CurrentSessions returns a view of the browser sessions that are connected to
 // any app, by session id.
 func (s *Server) CurrentSessions() Sessions {
-	return Sessions{view{server: s}, socketio.Session}
+	return Sessions{view{server: s}, command.Session}
 }
 
 // LoggedInSessions returns a view of the users who are connected to any app, by
 // user id.
 func (s *Server) LoggedInSessions() Sessions {
-	return Sessions{view{server: s}, socketio.User}
+	return Sessions{view{server: s}, command.User}
 }
 
 // ServeHTTP serves the requests of socket.io-client: handshakes, long-polling

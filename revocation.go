@@ -111,7 +111,7 @@ func (s Session) Revoke(ctx context.Context, why Revocation) error {
 // is: it logs a user out everywhere else. An empty sessionID excepts none.
 func (s Session) RevokeExcept(ctx context.Context, sessionID string, why Revocation) error {
 	view := s.sessions.view
-	if view.server == nil || s.id == "" || s.sessions.kind == socketio.Session && s.id == sessionID {
+	if view.server == nil || s.id == "" || s.sessions.kind == command.Session && s.id == sessionID {
 		return nil
 	}
 	if err := why.check(); err != nil {
@@ -127,7 +127,7 @@ func (s Session) RevokeExcept(ctx context.Context, sessionID string, why Revocat
 		why.Reason = ReasonRevoked
 	}
 	view.server.sio.Revoke(command.Revoke{
-		Namespace: view.below().Name(), Key: s.key(), Except: sessionID, Lasting: !why.Reconnect, Until: view.server.latestExpiry(),
+		Namespace: view.namespace(), Key: s.key(), Except: sessionID, Lasting: !why.Reconnect, Until: view.server.latestExpiry(),
 	}, socketio.Revocation{Code: why.Code, Reason: socketio.Reason(why.Reason), Message: why.Message, Reconnect: why.Reconnect})
 	return nil
 }

@@ -3,7 +3,8 @@ package mojo
 import (
 	"iter"
 
-	"github.com/mojosocket/mojo/internal/socketio"
+	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
 // Sessions is a view of who is connected, over the whole Server or one Channel:
@@ -16,7 +17,7 @@ import (
 // Channel; the zero Sessions is empty.
 type Sessions struct {
 	view view
-	kind socketio.Kind
+	kind command.Kind
 }
 
 // All iterates over the sessions there are when the loop begins, in no order.
@@ -51,11 +52,11 @@ func (s Sessions) Online(ids ...string) []string { return s.view.online(s.kind, 
 //
 //	srv.LoggedInSessions().Of("ada", "bob").Emit("invited", room)
 func (s Sessions) Of(ids ...string) Broadcast {
-	keys := make([]socketio.Key, len(ids))
+	keys := make([]command.Key, len(ids))
 	for i, id := range ids {
-		keys[i] = socketio.Key{Kind: s.kind, ID: id}
+		keys[i] = command.Key{Kind: s.kind, ID: id}
 	}
-	return Broadcast{view: s.view, having: s.kind, keys: keys}
+	return Broadcast{view: s.view, selector: command.Selector{Having: s.kind, Keys: keys}}
 }
 
 // Emit sends an event once to each connection of each session. It has the
@@ -84,7 +85,9 @@ func (s Sessions) Latest(key string) Broadcast { return s.all().Latest(key) }
 // Local addresses the connections of this process, see Broadcast.Local.
 func (s Sessions) Local() Broadcast { return s.all().Local() }
 
-func (s Sessions) all() Broadcast { return Broadcast{view: s.view, having: s.kind} }
+func (s Sessions) all() Broadcast {
+	return Broadcast{view: s.view, selector: command.Selector{Having: s.kind}}
+}
 
 // Session is all live connections under one session id or user id, over all
 // tabs and, unless it comes from a Channel, all apps. Like Sessions it is a
@@ -98,7 +101,7 @@ type Session struct {
 // ID returns the session id or user id.
 func (s Session) ID() string { return s.id }
 
-func (s Session) key() socketio.Key { return socketio.Key{Kind: s.sessions.kind, ID: s.id} }
+func (s Session) key() command.Key { return command.Key{Kind: s.sessions.kind, ID: s.id} }
 
 func (s Session) all() Broadcast { return s.sessions.Of(s.id) }
 
@@ -156,9 +159,9 @@ type Presence struct {
 	Online bool   // whether it came online or went offline
 }
 
-func presenceOf(t socketio.Transition) Presence {
+func presenceOf(t presence.Transition) Presence {
 	p := Presence{Kind: UserPresence, ID: t.Key.ID, Online: t.Online}
-	if t.Key.Kind == socketio.Session {
+	if t.Key.Kind == command.Session {
 		p.Kind = SessionPresence
 	}
 	return p
@@ -166,10 +169,10 @@ func presenceOf(t socketio.Transition) Presence {
 
 // presenceCallback returns Options.OnPresence for the Socket.IO layer, nil if
 // it is not set.
-func (s *Server) presenceCallback() func(socketio.Transition) {
+func (s *Server) presenceCallback() func(presence.Transition) {
 	tell := s.opts.OnPresence
 	if tell == nil {
 		return nil
 	}
-	return func(t socketio.Transition) { tell(presenceOf(t)) }
+	return func(t presence.Transition) { tell(presenceOf(t)) }
 }

@@ -64,8 +64,10 @@ type Identified struct {
 // that match it. It is a value and has no pointers, so that it can be stored and sent.
 // The zero value selects every seat of the server.
 type Selector struct {
-	Namespace string   // empty: the whole server
-	Keys      []Key    // seats under any of them; nil: every seat; empty and not nil: none
+	Namespace string // empty: the whole server
+	// Keys is for the seats under any of them; nil: every seat; empty and not nil: none.
+	// With rooms beside sessions or users, Having must not be Room.
+	Keys      []Key
 	Having    Kind     // Session or User: only seats that have one; Room, the zero Kind: all
 	Except    []Key    // no seat under any of these
 	ExceptIDs []string // no seat with one of these ids

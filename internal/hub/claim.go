@@ -115,3 +115,9 @@ func (h *Hub) Prove(c *Conn, now command.Identified) (from, to *Binding, work pr
 	h.bindLocked(c, to)
 	return b.Claim.From, to, h.presence.Work()
 }
+
+// means reports whether a selector is for the identity that is claimed and not for the
+// one that the connection is bound to.
+func (cl *Claim) means(sel *command.Selector, b *Binding) bool {
+	return sel.Means(cl.To.Identity) && !sel.Means(b.Identity)
+}

@@ -261,8 +261,9 @@ func (r *run) check() {
 		}
 	}
 	sel.Having = command.Kind(r.choose(int(command.Kinds)))
-	if sel.Having != command.Room && slices.ContainsFunc(sel.Keys, func(k command.Key) bool { return k.Kind == command.Room }) {
-		sel.Having = command.Room // no caller asks for both
+	isRoom := func(k command.Key) bool { return k.Kind == command.Room }
+	if sel.IsPersonal() && sel.Having == command.Room && slices.ContainsFunc(sel.Keys, isRoom) {
+		sel.Having = command.User // see Selector.Keys
 	}
 	if r.choose(3) == 0 {
 		sel.Except = []command.Key{{Kind: command.Room, ID: r.room()}, {Kind: command.User, ID: "bob"}}
@@ -272,9 +273,6 @@ func (r *run) check() {
 	}
 	meant := func(s *modelSeat) bool { return s.isFor(&sel, s.conn.is.Identity) }
 	requireSame(t, r.model.seats(sel.Namespace, meant), h.Select(&sel))
-	if slices.ContainsFunc(sel.Keys, func(k command.Key) bool { return k.Kind == command.Room }) {
-		return // a claim is for people alone
-	}
 	receive := func(s *modelSeat) bool {
 		return meant(s) || sel.IsPersonal() && s.visible && s.conn.claim != nil && s.isFor(&sel, s.conn.claim.to.Identity)
 	}

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -89,24 +90,24 @@ func (h *Hub) Rooms(s *Seat) []string {
 	return slices.Sorted(maps.Keys(s.rooms))
 }
 
-// Join puts the seats that the command means into rooms. It returns the errors of
-// JoinSeat, joined, for the seats that it could not put there.
+// Join puts the seats that the command means into rooms. Seats that would be in too
+// many rooms join none; the error, an ErrTooManyRooms, says how many these are.
 func (h *Hub) Join(cmd command.Join) error {
 	if err := h.checkRooms(cmd.Rooms); err != nil {
 		return err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var failed []error
+	full := 0
 	for _, s := range h.selectLocked(&cmd.Selector) {
-		if !s.visible {
-			continue
-		}
-		if err := h.joinLocked(s, cmd.Rooms); err != nil {
-			failed = append(failed, err)
+		if s.visible && h.joinLocked(s, cmd.Rooms) != nil {
+			full++
 		}
 	}
-	return errors.Join(failed...)
+	if full > 0 {
+		return fmt.Errorf("%w for %d connections", ErrTooManyRooms, full)
+	}
+	return nil
 }
 
 // Leave takes the seats that the command means out of rooms.

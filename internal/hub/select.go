@@ -168,28 +168,37 @@ func (h *Hub) visibleLocked(namespace, id string) *Seat {
 // claimantsLocked returns the visible seats that a selector would mean if their
 // claims were proven, and does not mean yet.
 func (h *Hub) claimantsLocked(sel *command.Selector) (found []*Seat) {
-	several := len(sel.Keys) > 1 // of which one connection can claim more than one
+	several := len(sel.Keys) > 1 // of which one seat can be under more than one
 	except := h.exceptionsLocked(sel)
-	add := func(c *Conn) {
-		b := c.Binding()
-		if sel.Means(b.Identity) || !sel.Means(b.Claim.To.Identity) {
-			return
+	add := func(s *Seat) {
+		b := s.conn.Binding()
+		switch {
+		case !s.visible || b.Claim == nil || !b.Claim.means(sel, b):
+		case sel.Namespace != "" && sel.Namespace != s.namespace.name || except.haveLocked(s):
+		case several && slices.Contains(found, s):
+		default:
+			found = append(found, s)
 		}
+	}
+	addAll := func(c *Conn) {
 		for _, s := range c.seats {
-			if s.visible && (sel.Namespace == "" || sel.Namespace == s.namespace.name) && !except.haveLocked(s) && !(several && slices.Contains(found, s)) {
-				found = append(found, s)
-			}
+			add(s)
 		}
 	}
 	if len(sel.Keys) == 0 {
 		for _, c := range h.claimants {
-			add(c)
+			addAll(c)
 		}
-		return found
 	}
 	for _, k := range sel.Keys {
+		if k.Kind == command.Room {
+			for _, s := range h.scopeLocked(sel.Namespace).under(k) {
+				add(s)
+			}
+			continue
+		}
 		for _, c := range h.claims[k.Kind].Members(k.ID) {
-			add(c)
+			addAll(c)
 		}
 	}
 	return found

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/parser"
 )
@@ -70,7 +71,7 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args []any) (par
 		return parser.Args{}, err
 	}
 	s.observe(event, args)
-	if err := s.send(m, Delivery{}); err != nil {
+	if err := s.send(m, command.Delivery{}); err != nil {
 		return parser.Args{}, err
 	}
 	select {
@@ -136,5 +137,5 @@ func (e *Event) Ack(args []any) error {
 	}
 	var b engineio.Batch
 	defer b.Flush()
-	return s.queue(m, Delivery{}, nil, &b)
+	return s.queue(m, command.Delivery{}, nil, &b)
 }

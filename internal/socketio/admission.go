@@ -39,12 +39,12 @@ const (
 
 // Guarded calls a site's own function for Options.Identify. A panic of it is an error,
 // and counted.
-func (s *Server) Guarded(identify func(*http.Request) (Identified, error), r *http.Request) (id Identified, err error) {
+func (s *Server) Guarded(identify func(*http.Request) (command.Identified, error), r *http.Request) (id command.Identified, err error) {
 	returned := false
 	defer func() {
 		if !returned {
 			s.panicked("Identify", recover())
-			id, err = Identified{}, errPanicked
+			id, err = command.Identified{}, errPanicked
 		}
 	}()
 	id, err = identify(r)
@@ -100,7 +100,7 @@ func refusalOf(err error) error {
 
 // begin gives a connection that is about to be admitted a session, if Options.Begin
 // does. A client that polls and keeps no cookies stays without.
-func (s *Server) begin(c *client, r *http.Request, id *Identified) *Begun {
+func (s *Server) begin(c *client, r *http.Request, id *command.Identified) *Begun {
 	if s.opts.Begin == nil {
 		return nil
 	}

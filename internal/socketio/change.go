@@ -52,7 +52,7 @@ func (s *Server) change(cmd command.Rebind) (claiming, closed []*client, err err
 // settle completes a change for one client: its requests may come with the new
 // identity, no broadcast that found it under the old one queues anything from here
 // on, its next poll is one that comes later, and the Apps are told.
-func (c *client) settle(from, to *hub.Binding, id Identity) {
+func (c *client) settle(from, to *hub.Binding, id command.Identity) {
 	c.expect(id)
 	if from.Identity != id {
 		c.session.RenewPoll()
@@ -73,13 +73,13 @@ func (c *client) settle(from, to *hub.Binding, id Identity) {
 // Connected reports whether there are connections of a session, on whatever
 // namespaces.
 func (s *Server) Connected(session string) bool {
-	return len(s.hub.Conns(Key{Kind: Session, ID: session})) > 0
+	return len(s.hub.Conns(command.Key{Kind: command.Session, ID: session})) > 0
 }
 
 // ComeAgain closes the connections of a session without a user, by their transport,
 // and returns how many these are.
 func (s *Server) ComeAgain(session string) (closed int) {
-	for _, conn := range s.hub.Conns(Key{Kind: Session, ID: session}) {
+	for _, conn := range s.hub.Conns(command.Key{Kind: command.Session, ID: session}) {
 		if conn.Binding().User == "" {
 			clientOf(conn).session.Close(IdentityChanged)
 			closed++
@@ -93,6 +93,6 @@ func (s *Server) Retired(sessionID string) (ledger.Session, bool) { return s.hub
 
 // LoginCounts reports whether a login of this user that was proven at that time, in
 // this session, still counts, see hub.Hub.LoginCounts.
-func (s *Server) LoginCounts(id Identity, proven time.Time) bool {
+func (s *Server) LoginCounts(id command.Identity, proven time.Time) bool {
 	return s.hub.LoginCounts(id, proven)
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/parser"
 )
@@ -36,7 +37,7 @@ func (c *client) isOwnPoll(r *http.Request) bool {
 }
 
 // proves makes a connection what it claims, if `now` is that and still counts.
-func (c *client) proves(now Identified) bool {
+func (c *client) proves(now command.Identified) bool {
 	s := c.server
 	s.changes.Lock()
 	defer s.changes.Unlock()
@@ -86,7 +87,7 @@ func (s *Server) Prove(value string, r *http.Request) Proof {
 }
 
 // is reports whether a connection has this identity and no claim to another.
-func (c *client) is(id Identity) bool {
+func (c *client) is(id command.Identity) bool {
 	b := c.conn.Binding()
 	return b.Claim == nil && b.Identity == id
 }
@@ -117,6 +118,6 @@ func (s *Socket) queueClaimLocked(b *engineio.Batch) (first bool) {
 	payload, _ := parser.EncodeOwnEvent(ClaimEvent, []any{struct {
 		Proof string `json:"proof"`
 	}{cl.Value}}) // cannot fail
-	_ = s.session.Queue(packet(parser.Event, s.namespace.name, payload), Delivery{Owner: s.namespace}, b)
+	_ = s.session.Queue(packet(parser.Event, s.namespace.name, payload), engineio.Delivery{Owner: s.namespace}, b)
 	return cl.Told()
 }

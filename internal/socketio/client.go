@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/parser"
@@ -35,7 +36,7 @@ type clientByMu struct {
 	parts    *assembly         // a packet whose attachments are still to come
 	timer    *time.Timer       // until the first CONNECT; nil after that
 	gone     bool              // no socket begins any more
-	expected Identity          // that requests come with
+	expected command.Identity  // that requests come with
 	earlier  []earlierIdentity // that late requests come with; oldest first
 }
 

@@ -40,11 +40,11 @@ func TestRequestsAfterAChange(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := new(client)
-				c.expected = Identity{Session: "new"}
-				c.earlier = []earlierIdentity{{Identity: Identity{Session: "old"}, until: time.Now().Add(hub.Settling)}}
+				c.expected = command.Identity{Session: "new"}
+				c.earlier = []earlierIdentity{{Identity: command.Identity{Session: "old"}, until: time.Now().Add(hub.Settling)}}
 				for i, r := range requests {
 					time.Sleep(r.after)
-					require.Equal(t, r.ok, c.expects(Identity{Session: r.session}, r.method) != engineio.Refused, "request %d", i)
+					require.Equal(t, r.ok, c.expects(command.Identity{Session: r.session}, r.method) != engineio.Refused, "request %d", i)
 				}
 			})
 		})
@@ -63,16 +63,16 @@ func TestRequestsAfterTwoChanges(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				oldest, old := Identity{Session: "oldest"}, Identity{Session: "old"}
+				oldest, old := command.Identity{Session: "oldest"}, command.Identity{Session: "old"}
 				c := new(client)
 				c.expected = old
 				c.earlier = []earlierIdentity{{Identity: oldest, until: time.Now().Add(hub.Settling)}}
 				require.NotEqual(t, engineio.Refused, c.expects(old, post))
-				c.expected = Identity{Session: "new"}
+				c.expected = command.Identity{Session: "new"}
 				c.earlier = append(c.earlier, earlierIdentity{Identity: old, until: time.Now().Add(hub.Settling)})
 				for i, r := range requests {
 					time.Sleep(r.after)
-					require.Equal(t, r.ok, c.expects(Identity{Session: r.session}, r.method) != engineio.Refused, "request %d", i)
+					require.Equal(t, r.ok, c.expects(command.Identity{Session: r.session}, r.method) != engineio.Refused, "request %d", i)
 				}
 			})
 		})
@@ -88,10 +88,10 @@ func TestEarlierIdentitiesAreBounded(t *testing.T) {
 	const changes = 10
 	for i := range changes {
 		require.NoError(t, s.Change(command.Rebind{
-			From: Identity{Session: fmt.Sprint(i)}, To: Identified{Identity: Identity{Session: fmt.Sprint(i + 1)}},
+			From: command.Identity{Session: fmt.Sprint(i)}, To: command.Identified{Identity: command.Identity{Session: fmt.Sprint(i + 1)}},
 		}))
 	}
 	for i := range changes {
-		require.Equal(t, i >= changes-maxEarlier, c.expects(Identity{Session: fmt.Sprint(i)}, http.MethodGet) != engineio.Refused, i)
+		require.Equal(t, i >= changes-maxEarlier, c.expects(command.Identity{Session: fmt.Sprint(i)}, http.MethodGet) != engineio.Refused, i)
 	}
 }

@@ -9,28 +9,9 @@ import (
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// Target says which sockets a message is for. It is a value.
-type Target struct {
-	View     View
-	Keys     []Key // sockets under any of them; nil: all
-	Having   Kind  // Session or User: only sockets that have one; Room, the zero Kind: all
-	Except   []Key // none of these
-	Without  []*Socket
-	Delivery Delivery
-}
-
-func (t *Target) selector() command.Selector {
-	sel := command.Selector{Namespace: t.View.Name(), Keys: t.Keys, Having: t.Having, Except: t.Except}
-	for _, s := range t.Without {
-		sel.ExceptIDs = append(sel.ExceptIDs, s.ID())
-	}
-	return sel
-}
-
-// Sockets returns the sockets that the target means now.
-func (t *Target) Sockets() []*Socket {
-	sel := t.selector()
-	seats := t.View.Server.hub.Select(&sel)
+// Sockets returns the sockets that a selector means now.
+func (s *Server) Sockets(sel command.Selector) []*Socket {
+	seats := s.hub.Select(&sel)
 	sockets := make([]*Socket, len(seats))
 	for i, seat := range seats {
 		sockets[i] = socketOf(seat)
@@ -38,44 +19,37 @@ func (t *Target) Sockets() []*Socket {
 	return sockets
 }
 
-// Sockets returns the sockets under a key, as of now.
-func (v View) Sockets(k Key) []*Socket {
-	t := Target{View: v, Keys: []Key{k}}
-	return t.Sockets()
-}
-
-// Everyone returns all visible sockets, as of now.
-func (v View) Everyone() []*Socket {
-	t := Target{View: v}
-	return t.Sockets()
-}
-
-// Emit sends an event to a target. It is encoded once, framed once for each
-// namespace, and the same bytes go to every socket. An error means that nothing was
-// sent to anybody.
-func (t *Target) Emit(event string, args []any) error {
-	server := t.View.Server
-	if server.Closed() {
+// Emit sends an event to the sockets that a selector means. It is encoded once, framed
+// once for each namespace, and the same bytes go to every socket. An error means that
+// nothing was sent to anybody.
+func (s *Server) Emit(sel command.Selector, d command.Delivery, event string, args []any) error {
+	if s.Closed() {
 		return ErrServerClosed
 	}
 	payload, err := parser.EncodeEvent(event, args)
 	if err != nil {
 		return err
 	}
-	sel := t.selector()
-	seats := server.hub.Receivers(&sel)
-	messages, err := server.frame(payload, t.View.Namespace, seats)
+	cmd := command.Emit{Selector: sel, JSON: payload.JSON, Attachments: payload.Attachments, Delivery: d}
+	return s.emit(&cmd, func(socket *Socket) { socket.observe(event, args) })
+}
+
+// emit applies a command to the sockets of this process. Their observers are called
+// before anything is queued.
+func (s *Server) emit(cmd *command.Emit, observe func(*Socket)) error {
+	seats := s.hub.Receivers(&cmd.Selector)
+	messages, err := s.frame(cmd, seats)
 	if err != nil {
 		return err
 	}
-	if messages.observed() { // user code, which must not run while others wait to be flushed
+	if messages.observed() { // user code, which must not run while messages wait to be flushed
 		for _, seat := range seats {
-			socketOf(seat).observe(event, args)
+			observe(socketOf(seat))
 		}
 	}
-	var person *command.Selector // nil: who the message is for does not depend on who they are
-	if sel.IsPersonal() {
-		person = &sel
+	var person *command.Selector // nil: whom the message reaches does not depend on who they are
+	if cmd.IsPersonal() {
+		person = &cmd.Selector
 	}
 	var b engineio.Batch
 	defer b.Flush()
@@ -84,9 +58,9 @@ func (t *Target) Emit(event string, args []any) error {
 			socketOf(seat).session.Prefetch()
 		}
 		for _, seat := range some {
-			s := socketOf(seat)
+			socket := socketOf(seat)
 			// A socket that ends meanwhile is no error.
-			_ = s.queue(messages.of(s.namespace), t.Delivery, person, &b)
+			_ = socket.queue(messages.of(socket.namespace), cmd.Delivery, person, &b)
 		}
 	}
 	return nil
@@ -96,7 +70,7 @@ func (t *Target) Emit(event string, args []any) error {
 // waits for at once.
 const prefetched = 16
 
-// framed is an encoded event as the message of each namespace it goes to.
+// framed is an encoded event as the message of each namespace that it goes to.
 type framed []struct {
 	namespace *Namespace
 	message   *engineio.Message
@@ -121,12 +95,13 @@ func (f framed) observed() bool {
 	return false
 }
 
-// frame makes the message of n or, if that is nil, of each seat's namespace. Without
-// a seat it makes one all the same, to check its size.
-func (s *Server) frame(p parser.Payload, n *Namespace, seats []*hub.Seat) (framed, error) {
+// frame makes the message of the selector's namespace or, if that is empty, of each
+// seat's. Without a seat it makes one all the same, to check its size.
+func (s *Server) frame(cmd *command.Emit, seats []*hub.Seat) (framed, error) {
+	payload := parser.Payload{JSON: cmd.JSON, Attachments: cmd.Attachments}
 	var f framed
 	add := func(n *Namespace, name string) error {
-		m := packet(parser.Event, name, p)
+		m := packet(parser.Event, name, payload)
 		f = append(f, struct {
 			namespace *Namespace
 			message   *engineio.Message
@@ -134,8 +109,8 @@ func (s *Server) frame(p parser.Payload, n *Namespace, seats []*hub.Seat) (frame
 		return s.checkSize(m)
 	}
 	switch {
-	case n != nil:
-		err := add(n, n.name)
+	case cmd.Namespace != "":
+		err := add(s.namespace([]byte(cmd.Namespace)), cmd.Namespace)
 		return f, err
 	case len(seats) == 0:
 		err := add(nil, "/")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/parser"
 )
@@ -21,7 +22,7 @@ func TestFramesPerNamespace(t *testing.T) {
 	payload, err := parser.EncodeEvent("event", []any{1})
 	require.NoError(t, err)
 
-	f, err := server.frame(payload, nil, seats)
+	f, err := server.frame(&command.Emit{JSON: payload.JSON}, seats)
 
 	require.NoError(t, err)
 	require.Len(t, f, 3)
@@ -30,7 +31,7 @@ func TestFramesPerNamespace(t *testing.T) {
 	}
 	require.Nil(t, f.of(server.NewNamespace("/c", nil, Watchers{})))
 
-	one, err := server.frame(payload, a, seats)
+	one, err := server.frame(&command.Emit{Selector: command.Selector{Namespace: "/a"}, JSON: payload.JSON}, seats)
 	require.NoError(t, err)
 	require.Len(t, one, 1)
 }
@@ -47,14 +48,14 @@ func TestFrameChecksSizes(t *testing.T) {
 	payload, err := parser.EncodeEvent("event", []any{strings.Repeat("x", limit-1000)})
 	require.NoError(t, err)
 
-	_, err = server.frame(payload, nil, seatsOn(short, long))
+	_, err = server.frame(&command.Emit{JSON: payload.JSON}, seatsOn(short, long))
 	require.ErrorIs(t, err, ErrTooLarge, "one of them could not get it, so nobody does")
-	_, err = server.frame(payload, nil, seatsOn(short))
+	_, err = server.frame(&command.Emit{JSON: payload.JSON}, seatsOn(short))
 	require.NoError(t, err)
 
 	payload, err = parser.EncodeEvent("event", []any{strings.Repeat("x", limit)})
 	require.NoError(t, err)
-	_, err = server.frame(payload, nil, nil)
+	_, err = server.frame(&command.Emit{JSON: payload.JSON}, nil)
 	require.ErrorIs(t, err, ErrTooLarge)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
@@ -102,7 +103,7 @@ func FuzzMessages(f *testing.F) {
 		require.LessOrEqual(t, heard.Load(), int64(texts))
 		require.NotContains(t, app.told, "OVERLAP")
 		require.Equal(t, 2+len(app.connected), len(app.ended))
-		requireNobody(t, s, Identity{})
+		requireNobody(t, s, command.Identity{})
 	})
 }
 

@@ -17,7 +17,7 @@ import (
 // the same time, so a poll with the earlier cookies may arrive after a post with the
 // later ones, or the other way round: one such request is let through.
 type earlierIdentity struct {
-	Identity
+	command.Identity
 	until time.Time // zero: until a request has come with the next identity
 	late  string    // the method that one late request may have; empty until a request has come with the next identity
 }
@@ -65,7 +65,7 @@ func (c *client) Admits(r *http.Request) engineio.Admission {
 
 // expects tells whether a request by this method may come with this identity: the
 // latest one or, for a moment and without reading, an earlier one.
-func (c *client) expects(id Identity, method string) engineio.Admission {
+func (c *client) expects(id command.Identity, method string) engineio.Admission {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if id == c.expected {
@@ -115,7 +115,7 @@ func (c *client) seenLocked(method string) {
 }
 
 // expect makes requests come with another identity from here on.
-func (c *client) expect(id Identity) {
+func (c *client) expect(id command.Identity) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.earlier = slices.DeleteFunc(c.earlier, func(e earlierIdentity) bool { return e.until.IsZero() })
@@ -127,7 +127,7 @@ func (c *client) expect(id Identity) {
 }
 
 // Extend gives the connections of an identity a later expiry, as renewed cookies do.
-func (s *Server) Extend(to Identified) {
+func (s *Server) Extend(to command.Identified) {
 	for _, m := range s.hub.Extend(command.Extend{To: to}).Moved {
 		clientOf(m.Conn).watchExpiry()
 	}
@@ -147,7 +147,7 @@ func (c *client) watchExpiry() {
 }
 
 // Identity is the identity that the socket is bound to now.
-func (s *Socket) Identity() Identified { return s.client().conn.Binding().Identified }
+func (s *Socket) Identity() command.Identified { return s.client().conn.Binding().Identified }
 
 // identityChanged returns when nothing is queued any more for the identity that the
 // socket had. It queues the call to the App, if the identity is another, and what was

@@ -22,7 +22,7 @@ func TestChangeWaitsForSenders(t *testing.T) {
 
 	socket.mu.Lock()
 	go func() {
-		done <- s.Change(command.Rebind{From: Identity{Session: "s", User: "u"}, To: Identified{Identity: Identity{Session: "t"}}})
+		done <- s.Change(command.Rebind{From: command.Identity{Session: "s", User: "u"}, To: command.Identified{Identity: command.Identity{Session: "t"}}})
 	}()
 	for socket.Identity().User != "" {
 		runtime.Gosched()
@@ -40,7 +40,7 @@ func TestChangeWaitsForSenders(t *testing.T) {
 // identityApp is a testApp that is told of identities, too.
 type identityApp struct{ *testApp }
 
-func (a identityApp) Changed(s *Socket, _, to Identified) *Refusal {
+func (a identityApp) Changed(s *Socket, _, to command.Identified) *Refusal {
 	defer a.tell(s, "identity "+to.User)()
 	a.connected <- s
 	return nil
@@ -56,8 +56,8 @@ func TestNothingIsToldAfterDisconnect(t *testing.T) {
 	dial(t, site, "websocket", "s", "").Connect("/", nil)
 	socket := await(t, app.connected)
 	was := socket.client().conn.Binding()
-	ann := Identified{Identity: Identity{Session: "s", User: "ann"}}
-	require.NoError(t, s.Change(command.Rebind{From: Identity{Session: "s"}, To: ann}))
+	ann := command.Identified{Identity: command.Identity{Session: "s", User: "ann"}}
+	require.NoError(t, s.Change(command.Rebind{From: command.Identity{Session: "s"}, To: ann}))
 	require.True(t, socket.client().proves(ann))
 	await(t, app.connected)
 
@@ -90,14 +90,14 @@ func TestRevokeFindsWhatIsReplaced(t *testing.T) {
 	await(t, entered)
 	require.True(t, replaced.Ended())
 
-	s.Revoke(command.Revoke{Key: Key{Kind: User, ID: "u"}}, Revocation{Reason: Revoked})
+	s.Revoke(command.Revoke{Key: command.Key{Kind: command.User, ID: "u"}}, Revocation{Reason: Revoked})
 
 	_, refusal := client.AwaitConnect("/")
 	require.NotNil(t, refusal)
 	close(goOn)
 	require.Equal(t, Revoked, await(t, app.ended))
 	old.AwaitDisconnected()
-	requireNobody(t, s, Identity{Session: "s", User: "u"})
+	requireNobody(t, s, command.Identity{Session: "s", User: "u"})
 }
 
 // TestASocketThatBeganAfterAChange is not told of it, though whoever completes the change may find it.
@@ -110,25 +110,25 @@ func TestASocketThatBeganAfterAChange(t *testing.T) {
 	client.Connect("/", nil)
 	socket := await(t, app.connected)
 
-	socket.identityChanged(&hub.Binding{Identified: Identified{Identity: Identity{Session: "t"}}}, socket.client().conn.Binding())
+	socket.identityChanged(&hub.Binding{Identified: command.Identified{Identity: command.Identity{Session: "t"}}}, socket.client().conn.Binding())
 
 	require.NoError(t, s.Shutdown(t.Context()))
 	require.Equal(t, []string{"connect ", "disconnect"}, app.told)
 }
 
 // requireNobody requires that nothing is left in the indexes, nor of these identities.
-func requireNobody(t testing.TB, s *Server, ids ...Identity) {
+func requireNobody(t testing.TB, s *Server, ids ...command.Identity) {
 	t.Helper()
 	for n := range s.namespaces {
 		require.Zero(t, s.hub.Len(n))
-		require.Empty(t, s.hub.IDs(n, Session))
-		require.Empty(t, s.hub.IDs(n, User))
+		require.Empty(t, s.hub.IDs(n, command.Session))
+		require.Empty(t, s.hub.IDs(n, command.User))
 	}
 	require.Zero(t, s.hub.Len(""))
-	require.Empty(t, s.hub.IDs("", Session))
-	require.Empty(t, s.hub.IDs("", User))
+	require.Empty(t, s.hub.IDs("", command.Session))
+	require.Empty(t, s.hub.IDs("", command.User))
 	for _, id := range ids {
-		require.Empty(t, s.hub.Conns(Key{Kind: Session, ID: id.Session}))
-		require.Empty(t, s.hub.Conns(Key{Kind: User, ID: id.User}))
+		require.Empty(t, s.hub.Conns(command.Key{Kind: command.Session, ID: id.Session}))
+		require.Empty(t, s.hub.Conns(command.Key{Kind: command.User, ID: id.User}))
 	}
 }

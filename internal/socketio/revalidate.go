@@ -15,7 +15,7 @@ import (
 // Revalidation is how the site is asked, again and again, whether those who are
 // connected still may be.
 type Revalidation struct {
-	Ask      func(ctx context.Context, id Identified) (valid bool, err error)
+	Ask      func(ctx context.Context, id command.Identified) (valid bool, err error)
 	Every    time.Duration
 	Failures int  // of Ask in a row, for one identity, after which it counts as answered
 	FailOpen bool // by yes
@@ -41,11 +41,11 @@ type revalidator struct {
 type revalidatorByMu struct {
 	timer    *time.Timer
 	stopped  bool
-	turns    int               // of slots, since the server was made
-	failures map[Identity]int  // of Ask, in a row
-	asking   map[Identity]bool // the identities in waiting, too
-	waiting  []Identity        // to be asked about
-	workers  int               // goroutines that ask
+	turns    int                       // of slots, since the server was made
+	failures map[command.Identity]int  // of Ask, in a row
+	asking   map[command.Identity]bool // the identities in waiting, too
+	waiting  []command.Identity        // to be asked about
+	workers  int                       // goroutines that ask
 }
 
 var errUnanswered = errors.New("it did not return")
@@ -55,7 +55,7 @@ const maxQuestions = 16
 
 func newRevalidator(s *Server, r Revalidation) *revalidator {
 	v := &revalidator{server: s, Revalidation: r}
-	v.failures, v.asking = make(map[Identity]int), make(map[Identity]bool)
+	v.failures, v.asking = make(map[command.Identity]int), make(map[command.Identity]bool)
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	return v
 }
@@ -110,7 +110,7 @@ func (v *revalidator) turn() {
 	at := v.server.hub.SlotLen(slot)
 	pause := v.Every / slots.N / time.Duration(at/slots.PortionSize+1)
 	for at > 0 {
-		var due []Identity
+		var due []command.Identity
 		due, at = v.server.hub.Portion(slot, turn, at)
 		v.begin(due)
 		if at > 0 && !v.sleep(pause) {
@@ -165,7 +165,7 @@ func (v *revalidator) sleep(d time.Duration) bool {
 
 // begin makes goroutines ask about identities, except those for which an earlier
 // question is still open.
-func (v *revalidator) begin(due []Identity) {
+func (v *revalidator) begin(due []command.Identity) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.stopped {
@@ -211,21 +211,21 @@ func (v *revalidator) work() {
 
 // next takes the identity that has waited longest. Without one there is one worker
 // less.
-func (v *revalidator) next() (Identity, bool) {
+func (v *revalidator) next() (command.Identity, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.waiting) == 0 {
 		v.waiting = nil
 		v.workers--
-		return Identity{}, false
+		return command.Identity{}, false
 	}
 	id := v.waiting[0]
-	v.waiting[0] = Identity{}
+	v.waiting[0] = command.Identity{}
 	v.waiting = v.waiting[1:]
 	return id, true
 }
 
-func (v *revalidator) answered(id Identity) {
+func (v *revalidator) answered(id command.Identity) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.asking, id)
@@ -246,7 +246,7 @@ func (v *revalidator) ask(binding *hub.Binding, seen int) {
 }
 
 // settle acts upon an answer. `seen` is from Hub.Live before the question.
-func (v *revalidator) settle(id Identity, seen int, valid bool, err error) {
+func (v *revalidator) settle(id command.Identity, seen int, valid bool, err error) {
 	failed, stopped := v.count(id, err)
 	if stopped {
 		return
@@ -268,7 +268,7 @@ func (v *revalidator) settle(id Identity, seen int, valid bool, err error) {
 
 // count counts the failures in a row. It starts anew for an identity that is closed for
 // them.
-func (v *revalidator) count(id Identity, err error) (failed int, stopped bool) {
+func (v *revalidator) count(id command.Identity, err error) (failed int, stopped bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {

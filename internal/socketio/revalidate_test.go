@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/hub/slots"
 )
 
@@ -19,21 +20,21 @@ func TestRevalidatorStops(t *testing.T) {
 		opts := serverOptions()
 		opts.Revalidation = Revalidation{
 			Every: time.Minute, Failures: 3,
-			Ask: func(context.Context, Identified) (bool, error) { panic("no answer") },
+			Ask: func(context.Context, command.Identified) (bool, error) { panic("no answer") },
 		}
 		s := NewServer(opts)
 		v := s.validity
-		c := enter(t, s, Identity{Session: "s", User: "u"})
+		c := enter(t, s, command.Identity{Session: "s", User: "u"})
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		v.mu.Lock()
-		require.NotZero(t, v.failures[Identity{Session: "s", User: "u"}])
+		require.NotZero(t, v.failures[command.Identity{Session: "s", User: "u"}])
 		require.True(t, v.armed.Load())
 		v.mu.Unlock()
 		require.NotZero(t, s.Stats().Panics)
 
 		s.hub.Forget(&c.conn)
-		c = enter(t, s, Identity{Session: "other"}) // so that the slot of the one that has gone has its turn
+		c = enter(t, s, command.Identity{Session: "other"}) // so that the slot of the one that has gone has its turn
 		time.Sleep(time.Minute)
 		s.hub.Forget(&c.conn)
 		time.Sleep(time.Minute)
@@ -60,7 +61,7 @@ func TestRevalidatorSpreadsASlot(t *testing.T) {
 		opts := serverOptions()
 		opts.Revalidation = Revalidation{
 			Every: time.Minute, Failures: 3,
-			Ask: func(context.Context, Identified) (bool, error) {
+			Ask: func(context.Context, command.Identified) (bool, error) {
 				mu.Lock()
 				defer mu.Unlock()
 				asked[time.Now()]++
@@ -69,7 +70,7 @@ func TestRevalidatorSpreadsASlot(t *testing.T) {
 		}
 		s := NewServer(opts)
 		for i := range identities {
-			enter(t, s, Identity{Session: fmt.Sprint("s", i)})
+			enter(t, s, command.Identity{Session: fmt.Sprint("s", i)})
 		}
 		time.Sleep(opts.Revalidation.Every + opts.Revalidation.Every/slots.N)
 		s.validity.stop()
@@ -85,11 +86,11 @@ func TestRevalidatorSpreadsASlot(t *testing.T) {
 }
 
 // enter admits a client without a session of the engine, as the server does.
-func enter(t testing.TB, s *Server, id Identity) *client {
+func enter(t testing.TB, s *Server, id command.Identity) *client {
 	t.Helper()
 	c := &client{server: s}
 	c.conn.Owner = c
-	_, err := s.hub.Admit(&c.conn, Identified{Identity: id}, s.hub.ChangesInPlace())
+	_, err := s.hub.Admit(&c.conn, command.Identified{Identity: id}, s.hub.ChangesInPlace())
 	require.NoError(t, err)
 	s.validity.arm()
 	return c

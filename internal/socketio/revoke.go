@@ -138,12 +138,12 @@ func (s *Socket) dismiss(w *words, disconnect bool, b *engineio.Batch) {
 		s.deaf = true
 		session := s.session
 		if was == pending {
-			_ = session.Queue(f.refusal, Delivery{}, b)
+			_ = session.Queue(f.refusal, engineio.Delivery{}, b)
 			return
 		}
-		_ = session.Queue(f.event, Delivery{}, b)
+		_ = session.Queue(f.event, engineio.Delivery{}, b)
 		if disconnect {
-			_ = session.Queue(f.disconnect, Delivery{}, b)
+			_ = session.Queue(f.disconnect, engineio.Delivery{}, b)
 		}
 	})
 }

@@ -24,8 +24,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/hub"
+	"github.com/mojosocket/mojo/internal/hub/presence"
 	"github.com/mojosocket/mojo/internal/warn"
 )
 
@@ -77,21 +79,21 @@ type Options struct {
 	// Identify tells who makes a request.
 	// An error refuses the request. It is called for handshakes and for all later
 	// requests. It must not panic, see Guarded.
-	Identify func(r *http.Request) (Identified, error)
+	Identify func(r *http.Request) (command.Identified, error)
 	// Begin returns the session that begins with a handshake, nil if none does. The
 	// identity is what Identify found. It may be nil.
-	Begin func(r *http.Request, id Identified) *Begun
+	Begin func(r *http.Request, id command.Identified) *Begun
 	// Keep returns what to keep of a handshake as Socket.Handshake. It must not keep r.
 	Keep func(r *http.Request) any
 
-	PresenceGrace time.Duration    // between the last socket of somebody and being offline
-	Presence      func(Transition) // of the whole server; may be nil
-	Revalidation  Revalidation     // without Ask there is none
+	PresenceGrace time.Duration             // between the last socket of somebody and being offline
+	Presence      func(presence.Transition) // of the whole server; may be nil
+	Revalidation  Revalidation              // without Ask there is none
 }
 
 // Begun is a session that begins with a handshake.
 type Begun struct {
-	Identified
+	command.Identified
 	Header http.Header // of the answer, which tells the client
 	Taken  func()      // is called when the connection is taken in
 }
@@ -166,12 +168,12 @@ type Observer interface {
 // IdentityWatcher is told that the identity of a socket has changed, between the
 // other calls for it. A refusal disconnects it.
 type IdentityWatcher interface {
-	Changed(s *Socket, from, to Identified) *Refusal
+	Changed(s *Socket, from, to command.Identified) *Refusal
 }
 
 // PresenceWatcher is told of the transitions in its namespace, one at a time.
 type PresenceWatcher interface {
-	Presence(t Transition)
+	Presence(t presence.Transition)
 }
 
 // Refusal is what a client is told that may not connect.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
@@ -89,8 +90,8 @@ func serverOptions() Options {
 		AckTimeout:         time.Minute,
 		MaxAttachments:     10,
 		MaxAttachmentBytes: 1_000_000,
-		Identify: func(r *http.Request) (Identified, error) {
-			return Identified{Identity: Identity{Session: r.Header.Get("X-Session"), User: r.Header.Get("X-User")}}, nil
+		Identify: func(r *http.Request) (command.Identified, error) {
+			return command.Identified{Identity: command.Identity{Session: r.Header.Get("X-Session"), User: r.Header.Get("X-User")}}, nil
 		},
 		Keep: func(*http.Request) any { return "kept" },
 	}

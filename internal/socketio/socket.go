@@ -52,14 +52,11 @@ func newSocket(c *client, n *Namespace) *Socket {
 
 func (s *Socket) client() *client { return clientOf(s.seat.Conn()) }
 
-// Delivery says what becomes of a message for a client that is behind.
-type Delivery = engineio.Delivery
-
 // held is a message for a socket that is not connected yet, or for the person that
 // it claims to be.
 type held struct {
 	message  *engineio.Message
-	delivery Delivery
+	delivery command.Delivery
 	person   *command.Selector // whom it is for, if that is claimed only; nil: it waits for OnConnect alone
 }
 
@@ -111,7 +108,7 @@ func (s *Socket) Context() context.Context {
 // Emit queues an event. It returns ErrQueueFull if the event does not fit into the
 // client's queue, which ends the connection, ErrNotConnected after the end, and
 // ErrServerClosed after Shutdown.
-func (s *Socket) Emit(event string, args []any, d Delivery) error {
+func (s *Socket) Emit(event string, args []any, d command.Delivery) error {
 	server := s.namespace.server
 	if server.Closed() {
 		return ErrServerClosed
@@ -137,7 +134,7 @@ func (s *Socket) observe(event string, args []any) {
 	}
 }
 
-func (s *Socket) send(m *engineio.Message, d Delivery) error {
+func (s *Socket) send(m *engineio.Message, d command.Delivery) error {
 	var b engineio.Batch
 	err := s.queue(m, d, nil, &b)
 	b.Flush()
@@ -152,7 +149,7 @@ func (s *Socket) send(m *engineio.Message, d Delivery) error {
 // moment: a change of identity waits for mu before it is done. A message to the person
 // that the socket claims to be is held until that is proven. `to` is nil for a message
 // that does not depend on the identity.
-func (s *Socket) queue(m *engineio.Message, d Delivery, to *command.Selector, b *engineio.Batch) error {
+func (s *Socket) queue(m *engineio.Message, d command.Delivery, to *command.Selector, b *engineio.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var person *command.Selector
@@ -169,10 +166,9 @@ func (s *Socket) queue(m *engineio.Message, d Delivery, to *command.Selector, b 
 			return nil
 		}
 	}
-	d.Owner = s.namespace
 	switch {
 	case s.state == connected && person == nil:
-		return notConnected(s.session.Queue(m, d, b))
+		return notConnected(s.queueLocked(m, d, b))
 	case s.state != ended:
 		if d.Volatile {
 			return nil
@@ -180,6 +176,11 @@ func (s *Socket) queue(m *engineio.Message, d Delivery, to *command.Selector, b 
 		return notConnected(s.holdLocked(held{m, d, person}, b))
 	}
 	return ErrNotConnected
+}
+
+// queueLocked queues m for the session.
+func (s *Socket) queueLocked(m *engineio.Message, d command.Delivery, b *engineio.Batch) error {
+	return s.session.Queue(m, engineio.Delivery{Volatile: d.Volatile, Latest: d.Latest, Key: d.Key, Owner: s.namespace}, b)
 }
 
 // notConnected is the error of a Socket for one of its session.
@@ -222,14 +223,14 @@ func (s *Socket) dropHeldLocked() {
 // releaseLocked queues the messages that were held for OnConnect and, unless proven is
 // nil, those that were held for the person that the socket has become. Messages for
 // another person, whom it has claimed to be before, are dropped.
-func (s *Socket) releaseLocked(proven *Identity, b *engineio.Batch) {
+func (s *Socket) releaseLocked(proven *command.Identity, b *engineio.Batch) {
 	s.held = slices.DeleteFunc(s.held, func(h held) bool {
 		theirs := h.person == nil || proven != nil && h.person.Means(*proven)
 		switch {
 		case s.state == connected && theirs:
 			s.heldLen -= h.message.Size()
 			s.session.Unreserve(h.message.Size())
-			_ = s.session.Queue(h.message, h.delivery, b) // one that ends meanwhile needs nothing
+			_ = s.queueLocked(h.message, h.delivery, b) // a session that ends meanwhile needs nothing
 			return true
 		case proven != nil && !theirs:
 			s.heldLen -= h.message.Size()
@@ -271,7 +272,7 @@ func (s *Socket) accept() bool {
 		return false
 	}
 	s.state, s.deaf = connected, s.leave
-	_ = s.session.Queue(greeting, Delivery{}, &b)
+	_ = s.session.Queue(greeting, engineio.Delivery{}, &b)
 	s.releaseLocked(nil, &b)
 	first := s.queueClaimLocked(&b)
 	s.mu.Unlock()
@@ -287,7 +288,7 @@ func (s *Socket) refuse(r *Refusal) {
 	answer := s.namespace.server.refusal(s.namespace.name, r)
 	var b engineio.Batch
 	defer b.Flush()
-	s.finish(ClientDisconnect, func(socketState) { _ = s.session.Queue(answer, Delivery{}, &b) })
+	s.finish(ClientDisconnect, func(socketState) { _ = s.session.Queue(answer, engineio.Delivery{}, &b) })
 }
 
 // refusal makes a CONNECT_ERROR packet.
@@ -357,7 +358,7 @@ func (s *Socket) Disconnect() error {
 	var b engineio.Batch
 	defer b.Flush()
 	s.finish(ServerDisconnect, func(socketState) {
-		_ = s.session.Queue(packet(parser.Disconnect, s.namespace.name, parser.Payload{}), Delivery{}, &b)
+		_ = s.session.Queue(packet(parser.Disconnect, s.namespace.name, parser.Payload{}), engineio.Delivery{}, &b)
 	})
 	return nil
 }

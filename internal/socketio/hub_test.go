@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/command"
 )
 
 // TestHubIsEmptyInTheEnd: after many connections of all identities, with rooms, ended in all ways, no index and
@@ -47,7 +49,7 @@ func TestHubIsEmptyInTheEnd(t *testing.T) {
 	require.Empty(t, app.ended)
 
 	for i := range 5 {
-		requireNobody(t, server, Identity{Session: fmt.Sprint(i), User: fmt.Sprint(i % 3)})
+		requireNobody(t, server, command.Identity{Session: fmt.Sprint(i), User: fmt.Sprint(i % 3)})
 	}
 	for range accepted {
 		s := await(t, app.connected)
@@ -70,11 +72,10 @@ func TestEndDuringConnect(t *testing.T) {
 		s.state, s.reason = ended, ClientDisconnect // the first half of end
 		return nil
 	}
-	server, namespaces, site := serve(t, app, "/a")
+	server, _, site := serve(t, app, "/a")
 	dial(t, site, "websocket", "s", "u").SendConnect("/a", nil)
 
 	require.Equal(t, ClientDisconnect, await(t, app.ended))
 
-	require.Empty(t, View{server, namespaces[0]}.Everyone())
-	require.Zero(t, View{server, nil}.Count(Session))
+	requireNobody(t, server)
 }
