@@ -1,7 +1,6 @@
 package mojotest
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -95,7 +94,7 @@ func (b *Browser) Post(path string, form url.Values) Response {
 // from then on the tab is reached under its new user.
 func (b *Browser) Do(r *http.Request) Response {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(r.Context(), b.server.timeout())
+	ctx, cancel := b.server.site.WithLimit(r.Context())
 	defer cancel()
 	before := b.cookieHeader()
 	res, err := b.client.Do(r.WithContext(ctx))

@@ -102,7 +102,7 @@ func TestFailures(t *testing.T) {
 		act  func(*mojotest.Socket)
 		want string
 	}{
-		"no event":     {func(s *mojotest.Socket) { s.Next() }, "no event came on /ChatSocket: context deadline exceeded"},
+		"no event":     {func(s *mojotest.Socket) { s.Next() }, "no event came on /ChatSocket: waited for 1s"},
 		"not expected": {func(s *mojotest.Socket) { s.Expect("said", "x") }, `said ["x"] was expected: no event came on /ChatSocket`},
 		"not a value":  {func(s *mojotest.Socket) { mojotest.Expect[string](s, "said") }, `"said" was expected: no event came`},
 		"not awaited":  {func(s *mojotest.Socket) { s.Emit("echo"); s.Await("said") }, `"said" was awaited: no event came`},

@@ -122,7 +122,7 @@ func (t *Tab) dial() error {
 	if t.opts.Transport == WebSocket {
 		o.Transport = "websocket"
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), t.browser.server.timeout())
+	ctx, cancel := t.browser.server.site.WithLimit(context.Background())
 	defer cancel()
 	client, err := siotest.TryDial(ctx, t.browser.server.site, o)
 	if err != nil {
@@ -174,7 +174,7 @@ func (t *Tab) tryConnect(namespace string, auth any) (*Socket, error) {
 // join asks the server for a namespace.
 func (t *Tab) join(namespace string, auth any) (*siotest.Socket, error) {
 	t.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), t.browser.server.timeout())
+	ctx, cancel := t.browser.server.site.WithLimit(context.Background())
 	defer cancel()
 	client := t.connection()
 	client.SendConnect(namespace, auth)

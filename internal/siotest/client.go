@@ -101,7 +101,7 @@ func (c *Client) SendConnect(namespace string, auth any) {
 // already, the new one takes its place, and the old one reads ReasonReplaced.
 func (c *Client) AwaitConnect(namespace string) (*Socket, *ConnectError) {
 	c.Engine.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), c.Engine.site.Limit)
+	ctx, cancel := c.Engine.site.WithLimit(context.Background())
 	defer cancel()
 	socket, err := c.Connected(ctx, namespace)
 	refused, _ := errors.AsType[*ConnectError](err)
@@ -130,7 +130,7 @@ const barrier = "/__barrier"
 // when the barrier reached it has arrived, on every namespace. It says nothing about handlers that were still running then.
 func (c *Client) Barrier() {
 	c.Engine.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), c.Engine.site.Limit)
+	ctx, cancel := c.Engine.site.WithLimit(context.Background())
 	defer cancel()
 	if err := c.tryBarrier(ctx); err != nil {
 		c.Engine.t.Fatalf("%v", err)

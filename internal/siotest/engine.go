@@ -103,7 +103,7 @@ func (e *HTTPError) Error() string {
 // Open connects and fails the test if that does not succeed. The connection is cut when the test ends.
 func Open(t testing.TB, s *Site, o Options) *Engine {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), s.Limit)
+	ctx, cancel := s.WithLimit(context.Background())
 	defer cancel()
 	e, err := tryOpen(ctx, t, s, o)
 	if err != nil {
@@ -260,7 +260,7 @@ func (e *Engine) pollLimit() time.Duration {
 func (e *Engine) Pings() int { return e.pings.len() }
 
 func waitFor[T any](m *mailbox[T], limit time.Duration) (T, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := withLimit(context.Background(), limit)
 	defer cancel()
 	return m.get(ctx)
 }
@@ -289,7 +289,7 @@ func (e *Engine) Closed() <-chan struct{} { return e.closed }
 // AwaitClosed waits for the end of the connection and returns the reason. It fails the test after Site.Limit.
 func (e *Engine) AwaitClosed() string {
 	e.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), e.site.Limit)
+	ctx, cancel := e.site.WithLimit(context.Background())
 	defer cancel()
 	select {
 	case <-e.closed:
@@ -331,7 +331,7 @@ func (e *Engine) obituary() string {
 // What was sent before leaves before it.
 func (e *Engine) Close() {
 	e.closing.Store(true)
-	ctx, cancel := context.WithTimeout(context.Background(), e.site.Limit)
+	ctx, cancel := e.site.WithLimit(context.Background())
 	defer cancel()
 	if e.ws.Load() == nil {
 		e.out.put(outgoing{text: "1"})

@@ -40,7 +40,7 @@ func (c *Client) follows(f *frame) bool {
 // AwaitProofs returns when the client has proven who it is, if the server has asked for that before the call, or
 // when the connection has ended.
 func (c *Client) AwaitProofs() error {
-	ctx, cancel := context.WithTimeout(context.Background(), c.Engine.site.Limit)
+	ctx, cancel := c.Engine.site.WithLimit(context.Background())
 	defer cancel()
 	if err := c.tryBarrier(ctx); err != nil {
 		return err
@@ -51,7 +51,7 @@ func (c *Client) AwaitProofs() error {
 	case <-c.Engine.closed:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 }
 

@@ -50,7 +50,7 @@ func (m *mailbox[T]) len() int {
 	return len(m.items)
 }
 
-// get takes the first item. Its error is errMailboxClosed or the context's.
+// get takes the first item. Its error is errMailboxClosed or the context's cause.
 func (m *mailbox[T]) get(ctx context.Context) (T, error) {
 	items, err := m.take(ctx, 1)
 	if err != nil {
@@ -90,7 +90,7 @@ func (m *mailbox[T]) take(ctx context.Context, most int) ([]T, error) {
 		select {
 		case <-wake:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, context.Cause(ctx)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log"
 	"net"
 	"net/http"
@@ -132,6 +133,15 @@ func (s *Site) Close() {
 	s.server.Close()
 	s.listener.Close() // srv.Close misses it if Serve did not get that far
 	<-s.served
+}
+
+// WithLimit returns a context that ends after Limit, which its cause says.
+func (s *Site) WithLimit(ctx context.Context) (context.Context, context.CancelFunc) {
+	return withLimit(ctx, s.Limit)
+}
+
+func withLimit(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("waited for %v", limit))
 }
 
 // Network is what the site listens on.

@@ -39,7 +39,7 @@ func (e *Engine) SendPackets(raw ...string) {
 // fails the test after Site.Limit or when the connection ends first.
 func (e *Engine) Flush() {
 	e.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), e.site.Limit)
+	ctx, cancel := e.site.WithLimit(context.Background())
 	defer cancel()
 	if err := e.flush(ctx); err != nil {
 		e.t.Fatalf("what was sent did not leave: %v%s", err, e.obituary())
@@ -55,7 +55,7 @@ func (e *Engine) flush(ctx context.Context) error {
 	case <-e.closed:
 		return net.ErrClosed
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 }
 
@@ -67,7 +67,7 @@ func (e *Engine) acquire(ctx context.Context) error {
 	case <-e.closed:
 		return net.ErrClosed
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 }
 

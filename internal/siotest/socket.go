@@ -167,7 +167,7 @@ func (s *Socket) Disconnected() <-chan struct{} { return s.gone }
 // Engine. It fails the test after Site.Limit.
 func (s *Socket) AwaitDisconnected() string {
 	s.t().Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), s.client.Engine.site.Limit)
+	ctx, cancel := s.client.Engine.site.WithLimit(context.Background())
 	defer cancel()
 	select {
 	case <-s.gone:

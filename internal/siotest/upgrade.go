@@ -120,7 +120,7 @@ func (p *Probe) complete(ctx context.Context) error {
 	select {
 	case <-e.polled:
 	case <-ctx.Done():
-		return fmt.Errorf("the last poll was not answered: %w", ctx.Err())
+		return fmt.Errorf("the last poll was not answered: %w", context.Cause(ctx))
 	}
 	if e.CloseReason() != "" {
 		return fmt.Errorf("the connection ended")
@@ -138,5 +138,5 @@ func (e *Engine) stopPolling() { e.stopOnce.Do(func() { close(e.stopPoll) }) }
 
 // patience is how long answers may take that the server holds back: a poll can last until the next ping.
 func (e *Engine) patience() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), e.pollLimit())
+	return withLimit(context.Background(), e.pollLimit())
 }

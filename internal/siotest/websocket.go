@@ -43,7 +43,7 @@ func (e *Engine) dialWebSocket(ctx context.Context, early []string) (*wsConn, ht
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	w, header, err := e.shakeHands(conn, early)
 	if !stop() {
-		err = ctx.Err()
+		err = context.Cause(ctx)
 	}
 	if err != nil {
 		conn.Close()
@@ -167,7 +167,7 @@ func (e *Engine) answerClose(w *wsConn, end *CloseError) {
 // test on polling.
 func (e *Engine) WriteRaw(b []byte) {
 	e.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), e.site.Limit)
+	ctx, cancel := e.site.WithLimit(context.Background())
 	defer cancel()
 	w := e.ws.Load()
 	if w == nil {
@@ -221,7 +221,7 @@ func (w *wsConn) readBefore(ctx context.Context) (binary bool, data []byte, err 
 	stop := context.AfterFunc(ctx, func() { w.conn.Close() })
 	binary, data, err = w.read()
 	if !stop() && err != nil {
-		err = ctx.Err()
+		err = context.Cause(ctx)
 	}
 	return binary, data, err
 }
