@@ -27,10 +27,10 @@ type Broadcast struct {
 
 var errNoRooms = errors.New("mojo: rooms belong to a Channel; want one for To and Except, not the whole Server")
 
-// To adds everybody in any of the rooms to whom To and Of name already; if they
-// have named nobody yet, it narrows everybody down to these. A To without rooms
-// adds nobody. A Broadcast of Sessions or of a Session stays among the
-// connections that have a session, or a user.
+// To addresses everybody in any of the rooms, in addition to what To and
+// Sessions.Of have named before. A To without rooms adds nobody. A Broadcast
+// that was made from Sessions or a Session stays among the connections that
+// have a session, or a user.
 //
 // On a Broadcast that was made from a Conn, To, Except and Without address the
 // others on the Channel, as Conn.To does.
@@ -112,8 +112,9 @@ func (b Broadcast) Local() Broadcast { return b }
 // be; Emit keeps no reference to them.
 //
 // It returns an error, and sends nothing to anybody, if an argument cannot be
-// encoded, and for ErrReservedEvent, ErrTooManyAttachments, ErrTooLarge and
-// ErrServerClosed. A Broadcast to a single Conn has the errors of Conn.Emit.
+// encoded, if the Broadcast addresses rooms without a Channel, and for
+// ErrReservedEvent, ErrTooManyAttachments, ErrTooLarge and ErrServerClosed. A
+// Broadcast to a single Conn has the errors of Conn.Emit.
 func (b Broadcast) Emit(event string, args ...any) error {
 	switch {
 	case b.err != nil:
@@ -127,7 +128,8 @@ func (b Broadcast) Emit(event string, args ...any) error {
 }
 
 // Conns iterates over the connections that are addressed when the loop begins.
-// It holds no lock: the body may do anything.
+// It holds no lock: the body of the loop may do anything. A Broadcast that
+// addresses rooms without a Channel has none.
 func (b Broadcast) Conns() iter.Seq[*Conn] { return conns(b.sockets) }
 
 // Join puts the connections that are addressed now into rooms. It returns the
@@ -147,7 +149,7 @@ func (b Broadcast) Join(rooms ...string) error {
 }
 
 // Leave takes the connections that are addressed now out of rooms. It returns
-// an error if the Broadcast addresses rooms of a Server.
+// an error if the Broadcast addresses rooms without a Channel.
 func (b Broadcast) Leave(rooms ...string) error {
 	switch {
 	case b.conn != nil:
@@ -160,7 +162,7 @@ func (b Broadcast) Leave(rooms ...string) error {
 
 // Disconnect disconnects the connections that are addressed now, see
 // Conn.Disconnect: the clients do not come back by themselves. It returns an
-// error if the Broadcast addresses rooms of a Server.
+// error if the Broadcast addresses rooms without a Channel.
 func (b Broadcast) Disconnect() error {
 	for c := range b.Conns() {
 		_ = c.Disconnect() // a connection that ends meanwhile is disconnected

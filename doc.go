@@ -61,7 +61,7 @@
 // Only cookies that the client sent are believed. [Server.EnsureSession] gives
 // every browser a session; [Server.LogIn], [Server.LogOut] and [Server.Rebind]
 // change whom the live connections belong to, and [Session.Revoke] ends them.
-// docs/identity.md in the repository has the whole of it.
+// The repository has more about it in docs/identity.md.
 //
 // # Limits
 //
@@ -72,9 +72,8 @@
 // # Scaling
 //
 // A Server serves the connections of one process: views, broadcasts,
-// revocations and figures are about these. Clients of a site with several
-// processes have to be routed by session, and messages to the other processes
-// are for the site to carry.
+// revocations and figures are about these. A site with several processes has to
+// route each client to the same process, and to pass messages on to the others.
 //
 // # Protocol
 //

@@ -45,8 +45,8 @@ type route func(c *Conn, m *Message)
 
 // Handler returns the SocketHandler that routes as ev says. It may be
 // registered with several apps. After the first call On and its siblings panic,
-// as functions that are added later could be missed by clients. The Handler of
-// a nil Events is nil.
+// because clients could miss functions that are added later. The Handler of a
+// nil Events is nil.
 func (ev *Events) Handler() SocketHandler {
 	if ev == nil {
 		return nil
@@ -100,9 +100,9 @@ func (h eventsHandler) OnEmit(c *Conn, event string, args []any) {
 	}
 }
 
-// On makes fn handle the events of this name that have one argument; without an
-// argument fn gets the zero value. The argument is decoded into In, as
-// Message.Decode does. fn is not called for a message whose argument does not
+// On makes fn handle the events of this name, which have one argument. The
+// argument is decoded into In, as Message.Decode does; without an argument fn
+// gets the zero value. fn is not called for a message whose argument does not
 // decode, nor for one with more arguments: see On2, On3 and Events.Raw.
 //
 // If the client waits for an answer, it gets an empty one when fn returns nil.
@@ -123,29 +123,29 @@ func On[In any](ev *Events, event string, fn func(c *Conn, in In) error) {
 	})
 }
 
-// On2 is On for events with two arguments. Each that is missing is the zero
+// On2 is On for events with two arguments. A missing argument is the zero
 // value.
-func On2[A, B any](ev *Events, event string, fn func(c *Conn, a A, b B) error) {
+func On2[A1, A2 any](ev *Events, event string, fn func(c *Conn, a1 A1, a2 A2) error) {
 	var tooMany sync.Once
 	ev.add(event, func(c *Conn, m *Message) {
-		var a A
-		var b B
-		if decodeArgs(c, m, &tooMany, &a, &b) {
-			answer(c, m, fn(c, a, b))
+		var a1 A1
+		var a2 A2
+		if decodeArgs(c, m, &tooMany, &a1, &a2) {
+			answer(c, m, fn(c, a1, a2))
 		}
 	})
 }
 
-// On3 is On for events with three arguments. Each that is missing is the zero
+// On3 is On for events with three arguments. A missing argument is the zero
 // value.
-func On3[A, B, C any](ev *Events, event string, fn func(c *Conn, a A, b B, d C) error) {
+func On3[A1, A2, A3 any](ev *Events, event string, fn func(c *Conn, a1 A1, a2 A2, a3 A3) error) {
 	var tooMany sync.Once
 	ev.add(event, func(c *Conn, m *Message) {
-		var a A
-		var b B
-		var d C
-		if decodeArgs(c, m, &tooMany, &a, &b, &d) {
-			answer(c, m, fn(c, a, b, d))
+		var a1 A1
+		var a2 A2
+		var a3 A3
+		if decodeArgs(c, m, &tooMany, &a1, &a2, &a3) {
+			answer(c, m, fn(c, a1, a2, a3))
 		}
 	})
 }
@@ -215,8 +215,8 @@ func decodeArgs(c *Conn, m *Message, tooMany *sync.Once, dst ...any) bool {
 	return true
 }
 
-// answer ends a routed message: with the results or, if err is not nil, with
-// what the client may see of that.
+// answer answers a routed message: with the results or, if err is not nil, with
+// what the client may see of it.
 func answer(c *Conn, m *Message, err error, results ...any) {
 	if err != nil {
 		shown, isClient := clientError(err)
@@ -228,8 +228,8 @@ func answer(c *Conn, m *Message, err error, results ...any) {
 	sendAnswer(c, m, results...)
 }
 
-// sendAnswer acknowledges m. If that cannot be encoded the client gets an error
-// in its place, and does not wait for ever.
+// sendAnswer acknowledges m. If the results cannot be encoded, the client gets
+// an error instead, so that it does not wait for an answer.
 func sendAnswer(c *Conn, m *Message, results ...any) {
 	err := m.Ack(results...)
 	if err == nil || errors.Is(err, ErrNotConnected) || errors.Is(err, ErrAlreadyAcked) {
@@ -237,11 +237,11 @@ func sendAnswer(c *Conn, m *Message, results ...any) {
 	}
 	ch := c.channel
 	ch.server.opts.Logger.Error("mojo: cannot send an answer", "namespace", ch.name, "event", m.Event(), "error", err)
-	instead, _ := clientError(err)
-	if told, ok := results[0].(errorAnswer); ok { // it is the data of a ClientError that cannot be sent
-		instead.Message = told.Error.Message
+	shown, _ := clientError(err)
+	if refused, ok := results[0].(errorAnswer); ok { // the data of a ClientError cannot be encoded
+		shown.Message = refused.Error.Message
 	}
-	_ = m.Ack(errorAnswer{errorBody{Message: instead.Message}}) // an error: the client has gone
+	_ = m.Ack(errorAnswer{errorBody{Message: shown.Message}}) // fails if the client has gone
 }
 
 type errorAnswer struct {

@@ -58,7 +58,7 @@ const (
 	mostReason   = 64   // bytes
 )
 
-// check returns an error that names the field that is wrong.
+// check returns an error for a field that is out of bounds.
 func (r *Revocation) check() error {
 	if r.Code != 0 && (r.Code < CodeRevoked || r.Code > CodeReplaced) && r.Code < leastOwnCode {
 		return fmt.Errorf("mojo: Revocation.Code is %d; want 0, one of the package's codes, or at least %d", r.Code, leastOwnCode)
