@@ -92,7 +92,8 @@ func BenchmarkBroadcast(b *testing.B) {
 	}
 }
 
-// What a broadcast does for each of many sessions that are not in the nearest cache, one by one and a few at a time.
+// What a broadcast does for each of many sessions that are not in the nearest
+// cache, one by one and a few at a time.
 func BenchmarkPrefetch(b *testing.B) {
 	e := New(testOptions())
 	m := NewText(make([]byte, 100))

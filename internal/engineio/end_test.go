@@ -52,8 +52,8 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// A session that ends by itself meanwhile has gone when its handler knows, though
-// its client went before that.
+// A session that ends by itself meanwhile has gone when its handler knows,
+// though its client went before that.
 func TestShutdownWaitsForHandlers(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		h := serve(t, siotest.Memory, nil)
@@ -144,8 +144,8 @@ func TestCloseOfTheEngineDuringAHandshake(t *testing.T) {
 	require.Zero(t, links)
 }
 
-// Sessions open, upgrade, talk and end while the engine is closed. Handshakes that
-// come later, and there may be very many, open nothing.
+// Sessions open, upgrade, talk and end while the engine is closed. Handshakes
+// that come later, and there may be very many, open nothing.
 func TestShutdownDuringTraffic(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		t.Parallel() // Shutdown waits a second for those that will not poll again
@@ -233,8 +233,8 @@ func TestChurn(t *testing.T) {
 	})
 }
 
-// A client that has been told of the end, or has brought it about, and then does
-// nothing is cut off after a moment.
+// A client that has been told of the end, or has brought it about, and then
+// does nothing is cut off after a moment.
 func TestSilenceAfterTheEnd(t *testing.T) {
 	bad := []byte{0xf1, 0x80, 0, 0, 0, 0}
 	for name, end := range map[string]func(conn net.Conn, p *peer){
@@ -259,8 +259,8 @@ func TestSilenceAfterTheEnd(t *testing.T) {
 	}
 }
 
-// On plain TCP an idle connection holds no buffer and, where there are event loops,
-// no goroutine.
+// On plain TCP an idle connection holds no buffer and, where there are event
+// loops, no goroutine.
 func TestIdleConnection(t *testing.T) {
 	const connections = 500
 	h := serve(t, siotest.TCP, nil)
@@ -285,7 +285,8 @@ func TestIdleConnection(t *testing.T) {
 	runtime.GC()
 	runtime.GC() // twice empties the pools
 	runtime.ReadMemStats(&after)
-	// Both ends and the test's own reader of 4 KiB. A read buffer would be 16 KiB more.
+	// Both ends and the test's own reader of 4 KiB. A read buffer would be 16
+	// KiB more.
 	perConnection := int64(after.HeapAlloc+after.StackInuse-before.HeapAlloc-before.StackInuse) / connections
 	t.Logf("%d bytes a connection, both ends", perConnection)
 	require.Less(t, perConnection, most)
@@ -299,8 +300,9 @@ func serving() bool {
 	return bytes.Contains(stacks, []byte("net/http.(*conn).serve("))
 }
 
-// A session and its link are small, and what each message needs of them stands on one line of the processor's cache:
-// memory of just this size begins at a multiple of a line. (Where the link is smaller it has other ways of writing.)
+// A session and its link are small, and what each message needs of them stands
+// on one line of the processor's cache: memory of just this size begins at a
+// multiple of a line. (Where the link is smaller it has other ways of writing.)
 func TestSessionsAreSmall(t *testing.T) {
 	const line = 64
 	if bits.UintSize < 64 {
@@ -333,7 +335,8 @@ func TestConcurrentClose(t *testing.T) {
 	})
 }
 
-// goroutinesIn counts the goroutines that have a call of a function on their stack.
+// goroutinesIn counts the goroutines that have a call of a function on their
+// stack.
 func goroutinesIn(function string) int {
 	stacks := make([]byte, 1<<20)
 	return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte(function+"("))

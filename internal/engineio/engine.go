@@ -49,7 +49,8 @@ type engineMu struct {
 	idle     chan struct{} // closed when a closing engine has neither sessions nor links
 }
 
-// New returns an Engine. While it has no session it has no goroutine, and needs no Close.
+// New returns an Engine. While it has no session it has no goroutine, and needs
+// no Close.
 func New(opts Options) *Engine {
 	if opts.Warn == nil {
 		opts.Warn = warn.New(opts.Logger)
@@ -76,8 +77,8 @@ func (e *Engine) newWheel(tick time.Duration) *timingwheel.Wheel[Session] {
 	return timingwheel.New(tick, e.now, entry, e.beat)
 }
 
-// now returns the time on the engine's clock: since the engine was made, on the monotonic
-// clock.
+// now returns the time on the engine's clock: since the engine was made, on the
+// monotonic clock.
 func (e *Engine) now() time.Duration { return time.Since(e.start) }
 
 // moment returns now in milliseconds, but never 0. It overflows after 49 days.
@@ -107,9 +108,9 @@ func (e *Engine) greeting(t Transport) string {
 	return strings.TrimPrefix(string(text), `{"sid":"`)
 }
 
-// open makes a session and its handler and enters it in the table of sessions. The open
-// packet is the first in its queue, whatever the handler sends. The header is for the
-// answer.
+// open makes a session and its handler and enters it in the table of sessions.
+// The open packet is the first in its queue, whatever the handler sends. The
+// header is for the answer.
 func (e *Engine) open(r *http.Request, t Transport) (*Session, http.Header, error) {
 	s := &Session{engine: e, id: rand.Text()}
 	greeting := codec.NewPacket(string(codec.TypeOpen), `{"sid":"`, s.id, e.greetings[t])
@@ -139,8 +140,8 @@ func (e *Engine) open(r *http.Request, t Transport) (*Session, http.Header, erro
 	return s, header, nil
 }
 
-// askToOpen calls Options.Open. Then it uses the place in the table that reserve has kept,
-// or gives it back, also when Options.Open panics.
+// askToOpen calls Options.Open. Then it uses the place in the table that
+// reserve has kept, or gives it back, also when Options.Open panics.
 func (e *Engine) askToOpen(s *Session, r *http.Request) (h Handler, header http.Header, closing bool, err error) {
 	opened := false
 	defer func() { closing = e.enter(s, opened) }()
@@ -149,8 +150,9 @@ func (e *Engine) askToOpen(s *Session, r *http.Request) (h Handler, header http.
 	return h, header, closing, err
 }
 
-// reserve keeps a place in the table for a new session. It returns ErrClosed after Shutdown,
-// so that Options.Open is not called in vain, and errFull if there is no place.
+// reserve keeps a place in the table for a new session. It returns ErrClosed
+// after Shutdown, so that Options.Open is not called in vain, and errFull if
+// there is no place.
 func (e *Engine) reserve() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -164,8 +166,8 @@ func (e *Engine) reserve() error {
 	return nil
 }
 
-// enter uses the reserved place for s, or gives it back. It reports whether the engine is
-// closing.
+// enter uses the reserved place for s, or gives it back. It reports whether the
+// engine is closing.
 func (e *Engine) enter(s *Session, opened bool) (closing bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -189,7 +191,8 @@ func (e *Engine) forget(s *Session) {
 	e.checkIdleLocked()
 }
 
-// addLink enters a new link in the table of links. After Close it kills the link.
+// addLink enters a new link in the table of links. After Close it kills the
+// link.
 func (e *Engine) addLink(l *link) {
 	e.mu.Lock()
 	e.links[l] = struct{}{}

@@ -16,10 +16,11 @@ import (
 	"github.com/mojosocket/mojo/internal/fifo"
 )
 
-// eventLoops read plain TCP connections. A goroutine for each of them would take more than
-// half of the memory of an idle connection, and one more stack for each garbage collection
-// to scan. An event loop is one goroutine with an epoll instance, which the runtime waits
-// for as it does for any file. A loop without connections has neither.
+// eventLoops read plain TCP connections. A goroutine for each of them would
+// take more than half of the memory of an idle connection, and one more stack
+// for each garbage collection to scan. An event loop is one goroutine with an
+// epoll instance, which the runtime waits for as it does for any file. A loop
+// without connections has neither.
 type eventLoops struct {
 	shards []eventLoop
 	next   atomic.Uint32
@@ -29,7 +30,8 @@ func newEventLoops() *eventLoops {
 	return &eventLoops{shards: make([]eventLoop, (runtime.GOMAXPROCS(0)+1)/2)}
 }
 
-// reserve gives l a number in one of the loops, or reports that there can be none.
+// reserve gives l a number in one of the loops, or reports that there can be
+// none.
 func (e *eventLoops) reserve(l *link) bool {
 	return e.shards[e.next.Add(1)%uint32(len(e.shards))].reserve(l)
 }
@@ -57,9 +59,9 @@ type eventLoop struct {
 	set *watchSet  // nil without links
 }
 
-// watchSet is the links of one epoll instance. The instance is closed with the last of
-// them and not used again, so that events which its goroutine has already received are
-// never taken for those of later links.
+// watchSet is the links of one epoll instance. The instance is closed with the
+// last of them and not used again, so that events which its goroutine has
+// already received are never taken for those of later links.
 type watchSet struct {
 	loop  *eventLoop
 	fd    int      // the epoll instance
@@ -70,19 +72,21 @@ type watchSet struct {
 
 	// Only the goroutine of the loop uses the fields below.
 	//
-	// postponed has the links that have sent more than is handled in a turn, in the order
-	// in which they go on. Epoll does not watch them. The next of them goes on at resume.
-	// At allowed, as many portions could have been handled without a rest.
+	// postponed has the links that have sent more than is handled in a turn, in
+	// the order in which they go on. Epoll does not watch them. The next of
+	// them goes on at resume. At allowed, as many portions could have been
+	// handled without a rest.
 	postponed fifo.Queue[postponed]
 	allowed   time.Time
 	resume    time.Time
 }
 
-// A loop handles restAfter portions of postponed links in each restTime. It may be ahead of
-// that by restAhead, so that one large message does not wait, and then rests from postponed
-// links. Meanwhile it handles the messages of others, and leaves a processor to the rest of
-// the process: as long as there are goroutines that can run, the runtime hardly looks for
-// those that wait for other connections.
+// A loop handles restAfter portions of postponed links in each restTime. It may
+// be ahead of that by restAhead, so that one large message does not wait, and
+// then rests from postponed links. Meanwhile it handles the messages of others,
+// and leaves a processor to the rest of the process: as long as there are
+// goroutines that can run, the runtime hardly looks for those that wait for
+// other connections.
 const (
 	restAfter = 3
 	restTime  = time.Millisecond
@@ -153,8 +157,9 @@ func (set *watchSet) enterLocked(l *link) {
 	set.free = set.free[:last]
 }
 
-// remove removes a link whose connection is about to be closed. Closing the descriptor does
-// not suffice: if there were a copy of it, epoll would report it for ever.
+// remove removes a link whose connection is about to be closed. Closing the
+// descriptor does not suffice: if there were a copy of it, epoll would report
+// it for ever.
 func (set *watchSet) remove(l *link) {
 	e := set.loop
 	e.mu.Lock()
@@ -168,15 +173,15 @@ func (set *watchSet) remove(l *link) {
 	}
 }
 
-// control adds a link to those that epoll watches, or removes it. The epoll instance exists
-// as long as there is a link.
+// control adds a link to those that epoll watches, or removes it. The epoll
+// instance exists as long as there is a link.
 func (set *watchSet) control(op int, l *link) error {
 	return syscall.EpollCtl(set.fd, op, l.fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: l.watched.number})
 }
 
-// loopBatch is the number of links that a loop reads before it yields to the goroutines
-// that handle their messages. The layer above keeps goroutines for the next batch, but only
-// a limited number of them.
+// loopBatch is the number of links that a loop reads before it yields to the
+// goroutines that handle their messages. The layer above keeps goroutines for
+// the next batch, but only a limited number of them.
 const loopBatch = 8
 
 // loopTurn is the working memory of the goroutine of an event loop.
@@ -193,8 +198,8 @@ type loopTurn struct {
 
 // work reads what is readable until the set is closed.
 //
-// After each batch of other links, one postponed link goes on, and none during a rest. So
-// the other links wait for one of them, however many there are.
+// After each batch of other links, one postponed link goes on, and none during
+// a rest. So the other links wait for one of them, however many there are.
 func (set *watchSet) work() {
 	t := &loopTurn{set: set, buf: readBuffers.Get().(*readBuffer)}
 	defer func() { readBuffers.Put(t.buf) }()
@@ -223,7 +228,8 @@ func (set *watchSet) work() {
 	}
 }
 
-// count counts a portion of a postponed link, after which the loop may have to rest.
+// count counts a portion of a postponed link, after which the loop may have to
+// rest.
 func (set *watchSet) count(now time.Time) {
 	if set.allowed.Before(now) {
 		set.allowed = now
@@ -234,7 +240,8 @@ func (set *watchSet) count(now time.Time) {
 	}
 }
 
-// await returns when there is something to do, or reports false when the set is closed.
+// await returns when there is something to do, or reports false when the set is
+// closed.
 func (t *loopTurn) await() bool {
 	set := t.set
 	t.goOn = set.postponed.Len() > 0
@@ -251,8 +258,8 @@ func (t *loopTurn) await() bool {
 	return err == nil
 }
 
-// wait receives events. The runtime calls it until it reports true: there is something to
-// do.
+// wait receives events. The runtime calls it until it reports true: there is
+// something to do.
 func (t *loopTurn) wait(epfd uintptr) bool {
 	n, err := syscall.EpollWait(int(epfd), t.events[:], 0)
 	for errors.Is(err, syscall.EINTR) {
@@ -262,8 +269,9 @@ func (t *loopTurn) wait(epfd uintptr) bool {
 	return t.n > 0 || t.goOn
 }
 
-// serve handles a portion of what a link has sent. It reads from the link, unless there is
-// a rest of an earlier read. watched says whether epoll watches the link.
+// serve handles a portion of what a link has sent. It reads from the link,
+// unless there is a rest of an earlier read. watched says whether epoll watches
+// the link.
 func (t *loopTurn) serve(u postponed, watched bool) {
 	l := u.link
 	if u.buf != nil {
@@ -317,7 +325,8 @@ func (t *loopTurn) postpone(u postponed, watched bool) {
 	t.set.postponed.Push(u)
 }
 
-// handle handles a portion of p, or all of it if this goroutine has handed the loop over.
+// handle handles a portion of p, or all of it if this goroutine has handed the
+// loop over.
 func (t *loopTurn) handle(l *link, p []byte) (rest []byte, goOn bool) {
 	s := l.session
 	if !s.inbound.TryLock() { // a POST from before the upgrade is being handled
@@ -335,9 +344,10 @@ func (t *loopTurn) handle(l *link, p []byte) (rest []byte, goOn bool) {
 	return rest, goOn
 }
 
-// handOver is called before something that may take long. It starts another goroutine for
-// the loop. This one keeps its link, which no other reads meanwhile. The other links of the
-// batch are still readable, so the new goroutine finds them again.
+// handOver is called before something that may take long. It starts another
+// goroutine for the loop. This one keeps its link, which no other reads
+// meanwhile. The other links of the batch are still readable, so the new
+// goroutine finds them again.
 func (t *loopTurn) handOver() {
 	if t == nil || t.handedOver {
 		return

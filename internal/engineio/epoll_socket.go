@@ -9,13 +9,14 @@ import (
 	"syscall"
 )
 
-// socket is a file descriptor of the engine's own for a plain TCP connection. Event loops
-// read from it. Neither reads nor writes pass through net.Conn, whose locks and poller
-// take a tenth of the time of a small write. No other code has the descriptor, so no
-// other code can close it and let its number become that of another connection.
+// socket is a file descriptor of the engine's own for a plain TCP connection.
+// Event loops read from it. Neither reads nor writes pass through net.Conn,
+// whose locks and poller take a tenth of the time of a small write. No other
+// code has the descriptor, so no other code can close it and let its number
+// become that of another connection.
 type socket struct {
-	// fd changes once, to -1, with session.mu held, when there is neither a reader nor a
-	// writer. So these two may use it without the lock.
+	// fd changes once, to -1, with session.mu held, when there is neither a
+	// reader nor a writer. So these two may use it without the lock.
 	fd    int
 	owned bool // does not change
 }
@@ -24,8 +25,8 @@ func (l *link) isOwned() bool { return l.owned }
 
 func (l *link) canTryWrite() bool { return l.owned }
 
-// adopt duplicates the descriptor of a plain TCP connection and closes conn, if an event
-// loop can take the link.
+// adopt duplicates the descriptor of a plain TCP connection and closes conn, if
+// an event loop can take the link.
 func (l *link) adopt(conn net.Conn) bool {
 	fd, err := duplicate(conn)
 	if err != nil {
@@ -41,10 +42,10 @@ func (l *link) adopt(conn net.Conn) bool {
 	return true
 }
 
-// duplicate returns another descriptor of a plain TCP connection. Its number is not 1 or
-// 2: an os.File with such a number ends the process when it is written to after its
-// reader has gone. Closing the descriptor does not wait, whatever the site has set with
-// SetLinger, because event loops close it.
+// duplicate returns another descriptor of a plain TCP connection. Its number is
+// not 1 or 2: an os.File with such a number ends the process when it is written
+// to after its reader has gone. Closing the descriptor does not wait, whatever
+// the site has set with SetLinger, because event loops close it.
 func duplicate(conn net.Conn) (int, error) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
@@ -69,8 +70,8 @@ func duplicate(conn net.Conn) (int, error) {
 	return int(fd), nil
 }
 
-// tryWrite writes what the socket takes. The claim to write keeps the descriptor from
-// being closed meanwhile.
+// tryWrite writes what the socket takes. The claim to write keeps the
+// descriptor from being closed meanwhile.
 func (l *link) tryWrite(p []byte) (int, error) {
 	write := syscall.Write
 	if len(p) <= writeChunk {
@@ -83,8 +84,8 @@ func (l *link) tryWrite(p []byte) (int, error) {
 	return n, err
 }
 
-// prepareBlockingLocked makes the runtime's poller know the descriptor, which it has to
-// for writes that block.
+// prepareBlockingLocked makes the runtime's poller know the descriptor, which
+// it has to for writes that block.
 func (l *link) prepareBlockingLocked() {
 	if l.owned && l.conn == nil {
 		l.conn = os.NewFile(uintptr(l.fd), "websocket")

@@ -51,8 +51,8 @@ func (h *host) aside() int {
 	return n
 }
 
-// Clients whose handlers are behind keep nobody else on their event loop waiting,
-// however many they are, and go on where they were.
+// Clients whose handlers are behind keep nobody else on their event loop
+// waiting, however many they are, and go on where they were.
 func TestStalledClientsLeaveTheirEventLoop(t *testing.T) {
 	h := serveStalling(t)
 	var clients []*siotest.Engine
@@ -79,7 +79,8 @@ func TestStalledClientsLeaveTheirEventLoop(t *testing.T) {
 	}
 }
 
-// A client that is stalled can be closed, and so can the engine; nothing of it stays.
+// A client that is stalled can be closed, and so can the engine; nothing of it
+// stays.
 func TestEndOfStalledClients(t *testing.T) {
 	for name, end := range map[string]func(p *peer){
 		"Close":        func(p *peer) { p.Close(ForcedClose) },
@@ -100,8 +101,8 @@ func TestEndOfStalledClients(t *testing.T) {
 	}
 }
 
-// What comes on a WebSocket while a POST of before is still being handled waits for
-// it, and nobody else waits.
+// What comes on a WebSocket while a POST of before is still being handled waits
+// for it, and nobody else waits.
 func TestProbeBesideAPostLeavesItsEventLoop(t *testing.T) {
 	h := serveStalling(t)
 	var others []*siotest.Engine
@@ -124,8 +125,9 @@ func TestProbeBesideAPostLeavesItsEventLoop(t *testing.T) {
 	echoes(t, client)
 }
 
-// A connection that the site closes by itself, behind the engine's back, is the engine's all
-// the same: if it were not, its descriptor might soon be that of another connection.
+// A connection that the site closes by itself, behind the engine's back, is the
+// engine's all the same: if it were not, its descriptor might soon be that of
+// another connection.
 func TestConnectionThatTheSiteCloses(t *testing.T) {
 	h := newHost(t, nil)
 	var theirs []net.Conn
@@ -171,7 +173,8 @@ func TestLargeMessageLeavesItsEventLoop(t *testing.T) {
 	require.Equal(t, "c", clients[0].Next().Text)
 }
 
-// A client that did not read, and had a goroutine write to it, goes on as before when it reads again.
+// A client that did not read, and had a goroutine write to it, goes on as
+// before when it reads again.
 func TestStuckClientGoesOn(t *testing.T) {
 	h := serve(t, siotest.TCP, func(o *Options) { o.MaxQueue = 64 << 20 })
 	other, _ := h.connect(siotest.Options{Transport: "websocket"})
@@ -196,8 +199,9 @@ func TestStuckClientGoesOn(t *testing.T) {
 	waitUntil(t, func() bool { _, links := h.counts(); return links == 1 && descriptors(t) <= files })
 }
 
-// While a goroutine may be about to write, the descriptor of a client that has left is not closed, so that its number
-// does not become that of another connection.
+// While a goroutine may be about to write, the descriptor of a client that has
+// left is not closed, so that its number does not become that of another
+// connection.
 func TestDescriptorStaysForTheWriter(t *testing.T) {
 	for name, write := range map[string]func(l *link){
 		"a write that fails":    func(l *link) { l.writeFailed(syscall.EPIPE) },
@@ -234,8 +238,8 @@ func TestDescriptorStaysForTheWriter(t *testing.T) {
 	}
 }
 
-// The number of a descriptor is none of those that mean something to a process, and programs that it starts do not
-// inherit it.
+// The number of a descriptor is none of those that mean something to a process,
+// and programs that it starts do not inherit it.
 func TestDuplicate(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -261,7 +265,8 @@ func TestDuplicate(t *testing.T) {
 	require.ErrorIs(t, err, errors.ErrUnsupported)
 }
 
-// A site that has closing wait for what a client has not read does not have the client's event loop wait.
+// A site that has closing wait for what a client has not read does not have the
+// client's event loop wait.
 func TestLingeringConnections(t *testing.T) {
 	h := newHost(t, nil)
 	h.site = siotest.ServeServer(t, siotest.TCP, &http.Server{Handler: h, ConnState: func(conn net.Conn, state http.ConnState) {
@@ -276,14 +281,16 @@ func TestLingeringConnections(t *testing.T) {
 	conn.Close()
 }
 
-// A client that does not read, and has a goroutine blocked in a write to it, may end in any way: nothing of it stays.
+// A client that does not read, and has a goroutine blocked in a write to it,
+// may end in any way: nothing of it stays.
 func TestEndOfStuckClients(t *testing.T) {
 	const size = 1 << 19
 	for name, c := range map[string]struct {
 		reason Reason // any, if empty
 		end    func(h *host, conn *net.TCPConn, p *peer)
 	}{
-		// The write that fails first takes the error, and then a read sees an end.
+		// The write that fails first takes the error, and then a read sees an
+		// end.
 		"reset": {"", func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.SetLinger(0); _ = conn.Close() }},
 		"close": {"", func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.Close() }},
 		"half":  {TransportClose, func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.CloseWrite() }},
@@ -351,7 +358,8 @@ func TestEventLoopsEnd(t *testing.T) {
 	}
 }
 
-// Without a file descriptor for an event loop, or for the connection, it is read all the same.
+// Without a file descriptor for an event loop, or for the connection, it is
+// read all the same.
 func TestNoDescriptorForAnEventLoop(t *testing.T) {
 	for name, more := range map[string]uint64{"none at all": 0, "one": 1} {
 		t.Run(name, func(t *testing.T) {
@@ -387,8 +395,9 @@ func descriptors(t *testing.T) int {
 	return len(open)
 }
 
-// One read of a client that sends much is handled in portions, and a client of the same event loop that sends one
-// message is served between the first two of them.
+// One read of a client that sends much is handled in portions, and a client of
+// the same event loop that sends one message is served between the first two of
+// them.
 func TestFlooderWaits(t *testing.T) {
 	const messages = 2300 // nearly as many as one read brings
 	var victim func()
@@ -438,7 +447,8 @@ func TestFlooderWaits(t *testing.T) {
 	require.LessOrEqual(t, before.Load(), int64(portionFrames), "of %d", messages)
 }
 
-// A client that fills the buffer of each read gives way to others behind each, as one does that sends many messages.
+// A client that fills the buffer of each read gives way to others behind each,
+// as one does that sends many messages.
 func TestSenderOfMuchWaits(t *testing.T) {
 	const messages, size = 40, 10 << 10
 	h := serve(t, siotest.TCP, nil)

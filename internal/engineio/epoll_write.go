@@ -7,10 +7,10 @@ import (
 	"unsafe"
 )
 
-// shortWrite is syscall.Write for a write that takes a few microseconds and never waits.
-// It does not tell the scheduler about the system call, as package syscall does because a
-// system call may block. That saves a fifteenth of the time of a broadcast or more, see
-// BenchmarkShortWrite.
+// shortWrite is syscall.Write for a write that takes a few microseconds and
+// never waits. It does not tell the scheduler about the system call, as package
+// syscall does because a system call may block. That saves a fifteenth of the
+// time of a broadcast or more, see BenchmarkShortWrite.
 func shortWrite(fd int, p []byte) (int, error) {
 	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
 	if errno != 0 {

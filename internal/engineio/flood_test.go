@@ -53,7 +53,8 @@ func TestManyPings(t *testing.T) {
 	})
 }
 
-// A portion is so many frames at most, of whatever kind, and what follows is not lost.
+// A portion is so many frames at most, of whatever kind, and what follows is
+// not lost.
 func TestPortions(t *testing.T) {
 	for name, p := range map[string][]byte{
 		"pings":           bytes.Repeat(frame(ws.OpPing, true, ""), 1000),
@@ -80,7 +81,8 @@ func TestPortions(t *testing.T) {
 	}
 }
 
-// What is sent while a portion is handled leaves in one write behind it, in order; what takes much room leaves earlier.
+// What is sent while a portion is handled leaves in one write behind it, in
+// order; what takes much room leaves earlier.
 func TestAnswersToAPortion(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		const messages = 300

@@ -8,18 +8,19 @@ import (
 	"github.com/mojosocket/mojo/internal/fifo"
 )
 
-// flushList is the links that have something to write, in the order in which they came.
-// Workers write to them, and live only while there are any. Messages for a link that
-// stands in the list leave together in one write.
+// flushList is the links that have something to write, in the order in which
+// they came. Workers write to them, and live only while there are any. Messages
+// for a link that stands in the list leave together in one write.
 type flushList struct {
 	mu      sync.Mutex // guards the fields below
 	due     fifo.Queue[due]
 	workers int
 }
 
-// due is a link that has to be written to, and the message that it gets first. If nothing
-// is queued for a link, a message does not pass through the queue, and counts as being
-// written: of many clients in turn, the queue would be one more cache line to load for each.
+// due is a link that has to be written to, and the message that it gets first.
+// If nothing is queued for a link, a message does not pass through the queue,
+// and counts as being written: of many clients in turn, the queue would be one
+// more cache line to load for each.
 type due struct {
 	link  *link
 	first *Message // nil: write what is queued
@@ -28,17 +29,19 @@ type due struct {
 // workerShare is the number of links that a worker takes at a time.
 const workerShare = 32
 
-// earlyStart is the number of links in the list at which workers start before a fan-out
-// has come to its end.
+// earlyStart is the number of links in the list at which workers start before a
+// fan-out has come to its end.
 const earlyStart = 1 << 10
 
-// maxWorkers leaves half of the cores to the goroutines that send. What they queue meanwhile
-// leaves together with what is queued already, so there are fewer writes.
+// maxWorkers leaves half of the cores to the goroutines that send. What they
+// queue meanwhile leaves together with what is queued already, so there are
+// fewer writes.
 func maxWorkers() int { return (runtime.GOMAXPROCS(0) + 1) / 2 }
 
-// add appends links to the list. If start is false, workers are started by a later call of
-// the same fan-out, unless there is much to do already: on another processor they would load
-// the cache lines of the very clients that the fan-out is about to use.
+// add appends links to the list. If start is false, workers are started by a
+// later call of the same fan-out, unless there is much to do already: on
+// another processor they would load the cache lines of the very clients that
+// the fan-out is about to use.
 func (f *flushList) add(links []due, start bool) {
 	f.mu.Lock()
 	f.due.Push(links...)
@@ -77,9 +80,10 @@ func (f *flushList) work() {
 	}
 }
 
-// Batch collects the sessions that a fan-out has queued a message for, and then writes to
-// them: to a few in the calling goroutine, to many by the flush workers. The zero value is
-// ready to use. It is not safe for concurrent use. Flush must follow the last Queue.
+// Batch collects the sessions that a fan-out has queued a message for, and then
+// writes to them: to a few in the calling goroutine, to many by the flush
+// workers. The zero value is ready to use. It is not safe for concurrent use.
+// Flush must follow the last Queue.
 type Batch struct {
 	due        [2 * workerShare]due
 	n          int
@@ -91,15 +95,16 @@ type Batch struct {
 	waiting         int // bytes to be added to the total
 }
 
-// count counts a message that was queued. The engine's counters are shared by all cores, so
-// they are updated once for each batch.
+// count counts a message that was queued. The engine's counters are shared by
+// all cores, so they are updated once for each batch.
 func (b *Batch) count(e *Engine, m *Message) {
 	b.engine = e
 	b.messages++
 	b.bytes += uint64(m.Size())
 }
 
-// writtenByCaller is the number of links that a fan-out writes to in its own goroutine.
+// writtenByCaller is the number of links that a fan-out writes to in its own
+// goroutine.
 const writtenByCaller = 4
 
 func (b *Batch) add(d due) {
@@ -116,8 +121,8 @@ func (b *Batch) hand(start bool) {
 	b.handed = true
 }
 
-// Flush writes what was queued with the batch, or leaves it to the flush workers. It closes
-// the sessions whose queue was full.
+// Flush writes what was queued with the batch, or leaves it to the flush
+// workers. It closes the sessions whose queue was full.
 func (b *Batch) Flush() {
 	if b.engine != nil {
 		b.engine.counters.messagesOut.Add(b.messages)

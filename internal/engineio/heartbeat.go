@@ -7,14 +7,15 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// The heartbeat: a ping is sent every PingInterval, whatever else is sent. Its pong must
-// come within PingTimeout after the ping was due, or after the client last took a part of a
-// long write. While handlers are behind, the pong may be among the bytes that are not
-// read, so its deadline is suspended. Pings are still sent, because the client closes the
-// connection without them.
+// The heartbeat: a ping is sent every PingInterval, whatever else is sent. Its
+// pong must come within PingTimeout after the ping was due, or after the client
+// last took a part of a long write. While handlers are behind, the pong may be
+// among the bytes that are not read, so its deadline is suspended. Pings are
+// still sent, because the client closes the connection without them.
 // https://github.com/socketio/engine.io-protocol#heartbeat
 
-// beat is called by the timing wheel with the sessions whose deadline has passed.
+// beat is called by the timing wheel with the sessions whose deadline has
+// passed.
 func (e *Engine) beat(due []*Session) {
 	var b Batch
 	for _, s := range due {
@@ -28,8 +29,8 @@ func (e *Engine) beat(due []*Session) {
 	b.Flush()
 }
 
-// ping sends a ping ahead of the queued messages. A slow client would close the connection
-// before it had read all of them.
+// ping sends a ping ahead of the queued messages. A slow client would close the
+// connection before it had read all of them.
 func (s *Session) ping(b *Batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,8 +55,8 @@ func (s *Session) ping(b *Batch) {
 	}
 }
 
-// pingIsDue reports whether a ping is to be sent, and schedules the next one. It ends a
-// session whose pong is overdue.
+// pingIsDue reports whether a ping is to be sent, and schedules the next one.
+// It ends a session whose pong is overdue.
 func (s *Session) pingIsDue() bool {
 	if s.pongIsOverdue() {
 		s.end(PingTimeout, endAbruptly, websocket.StatusNormal)
@@ -69,8 +70,9 @@ func (s *Session) pingIsDue() bool {
 	now := s.engine.now()
 	due := now >= s.pingDue
 	if due {
-		// Counting from when the ping was due keeps the client's time and the server's
-		// together. After a long sleep of the machine the client gets its whole time.
+		// Counting from when the ping was due keeps the client's time and the
+		// server's together. After a long sleep of the machine the client gets
+		// its whole time.
 		const lateness = time.Second
 		if now-s.pingDue > lateness {
 			s.pingDue = now
@@ -84,8 +86,8 @@ func (s *Session) pingIsDue() bool {
 	return due
 }
 
-// scheduleLocked sets the next deadline of the session in the timing wheel. s.mu must be
-// held.
+// scheduleLocked sets the next deadline of the session in the timing wheel.
+// s.mu must be held.
 func (s *Session) scheduleLocked() {
 	next := s.pingDue
 	if s.pongDue != 0 && s.stall.Load() == nil {
@@ -97,14 +99,15 @@ func (s *Session) scheduleLocked() {
 	s.engine.heartbeats.Schedule(s, next)
 }
 
-// LapseAt makes the engine call Handler.Lapsed at a time, or never if it is zero. It
-// replaces the time of an earlier call.
+// LapseAt makes the engine call Handler.Lapsed at a time, or never if it is
+// zero. It replaces the time of an earlier call.
 func (s *Session) LapseAt(at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lapseAt = 0
 	if !at.IsZero() {
-		// A time that is far away, the end of the year 9999 for instance, must not overflow.
+		// A time that is far away, the end of the year 9999 for instance, must
+		// not overflow.
 		const most = math.MaxInt64 / 2
 		s.lapseAt = max(s.engine.now()+min(time.Until(at), most), 1)
 	}
@@ -124,16 +127,16 @@ func (s *Session) takeLapse() Handler {
 	return s.handler
 }
 
-// pongIsOverdue reports whether the session has to end. Requests ask it, too, so that none is
-// admitted late because the timing wheel is coarse.
+// pongIsOverdue reports whether the session has to end. Requests ask it, too,
+// so that none is admitted late because the timing wheel is coarse.
 func (s *Session) pongIsOverdue() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state == sessionOpen && s.pongDue != 0 && s.stall.Load() == nil && s.engine.now() >= s.pongDue
 }
 
-// extendPongLocked gives a client from which nothing was read its whole time again. s.mu must
-// be held.
+// extendPongLocked gives a client from which nothing was read its whole time
+// again. s.mu must be held.
 func (s *Session) extendPongLocked() {
 	if s.pongDue == 0 {
 		return

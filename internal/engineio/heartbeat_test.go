@@ -12,7 +12,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// eachTransport runs fn in a bubble, where time passes when nothing else happens.
+// eachTransport runs fn in a bubble, where time passes when nothing else
+// happens.
 func eachTransport(t *testing.T, fn func(t *testing.T, transport string)) {
 	for _, transport := range []string{"polling", "websocket", "upgrade"} {
 		t.Run(transport, func(t *testing.T) {

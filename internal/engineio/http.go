@@ -59,12 +59,13 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hasUnreadBody reports whether r has a body that nothing reads. The server would delay the
-// answer until all of it has come.
+// hasUnreadBody reports whether r has a body that nothing reads. The server
+// would delay the answer until all of it has come.
 func hasUnreadBody(r *http.Request) bool { return r.ContentLength != 0 && r.Method != http.MethodPost }
 
-// find returns the session that a request names, and what the request may do. If the handler
-// refuses the request, the session is as unknown as one that does not exist.
+// find returns the session that a request names, and what the request may do.
+// If the handler refuses the request, the session is as unknown as one that
+// does not exist.
 func (e *Engine) find(r *http.Request, q query) (*Session, pass) {
 	if q.sid.count != 1 {
 		return nil, pass{}
@@ -84,8 +85,9 @@ func (e *Engine) find(r *http.Request, q query) (*Session, pass) {
 	return s, p
 }
 
-// handshake opens a session. Code for refused clients stands in functions of its own, because
-// otherwise the stack of the goroutine would have to grow for all clients.
+// handshake opens a session. Code for refused clients stands in functions of
+// its own, because otherwise the stack of the goroutine would have to grow for
+// all clients.
 func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q *query, transport Transport) {
 	if e.refusesHandshake(w, r, q, transport) {
 		return
@@ -111,7 +113,8 @@ func addHeader(w http.ResponseWriter, header http.Header) {
 	}
 }
 
-// refusesHandshake answers a request that is not a handshake, and reports whether it has.
+// refusesHandshake answers a request that is not a handshake, and reports
+// whether it has.
 func (e *Engine) refusesHandshake(w http.ResponseWriter, r *http.Request, q *query, transport Transport) bool {
 	switch {
 	case r.Method != http.MethodGet:

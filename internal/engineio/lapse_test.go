@@ -48,7 +48,8 @@ func TestLapseIsMoved(t *testing.T) {
 	})
 }
 
-// TestLapseFarOff is no different from never, and has nobody look at the session meanwhile.
+// TestLapseFarOff is no different from never, and has nobody look at the
+// session meanwhile.
 func TestLapseFarOff(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		h := serve(t, siotest.Memory, nil)

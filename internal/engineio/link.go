@@ -11,15 +11,16 @@ import (
 // link is one WebSocket connection. Its states are drawn in link_state.go.
 //
 // One goroutine at a time reads from it: its own, or that of an event loop. One
-// goroutine at a time writes to it: the one that holds the claim to write, which is
-// the field writing.
+// goroutine at a time writes to it: the one that holds the claim to write,
+// which is the field writing.
 //
-// There are two ways to do I/O, see platform. Where canTryWrite is true (plain TCP on
-// Unix), reads and writes are non-blocking system calls: an idle connection has no
-// buffer and, on Linux, no goroutine and no net.Conn. The goroutine that sends a
-// message also writes it, and only what a full socket did not take is left to another
-// one. Everywhere else a reader keeps a small buffer, and all writes are left to a
-// goroutine that lives while there is something to write.
+// There are two ways to do I/O, see platform. Where canTryWrite is true (plain
+// TCP on Unix), reads and writes are non-blocking system calls: an idle
+// connection has no buffer and, on Linux, no goroutine and no net.Conn. The
+// goroutine that sends a message also writes it, and only what a full socket
+// did not take is left to another one. Everywhere else a reader keeps a small
+// buffer, and all writes are left to a goroutine that lives while there is
+// something to write.
 type link struct {
 	session *Session
 	socket
@@ -54,9 +55,9 @@ type blockingConn interface {
 	SetWriteDeadline(t time.Time) error
 }
 
-// newLink makes the link of a WebSocket whose handshake has been accepted. The answer
-// to the handshake is the first thing that it writes; the caller holds the claim to
-// do so.
+// newLink makes the link of a WebSocket whose handshake has been accepted. The
+// answer to the handshake is the first thing that it writes; the caller holds
+// the claim to do so.
 func newLink(s *Session, conn net.Conn, answer []byte, base64 bool) *link {
 	l := &link{session: s}
 	l.control, l.writing, l.base64 = answer, true, base64

@@ -8,8 +8,8 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// readBuffer is the memory that a read needs. A reader takes one from the pool when there
-// is something to read, and puts it back before it waits.
+// readBuffer is the memory that a read needs. A reader takes one from the pool
+// when there is something to read, and puts it back before it waits.
 type readBuffer struct {
 	data    [16 << 10]byte
 	scratch websocket.Scratch
@@ -17,16 +17,16 @@ type readBuffer struct {
 
 var readBuffers = sync.Pool{New: func() any { return new(readBuffer) }}
 
-// streamBuffer is the number of bytes that are read at a time from a connection for which
-// a reader has to wait with a buffer.
+// streamBuffer is the number of bytes that are read at a time from a connection
+// for which a reader has to wait with a buffer.
 const streamBuffer = 2 << 10
 
-// largeMessage is the size above which a message may take longer to handle than the other
-// connections of an event loop should wait.
+// largeMessage is the size above which a message may take longer to handle than
+// the other connections of an event loop should wait.
 const largeMessage = 64 << 10
 
-// A portion is the work that is done for one connection before others have their turn:
-// portionFrames frames, or as many as take portionTime.
+// A portion is the work that is done for one connection before others have
+// their turn: portionFrames frames, or as many as take portionTime.
 const (
 	portionFrames = 256
 	portionTime   = 50 * time.Microsecond
@@ -42,8 +42,9 @@ type portion struct {
 	begun  time.Duration
 }
 
-// over counts a frame that is not the last of the bytes that were read. It reports whether
-// the next one has to wait. What is sent after the first one leaves when the portion ends.
+// over counts a frame that is not the last of the bytes that were read. It
+// reports whether the next one has to wait. What is sent after the first one
+// leaves when the portion ends.
 func (w *portion) over(l *link) bool {
 	e := l.session.engine
 	if w.frames++; w.frames == 1 {
@@ -57,8 +58,8 @@ func (w *portion) over(l *link) bool {
 
 var errClientClosed = errors.New("the client has answered the Close frame")
 
-// beginReading handles the bytes that came behind the handshake, and then what the client
-// sends until the link ends.
+// beginReading handles the bytes that came behind the handshake, and then what
+// the client sends until the link ends.
 func (l *link) beginReading(early []byte) {
 	if len(early) == 0 && l.isOwned() {
 		l.watch()
@@ -114,8 +115,8 @@ func (l *link) handleAllAlone(buf *readBuffer, p []byte) (goOn bool) {
 	return l.handleAll(buf, p)
 }
 
-// handleAll handles bytes in as many portions as it takes, with a rest between them, and
-// reports whether to read on. session.inbound must be held.
+// handleAll handles bytes in as many portions as it takes, with a rest between
+// them, and reports whether to read on. session.inbound must be held.
 func (l *link) handleAll(buf *readBuffer, p []byte) (goOn bool) {
 	for {
 		rest, goOn := l.handle(buf, p)
@@ -127,8 +128,8 @@ func (l *link) handleAll(buf *readBuffer, p []byte) (goOn bool) {
 	}
 }
 
-// handle handles a portion of the bytes p, which it may modify. It returns the rest, and
-// whether to read on. session.inbound must be held.
+// handle handles a portion of the bytes p, which it may modify. It returns the
+// rest, and whether to read on. session.inbound must be held.
 func (l *link) handle(buf *readBuffer, p []byte) (rest []byte, goOn bool) {
 	if l.reading > readMessages {
 		return nil, true
@@ -190,8 +191,8 @@ func (l *link) receive(frame *websocket.Frame) error {
 	return nil
 }
 
-// receiveClose handles the client's Close frame. If it answers ours, there is nothing left
-// to wait for; otherwise it is answered.
+// receiveClose handles the client's Close frame. If it answers ours, there is
+// nothing left to wait for; otherwise it is answered.
 func (l *link) receiveClose() error {
 	l.session.mu.Lock()
 	l.setReadingLocked(readClosed)
@@ -229,9 +230,9 @@ func (l *link) receivePacket(p []byte, isOpen bool) error {
 	return err
 }
 
-// refuse ends the session that the link carries, or only the link while it probes. What the
-// client sends from now on is ignored. The connection is closed when the client has closed
-// its side, or after closeLinger.
+// refuse ends the session that the link carries, or only the link while it
+// probes. What the client sends from now on is ignored. The connection is
+// closed when the client has closed its side, or after closeLinger.
 func (l *link) refuse(reason Reason, status uint16) {
 	l.decoder = websocket.Decoder{}
 	l.session.mu.Lock()

@@ -11,8 +11,8 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// A link goes through these states, in this order. It may skip some, and may die in
-// each.
+// linkState is the state of a link. A link goes through the states in this
+// order. It may skip some, and may die in each.
 //
 //	open ── beginClose ──▶ closing ── gather ──▶ closeSent ── endWrite ──▶ draining
 //	  │                       │                      │                        │
@@ -23,12 +23,13 @@ import (
 //
 // The reader has states of its own, readState. A link ends in one of four ways:
 //
-//   - The server closes it: beginClose. The queued messages leave, then a Close frame
-//     (gather), and the sending side is shut (endWrite). The client has closeLinger to
-//     end its side; then the link is killed.
-//   - The client closes it, or breaks the protocol: refuse. The session ends, a Close
-//     frame leaves, and what else the client sends is ignored. If it was a Close frame
-//     of the client, the connection is closed as soon as ours is written.
+//   - The server closes it: beginClose. The queued messages leave, then a Close
+//     frame (gather), and the sending side is shut (endWrite). The client has
+//     closeLinger to end its side; then the link is killed.
+//   - The client closes it, or breaks the protocol: refuse. The session ends, a
+//     Close frame leaves, and what else the client sends is ignored. If it was
+//     a Close frame of the client, the connection is closed as soon as ours is
+//     written.
 //   - Reading ends, because the client has gone: endReading.
 //   - A write fails, or the time for something is over: writeFailed, kill.
 type linkState uint32
@@ -41,8 +42,8 @@ const (
 	linkDead                       // nothing is sent and nothing is read
 )
 
-// atomicLinkState is a linkState that is written with session.mu held and may be read
-// without.
+// atomicLinkState is a linkState that is written with session.mu held and may
+// be read without.
 type atomicLinkState struct{ v atomic.Uint32 }
 
 func (s *atomicLinkState) get() linkState          { return linkState(s.v.Load()) }
@@ -59,11 +60,13 @@ const (
 	readEnded                     // there is no reader any more
 )
 
-// startReadState sets the state of reading to now, unless it is further on.
+// setReadingLocked sets the state of reading, unless it is further on.
+// session.mu must be held.
 func (l *link) setReadingLocked(now readState) { l.reading = max(l.reading, now) }
 
-// beginCloseLocked makes a Close frame follow what is queued. It reports whether the
-// caller has to flush: it has got the claim to write. session.mu must be held.
+// beginCloseLocked makes a Close frame follow what is queued. It reports
+// whether the caller has to flush: it has got the claim to write. session.mu
+// must be held.
 func (l *link) beginCloseLocked(status uint16) (flush bool) {
 	if l.state.get() != linkOpen {
 		return false
@@ -90,8 +93,9 @@ func (l *link) close(status uint16) {
 	}
 }
 
-// endWriteLocked gives up the claim to write, because nothing is left to write. It
-// returns what the caller has to do without the lock, or nil. session.mu must be held.
+// endWriteLocked gives up the claim to write, because nothing is left to write.
+// It returns what the caller has to do without the lock, or nil. session.mu
+// must be held.
 func (l *link) endWriteLocked() (then func(*link)) {
 	l.writing, l.full = false, false
 	switch {
@@ -107,9 +111,9 @@ func (l *link) endWriteLocked() (then func(*link)) {
 	return (*link).closeWrite
 }
 
-// closeWrite ends the sending side of the connection. The reader waits for the client
-// to end the other side. If the connection were closed while input is unread, the
-// system would send a reset, which can overtake the last message.
+// closeWrite ends the sending side of the connection. The reader waits for the
+// client to end the other side. If the connection were closed while input is
+// unread, the system would send a reset, which can overtake the last message.
 func (l *link) closeWrite() {
 	if l.isOwned() {
 		l.session.mu.Lock()
@@ -124,8 +128,8 @@ func (l *link) closeWrite() {
 	}
 }
 
-// closeBoth closes the connection of a client whose Close frame has come: it sends
-// nothing more. The reader sees the end.
+// closeBoth closes the connection of a client whose Close frame has come: it
+// sends nothing more. The reader sees the end.
 func (l *link) closeBoth() {
 	if l.isOwned() {
 		l.kill()
@@ -134,8 +138,9 @@ func (l *link) closeBoth() {
 	_ = l.conn.Close()
 }
 
-// kill ends the connection at once, in both directions. The reader and the writer
-// notice. A TLS connection is closed without a TLS alert, which might have to wait.
+// kill ends the connection at once, in both directions. The reader and the
+// writer notice. A TLS connection is closed without a TLS alert, which might
+// have to wait.
 func (l *link) kill() {
 	l.session.mu.Lock()
 	l.state.setLocked(linkDead)
@@ -151,8 +156,8 @@ func (l *link) kill() {
 	_ = conn.Close()
 }
 
-// writeFailed ends the session and the link after a write that failed. It gives up the
-// claim to write.
+// writeFailed ends the session and the link after a write that failed. It gives
+// up the claim to write.
 func (l *link) writeFailed(err error) {
 	reason := TransportError
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -169,8 +174,8 @@ func (l *link) writeFailed(err error) {
 	}
 }
 
-// endReading ends the link because nothing is read from it any more. The error is that
-// of the last read, or nil.
+// endReading ends the link because nothing is read from it any more. The error
+// is that of the last read, or nil.
 func (l *link) endReading(err error) {
 	l.unwatch()
 	reason := TransportClose
@@ -191,8 +196,8 @@ func (l *link) endReading(err error) {
 	}
 }
 
-// release closes the connection of a dead link that nobody reads from or writes to, and
-// drops what was queued for it. The last of reader and writer calls it.
+// release closes the connection of a dead link that nobody reads from or writes
+// to, and drops what was queued for it. The last of reader and writer calls it.
 func (l *link) release() {
 	s := l.session
 	if !l.isOwned() {
@@ -209,8 +214,9 @@ func (l *link) release() {
 	s.engine.forgetLink(l)
 }
 
-// leaveSession tells the session that it cannot use the link any more. If the link
-// carries the session, the session ends. If the link only probes, polling goes on.
+// leaveSession tells the session that it cannot use the link any more. If the
+// link carries the session, the session ends. If the link only probes, polling
+// goes on.
 func (l *link) leaveSession(reason Reason, how manner, status uint16) {
 	s := l.session
 	s.mu.Lock()
@@ -228,7 +234,8 @@ func (l *link) leaveSession(reason Reason, how manner, status uint16) {
 	}
 }
 
-// setTimerLocked calls fn after d, unless the timer is stopped or set again before.
+// setTimerLocked calls fn after d, unless the timer is stopped or set again
+// before.
 func (l *link) setTimerLocked(d time.Duration, fn func()) {
 	l.stopTimerLocked()
 	l.timer = time.AfterFunc(d, fn)

@@ -13,8 +13,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestLinkStates takes a link through its states, in each way in which it can end. A step
-// is something that a side does, and the states that follow from it.
+// TestLinkStates takes a link through its states, in each way in which it can
+// end. A step is something that a side does, and the states that follow from
+// it.
 func TestLinkStates(t *testing.T) {
 	type step struct {
 		do      func(t *testing.T, conn net.Conn, p *peer)
@@ -107,8 +108,8 @@ func TestLinkStates(t *testing.T) {
 	}
 }
 
-// TestNothingIsHandledAfterKill: of two messages in one write, the second is not handled
-// if the first one has killed the link.
+// TestNothingIsHandledAfterKill: of two messages in one write, the second is
+// not handled if the first one has killed the link.
 func TestNothingIsHandledAfterKill(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)

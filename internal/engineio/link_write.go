@@ -11,8 +11,8 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// batch is bytes that are being written. If several messages were joined, the bytes stand
-// in a pooled buffer.
+// batch is bytes that are being written. If several messages were joined, the
+// bytes stand in a pooled buffer.
 type batch struct {
 	bytes []byte
 	buf   *writeBuffer
@@ -22,8 +22,9 @@ type writeBuffer [64 << 10]byte
 
 var writeBuffers = sync.Pool{New: func() any { return new(writeBuffer) }}
 
-// compact puts the pooled buffer back if it is mostly empty: a write may have to wait for
-// long, and a client must not cost much more memory than the bytes that are queued for it.
+// compact puts the pooled buffer back if it is mostly empty: a write may have
+// to wait for long, and a client must not cost much more memory than the bytes
+// that are queued for it.
 func (b *batch) compact() {
 	if b.buf != nil && len(b.bytes) < len(b.buf)/2 {
 		own := bytes.Clone(b.bytes)
@@ -39,15 +40,17 @@ func (b *batch) release() {
 	*b = batch{}
 }
 
-// writesPerTurn is the number of writes to a link before others have their turn. With a
-// fast producer and a fast client, a flush worker could be busy with one link for ever.
+// writesPerTurn is the number of writes to a link before others have their
+// turn. With a fast producer and a fast client, a flush worker could be busy
+// with one link for ever.
 const writesPerTurn = 8
 
-// flush writes first, unless it is nil, and what is queued. The claim to write must be held.
+// flush writes first, unless it is nil, and what is queued. The claim to write
+// must be held.
 func (l *link) flush(first *Message) { l.session.engine.account(-l.write(first)) }
 
-// write is flush, and leaves it to the caller to account for the bytes that have been
-// written.
+// write is flush, and leaves it to the caller to account for the bytes that
+// have been written.
 func (l *link) write(first *Message) (written int) {
 	for range writesPerTurn {
 		b, n, more := l.take(first)
@@ -83,7 +86,8 @@ func (l *link) write(first *Message) (written int) {
 	return written
 }
 
-// drain writes b and then what is queued, with writes that block, until nothing is left.
+// drain writes b and then what is queued, with writes that block, until nothing
+// is left.
 func (l *link) drain(b batch) {
 	s := l.session
 	s.mu.Lock()
@@ -103,8 +107,8 @@ func (l *link) drain(b batch) {
 	}
 }
 
-// writeChunk is the number of bytes that have to leave before a write deadline: those of a
-// TLS record. A timeout within a record is final.
+// writeChunk is the number of bytes that have to leave before a write deadline:
+// those of a TLS record. A timeout within a record is final.
 const writeChunk = 16 << 10
 
 // writeAll writes p as long as it makes progress.
@@ -129,8 +133,8 @@ func (l *link) writeAll(p []byte) error {
 	return l.conn.SetWriteDeadline(time.Time{})
 }
 
-// slowWrite is the time after which the bytes of a large message count in the total,
-// where only the write itself can tell whether there is room.
+// slowWrite is the time after which the bytes of a large message count in the
+// total, where only the write itself can tell whether there is room.
 const slowWrite = 100 * time.Millisecond
 
 // count makes the queued bytes of the session count in the total.
@@ -145,9 +149,9 @@ func (l *link) count() {
 	s.engine.account(waiting)
 }
 
-// setWriteDeadlineLocked sets the time that the next write may take, or the current one. It
-// is called with session.mu held, so that a link that begins to close does not get the
-// longer time of an open one.
+// setWriteDeadlineLocked sets the time that the next write may take, or the
+// current one. It is called with session.mu held, so that a link that begins to
+// close does not get the longer time of an open one.
 func (l *link) setWriteDeadlineLocked() {
 	e := l.session.engine
 	by := e.now() + e.opts.PingTimeout
@@ -159,9 +163,10 @@ func (l *link) setWriteDeadlineLocked() {
 	}
 }
 
-// take takes the next bytes to write: first, unless it is nil, and what is queued. It
-// returns the number of bytes that the call before it took and that count in the total: they
-// have been written. If nothing is left, it gives up the claim to write.
+// take takes the next bytes to write: first, unless it is nil, and what is
+// queued. It returns the number of bytes that the call before it took and that
+// count in the total: they have been written. If nothing is left, it gives up
+// the claim to write.
 func (l *link) take(first *Message) (b batch, written int, more bool) {
 	s := l.session
 	s.mu.Lock()
@@ -179,7 +184,8 @@ func (l *link) take(first *Message) (b batch, written int, more bool) {
 	return b, written, more
 }
 
-// gatherLocked joins as many messages as fit into a buffer. session.mu must be held.
+// gatherLocked joins as many messages as fit into a buffer. session.mu must be
+// held.
 func (l *link) gatherLocked(first *Message) batch {
 	s := l.session
 	state := l.state.get()
@@ -226,7 +232,8 @@ func (l *link) gatherLocked(first *Message) batch {
 	return batch{bytes: out, buf: buf}
 }
 
-// send returns the frames of a message that is written next. session.mu must be held.
+// send returns the frames of a message that is written next. session.mu must be
+// held.
 func (l *link) send(m *Message) []byte {
 	l.inflight += m.Size()
 	if l.base64 {
@@ -235,8 +242,9 @@ func (l *link) send(m *Message) []byte {
 	return m.Frames()
 }
 
-// cork takes the claim to write and keeps it until uncork. So the answers to many frames
-// leave in one write. If another goroutine is writing, that one takes them along.
+// cork takes the claim to write and keeps it until uncork. So the answers to
+// many frames leave in one write. If another goroutine is writing, that one
+// takes them along.
 func (l *link) cork() {
 	l.session.mu.Lock()
 	defer l.session.mu.Unlock()
@@ -253,8 +261,8 @@ func (l *link) uncork() {
 	}
 }
 
-// uncorkIfFull writes what was queued since cork, if it is much. session.inbound must be
-// held.
+// uncorkIfFull writes what was queued since cork, if it is much.
+// session.inbound must be held.
 func (l *link) uncorkIfFull() {
 	s := l.session
 	s.mu.Lock()
@@ -270,8 +278,8 @@ func (l *link) sendControl(frame []byte) {
 	l.queueControl(func() { l.control, l.pong = append(l.control, frame...), 0 })
 }
 
-// sendPong answers a ping. It replaces the answer to an earlier ping that has not been
-// written, RFC 6455 section 5.5.3.
+// sendPong answers a ping. It replaces the answer to an earlier ping that has
+// not been written, RFC 6455 section 5.5.3.
 func (l *link) sendPong(payload []byte) {
 	l.queueControl(func() {
 		before := len(l.control) - int(l.pong)
@@ -280,8 +288,8 @@ func (l *link) sendPong(payload []byte) {
 	})
 }
 
-// queuePingLocked queues a ping of the heartbeat ahead of messages, while another goroutine
-// holds the claim to write. session.mu must be held.
+// queuePingLocked queues a ping of the heartbeat ahead of messages, while
+// another goroutine holds the claim to write. session.mu must be held.
 func (l *link) queuePingLocked() {
 	l.control, l.pong = append(l.control, pingMessage.Frames()...), 0
 }

@@ -178,8 +178,8 @@ func (h *host) counts() (sessions, links int) {
 	return len(h.sessions), len(h.links)
 }
 
-// waitUntil waits for a state that no event tells of. Unlike require.Eventually it
-// starts no goroutine, which tests that count them would count.
+// waitUntil waits for a state that no event tells of. Unlike require.Eventually
+// it starts no goroutine, which tests that count them would count.
 func waitUntil(t testing.TB, state func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)

@@ -2,7 +2,8 @@
 
 package engineio
 
-// eventLoops does not exist here: every connection is read by a goroutine of its own.
+// eventLoops does not exist here: every connection is read by a goroutine of
+// its own.
 type eventLoops struct{}
 
 func newEventLoops() *eventLoops { return nil }

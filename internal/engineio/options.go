@@ -37,27 +37,29 @@ const (
 	HandlerStall   Reason = "handler stall"
 )
 
-// ErrClosed is the error of Session.Send after the end of the session. If Options.Open
-// returns it, the handshake is answered with 503.
+// ErrClosed is the error of Session.Send after the end of the session. If
+// Options.Open returns it, the handshake is answered with 503.
 var ErrClosed = errors.New("engine.io: closed")
 
-// ErrQueueFull is the error of Session.Send for the message that did not fit into
-// Options.MaxQueue. It closes the session.
+// ErrQueueFull is the error of Session.Send for the message that did not fit
+// into Options.MaxQueue. It closes the session.
 var ErrQueueFull = errors.New("send queue full")
 
 // Handler handles the events of one session.
 type Handler interface {
-	// Admits says what r may do, which names the session. It is called for every
-	// request after the handshake.
+	// Admits says what r may do, which names the session. It is called for
+	// every request after the handshake.
 	Admits(r *http.Request) Admission
-	// Message handles one message. Calls never overlap. The data is valid until Message
-	// returns, and may be modified. Message must not wait for user code, because its
-	// goroutine reads for many sessions. An error ends the session with ParseError.
+	// Message handles one message. Calls never overlap. The data is valid until
+	// Message returns, and may be modified. Message must not wait for user
+	// code, because its goroutine reads for many sessions. An error ends the
+	// session with ParseError.
 	Message(data []byte, binary bool) error
-	// Lapsed is called at the time that was given to Session.LapseAt. It must not block.
+	// Lapsed is called at the time that was given to Session.LapseAt. It must
+	// not block.
 	Lapsed()
-	// Closed is called once, when the session ends. A call of Message that had begun may
-	// still be running; no other one follows. Closed must not block.
+	// Closed is called once, when the session ends. A call of Message that had
+	// begun may still be running; no other one follows. Closed must not block.
 	Closed(reason Reason)
 }
 
@@ -69,16 +71,18 @@ const (
 	Refused Admission = iota
 	// Admitted is a request of the client, as it is now.
 	Admitted
-	// Outdated is a request that the client sent before its identity changed. A poll is
-	// answered within a moment, so that the next one brings the new identity.
+	// Outdated is a request that the client sent before its identity changed. A
+	// poll is answered within a moment, so that the next one brings the new
+	// identity.
 	Outdated
-	// Withheld is Outdated, and a poll gets no messages, because they may be addressed to
-	// the new identity. A WebSocket, which would get them, is refused.
+	// Withheld is Outdated, and a poll gets no messages, because they may be
+	// addressed to the new identity. A WebSocket, which would get them, is
+	// refused.
 	Withheld
 )
 
-// Options configures an Engine. The fields are not checked. Those whose zero value has no
-// meaning of its own must be set, and Logger or Warn must be.
+// Options configures an Engine. The fields are not checked. Those whose zero
+// value has no meaning of its own must be set, and Logger or Warn must be.
 type Options struct {
 	PingInterval   time.Duration
 	PingTimeout    time.Duration // also the time that a write may take without progress
@@ -91,20 +95,20 @@ type Options struct {
 	Transports     []Transport
 	Origins        origin.Policy
 
-	// Subprotocol chooses the subprotocol of a WebSocket among those that the client
-	// offers, of which there is at least one, or "" for none. It must not panic. If it is
-	// nil, the first is chosen.
+	// Subprotocol chooses the subprotocol of a WebSocket among those that the
+	// client offers, of which there is at least one, or "" for none. It must
+	// not panic. If it is nil, the first is chosen.
 	Subprotocol func(r *http.Request, offered []string) string
 
-	// Aside answers requests that do not belong to the protocol, and reports whether it
-	// has answered. It is called for those without a transport whose origin is admitted.
-	// It may be nil.
+	// Aside answers requests that do not belong to the protocol, and reports
+	// whether it has answered. It is called for those without a transport whose
+	// origin is admitted. It may be nil.
 	Aside func(w http.ResponseWriter, r *http.Request) bool
 
-	// Open returns the Handler of a new session. It runs before the handshake is answered
-	// and must not keep r. The header, which may be nil, is added to the answer. An error
-	// refuses the handshake: ErrClosed with 503, a Refusal with its Status, any other with
-	// 403.
+	// Open returns the Handler of a new session. It runs before the handshake
+	// is answered and must not keep r. The header, which may be nil, is added
+	// to the answer. An error refuses the handshake: ErrClosed with 503, a
+	// Refusal with its Status, any other with 403.
 	Open func(s *Session, r *http.Request) (h Handler, header http.Header, err error)
 
 	Logger *slog.Logger

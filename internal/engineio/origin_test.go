@@ -10,8 +10,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Each request is checked, the later ones too, and a refusal says nothing to the
-// page that asked.
+// Each request is checked, the later ones too, and a refusal says nothing to
+// the page that asked.
 func TestForbiddenOrigins(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -89,8 +89,8 @@ func TestPreflight(t *testing.T) {
 	require.Equal(t, site, a.header.Get("Access-Control-Allow-Origin"))
 }
 
-// Whoever has the sid but is not who opened the session gets what an unknown sid
-// gets, to the byte, and the owner notices nothing.
+// Whoever has the sid but is not who opened the session gets what an unknown
+// sid gets, to the byte, and the owner notices nothing.
 func TestSessionOfSomebodyElse(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)

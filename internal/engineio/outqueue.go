@@ -38,8 +38,8 @@ func (q *outQueue) pop() *Message {
 	return m
 }
 
-// drop removes a message from the middle. A nil message stays at its place until
-// it is the first.
+// drop removes a message from the middle. A nil message stays at its place
+// until it is the first.
 func (q *outQueue) drop(i int) {
 	*q.messages.At(i) = nil
 	q.queued--
@@ -57,8 +57,8 @@ func (q *outQueue) trim() {
 }
 
 // pushLatest pushes a message and removes the one of the same key that is still
-// queued. The new message goes to the end of the queue and not to the place of the
-// old one: the messages between them were sent before it.
+// queued. The new message goes to the end of the queue and not to the place of
+// the old one: the messages between them were sent before it.
 func (q *outQueue) pushLatest(key latestKey, m *Message) {
 	if i, ok := q.find(key); ok {
 		q.drop(i)

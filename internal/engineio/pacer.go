@@ -2,13 +2,15 @@ package engineio
 
 import "time"
 
-// A client may send paceBytes in each paceRest, where a frame counts as frameCost bytes
-// more. It may be ahead of that by paceAhead, so that one large message does not have to
-// rest. A client that is further ahead rests, so that other goroutines have their turn.
+// A client may send paceBytes in each paceRest, where a frame counts as
+// frameCost bytes more. It may be ahead of that by paceAhead, so that one large
+// message does not have to rest. A client that is further ahead rests, so that
+// other goroutines have their turn.
 //
-// Event loops have their own way to do this, see restAfter. The pacer is for goroutines
-// that read one client: a WebSocket over TLS, or a POST. It does not measure the time
-// that handling takes, which is long for every client on a busy machine.
+// Event loops have their own way to do this, see restAfter. The pacer is for
+// goroutines that read one client: a WebSocket over TLS, or a POST. It does not
+// measure the time that handling takes, which is long for every client on a
+// busy machine.
 const (
 	paceBytes = 64 << 10
 	paceRest  = time.Millisecond
@@ -16,12 +18,12 @@ const (
 	frameCost = 2 << 10
 )
 
-// pacer is the time, on the engine's clock, at which a client would have been allowed
-// to send what it has sent.
+// pacer is the time, on the engine's clock, at which a client would have been
+// allowed to send what it has sent.
 type pacer time.Duration
 
-// add counts bytes that were read for a session. It rests if they are too many, unless
-// the session has ended.
+// add counts bytes that were read for a session. It rests if they are too many,
+// unless the session has ended.
 func (p *pacer) add(s *Session, bytes int) {
 	e := s.engine
 	now := e.now()
@@ -31,8 +33,9 @@ func (p *pacer) add(s *Session, bytes int) {
 	}
 }
 
-// rest sleeps for d, or longer: as many clients rest at a time as there are event loops,
-// and the others wait for them. So what many clients send does not add up.
+// rest sleeps for d, or longer: as many clients rest at a time as there are
+// event loops, and the others wait for them. So what many clients send does not
+// add up.
 func (e *Engine) rest(d time.Duration) {
 	e.resting <- struct{}{}
 	time.Sleep(d)

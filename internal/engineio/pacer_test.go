@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPacer: a client that has sent much in a short time rests, and one that sends as
-// much in a long time does not, however long it takes to handle.
+// TestPacer: a client that has sent much in a short time rests, and one that
+// sends as much in a long time does not, however long it takes to handle.
 func TestPacer(t *testing.T) {
 	for name, c := range map[string]struct {
 		bytes int
@@ -55,7 +55,8 @@ func (s *slowly) Read(p []byte) (int, error) {
 	return copy(p, "x"), nil
 }
 
-// TestSlowBodiesDoNotRest: a POST of which a byte comes now and then is read at once.
+// TestSlowBodiesDoNotRest: a POST of which a byte comes now and then is read at
+// once.
 func TestSlowBodiesDoNotRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const pause, bytes = 10 * time.Millisecond, 20
@@ -77,7 +78,8 @@ func TestNoRestBehindTheEnd(t *testing.T) {
 	})
 }
 
-// TestRestsDoNotOverlap: of many clients that send much, no more rest at a time than there are event loops.
+// TestRestsDoNotOverlap: of many clients that send much, no more rest at a time
+// than there are event loops.
 func TestRestsDoNotOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const each = 10

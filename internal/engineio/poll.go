@@ -31,7 +31,8 @@ func (p *poller) signal() {
 	}
 }
 
-// servePoll answers a poll with what is queued for the client, as soon as anything is.
+// servePoll answers a poll with what is queued for the client, as soon as
+// anything is.
 func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, as pass) {
 	// The site's timeouts are not meant for a request that waits on purpose.
 	rc := http.NewResponseController(w)
@@ -105,8 +106,8 @@ func (s *Session) awaitAnswer(r *http.Request, p *poller) (payload payload, answ
 	}
 }
 
-// beginPoll makes p the poll of the session. It reports whether the client is about to
-// switch to a WebSocket.
+// beginPoll makes p the poll of the session. It reports whether the client is
+// about to switch to a WebSocket.
 func (s *Session) beginPoll(p *poller) (answer pollAnswer, upgrading bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,8 +124,8 @@ func (s *Session) beginPoll(p *poller) (answer pollAnswer, upgrading bool) {
 	return pollWait, s.probe != nil && s.probe.probed
 }
 
-// abortPoll ends a poll whose client has gone, and with it the session. If a WebSocket
-// carries the session meanwhile, the poll was over anyway.
+// abortPoll ends a poll whose client has gone, and with it the session. If a
+// WebSocket carries the session meanwhile, the poll was over anyway.
 func (s *Session) abortPoll(p *poller) pollAnswer {
 	s.mu.Lock()
 	if s.poll == p {
@@ -140,11 +141,12 @@ func (s *Session) abortPoll(p *poller) pollAnswer {
 	return pollUnknown
 }
 
-// takePoll returns the answer to a poll. Unless the answer is to wait, the session has no
-// poll any more.
+// takePoll returns the answer to a poll. Unless the answer is to wait, the
+// session has no poll any more.
 //
-// A close packet has a payload of its own, if there is time for one. The official client
-// acts upon it before it has handled the messages in the same payload, and so loses them.
+// A close packet has a payload of its own, if there is time for one. The
+// official client acts upon it before it has handled the messages in the same
+// payload, and so loses them.
 func (s *Session) takePoll(p *poller) (payload, pollAnswer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,7 +166,8 @@ func (s *Session) takePoll(p *poller) (payload, pollAnswer) {
 	answer := pollPayload
 	switch {
 	case s.lastPacket != nil && p.isEmpty() && s.queue.len() > 0:
-		// The last messages are for a poll that may get them, if it comes in time.
+		// The last messages are for a poll that may get them, if it comes in
+		// time.
 		if !p.noop {
 			return payload{}, pollWait
 		}
@@ -198,12 +201,13 @@ type payload struct {
 
 func (p *payload) add(m *Message) { p.packets = m.AppendTo(p.packets) }
 
-// payloadSize is the number of bytes of messages in one payload, unless it has only one
-// message. A client handles nothing of a payload, not even a ping, before it has all of it.
+// payloadSize is the number of bytes of messages in one payload, unless it has
+// only one message. A client handles nothing of a payload, not even a ping,
+// before it has all of it.
 const payloadSize = 1 << 20
 
-// takePayloadLocked takes as many messages from the queue as fit into one payload. s.mu must
-// be held.
+// takePayloadLocked takes as many messages from the queue as fit into one
+// payload. s.mu must be held.
 func (s *Session) takePayloadLocked() payload {
 	var p payload
 	if s.pinging && s.state == sessionOpen {
@@ -221,9 +225,9 @@ func (s *Session) takePayloadLocked() payload {
 	return p
 }
 
-// RenewPoll makes the client poll anew, because its identity has changed. The poll that
-// waits, if there is one, is answered with what is queued now, or with a noop. What is
-// queued later is for a later poll.
+// RenewPoll makes the client poll anew, because its identity has changed. The
+// poll that waits, if there is one, is answered with what is queued now, or
+// with a noop. What is queued later is for a later poll.
 func (s *Session) RenewPoll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -242,14 +246,14 @@ func (s *Session) RenewPoll() {
 	p.signal()
 }
 
-// endPatience is the patience with a client that is told of the end. It is the same for a
-// WebSocket.
+// endPatience is the patience with a client that is told of the end. It is the
+// same for a WebSocket.
 func (s *Session) endPatience() patience {
 	return patience{still: closeLinger, total: s.engine.opts.PingTimeout}
 }
 
-// writePoll writes the answer to a poll. If that fails, its messages are lost and the session
-// ends.
+// writePoll writes the answer to a poll. If that fails, its messages are lost
+// and the session ends.
 func (s *Session) writePoll(w http.ResponseWriter, answer payload, p patience) (sent bool) {
 	p.progress = func() {
 		s.mu.Lock()

@@ -138,8 +138,8 @@ func TestPostAboveMaxPayload(t *testing.T) {
 	})
 }
 
-// The client learns from the answer to its POST what was wrong with it: its poll is
-// answered later.
+// The client learns from the answer to its POST what was wrong with it: its
+// poll is answered later.
 func TestRefusedPostIsAnsweredBeforeThePoll(t *testing.T) {
 	for name, post := range map[string]struct {
 		body   string
@@ -252,9 +252,9 @@ func TestClientClosesByPolling(t *testing.T) {
 	})
 }
 
-// The noop for the client's close waits 100 ms for its poll, and so does the close
-// behind a refused POST; the server's close waits a second. After that the session is
-// unknown.
+// The noop for the client's close waits 100 ms for its poll, and so does the
+// close behind a refused POST; the server's close waits a second. After that
+// the session is unknown.
 func TestFarewellWaitsForAPoll(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(*siotest.Engine, *peer)
@@ -299,8 +299,9 @@ func TestFarewellWaitsForAPoll(t *testing.T) {
 	}
 }
 
-// The official client acts upon a close packet before it has handled the messages
-// that came with it, and loses them: so they come without it, also to a poll that waits.
+// The official client acts upon a close packet before it has handled the
+// messages that came with it, and loses them: so they come without it, also to
+// a poll that waits.
 func TestLastWordsComeBeforeTheFarewell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, nil)

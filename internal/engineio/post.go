@@ -15,8 +15,8 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// servePost handles the packets of a POST, in order, and answers when the handler has all
-// of them.
+// servePost handles the packets of a POST, in order, and answers when the
+// handler has all of them.
 func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	over, upgraded, overlaps := s.state != sessionOpen, s.link != nil, s.posting
@@ -51,8 +51,8 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	_ = reply(w, status, textPlain, []byte("ok"), patience{still: s.engine.opts.PingTimeout})
 }
 
-// takePost reads and handles the payload. It returns the status of the answer and, if the
-// session has to end, the reason.
+// takePost reads and handles the payload. It returns the status of the answer
+// and, if the session has to end, the reason.
 func (s *Session) takePost(w http.ResponseWriter, r *http.Request) (status int, reason Reason) {
 	defer func() {
 		s.mu.Lock()
@@ -83,9 +83,10 @@ func (s *Session) takePost(w http.ResponseWriter, r *http.Request) (status int, 
 	return http.StatusOK, ""
 }
 
-// isText reports whether a payload of this Content-Type may be one of revision 4, which is
-// always text. Clients and proxies send all kinds of types; only application/octet-stream,
-// with or without parameters, alone or in a list, says that the payload is binary.
+// isText reports whether a payload of this Content-Type may be one of revision
+// 4, which is always text. Clients and proxies send all kinds of types; only
+// application/octet-stream, with or without parameters, alone or in a list,
+// says that the payload is binary.
 func isText(contentType []string) bool {
 	for _, line := range contentType {
 		for part := range strings.SplitSeq(line, ",") {
@@ -103,8 +104,8 @@ var (
 	errTooLarge   = errors.New("polling payload above MaxPayload")
 )
 
-// readPost reads the body. A client has as much time to send it as to answer a ping. The
-// caller recycles the body.
+// readPost reads the body. A client has as much time to send it as to answer a
+// ping. The caller recycles the body.
 func (s *Session) readPost(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	limit := s.engine.opts.MaxPayload
 	if r.ContentLength > int64(limit) {
@@ -116,7 +117,8 @@ func (s *Session) readPost(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	// The answer may have to wait for handlers, longer than the site's timeouts.
+	// The answer may have to wait for handlers, longer than the site's
+	// timeouts.
 	_ = rc.SetReadDeadline(time.Time{})
 	_ = rc.SetWriteDeadline(time.Time{})
 	return body, nil
@@ -142,8 +144,9 @@ func (s *Session) readBody(from io.Reader, limit int) (body []byte, err error) {
 	}
 }
 
-// After postPortion packets of a POST other goroutines have their turn. After restPortions
-// portions the client rests, though not more often than mostRests in one POST.
+// After postPortion packets of a POST other goroutines have their turn. After
+// restPortions portions the client rests, though not more often than mostRests
+// in one POST.
 const (
 	postPortion  = 32
 	restPortions = 16

@@ -17,12 +17,12 @@ type parameter struct {
 	differs bool // it has two different values
 }
 
-// isSingle reports whether the parameter has one value, however often it occurs: some
-// clients add a parameter that the URL has already.
+// isSingle reports whether the parameter has one value, however often it
+// occurs: some clients add a parameter that the URL has already.
 func (p *parameter) isSingle() bool { return p.count > 0 && !p.differs }
 
-// parseQuery parses the parameters that an engine uses. It ignores the others, of which
-// there may be many, and takes no memory for them.
+// parseQuery parses the parameters that an engine uses. It ignores the others,
+// of which there may be many, and takes no memory for them.
 func parseQuery(raw string) query {
 	var q query
 	for pair := range strings.SplitSeq(raw, "&") {

@@ -94,7 +94,8 @@ func TestVolatileMessagesAreDroppedForAClientThatIsBehind(t *testing.T) {
 	})
 }
 
-// However many volatile messages there are, and however large, they close nobody.
+// However many volatile messages there are, and however large, they close
+// nobody.
 func TestVolatileMessagesAloneCloseNobody(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, func(o *Options) { o.MaxQueue = 64 << 10 })
@@ -113,8 +114,8 @@ func TestVolatileMessagesAloneCloseNobody(t *testing.T) {
 	})
 }
 
-// What does not fit ends the session: nothing that is sent behind it arrives, also
-// if that is smaller and the end has not come yet.
+// What does not fit ends the session: nothing that is sent behind it arrives,
+// also if that is smaller and the end has not come yet.
 func TestNothingArrivesBehindAnOverflow(t *testing.T) {
 	h := serve(t, siotest.Memory, func(o *Options) { o.MaxQueue = 4 << 10 })
 	client, p := h.connect(siotest.Options{ManualPoll: true})
@@ -130,8 +131,8 @@ func TestNothingArrivesBehindAnOverflow(t *testing.T) {
 	require.Equal(t, QueueOverflow, p.ended())
 }
 
-// Several goroutines, some sending alone and some in batches: each one's messages
-// arrive in its order, all of them once, on every connection.
+// Several goroutines, some sending alone and some in batches: each one's
+// messages arrive in its order, all of them once, on every connection.
 func TestOrderIsKeptUnderConcurrency(t *testing.T) {
 	const senders, messages, clients = 8, 200, 12 // enough for the flush workers
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
@@ -251,8 +252,9 @@ func TestFanOutAllocatesAConstant(t *testing.T) {
 	require.LessOrEqual(t, cost(2000), cost(20)+1)
 }
 
-// What one fan-out queues for a client leaves in order, whatever becomes of the session before the fan-out is
-// done. The first message is under way from the start.
+// What one fan-out queues for a client leaves in order, whatever becomes of the
+// session before the fan-out is done. The first message is under way from the
+// start.
 func TestBeforeABatchIsFlushed(t *testing.T) {
 	latest := Delivery{Latest: true, Owner: t, Key: "k"}
 	for name, c := range map[string]struct {

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// socket reads and writes a plain TCP connection without blocking. The descriptor stays
-// the net.Conn's.
+// socket reads and writes a plain TCP connection without blocking. The
+// descriptor stays the net.Conn's.
 type socket struct {
 	notOwned
 	raw syscall.RawConn // nil for other connections
@@ -35,8 +35,8 @@ func (l *link) readAlone() error {
 	return l.readRaw()
 }
 
-// readRaw reads until the connection ends or nothing more is to be read. It waits without
-// a buffer and takes one only when there is something to read.
+// readRaw reads until the connection ends or nothing more is to be read. It
+// waits without a buffer and takes one only when there is something to read.
 func (l *link) readRaw() error {
 	var (
 		buf *readBuffer
@@ -76,8 +76,8 @@ func (l *link) readRaw() error {
 	}
 }
 
-// writeOp is one non-blocking write. It is pooled because its method value, which
-// RawConn.Write takes, would be allocated for each write otherwise.
+// writeOp is one non-blocking write. It is pooled because its method value,
+// which RawConn.Write takes, would be allocated for each write otherwise.
 type writeOp struct {
 	p   []byte
 	n   int

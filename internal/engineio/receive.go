@@ -9,8 +9,9 @@ import (
 
 var errClientClose = errors.New("the client sent a close packet")
 
-// receive handles one text packet. After the end of the session a message is ignored. A
-// close packet is answered with errClientClose. s.inbound must be held.
+// receive handles one text packet. After the end of the session a message is
+// ignored. A close packet is answered with errClientClose. s.inbound must be
+// held.
 func (s *Session) receive(p []byte, isOpen bool) error {
 	packetType, data, err := codec.Decode(p)
 	switch {
@@ -27,8 +28,9 @@ func (s *Session) receive(p []byte, isOpen bool) error {
 	return nil
 }
 
-// deliver passes a message to the handler and then waits, if the handler is behind, until
-// it has caught up. The session must be open. s.inbound must be held.
+// deliver passes a message to the handler and then waits, if the handler is
+// behind, until it has caught up. The session must be open. s.inbound must be
+// held.
 func (s *Session) deliver(data []byte, binary bool) error {
 	s.engine.counters.messagesIn.Add(1)
 	s.engine.counters.bytesIn.Add(uint64(len(data)))
@@ -39,10 +41,10 @@ func (s *Session) deliver(data []byte, binary bool) error {
 	return nil
 }
 
-// handle calls Handler.Message. A large message may keep a processor busy for milliseconds,
-// so the engine handles only a few of them at a time, and none for half of the time, which
-// leaves processors to others. After each the client rests: it cannot send more than 32 MB a
-// second.
+// handle calls Handler.Message. A large message may keep a processor busy for
+// milliseconds, so the engine handles only a few of them at a time, and none
+// for half of the time, which leaves processors to others. After each the
+// client rests: it cannot send more than 32 MB a second.
 func (s *Session) handle(data []byte, binary bool) error {
 	if len(data) <= largeMessage {
 		return s.handler.Message(data, binary)
@@ -60,15 +62,17 @@ func (s *Session) handle(data []byte, binary bool) error {
 	return err
 }
 
-// largeRest is the time that a client rests for each largeMessage bytes of a large message.
+// largeRest is the time that a client rests for each largeMessage bytes of a
+// large message.
 const largeRest = 2 * time.Millisecond
 
-// stall is the time during which nothing is read from a client, because too much waits for
-// handlers.
+// stall is the time during which nothing is read from a client, because too
+// much waits for handlers.
 type stall struct{ over chan struct{} }
 
-// Hold adds n bytes to those that wait for handlers. Above Options.MaxInbound nothing more is
-// read from the client, until Release has brought them down to half of that.
+// Hold adds n bytes to those that wait for handlers. Above Options.MaxInbound
+// nothing more is read from the client, until Release has brought them down to
+// half of that.
 func (s *Session) Hold(n int) { s.held.Add(int64(n)) }
 
 // Release takes back what Hold has added.
@@ -86,8 +90,8 @@ func (s *Session) Release(n int) {
 // roomAt is the number of bytes at which reading goes on after a stall.
 func (s *Session) roomAt() int64 { return int64(s.engine.opts.MaxInbound / 2) }
 
-// endStallLocked makes reading go on. It reports whether there was a stall. s.mu must be
-// held.
+// endStallLocked makes reading go on. It reports whether there was a stall.
+// s.mu must be held.
 func (s *Session) endStallLocked() bool {
 	stall := s.stall.Swap(nil)
 	if stall != nil {
@@ -96,8 +100,8 @@ func (s *Session) endStallLocked() bool {
 	return stall != nil
 }
 
-// beginStall begins a stall, unless there is room for what waits for handlers, or the session
-// has ended.
+// beginStall begins a stall, unless there is room for what waits for handlers,
+// or the session has ended.
 func (s *Session) beginStall() (*stall, *link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,8 +117,9 @@ func (s *Session) beginStall() (*stall, *link) {
 	return begun, s.link
 }
 
-// awaitRoom returns when what waits for handlers is below the bound again, or the session has
-// ended. A stall that lasts longer than a heartbeat ends the session.
+// awaitRoom returns when what waits for handlers is below the bound again, or
+// the session has ended. A stall that lasts longer than a heartbeat ends the
+// session.
 func (s *Session) awaitRoom() {
 	if s.held.Load() <= int64(s.engine.opts.MaxInbound) {
 		return

@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestStallThatIsOverBeforeItBegins: if a Release comes between the moment at which a
-// reader finds too much waiting and the stall, there is no stall.
+// TestStallThatIsOverBeforeItBegins: if a Release comes between the moment at
+// which a reader finds too much waiting and the stall, there is no stall.
 func TestStallThatIsOverBeforeItBegins(t *testing.T) {
 	h := newHost(t, nil)
 	s := h.bare(t)

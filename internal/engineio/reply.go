@@ -12,8 +12,8 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// errorCode is the code in the body of an HTTP error. Clients act upon it: after an unknown
-// session id they open a new session.
+// errorCode is the code in the body of an HTTP error. Clients act upon it:
+// after an unknown session id they open a new session.
 type errorCode int
 
 const (
@@ -31,9 +31,9 @@ const (
 	textForbidden  = "Forbidden"
 )
 
-// refuse answers with an error. The text says little, because strangers may read it. If the
-// request has a body that has not come yet, the server does not wait for it before the answer,
-// and only for a moment after it.
+// refuse answers with an error. The text says little, because strangers may
+// read it. If the request has a body that has not come yet, the server does not
+// wait for it before the answer, and only for a moment after it.
 func refuse(w http.ResponseWriter, r *http.Request, status int, code errorCode, text string) {
 	body, _ := json.Marshal(struct {
 		Code    errorCode `json:"code"`
@@ -42,8 +42,8 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, code errorCode, 
 	answerRefusal(w, r, status, "application/json", body)
 }
 
-// refuseTooLarge refuses a body above MaxPayload. The answer has no body, like that of the
-// official server.
+// refuseTooLarge refuses a body above MaxPayload. The answer has no body, like
+// that of the official server.
 func refuseTooLarge(w http.ResponseWriter, r *http.Request) {
 	answerRefusal(w, r, http.StatusRequestEntityTooLarge, textPlain, nil)
 }
@@ -65,8 +65,8 @@ func (e *Engine) refuse(w http.ResponseWriter, r *http.Request, why Cause, statu
 	refuse(w, r, status, code, text)
 }
 
-// refusalPatience is the time that writing a refusal may take, and the time for which the
-// connection is kept for the rest of the refused body.
+// refusalPatience is the time that writing a refusal may take, and the time for
+// which the connection is kept for the rest of the refused body.
 const refusalPatience = 5 * time.Second
 
 const textPlain = "text/plain; charset=UTF-8"
@@ -79,8 +79,9 @@ type patience struct {
 	progress func() // called when a part was written and more follows, if not nil
 }
 
-// reply writes an answer. It sets write deadlines by the patience, because that of the site
-// may have been removed. The error is os.ErrDeadlineExceeded when the patience has ended.
+// reply writes an answer. It sets write deadlines by the patience, because that
+// of the site may have been removed. The error is os.ErrDeadlineExceeded when
+// the patience has ended.
 func reply(w http.ResponseWriter, status int, contentType string, body []byte, p patience) error {
 	h := w.Header()
 	h.Set("Content-Type", contentType)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// asksForScript reports whether a page asks for a client script. Other servers of the
-// protocol serve one.
+// asksForScript reports whether a page asks for a client script. Other servers
+// of the protocol serve one.
 func asksForScript(r *http.Request) bool {
 	switch path.Ext(r.URL.Path) {
 	case ".js", ".mjs", ".map":

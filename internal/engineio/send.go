@@ -2,12 +2,12 @@ package engineio
 
 import "runtime"
 
-// behindBytes is the number of bytes that may be queued for a client that is not
-// behind.
+// behindBytes is the number of bytes that may be queued for a client that is
+// not behind.
 const behindBytes = 16 << 10
 
-// isBehindLocked reports whether the client takes messages more slowly than they are
-// sent. s.mu must be held.
+// isBehindLocked reports whether the client takes messages more slowly than
+// they are sent. s.mu must be held.
 func (s *Session) isBehindLocked() bool {
 	if s.link != nil {
 		return s.link.full || s.queued > behindBytes
@@ -15,8 +15,8 @@ func (s *Session) isBehindLocked() bool {
 	return s.queue.len() > 0
 }
 
-// Delivery says what happens to a message for a client that is behind. The zero value
-// queues it.
+// Delivery says what happens to a message for a client that is behind. The zero
+// value queues it.
 type Delivery struct {
 	// Volatile drops the message.
 	Volatile bool
@@ -26,10 +26,10 @@ type Delivery struct {
 	Key    string
 }
 
-// Send queues m for the client and, if nothing else is being written, writes as much of
-// it as the socket takes. If more than Options.MaxQueue would be queued for the client,
-// the session is closed instead, and the error is ErrQueueFull. After the end of the
-// session the error is ErrClosed.
+// Send queues m for the client and, if nothing else is being written, writes as
+// much of it as the socket takes. If more than Options.MaxQueue would be queued
+// for the client, the session is closed instead, and the error is ErrQueueFull.
+// After the end of the session the error is ErrClosed.
 func (s *Session) Send(m *Message) error {
 	var b Batch
 	err := s.Queue(m, Delivery{}, &b)
@@ -37,13 +37,13 @@ func (s *Session) Send(m *Message) error {
 	return err
 }
 
-// Prefetch loads the cache line that Queue needs. In a fan-out to thousands of sessions
-// no line is in the cache. If a few are prefetched together, they are loaded together,
-// while each Queue alone would wait for its own line.
+// Prefetch loads the cache line that Queue needs. In a fan-out to thousands of
+// sessions no line is in the cache. If a few are prefetched together, they are
+// loaded together, while each Queue alone would wait for its own line.
 func (s *Session) Prefetch() { runtime.KeepAlive(s.engine) }
 
-// Queue queues m like Send. It leaves to b what has to be written, or closed, so the
-// caller may hold locks.
+// Queue queues m like Send. It leaves to b what has to be written, or closed,
+// so the caller may hold locks.
 func (s *Session) Queue(m *Message, d Delivery, b *Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,15 +101,16 @@ func (s *Session) Queue(m *Message, d Delivery, b *Batch) error {
 	return nil
 }
 
-// overflowLocked makes Batch.Flush close the session. Nothing more is queued from here
-// on, so the client never gets a message that follows a missing one. s.mu must be held.
+// overflowLocked makes Batch.Flush close the session. Nothing more is queued
+// from here on, so the client never gets a message that follows a missing one.
+// s.mu must be held.
 func (s *Session) overflowLocked(b *Batch) {
 	s.overflowed = true
 	b.overflowed = append(b.overflowed, s)
 }
 
-// Reserve counts n bytes, which the caller keeps for the client, as if they were queued.
-// The errors are those of Queue.
+// Reserve counts n bytes, which the caller keeps for the client, as if they
+// were queued. The errors are those of Queue.
 func (s *Session) Reserve(n int, b *Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,14 +135,14 @@ func (s *Session) Unreserve(n int) {
 	s.engine.account(-n)
 }
 
-// countLocked makes the queued bytes of the session count in the total, until none are
-// left, and returns their number. s.mu must be held.
+// countLocked makes the queued bytes of the session count in the total, until
+// none are left, and returns their number. s.mu must be held.
 //
-// Bytes that only wait for a worker to write them to a socket with room do not count:
-// they leave in a moment, and during a broadcast of a large message every client would
-// seem to be behind. With TLS only a write itself can tell whether there is room. There,
-// bytes that are queued behind a write count, and those of a large write that takes long,
-// see slowWrite.
+// Bytes that only wait for a worker to write them to a socket with room do not
+// count: they leave in a moment, and during a broadcast of a large message
+// every client would seem to be behind. With TLS only a write itself can tell
+// whether there is room. There, bytes that are queued behind a write count, and
+// those of a large write that takes long, see slowWrite.
 func (s *Session) countLocked() int {
 	if s.progressAt != 0 {
 		return 0
@@ -150,8 +151,9 @@ func (s *Session) countLocked() int {
 	return int(s.queued)
 }
 
-// unqueueLocked removes n bytes from those that are queued, unless they were dropped
-// meanwhile. It returns the number of bytes that counted in the total. s.mu must be held.
+// unqueueLocked removes n bytes from those that are queued, unless they were
+// dropped meanwhile. It returns the number of bytes that counted in the total.
+// s.mu must be held.
 func (s *Session) unqueueLocked(n int) int {
 	n = min(n, int(s.queued))
 	s.queued -= int32(n)
@@ -164,17 +166,17 @@ func (s *Session) unqueueLocked(n int) int {
 	return n
 }
 
-// dropQueueLocked drops everything that is queued, also what is being written or was
-// reserved. It returns the number of bytes that counted in the total. The session must
-// have ended or be about to, and s.mu must be held.
+// dropQueueLocked drops everything that is queued, also what is being written
+// or was reserved. It returns the number of bytes that counted in the total.
+// The session must have ended or be about to, and s.mu must be held.
 func (s *Session) dropQueueLocked() int {
 	s.queue = outQueue{}
 	return s.unqueueLocked(int(s.queued))
 }
 
-// progressLocked records that the client has taken some bytes. Within a long write the
-// client cannot answer a ping that is queued behind it, so the pong gets its whole time
-// again. s.mu must be held.
+// progressLocked records that the client has taken some bytes. Within a long
+// write the client cannot answer a ping that is queued behind it, so the pong
+// gets its whole time again. s.mu must be held.
 func (s *Session) progressLocked(withinWrite bool) {
 	if s.progressAt != 0 {
 		s.progressAt = s.engine.moment()

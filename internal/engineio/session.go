@@ -19,18 +19,19 @@ const (
 	sessionClosed
 )
 
-// Session is one Engine.IO session: a client, over whichever transport it uses at the
-// moment. Its methods are safe for concurrent use and never block.
+// Session is one Engine.IO session: a client, over whichever transport it uses
+// at the moment. Its methods are safe for concurrent use and never block.
 //
-// The order of the fields is part of the performance, see TestSessionsAreSmall: those
-// that every message needs share one cache line, which begins at engine. In a fan-out to
-// many clients, no line of a Session is in the cache.
+// The order of the fields is part of the performance, see TestSessionsAreSmall:
+// those that every message needs share one cache line, which begins at engine.
+// In a fan-out to many clients, no line of a Session is in the cache.
 type Session struct {
 	id        string
 	heartbeat timingwheel.Entry[Session] // guarded by the wheel
 
-	// inbound is held while the packets of one POST, or of one read from a WebSocket, are
-	// handled. So Handler.Message is never called twice at a time.
+	// inbound is held while the packets of one POST, or of one read from a
+	// WebSocket, are handled. So Handler.Message is never called twice at a
+	// time.
 	inbound sync.Mutex
 	turn    *loopTurn // of the event loop that handles them; guarded by inbound
 
@@ -44,8 +45,8 @@ type Session struct {
 	stall atomic.Pointer[stall] // nil while the client is read; written with mu held
 }
 
-// sessionMu has the fields of a session that its mu guards. It also guards probe, and the
-// write side of the links.
+// sessionMu has the fields of a session that its mu guards. It also guards
+// probe, and the write side of the links.
 type sessionMu struct {
 	state        sessionState
 	overflowed   bool   // a message did not fit, and the session is about to be closed
@@ -92,8 +93,8 @@ func (s *Session) isOpen() bool {
 
 var errEnded = errors.New("ended while it was opened")
 
-// start opens the session with its handler. If it was closed meanwhile, the error is
-// ErrClosed after Engine.Shutdown, and errEnded otherwise.
+// start opens the session with its handler. If it was closed meanwhile, the
+// error is ErrClosed after Engine.Shutdown, and errEnded otherwise.
 func (s *Session) start(h Handler) error {
 	s.mu.Lock()
 	s.handler = h
@@ -113,7 +114,8 @@ func (s *Session) start(h Handler) error {
 	return nil
 }
 
-// pass is what a request may do, as of the moment at which the handler was asked.
+// pass is what a request may do, as of the moment at which the handler was
+// asked.
 type pass struct {
 	admission Admission
 	renewals  uint8 // of the session

@@ -6,15 +6,16 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// The time that a client has to fetch or answer the last packet: the close packet of the
-// server, and the noop that answers the client's own close packet.
+// The time that a client has to fetch or answer the last packet: the close
+// packet of the server, and the noop that answers the client's own close
+// packet.
 const (
 	closeLinger = time.Second
 	leaveLinger = 100 * time.Millisecond
 )
 
-// Close ends the session by closing its transport, so that the client notices at once and
-// reconnects by itself. What was queued before is still sent.
+// Close ends the session by closing its transport, so that the client notices
+// at once and reconnects by itself. What was queued before is still sent.
 func (s *Session) Close(reason Reason) { s.end(reason, endGracefully, websocket.StatusNormal) }
 
 // manner says how a session ends.
@@ -44,8 +45,9 @@ func (s *Session) end(reason Reason, how manner, status uint16) {
 	}
 	probe, current := s.probe, s.link
 	if probe != nil && probe.probed && how != endByClient {
-		// The client may have stopped polling, and does not notice that a WebSocket closes
-		// before it has switched to it. So this one is closed after the upgrade packet.
+		// The client may have stopped polling, and does not notice that a
+		// WebSocket closes before it has switched to it. So this one is closed
+		// after the upgrade packet.
 		probe = nil
 	} else {
 		s.probe = nil
@@ -82,8 +84,8 @@ func (s *Session) end(reason Reason, how manner, status uint16) {
 	}
 }
 
-// endPollingLocked prepares the last answer to a polling client: to the poll that waits, or
-// to one that comes in time. s.mu must be held.
+// endPollingLocked prepares the last answer to a polling client: to the poll
+// that waits, or to one that comes in time. s.mu must be held.
 func (s *Session) endPollingLocked(how manner) {
 	last, linger := closeMessage, closeLinger
 	switch how {
@@ -94,8 +96,8 @@ func (s *Session) endPollingLocked(how manner) {
 	}
 	switch {
 	case how == endByAnswer && s.handler != nil:
-		// That answer comes first. If a poll were answered sooner, the client would take
-		// notice of nothing else.
+		// That answer comes first. If a poll were answered sooner, the client
+		// would take notice of nothing else.
 		last = lateCloseMessage
 		s.setTimerLocked(leaveLinger, s.answerLate)
 	case s.poll != nil: // it is answered
@@ -108,8 +110,8 @@ func (s *Session) endPollingLocked(how manner) {
 	s.state, s.lastPacket, s.lastWaits = sessionClosing, last, how == endGracefully
 }
 
-// answerLate answers the poll that waits with the end of the session, of which the answer to
-// another request has told the client a moment ago.
+// answerLate answers the poll that waits with the end of the session, of which
+// the answer to another request has told the client a moment ago.
 func (s *Session) answerLate() {
 	s.mu.Lock()
 	if s.lastPacket == lateCloseMessage {
@@ -134,8 +136,8 @@ func (s *Session) awaitPoll() {
 	}
 }
 
-// setTimerLocked calls fn after d, unless the timer is stopped or set again before. s.mu must
-// be held.
+// setTimerLocked calls fn after d, unless the timer is stopped or set again
+// before. s.mu must be held.
 func (s *Session) setTimerLocked(d time.Duration, fn func()) {
 	s.stopTimerLocked()
 	s.timer = time.AfterFunc(d, fn)
@@ -147,9 +149,9 @@ func (s *Session) stopTimerLocked() {
 	}
 }
 
-// stopWaiting ends the wait for a poll that fetches the last packet. A WebSocket that the
-// client is about to switch to stays until the client has done so, or
-// Options.UpgradeTimeout has passed.
+// stopWaiting ends the wait for a poll that fetches the last packet. A
+// WebSocket that the client is about to switch to stays until the client has
+// done so, or Options.UpgradeTimeout has passed.
 func (s *Session) stopWaiting() {
 	s.mu.Lock()
 	s.stopTimerLocked()
@@ -160,8 +162,8 @@ func (s *Session) stopWaiting() {
 	s.forget()
 }
 
-// clientLeft is stopWaiting for a client that knows of the end, or has gone. The WebSocket
-// that would have taken over is not needed any more.
+// clientLeft is stopWaiting for a client that knows of the end, or has gone.
+// The WebSocket that would have taken over is not needed any more.
 func (s *Session) clientLeft() {
 	s.mu.Lock()
 	var probe *link
@@ -175,8 +177,9 @@ func (s *Session) clientLeft() {
 	s.stopWaiting()
 }
 
-// forget removes the session from the engine's table when it has ended and waits for nothing.
-// The queue is dropped with it, unless a WebSocket still sends it or will do so.
+// forget removes the session from the engine's table when it has ended and
+// waits for nothing. The queue is dropped with it, unless a WebSocket still
+// sends it or will do so.
 func (s *Session) forget() {
 	s.mu.Lock()
 	gone := s.state == sessionClosed && s.closedCalled

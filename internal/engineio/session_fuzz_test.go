@@ -19,10 +19,11 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// FuzzSession does things to one session in any order: polls, POSTs, WebSockets that probe and upgrade, messages from
-// both sides, ends of all kinds, and time that passes. Two bytes are one step. Whatever they are, every request is
-// answered, no message is doubled or out of order, none is lost while the session lives, the handler is told of the
-// end once, and nothing is left.
+// FuzzSession does things to one session in any order: polls, POSTs, WebSockets
+// that probe and upgrade, messages from both sides, ends of all kinds, and time
+// that passes. Two bytes are one step. Whatever they are, every request is
+// answered, no message is doubled or out of order, none is lost while the
+// session lives, the handler is told of the end once, and nothing is left.
 func FuzzSession(f *testing.F) {
 	for _, seed := range [][]step{
 		{stepPoll, stepSend, stepPoll, stepPost, stepSend, stepEnd},
@@ -286,8 +287,9 @@ func (p *play) webSocket() {
 	})
 }
 
-// stalled reports whether handlers are behind. Who has something for them then, by another way than the one that is
-// not read, waits for a mutex, which a bubble does not take for waiting.
+// stalled reports whether handlers are behind. Who has something for them then,
+// by another way than the one that is not read, waits for a mutex, which a
+// bubble does not take for waiting.
 func (p *play) stalled() bool {
 	s := p.peer.Session
 	s.mu.Lock()

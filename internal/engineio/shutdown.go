@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Shutdown refuses new sessions and closes the live ones, and each client is told. It returns
-// when all sessions have gone and their handlers know it. When ctx ends before, it returns the
-// error of ctx.
+// Shutdown refuses new sessions and closes the live ones, and each client is
+// told. It returns when all sessions have gone and their handlers know it. When
+// ctx ends before, it returns the error of ctx.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	e.mu.Lock()
 	e.closing = true
@@ -32,13 +32,15 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Closed clients reconnect, perhaps to another process, so they are closed a batch at a time.
+// Closed clients reconnect, perhaps to another process, so they are closed a
+// batch at a time.
 const (
 	closeBatch = 1000
 	closePause = 100 * time.Millisecond
 )
 
-// closeInBatches closes sessions. It takes at most half of the time that ctx leaves.
+// closeInBatches closes sessions. It takes at most half of the time that ctx
+// leaves.
 func (e *Engine) closeInBatches(ctx context.Context, live []*Session) {
 	pause := closePause
 	if by, limited := ctx.Deadline(); limited {
@@ -60,8 +62,8 @@ func (e *Engine) closeInBatches(ctx context.Context, live []*Session) {
 	}
 }
 
-// Live returns the number of sessions that have not gone yet. It includes those whose handler
-// knows the end while their client is still being told.
+// Live returns the number of sessions that have not gone yet. It includes those
+// whose handler knows the end while their client is still being told.
 func (e *Engine) Live() int {
 	e.mu.RLock()
 	defer e.mu.RUnlock()

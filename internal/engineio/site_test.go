@@ -51,8 +51,8 @@ func TestSiteWithShortTimeouts(t *testing.T) {
 	}
 }
 
-// The deadline that an answer of ours had does not hold for the site's pages, which
-// may come over the same connection.
+// The deadline that an answer of ours had does not hold for the site's pages,
+// which may come over the same connection.
 func TestDeadlinesDoNotStayOnAConnection(t *testing.T) {
 	for name, c := range map[string]string{"poll": "EIO=4&transport=polling", "refusal": ""} {
 		t.Run(name, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// A client that stops reading is closed when too much waits for it, with a reason
-// of its own, and nobody else has to wait for that.
+// A client that stops reading is closed when too much waits for it, with a
+// reason of its own, and nobody else has to wait for that.
 func TestClientThatStopsReadingOverflows(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		for _, transport := range []string{"websocket", "polling", "upgrade"} {
@@ -62,8 +62,8 @@ func TestClientThatStopsReadingTimesOut(t *testing.T) {
 	})
 }
 
-// Over HTTP/2 the stuck connection is the HTTP server's, where a deadline of one
-// answer does not interrupt it; the queue is bounded all the same.
+// Over HTTP/2 the stuck connection is the HTTP server's, where a deadline of
+// one answer does not interrupt it; the queue is bounded all the same.
 func TestClientThatStopsReadingOverHTTP2(t *testing.T) {
 	h := serve(t, siotest.TLS, nil)
 	client, p := h.connect(siotest.Options{HTTP2: true, ReadBuffer: 1 << 10})
@@ -75,7 +75,8 @@ func TestClientThatStopsReadingOverHTTP2(t *testing.T) {
 	require.Equal(t, QueueOverflow, p.ended())
 }
 
-// sip reads what a server can write before its deadline of a second, just in time.
+// sip reads what a server can write before its deadline of a second, just in
+// time.
 func sip(conn net.Conn) (int, error) {
 	time.Sleep(900 * time.Millisecond)
 	return io.ReadFull(conn, make([]byte, writeChunk))

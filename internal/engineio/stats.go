@@ -6,7 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// Stats has figures of an engine: of this moment, and counted since it was made.
+// Stats has figures of an engine: of this moment, and counted since it was
+// made.
 type Stats struct {
 	Open       int // sessions
 	WebSockets int // connections, also those that probe or are being closed
@@ -49,8 +50,8 @@ type counters struct {
 	refused map[Cause]uint64
 }
 
-// maxReasons is the number of reasons that are counted one by one. There may be many,
-// because an application can make up its own.
+// maxReasons is the number of reasons that are counted one by one. There may be
+// many, because an application can make up its own.
 const maxReasons = 100
 
 // other is the reason under which all others are counted.

@@ -21,8 +21,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// rawWebSocket opens a session on a WebSocket of which the test reads and writes
-// the bytes. The open packet has been read.
+// rawWebSocket opens a session on a WebSocket of which the test reads and
+// writes the bytes. The open packet has been read.
 func (h *host) rawWebSocket(t testing.TB) (net.Conn, *peer) {
 	t.Helper()
 	conn := h.rawHandshake(t, "")
@@ -90,7 +90,8 @@ func newReader(t testing.TB, maxPayload int) *reader {
 	return r
 }
 
-// busyLink makes a session carried by a link to which another goroutine seems to write.
+// busyLink makes a session carried by a link to which another goroutine seems
+// to write.
 func busyLink(s *Session) *link {
 	l := &link{session: s, conn: discard{}}
 	l.writing = true

@@ -9,11 +9,12 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// Options.MaxQueuedTotal bounds the total: the sum of the bytes that are queued for each
-// client. A message that is queued for several clients counts for each of them, although its
-// bytes are shared. So an operator can foresee the total, and it is never less than the memory
-// that is used. Above the bound a goroutine chooses sessions and closes them. No sender waits
-// for it, so the total may be a little above the bound for a moment.
+// Options.MaxQueuedTotal bounds the total: the sum of the bytes that are queued
+// for each client. A message that is queued for several clients counts for each
+// of them, although its bytes are shared. So an operator can foresee the total,
+// and it is never less than the memory that is used. Above the bound a
+// goroutine chooses sessions and closes them. No sender waits for it, so the
+// total may be a little above the bound for a moment.
 
 // account adds n bytes, which may be negative, to the total.
 func (e *Engine) account(n int) {
@@ -33,8 +34,9 @@ func (e *Engine) relieve() {
 	}
 }
 
-// relievePause is the time after which the engine looks again, if the total is above the bound
-// but no session can be closed. Sessions that are closing need a moment.
+// relievePause is the time after which the engine looks again, if the total is
+// above the bound but no session can be closed. Sessions that are closing need
+// a moment.
 const relievePause = 100 * time.Millisecond
 
 // makeRoom closes sessions until an eighth of the bound is free.
@@ -50,8 +52,8 @@ func (e *Engine) makeRoom() {
 	e.endRelief()
 }
 
-// endRelief lets relieve start a goroutine again, and does so at once if the total is above the
-// bound.
+// endRelief lets relieve start a goroutine again, and does so at once if the
+// total is above the bound.
 func (e *Engine) endRelief() {
 	e.relieving.Store(false)
 	if e.counters.queued.Load() > int64(e.opts.MaxQueuedTotal) {
@@ -65,8 +67,8 @@ type debtor struct {
 	debt    uint64 // the queued bytes times the milliseconds without progress
 }
 
-// closeWorst closes the sessions with the highest debt, until excess bytes are free. It
-// returns their number.
+// closeWorst closes the sessions with the highest debt, until excess bytes are
+// free. It returns their number.
 func (e *Engine) closeWorst(excess int64) int {
 	debtors := e.debtors()
 	slices.SortFunc(debtors, func(a, b debtor) int { return cmp.Compare(b.debt, a.debt) })
@@ -83,8 +85,9 @@ func (e *Engine) closeWorst(excess int64) int {
 	return n
 }
 
-// debtors returns the sessions for which bytes are queued. It finds them in the timing wheel,
-// which has every open session, because the wheel can be locked a slot at a time.
+// debtors returns the sessions for which bytes are queued. It finds them in the
+// timing wheel, which has every open session, because the wheel can be locked a
+// slot at a time.
 func (e *Engine) debtors() []debtor {
 	var debtors []debtor
 	var sessions []*Session
@@ -108,8 +111,8 @@ func (s *Session) debt() uint64 {
 	return uint64(s.queued) * uint64(1+s.engine.moment()-s.progressAt)
 }
 
-// abandonQueue drops what is queued for a session that is about to be closed. It returns the
-// number of bytes.
+// abandonQueue drops what is queued for a session that is about to be closed.
+// It returns the number of bytes.
 func (s *Session) abandonQueue() int {
 	s.mu.Lock()
 	if s.state != sessionOpen { // the last messages are being sent

@@ -16,8 +16,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// When too much waits for all together, those are closed for which the most waits and which have taken nothing for
-// the longest time, until an eighth is free.
+// When too much waits for all together, those are closed for which the most
+// waits and which have taken nothing for the longest time, until an eighth is
+// free.
 func TestTotalIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, func(o *Options) { o.MaxQueue, o.MaxQueuedTotal = 512<<10, 1<<20 })
@@ -47,7 +48,8 @@ func TestTotalIsBounded(t *testing.T) {
 	})
 }
 
-// Thousands of clients that do not poll cost no more than the bound, and those who send never wait.
+// Thousands of clients that do not poll cost no more than the bound, and those
+// who send never wait.
 func TestTotalBoundOfMany(t *testing.T) {
 	const sessions, most = 2000, 1 << 20
 	h := newHost(t, func(o *Options) { o.MaxQueuedTotal = most })
@@ -92,7 +94,8 @@ func TestReserve(t *testing.T) {
 	require.Zero(t, h.Stats().Queued)
 }
 
-// What closes clients for their queues is logged, with the option that matters, and not again for a minute.
+// What closes clients for their queues is logged, with the option that matters,
+// and not again for a minute.
 func TestOverflowsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -118,8 +121,9 @@ func TestOverflowsAreLogged(t *testing.T) {
 	})
 }
 
-// slowReader reads the frames of a WebSocket a little at a time and answers pings. It returns how many bytes of text
-// came in messages, when the connection ends or so many have come.
+// slowReader reads the frames of a WebSocket a little at a time and answers
+// pings. It returns how many bytes of text came in messages, when the
+// connection ends or so many have come.
 func slowReader(t *testing.T, conn io.ReadWriter, total int) (got int) {
 	for got < total {
 		header, err := ws.ReadHeader(conn)
@@ -144,8 +148,9 @@ func slowReader(t *testing.T, conn io.ReadWriter, total int) (got int) {
 	return got
 }
 
-// A client on a slow network gets everything, in one message or in many, over many heartbeats: its pings go ahead of
-// what waits, and it cannot answer them before it has read what is on the way.
+// A client on a slow network gets everything, in one message or in many, over
+// many heartbeats: its pings go ahead of what waits, and it cannot answer them
+// before it has read what is on the way.
 func TestSlowClientIsNotBehind(t *testing.T) {
 	for name, size := range map[string]int{"many messages": 20_000, "one message": 1_000_000} {
 		t.Run(name, func(t *testing.T) {
@@ -179,7 +184,8 @@ func TestPingGoesAheadInAPoll(t *testing.T) {
 	})
 }
 
-// One poll takes a part of a long queue, so that a slow client shows that it makes progress.
+// One poll takes a part of a long queue, so that a slow client shows that it
+// makes progress.
 func TestPollTakesAPartOfALongQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, func(o *Options) { o.MaxQueue = 16 << 20 })
@@ -197,8 +203,8 @@ func TestPollTakesAPartOfALongQueue(t *testing.T) {
 	})
 }
 
-// A large message that a client does not take counts where only the write can tell that,
-// though nothing waits behind it.
+// A large message that a client does not take counts where only the write can
+// tell that, though nothing waits behind it.
 func TestTotalOfALargeMessageOverTLS(t *testing.T) {
 	h := serve(t, siotest.TLS, func(o *Options) { o.MaxQueue, o.MaxQueuedTotal = 64<<20, 256<<20 })
 	client, p := h.connect(siotest.Options{Transport: "websocket"})
@@ -213,8 +219,8 @@ func TestTotalOfALargeMessageOverTLS(t *testing.T) {
 	waitUntil(t, func() bool { return h.Stats().Queued == 0 })
 }
 
-// What only waits for somebody to write it does not count, and its client is not closed
-// for what others do not take.
+// What only waits for somebody to write it does not count, and its client is
+// not closed for what others do not take.
 func TestTotalSparesWhatDoesNotCount(t *testing.T) {
 	h := serve(t, siotest.TCP, func(o *Options) { o.MaxQueue, o.MaxQueuedTotal = 8<<20, 8<<20 })
 	client, healthy := h.connect(siotest.Options{Transport: "websocket"})

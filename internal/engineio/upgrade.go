@@ -12,9 +12,9 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// The upgrade from polling to a WebSocket. Until the client's upgrade packet the
-// WebSocket only probes: polling carries all messages, in both directions, and
-// goes on if the probe fails. The packet comes when the client has stopped
+// The upgrade from polling to a WebSocket. Until the client's upgrade packet
+// the WebSocket only probes: polling carries all messages, in both directions,
+// and goes on if the probe fails. The packet comes when the client has stopped
 // polling, so from then on the WebSocket carries everything, the queue first.
 // https://github.com/socketio/engine.io-protocol#upgrade
 
@@ -23,13 +23,14 @@ var (
 	errNotHijacked = errors.New("the ResponseWriter cannot be hijacked")
 )
 
-// noopDelay is the time after which a poll is answered that arrives during a probe,
-// or with an identity that has changed.
+// noopDelay is the time after which a poll is answered that arrives during a
+// probe, or with an identity that has changed.
 const noopDelay = 100 * time.Millisecond
 
-// takeOver hijacks the connection of a request that websocket.CheckHandshake has
-// accepted. It returns the answer, which is yet to be written, and the bytes that
-// the client sent behind its request. After an error the caller can still answer.
+// takeOver hijacks the connection of a request that websocket.CheckHandshake
+// has accepted. It returns the answer, which is yet to be written, and the
+// bytes that the client sent behind its request. After an error the caller can
+// still answer.
 func (e *Engine) takeOver(
 	w http.ResponseWriter, r *http.Request, header http.Header,
 ) (conn net.Conn, answer, early []byte, err error) {
@@ -45,7 +46,8 @@ func (e *Engine) takeOver(
 	return conn, websocket.Answer(r, subprotocol, header), early, nil
 }
 
-// subprotocol returns the subprotocol for the answer to a handshake, or "" for none.
+// subprotocol returns the subprotocol for the answer to a handshake, or "" for
+// none.
 func (e *Engine) subprotocol(r *http.Request) string {
 	if len(r.Header["Sec-Websocket-Protocol"]) == 0 {
 		return ""
@@ -84,7 +86,8 @@ func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Sessi
 	}
 	s.mu.Unlock()
 	l.flush(nil)
-	// From here on the HTTP server's buffers and the stack of this goroutine are free.
+	// From here on the HTTP server's buffers and the stack of this goroutine
+	// are free.
 	l.beginReading(early)
 }
 
@@ -130,8 +133,8 @@ func (l *link) endProbe() {
 	}
 }
 
-// killUnlessUpgrading kills a link. A client that is about to switch to the link would
-// not notice its end before that, so it gets closeLinger to do so.
+// killUnlessUpgrading kills a link. A client that is about to switch to the
+// link would not notice its end before that, so it gets closeLinger to do so.
 func (l *link) killUnlessUpgrading() {
 	s := l.session
 	s.mu.Lock()
@@ -182,9 +185,9 @@ func (l *link) carrySessionLocked() {
 	l.setReadingLocked(readMessages)
 }
 
-// takeSessionLocked makes the probing link carry the session, or what was queued when
-// the session ended. It reports whether the caller has to flush: it has got the claim
-// to write. session.mu must be held.
+// takeSessionLocked makes the probing link carry the session, or what was
+// queued when the session ended. It reports whether the caller has to flush: it
+// has got the claim to write. session.mu must be held.
 func (l *link) takeSessionLocked() (flush bool) {
 	s := l.session
 	if s.probe != l {

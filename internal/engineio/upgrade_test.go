@@ -20,8 +20,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Messages in both directions while connection after connection is upgraded: none
-// is lost, doubled or out of order.
+// Messages in both directions while connection after connection is upgraded:
+// none is lost, doubled or out of order.
 func TestUpgradeLosesNothing(t *testing.T) {
 	const upgrades, messages = 50, 120
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
@@ -87,8 +87,8 @@ func TestUpgradeTakesTheQueueAlong(t *testing.T) {
 	})
 }
 
-// A client that is about to upgrade has stopped polling: what is left to say when
-// the session ends comes on the WebSocket, and the Close frame behind it.
+// A client that is about to upgrade has stopped polling: what is left to say
+// when the session ends comes on the WebSocket, and the Close frame behind it.
 func TestUpgradeOfASessionThatHasEnded(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -104,7 +104,8 @@ func TestUpgradeOfASessionThatHasEnded(t *testing.T) {
 	})
 }
 
-// The same if the last poll was there in time, and if the client never upgrades.
+// The same if the last poll was there in time, and if the client never
+// upgrades.
 func TestProbeOfASessionThatHasEnded(t *testing.T) {
 	for _, upgrades := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -288,7 +289,8 @@ func TestProbeEndsPolls(t *testing.T) {
 	})
 }
 
-// A poll that waits when the upgrade packet comes gets 400, and takes no message.
+// A poll that waits when the upgrade packet comes gets 400, and takes no
+// message.
 func TestUpgradeRefusesThePollThatWaits(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -376,8 +378,9 @@ var endings = map[string]func(p *peer){
 	"Engine":   func(p *peer) { p.host.Close() },
 }
 
-// A client that has got 3probe stops polling. Until it has sent 5 it does not mind when the WebSocket closes, so that
-// stays until then, whatever ends the session.
+// A client that has got 3probe stops polling. Until it has sent 5 it does not
+// mind when the WebSocket closes, so that stays until then, whatever ends the
+// session.
 func TestEndBeforeTheUpgradePacket(t *testing.T) {
 	for name, end := range endings {
 		t.Run(name, func(t *testing.T) {
@@ -410,7 +413,8 @@ func TestEndBeforeTheUpgradePacket(t *testing.T) {
 	}
 }
 
-// A client that still polls while the WebSocket probes learns of the end by a poll, whether that waits or comes later.
+// A client that still polls while the WebSocket probes learns of the end by a
+// poll, whether that waits or comes later.
 func TestEndWhileAClientProbesAndPolls(t *testing.T) {
 	for name, end := range endings {
 		for _, packets := range [][]string{nil, {"2probe"}} {

@@ -9,8 +9,9 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// Whenever the engine refuses a client it logs a line at Warn, at most one a minute for
-// each cause, that says which option or setting helps. No line holds a secret.
+// Whenever the engine refuses a client it logs a line at Warn, at most one a
+// minute for each cause, that says which option or setting helps. No line holds
+// a secret.
 
 // warnOrigin logs that the origin of a request was not admitted.
 func (e *Engine) warnOrigin(r *http.Request) {
@@ -61,7 +62,8 @@ func (e *Engine) warnUpgrade(r *http.Request, err error) {
 	e.opts.Warn.Warn("upgrade "+err.Error(), "mojo: refused a WebSocket handshake", "error", err, "help", help)
 }
 
-// rush counts events that are normal now and then, and a fault when they are frequent.
+// rush counts events that are normal now and then, and a fault when they are
+// frequent.
 type rush struct {
 	mu    sync.Mutex // guards the fields below
 	begun time.Duration
@@ -80,8 +82,9 @@ func (r *rush) isOften(now time.Duration) bool {
 	return r.n >= many
 }
 
-// warnUnknown logs that requests name sessions that the engine does not have. After a
-// restart, or after its computer slept, each client makes one such request.
+// warnUnknown logs that requests name sessions that the engine does not have.
+// After a restart, or after its computer slept, each client makes one such
+// request.
 func (e *Engine) warnUnknown() {
 	if !e.unknown.isOften(e.now()) {
 		return
@@ -98,7 +101,8 @@ func (e *Engine) warnWrapped() {
 			"and of middleware that gives requests a deadline")
 }
 
-// warnSubprotocol logs that Options.Subprotocol has made a choice that is not possible.
+// warnSubprotocol logs that Options.Subprotocol has made a choice that is not
+// possible.
 func (e *Engine) warnSubprotocol(chosen string) {
 	e.opts.Warn.Warn("subprotocol", "mojo: Options.Subprotocol chose what the client has not offered, so none is answered",
 		"chosen", chosen)
@@ -110,22 +114,22 @@ func (e *Engine) warnStall() {
 		"help", "Options.Limits.MaxInbound is what may wait for them; a handler should not block")
 }
 
-// warnQueueFull logs that clients were closed because of Options.MaxQueue. It does not wait
-// for the Logger.
+// warnQueueFull logs that clients were closed because of Options.MaxQueue. It
+// does not wait for the Logger.
 func (e *Engine) warnQueueFull(clients int) {
 	go e.opts.Warn.Warn("MaxQueue", "mojo: closing clients that do not keep up: more than Options.Limits.MaxQueue would wait for each",
 		"maxQueue", e.opts.MaxQueue, "clients", clients)
 }
 
-// warnTotalFull logs that clients were closed because of Options.MaxQueuedTotal. It does not
-// wait for the Logger.
+// warnTotalFull logs that clients were closed because of
+// Options.MaxQueuedTotal. It does not wait for the Logger.
 func (e *Engine) warnTotalFull(clients int) {
 	go e.opts.Warn.Warn("MaxQueuedTotal", "mojo: closing the clients that are furthest behind: more than Options.Limits.MaxQueuedTotal waits for all together",
 		"maxQueuedTotal", e.opts.MaxQueuedTotal, "clients", clients)
 }
 
-// logProtocolError logs why a session or a probing WebSocket ends. The text of err is one of
-// a few, and holds nothing that the client sent.
+// logProtocolError logs why a session or a probing WebSocket ends. The text of
+// err is one of a few, and holds nothing that the client sent.
 func (e *Engine) logProtocolError(s *Session, err error) {
 	args := []any{"transport", string(s.Transport()), "error", err}
 	if errors.Is(err, errTooLarge) || errors.Is(err, websocket.ErrTooBig) {

@@ -170,8 +170,8 @@ func TestWebSocketIsClosedByTheClient(t *testing.T) {
 	})
 }
 
-// The client's Close frame is answered by one, and that by the end of the stream.
-// Nothing behind the client's is looked at.
+// The client's Close frame is answered by one, and that by the end of the
+// stream. Nothing behind the client's is looked at.
 func TestWebSocketCloseFrameIsAnswered(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)

@@ -28,8 +28,8 @@ func (q *Queue[T]) Push(items ...T) {
 	q.items = append(q.items, items...)
 }
 
-// At returns a pointer to the item that i others stand before. It panics if there
-// is no such item. The pointer is valid until the next Push.
+// At returns a pointer to the item that i others stand before. It panics if
+// there is no such item. The pointer is valid until the next Push.
 func (q *Queue[T]) At(i int) *T { return &q.items[q.head:][i] }
 
 // Pop removes the first item and returns it. It panics if the queue is empty.
@@ -45,8 +45,8 @@ func (q *Queue[T]) Pop() T {
 }
 
 // PopInto moves items from the queue to dst, as many as there are and fit, and
-// returns their number. Unlike Pop it keeps the array of a queue that it empties:
-// it is for a queue that is filled and emptied all the time.
+// returns their number. Unlike Pop it keeps the array of a queue that it
+// empties: it is for a queue that is filled and emptied all the time.
 func (q *Queue[T]) PopInto(dst []T) int {
 	n := copy(dst, q.items[q.head:])
 	clear(q.items[q.head : q.head+n])

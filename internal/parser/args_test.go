@@ -210,7 +210,8 @@ func TestAttachmentsDecodeAtEveryDepth(t *testing.T) {
 	require.Equal(t, want, second, "two results share memory")
 }
 
-// A string and a RawMessage get base64, and nothing else, whatever stands beside them.
+// A string and a RawMessage get base64, and nothing else, whatever stands
+// beside them.
 func TestAttachmentsDecodeIntoTexts(t *testing.T) {
 	type texts struct {
 		Text  string

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/parser/attachment"
 )
 
 type (
@@ -180,7 +182,7 @@ func TestEncodingRefusesCycles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := EncodeArgs([]any{arg})
-			require.ErrorIs(t, err, errNesting)
+			require.ErrorIs(t, err, attachment.ErrNesting)
 			require.ErrorContains(t, err, "argument 1 (")
 		})
 	}
@@ -188,7 +190,7 @@ func TestEncodingRefusesCycles(t *testing.T) {
 
 func TestDeepArgumentsAreEncoded(t *testing.T) {
 	var deep any = Binary("x")
-	for range maxNesting - 1 {
+	for range attachment.MaxNesting - 1 {
 		deep = []any{deep}
 	}
 	p, err := EncodeArgs([]any{deep})

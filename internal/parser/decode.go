@@ -5,9 +5,11 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+
+	"github.com/mojosocket/mojo/internal/parser/jsonscan"
 )
 
-// The errors of Decode never quote the input, which is not to be trusted in a log.
+// The errors of Decode never quote the input, because they may be logged.
 var (
 	errEmpty       = errors.New("empty packet")
 	errType        = errors.New("unknown packet type, expected 0 to 6")
@@ -20,17 +22,17 @@ var (
 	errObject      = errors.New("payload is not a JSON object")
 	errReason      = errors.New("payload is neither a JSON object nor a string")
 	errArray       = errors.New("payload is not a JSON array")
-	errEvent       = errors.New("event does not begin with a string or a finite number")
 	errJSON        = errors.New("payload is not valid JSON")
 )
 
-// Decode reads the text of one packet ("Packet encoding", "Format"). It is stricter than the
-// specification's own parser: every part must be written as the format says, and the payload
-// must be one valid JSON value of the kind its type asks for. Reserved event names are left to
-// the caller, who has the name from EventName.
+// Decode decodes the text of one packet ("Packet encoding", "Format"). It is
+// stricter than the official parser: every part must be written as the format
+// says, and the payload must be one valid JSON value of the kind that the type
+// requires. It does not refuse reserved event names; the caller gets the name
+// from EventName.
 //
-// The packet aliases text. Decode takes linear time, and allocates nothing unless the payload is
-// nested more than 64 deep.
+// The packet aliases text. Decode takes linear time, and allocates only if the
+// payload is nested more than 64 deep.
 func Decode(text []byte) (Packet, error) {
 	if len(text) == 0 {
 		return Packet{}, errEmpty
@@ -62,10 +64,11 @@ func Decode(text []byte) (Packet, error) {
 	return p, nil
 }
 
-// cutAttachments reads "<count>-". Two digits are all it looks at, however long the input is.
+// cutAttachments cuts off "<count>-". It reads at most two digits, however long
+// the input is.
 func cutAttachments(text []byte) (int, []byte, error) {
 	n, i := 0, 0
-	for ; i < len(text) && i < 2 && isDigit(text[i]); i++ {
+	for ; i < len(text) && i < 2 && jsonscan.IsDigit(text[i]); i++ {
 		n = n*10 + int(text[i]-'0')
 	}
 	if i == 0 || text[0] == '0' || i == len(text) || text[i] != '-' || n > MaxAttachments {
@@ -74,7 +77,8 @@ func cutAttachments(text []byte) (int, []byte, error) {
 	return n, text[i+1:], nil
 }
 
-// cutNamespace reads "<namespace>,"; at the end of the packet the comma may be missing.
+// cutNamespace cuts off "<namespace>,". At the end of the packet the comma may
+// be missing.
 func cutNamespace(text []byte) (namespace, rest []byte) {
 	if len(text) == 0 || text[0] != '/' {
 		return nil, text
@@ -89,11 +93,11 @@ func cutNamespace(text []byte) (namespace, rest []byte) {
 	return namespace, rest
 }
 
-// cutID reads the digits of an ack id. It stops at the first digit too many, so that a
-// megabyte of them costs nothing.
+// cutID cuts off the digits of an ack id. It stops at the first digit too many,
+// so a megabyte of digits costs nothing.
 func cutID(text []byte) (id uint64, ok bool, rest []byte, err error) {
 	i := 0
-	for ; i < len(text) && isDigit(text[i]); i++ {
+	for ; i < len(text) && jsonscan.IsDigit(text[i]); i++ {
 		id = id*10 + uint64(text[i]-'0')
 		if id > maxID || i >= 16 {
 			return 0, false, nil, errID
@@ -102,20 +106,22 @@ func cutID(text []byte) (id uint64, ok bool, rest []byte, err error) {
 	return id, i > 0, text[i:], nil
 }
 
-// maxDigits is the length up to which JSON.stringify writes a number by digits alone.
+// maxDigits is the greatest length of a number that JSON.stringify writes
+// without an exponent.
 const maxDigits = 21
 
-// skipNumber skips digits in front of the payload of a CONNECT. A client whose auth is a number sends it
-// there, and the official server reads it as an ack id, which a CONNECT has no use for.
+// skipNumber skips digits before the payload of a CONNECT. A client whose auth
+// is a number sends it there. The official server reads it as an ack id, which
+// a CONNECT does not use.
 func skipNumber(text []byte) []byte {
 	i := 0
-	for i < len(text) && i < maxDigits && isDigit(text[i]) {
+	for i < len(text) && i < maxDigits && jsonscan.IsDigit(text[i]) {
 		i++
 	}
 	return text[i:]
 }
 
-// check applies the rules that depend on the type of the packet.
+// check checks what depends on the type of the packet.
 func (p *Packet) check() error {
 	switch p.Type {
 	case Event, BinaryEvent:
@@ -140,7 +146,8 @@ func (p *Packet) check() error {
 	return nil
 }
 
-// checkPayload requires one JSON value that begins with one of the bytes of kinds.
+// checkPayload requires one JSON value that begins with one of the bytes of
+// kinds.
 func checkPayload(data []byte, wrongKind error, kinds string) error {
 	if len(data) == 0 {
 		return errNoPayload
@@ -148,31 +155,32 @@ func checkPayload(data []byte, wrongKind error, kinds string) error {
 	if strings.IndexByte(kinds, data[0]) < 0 {
 		return wrongKind
 	}
-	if !valid(data) {
+	if !jsonscan.Valid(data) {
 		return errJSON
 	}
 	return nil
 }
 
-// checkEvent requires an array whose first element can be the name of an event.
+// checkEvent requires an array whose first element can be an event name.
 func checkEvent(data []byte) error {
 	if err := checkPayload(data, errArray, "["); err != nil {
 		return err
 	}
-	first := data[skipSpace(data, 1):]
-	if first[0] == '"' || isFinite(first[:scalarLen(first)]) {
+	first := data[jsonscan.SkipSpace(data, 1):]
+	if first[0] == '"' || isFinite(first[:jsonscan.ScalarLen(first)]) {
 		return nil
 	}
 	return errEvent
 }
 
-// maxNumber is the length up to which a number can be the name of an event. Without an exponent
-// every such number is finite.
+// maxNumber is the greatest length of a number that can be an event name.
+// Without an exponent every number of that length is finite.
 const maxNumber = 300
 
-// isFinite reports whether literal, a scalar of valid JSON, is a number that a float64 holds.
+// isFinite reports whether literal, a scalar of valid JSON, is a number within
+// the range of float64.
 func isFinite(literal []byte) bool {
-	if len(literal) == 0 || len(literal) > maxNumber || literal[0] != '-' && !isDigit(literal[0]) {
+	if len(literal) == 0 || len(literal) > maxNumber || literal[0] != '-' && !jsonscan.IsDigit(literal[0]) {
 		return false
 	}
 	if bytes.IndexByte(literal, 'e') < 0 && bytes.IndexByte(literal, 'E') < 0 {
@@ -181,5 +189,3 @@ func isFinite(literal []byte) bool {
 	_, err := strconv.ParseFloat(string(literal), 64)
 	return err == nil
 }
-
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }

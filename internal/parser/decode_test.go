@@ -105,7 +105,8 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 	}
 }
 
-// hugePackets are a megabyte each, of what a careless decoder is slow or wasteful on.
+// hugePackets are a megabyte each, of what a careless decoder is slow or
+// wasteful on.
 func hugePackets(n int) map[string]string {
 	return map[string]string{
 		"attachment count": `5` + strings.Repeat("1", n),
@@ -211,7 +212,8 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// allocated returns the smallest number of bytes that one of some calls of f allocated.
+// allocated returns the smallest number of bytes that one of some calls of f
+// allocated.
 func allocated(f func()) uint64 {
 	smallest := uint64(math.MaxUint64)
 	for range 5 {

@@ -7,24 +7,16 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
-)
 
-// ErrTooManyAttachments is the error for more than MaxAttachments attachments in one packet.
-var ErrTooManyAttachments = errors.New("more than " + strconv.Itoa(MaxAttachments) + " attachments")
+	"github.com/mojosocket/mojo/internal/parser/attachment"
+)
 
 var errOwnPlaceholder = errors.New(`an object with "_placeholder": true cannot be sent together with binary`)
 
-// Payload is what a packet carries ("Packet encoding", "Format"). The JSON belongs to the
-// Payload. The Attachments may alias the bytes that the caller of EncodeEvent or EncodeArgs
-// passed; who keeps them longer than that caller's call has to copy them.
-type Payload struct {
-	JSON        []byte
-	Attachments [][]byte
-}
-
-// EncodeEvent returns the payload of an event ("Sending and receiving data"): an array of its
-// name and arguments. Binary and, as said there, []byte become attachments. The arguments are not
-// modified, and nothing of them is kept but the Attachments. A reserved name is ErrReservedEvent.
+// EncodeEvent returns the payload of an event ("Sending and receiving data"):
+// an array of its name and arguments. Their binary content becomes attachments,
+// see Binary. The arguments are not modified, and only their binary content is
+// kept. The error for a reserved name is ErrReservedEvent.
 func EncodeEvent(event string, args []any) (Payload, error) {
 	if Reserved(event) {
 		return Payload{}, fmt.Errorf("%w: %q", ErrReservedEvent, event)
@@ -32,7 +24,8 @@ func EncodeEvent(event string, args []any) (Payload, error) {
 	return EncodeOwnEvent(event, args)
 }
 
-// EncodeOwnEvent is EncodeEvent for an event of the server's own.
+// EncodeOwnEvent is EncodeEvent for an event of the server, which may have a
+// reserved name.
 func EncodeOwnEvent(event string, args []any) (Payload, error) {
 	e := encoders.Get().(*encoder)
 	e.text.WriteByte('[')
@@ -42,32 +35,34 @@ func EncodeOwnEvent(event string, args []any) (Payload, error) {
 	return e.array(args, true)
 }
 
-// EncodeArgs returns the payload of an ack ("Acknowledgement"): an array of the arguments, which
-// may be none. The rest is as for EncodeEvent.
+// EncodeArgs returns the payload of an ack ("Acknowledgement"): an array of the
+// arguments, of which there may be none. It handles them like EncodeEvent.
 func EncodeArgs(args []any) (Payload, error) {
 	e := encoders.Get().(*encoder)
 	e.text.WriteByte('[')
 	return e.array(args, false)
 }
 
-// encoder builds one payload after another. One whose user code panicked is not used again.
+// encoder encodes one payload after another. It is not used again after a panic
+// of a method of an argument.
 type encoder struct {
 	text        bytes.Buffer
 	json        *json.Encoder // writes to text
 	attachments [][]byte
 }
 
-// maxPooled is the size of text above which an encoder is left to the garbage collector.
+// maxPooled is the size of the text above which an encoder is not put back into
+// the pool.
 const maxPooled = 64 << 10
 
 var encoders = sync.Pool{New: func() any {
 	e := new(encoder)
 	e.json = json.NewEncoder(&e.text)
-	e.json.SetEscapeHTML(false) // as JSON.stringify
+	e.json.SetEscapeHTML(false) // like JSON.stringify
 	return e
 }}
 
-// release makes the encoder ready for the next payload.
+// release puts the encoder back into the pool.
 func (e *encoder) release() {
 	if e.text.Cap() > maxPooled {
 		return
@@ -82,7 +77,8 @@ func (e *encoder) fail(err error) error {
 	return err
 }
 
-// array completes an array with the arguments and releases the encoder.
+// array writes the arguments and the end of the array, and releases the
+// encoder.
 func (e *encoder) array(args []any, comma bool) (Payload, error) {
 	for i, arg := range args {
 		if comma || i > 0 {
@@ -91,8 +87,8 @@ func (e *encoder) array(args []any, comma bool) (Payload, error) {
 		if err := e.argument(arg); err != nil {
 			return Payload{}, e.fail(fmt.Errorf("argument %d (%T): %w", i+1, arg, err))
 		}
-		if len(e.attachments) > MaxAttachments {
-			return Payload{}, e.fail(ErrTooManyAttachments)
+		if len(e.attachments) > attachment.Max {
+			return Payload{}, e.fail(attachment.ErrTooMany)
 		}
 	}
 	e.text.WriteByte(']')
@@ -104,13 +100,14 @@ func (e *encoder) array(args []any, comma bool) (Payload, error) {
 	return p, nil
 }
 
-// check refuses data that looks like a placeholder next to real ones: the client could not tell
-// them apart, and would leave over one that is malformed. Alone it is plain data.
+// check refuses data of the application that looks like a placeholder, if there
+// are real ones. A client could not tell them apart, and would close the
+// connection because of a malformed one.
 func (e *encoder) check() error {
 	if len(e.attachments) == 0 {
 		return nil
 	}
-	if _, err := findPlaceholders(e.text.Bytes(), len(e.attachments)); err != nil {
+	if _, err := attachment.FindPlaceholders(e.text.Bytes(), len(e.attachments)); err != nil {
 		return errOwnPlaceholder
 	}
 	return nil
@@ -129,9 +126,9 @@ func (e *encoder) name(event string) error {
 	return nil
 }
 
-// EncodeValue returns the payload of a packet that carries a value and has no binary form, as
-// Connect and ConnectError ("Connection to a namespace"): binary in it is what encoding/json makes
-// of bytes.
+// EncodeValue returns the payload of a packet that carries one value and cannot
+// have attachments, Connect or ConnectError ("Connection to a namespace").
+// Binary content in it becomes base64.
 func EncodeValue(v any) (Payload, error) {
 	e := encoders.Get().(*encoder)
 	if err := e.value(v); err != nil {
@@ -142,7 +139,7 @@ func EncodeValue(v any) (Payload, error) {
 	return p, nil
 }
 
-// value writes what encoding/json makes of v.
+// value writes v as encoding/json encodes it.
 func (e *encoder) value(v any) error {
 	if err := e.json.Encode(v); err != nil {
 		return err
@@ -151,15 +148,15 @@ func (e *encoder) value(v any) error {
 	return nil
 }
 
-// argument writes an argument, with placeholders for what is binary in it.
+// argument writes an argument, with placeholders for its binary content.
 func (e *encoder) argument(arg any) error {
 	switch arg := arg.(type) {
 	case []byte:
 		return e.bytes(arg)
-	case Binary:
+	case attachment.Binary:
 		return e.bytes(arg)
 	}
-	binary, err := holdsBinary(arg, true, 0)
+	binary, err := attachment.IsIn(arg)
 	if err != nil {
 		return err
 	}
@@ -169,7 +166,41 @@ func (e *encoder) argument(arg any) error {
 	return e.value(arg)
 }
 
-// bytes writes an argument that is nothing but an attachment.
+// binary writes an argument that holds binary content.
+func (e *encoder) binary(arg any) error {
+	start, attached := e.text.Len(), len(e.attachments)
+	complete, marshalers, err := e.copied(arg, false)
+	if err != nil || complete || !marshalers {
+		return err
+	}
+	// A MarshalJSON or MarshalText method has not written the base64 of the
+	// bytes that it has seen, so it has to see the true ones.
+	e.text.Truncate(start)
+	e.attachments = e.attachments[:attached]
+	_, _, err = e.copied(arg, true)
+	return err
+}
+
+// copied writes a copy of an argument, with placeholders for its tokens. It
+// reports whether all tokens were found in the text, and whether a type that
+// encodes itself can be the reason if not.
+func (e *encoder) copied(arg any, opaque bool) (complete, marshalers bool, err error) {
+	c := attachment.NewCopier(opaque)
+	arg, err = c.Copy(arg)
+	if err != nil {
+		return false, false, err
+	}
+	start := e.text.Len()
+	if err := e.value(arg); err != nil {
+		return false, false, err
+	}
+	text := bytes.Clone(e.text.Bytes()[start:])
+	e.text.Truncate(start)
+	complete = c.Expand(text, func(part []byte) { e.text.Write(part) }, e.attach)
+	return complete, c.HasMarshalers(), nil
+}
+
+// bytes writes an argument that is an attachment.
 func (e *encoder) bytes(content []byte) error {
 	if content == nil {
 		e.text.WriteString("null")

@@ -8,15 +8,20 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/mojosocket/mojo/internal/parser/jsonscan"
 )
 
 // ErrReservedEvent is the error for an event name that Reserved reports.
 var ErrReservedEvent = errors.New("event name is reserved")
 
-// Reserved reports whether an event name belongs to the life cycle of a connection, where the
-// official parser refuses it in either direction, or is one of the server's own, which begin with
-// "mojo:". A client believes what these say, so no application may pass on another client's.
+var errEvent = errors.New("event does not begin with a string or a finite number")
+
+// Reserved reports whether an application must not use an event name. Some
+// names belong to the life cycle of a connection; the official parser refuses
+// them in both directions. Names that begin with "mojo:" belong to the server.
+// Clients trust such events, so an application must not pass on one that
+// another client has sent.
 func Reserved(event string) bool {
 	switch event {
 	case "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener":
@@ -25,13 +30,13 @@ func Reserved(event string) bool {
 	return strings.HasPrefix(event, "mojo:")
 }
 
-// EventName returns the text of the first element of an event ("Sending and receiving data"):
-// a string, or a number, which reads as JavaScript writes it.
+// EventName returns the name of an event, given its first element ("Sending and
+// receiving data"): a string, or a number as JavaScript writes it.
 func EventName(raw []byte) (string, error) {
-	if isPlainString(raw) {
+	if jsonscan.IsPlainString(raw) {
 		return string(raw[1 : len(raw)-1]), nil
 	}
-	if len(raw) > 0 && (raw[0] == '-' || isDigit(raw[0])) {
+	if len(raw) > 0 && (raw[0] == '-' || jsonscan.IsDigit(raw[0])) {
 		var number float64
 		if err := json.Unmarshal(raw, &number); err != nil {
 			return "", fmt.Errorf("event name: %w", err)
@@ -48,22 +53,8 @@ func EventName(raw []byte) (string, error) {
 	return name, nil
 }
 
-// isPlainString reports whether raw is a JSON string that stands for its own bytes.
-func isPlainString(raw []byte) bool {
-	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
-		return false
-	}
-	inner := raw[1 : len(raw)-1]
-	for _, c := range inner {
-		if c < 0x20 || c == '"' || c == '\\' {
-			return false
-		}
-	}
-	return utf8.Valid(inner)
-}
-
-// formatNumber writes a number as JavaScript's String does, since that is the name under which
-// the sender registered its own listeners.
+// formatNumber returns a number as JavaScript's String does: the sender has
+// registered its own listeners under that name.
 func formatNumber(number float64) string {
 	abs := math.Abs(number)
 	if abs == 0 {

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/parser/attachment"
 )
 
 func FuzzDecode(f *testing.F) {
@@ -92,7 +94,7 @@ func FuzzArgs(f *testing.F) {
 			return
 		}
 		decodeAll(args)
-		if !valid || bytes.Contains(data, []byte(escapedMark)) {
+		if !valid || bytes.Contains(data, []byte(attachment.EscapedMark)) {
 			return
 		}
 		for i := range args.Len() {
@@ -106,7 +108,8 @@ func FuzzArgs(f *testing.F) {
 	})
 }
 
-// reconstruct puts attachments into a decoded tree, which is the slow way to do it.
+// reconstruct puts attachments into a decoded tree, which is the slow way to do
+// it.
 func reconstruct(tree any, attachments [][]byte) any {
 	switch tree := tree.(type) {
 	case []any:
@@ -136,7 +139,7 @@ func FuzzBinaryRoundTrip(f *testing.F) {
 			return
 		}
 		event, text = strings.ToValidUTF8(event, "?"), strings.ToValidUTF8(text, "?")
-		one, two = clone(one), clone(two)
+		one, two = append([]byte{}, one...), append([]byte{}, two...) // a nil []byte would be null
 		var nested any = two
 		for i := range depth {
 			if i%2 == 0 {

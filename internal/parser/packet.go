@@ -1,18 +1,24 @@
-// Package parser encodes and decodes the packets of the Socket.IO protocol, revision 5.
+// Package parser encodes and decodes the packets of the Socket.IO protocol,
+// revision 5.
 //
-// It is pure: no goroutine, no lock and no I/O. What it decodes comes from outside and is
-// refused at the first thing that the protocol does not allow; what it encodes comes from the
-// application and is refused where a client would take it for a parse error.
+// It starts no goroutine, takes no lock and does no I/O. It refuses packets of
+// clients that have anything that the protocol does not allow, and values of
+// the application whose encoding a client would refuse. In doc comments, names
+// in quotes are headings of the specification.
 package parser
 
-import "strconv"
+import (
+	"strconv"
 
-// Type is the type of a packet, the table in "Exchange protocol" of the specification.
+	"github.com/mojosocket/mojo/internal/parser/attachment"
+)
+
+// Type is the type of a packet ("Exchange protocol").
 type Type byte
 
-// The packet types, with the numbers they have on the wire ("Exchange protocol").
+// The packet types, with their numbers on the wire.
 const (
-	Connect      Type = iota // joins a namespace, or grants that ("Connection to a namespace")
+	Connect      Type = iota // joins a namespace, or accepts that ("Connection to a namespace")
 	Disconnect               // leaves a namespace ("Disconnection from a namespace")
 	Event                    // an event ("Sending and receiving data")
 	Ack                      // the answer to an event with an id ("Acknowledgement")
@@ -21,28 +27,49 @@ const (
 	BinaryAck                // an Ack followed by attachments
 )
 
-// MaxAttachments is the largest number of attachments of one packet. The specification sets
-// none; this is what the official clients accept.
-const MaxAttachments = 10
+// MaxAttachments is the largest number of attachments of one packet.
+const MaxAttachments = attachment.Max
 
-// maxID is the largest integer that JavaScript counts exactly, 2^53-1.
+// Binary is binary content of an argument, see attachment.Binary.
+type Binary = attachment.Binary
+
+// ErrTooManyAttachments is the error for more than MaxAttachments attachments
+// in one packet.
+var ErrTooManyAttachments = attachment.ErrTooMany
+
+// ErrAmbiguous is the error of SplitArgs for data of an application that looks
+// like a placeholder.
+var ErrAmbiguous = attachment.ErrAmbiguous
+
+// maxID is the largest integer up to which JavaScript represents all integers
+// exactly, 2^53-1.
 const maxID = 1<<53 - 1
 
-// Packet is a decoded packet ("Packet encoding", "Format"). Its slices alias the input of
-// Decode.
+// Payload is the payload of a packet ("Packet encoding", "Format"). The JSON
+// belongs to the Payload. The Attachments alias the arguments of EncodeEvent or
+// EncodeArgs. They have to be copied if they are kept for longer than the
+// arguments stay unchanged.
+type Payload struct {
+	JSON        []byte
+	Attachments [][]byte
+}
+
+// Packet is a decoded packet ("Packet encoding", "Format"). Its slices alias
+// the input of Decode.
 type Packet struct {
 	Type        Type
 	Namespace   []byte // empty for the main namespace, also when it was written out as "/"
 	ID          uint64 // the ack id, if HasID
 	HasID       bool
-	Attachments int    // how many attachments follow: 1 to MaxAttachments for BinaryEvent and BinaryAck, else 0
+	Attachments int    // the number of attachments that follow: 1 to MaxAttachments for BinaryEvent and BinaryAck, else 0
 	Data        []byte // the JSON payload; nil if absent
 }
 
-// AppendPacket appends the text of a packet to dst ("Packet encoding", "Format") and returns
-// the extended slice. With attachments an Event becomes a BinaryEvent and an Ack a BinaryAck;
-// the attachments themselves follow as messages of their own and are not part of the text.
-// The namespace "" or "/" is the main one and is not written. The namespace must hold no comma.
+// AppendPacket appends the text of a packet to dst ("Packet encoding",
+// "Format") and returns the extended slice. With attachments an Event becomes a
+// BinaryEvent and an Ack a BinaryAck; the attachments are messages of their
+// own, which follow, and not part of the text. The namespace "" or "/" is the
+// main one and is not written. The namespace must not contain a comma.
 func AppendPacket(dst []byte, t Type, namespace string, id uint64, hasID bool, p Payload) []byte {
 	n := len(p.Attachments)
 	t = wireType(t, n > 0)
@@ -61,7 +88,7 @@ func AppendPacket(dst []byte, t Type, namespace string, id uint64, hasID bool, p
 	return append(dst, p.JSON...)
 }
 
-// wireType is the variant of t that says whether attachments follow.
+// wireType returns the variant of t that says whether attachments follow.
 func wireType(t Type, binary bool) Type {
 	switch {
 	case t == Event && binary:

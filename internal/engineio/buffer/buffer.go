@@ -8,8 +8,8 @@ import (
 )
 
 // Large messages are joined in pooled buffers of these sizes. Without a pool, a
-// garbage collection would be due after every few messages. The buffer of a slow
-// client has at most twice the bytes that the client has sent.
+// garbage collection would be due after every few messages. The buffer of a
+// slow client has at most twice the bytes that the client has sent.
 const (
 	minPower = 16 // 64 KiB
 	maxPower = 20 // 1 MiB
@@ -17,8 +17,9 @@ const (
 
 var pools [maxPower - minPower + 1]sync.Pool // of *[]byte
 
-// Append appends part to a message and returns the message. If it needs a larger
-// buffer, the old one goes back to the pool, so the old slice must not be used again.
+// Append appends part to a message and returns the message. If it needs a
+// larger buffer, the old one goes back to the pool, so the old slice must not
+// be used again.
 func Append(message, part []byte) []byte {
 	size := len(message) + len(part)
 	if size <= cap(message) {
@@ -38,8 +39,8 @@ func Append(message, part []byte) []byte {
 	return whole
 }
 
-// Recycle puts the buffer of a message back into the pool, if it is a pooled one. The
-// message must not be used again.
+// Recycle puts the buffer of a message back into the pool, if it is a pooled
+// one. The message must not be used again.
 func Recycle(message []byte) {
 	size := cap(message)
 	power := bits.Len(uint(size)) - 1

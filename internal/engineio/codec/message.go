@@ -6,9 +6,9 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// Message is a unit that leaves for a client: one or no text packet and the binary
-// packets that belong to it. It is encoded once and shared by any number of
-// sessions, so nothing may change it.
+// Message is a unit that leaves for a client: one or no text packet and the
+// binary packets that belong to it. It is encoded once and shared by any number
+// of sessions, so nothing may change it.
 type Message struct {
 	frames      []byte // all packets, as WebSocket frames
 	text        span   // the text packet within frames; empty if there is none
@@ -17,9 +17,9 @@ type Message struct {
 
 type span struct{ start, end int }
 
-// NewMessage makes a message packet, whose text is what fill appends, followed by a
-// binary packet for each attachment. It copies the attachments. The hint is the
-// expected number of bytes that fill appends.
+// NewMessage makes a message packet, whose text is what fill appends, followed
+// by a binary packet for each attachment. It copies the attachments. The hint
+// is the expected number of bytes that fill appends.
 func NewMessage(hint int, fill func(dst []byte) []byte, attachments [][]byte) *Message {
 	size := websocket.MaxHeader + 1 + hint
 	for _, a := range attachments {
@@ -35,7 +35,8 @@ func NewText(text []byte) *Message {
 	return NewMessage(len(text), func(dst []byte) []byte { return append(dst, text...) }, nil)
 }
 
-// NewBinary makes a binary packet without a text packet before it. It copies data.
+// NewBinary makes a binary packet without a text packet before it. It copies
+// data.
 func NewBinary(data []byte) *Message {
 	buf := websocket.AppendHeader(make([]byte, 0, websocket.MaxHeader+len(data)), websocket.Binary, len(data))
 	at := len(buf)
@@ -81,8 +82,9 @@ func (m *Message) Size() int { return len(m.frames) }
 // Frames returns the packets as WebSocket frames. They must not be changed.
 func (m *Message) Frames() []byte { return m.frames }
 
-// TextFrames returns the packets as WebSocket frames for a client that asked for
-// base64: its binary packets are text frames, too. They must not be changed.
+// TextFrames returns the packets as WebSocket frames for a client that asked
+// for base64: its binary packets are text frames, too. They must not be
+// changed.
 func (m *Message) TextFrames() []byte {
 	if len(m.attachments) == 0 {
 		return m.frames

@@ -1,5 +1,5 @@
-// Package codec encodes and decodes the packets of Engine.IO, revision 4, as they
-// stand in a polling payload and in WebSocket frames. It does no I/O.
+// Package codec encodes and decodes the packets of Engine.IO, revision 4, as
+// they stand in a polling payload and in WebSocket frames. It does no I/O.
 package codec
 
 import (
@@ -8,7 +8,8 @@ import (
 	"errors"
 )
 
-// The packet types, https://github.com/socketio/engine.io-protocol#packet-encoding.
+// The packet types,
+// https://github.com/socketio/engine.io-protocol#packet-encoding.
 const (
 	TypeOpen    = '0'
 	TypeClose   = '1'
@@ -32,10 +33,10 @@ const Separator = '\x1e'
 // ErrPacket is the error for a packet that a server cannot be sent.
 var ErrPacket = errors.New("invalid Engine.IO packet")
 
-// Decode returns the type of a text packet from a client and its data. The type is
-// one that a client may send on an established session; TypeMessage for a text
-// message, and TypeBinary for a binary one, whose data has been decoded. The packet
-// may be modified.
+// Decode returns the type of a text packet from a client and its data. The type
+// is one that a client may send on an established session; TypeMessage for a
+// text message, and TypeBinary for a binary one, whose data has been decoded.
+// The packet may be modified.
 func Decode(packet []byte) (packetType byte, data []byte, err error) {
 	if len(packet) == 0 {
 		return 0, nil, ErrPacket
@@ -52,8 +53,8 @@ func Decode(packet []byte) (packetType byte, data []byte, err error) {
 	return 0, nil, ErrPacket
 }
 
-// decodeBase64 decodes text, which it may modify. It takes the URL-safe alphabet and
-// text without padding, too, as Node.js does.
+// decodeBase64 decodes text, which it may modify. It takes the URL-safe
+// alphabet and text without padding, too, as Node.js does.
 func decodeBase64(text []byte) ([]byte, error) {
 	data := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 	n, err := base64.StdEncoding.Decode(data, text)
@@ -73,7 +74,8 @@ func decodeBase64(text []byte) ([]byte, error) {
 	return data[:n], err
 }
 
-// withoutPadding returns base64 text without up to two padding characters at its end.
+// withoutPadding returns base64 text without up to two padding characters at
+// its end.
 func withoutPadding(text []byte) []byte {
 	return bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("=")), []byte("="))
 }

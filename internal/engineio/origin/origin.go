@@ -1,5 +1,5 @@
-// Package origin decides which web pages may talk to a server, by the Origin header
-// of their requests.
+// Package origin decides which web pages may talk to a server, by the Origin
+// header of their requests.
 package origin
 
 import (
@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Policy says which pages may talk to the server besides its own. The zero value
-// admits no others. It is safe for concurrent use.
+// Policy says which pages may talk to the server besides its own. The zero
+// value admits no others. It is safe for concurrent use.
 type Policy struct {
 	any    bool
 	listed map[string]bool
@@ -18,8 +18,9 @@ type Policy struct {
 
 // New returns a Policy. The list has origins as browsers send them,
 // scheme://host[:port] or "null", patterns for the leftmost label of a host,
-// scheme://*.host[:port], or "*" for any origin. They must be well formed. For an
-// origin that is not listed ask decides, unless it is nil. It must not panic.
+// scheme://*.host[:port], or "*" for any origin. They must be well formed. For
+// an origin that is not listed ask decides, unless it is nil. It must not
+// panic.
 func New(list []string, ask func(r *http.Request, origin string) bool) Policy {
 	p := Policy{listed: make(map[string]bool, len(list)), ask: ask}
 	for _, origin := range list {
@@ -46,17 +47,17 @@ func (p *Policy) lists(origin string) bool {
 	return isLabel(label) && p.listed[scheme+"://*."+parent]
 }
 
-// isLabel reports whether s, in lower case, can be a label of a host name. Browsers
-// send international names in ASCII.
+// isLabel reports whether s, in lower case, can be a label of a host name.
+// Browsers send international names in ASCII.
 func isLabel(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_'
 	})
 }
 
-// normalize returns an origin in lower case, without the default port of its scheme.
-// The schemes ws and wss, which some clients that are not browsers send, become http
-// and https.
+// normalize returns an origin in lower case, without the default port of its
+// scheme. The schemes ws and wss, which some clients that are not browsers
+// send, become http and https.
 func normalize(origin string) string {
 	scheme, host, ok := strings.Cut(strings.ToLower(origin), "://")
 	if !ok {
@@ -86,9 +87,9 @@ func withoutDefaultPort(scheme, host string) string {
 	return host
 }
 
-// Admit reports whether the page that made the request may talk to the server, and
-// sets the headers that tell its browser. The answer to a WebSocket handshake has no
-// such headers, because no script sees it.
+// Admit reports whether the page that made the request may talk to the server,
+// and sets the headers that tell its browser. The answer to a WebSocket
+// handshake has no such headers, because no script sees it.
 func (p *Policy) Admit(w http.ResponseWriter, r *http.Request, webSocket bool) bool {
 	h := w.Header()
 	seen := !webSocket || len(r.Header["Upgrade"]) == 0 // a script cannot set this header
@@ -115,17 +116,17 @@ func (p *Policy) Admit(w http.ResponseWriter, r *http.Request, webSocket bool) b
 	return listed || p.any
 }
 
-// crossSite reports whether a browser says that a request without an Origin comes
-// from a page of another site. An <img> element makes such requests; it must not open
-// a session.
+// crossSite reports whether a browser says that a request without an Origin
+// comes from a page of another site. An <img> element makes such requests; it
+// must not open a session.
 func crossSite(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site")
 	return site == "cross-site" || site == "same-site"
 }
 
-// sameOrigin reports whether the origin is the one that the request was sent to. A
-// request without TLS may have an https origin, because a proxy in front of the
-// server may terminate TLS.
+// sameOrigin reports whether the origin is the one that the request was sent
+// to. A request without TLS may have an https origin, because a proxy in front
+// of the server may terminate TLS.
 func sameOrigin(r *http.Request, origin string) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" || u.Path != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
@@ -139,7 +140,8 @@ func sameOrigin(r *http.Request, origin string) bool {
 	return withoutDefaultPort(scheme, strings.ToLower(u.Host)) == withoutDefaultPort(scheme, host)
 }
 
-// AnswerPreflight answers a preflight request of a page that Admit has admitted.
+// AnswerPreflight answers a preflight request of a page that Admit has
+// admitted.
 func AnswerPreflight(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", "GET, POST")

@@ -109,8 +109,8 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
-// TestAdmitOfOtherSitesWithoutAnOrigin: a browser that sends no Origin header may
-// still say that a page of another site makes the request.
+// TestAdmitOfOtherSitesWithoutAnOrigin: a browser that sends no Origin header
+// may still say that a page of another site makes the request.
 func TestAdmitOfOtherSitesWithoutAnOrigin(t *testing.T) {
 	for site, admitted := range map[string]bool{
 		"": true, "same-origin": true, "none": true, "same-site": false, "cross-site": false,

@@ -9,12 +9,13 @@ import (
 // Slots is the number of slots of a Wheel.
 const Slots = 512
 
-// Wheel holds at most one deadline for each item. It calls a function with the items
-// whose deadline has passed, at most one tick late. All deadlines share one runtime
-// timer, which runs only while there is a deadline. It is safe for concurrent use.
+// Wheel holds at most one deadline for each item. It calls a function with the
+// items whose deadline has passed, at most one tick late. All deadlines share
+// one runtime timer, which runs only while there is a deadline. It is safe for
+// concurrent use.
 //
-// Deadlines stand in slots of one tick each. One that is more than Slots ticks away
-// shares its slot with nearer ones.
+// Deadlines stand in slots of one tick each. One that is more than Slots ticks
+// away shares its slot with nearer ones.
 type Wheel[T any] struct {
 	tick  time.Duration
 	now   func() time.Duration
@@ -29,23 +30,23 @@ type Wheel[T any] struct {
 	armed bool
 }
 
-// Entry is the part of an item that belongs to a Wheel: it links the items of a slot.
-// The zero value is an item without a deadline.
+// Entry is the part of an item that belongs to a Wheel: it links the items of a
+// slot. The zero value is an item without a deadline.
 type Entry[T any] struct {
 	next, prev *T
 	due        int64 // in ticks; 0 without a deadline
 }
 
-// TickFor returns a tick that is fine enough for deadlines up to furthest away, and not
-// finer than they need.
+// TickFor returns a tick that is fine enough for deadlines up to furthest away,
+// and not finer than they need.
 func TickFor(furthest time.Duration) time.Duration {
 	return min(max(furthest/Slots, time.Millisecond), 100*time.Millisecond)
 }
 
 // New returns an empty Wheel. Times are those of the clock now, which must be
-// monotonic and must not be negative. The function entry returns the Entry of an
-// item, and fire is called with the items that are due, in a goroutine, without a
-// lock.
+// monotonic and must not be negative. The function entry returns the Entry of
+// an item, and fire is called with the items that are due, in a goroutine,
+// without a lock.
 func New[T any](tick time.Duration, now func() time.Duration, entry func(*T) *Entry[T], fire func(due []*T)) *Wheel[T] {
 	return &Wheel[T]{tick: tick, now: now, entry: entry, fire: fire}
 }
@@ -144,8 +145,9 @@ func (w *Wheel[T]) turn() {
 	}
 }
 
-// AppendSlot appends the items of one slot to dst. All slots together hold every
-// item; to go through them one by one holds the lock for a short time only.
+// AppendSlot appends the items of one slot to dst. All slots together hold
+// every item; to go through them one by one holds the lock for a short time
+// only.
 func (w *Wheel[T]) AppendSlot(dst []*T, slot int) []*T {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -56,8 +56,8 @@ func TestTickFor(t *testing.T) {
 	}
 }
 
-// TestWheelFiresInTime schedules, moves and removes deadlines in any order: each
-// fires once, not early, and at most a tick late.
+// TestWheelFiresInTime schedules, moves and removes deadlines in any order:
+// each fires once, not early, and at most a tick late.
 func TestWheelFiresInTime(t *testing.T) {
 	for seed := range uint64(30) {
 		synctest.Test(t, func(t *testing.T) {

@@ -6,12 +6,13 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/buffer"
 )
 
-// MaxFragments is the greatest number of frames of one message. A frame costs the client
-// a few bytes to send, and the server work to read, however small it is.
+// MaxFragments is the greatest number of frames of one message. A frame costs
+// the client a few bytes to send, and the server work to read, however small it
+// is.
 const MaxFragments = 4096
 
-// Error is a violation of the protocol by a client. Its text holds nothing that the
-// client sent.
+// Error is a violation of the protocol by a client. Its text holds nothing that
+// the client sent.
 type Error struct {
 	Status uint16 // for the Close frame that answers it
 	text   string
@@ -27,14 +28,14 @@ var (
 	ErrFragments = &Error{StatusPolicy, "too many fragments"}
 )
 
-// Frame is what a Decoder has decoded: a message, whose fragments are joined, or a
-// control frame.
+// Frame is what a Decoder has decoded: a message, whose fragments are joined,
+// or a control frame.
 type Frame struct {
-	// Op is Text, Binary, Ping, Pong or Close. Continuation, the zero value, says
-	// that nothing is complete yet.
+	// Op is Text, Binary, Ping, Pong or Close. Continuation, the zero value,
+	// says that nothing is complete yet.
 	Op Opcode
-	// Payload may be modified. It is valid until Release, or until the bytes are
-	// reused that the Decoder was given.
+	// Payload may be modified. It is valid until Release, or until the bytes
+	// are reused that the Decoder was given.
 	Payload []byte
 
 	joined bool // Payload is a buffer of its own
@@ -48,8 +49,8 @@ func (f *Frame) Release() {
 	*f = Frame{}
 }
 
-// CheckText returns ErrNotUTF8 for a Text frame that is not UTF-8. That takes a while
-// if the text is large, so Decoder.Next leaves it to its caller.
+// CheckText returns ErrNotUTF8 for a Text frame that is not UTF-8. That takes a
+// while if the text is large, so Decoder.Next leaves it to its caller.
 func (f *Frame) CheckText() error {
 	if f.Op == Text && !utf8.Valid(f.Payload) {
 		return ErrNotUTF8
@@ -73,10 +74,10 @@ type Decoder struct {
 	control   []byte // payload of an incomplete control frame
 }
 
-// Next decodes up to the end of one frame. It returns the message or control frame
-// that this completes, if it does, and the bytes behind it, which are for the next
-// call. It modifies p. A message may have at most limit bytes. After an error the
-// Decoder must not be used again.
+// Next decodes up to the end of one frame. It returns the message or control
+// frame that this completes, if it does, and the bytes behind it, which are for
+// the next call. It modifies p. A message may have at most limit bytes. After
+// an error the Decoder must not be used again.
 func (d *Decoder) Next(p []byte, scratch *Scratch, limit int) (f Frame, rest []byte, err error) {
 	if !d.inFrame {
 		n, err := d.readHeader(p, scratch, limit)
@@ -98,8 +99,8 @@ func (d *Decoder) Next(p []byte, scratch *Scratch, limit int) (f Frame, rest []b
 	return f, p[n:], err
 }
 
-// readHeader reads bytes up to the end of a frame header and returns their number.
-// If the header is complete it sets inFrame.
+// readHeader reads bytes up to the end of a frame header and returns their
+// number. If the header is complete it sets inFrame.
 func (d *Decoder) readHeader(p []byte, scratch *Scratch, limit int) (int, error) {
 	n := 0
 	head := p
@@ -137,8 +138,8 @@ func (d *Decoder) readHeader(p []byte, scratch *Scratch, limit int) (int, error)
 	return n, nil
 }
 
-// readControl takes the next part of the payload of a control frame, the last part
-// if inFrame is false.
+// readControl takes the next part of the payload of a control frame, the last
+// part if inFrame is false.
 func (d *Decoder) readControl(chunk []byte) (Frame, error) {
 	if d.inFrame || len(d.control) > 0 {
 		d.control = append(d.control, chunk...)

@@ -25,8 +25,8 @@ func claim(op ws.OpCode, length uint64) []byte {
 	return append(binary.BigEndian.AppendUint64([]byte{0x80 | byte(op), 0xff}, length), 0, 0, 0, 0)
 }
 
-// decode decodes bytes that arrive in the given pieces. It returns a line for each
-// frame, and the error.
+// decode decodes bytes that arrive in the given pieces. It returns a line for
+// each frame, and the error.
 func decode(d *Decoder, limit int, pieces ...[]byte) (lines []string, err error) {
 	var scratch Scratch
 	for _, p := range pieces {
@@ -75,8 +75,8 @@ func TestDecoderDecodesEveryKindOfFrame(t *testing.T) {
 	}, lines)
 }
 
-// TestDecoderOfPieces: however a network cuts the stream, the frames are the same, and
-// between two messages the Decoder holds no memory.
+// TestDecoderOfPieces: however a network cuts the stream, the frames are the
+// same, and between two messages the Decoder holds no memory.
 func TestDecoderOfPieces(t *testing.T) {
 	want, err := decode(new(Decoder), 1<<20, stream())
 	require.NoError(t, err)
@@ -159,8 +159,9 @@ func TestHeadersAreThoseOfTheLibrary(t *testing.T) {
 	require.Equal(t, "\x88\x02\x03\xe8", string(AppendClose(nil, StatusNormal)))
 }
 
-// FuzzDecoder: however the bytes are cut, the frames and the error are the same, and an
-// incomplete message takes no more memory than a small multiple of its limit.
+// FuzzDecoder: however the bytes are cut, the frames and the error are the
+// same, and an incomplete message takes no more memory than a small multiple of
+// its limit.
 func FuzzDecoder(f *testing.F) {
 	f.Add(stream()[:500], []byte{1, 0, 7}) // small, so that the fuzzer is fast
 	f.Add(slices.Concat(frame(ws.OpText, false, "4"), frame(ws.OpText, true, "4a")), []byte{3})

@@ -34,7 +34,8 @@ const (
 	StatusGoingAway = uint16(ws.StatusGoingAway)
 )
 
-// MaxHeader is the greatest number of bytes of the header of a frame that a server sends.
+// MaxHeader is the greatest number of bytes of the header of a frame that a
+// server sends.
 const MaxHeader = 10
 
 const (
@@ -50,8 +51,9 @@ type header struct {
 	length int64
 }
 
-// Scratch is the memory that a Decoder needs while it works. It can be shared by
-// Decoders that do not work at the same time, and keeps parsing from allocating.
+// Scratch is the memory that a Decoder needs while it works. It can be shared
+// by Decoders that do not work at the same time, and keeps parsing from
+// allocating.
 type Scratch struct {
 	// Frames is the number of headers that were parsed with this Scratch.
 	Frames int
@@ -75,8 +77,8 @@ func headerSize(second byte) int {
 	return n
 }
 
-// parse parses a whole header. fragmented says that it stands between the fragments
-// of a message.
+// parse parses a whole header. fragmented says that it stands between the
+// fragments of a message.
 func (s *Scratch) parse(p []byte, fragmented bool) (header, error) {
 	s.Frames++
 	s.reader.Reset(p)
@@ -94,12 +96,13 @@ func (s *Scratch) parse(p []byte, fragmented bool) (header, error) {
 	return header{op: h.OpCode, fin: h.Fin, mask: h.Mask, length: h.Length}, nil
 }
 
-// unmask removes the mask from p, which follows offset other bytes of its payload.
+// unmask removes the mask from p, which follows offset other bytes of its
+// payload.
 func unmask(p []byte, mask [4]byte, offset int) { ws.Cipher(p, mask, offset) }
 
-// AppendHeader appends the header of a frame that is a whole message. The WebSocket
-// library has such a function, which wants an io.Writer and therefore takes two
-// allocations.
+// AppendHeader appends the header of a frame that is a whole message. The
+// WebSocket library has such a function, which wants an io.Writer and therefore
+// takes two allocations.
 func AppendHeader(dst []byte, op Opcode, length int) []byte {
 	const fin = 0x80
 	dst = append(dst, fin|byte(op))

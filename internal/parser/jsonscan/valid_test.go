@@ -1,4 +1,4 @@
-package parser
+package jsonscan
 
 import (
 	"encoding/json"
@@ -6,7 +6,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // validSamples are JSON and what is nearly JSON.
 func validSamples() []string {
@@ -19,7 +22,7 @@ func validSamples() []string {
 		"{}", "{", "}", "{ }", "{]", `{"a"}`, `{"a":}`, `{"a":1}`, `{"a":1,}`, `{"a":1,"b":[]}`, `{"a":1 "b":2}`, `{a:1}`, `{1:1}`, `{"a" : { "b" : [ ] } }`,
 		`{"a":1]`, `["a":1]`, `{"a",1}`, `{,}`, `{:}`, `[{"a":[{}]},{}]`, "\v1", "\u00a01", "1\x00", "[1,\r\n\t 2]", `[1]x`, `"a" "b"`,
 	}
-	for _, n := range []int{63, 64, 65, 128, 300, maxDepth - 1, maxDepth, maxDepth + 1} {
+	for _, n := range []int{63, 64, 65, 128, 300, MaxDepth - 1, MaxDepth, MaxDepth + 1} {
 		samples = append(samples,
 			strings.Repeat("[", n)+strings.Repeat("]", n),
 			strings.Repeat(`{"a":`, n)+"1"+strings.Repeat("}", n),
@@ -39,7 +42,7 @@ func validSamples() []string {
 // TestValid: the answer is that of encoding/json.
 func TestValid(t *testing.T) {
 	for _, s := range validSamples() {
-		require.Equal(t, json.Valid([]byte(s)), valid([]byte(s)), "%.100q", s)
+		require.Equal(t, json.Valid([]byte(s)), Valid([]byte(s)), "%.100q", s)
 	}
 }
 
@@ -48,7 +51,7 @@ func FuzzValid(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		require.Equal(t, json.Valid(data), valid(data))
+		require.Equal(t, json.Valid(data), Valid(data))
 	})
 }
 
@@ -65,7 +68,7 @@ func BenchmarkValid(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
 			for b.Loop() {
-				valid(data)
+				Valid(data)
 			}
 		})
 		b.Run(name+"/json", func(b *testing.B) {

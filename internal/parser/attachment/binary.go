@@ -1,35 +1,56 @@
-package parser
+// Package attachment finds the binary content of arguments, which is sent as
+// attachments, and puts the attachments of a packet into decoded arguments.
+// Placeholders stand for them in the JSON of a packet.
+package attachment
 
 import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"strconv"
 )
 
-// Binary is binary wherever it stands in an argument: it is sent as an attachment
-// ("Sending and receiving data", with binary data) and not as base64. A nil Binary is null.
+// Max is the largest number of attachments of one packet. The specification
+// sets none; this is the number that the official clients accept.
+const Max = 10
+
+// ErrTooMany is the error for more than Max attachments in one packet.
+var ErrTooMany = errors.New("more than " + strconv.Itoa(Max) + " attachments")
+
+// Binary is sent as an attachment ("Sending and receiving data", with binary
+// data), and not as base64, wherever it stands in an argument. A nil Binary is
+// null.
 //
-// A []byte is that too where its type is all there is to know, namely as an argument itself and
-// as an element of a map[string]any or []any; elsewhere it stays what encoding/json makes of it.
+// A []byte is sent as an attachment, too, if it is an argument itself, or an
+// element of a map[string]any or []any. Elsewhere it is what encoding/json
+// makes of it.
 //
-// A value is copied to be encoded if it holds binary. In the copy 21 random bytes stand for each
-// content, and a MarshalJSON or MarshalText of the value's own sees those first. If it does not
-// write their base64, it is called again with the true content, and what it writes then is sent
-// as it is.
+// A value that holds binary content is copied before it is encoded. In the
+// copy, 21 random bytes stand for each content, and a MarshalJSON or
+// MarshalText method of the value sees those. If it does not write their
+// base64, it is called again with the true content, and what it writes then is
+// sent unchanged.
 type Binary []byte
 
-// maxNesting is how deep an argument may be nested. What is deeper is most likely a cycle.
-const maxNesting = 1000
+// MaxNesting is the depth to which an argument may be nested. A deeper one is
+// most likely a cycle.
+const MaxNesting = 1000
 
-var errNesting = errors.New("nested too deeply, or in a cycle")
+// ErrNesting is the error for an argument that is nested more deeply than
+// MaxNesting.
+var ErrNesting = errors.New("nested too deeply, or in a cycle")
 
 var (
 	binaryType = reflect.TypeFor[Binary]()
 	bytesType  = reflect.TypeFor[[]byte]()
 )
 
-// holdsBinary reports whether encoding/json would come from v to something that is to become an
-// attachment. For ordinary arguments the answer is in their type. If open, a []byte counts.
+// IsIn reports whether an argument holds binary content that is sent as
+// attachments. For ordinary arguments their type tells.
+func IsIn(arg any) (bool, error) { return holdsBinary(arg, true, 0) }
+
+// holdsBinary reports whether v holds binary content. If open is true, a []byte
+// is such content.
 func holdsBinary(v any, open bool, depth int) (bool, error) {
 	switch v := v.(type) {
 	case nil, bool, string, int, int64, float64, json.Number, json.RawMessage:
@@ -47,8 +68,8 @@ func holdsBinary(v any, open bool, depth int) (bool, error) {
 }
 
 func mapHoldsBinary(m map[string]any, depth int) (bool, error) {
-	if depth >= maxNesting {
-		return false, errNesting
+	if depth >= MaxNesting {
+		return false, ErrNesting
 	}
 	for _, element := range m {
 		if found, err := holdsBinary(element, true, depth+1); found || err != nil {
@@ -59,8 +80,8 @@ func mapHoldsBinary(m map[string]any, depth int) (bool, error) {
 }
 
 func sliceHoldsBinary(s []any, depth int) (bool, error) {
-	if depth >= maxNesting {
-		return false, errNesting
+	if depth >= MaxNesting {
+		return false, ErrNesting
 	}
 	for _, element := range s {
 		if found, err := holdsBinary(element, true, depth+1); found || err != nil {
@@ -78,8 +99,8 @@ func valueHoldsBinary(v reflect.Value, depth int) (bool, error) {
 	if !reachesBinary(t) {
 		return false, nil
 	}
-	if depth >= maxNesting {
-		return false, errNesting
+	if depth >= MaxNesting {
+		return false, ErrNesting
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -104,7 +125,8 @@ func valueHoldsBinary(v reflect.Value, depth int) (bool, error) {
 	return false, nil
 }
 
-// structHoldsBinary adds nothing to the depth, because no cycle consists of structs alone.
+// structHoldsBinary adds nothing to the depth, because no cycle consists of
+// structs alone.
 func structHoldsBinary(v reflect.Value, depth int) (bool, error) {
 	for field, value := range v.Fields() {
 		if !encodes(field) {
@@ -117,7 +139,8 @@ func structHoldsBinary(v reflect.Value, depth int) (bool, error) {
 	return false, nil
 }
 
-// elementHoldsBinary is valueHoldsBinary for what may be absent, and where a []byte counts if open.
+// elementHoldsBinary is valueHoldsBinary for an element, which may be the zero
+// Value. If open is true, a []byte in an interface is binary content.
 func elementHoldsBinary(v reflect.Value, open bool, depth int) (bool, error) {
 	if open && v.IsValid() {
 		v = v.Elem()
@@ -131,8 +154,9 @@ func elementHoldsBinary(v reflect.Value, open bool, depth int) (bool, error) {
 	return valueHoldsBinary(v, depth)
 }
 
-// isOpen reports whether the elements of a type say nothing about what they are, so that a
-// []byte among them is binary: map[string]any, []any and types made of them.
+// isOpen reports whether t is map[string]any, []any or a type made of them.
+// Their element type does not say what the elements are, so a []byte among them
+// is binary content.
 func isOpen(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Map:

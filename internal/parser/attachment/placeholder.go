@@ -1,13 +1,15 @@
-package parser
+package attachment
 
 import (
 	"encoding/json"
 	"errors"
+
+	"github.com/mojosocket/mojo/internal/parser/jsonscan"
 )
 
-// ErrAmbiguous is the error for placeholders of which some must be data of the user's own that
-// looks like one: two for one attachment, or one for an attachment that a packet could have but
-// this one has not.
+// ErrAmbiguous is the error for data of an application that looks like a
+// placeholder: two placeholders name one attachment, or one names an attachment
+// that a packet can have but this one has not.
 var ErrAmbiguous = errors.New("arguments hold data that reads as a placeholder for an attachment")
 
 var (
@@ -15,16 +17,14 @@ var (
 	errStructure   = errors.New("arguments are not valid JSON")
 )
 
-// maxDepth is the nesting that encoding/json accepts.
-const maxDepth = 10000
-
-// placeholder is where an object stands for an attachment ("Packet encoding", "Examples").
-type placeholder struct {
-	start, end int
-	num        int
+// Placeholder is an object that stands for an attachment ("Packet encoding",
+// "Examples").
+type Placeholder struct {
+	start, end int // its position in the data
+	num        int // of the attachment
 }
 
-// key is a key of an object, as far as placeholders are concerned.
+// key is the key of a member of an object.
 type key byte
 
 const (
@@ -35,27 +35,29 @@ const (
 
 // container is an array or object that the scanner is inside of.
 type container struct {
-	start  int
-	object bool
-	marked bool  // the last "_placeholder" was true
-	key    key   // the key whose value comes next
-	num    int32 // the last "num", or -1 if that was no valid number
+	start    int
+	isObject bool
+	isMarked bool  // the last "_placeholder" was true
+	key      key   // the key whose value comes next
+	num      int32 // the last "num", or -1 if it was not a valid number
 }
 
-// placeholderScanner finds placeholders at any depth in one pass. It keeps its own stack, whose
-// size the input cannot drive beyond maxDepth.
+// placeholderScanner finds placeholders at any depth in one pass. Its stack has
+// at most jsonscan.MaxDepth elements.
 type placeholderScanner struct {
 	data  []byte
-	count int // attachments there are
+	count int // of the attachments
 	stack []container
-	found []placeholder // in order, none inside another
-	used  []bool
+	found []Placeholder // in order, none inside another
+	used  []bool        // by the number of an attachment
 }
 
-// findPlaceholders returns the placeholders of data in order, none inside another.
-func findPlaceholders(data []byte, count int) ([]placeholder, error) {
+// FindPlaceholders returns the placeholders in data, which must be the JSON of
+// a packet with count attachments. They are in order, and none is inside
+// another. Each must name one of the attachments, and no two the same one.
+func FindPlaceholders(data []byte, count int) ([]Placeholder, error) {
 	s := placeholderScanner{data: data, count: count, used: make([]bool, count)}
-	for i := skipSpace(data, 0); i < len(data); i = skipSpace(data, i) {
+	for i := jsonscan.SkipSpace(data, 0); i < len(data); i = jsonscan.SkipSpace(data, i) {
 		next, err := s.token(i)
 		if err != nil {
 			return nil, err
@@ -81,21 +83,21 @@ func (s *placeholderScanner) token(i int) (int, error) {
 	case '"':
 		return s.str(i)
 	}
-	end := i + scalarLen(s.data[i:])
+	end := i + jsonscan.ScalarLen(s.data[i:])
 	s.value(s.data[i:end])
 	return end, nil
 }
 
 func (s *placeholderScanner) open(i int) error {
-	if len(s.stack) == maxDepth {
+	if len(s.stack) == jsonscan.MaxDepth {
 		return errStructure
 	}
-	s.stack = append(s.stack, container{start: i, object: s.data[i] == '{', num: -1})
+	s.stack = append(s.stack, container{start: i, isObject: s.data[i] == '{', num: -1})
 	return nil
 }
 
-// close ends a container. A placeholder makes those inside it void, since nothing but it is read
-// there.
+// close ends a container. If it is a placeholder, those inside it do not count:
+// only the outer one is replaced.
 func (s *placeholderScanner) close(end int) error {
 	last := len(s.stack) - 1
 	if last < 0 {
@@ -103,7 +105,7 @@ func (s *placeholderScanner) close(end int) error {
 	}
 	c := s.stack[last]
 	s.stack = s.stack[:last]
-	if !c.marked {
+	if !c.isMarked {
 		return nil
 	}
 	switch {
@@ -116,29 +118,30 @@ func (s *placeholderScanner) close(end int) error {
 	for n := len(s.found); n > 0 && s.found[n-1].start > c.start; n-- {
 		s.found = s.found[:n-1]
 	}
-	s.found = append(s.found, placeholder{start: c.start, end: end, num: int(c.num)})
+	s.found = append(s.found, Placeholder{start: c.start, end: end, num: int(c.num)})
 	return nil
 }
 
-// str handles a string, which is a key if a colon follows.
+// str handles a string. It is a key if a colon follows.
 func (s *placeholderScanner) str(i int) (int, error) {
-	end := stringEnd(s.data, i)
+	end := jsonscan.StringEnd(s.data, i)
 	if end < 0 {
 		return 0, errStructure
 	}
-	colon := skipSpace(s.data, end)
+	colon := jsonscan.SkipSpace(s.data, end)
 	if colon == len(s.data) || s.data[colon] != ':' {
 		s.value(nil)
 		return end, nil
 	}
-	if top := s.top(); top != nil && top.object {
+	if top := s.top(); top != nil && top.isObject {
 		top.key = readKey(s.data[i:end])
 	}
 	return colon + 1, nil
 }
 
-// value notes the value of a key that matters; the last one wins, as in JSON.parse. The scalar is
-// nil for values that are none.
+// value handles the value of a key. Of several values of one key the last one
+// counts, as for JSON.parse. The scalar is nil if the value is not a number or
+// literal name.
 func (s *placeholderScanner) value(scalar []byte) {
 	top := s.top()
 	if top == nil {
@@ -146,7 +149,7 @@ func (s *placeholderScanner) value(scalar []byte) {
 	}
 	switch top.key {
 	case markKey:
-		top.marked = string(scalar) == "true"
+		top.isMarked = string(scalar) == "true"
 	case numKey:
 		top.num = s.number(scalar)
 	}
@@ -167,26 +170,26 @@ func (s *placeholderScanner) number(literal []byte) int32 {
 	}
 	n := 0
 	for _, c := range literal {
-		if !isDigit(c) {
+		if !jsonscan.IsDigit(c) {
 			return -1
 		}
 		n = n*10 + int(c-'0')
 	}
-	if n >= MaxAttachments {
+	if n >= Max {
 		return -1
 	}
 	return int32(n)
 }
 
-// readKey recognizes the keys of a placeholder. They may be written with escapes, but never
-// longer than with an escape of six bytes for each character.
+// readKey returns the kind of a key. The keys of a placeholder may be written
+// with escapes, which have at most six bytes for each character.
 func readKey(raw []byte) key {
 	const mark, num = "_placeholder", "num"
 	if len(raw) > 2+6*len(mark) {
 		return otherKey
 	}
 	text := raw[1 : len(raw)-1]
-	if !isPlainString(raw) {
+	if !jsonscan.IsPlainString(raw) {
 		var unquoted string
 		if json.Unmarshal(raw, &unquoted) != nil {
 			return otherKey

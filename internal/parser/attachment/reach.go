@@ -1,4 +1,4 @@
-package parser
+package attachment
 
 import (
 	"encoding/json"
@@ -7,20 +7,22 @@ import (
 	"sync"
 )
 
-// The questions about a type that decide whether a value has to be walked. The answers are kept.
+// These functions decide by the type of a value whether the value has to be
+// searched. Their results are cached.
 var (
 	interfaceCache sync.Map // reflect.Type to bool
 	textCache      sync.Map // reflect.Type to bool
 	binaryCache    sync.Map // reflect.Type to bool
 )
 
-// reachesInterface reports whether encoding/json can come from a value of type t to an interface.
+// reachesInterface reports whether a value of type t can contain an interface
+// that encoding/json uses.
 func reachesInterface(t reflect.Type) bool {
 	return reaches(t, &interfaceCache, isInterface)
 }
 
-// reachesText reports whether encoding/json can come from a value of type t to something that takes
-// a JSON string as it is.
+// reachesText reports whether a value of type t can contain something that
+// encoding/json stores the text of a JSON string in.
 func reachesText(t reflect.Type) bool {
 	return reaches(t, &textCache, func(t reflect.Type) bool {
 		return t.Kind() == reflect.String || t == rawType || isInterface(t)
@@ -29,8 +31,8 @@ func reachesText(t reflect.Type) bool {
 
 var rawType = reflect.TypeFor[json.RawMessage]()
 
-// reachesBinary reports whether encoding/json can come from a value of type t to a Binary, for
-// which interfaces count because they can hold one.
+// reachesBinary reports whether a value of type t can contain a Binary that
+// encoding/json encodes. Interfaces can.
 func reachesBinary(t reflect.Type) bool {
 	return reaches(t, &binaryCache, func(t reflect.Type) bool { return t == binaryType || isInterface(t) })
 }
@@ -46,8 +48,8 @@ func reaches(t reflect.Type, cache *sync.Map, goal func(reflect.Type) bool) bool
 	return found
 }
 
-// search looks for a goal among all types within t. Each is looked at once, so recursive types
-// come to an end.
+// search reports whether a type within t is a goal. It visits each type once,
+// so it ends for recursive types.
 func search(t reflect.Type, goal func(reflect.Type) bool, seen map[reflect.Type]struct{}) bool {
 	if _, ok := seen[t]; ok {
 		return false
@@ -69,8 +71,9 @@ func search(t reflect.Type, goal func(reflect.Type) bool, seen map[reflect.Type]
 	return false
 }
 
-// encodes reports whether encoding/json looks at a field of a struct. An embedded struct counts
-// whatever its name, for its exported fields are those of the outer one.
+// encodes reports whether encoding/json uses a field of a struct. It uses an
+// embedded struct of any name, because the exported fields of that are fields
+// of the outer struct.
 func encodes(field reflect.StructField) bool {
 	if field.Tag.Get("json") == "-" {
 		return false
@@ -85,7 +88,7 @@ func encodes(field reflect.StructField) bool {
 	return field.Anonymous && t.Kind() == reflect.Struct
 }
 
-// omitsEmpty reports whether the tag of a field leaves out an empty value.
+// omitsEmpty reports whether the tag of a field says omitempty.
 func omitsEmpty(field reflect.StructField) bool {
 	_, options, _ := strings.Cut(field.Tag.Get("json"), ",")
 	for option := range strings.SplitSeq(options, ",") {

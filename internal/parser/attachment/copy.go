@@ -1,4 +1,4 @@
-package parser
+package attachment
 
 import (
 	"bytes"
@@ -9,54 +9,47 @@ import (
 	"reflect"
 )
 
-// An argument that holds binary is encoded in three steps: a copy of it is made in which tokens
-// stand for the contents of what is binary, encoding/json encodes the copy, and the tokens in
-// its text become placeholders. So the types keep their tags, their methods and their meaning,
-// and nobody can pass off a text of his own as a token.
+// An argument that holds binary content is encoded in three steps. A Copier
+// makes a copy in which tokens stand for the contents. Then encoding/json
+// encodes the copy, and the tokens in its text are replaced by placeholders. So
+// types keep their tags and methods. Tokens are random, so no other text can
+// look like one.
 
 const (
-	randomLen = 18 // random bytes of a token, which are whole groups of base64
-	indexLen  = 3  // bytes of the index behind them
+	randomLen = 18 // random bytes of a token: whole groups of base64
+	indexLen  = 3  // bytes of its index, which follows them
 	prefixLen = 1 + randomLen/3*4
 	tokenLen  = prefixLen + indexLen/3*4 + 1 // as a JSON string, with its quotes
 )
 
-// binary writes an argument that holds binary.
-func (e *encoder) binary(arg any) error {
-	start, attached := e.text.Len(), len(e.attachments)
-	whole, marshalers, err := e.copied(arg, false)
-	if err != nil || whole || !marshalers {
-		return err
-	}
-	// A MarshalJSON or MarshalText wrote something else than the base64 of its bytes: it has to
-	// see the true ones.
-	e.text.Truncate(start)
-	e.attachments = e.attachments[:attached]
-	_, _, err = e.copied(arg, true)
-	return err
+// Copier copies an argument and replaces its binary content by tokens.
+type Copier struct {
+	random     [randomLen]byte
+	contents   [][]byte // by the index of their token
+	opaque     bool     // types that encode themselves are not copied
+	marshalers bool     // there is such a type
 }
 
-// copied writes a copy of an argument. It reports whether every token was found in the text, and
-// whether a type with methods of its own could be the reason if not.
-func (e *encoder) copied(arg any, opaque bool) (whole, marshalers bool, err error) {
-	c := copier{opaque: opaque}
+// NewCopier returns a Copier for one argument. If opaque is true, it does not
+// replace content in types that encode themselves.
+func NewCopier(opaque bool) *Copier {
+	c := &Copier{opaque: opaque}
 	rand.Read(c.random[:]) // never fails
-	root := reflect.ValueOf(&arg).Elem()
-	if err := c.replace(root, true, 0); err != nil {
-		return false, false, err
-	}
-	start := e.text.Len()
-	if err := e.value(arg); err != nil {
-		return false, false, err
-	}
-	text := bytes.Clone(e.text.Bytes()[start:])
-	e.text.Truncate(start)
-	return e.placeholders(text, &c), c.marshalers, nil
+	return c
 }
 
-// placeholders writes text with placeholders for the tokens in it, in their order. It reports
-// whether each token was there.
-func (e *encoder) placeholders(text []byte, c *copier) bool {
+// Copy returns the copy of an argument.
+func (c *Copier) Copy(arg any) (any, error) {
+	err := c.replace(reflect.ValueOf(&arg).Elem(), true, 0)
+	return arg, err
+}
+
+// HasMarshalers reports whether the argument has a type that encodes itself.
+func (c *Copier) HasMarshalers() bool { return c.marshalers }
+
+// Expand calls attach for each token in the text of the copy, and write for the
+// text between them. It reports whether each content has a token in the text.
+func (c *Copier) Expand(text []byte, write, attach func([]byte)) (complete bool) {
 	prefix := c.prefix()
 	seen := make([]bool, len(c.contents))
 	missing := len(seen)
@@ -67,48 +60,40 @@ func (e *encoder) placeholders(text []byte, c *copier) bool {
 		}
 		n := c.index(text[i:])
 		if n < 0 {
-			e.text.Write(text[:i+1])
+			write(text[:i+1])
 			text = text[i+1:]
 			continue
 		}
-		e.text.Write(text[:i])
-		e.attach(c.contents[n])
+		write(text[:i])
+		attach(c.contents[n])
 		text = text[i+tokenLen:]
 		if !seen[n] {
 			seen[n] = true
 			missing--
 		}
 	}
-	e.text.Write(text)
+	write(text)
 	return missing == 0
 }
 
-// copier replaces what is binary in a value by tokens, and everything on the way by copies.
-type copier struct {
-	random     [randomLen]byte
-	contents   [][]byte // by the index of their token
-	opaque     bool     // leave types alone that encode themselves
-	marshalers bool     // met such a type
-}
-
 // token returns the bytes that stand for content.
-func (c *copier) token(content []byte) ([]byte, error) {
+func (c *Copier) token(content []byte) ([]byte, error) {
 	n := len(c.contents)
 	if n >= 1<<(8*indexLen) {
-		return nil, ErrTooManyAttachments
+		return nil, ErrTooMany
 	}
 	c.contents = append(c.contents, content)
 	return append(c.random[:randomLen:randomLen], byte(n>>16), byte(n>>8), byte(n)), nil
 }
 
-// prefix returns what the text of each token begins with.
-func (c *copier) prefix() []byte {
+// prefix returns the beginning of the text of each token.
+func (c *Copier) prefix() []byte {
 	return base64.StdEncoding.AppendEncode([]byte{'"'}, c.random[:])
 }
 
-// index returns the index of the token that text begins with, or -1 if something else follows
-// the prefix.
-func (c *copier) index(text []byte) int {
+// index returns the index of the token at the beginning of text, which has the
+// prefix of one. It returns -1 if the text is not a token.
+func (c *Copier) index(text []byte) int {
 	if len(text) < tokenLen || text[tokenLen-1] != '"' {
 		return -1
 	}
@@ -123,9 +108,9 @@ func (c *copier) index(text []byte) int {
 	return n
 }
 
-// replace handles v, which is settable and belongs to the copy, but still holds the caller's
-// value. If open, a []byte in an interface is binary.
-func (c *copier) replace(v reflect.Value, open bool, depth int) error {
+// replace replaces a value by its copy. v must be settable and belong to the
+// copy already. If open is true, a []byte is binary content.
+func (c *Copier) replace(v reflect.Value, open bool, depth int) error {
 	t := v.Type()
 	if t == binaryType || open && t == bytesType {
 		return c.replaceBytes(v)
@@ -133,8 +118,8 @@ func (c *copier) replace(v reflect.Value, open bool, depth int) error {
 	if !reachesBinary(t) {
 		return nil
 	}
-	if depth >= maxNesting {
-		return errNesting
+	if depth >= MaxNesting {
+		return ErrNesting
 	}
 	if marshals(t) {
 		c.marshalers = true
@@ -159,7 +144,7 @@ func (c *copier) replace(v reflect.Value, open bool, depth int) error {
 	return nil
 }
 
-func (c *copier) replaceBytes(v reflect.Value) error {
+func (c *Copier) replaceBytes(v reflect.Value) error {
 	if v.IsNil() {
 		return nil
 	}
@@ -170,7 +155,7 @@ func (c *copier) replaceBytes(v reflect.Value) error {
 	return err
 }
 
-func (c *copier) replaceInterface(v reflect.Value, open bool, depth int) error {
+func (c *Copier) replaceInterface(v reflect.Value, open bool, depth int) error {
 	if v.IsNil() {
 		return nil
 	}
@@ -183,7 +168,7 @@ func (c *copier) replaceInterface(v reflect.Value, open bool, depth int) error {
 	return nil
 }
 
-func (c *copier) replacePointer(v reflect.Value, depth int) error {
+func (c *Copier) replacePointer(v reflect.Value, depth int) error {
 	if v.IsNil() {
 		return nil
 	}
@@ -196,14 +181,14 @@ func (c *copier) replacePointer(v reflect.Value, depth int) error {
 	return nil
 }
 
-func (c *copier) replaceStruct(v reflect.Value, depth int) error {
+func (c *Copier) replaceStruct(v reflect.Value, depth int) error {
 	for field, value := range v.Fields() {
 		if !encodes(field) || value.Kind() == reflect.Slice && value.Len() == 0 && omitsEmpty(field) {
 			continue
 		}
 		if !field.IsExported() {
-			// The embedded struct of an unexported type has exported fields that count, but
-			// reflection sets them only when they are reached by their address.
+			// An embedded struct of an unexported type has exported fields that
+			// are encoded. Reflection can set them only through their address.
 			value = reflect.NewAt(field.Type, value.Addr().UnsafePointer()).Elem()
 		}
 		if err := c.replace(value, false, depth); err != nil {
@@ -213,8 +198,8 @@ func (c *copier) replaceStruct(v reflect.Value, depth int) error {
 	return nil
 }
 
-// replaceElements handles the elements of an array or slice in place.
-func (c *copier) replaceElements(v reflect.Value, open bool, depth int) error {
+// replaceElements replaces the elements of an array or slice in place.
+func (c *Copier) replaceElements(v reflect.Value, open bool, depth int) error {
 	for i := range v.Len() {
 		if err := c.replace(v.Index(i), open, depth+1); err != nil {
 			return err
@@ -223,7 +208,7 @@ func (c *copier) replaceElements(v reflect.Value, open bool, depth int) error {
 	return nil
 }
 
-func (c *copier) replaceSlice(v reflect.Value, depth int) error {
+func (c *Copier) replaceSlice(v reflect.Value, depth int) error {
 	if v.IsNil() {
 		return nil
 	}
@@ -236,7 +221,7 @@ func (c *copier) replaceSlice(v reflect.Value, depth int) error {
 	return nil
 }
 
-func (c *copier) replaceMap(v reflect.Value, depth int) error {
+func (c *Copier) replaceMap(v reflect.Value, depth int) error {
 	if v.IsNil() {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package parser
+package jsonscan
 
 import (
 	"bytes"
@@ -6,33 +6,38 @@ import (
 	"math/bits"
 )
 
-// valid reports whether data is one JSON value, with white space around it or not. It
-// answers as json.Valid does, and takes a fraction of its time for long strings, which
-// are what a large message is made of.
-func valid(data []byte) bool {
+// MaxDepth is the greatest depth of nested containers that encoding/json
+// accepts, and Valid.
+const MaxDepth = 10000
+
+// Valid reports whether data is one JSON value, perhaps with white space around
+// it. Its result is that of json.Valid. It takes a fraction of the time for
+// long strings, of which large messages consist.
+func Valid(data []byte) bool {
 	v := validator{data: data}
-	for v.i = skipSpace(data, 0); v.value(); {
+	for v.i = SkipSpace(data, 0); v.value(); {
 		if v.depth == 0 {
-			return skipSpace(data, v.i) == len(data)
+			return SkipSpace(data, v.i) == len(data)
 		}
 	}
 	return false
 }
 
-// validator is at data[i], inside of depth containers.
+// validator is the state of Valid: it has checked the data before i, and is
+// inside of depth containers.
 type validator struct {
 	data  []byte
 	i     int
 	depth int
 
-	// A bit for each container, which is set for an object: of the first 64, and of those
-	// further in.
-	outer uint64
-	inner []uint64
+	// A bit for each container, which is set if it is an object.
+	outer uint64   // of the outermost 64
+	inner []uint64 // of those inside them
 }
 
-// place returns where the bit of the container at a depth is.
-func (v *validator) place(depth int) (word *uint64, bit uint64) {
+// objectBit returns the word that has the bit of the container at a depth, and
+// the bit.
+func (v *validator) objectBit(depth int) (word *uint64, bit uint64) {
 	bit = 1 << (depth % 64)
 	if depth < 64 {
 		return &v.outer, bit
@@ -44,8 +49,9 @@ func (v *validator) place(depth int) (word *uint64, bit uint64) {
 	return &v.inner[at], bit
 }
 
-// value takes a scalar or an empty container and all that end behind it, or the
-// beginning of another container. It goes on to the next value, if there is to be one.
+// value checks a scalar or an empty container and the ends of containers behind
+// it, or the beginning of another container. It moves on to the next value, if
+// one has to follow.
 func (v *validator) value() bool {
 	if v.i == len(v.data) {
 		return false
@@ -75,12 +81,12 @@ func (v *validator) literal(name string) {
 	v.i += len(name)
 }
 
-// open takes the bracket that begins a container.
+// open checks the beginning of a container.
 func (v *validator) open(object bool) bool {
-	if v.depth == maxDepth {
+	if v.depth == MaxDepth {
 		return false
 	}
-	word, bit := v.place(v.depth)
+	word, bit := v.objectBit(v.depth)
 	*word &^= bit
 	end := byte(']')
 	if object {
@@ -88,7 +94,7 @@ func (v *validator) open(object bool) bool {
 		end = '}'
 	}
 	v.depth++
-	v.i = skipSpace(v.data, v.i+1)
+	v.i = SkipSpace(v.data, v.i+1)
 	if v.i < len(v.data) && v.data[v.i] == end {
 		v.i++
 		v.depth--
@@ -97,21 +103,21 @@ func (v *validator) open(object bool) bool {
 	return !object || v.key()
 }
 
-// next takes what follows a value: the ends of containers, and the comma in front of
-// another value.
+// next checks what follows a value: the ends of containers, and the comma
+// before another value.
 func (v *validator) next() bool {
 	for v.depth > 0 {
-		v.i = skipSpace(v.data, v.i)
+		v.i = SkipSpace(v.data, v.i)
 		if v.i == len(v.data) {
 			return false
 		}
-		word, bit := v.place(v.depth - 1)
+		word, bit := v.objectBit(v.depth - 1)
 		object := *word&bit != 0
 		c := v.data[v.i]
 		v.i++
 		switch {
 		case c == ',':
-			v.i = skipSpace(v.data, v.i)
+			v.i = SkipSpace(v.data, v.i)
 			return !object || v.key()
 		case c == '}' && object, c == ']' && !object:
 			v.depth--
@@ -122,7 +128,7 @@ func (v *validator) next() bool {
 	return true
 }
 
-// key takes the key of a member of an object, and the colon.
+// key checks the key of a member of an object, and the colon.
 func (v *validator) key() bool {
 	if v.i == len(v.data) || v.data[v.i] != '"' {
 		return false
@@ -130,16 +136,16 @@ func (v *validator) key() bool {
 	if v.i = validStringEnd(v.data, v.i); v.i < 0 {
 		return false
 	}
-	v.i = skipSpace(v.data, v.i)
+	v.i = SkipSpace(v.data, v.i)
 	if v.i == len(v.data) || v.data[v.i] != ':' {
 		return false
 	}
-	v.i = skipSpace(v.data, v.i+1)
+	v.i = SkipSpace(v.data, v.i+1)
 	return true
 }
 
-// validStringEnd returns the position behind the string that begins at data[i], or -1 if
-// that is none.
+// validStringEnd returns the position behind the string that begins at data[i],
+// or -1 if that is not a valid string.
 func validStringEnd(data []byte, i int) int {
 	for i++; ; {
 		for ; i+8 <= len(data); i += 8 {
@@ -168,15 +174,16 @@ func validStringEnd(data []byte, i int) int {
 	}
 }
 
-// specials marks the first of eight bytes that ends a plain part of a string, and maybe
-// some behind it: a quote, a backslash, or a control character.
+// specials has a bit set for the first of eight bytes that is a quote, a
+// backslash or a control character. It may have bits set for bytes behind that
+// one.
 func specials(word uint64) uint64 {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	quote, backslash := word^(ones*'"'), word^(ones*'\\')
 	return ((quote-ones)&^quote | (backslash-ones)&^backslash | (word-ones*' ')&^word) & tops
 }
 
-// escapeLen returns the length of the escape that data begins with, or 0.
+// escapeLen returns the length of the escape at the beginning of data, or 0.
 func escapeLen(data []byte) int {
 	if len(data) < 2 {
 		return 0
@@ -193,10 +200,10 @@ func escapeLen(data []byte) int {
 	return 0
 }
 
-func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
+func isHex(c byte) bool { return IsDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
 
-// validNumberEnd returns the position behind the number that begins at data[i], or -1 if
-// that is none.
+// validNumberEnd returns the position behind the number that begins at data[i],
+// or -1 if that is not a valid number.
 func validNumberEnd(data []byte, i int) int {
 	if i < len(data) && data[i] == '-' {
 		i++
@@ -224,7 +231,7 @@ func validNumberEnd(data []byte, i int) int {
 }
 
 func digitsEnd(data []byte, i int) int {
-	for i < len(data) && isDigit(data[i]) {
+	for i < len(data) && IsDigit(data[i]) {
 		i++
 	}
 	return i

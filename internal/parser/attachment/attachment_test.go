@@ -1,0 +1,91 @@
+package attachment
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestFindPlaceholders(t *testing.T) {
+	const data = ` ["a", {"_placeholder":true,"num":1}, {"x":{"num":0,"\u005fplaceholder":true}}, {"_placeholder":false}]`
+
+	found, err := FindPlaceholders([]byte(data), 2)
+
+	require.NoError(t, err)
+	var texts []string
+	for _, p := range found {
+		texts = append(texts, data[p.start:p.end])
+	}
+	require.Equal(t, []string{`{"_placeholder":true,"num":1}`, `{"num":0,"\u005fplaceholder":true}`}, texts)
+	require.Equal(t, []int{1, 0}, []int{found[0].num, found[1].num})
+}
+
+func TestFindPlaceholdersRefuses(t *testing.T) {
+	for data, want := range map[string]error{
+		`[{"_placeholder":true}]`:                                       errPlaceholder,
+		`[{"_placeholder":true,"num":-1}]`:                              errPlaceholder,
+		`[{"_placeholder":true,"num":10}]`:                              errPlaceholder,
+		`[{"_placeholder":true,"num":1}]`:                               ErrAmbiguous,
+		`[{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]`: ErrAmbiguous,
+		`[{"_placeholder":true,"num":0}`:                                errStructure,
+		`]`:                                                             errStructure,
+		`["`:                                                            errStructure,
+	} {
+		_, err := FindPlaceholders([]byte(data), 1)
+		require.ErrorIs(t, err, want, data)
+	}
+}
+
+func TestIsIn(t *testing.T) {
+	type named struct{ B Binary }
+	type bytes struct{ B []byte }
+	for _, c := range []struct {
+		arg  any
+		want bool
+	}{
+		{nil, false},
+		{"text", false},
+		{[]byte{}, true},
+		{[]byte(nil), false},
+		{Binary{1}, true},
+		{named{}, false},
+		{named{Binary{1}}, true},
+		{&named{Binary{1}}, true},
+		{bytes{[]byte{1}}, false},
+		{map[string]any{"a": []any{[]byte{1}}}, true},
+		{map[string][]byte{"a": {1}}, false},
+	} {
+		got, err := IsIn(c.arg)
+		require.NoError(t, err)
+		require.Equal(t, c.want, got, "%#v", c.arg)
+	}
+	var cycle any
+	cycle = &cycle
+	_, err := IsIn(cycle)
+	require.ErrorIs(t, err, ErrNesting)
+}
+
+// TestCopierAndExpand: the copy has tokens in place of the contents, and the
+// argument is not changed.
+func TestCopierAndExpand(t *testing.T) {
+	arg := map[string]any{"a": []byte("content"), "b": Binary("more")}
+	c := NewCopier(false)
+	copied, err := c.Copy(arg)
+	require.NoError(t, err)
+	require.Equal(t, []byte("content"), arg["a"])
+	text, err := json.Marshal(copied)
+	require.NoError(t, err)
+
+	var got string
+	complete := c.Expand(text,
+		func(part []byte) { got += string(part) },
+		func(content []byte) { got += "<" + string(content) + ">" })
+
+	require.True(t, complete)
+	require.False(t, c.HasMarshalers())
+	require.Equal(t, `{"a":<content>,"b":<more>}`, got)
+}

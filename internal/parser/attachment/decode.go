@@ -1,0 +1,256 @@
+package attachment
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"reflect"
+	"strings"
+
+	"github.com/mojosocket/mojo/internal/parser/jsonscan"
+)
+
+// Set is the attachments of a packet, with the placeholders in its data.
+type Set struct {
+	attachments  [][]byte
+	placeholders []Placeholder // in order, none inside another
+}
+
+// NewSet finds the placeholders in the data of a packet. It keeps the
+// attachments.
+func NewSet(data []byte, attachments [][]byte) (*Set, error) {
+	placeholders, err := FindPlaceholders(data, len(attachments))
+	if err != nil {
+		return nil, err
+	}
+	return &Set{attachments, placeholders}, nil
+}
+
+// within returns the placeholders in a part of the data.
+func (s *Set) within(start, end int) []Placeholder {
+	first := 0
+	for first < len(s.placeholders) && s.placeholders[first].start < start {
+		first++
+	}
+	last := first
+	for last < len(s.placeholders) && s.placeholders[last].end <= end {
+		last++
+	}
+	return s.placeholders[first:last]
+}
+
+// Decode decodes raw, which is the part of the data that begins at offset, into
+// dst. If raw has no placeholder it does nothing and reports false.
+//
+// A placeholder is replaced by the base64 text that encoding/json expects for a
+// []byte, so every type that takes bytes works as it is. An interface would get
+// that text as a string. If dst can contain an interface, the text therefore
+// ends with a mark that the base64 decoder ignores. Afterwards the marked texts
+// in interfaces are replaced by the bytes, and the mark is removed from all
+// others.
+func (s *Set) Decode(raw []byte, offset int, dst any) (decoded bool, err error) {
+	placeholders := s.within(offset, offset+len(raw))
+	if len(placeholders) == 0 {
+		return false, nil
+	}
+	return true, s.decode(raw, offset, placeholders, dst)
+}
+
+func (s *Set) decode(raw []byte, offset int, placeholders []Placeholder, dst any) error {
+	if len(placeholders) == 1 && placeholders[0].end-placeholders[0].start == len(raw) {
+		if s.assign(placeholders[0].num, dst) {
+			return nil
+		}
+	}
+	v := reflect.ValueOf(dst)
+	if !v.IsValid() || !reachesInterface(v.Type()) {
+		return json.Unmarshal(s.substitute(raw, offset, placeholders, ""), dst)
+	}
+	if err := json.Unmarshal(s.substitute(raw, offset, placeholders, EscapedMark), dst); err != nil {
+		return err
+	}
+	r := restorer{texts: make(map[string][]byte, len(placeholders))}
+	for _, p := range placeholders {
+		content := s.attachments[p.num]
+		r.texts[base64.StdEncoding.EncodeToString(content)+mark] = content
+	}
+	r.restore(v, 0)
+	return nil
+}
+
+// The mark consists of line ends in an order that no base64 encoder produces.
+// It is so long that no other text is only the mark, which is the text of an
+// empty attachment.
+const (
+	mark        = "\n\r\r\n\r\n\n\r"
+	EscapedMark = `\n\r\r\n\r\n\n\r` // the same, as it stands in JSON
+)
+
+// assign stores an attachment in dst without base64. It reports whether it can
+// do so.
+func (s *Set) assign(num int, dst any) bool {
+	switch dst := dst.(type) {
+	case *[]byte:
+		if dst != nil {
+			*dst = clone(s.attachments[num])
+		}
+		return dst != nil
+	case *Binary:
+		if dst != nil {
+			*dst = clone(s.attachments[num])
+		}
+		return dst != nil
+	case *any:
+		if dst == nil || *dst != nil { // it may hold a pointer to decode into
+			return false
+		}
+		*dst = clone(s.attachments[num])
+		return true
+	}
+	return false
+}
+
+// substitute replaces the placeholders in raw by base64 strings that end with
+// the suffix.
+func (s *Set) substitute(raw []byte, offset int, placeholders []Placeholder, suffix string) []byte {
+	size := len(raw)
+	for _, p := range placeholders {
+		size += base64.StdEncoding.EncodedLen(len(s.attachments[p.num])) + len(suffix) + 2 - (p.end - p.start)
+	}
+	text := make([]byte, 0, size)
+	done := 0
+	for _, p := range placeholders {
+		text = append(text, raw[done:p.start-offset]...)
+		text = append(text, '"')
+		text = base64.StdEncoding.AppendEncode(text, s.attachments[p.num])
+		text = append(text, suffix...)
+		text = append(text, '"')
+		done = p.end - offset
+	}
+	return append(text, raw[done:]...)
+}
+
+// clone returns a copy that is not nil, because an empty attachment is not an
+// absent one.
+func clone(content []byte) []byte {
+	return append(make([]byte, 0, len(content)), content...)
+}
+
+// restorer replaces marked texts in interfaces by the attachments, and removes
+// the mark from other texts. It visits everything that encoding/json can have
+// stored.
+type restorer struct {
+	texts map[string][]byte  // the attachments by their marked text
+	seen  map[visit]struct{} // visited pointers: what dst held before may have cycles
+}
+
+type visit struct {
+	pointer uintptr
+	typ     reflect.Type
+}
+
+// maxRestore is the greatest depth that is visited. It allows for pointers and
+// interfaces between the levels that encoding/json counts.
+const maxRestore = 4 * jsonscan.MaxDepth
+
+// restore handles v. Everything in it that has to be replaced must be settable.
+func (r *restorer) restore(v reflect.Value, depth int) {
+	if depth > maxRestore || !reachesText(v.Type()) {
+		return
+	}
+	if v.Type() == rawType {
+		v.SetBytes(bytes.ReplaceAll(v.Bytes(), []byte(EscapedMark+`"`), []byte(`"`)))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Interface:
+		r.restoreInterface(v, depth)
+	case reflect.String:
+		if _, marked := r.texts[v.String()]; marked {
+			v.SetString(strings.TrimSuffix(v.String(), mark))
+		}
+	case reflect.Pointer:
+		if !v.IsNil() && r.enter(v) {
+			r.restore(v.Elem(), depth+1)
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			r.restore(v.Index(i), depth+1)
+		}
+	case reflect.Struct:
+		for field, value := range v.Fields() {
+			if encodes(field) {
+				r.restore(value, depth+1)
+			}
+		}
+	case reflect.Map:
+		r.restoreMap(v, depth)
+	}
+}
+
+// restoreInterface handles an interface. If it holds a pointer, encoding/json
+// has found that there and decoded into its target.
+func (r *restorer) restoreInterface(v reflect.Value, depth int) {
+	if isAny(v.Type()) && v.CanSet() {
+		held := v.Interface()
+		if restored, changed := r.restoreAny(held, depth); changed {
+			v.Set(reflect.ValueOf(restored))
+			return
+		}
+	}
+	if held := v.Elem(); held.IsValid() && held.Kind() == reflect.Pointer {
+		r.restore(held, depth+1)
+	}
+}
+
+// restoreAny handles the trees that encoding/json builds, without reflection.
+// It changes maps and slices in place. If held itself has to be replaced, it
+// returns the new value.
+func (r *restorer) restoreAny(held any, depth int) (restored any, changed bool) {
+	if depth > maxRestore {
+		return nil, false
+	}
+	switch held := held.(type) {
+	case string:
+		if content, ok := r.texts[held]; ok {
+			return clone(content), true
+		}
+	case []any:
+		for i, element := range held {
+			if restored, changed := r.restoreAny(element, depth+1); changed {
+				held[i] = restored
+			}
+		}
+	case map[string]any:
+		for name, element := range held {
+			if restored, changed := r.restoreAny(element, depth+1); changed {
+				held[name] = restored
+			}
+		}
+	}
+	return nil, false
+}
+
+// restoreMap handles copies of the elements, because elements of a map are not
+// addressable.
+func (r *restorer) restoreMap(v reflect.Value, depth int) {
+	for _, name := range v.MapKeys() {
+		element := reflect.New(v.Type().Elem()).Elem()
+		element.Set(v.MapIndex(name))
+		r.restore(element, depth+1)
+		v.SetMapIndex(name, element)
+	}
+}
+
+// enter reports whether a pointer is visited for the first time.
+func (r *restorer) enter(v reflect.Value) bool {
+	at := visit{v.Pointer(), v.Type()}
+	if _, ok := r.seen[at]; ok {
+		return false
+	}
+	if r.seen == nil {
+		r.seen = make(map[visit]struct{})
+	}
+	r.seen[at] = struct{}{}
+	return true
+}
