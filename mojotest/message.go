@@ -118,6 +118,15 @@ func Expect[T any](s *Socket, event string) T {
 	return v
 }
 
+// Await is the method Await of a Socket, and decodes the first argument of the event
+// as Expect does.
+func Await[T any](s *Socket, event string) T {
+	s.tab.t.Helper()
+	var v T
+	s.Await(event).Decode(&v)
+	return v
+}
+
 // Call emits an event and decodes the first argument of the answer:
 //
 //	sum := mojotest.Call[int](calc, "add", Sum{1, 2})

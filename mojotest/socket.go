@@ -97,7 +97,7 @@ func (s *Socket) Expect(event string, args ...any) Message {
 }
 
 // Await waits for the next event of this name, and drops those of other names that
-// come before it.
+// come before it. The function Await also decodes it.
 func (s *Socket) Await(event string) Message {
 	s.tab.t.Helper()
 	for {
@@ -120,12 +120,24 @@ func (s *Socket) Await(event string) Message {
 // a bubble, for synctest.Wait.
 func (s *Socket) ExpectNothing() {
 	s.tab.t.Helper()
+	if unread := s.Unread(); len(unread) > 0 {
+		s.tab.t.Fatalf("nothing was expected on %s, but there is %s", s.namespace, unread[0])
+	}
+}
+
+// Unread reads the events that have arrived and those on their way, as said at
+// ExpectNothing, and returns them, for a test in which some may come and others
+// must not.
+func (s *Socket) Unread() []Message {
+	s.tab.t.Helper()
 	if s.tab.connected() {
 		s.tab.connection().Barrier()
 	}
-	if s.waiting() > 0 {
-		s.tab.t.Fatalf("nothing was expected on %s, but there is %s", s.namespace, s.Next())
+	var unread []Message
+	for s.waiting() > 0 {
+		unread = append(unread, s.Next())
 	}
+	return unread
 }
 
 // Disconnect leaves the namespace, as socket.disconnect() does: the tab and its

@@ -12,26 +12,23 @@ import (
 
 	"github.com/mojosocket/mojo/examples/chat/chat"
 	"github.com/mojosocket/mojo/examples/chat/status"
-	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/mojotest"
 )
 
 func TestChat(t *testing.T) {
-	site := serve(t, siotest.TCP)
+	site := serve(t)
 	ann, bob, guest := open(t, site), open(t, site), open(t, site)
 	ann.logIn("Ann")
 	bob.logIn("Bob")
 	anns, bobs, guests := ann.in(), bob.in(), guest.in()
 
-	var answer chat.Said
-	anns.chat.Call("say", " Hello ").Arg(0, &answer)
+	answer := mojotest.Call[chat.Said](anns.chat, "say", " Hello ")
 	require.Equal(t, "Ann", answer.From)
 	require.Equal(t, "Hello", answer.Text)
 	require.Equal(t, 1, answer.ID)
 	require.WithinDuration(t, time.Now(), answer.At, time.Minute)
 	for _, page := range []*tab{anns, bobs, guests} {
-		var said chat.Said
-		page.await(page.chat, "said").Arg(0, &said)
-		require.Equal(t, answer, said)
+		require.Equal(t, answer, mojotest.Await[chat.Said](page.chat, "said"))
 	}
 
 	bobs.chat.Call("say", "Hi")
@@ -42,13 +39,13 @@ func TestChat(t *testing.T) {
 }
 
 func TestWhatCannotBeSaid(t *testing.T) {
-	site := serve(t, siotest.TCP)
+	site := serve(t)
 	ann := open(t, site)
 	guests := ann.in()
-	requireError(t, "Log in to speak.", guests.chat.Call("say", "Hello"))
+	require.EqualError(t, guests.chat.Call("say", "Hello").Err(), "Log in to speak.")
 
 	ann.logIn("Ann")
-	guests.await(guests.chat, "came")
+	guests.chat.Await("came")
 	anns := ann.in()
 	for words, problem := range map[any]string{
 		" ":                      "A message cannot be empty.",
@@ -56,17 +53,17 @@ func TestWhatCannotBeSaid(t *testing.T) {
 		"a\nb":                   "A message cannot have control characters.",
 		3:                        "invalid arguments",
 	} {
-		requireError(t, problem, anns.chat.Call("say", words))
+		require.EqualError(t, anns.chat.Call("say", words).Err(), problem)
 	}
-	require.Empty(t, anns.arrived(anns.chat), "nothing was said")
+	require.Empty(t, arrived(anns.chat), "nothing was said")
 }
 
 func TestHistoryIsShort(t *testing.T) {
-	ann := open(t, serve(t, siotest.TCP))
+	ann := open(t, serve(t))
 	ann.logIn("Ann")
 	page := ann.in()
 	for i := range 60 {
-		page.chat.Ask("say", fmt.Sprint(i))
+		page.chat.Emit("say", fmt.Sprint(i))
 	}
 	page.chat.Call("say", "60")
 	_, _, history := ann.tab()
@@ -75,61 +72,52 @@ func TestHistoryIsShort(t *testing.T) {
 	require.Equal(t, "60", history[49].Text)
 }
 
-func requireError(t *testing.T, want string, answer siotest.Event) {
-	t.Helper()
-	var got struct{ Error struct{ Message string } }
-	answer.Arg(0, &got)
-	require.Equal(t, want, got.Error.Message)
-}
-
 // A user who connects while others speak gets each line once: in the history or
 // after it.
 func TestNewcomersMissNothing(t *testing.T) {
-	site := serve(t, siotest.TCP)
+	site := serve(t)
 	ann := open(t, site)
 	ann.logIn("Ann")
 	page, guest := ann.in(), open(t, site)
 	const lines = 40
 	for range lines {
-		page.chat.Ask("say", "x")
+		page.chat.Emit("say", "x")
 	}
 	newcomer, _, history := guest.tab()
 	next := len(history) + 1
 	for ; next <= lines; next++ {
-		var said chat.Said
-		newcomer.await(newcomer.chat, "said").Arg(0, &said)
-		require.Equal(t, next, said.ID)
+		require.Equal(t, next, mojotest.Await[chat.Said](newcomer.chat, "said").ID)
 	}
 }
 
 // A reload of a page is not announced. An absence that lasts is.
 func TestComingAndGoing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		site := serve(t, siotest.Memory)
+		site := serve(t)
 		guests := open(t, site).in()
 		ann := open(t, site)
 		ann.logIn("Ann")
 		page := ann.in()
-		require.Equal(t, "Ann", guests.await(guests.chat, "came").Text(0))
+		require.Equal(t, "Ann", mojotest.Await[string](guests.chat, "came"))
 
-		page.client.Close()
+		page.Close()
 		time.Sleep(time.Second)
 		page = ann.in()
 		time.Sleep(time.Minute)
-		require.Empty(t, guests.arrived(guests.chat))
+		require.Empty(t, arrived(guests.chat))
 
 		second := ann.in()
-		page.client.Close()
+		page.Close()
 		time.Sleep(time.Minute)
-		require.Empty(t, guests.arrived(guests.chat), "there is another tab")
-		second.client.Close()
-		require.Equal(t, "Ann", guests.await(guests.chat, "left").Text(0))
-		guests.client.Close()
+		require.Empty(t, arrived(guests.chat), "there is another tab")
+		second.Close()
+		require.Equal(t, "Ann", mojotest.Await[string](guests.chat, "left"))
+		guests.Close()
 	})
 }
 
 func TestWhoIsHere(t *testing.T) {
-	site := serve(t, siotest.TCP)
+	site := serve(t)
 	guests := open(t, site).in()
 	guests.awaitHere(status.Here{People: []status.Person{}, Guests: 1})
 
@@ -142,7 +130,7 @@ func TestWhoIsHere(t *testing.T) {
 		People: []status.Person{{Name: "Ann", Tabs: 3, Browsers: 2}, {Name: "Bob", Tabs: 1, Browsers: 1}},
 		Guests: 1,
 	})
-	first.client.Close()
+	first.Close()
 	guests.awaitHere(status.Here{
 		People: []status.Person{{Name: "Ann", Tabs: 2, Browsers: 2}, {Name: "Bob", Tabs: 1, Browsers: 1}},
 		Guests: 1,
@@ -157,7 +145,7 @@ func TestWhoIsHere(t *testing.T) {
 // After many users have connected and disconnected at the same time, the last
 // list is right.
 func TestWhoIsHereInTheEnd(t *testing.T) {
-	site := serve(t, siotest.TCP)
+	site := serve(t)
 	guests := open(t, site).in()
 	var tabs [20]*tab
 	for i := range tabs {
@@ -167,7 +155,7 @@ func TestWhoIsHereInTheEnd(t *testing.T) {
 	}
 	var going sync.WaitGroup
 	for _, page := range tabs[1:] {
-		going.Go(page.client.Engine.Drop)
+		going.Go(page.Drop)
 	}
 	going.Wait()
 	guests.awaitHere(status.Here{People: []status.Person{{Name: "User 00", Tabs: 1, Browsers: 1}}, Guests: 1})

@@ -7,32 +7,32 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/mojotest"
 )
 
 func TestHelloReachesEverySession(t *testing.T) {
-	site := serve(t, siotest.TCP)
+	site := serve(t)
 	ann, guest := open(t, site), open(t, site)
 	ann.logIn("Ann")
 	pages := []*tab{ann.in(), ann.in(), guest.in()}
 	_, body := ann.get("/hello")
 	require.Contains(t, body, "2 connected browsers")
 	for _, page := range pages {
-		for _, socket := range []*siotest.Socket{page.status, page.chat} {
-			require.JSONEq(t, `[{"data": "Ann has joined the chat"}]`, page.await(socket, "joinedStatus").JSON())
+		for _, socket := range []*mojotest.Socket{page.status, page.chat} {
+			require.JSONEq(t, `[{"data": "Ann has joined the chat"}]`, socket.Await("joinedStatus").JSON())
 		}
 	}
 	guest.get("/hello")
-	require.JSONEq(t, `[{"data": "Somebody has joined the chat"}]`, pages[0].await(pages[0].status, "joinedStatus").JSON())
+	require.JSONEq(t, `[{"data": "Somebody has joined the chat"}]`, pages[0].status.Await("joinedStatus").JSON())
 }
 
 func TestHelloToNobody(t *testing.T) {
-	_, body := open(t, serve(t, siotest.TCP)).get("/hello")
+	_, body := open(t, serve(t)).get("/hello")
 	require.Contains(t, body, "nobody was told")
 }
 
 func TestAnnouncementReachesTheLoggedIn(t *testing.T) {
-	site := serve(t, siotest.TCP)
+	site := serve(t)
 	ann, bob, guest := open(t, site), open(t, site), open(t, site)
 	ann.logIn("Ann")
 	bob.logIn("Bob")
@@ -40,14 +40,14 @@ func TestAnnouncementReachesTheLoggedIn(t *testing.T) {
 	code, body := ann.post("/announce", url.Values{"text": {"Tea at four"}})
 	require.Equal(t, http.StatusNoContent, code, body)
 	for _, page := range []*tab{anns, bobs} {
-		require.JSONEq(t, `[{"from": "Ann", "text": "Tea at four"}]`, page.await(page.status, "announcement").JSON())
+		require.JSONEq(t, `[{"from": "Ann", "text": "Tea at four"}]`, page.status.Await("announcement").JSON())
 	}
-	require.NotContains(t, guests.arrived(guests.status), "announcement")
-	require.NotContains(t, guests.arrived(guests.chat), "announcement")
+	require.NotContains(t, arrived(guests.status), "announcement")
+	require.NotContains(t, arrived(guests.chat), "announcement")
 }
 
 func TestNoteReachesAllTabsOfItsUserAndNobodyElse(t *testing.T) {
-	site := serve(t, siotest.TCP)
+	site := serve(t)
 	ann, bob, phone, guest := open(t, site), open(t, site), open(t, site), open(t, site)
 	ann.logIn("Ann")
 	bob.logIn("Bob")
@@ -57,17 +57,17 @@ func TestNoteReachesAllTabsOfItsUserAndNobodyElse(t *testing.T) {
 	code, body := ann.post("/note", url.Values{"to": {"Bob"}, "text": {"Psst"}})
 	require.Equal(t, http.StatusNoContent, code, body)
 	for _, page := range bobs {
-		require.JSONEq(t, `[{"from": "Ann", "text": "Psst"}]`, page.await(page.status, "note").JSON())
-		require.NotContains(t, page.arrived(page.status), "note", "once is enough")
+		require.JSONEq(t, `[{"from": "Ann", "text": "Psst"}]`, page.status.Await("note").JSON())
+		require.NotContains(t, arrived(page.status), "note", "once is enough")
 	}
 	for _, page := range []*tab{anns, guests} {
-		require.NotContains(t, page.arrived(page.status), "note")
-		require.NotContains(t, page.arrived(page.chat), "note")
+		require.NotContains(t, arrived(page.status), "note")
+		require.NotContains(t, arrived(page.chat), "note")
 	}
 }
 
 func TestWhatCannotBeSent(t *testing.T) {
-	site := serve(t, siotest.TCP)
+	site := serve(t)
 	ann, guest := open(t, site), open(t, site)
 	ann.logIn("Ann")
 	for _, c := range []struct {

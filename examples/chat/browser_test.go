@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"reflect"
 	"strings"
@@ -15,37 +12,28 @@ import (
 
 	"github.com/mojosocket/mojo/examples/chat/chat"
 	"github.com/mojosocket/mojo/examples/chat/status"
-	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/mojotest"
 )
 
 // serve runs the site until the test ends.
-func serve(t *testing.T, n siotest.Network) *siotest.Site {
+func serve(t *testing.T) *mojotest.Server {
 	t.Helper()
 	s, err := newSite(cdnClient("in a test"))
 	require.NoError(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), siotest.Limit)
-		defer cancel()
-		require.NoError(t, s.sockets.Shutdown(ctx))
-	})
-	return siotest.Serve(t, n, s.handler())
+	return mojotest.NewServer(t, s.sockets, s.handler())
 }
 
-// browser is a browser with cookies of its own.
+// browser is a browser on the site's pages.
 type browser struct {
+	*mojotest.Browser
 	t    *testing.T
-	site *siotest.Site
-	http *http.Client
+	site *mojotest.Server
 }
 
 // open makes a browser that has seen the page.
-func open(t *testing.T, site *siotest.Site) *browser {
+func open(t *testing.T, site *mojotest.Server) *browser {
 	t.Helper()
-	jar, err := cookiejar.New(nil)
-	require.NoError(t, err)
-	client := *site.Client()
-	client.Jar = jar
-	b := &browser{t: t, site: site, http: &client}
+	b := &browser{Browser: site.NewBrowser(t), t: t, site: site}
 	code, _ := b.get("/")
 	require.Equal(t, http.StatusOK, code)
 	return b
@@ -54,12 +42,8 @@ func open(t *testing.T, site *siotest.Site) *browser {
 func (b *browser) do(r *http.Request) (code int, body string) {
 	b.t.Helper()
 	r.Header.Set("User-Agent", fmt.Sprintf("browser %p", b)) // different for each browser
-	res, err := b.http.Do(r)
-	require.NoError(b.t, err)
-	defer res.Body.Close()
-	raw, err := io.ReadAll(res.Body)
-	require.NoError(b.t, err)
-	return res.StatusCode, string(raw)
+	res := b.Do(r)
+	return res.Status, res.Body
 }
 
 func (b *browser) get(path string) (code int, body string) {
@@ -91,32 +75,20 @@ func (b *browser) logIn(name string) {
 
 // tab is the page in a tab: its two sockets.
 type tab struct {
+	*mojotest.Tab
 	t            *testing.T
-	client       *siotest.Client
-	status, chat *siotest.Socket
-}
-
-// cookies returns a header with the browser's current cookies.
-func (b *browser) cookies() http.Header {
-	b.t.Helper()
-	header := http.Header{}
-	u, err := url.Parse(b.site.URL)
-	require.NoError(b.t, err)
-	for _, c := range b.http.Jar.Cookies(u) {
-		header.Add("Cookie", c.Name+"="+c.Value)
-	}
-	return header
+	status, chat *mojotest.Socket
 }
 
 // tab opens a tab, and returns it when its page has received the user and the
 // history.
 func (b *browser) tab() (*tab, status.You, []chat.Said) {
 	b.t.Helper()
-	client := siotest.Dial(b.t, b.site, siotest.Options{Header: b.cookies(), Page: b.cookies, Transport: "websocket"})
-	tb := &tab{t: b.t, client: client, status: client.Connect("/StatusSocket", nil), chat: client.Connect("/ChatSocket", nil)}
+	statusSocket := b.Dial("/StatusSocket", &mojotest.DialOptions{Transport: mojotest.WebSocket})
+	tb := &tab{Tab: statusSocket.Tab(), t: b.t, status: statusSocket}
+	tb.chat = tb.Connect("/ChatSocket", nil)
 	you := tb.awaitYou()
-	var history []chat.Said
-	tb.await(tb.chat, "history").Arg(0, &history)
+	history := mojotest.Await[[]chat.Said](tb.chat, "history")
 	tb.status.Emit("arrived")
 	return tb, you, history
 }
@@ -128,43 +100,25 @@ func (b *browser) in() *tab {
 	return tb
 }
 
-// await waits for an event and skips the events before it.
-func (tb *tab) await(s *siotest.Socket, event string) siotest.Event {
-	tb.t.Helper()
-	for {
-		if e := s.Next(); e.Name == event {
-			return e
-		}
-	}
-}
-
 // awaitYou waits until the page has received its user.
-func (tb *tab) awaitYou() (you status.You) {
+func (tb *tab) awaitYou() status.You {
 	tb.t.Helper()
-	tb.await(tb.status, "you").Arg(0, &you)
-	return you
+	return mojotest.Await[status.You](tb.status, "you")
 }
 
 // awaitHere waits until the list of users who are here is this one.
 func (tb *tab) awaitHere(want status.Here) {
 	tb.t.Helper()
-	for {
-		var here status.Here
-		tb.await(tb.status, "here").Arg(0, &here)
-		if reflect.DeepEqual(here, want) {
-			return
-		}
+	for !reflect.DeepEqual(mojotest.Await[status.Here](tb.status, "here"), want) {
 	}
 }
 
 // arrived returns the names of the events that a socket has received and that
 // were not awaited.
-func (tb *tab) arrived(s *siotest.Socket) []string {
-	tb.t.Helper()
-	s.Barrier()
+func arrived(s *mojotest.Socket) []string {
 	names := []string{}
-	for s.Waiting() > 0 {
-		names = append(names, s.Next().Name)
+	for _, m := range s.Unread() {
+		names = append(names, m.Event())
 	}
 	return names
 }

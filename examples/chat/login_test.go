@@ -13,11 +13,11 @@ import (
 	"github.com/mojosocket/mojo"
 	"github.com/mojosocket/mojo/examples/chat/chat"
 	"github.com/mojosocket/mojo/examples/chat/status"
-	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/mojotest"
 )
 
 func TestLogIn(t *testing.T) {
-	ann := open(t, serve(t, siotest.TCP))
+	ann := open(t, serve(t))
 	_, body := ann.get("/")
 	require.Contains(t, body, `<body data-name="">`)
 	_, you, _ := ann.tab()
@@ -36,7 +36,7 @@ func TestLogIn(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	site := serve(t, siotest.TCP)
+	site := serve(t)
 	for _, c := range []struct{ name, problem string }{
 		{"A", ""},
 		{"Ann Ó’Neill 🧑‍🚀", ""},
@@ -62,7 +62,7 @@ func TestNames(t *testing.T) {
 }
 
 func TestNamesAreNoMarkup(t *testing.T) {
-	eve := open(t, serve(t, siotest.TCP))
+	eve := open(t, serve(t))
 	eve.logIn(`"><script>x</script>`)
 	for _, path := range []string{"/", "/hello"} {
 		_, body := eve.get(path)
@@ -74,7 +74,7 @@ func TestNamesAreNoMarkup(t *testing.T) {
 // A login, a change of user or a logout in one tab reaches the other tabs of
 // the browser, on their connections.
 func TestTabsFollowTheLogin(t *testing.T) {
-	site := serve(t, siotest.TCP)
+	site := serve(t)
 	ann, other := open(t, site), open(t, site)
 	first, second, others := ann.in(), ann.in(), other.in()
 
@@ -91,13 +91,11 @@ func TestTabsFollowTheLogin(t *testing.T) {
 			require.Equal(t, status.You{Name: c.name, Session: true}, page.awaitYou())
 		}
 		if c.name == "" {
-			requireError(t, "Log in to speak.", second.chat.Call("say", "Hello"))
+			require.EqualError(t, second.chat.Call("say", "Hello").Err(), "Log in to speak.")
 			continue
 		}
 		others.awaitHere(status.Here{People: []status.Person{{Name: c.name, Tabs: 2, Browsers: 1}}, Guests: 1})
-		var said chat.Said
-		second.chat.Call("say", "Hello").Arg(0, &said)
-		require.Equal(t, c.name, said.From)
+		require.Equal(t, c.name, mojotest.Call[chat.Said](second.chat, "say", "Hello").From)
 	}
 }
 
@@ -105,58 +103,60 @@ func TestTabsFollowTheLogin(t *testing.T) {
 // connection.
 func TestComingAndGoingByLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		site := serve(t, siotest.Memory)
+		site := serve(t)
 		ann := open(t, site)
 		guests, anns, second := open(t, site).in(), ann.in(), ann.in()
 
 		ann.logIn("Ann")
-		require.Equal(t, "Ann", guests.await(guests.chat, "came").Text(0))
+		require.Equal(t, "Ann", mojotest.Await[string](guests.chat, "came"))
 		ann.logIn("Zoe")
-		require.Equal(t, "Zoe", guests.await(guests.chat, "came").Text(0))
-		require.Equal(t, "Ann", guests.await(guests.chat, "left").Text(0))
+		require.Equal(t, "Zoe", mojotest.Await[string](guests.chat, "came"))
+		require.Equal(t, "Ann", mojotest.Await[string](guests.chat, "left"))
 		ann.post("/logout", nil)
-		require.Equal(t, "Zoe", guests.await(guests.chat, "left").Text(0))
+		require.Equal(t, "Zoe", mojotest.Await[string](guests.chat, "left"))
 
 		time.Sleep(time.Minute)
-		require.Empty(t, guests.arrived(guests.chat))
+		require.Empty(t, arrived(guests.chat))
 		for _, page := range []*tab{guests, anns, second} {
-			page.client.Close()
+			page.Close()
 		}
 	})
 }
 
 func TestLogOutEverywhere(t *testing.T) {
-	site := serve(t, siotest.TCP)
+	site := serve(t)
 	laptop, phone, bob := open(t, site), open(t, site), open(t, site)
 	laptop.logIn("Ann")
 	phone.logIn("Ann")
 	bob.logIn("Bob")
 	here, there, bobs := laptop.in(), phone.in(), bob.in()
-	cookies := phone.cookies()
+	cookies := phone.Cookies()
 
 	code, body := laptop.post("/logout-everywhere", nil)
 	require.Equal(t, http.StatusOK, code, body)
 
-	for _, socket := range []*siotest.Socket{there.status, there.chat} {
+	for _, socket := range []*mojotest.Socket{there.status, there.chat} {
 		require.JSONEq(t, `[{"code": 4001, "reason": "logged out everywhere", "reconnect": false}]`,
-			there.await(socket, mojo.RevokedEvent).JSON())
-		require.Equal(t, siotest.ReasonServerDisconnect, socket.AwaitDisconnected())
+			socket.Await(mojo.RevokedEvent).JSON())
+		require.Equal(t, mojotest.ReasonServerDisconnect, socket.AwaitDisconnect())
 	}
 	require.Equal(t, status.You{Session: true}, here.awaitYou())
 	bobs.awaitHere(status.Here{People: []status.Person{{Name: "Bob", Tabs: 1, Browsers: 1}}, Guests: 1})
 
-	_, err := siotest.TryDial(t.Context(), site, siotest.Options{Header: cookies, Transport: "websocket"})
+	old := site.NewBrowser(t)
+	old.SetCookies(cookies...)
+	_, err := old.TryDial("/ChatSocket", nil)
 	require.ErrorContains(t, err, "403", "a cookie that was revoked")
 	_, body = phone.get("/")
 	require.Contains(t, body, `<body data-name="">`)
 	_, you, _ := phone.tab()
 	require.Equal(t, status.You{Session: true}, you)
-	require.NotContains(t, bobs.arrived(bobs.chat), mojo.RevokedEvent)
+	require.NotContains(t, arrived(bobs.chat), mojo.RevokedEvent)
 }
 
 // A guest who logs out everywhere affects no other visitor.
 func TestGuestLogsOutEverywhere(t *testing.T) {
-	site := serve(t, siotest.TCP)
+	site := serve(t)
 	guest, other := open(t, site), open(t, site)
 	guests, others := guest.in(), other.in()
 
@@ -164,11 +164,11 @@ func TestGuestLogsOutEverywhere(t *testing.T) {
 	require.Equal(t, http.StatusOK, code, body)
 
 	require.Equal(t, status.You{Session: true}, guests.awaitYou())
-	require.NotContains(t, others.arrived(others.status), mojo.RevokedEvent)
+	require.NotContains(t, arrived(others.status), mojo.RevokedEvent)
 }
 
 func TestFormsOfOtherSitesAreRefused(t *testing.T) {
-	ann := open(t, serve(t, siotest.TCP))
+	ann := open(t, serve(t))
 	ann.logIn("Ann")
 	page := ann.in()
 	for _, path := range []string{"/login", "/logout", "/logout-everywhere", "/announce", "/note"} {
@@ -177,18 +177,15 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 		code, _ := ann.do(r)
 		require.Equal(t, http.StatusForbidden, code, path)
 	}
-	require.NotSubset(t, page.arrived(page.status), []string{"note"})
+	require.NotSubset(t, arrived(page.status), []string{"note"})
 	_, you, _ := ann.tab()
 	require.Equal(t, "Ann", you.Name)
 }
 
 func TestHeaders(t *testing.T) {
-	site := serve(t, siotest.TCP)
-	res, err := site.Client().Get(site.URL)
-	require.NoError(t, err)
-	defer res.Body.Close()
-	require.Equal(t, "nosniff", res.Header.Get("X-Content-Type-Options"))
-	policy := res.Header.Get("Content-Security-Policy")
+	header := serve(t).NewBrowser(t).Get("/").Header
+	require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"))
+	policy := header.Get("Content-Security-Policy")
 	require.Contains(t, policy, "default-src 'none'; script-src 'self' https://cdn.socket.io/")
 	require.Contains(t, policy, "connect-src 'self'")
 	require.NotContains(t, policy, "unsafe")
