@@ -1,2 +1,2 @@
-// Package presence tests from outside who is said to be online.
+// Package presence tests from outside the reports of who is online.
 package presence
