@@ -195,24 +195,26 @@ func (ev *Events) add(event string, fn route) {
 // as they are. If there are more arguments, or one does not decode, it tells
 // the client and reports false.
 func decodeArgs(c *Conn, m *Message, tooMany *sync.Once, dst ...any) bool {
-	log := c.channel.server.opts.Logger
 	if m.Len() > len(dst) {
-		tooMany.Do(func() {
-			log.Warn("mojo: a message has more arguments than its function takes", "namespace", c.channel.name, "event", m.Event(),
-				"arguments", m.Len(), "takes", len(dst), "help", "use On2, On3 or Events.Raw, or send one object")
-		})
+		takes := len(dst)
+		tooMany.Do(func() { c.logTooManyArgs(m, takes) })
 		sendAnswer(c, m, errorAnswer{errorBody{Message: "invalid arguments"}})
 		return false
 	}
 	for i := range m.Len() {
 		if err := m.args.Decode(i, dst[i]); err != nil {
-			log.Debug("mojo: a message does not decode", "namespace", c.channel.name, "event", m.Event(),
-				"error", m.decodeError(i, dst[i], err))
+			c.channel.server.opts.Logger.Debug("mojo: a message does not decode", "namespace", c.channel.name,
+				"event", m.Event(), "error", m.decodeError(i, dst[i], err))
 			sendAnswer(c, m, errorAnswer{errorBody{Message: "invalid arguments"}})
 			return false
 		}
 	}
 	return true
+}
+
+func (c *Conn) logTooManyArgs(m *Message, takes int) {
+	c.channel.server.opts.Logger.Warn("mojo: a message has more arguments than its function takes", "namespace", c.channel.name,
+		"event", m.Event(), "arguments", m.Len(), "takes", takes, "help", "use On2, On3 or Events.Raw, or send one object")
 }
 
 // answer answers a routed message: with the results or, if err is not nil, with
