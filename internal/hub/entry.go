@@ -189,3 +189,20 @@ func (h *Hub) removeLocked(c *Conn) {
 		h.removeSeatLocked(c.seats[len(c.seats)-1])
 	}
 }
+
+// visibleLocked returns the visible seat of this id in a namespace or, if that is
+// empty, in any.
+func (h *Hub) visibleLocked(namespace, id string) *Seat {
+	if namespace != "" {
+		if n := h.namespaces[namespace]; n != nil {
+			return n.byID[id]
+		}
+		return nil
+	}
+	for _, n := range h.namespaces {
+		if s := n.byID[id]; s != nil {
+			return s
+		}
+	}
+	return nil
+}

@@ -223,6 +223,10 @@ type Moved struct {
 	From, To *Binding
 }
 
+// Settling is how long after an identity was given up a browser may be without the
+// cookies of the new one.
+const Settling = 30 * time.Second
+
 // New returns a Hub without connections.
 func New(config Config) *Hub {
 	if config.Now == nil {

@@ -7,10 +7,6 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/ledger"
 )
 
-// Settling is how long after an identity was given up a browser may be without the
-// cookies of the new one.
-const Settling = 30 * time.Second
-
 // Retired returns the entry of a session id that opens nothing any more.
 func (h *Hub) Retired(sessionID string) (ledger.Session, bool) {
 	h.mu.RLock()

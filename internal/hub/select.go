@@ -150,21 +150,6 @@ func (h *Hub) Seat(namespace, id string) *Seat {
 	return h.visibleLocked(namespace, id)
 }
 
-func (h *Hub) visibleLocked(namespace, id string) *Seat {
-	if namespace != "" {
-		if n := h.namespaces[namespace]; n != nil {
-			return n.byID[id]
-		}
-		return nil
-	}
-	for _, n := range h.namespaces {
-		if s := n.byID[id]; s != nil {
-			return s
-		}
-	}
-	return nil
-}
-
 // claimantsLocked returns the visible seats that a selector would mean if their
 // claims were proven, and does not mean yet.
 func (h *Hub) claimantsLocked(sel *command.Selector) (found []*Seat) {

@@ -66,7 +66,7 @@ func (s *Server) admit(c *client, r *http.Request) (early bool, header http.Head
 			return false, nil, err
 		}
 		begun := s.begin(c, r, &id)
-		c.expected = id.Identity
+		c.expected.latest = id.Identity
 		admission, err := s.hub.Admit(&c.conn, id, seen)
 		if errors.Is(err, hub.ErrChanged) {
 			continue
@@ -74,7 +74,7 @@ func (s *Server) admit(c *client, r *http.Request) (early bool, header http.Head
 		if err != nil {
 			return false, nil, refusalOf(err)
 		}
-		s.validity.arm()
+		s.identitiesAdded()
 		if admission.Crowded.Most > 0 {
 			s.refuseAll(c, admission.Crowded)
 			return admission.Early, nil, nil
@@ -109,7 +109,7 @@ func (s *Server) begin(c *client, r *http.Request, id *command.Identified) *Begu
 		return nil
 	}
 	if r.URL.Query().Get("transport") == string(engineio.Polling) {
-		c.earlier = []earlierIdentity{{Identity: id.Identity}}
+		c.expected.admitAlso(id.Identity)
 	}
 	*id = begun.Identified
 	return begun

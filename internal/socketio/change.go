@@ -8,10 +8,6 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/ledger"
 )
 
-// comeAgain is how long a client stays that came with a session id that was given up
-// a moment ago; then it comes back with the new cookies.
-const comeAgain = time.Second
-
 // Change applies a Rebind to the connections of this process. When it has returned,
 // nothing that is addressed to their earlier identity is queued for them any more.
 func (s *Server) Change(cmd command.Rebind) error {
@@ -44,7 +40,7 @@ func (s *Server) change(cmd command.Rebind) (claiming, closed []*client, err err
 	for _, c := range effects.Outdated {
 		closed = append(closed, clientOf(c))
 	}
-	s.validity.arm()
+	s.identitiesAdded()
 	s.seeTo(effects.Presence)
 	return claiming, closed, err
 }
@@ -53,7 +49,9 @@ func (s *Server) change(cmd command.Rebind) (claiming, closed []*client, err err
 // identity, no broadcast that found it under the old one queues anything from here
 // on, its next poll is one that comes later, and the Apps are told.
 func (c *client) settle(from, to *hub.Binding, id command.Identity) {
-	c.expect(id)
+	c.mu.Lock()
+	c.expected.change(id)
+	c.mu.Unlock()
 	if from.Identity != id {
 		c.session.RenewPoll()
 	}

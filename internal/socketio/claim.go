@@ -50,7 +50,7 @@ func (c *client) proves(now command.Identified) bool {
 		socket.identityChanged(from, to)
 	}
 	c.watchExpiry()
-	s.validity.arm()
+	s.identitiesAdded()
 	s.seeTo(presence)
 	return true
 }

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/parser"
@@ -33,11 +32,10 @@ type client struct {
 // clientByMu is guarded by client.mu.
 type clientByMu struct {
 	slots    []slot
-	parts    *assembly         // a packet whose attachments are still to come
-	timer    *time.Timer       // until the first CONNECT; nil after that
-	gone     bool              // no socket begins any more
-	expected command.Identity  // that requests come with
-	earlier  []earlierIdentity // that late requests come with; oldest first
+	parts    *assembly   // a packet whose attachments are still to come
+	timer    *time.Timer // until the first CONNECT; nil after that
+	gone     bool        // no socket begins any more
+	expected expectation // of requests
 }
 
 // slot is a namespace that the client has asked for. The socket is nil once it
@@ -46,6 +44,13 @@ type slot struct {
 	namespace *Namespace
 	socket    *Socket
 }
+
+// comeAgain is how long a client stays that came with a session id that was given up
+// a moment ago; then it comes back with the new cookies.
+const comeAgain = time.Second
+
+// clientOf returns the client that a connection belongs to.
+func clientOf(c *hub.Conn) *client { return c.Owner.(*client) }
 
 // open is the engine's Options.Open.
 func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Handler, http.Header, error) {
@@ -261,4 +266,17 @@ func (c *client) left(s *Socket) {
 			c.slots[i].socket = nil
 		}
 	}
+}
+
+// watchExpiry makes the engine call Lapsed when the binding of c expires, or its
+// claim.
+func (c *client) watchExpiry() {
+	c.mu.Lock() // so that of two calls the later one sees the later binding
+	defer c.mu.Unlock()
+	b := c.conn.Binding()
+	if b.Claim != nil {
+		c.session.LapseAt(b.Claim.Due())
+		return
+	}
+	c.session.LapseAt(b.Expires)
 }

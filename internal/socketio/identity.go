@@ -2,31 +2,12 @@ package socketio
 
 import (
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/hub"
 )
-
-// earlierIdentity is an identity that requests of a connection may still come with,
-// because their browser may not have the cookies of the next one yet.
-//
-// The first request with the next identity ends that. But a client polls and posts at
-// the same time, so a poll with the earlier cookies may arrive after a post with the
-// later ones, or the other way round: one such request is let through.
-type earlierIdentity struct {
-	command.Identity
-	until time.Time // zero: until a request has come with the next identity
-	late  string    // the method that one late request may have; empty until a request has come with the next identity
-}
-
-// lateness is how long the one late request may take.
-const lateness = time.Second
-
-// maxEarlier is how many changes of identity a browser may be behind.
-const maxEarlier = 4
 
 // Admits is part of engineio.Handler. It compares the ids of a request with the
 // identity of the connection. A request with the identity that the connection claims
@@ -37,7 +18,9 @@ func (c *client) Admits(r *http.Request) engineio.Admission {
 	if err != nil {
 		return engineio.Refused
 	}
-	admission := c.expects(now.Identity, r.Method)
+	c.mu.Lock()
+	admission := c.expected.admits(now.Identity, r.Method)
+	c.mu.Unlock()
 	b := c.conn.Binding()
 	switch {
 	case admission == engineio.Refused && r.Method == http.MethodGet && b.IsLeftBy(now.Identity, time.Now()):
@@ -63,87 +46,11 @@ func (c *client) Admits(r *http.Request) engineio.Admission {
 	return engineio.Admitted
 }
 
-// expects tells whether a request by this method may come with this identity: the
-// latest one or, for a moment and without reading, an earlier one.
-func (c *client) expects(id command.Identity, method string) engineio.Admission {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if id == c.expected {
-		c.seenLocked(method)
-		return engineio.Admitted
-	}
-	i := slices.IndexFunc(c.earlier, func(e earlierIdentity) bool {
-		return e.Identity == id && (e.until.IsZero() || time.Now().Before(e.until)) && (e.late == "" || e.late == method)
-	})
-	switch {
-	case i < 0:
-		return engineio.Refused
-	case c.earlier[i].until.IsZero(): // nothing was sent to another identity before
-		return engineio.Admitted
-	}
-	c.endLateLocked(method)
-	return engineio.Withheld
-}
-
-// endLateLocked notes that no request by this method is late any more: the late one
-// has come, or one with a later identity has.
-func (c *client) endLateLocked(method string) {
-	c.earlier = slices.DeleteFunc(c.earlier, func(e earlierIdentity) bool { return e.late == method })
-	if len(c.earlier) == 0 {
-		c.earlier = nil
-	}
-}
-
-// seenLocked notes that a request has come with the latest identity.
-func (c *client) seenLocked(method string) {
-	if c.earlier == nil {
-		return
-	}
-	other := http.MethodPost
-	if method == other {
-		other = http.MethodGet
-	}
-	by := time.Now().Add(lateness)
-	c.endLateLocked(method)
-	for i := range c.earlier {
-		e := &c.earlier[i]
-		e.late = other
-		if e.until.IsZero() || by.Before(e.until) {
-			e.until = by
-		}
-	}
-}
-
-// expect makes requests come with another identity from here on.
-func (c *client) expect(id command.Identity) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.earlier = slices.DeleteFunc(c.earlier, func(e earlierIdentity) bool { return e.until.IsZero() })
-	c.earlier = append(c.earlier, earlierIdentity{Identity: c.expected, until: time.Now().Add(hub.Settling)})
-	if n := len(c.earlier) - maxEarlier; n > 0 {
-		c.earlier = slices.Clone(c.earlier[n:])
-	}
-	c.expected = id
-}
-
 // Extend gives the connections of an identity a later expiry, as renewed cookies do.
 func (s *Server) Extend(to command.Identified) {
 	for _, m := range s.hub.Extend(command.Extend{To: to}).Moved {
 		clientOf(m.Conn).watchExpiry()
 	}
-}
-
-// watchExpiry makes the engine call Lapsed when the binding of c expires, or its
-// claim.
-func (c *client) watchExpiry() {
-	c.mu.Lock() // so that of two calls the later one sees the later binding
-	defer c.mu.Unlock()
-	b := c.conn.Binding()
-	if b.Claim != nil {
-		c.session.LapseAt(b.Claim.Due())
-		return
-	}
-	c.session.LapseAt(b.Expires)
 }
 
 // Identity is the identity that the socket is bound to now.

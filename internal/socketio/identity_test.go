@@ -119,7 +119,7 @@ func TestASocketThatBeganAfterAChange(t *testing.T) {
 // requireNobody requires that nothing is left in the indexes, nor of these identities.
 func requireNobody(t testing.TB, s *Server, ids ...command.Identity) {
 	t.Helper()
-	for n := range s.namespaces {
+	for n := range *s.namespaces.Load() {
 		require.Zero(t, s.hub.Len(n))
 		require.Empty(t, s.hub.IDs(n, command.Session))
 		require.Empty(t, s.hub.IDs(n, command.User))

@@ -3,7 +3,6 @@ package socketio
 import (
 	"errors"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/parser"
@@ -220,17 +219,6 @@ func (s *Socket) guard(callback string, run func()) (ok bool) {
 	}()
 	run()
 	return true
-}
-
-// panicked counts and logs that a callback did not return. What it panicked with is nil
-// after runtime.Goexit, for instance that of a failed test, which is not logged.
-func (s *Server) panicked(callback string, with any, more ...any) {
-	s.figures.panics.Add(1)
-	if with == nil {
-		return
-	}
-	args := append([]any{"callback", callback}, more...)
-	s.log.Error("mojo: a handler panicked", append(args, "panic", with, "stack", string(debug.Stack()))...)
 }
 
 // Event is an event from a client, which owns its bytes.

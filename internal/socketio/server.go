@@ -10,9 +10,9 @@
 //  4. The locks of engineio.
 //  5. activity.mu guards activity.activityByMu and mailbox.mailboxByActivityMu.
 //
-// Server.mu, revalidator.mu and, last, the lock of package hub are taken with none of
-// these held, except Server.changes, and none of these is taken while they are held,
-// except activity.mu. Under a lock there is no user code, no I/O, no encoding and no
+// revalidator.mu and, after it, the lock of package hub are taken with none of these
+// held, except Server.changes, and none of these is taken while they are held, except
+// activity.mu. Under a lock there is no user code, no I/O, no encoding and no
 // log.
 package socketio
 
@@ -20,8 +20,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
+	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mojosocket/mojo/internal/command"
@@ -115,14 +118,8 @@ type Server struct {
 	// follow each other.
 	changes sync.Mutex
 
-	mu sync.RWMutex
-	serverByMu
-}
-
-// serverByMu is guarded by Server.mu.
-type serverByMu struct {
-	namespaces map[string]*Namespace
-	closed     bool
+	closed     atomic.Bool
+	namespaces atomic.Pointer[map[string]*Namespace] // a map is never changed; Mount stores another
 }
 
 // NewServer returns a Server without namespaces.
@@ -131,7 +128,7 @@ func NewServer(opts Options) *Server {
 		opts.Engine.Warn = warn.New(opts.Engine.Logger)
 	}
 	s := &Server{opts: opts, log: opts.Engine.Logger, warn: opts.Engine.Warn, made: time.Now(), hub: hub.New(opts.hubConfig())}
-	s.namespaces = make(map[string]*Namespace)
+	s.namespaces.Store(new(map[string]*Namespace))
 	if opts.Revalidation.Ask != nil {
 		s.validity = newRevalidator(s, opts.Revalidation)
 	}
@@ -148,6 +145,10 @@ func (o *Options) hubConfig() hub.Config {
 		AskTime: o.AskTime, Revalidate: o.Revalidation.Ask != nil,
 	}
 }
+
+// Hub is who is connected, for questions. Commands whose effects have to be acted on
+// are methods of the Server.
+func (s *Server) Hub() *hub.Hub { return s.hub }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(w, r) }
 
@@ -204,40 +205,44 @@ func (s *Server) NewNamespace(name string, app App, w Watchers) *Namespace {
 	return &Namespace{server: s, name: name, app: app, watchers: w, seats: s.hub.Namespace(name, w.Presence != nil)}
 }
 
-// Mount has clients connect to n. It reports false if the name is taken.
+// Mount lets clients connect to n. It reports false if the name is taken.
 func (s *Server) Mount(n *Namespace) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, taken := s.namespaces[n.name]; taken {
-		return false
+	for {
+		mounted := s.namespaces.Load()
+		if _, taken := (*mounted)[n.name]; taken {
+			return false
+		}
+		next := maps.Clone(*mounted)
+		if next == nil {
+			next = make(map[string]*Namespace)
+		}
+		next[n.name] = n
+		if s.namespaces.CompareAndSwap(mounted, &next) {
+			return true
+		}
 	}
-	s.namespaces[n.name] = n
-	return true
 }
 
 func (s *Server) namespace(name []byte) *Namespace {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	mounted := *s.namespaces.Load()
 	if len(name) == 0 {
-		return s.namespaces["/"]
+		return mounted["/"]
 	}
-	return s.namespaces[string(name)]
+	return mounted[string(name)]
 }
 
 // Closed reports whether Shutdown or Close was called.
-func (s *Server) Closed() bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.closed
-}
+func (s *Server) Closed() bool { return s.closed.Load() }
 
 func (s *Server) markClosed() {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
+	s.closed.Store(true)
 	s.validity.stop()
 	s.seeTo(s.hub.Hurry())
 }
+
+// identitiesAdded is called when connections may have identities that were not there
+// before.
+func (s *Server) identitiesAdded() { s.validity.arm() }
 
 // Shutdown refuses what is new, closes every connection by its transport, and
 // waits until all have gone and all handlers have returned, or ctx ends.
@@ -256,4 +261,79 @@ func (s *Server) Live() int { return s.engine.Live() }
 func (s *Server) Close() {
 	s.markClosed()
 	s.engine.Close()
+}
+
+// panicked counts and logs that a callback did not return. What it panicked with is nil
+// after runtime.Goexit, for instance that of a failed test, which is not logged.
+func (s *Server) panicked(callback string, with any, more ...any) {
+	s.figures.panics.Add(1)
+	if with == nil {
+		return
+	}
+	args := append([]any{"callback", callback}, more...)
+	s.log.Error("mojo: a handler panicked", append(args, "panic", with, "stack", string(debug.Stack()))...)
+}
+
+// seeTo does what the presence of the hub asks for.
+func (s *Server) seeTo(work presence.Work) {
+	if work.Wait > 0 {
+		time.AfterFunc(work.Wait, func() { s.seeTo(s.hub.EndGrace()) })
+	}
+	if work.Tell {
+		s.activity.begin()
+		go s.tellTransitions()
+	}
+}
+
+// tellTransitions tells transitions one at a time, in the order in which they
+// happened, until there is none.
+func (s *Server) tellTransitions() {
+	done := false
+	defer func() {
+		if !done { // a callback called runtime.Goexit; the other transitions are told all the same
+			go s.tellTransitions()
+			return
+		}
+		s.activity.end()
+	}()
+	for {
+		t, ok := s.hub.NextTransition()
+		if !ok {
+			done = true
+			return
+		}
+		s.tellTransition(t)
+	}
+}
+
+func (s *Server) tellTransition(t presence.Transition) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.panicked("OnPresence", v)
+		}
+	}()
+	if t.Namespace == "" {
+		s.opts.Presence(t)
+		return
+	}
+	s.namespace([]byte(t.Namespace)).watchers.Presence.Presence(t)
+}
+
+// Panicked counts and logs a panic of a callback that belongs to no socket.
+func (s *Server) Panicked(callback string, v any) { s.panicked(callback, v) }
+
+// figures is what a Server counts beside its engine and its registry.
+type figures struct {
+	unconnected atomic.Int64  // connections without a first CONNECT
+	refused     atomic.Uint64 // CONNECTs
+	panics      atomic.Uint64
+}
+
+// enter counts a connection that begins, unless there are too many of them.
+func (f *figures) enter(most int) bool {
+	if n := f.unconnected.Add(1); most > 0 && n > int64(most) {
+		f.unconnected.Add(-1)
+		return false
+	}
+	return true
 }

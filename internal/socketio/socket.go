@@ -68,6 +68,17 @@ const (
 	ended
 )
 
+// Socket returns the visible socket of this id in the namespace, or nil.
+func (n *Namespace) Socket(id string) *Socket {
+	if seat := n.server.hub.Seat(n.name, id); seat != nil {
+		return socketOf(seat)
+	}
+	return nil
+}
+
+// socketOf returns the socket that a seat belongs to.
+func socketOf(s *hub.Seat) *Socket { return s.Owner.(*Socket) }
+
 // ID is the id that the client knows too. It is not the engine's secret sid. The id is
 // public; it cannot be guessed, so that it can serve as an address.
 func (s *Socket) ID() string { return s.seat.ID() }

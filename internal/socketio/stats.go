@@ -1,29 +1,8 @@
 package socketio
 
 import (
-	"sync/atomic"
-
 	"github.com/mojosocket/mojo/internal/engineio"
 )
-
-// figures is what a Server counts beside its engine and its registry.
-type figures struct {
-	unconnected atomic.Int64  // connections without a first CONNECT
-	refused     atomic.Uint64 // CONNECTs
-	panics      atomic.Uint64
-}
-
-// Panicked counts and logs a panic of a callback that belongs to no socket.
-func (s *Server) Panicked(callback string, v any) { s.panicked(callback, v) }
-
-// enter counts a connection that begins, unless there are too many of them.
-func (f *figures) enter(most int) bool {
-	if n := f.unconnected.Add(1); most > 0 && n > int64(most) {
-		f.unconnected.Add(-1)
-		return false
-	}
-	return true
-}
 
 // Stats is what a Server holds now and has counted since it was made.
 type Stats struct {

@@ -39,12 +39,12 @@ func TestRequestsAfterAChange(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := new(client)
-				c.expected = command.Identity{Session: "new"}
-				c.earlier = []earlierIdentity{{Identity: command.Identity{Session: "old"}, until: time.Now().Add(hub.Settling)}}
+				var e expectation
+				e.latest = command.Identity{Session: "new"}
+				e.earlier = []earlierIdentity{{Identity: command.Identity{Session: "old"}, until: time.Now().Add(hub.Settling)}}
 				for i, r := range requests {
 					time.Sleep(r.after)
-					require.Equal(t, r.ok, c.expects(command.Identity{Session: r.session}, r.method) != engineio.Refused, "request %d", i)
+					require.Equal(t, r.ok, e.admits(command.Identity{Session: r.session}, r.method) != engineio.Refused, "request %d", i)
 				}
 			})
 		})
@@ -64,15 +64,15 @@ func TestRequestsAfterTwoChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				oldest, old := command.Identity{Session: "oldest"}, command.Identity{Session: "old"}
-				c := new(client)
-				c.expected = old
-				c.earlier = []earlierIdentity{{Identity: oldest, until: time.Now().Add(hub.Settling)}}
-				require.NotEqual(t, engineio.Refused, c.expects(old, post))
-				c.expected = command.Identity{Session: "new"}
-				c.earlier = append(c.earlier, earlierIdentity{Identity: old, until: time.Now().Add(hub.Settling)})
+				var e expectation
+				e.latest = old
+				e.earlier = []earlierIdentity{{Identity: oldest, until: time.Now().Add(hub.Settling)}}
+				require.NotEqual(t, engineio.Refused, e.admits(old, post))
+				e.latest = command.Identity{Session: "new"}
+				e.earlier = append(e.earlier, earlierIdentity{Identity: old, until: time.Now().Add(hub.Settling)})
 				for i, r := range requests {
 					time.Sleep(r.after)
-					require.Equal(t, r.ok, c.expects(command.Identity{Session: r.session}, r.method) != engineio.Refused, "request %d", i)
+					require.Equal(t, r.ok, e.admits(command.Identity{Session: r.session}, r.method) != engineio.Refused, "request %d", i)
 				}
 			})
 		})
@@ -92,6 +92,6 @@ func TestEarlierIdentitiesAreBounded(t *testing.T) {
 		}))
 	}
 	for i := range changes {
-		require.Equal(t, i >= changes-maxEarlier, c.expects(command.Identity{Session: fmt.Sprint(i)}, http.MethodGet) != engineio.Refused, i)
+		require.Equal(t, i >= changes-maxEarlier, c.expected.admits(command.Identity{Session: fmt.Sprint(i)}, http.MethodGet) != engineio.Refused, i)
 	}
 }
