@@ -1,5 +1,5 @@
-// Package warn writes a bounded number of Warn lines, for causes that strangers can
-// repeat as often as they like.
+// Package warn logs a bounded number of warnings about events that any client
+// can cause at any rate.
 package warn
 
 import (
@@ -13,34 +13,35 @@ import (
 // The bounds of a Log.
 const (
 	interval = time.Minute // between two lines of one key
-	mostKeys = 64          // that are remembered at a time
-	mostEach = 16          // that are remembered of one kind
-	mostText = 200         // bytes of a key, and of a text that a line quotes
+	mostKeys = 64          // keys in a Log
+	mostEach = 16          // keys of one kind in a Log
+	mostText = 200         // bytes of a key, and of a text in a line
 )
 
-// helpKey is the name of the argument that says what to do. It is the server's own text.
+// helpKey is the name of the argument with advice. The server chooses its text.
 const helpKey = "help"
 
-// rest is the key that kinds share that find no place.
+// rest is the key that is shared by all kinds for which there is no room.
 const rest = "rest"
 
-// Log writes Warn lines, at most one a minute for each key. Make one with New; one
-// Log serves a whole server. It is safe for concurrent use, and holds no lock while
-// the logger writes.
+// Log writes warnings, at most one a minute for each key. Make one with New;
+// one Log serves a whole server. It is safe for concurrent use, and holds no
+// lock while the logger writes.
 type Log struct {
 	logger *slog.Logger
 
-	mu      sync.Mutex // guards entries
-	entries map[string]*entry
+	mu      sync.Mutex
+	entries map[string]*entry // by key; guarded by mu
 }
 
-// entry is what a Log remembers of a key.
+// entry is the state of a key.
 type entry struct {
 	kind    string
-	written time.Time
-	left    int // lines left out since then
+	written time.Time // of the last line
+	left    int       // lines left out since then
 }
 
+// silent reports whether the last line is too recent for another one.
 func (e *entry) silent(now time.Time) bool { return now.Sub(e.written) < interval }
 
 // New returns a Log that writes to logger; nil: slog.Default().
@@ -51,33 +52,36 @@ func New(logger *slog.Logger) *Log {
 	return &Log{logger: logger, entries: make(map[string]*entry)}
 }
 
-// Warn writes a line, unless one of the same key was written within the last minute.
-// The next line of the key says how many were left out, as "suppressed".
+// Warn writes a line, unless one of the same key was written within the last
+// minute. The next line of the key says how many were left out, as
+// "suppressed".
 //
-// A key is a kind, and may have a detail behind a space that a stranger chose, such
-// as "origin https://example.com". A Log remembers at most 16 keys of a kind and 64
-// in all; further details share the key of their kind, and further kinds share one
-// key. Args are those of slog.Logger.Warn. Strings and errors among them are cut to
-// 200 bytes, and what cannot be printed is replaced, but for the text behind "help",
-// which is the caller's own.
+// A key is a kind. After a space it may have a detail that a client chose, such
+// as "origin https://example.com". A Log has at most 16 keys of a kind and 64
+// in all; further details share the key of their kind, and further kinds share
+// one key.
 //
-// The logger may block, so Warn must not be called with a lock held, nor on an event
-// loop that other connections wait for.
+// Args are those of slog.Logger.Warn. Strings and errors among them are cut to
+// 200 bytes, and their characters that cannot be printed are replaced. The
+// string after "help" is logged unchanged.
+//
+// The logger may block, so Warn must not be called with a lock held, nor on an
+// event loop that other connections wait for.
 func (l *Log) Warn(key, msg string, args ...any) {
 	if write := l.line(key, msg, args); write != nil {
 		write()
 	}
 }
 
-// Later is Warn for callers that must not wait for the logger. It may be called with
-// a lock held.
+// Later is Warn for callers that must not wait for the logger. It may be called
+// with a lock held.
 func (l *Log) Later(key, msg string, args ...any) {
 	if write := l.line(key, msg, args); write != nil {
 		go write()
 	}
 }
 
-// line returns what writes a line, nil if none is due.
+// line returns a function that writes the line, or nil if no line is due.
 func (l *Log) line(key, msg string, args []any) func() {
 	left, due := l.due(clean(key), time.Now())
 	if !due {
@@ -101,8 +105,8 @@ func (l *Log) line(key, msg string, args []any) func() {
 	return func() { l.logger.Warn(msg, line...) }
 }
 
-// due reports whether a line of the key is written now, and how many were left out
-// before it.
+// due reports whether a line of the key is written now, and how many were left
+// out before it.
 func (l *Log) due(key string, now time.Time) (left int, due bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -115,8 +119,8 @@ func (l *Log) due(key string, now time.Time) (left int, due bool) {
 	return left, true
 }
 
-// entryLocked returns the entry of the key, or the one that the key shares. l.mu must
-// be held.
+// entryLocked returns the entry of the key, or the entry that the key shares
+// with others. l.mu must be held.
 func (l *Log) entryLocked(key string, now time.Time) *entry {
 	kind, _, _ := strings.Cut(key, " ")
 	for _, k := range [...]string{key, kind, rest} {
@@ -132,9 +136,9 @@ func (l *Log) entryLocked(key string, now time.Time) *entry {
 	panic("warn: rest has always room")
 }
 
-// roomLocked reports whether the key can be remembered, and forgets old keys if that
-// takes their places. One place of a kind is for the key that its details share, and
-// one of all is for rest. l.mu must be held.
+// roomLocked reports whether there is room for the key. It removes old keys if
+// necessary. One entry of each kind is reserved for the key that its details
+// share, and one of all entries for rest. l.mu must be held.
 func (l *Log) roomLocked(key, kind string, now time.Time) bool {
 	fits := func() bool {
 		ofKind := 0
@@ -156,7 +160,8 @@ func (l *Log) roomLocked(key, kind string, now time.Time) bool {
 	return fits()
 }
 
-// clean returns a text that is short and printable.
+// clean returns the beginning of a text, with a ? for each character that
+// cannot be printed.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
