@@ -1,7 +1,7 @@
 // Package command has the values that a server is told what to do in: addresses
-// (Key, Identity, Selector) and commands (Emit, Rebind, Revoke, Extend, Join, Leave,
-// Disconnect). They have no pointers, so they can be encoded and applied in another
-// process. Package hub applies them.
+// (Key, Identity, Selector) and commands (Emit, Rebind, Revoke, Extend, Join,
+// Leave, Disconnect). They have no pointers, so they can be encoded and applied
+// in another process. Package hub applies them.
 package command
 
 import (
@@ -20,8 +20,8 @@ const (
 	Kinds // how many there are
 )
 
-// Key is an address within a namespace or within the whole server. It is typed, so
-// that the name of a room never reaches a session or a user.
+// Key is an address within a namespace or within the whole server. It is typed,
+// so that the name of a room never reaches a session or a user.
 type Key struct {
 	Kind Kind
 	ID   string
@@ -60,27 +60,27 @@ type Identified struct {
 	Proven  time.Time // when the login was made; zero if that is not known, then the login counts
 }
 
-// Selector is an address: the visible seats of a namespace, or of the whole server,
-// that match it. It is a value and has no pointers, so that it can be stored and sent.
-// The zero value selects every seat of the server.
+// Selector is an address: the visible seats of a namespace, or of the whole
+// server, that match it. It is a value and has no pointers, so that it can be
+// stored and sent. The zero value selects every seat of the server.
 type Selector struct {
 	Namespace string // empty: the whole server
-	// Keys is for the seats under any of them; nil: every seat; empty and not nil: none.
-	// With rooms beside sessions or users, Having must not be Room.
+	// Keys is for the seats under any of them; nil: every seat; empty and not
+	// nil: none. With rooms beside sessions or users, Having must not be Room.
 	Keys      []Key
 	Having    Kind     // Session or User: only seats that have one; Room, the zero Kind: all
 	Except    []Key    // no seat under any of these
 	ExceptIDs []string // no seat with one of these ids
 }
 
-// IsPersonal reports whether the selector is for people. Whom it reaches by rooms or
-// as everybody does not depend on who they are.
+// IsPersonal reports whether the selector is for people. Whom it reaches by
+// rooms or as everybody does not depend on who they are.
 func (sel *Selector) IsPersonal() bool {
 	return sel.Having != Room || slices.ContainsFunc(sel.Keys, func(k Key) bool { return k.Kind != Room })
 }
 
-// Means reports whether the selector, which selected a seat before, still does when
-// the seat has this identity.
+// Means reports whether the selector, which selected a seat before, still does
+// when the seat has this identity.
 func (sel *Selector) Means(id Identity) bool {
 	if sel.Having != Room && id.Key(sel.Having) == "" {
 		return false
@@ -93,13 +93,15 @@ func (sel *Selector) Means(id Identity) bool {
 	return len(sel.Keys) == 0
 }
 
-// Clone returns a copy to be kept. It shares the slices, which are never changed.
+// Clone returns a copy to be kept. It shares the slices, which are never
+// changed.
 func (sel *Selector) Clone() *Selector {
 	kept := *sel
 	return &kept
 }
 
-// Emit is an event for the seats that a Selector means. The hub selects the receivers; the layer above queues the message.
+// Emit is an event for the seats that a Selector means. The hub selects the
+// receivers; the layer above queues the message.
 type Emit struct {
 	Selector
 	JSON        []byte   // the encoded name and arguments
@@ -126,8 +128,8 @@ type Leave struct {
 	Rooms []string
 }
 
-// Disconnect disconnects the selected seats. The hub selects them (Hub.Select); the
-// layer above ends them.
+// Disconnect disconnects the selected seats. The hub selects them (Hub.Select);
+// the layer above ends them.
 type Disconnect struct {
 	Selector
 }
@@ -140,15 +142,15 @@ type Extend struct {
 // Rebind changes the identity of connections, see Hub.Rebind.
 type Rebind struct {
 	From Identity
-	// Others are further session ids that the browser has: they are given up, too.
-	// Their connections are bound to the new identity if they belong to the same user,
-	// and are outdated otherwise.
+	// Others are further session ids that the browser has: they are given up,
+	// too. Their connections are bound to the new identity if they belong to
+	// the same user, and are outdated otherwise.
 	Others []string
 	To     Identified
 	Until  time.Time // how long a handshake could come with the session id of From; zero: forever
-	// SeatID names a seat whose connection is known to belong to the browser that the
-	// change is for; empty if there is none. It counts if the connection has the
-	// session of From, or claims it.
+	// SeatID names a seat whose connection is known to belong to the browser
+	// that the change is for; empty if there is none. It counts if the
+	// connection has the session of From, or claims it.
 	SeatID string
 }
 
@@ -161,9 +163,10 @@ type Revoke struct {
 	Until     time.Time // up to when; zero: forever
 }
 
-// RevokeIdentity ends the connections of one identity: of a session or, without one,
-// of the logins of a user that have no session. Connections that are bound to another
-// identity by now stay, and so do those whose identity changed in place since Seen.
+// RevokeIdentity ends the connections of one identity: of a session or, without
+// one, of the logins of a user that have no session. Connections that are bound
+// to another identity by now stay, and so do those whose identity changed in
+// place since Seen.
 type RevokeIdentity struct {
 	Identity Identity
 	Seen     int // from Hub.Live of the same hub

@@ -12,8 +12,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestCommandsAreValues: no command has a pointer, an interface, a function or a channel, and each survives being
-// encoded.
+// TestCommandsAreValues: no command has a pointer, an interface, a function or
+// a channel, and each survives being encoded.
 func TestCommandsAreValues(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	sel := Selector{

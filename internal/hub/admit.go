@@ -11,18 +11,19 @@ import (
 var (
 	ErrRevoked   = errors.New("the session was revoked")
 	ErrNoSession = errors.New("there is no session")
-	// ErrChanged is returned when the identity that a connection comes with may not be
-	// true any more: find out again who it is.
+	// ErrChanged is returned when the identity that a connection comes with may
+	// not be true any more: find out again who it is.
 	ErrChanged = errors.New("the identity has changed")
 )
 
 // Admission is how a connection was admitted.
 type Admission struct {
-	// Early tells that the session id was given up a moment ago: the connection is
-	// nobody's, and should come again when its browser has the new cookies.
+	// Early tells that the session id was given up a moment ago: the connection
+	// is nobody's, and should come again when its browser has the new cookies.
 	Early bool
-	// Crowded is the limit that the connection is above, the zero Limit if none. The
-	// connection is admitted as nobody, so that its client can be told.
+	// Crowded is the limit that the connection is above, the zero Limit if
+	// none. The connection is admitted as nobody, so that its client can be
+	// told.
 	Crowded Limit
 }
 
@@ -32,10 +33,10 @@ type Limit struct {
 	Most int // 0: no limit
 }
 
-// Admit enters a connection under the identity that it comes with. A connection with
-// a session id that was given up is nobody's, one with a revoked session id is refused,
-// and a login that does not count any more is left out. `seen` is ChangesInPlace
-// from before the identity was found out.
+// Admit enters a connection under the identity that it comes with. A connection
+// with a session id that was given up is nobody's, one with a revoked session
+// id is refused, and a login that does not count any more is left out. `seen`
+// is ChangesInPlace from before the identity was found out.
 func (h *Hub) Admit(c *Conn, id command.Identified, seen int) (Admission, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -75,8 +76,8 @@ func (c *Config) limits() [2]Limit {
 	return [...]Limit{{command.Session, c.MaxPerSession}, {command.User, c.MaxPerUser}}
 }
 
-// crowdedLocked returns the limit that one more connection of this identity would be
-// above.
+// crowdedLocked returns the limit that one more connection of this identity
+// would be above.
 func (h *Hub) crowdedLocked(id command.Identity) Limit {
 	for _, l := range h.config.limits() {
 		if key := id.Key(l.Kind); l.Most > 0 && key != "" && h.conns[l.Kind].Count(key) >= l.Most {
@@ -87,9 +88,9 @@ func (h *Hub) crowdedLocked(id command.Identity) Limit {
 }
 
 // Arrived notes the first CONNECT of a connection. With Config.CloseOldest the
-// oldest connections above a limit of its identity end. Before its first CONNECT a
-// connection does not count: anybody can make a browser begin one, with an image for
-// instance.
+// oldest connections above a limit of its identity end. Before its first
+// CONNECT a connection does not count: anybody can make a browser begin one,
+// with an image for instance.
 func (h *Hub) Arrived(c *Conn) (ef Effects) {
 	if !h.config.CloseOldest {
 		return ef
@@ -117,8 +118,8 @@ func (h *Hub) Arrived(c *Conn) (ef Effects) {
 	return ef
 }
 
-// ChangesInPlace counts the sessions that changed their identity and kept their id.
-// That leaves no entry in the ledgers, so Admit compares the count.
+// ChangesInPlace counts the sessions that changed their identity and kept their
+// id. That leaves no entry in the ledgers, so Admit compares the count.
 func (h *Hub) ChangesInPlace() int {
 	h.mu.RLock()
 	defer h.mu.RUnlock()

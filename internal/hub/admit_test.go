@@ -9,8 +9,8 @@ import (
 	"github.com/mojosocket/mojo/internal/command"
 )
 
-// TestAdmitAndForget: a connection is under its identity until it is forgotten; one with a session id that was given up
-// is nobody's.
+// TestAdmitAndForget: a connection is under its identity until it is forgotten;
+// one with a session id that was given up is nobody's.
 func TestAdmitAndForget(t *testing.T) {
 	clock := newClock()
 	h := New(clock.config())
@@ -55,8 +55,8 @@ func TestAdmitAndForget(t *testing.T) {
 	requireEmpty(t, h)
 }
 
-// TestAdmitAfterAChange: an identity that has changed between the check of a cookie and the entry in the index is not
-// entered.
+// TestAdmitAfterAChange: an identity that has changed between the check of a
+// cookie and the entry in the index is not entered.
 func TestAdmitAfterAChange(t *testing.T) {
 	h := New(newClock().config())
 	seen := h.ChangesInPlace()
@@ -69,7 +69,8 @@ func TestAdmitAfterAChange(t *testing.T) {
 	requireEmpty(t, h)
 }
 
-// TestAdmitOfARevokedLogin: a login that was revoked while its handshake was under way is left out, the session stays.
+// TestAdmitOfARevokedLogin: a login that was revoked while its handshake was
+// under way is left out, the session stays.
 func TestAdmitOfARevokedLogin(t *testing.T) {
 	clock := newClock()
 	h := New(clock.config())
@@ -97,7 +98,8 @@ func TestAdmitOfARevokedLogin(t *testing.T) {
 	}
 }
 
-// TestAdmitRefuses connections with a revoked session, and without a session where one is required.
+// TestAdmitRefuses connections with a revoked session, and without a session
+// where one is required.
 func TestAdmitRefuses(t *testing.T) {
 	config := newClock().config()
 	config.RequireSession = true
@@ -111,7 +113,8 @@ func TestAdmitRefuses(t *testing.T) {
 	requireEmpty(t, h)
 }
 
-// TestLimits: above a limit a connection is admitted as nobody or, with CloseOldest, ends the oldest that has arrived.
+// TestLimits: above a limit a connection is admitted as nobody or, with
+// CloseOldest, ends the oldest that has arrived.
 func TestLimits(t *testing.T) {
 	config := newClock().config()
 	config.MaxPerUser = 2
@@ -139,8 +142,8 @@ func TestLimits(t *testing.T) {
 	require.ElementsMatch(t, []*Conn{waiting, conns[2], conns[3]}, h.Conns(command.Key{Kind: command.User, ID: "u"}))
 }
 
-// TestLoginThatChangesConnections: a login whose cookie was written before a Revoke that ran first counts, as its
-// connections do.
+// TestLoginThatChangesConnections: a login whose cookie was written before a
+// Revoke that ran first counts, as its connections do.
 func TestLoginThatChangesConnections(t *testing.T) {
 	clock := newClock()
 	h := New(clock.config())

@@ -9,21 +9,21 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
-// A login moves the connections of a browser's session to a user. Others may know
-// the session id, too: somebody may even have planted it. So a connection gets a user
-// that it did not have only with a proof that it belongs to the browser that logged
-// in. Until then it is nobody's, and has a claim.
+// A login moves the connections of a browser's session to a user. Others may
+// know the session id, too: somebody may even have planted it. So a connection
+// gets a user that it did not have only with a proof that it belongs to the
+// browser that logged in. Until then it is nobody's, and has a claim.
 
-// Claim is the identity that a connection gets with a proof. It is immutable, its
-// Proof is not.
+// Claim is the identity that a connection gets with a proof. It is immutable,
+// its Proof is not.
 type Claim struct {
 	To   command.Identified
 	From *Binding // what the applications know the connection as
 	*Proof
 }
 
-// Proof is what a claim waits for. A claim that replaces another keeps its Proof. The
-// methods are safe for concurrent use.
+// Proof is what a claim waits for. A claim that replaces another keeps its
+// Proof. The methods are safe for concurrent use.
 type Proof struct {
 	Value string // proves that a request belongs to the connection
 	since time.Time
@@ -34,23 +34,23 @@ type Proof struct {
 	mute  atomic.Bool  // a poll has come with the new cookies, and polls prove nothing
 }
 
-// proofTime is how long a connection may be without a proof. A WebSocket whose page
-// does not try, because it does not know how to, does better to reconnect sooner,
-// after Config.AskTime.
+// proofTime is how long a connection may be without a proof. A WebSocket whose
+// page does not try, because it does not know how to, does better to reconnect
+// sooner, after Config.AskTime.
 const proofTime = 5 * time.Second
 
-// Told notes that the client was told the value. It reports whether that is the first
-// time.
+// Told notes that the client was told the value. It reports whether that is the
+// first time.
 func (p *Proof) Told() (first bool) {
 	return p.told.CompareAndSwap(0, int64(max(p.now().Sub(p.since), 1)))
 }
 
-// Tried notes that the client tries to prove its claim. It reports whether that is
-// the first time.
+// Tried notes that the client tries to prove its claim. It reports whether that
+// is the first time.
 func (p *Proof) Tried() (first bool) { return !p.tried.Swap(true) }
 
-// Muted notes that polls of the client prove nothing. It reports whether that is the
-// first time.
+// Muted notes that polls of the client prove nothing. It reports whether that
+// is the first time.
 func (p *Proof) Muted() (first bool) { return !p.mute.Swap(true) }
 
 // Due is when to ask Hub.Lapse next.
@@ -71,12 +71,12 @@ func (p *Proof) over(polling bool) bool {
 	return passed >= proofTime || told > 0 && passed-told >= p.ask && !tries
 }
 
-// needsProof reports whether a connection that changes from one identity to another
-// gets a user that it did not have.
+// needsProof reports whether a connection that changes from one identity to
+// another gets a user that it did not have.
 func needsProof(from, to command.Identity) bool { return to.User != "" && to.User != from.User }
 
-// claim returns the binding of a connection that has to prove that it is `to`. A
-// claim that it has already is changed and keeps its Proof.
+// claim returns the binding of a connection that has to prove that it is `to`.
+// A claim that it has already is changed and keeps its Proof.
 func (h *Hub) claim(b *Binding, to command.Identified) *Binding {
 	cl := &Claim{To: to, From: b}
 	if b.Claim != nil {
@@ -91,16 +91,17 @@ func (h *Hub) claim(b *Binding, to command.Identified) *Binding {
 	return next
 }
 
-// Claimant returns the connection whose claim has this value, nil if there is none.
+// Claimant returns the connection whose claim has this value, nil if there is
+// none.
 func (h *Hub) Claimant(value string) *Conn {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.claimants[value]
 }
 
-// Prove binds a connection to what it claims, if `now` is that and still counts. It
-// returns the binding that the applications know the connection as, and the new one;
-// without a change both are nil.
+// Prove binds a connection to what it claims, if `now` is that and still
+// counts. It returns the binding that the applications know the connection as,
+// and the new one; without a change both are nil.
 func (h *Hub) Prove(c *Conn, now command.Identified) (from, to *Binding, work presence.Work) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -116,8 +117,8 @@ func (h *Hub) Prove(c *Conn, now command.Identified) (from, to *Binding, work pr
 	return b.Claim.From, to, h.presence.Work()
 }
 
-// means reports whether a selector is for the identity that is claimed and not for the
-// one that the connection is bound to.
+// means reports whether a selector is for the identity that is claimed and not
+// for the one that the connection is bound to.
 func (cl *Claim) means(sel *command.Selector, b *Binding) bool {
 	return sel.Means(cl.To.Identity) && !sel.Means(b.Identity)
 }

@@ -57,8 +57,8 @@ func (h *Hub) removeSeatLocked(s *Seat) {
 	}
 }
 
-// enterLocked puts a seat under a session or user, in its namespace and in the whole
-// server.
+// enterLocked puts a seat under a session or user, in its namespace and in the
+// whole server.
 func (h *Hub) enterLocked(k command.Key, s *Seat) {
 	if h.all.add(k, s) {
 		h.presence.Enter(presence.Key{Key: k})
@@ -78,8 +78,8 @@ func (h *Hub) exitLocked(k command.Key, s *Seat) {
 	}
 }
 
-// bindLocked gives a connection another binding and puts it, and its visible seats,
-// under the keys of that.
+// bindLocked gives a connection another binding and puts it, and its visible
+// seats, under the keys of that.
 func (h *Hub) bindLocked(c *Conn, to *Binding) {
 	from := c.Binding()
 	c.binding.Store(to)
@@ -124,7 +124,8 @@ func (h *Hub) addClaimLocked(c *Conn, cl *Claim) {
 	}
 }
 
-// dropClaimLocked takes the claim of a connection, which may be nil, out of the lists.
+// dropClaimLocked takes the claim of a connection, which may be nil, out of the
+// lists.
 func (h *Hub) dropClaimLocked(c *Conn, cl *Claim) {
 	if cl == nil {
 		return
@@ -137,8 +138,8 @@ func (h *Hub) dropClaimLocked(c *Conn, cl *Claim) {
 	}
 }
 
-// countLocked notes that a connection has got another identity: from the zero Identity
-// when it begins, to the zero Identity when it ends.
+// countLocked notes that a connection has got another identity: from the zero
+// Identity when it begins, to the zero Identity when it ends.
 func (h *Hub) countLocked(from, to command.Identity) {
 	if h.identities == nil || from == to {
 		return
@@ -151,12 +152,12 @@ func (h *Hub) countLocked(from, to command.Identity) {
 	}
 }
 
-// connsLocked returns the connections under a session or user. The list must not be
-// changed.
+// connsLocked returns the connections under a session or user. The list must
+// not be changed.
 func (h *Hub) connsLocked(k command.Key) []*Conn { return h.conns[k.Kind].Members(k.ID) }
 
-// Conns returns the connections under a session or user, seated or not. The list
-// must not be changed.
+// Conns returns the connections under a session or user, seated or not. The
+// list must not be changed.
 func (h *Hub) Conns(k command.Key) []*Conn {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -190,8 +191,8 @@ func (h *Hub) removeLocked(c *Conn) {
 	}
 }
 
-// visibleLocked returns the visible seat of this id in a namespace or, if that is
-// empty, in any.
+// visibleLocked returns the visible seat of this id in a namespace or, if that
+// is empty, in any.
 func (h *Hub) visibleLocked(namespace, id string) *Seat {
 	if namespace != "" {
 		if n := h.namespaces[namespace]; n != nil {

@@ -5,8 +5,9 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
-// Extend gives the connections of a session a later expiry, as renewed cookies do, if
-// they still have the identity. Effects.Moved has those that were extended.
+// Extend gives the connections of a session a later expiry, as renewed cookies
+// do, if they still have the identity. Effects.Moved has those that were
+// extended.
 func (h *Hub) Extend(cmd command.Extend) (ef Effects) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -46,8 +47,8 @@ const (
 	Unproven        // there was no proof of its claim in time
 )
 
-// Lapse ends a connection if its binding has expired, or if the time for the proof of
-// its claim is over.
+// Lapse ends a connection if its binding has expired, or if the time for the
+// proof of its claim is over.
 func (h *Hub) Lapse(c *Conn, polling bool) (Lapse, presence.Work) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

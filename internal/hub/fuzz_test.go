@@ -14,8 +14,8 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
-// run is a Hub and its model, to which the same happens. What happens next is read from
-// bytes.
+// run is a Hub and its model, to which the same happens. What happens next is
+// read from bytes.
 type run struct {
 	t          *testing.T
 	hub        *Hub
@@ -198,8 +198,8 @@ func (r *run) step() {
 	}
 }
 
-// requireSame requires the same elements, in any order. It compares pointers, and not
-// all that they lead to.
+// requireSame requires the same elements, in any order. It compares pointers,
+// and not all that they lead to.
 func requireSame[T comparable](t *testing.T, want, got []T) {
 	t.Helper()
 	count := make(map[T]int)
@@ -342,7 +342,8 @@ func agree(t *testing.T, input []byte) {
 	r.end()
 }
 
-// FuzzHub runs commands in any order on a hub and on a plain model: what they did, and every question about it.
+// FuzzHub runs commands in any order on a hub and on a plain model: what they
+// did, and every question about it.
 func FuzzHub(f *testing.F) {
 	for seed := range uint64(20) {
 		f.Add(randomBytes(seed, 300))

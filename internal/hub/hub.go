@@ -8,8 +8,9 @@
 // records, calls the methods of Hub, and acts on what they return: it closes
 // connections, tells applications and queues messages.
 //
-// The commands are those of package command, values that can be applied to the hub of
-// another process, too. The packages below this one have the parts of the state.
+// The commands are those of package command, values that can be applied to the
+// hub of another process, too. The packages below this one have the parts of
+// the state.
 //
 // Locks:
 //
@@ -65,8 +66,9 @@ type hubByMu struct {
 	namespaces map[string]*Namespace
 	all        scope
 
-	// conns has every connection from before its handshake is answered, so that no
-	// change of identity can happen between the check of a cookie and the entry.
+	// conns has every connection from before its handshake is answered, so that
+	// no change of identity can happen between the check of a cookie and the
+	// entry.
 	conns    [command.Kinds]index.Index[*Conn]
 	numbered uint32 // the latest connByMu.number
 
@@ -78,8 +80,8 @@ type hubByMu struct {
 	identities *slots.Slots[command.Identity] // nil without Config.Revalidate
 }
 
-// Conn is one connection. The layer above embeds it in its own record and passes it
-// to Hub.Admit before anything else.
+// Conn is one connection. The layer above embeds it in its own record and
+// passes it to Hub.Admit before anything else.
 type Conn struct {
 	// Owner belongs to the layer above. It must not change after Hub.Admit.
 	Owner any
@@ -95,8 +97,8 @@ type connByMu struct {
 	number  uint32  // in the order of Hub.Arrived, modulo 2^32; 0 before
 }
 
-// Binding returns the identity that the connection is bound to. Before Hub.Admit it
-// is nil.
+// Binding returns the identity that the connection is bound to. Before
+// Hub.Admit it is nil.
 func (c *Conn) Binding() *Binding { return c.binding.Load() }
 
 // addSeatLocked lists a seat that becomes visible or joins a room.
@@ -112,8 +114,8 @@ func (c *connByMu) removeSeatLocked(s *Seat) {
 	}
 }
 
-// Binding is the identity that a connection is bound to. It is immutable; a change
-// swaps the pointer.
+// Binding is the identity that a connection is bound to. It is immutable; a
+// change swaps the pointer.
 type Binding struct {
 	command.Identified
 	Version int32  // counts the changes of Identity
@@ -123,8 +125,9 @@ type Binding struct {
 // Expired reports whether the binding has expired.
 func (b *Binding) Expired(now time.Time) bool { return !b.Expires.IsZero() && !now.Before(b.Expires) }
 
-// IsLeftBy reports whether id is what the expired cookies of the binding leave of it.
-// The poll that fetches the last messages of a connection comes without them.
+// IsLeftBy reports whether id is what the expired cookies of the binding leave
+// of it. The poll that fetches the last messages of a connection comes without
+// them.
 func (b *Binding) IsLeftBy(id command.Identity, now time.Time) bool {
 	return b.Expired(now) && (id.Session == "" || id.Session == b.Session) && (id.User == "" || id.User == b.User)
 }
@@ -151,9 +154,9 @@ type namespaceByMu struct {
 	byID map[string]*Seat // the visible ones
 }
 
-// scope is the index of a namespace or of the whole server: all visible seats, and
-// those under each key. Rooms also hold seats that are not visible yet, and exist in
-// namespaces alone. Hub.mu guards it.
+// scope is the index of a namespace or of the whole server: all visible seats,
+// and those under each key. Rooms also hold seats that are not visible yet, and
+// exist in namespaces alone. Hub.mu guards it.
 type scope struct {
 	everyone index.Group[*Seat]
 	keyed    [command.Kinds]index.Index[*Seat]
@@ -178,8 +181,8 @@ func (n *namespaceByMu) hideLocked(s *Seat) {
 	n.everyone.Remove(s)
 }
 
-// Seat is the place of one connection on one namespace. The layer above embeds it in
-// its own record. Owner stands last, beside what a broadcast reads there.
+// Seat is the place of one connection on one namespace. The layer above embeds
+// it in its own record. Owner stands last, beside what a broadcast reads there.
 type Seat struct {
 	id        string
 	conn      *Conn
@@ -197,8 +200,8 @@ type seatByMu struct {
 	removed bool // from every index, for good
 }
 
-// NewSeat returns the seat of a connection on a namespace. It is in no index before
-// Hub.Show and Hub.JoinSeat. The id must be unique.
+// NewSeat returns the seat of a connection on a namespace. It is in no index
+// before Hub.Show and Hub.JoinSeat. The id must be unique.
 func NewSeat(c *Conn, n *Namespace, id string, owner any) Seat {
 	return Seat{id: id, conn: c, namespace: n, Owner: owner}
 }
@@ -223,8 +226,8 @@ type Moved struct {
 	From, To *Binding
 }
 
-// Settling is how long after an identity was given up a browser may be without the
-// cookies of the new one.
+// Settling is how long after an identity was given up a browser may be without
+// the cookies of the new one.
 const Settling = 30 * time.Second
 
 // New returns a Hub without connections.
@@ -243,8 +246,8 @@ func New(config Config) *Hub {
 	return h
 }
 
-// Namespace returns the namespace of this name and makes it if there is none. The
-// first call for a name decides whether presence in it is watched.
+// Namespace returns the namespace of this name and makes it if there is none.
+// The first call for a name decides whether presence in it is watched.
 func (h *Hub) Namespace(name string, watchPresence bool) *Namespace {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -257,8 +260,8 @@ func (h *Hub) Namespace(name string, watchPresence bool) *Namespace {
 	return n
 }
 
-// scopeLocked returns the index of a namespace or, if the name is empty, of the whole
-// server. It is nil for a name that Namespace was not called for.
+// scopeLocked returns the index of a namespace or, if the name is empty, of the
+// whole server. It is nil for a name that Namespace was not called for.
 func (h *Hub) scopeLocked(namespace string) *scope {
 	if namespace == "" {
 		return &h.all

@@ -8,8 +8,8 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
-// model is a hub as one would write it without indexes: lists that are walked for
-// every question.
+// model is a hub as one would write it without indexes: lists that are walked
+// for every question.
 type model struct {
 	clock    *clock
 	config   Config
@@ -287,8 +287,8 @@ func (m *model) lapse(c *modelConn) Lapse {
 	return NotLapsed
 }
 
-// visible returns the visible seats for which a function is true, of a namespace or
-// the whole server.
+// visible returns the visible seats for which a function is true, of a
+// namespace or the whole server.
 func (m *model) seats(namespace string, match func(s *modelSeat) bool) (found []*Seat) {
 	for _, c := range m.conns {
 		for _, s := range c.seats {

@@ -2,7 +2,8 @@ package hub
 
 import "github.com/mojosocket/mojo/internal/hub/presence"
 
-// EndGrace makes the ids go offline whose last seat was removed long enough ago.
+// EndGrace makes the ids go offline whose last seat was removed long enough
+// ago.
 func (h *Hub) EndGrace() presence.Work {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -18,8 +19,9 @@ func (h *Hub) Hurry() presence.Work {
 	return h.presence.Work()
 }
 
-// NextTransition returns the oldest transition that was not told, and false if there
-// is none; then presence.Work asks anew. The transitions of one key alternate.
+// NextTransition returns the oldest transition that was not told, and false if
+// there is none; then presence.Work asks anew. The transitions of one key
+// alternate.
 func (h *Hub) NextTransition() (presence.Transition, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -10,16 +10,16 @@ import (
 var ErrGivenUp = errors.New("session id was given up")
 
 // Rebind binds the connections of a session to another identity, whatever their
-// state. Those that would get a user that they did not have get a claim in place of
-// the identity. A session id that changes opens nothing new from then on, until its
-// time is up.
+// state. Those that would get a user that they did not have get a claim in
+// place of the identity. A session id that changes opens nothing new from then
+// on, until its time is up.
 //
 // Two requests can leave a browser with one session id, on a double click for
-// instance, and each gives it a new one. The browser keeps the later of these, so the
-// earlier is given up with the id that it replaced. Its connections are bound to the
-// new identity if they belong to the same user. Otherwise they are outdated, to come
-// back with their own cookies: an id that others knew before a login must not give
-// them what came of it. This holds for Settling.
+// instance, and each gives it a new one. The browser keeps the later of these,
+// so the earlier is given up with the id that it replaced. Its connections are
+// bound to the new identity if they belong to the same user. Otherwise they are
+// outdated, to come back with their own cookies: an id that others knew before
+// a login must not give them what came of it. This holds for Settling.
 //
 // A login without a session cannot be told from other logins of the same user:
 // connections of these are outdated.
@@ -71,8 +71,9 @@ func (r *rebinding) runLocked() {
 	}
 }
 
-// bindAllLocked binds the connections of a session, and those that claim it. Unless
-// own is set, connections that do not belong to the user are outdated instead.
+// bindAllLocked binds the connections of a session, and those that claim it.
+// Unless own is set, connections that do not belong to the user are outdated
+// instead.
 func (r *rebinding) bindAllLocked(session string, own bool) {
 	key := command.Key{Kind: command.Session, ID: session}
 	claimants := r.hub.claims[command.Session].Members(session) // before others get a claim to it

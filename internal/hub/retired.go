@@ -14,9 +14,10 @@ func (h *Hub) Retired(sessionID string) (ledger.Session, bool) {
 	return h.ledger.Session(sessionID)
 }
 
-// LoginCounts reports whether a login of this user that was proven at that time, in
-// this session, still counts after the Revokes so far. The time is in whole seconds: a
-// login of the very second counts if its session was begun by this hub later.
+// LoginCounts reports whether a login of this user that was proven at that
+// time, in this session, still counts after the Revokes so far. The time is in
+// whole seconds: a login of the very second counts if its session was begun by
+// this hub later.
 func (h *Hub) LoginCounts(id command.Identity, proven time.Time) bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()

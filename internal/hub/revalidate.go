@@ -2,8 +2,8 @@ package hub
 
 import "github.com/mojosocket/mojo/internal/command"
 
-// Live returns the binding of a connection of this identity, nil if there is none,
-// and the number of changes in place so far, for RevokeIdentity.
+// Live returns the binding of a connection of this identity, nil if there is
+// none, and the number of changes in place so far, for RevokeIdentity.
 func (h *Hub) Live(id command.Identity) (b *Binding, seen int) {
 	h.mu.RLock()
 	seen, conns := h.inPlace.N(), h.connsLocked(id.MainKey())
@@ -16,7 +16,8 @@ func (h *Hub) Live(id command.Identity) (b *Binding, seen int) {
 	return nil, seen
 }
 
-// Identities is the number of identities that are connected, with Config.Revalidate.
+// Identities is the number of identities that are connected, with
+// Config.Revalidate.
 func (h *Hub) Identities() int {
 	h.mu.RLock()
 	defer h.mu.RUnlock()

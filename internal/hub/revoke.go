@@ -2,12 +2,13 @@ package hub
 
 import "github.com/mojosocket/mojo/internal/command"
 
-// Revoke ends the connections under a session or user. When it has returned they are
-// in no index. With Lasting their session ids open nothing any more, and no login of
-// the user counts that was proven up to now, outside of the session Except.
+// Revoke ends the connections under a session or user. When it has returned
+// they are in no index. With Lasting their session ids open nothing any more,
+// and no login of the user counts that was proven up to now, outside of the
+// session Except.
 //
-// With a Namespace the connections stay, and Effects.Ended has those whose seat on it,
-// visible or not, the caller has to end.
+// With a Namespace the connections stay, and Effects.Ended has those whose seat
+// on it, visible or not, the caller has to end.
 func (h *Hub) Revoke(cmd command.Revoke) (ef Effects) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

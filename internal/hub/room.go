@@ -17,8 +17,8 @@ var (
 )
 
 // JoinSeat puts a seat into rooms; those that it is in already stay. It returns
-// ErrRemoved after the end, and ErrRoomName or ErrTooManyRooms if it would leave the
-// bounds; then it has joined none.
+// ErrRemoved after the end, and ErrRoomName or ErrTooManyRooms if it would
+// leave the bounds; then it has joined none.
 func (h *Hub) JoinSeat(s *Seat, rooms []string) error {
 	if err := h.checkRooms(rooms); err != nil {
 		return err
@@ -57,7 +57,8 @@ func (h *Hub) joinLocked(s *Seat, rooms []string) error {
 	return nil
 }
 
-// roomsWith is the number of rooms that the seat would be in. Hub.mu must be held.
+// roomsWith is the number of rooms that the seat would be in. Hub.mu must be
+// held.
 func (s *seatByMu) roomsWith(rooms []string) int {
 	all := make(map[string]struct{}, len(s.rooms)+len(rooms))
 	maps.Copy(all, s.rooms)
@@ -90,8 +91,9 @@ func (h *Hub) Rooms(s *Seat) []string {
 	return slices.Sorted(maps.Keys(s.rooms))
 }
 
-// Join puts the seats that the command means into rooms. Seats that would be in too
-// many rooms join none; the error, an ErrTooManyRooms, says how many these are.
+// Join puts the seats that the command means into rooms. Seats that would be in
+// too many rooms join none; the error, an ErrTooManyRooms, says how many these
+// are.
 func (h *Hub) Join(cmd command.Join) error {
 	if err := h.checkRooms(cmd.Rooms); err != nil {
 		return err

@@ -7,15 +7,16 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
-// Select returns the seats that the selector means now. The list must not be changed.
+// Select returns the seats that the selector means now. The list must not be
+// changed.
 func (h *Hub) Select(sel *command.Selector) []*Seat {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.selectLocked(sel)
 }
 
-// Receivers is Select and the seats that the selector would mean if their claims were
-// proven: a message is held for these until they are.
+// Receivers is Select and the seats that the selector would mean if their
+// claims were proven: a message is held for these until they are.
 func (h *Hub) Receivers(sel *command.Selector) []*Seat {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -71,8 +72,8 @@ type exceptions struct {
 	ids   []string // of seats that are not visible, or not there
 }
 
-// exceptionsLocked looks up the seats of ExceptIDs once, which spares a look at the
-// id of each seat that is selected.
+// exceptionsLocked looks up the seats of ExceptIDs once, which spares a look at
+// the id of each seat that is selected.
 func (h *Hub) exceptionsLocked(sel *command.Selector) exceptions {
 	except := exceptions{keys: sel.Except}
 	for _, id := range sel.ExceptIDs {
@@ -99,8 +100,8 @@ func (s *Seat) isUnderLocked(k command.Key) bool {
 	return s.conn.Binding().Key(k.Kind) == k.ID
 }
 
-// IDs returns the ids of a kind under which seats are in the namespace, or in the
-// whole server if that is empty.
+// IDs returns the ids of a kind under which seats are in the namespace, or in
+// the whole server if that is empty.
 func (h *Hub) IDs(namespace string, k command.Kind) []string {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -142,8 +143,8 @@ func (h *Hub) Len(namespace string) int {
 	return 0
 }
 
-// Seat returns the visible seat of this id in a namespace or, if that is empty, in
-// any. It is nil if there is none.
+// Seat returns the visible seat of this id in a namespace or, if that is empty,
+// in any. It is nil if there is none.
 func (h *Hub) Seat(namespace, id string) *Seat {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -189,8 +190,9 @@ func (h *Hub) claimantsLocked(sel *command.Selector) (found []*Seat) {
 	return found
 }
 
-// Online returns which of these ids have a visible seat, or had one until less than
-// Config.PresenceGrace ago, in a namespace or, if that is empty, in the whole server.
+// Online returns which of these ids have a visible seat, or had one until less
+// than Config.PresenceGrace ago, in a namespace or, if that is empty, in the
+// whole server.
 func (h *Hub) Online(namespace string, k command.Kind, ids []string) []string {
 	h.mu.RLock()
 	defer h.mu.RUnlock()

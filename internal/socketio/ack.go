@@ -29,8 +29,8 @@ func (a *acks) failLocked() {
 	a.waiting = nil
 }
 
-// resolve gives an answer to the caller that waits for it. Any other answer, one that
-// comes too late for instance, is ignored.
+// resolve gives an answer to the caller that waits for it. Any other answer,
+// one that comes too late for instance, is ignored.
 func (s *Socket) resolve(id uint64, r reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,9 +41,9 @@ func (s *Socket) resolve(id uint64, r reply) {
 }
 
 // EmitWithAck sends an event and waits for the client's answer. It returns
-// ErrNotConnected when the socket is not connected, or ends meanwhile, and ctx's
-// error when ctx ends first, at the latest after Options.AckTimeout if it has no
-// deadline.
+// ErrNotConnected when the socket is not connected, or ends meanwhile, and
+// ctx's error when ctx ends first, at the latest after Options.AckTimeout if it
+// has no deadline.
 func (s *Socket) EmitWithAck(ctx context.Context, event string, args []any) (parser.Args, error) {
 	server := s.namespace.server
 	if server.Closed() {
@@ -97,8 +97,8 @@ func (s *Socket) await() (uint64, <-chan reply, error) {
 	if s.acks.waiting == nil {
 		s.acks.waiting = make(map[uint64]chan reply)
 	}
-	// Unique over all sockets of the client: an answer that comes late must not be
-	// taken for one to the socket that has replaced its own.
+	// Unique over all sockets of the client: an answer that comes late must not
+	// be taken for one to the socket that has replaced its own.
 	id := s.client().lastAck.Add(1) - 1
 	answer := make(chan reply, 1)
 	s.acks.waiting[id] = answer

@@ -8,29 +8,35 @@ import (
 	"time"
 )
 
-// activity is what Shutdown waits for: connections until they have ended and
-// everybody was told, lanes that run, and other callbacks of the site.
+// activity counts what Shutdown waits for: connections until their Apps know of
+// the end, mailboxes that run, and other callbacks of the site.
 type activity struct {
-	mu      sync.Mutex // guards what follows, and the running of all lanes
-	n       int
-	running *Socket  // lanes, as a list through lane.next
-	idle    []worker // goroutines without a lane; none while n is zero
-	unused  int      // of idle, since the last sweep
-	sweeper *time.Timer
-	armed   bool
-	none    chan struct{} // closed when n falls to zero; nil if nobody waits
+	mu sync.Mutex
+	activityByMu
 }
 
-// worker is a goroutine that runs lanes, one after another, and where it waits for
-// the next one: what handlers do takes more stack than a goroutine begins with, and
-// growing it for each message costs more than most handlers do.
+// activityByMu is guarded by activity.mu.
+type activityByMu struct {
+	n       int
+	running *Socket  // sockets whose mailboxes run, as a list through mailbox.next
+	idle    []worker // workers without a mailbox; none while n is zero
+	unused  int      // of idle, since the last sweep
+	sweeper *time.Timer
+	armed   bool          // sweeper is set
+	none    chan struct{} // closed when n falls to zero; nil if no caller waits
+}
+
+// worker is a goroutine that runs mailboxes, one after another, and the channel
+// from which it takes them. A handler needs more stack than a goroutine begins
+// with, and growing that for each message costs more than most handlers do.
 type worker chan *Socket
 
-// How many workers without a lane are kept, and for how long roughly. An event loop of
-// the engine, of which there is one for two cores, brings work for eight at a time; too
-// few of them showed in what an echo costs, and more did not.
+// maxIdle is how many workers without a mailbox are kept. Each event loop of
+// the engine, one for two cores, brings work for eight at a time. An echo costs
+// more with fewer workers, and not less with more.
 var maxIdle = 16 * runtime.GOMAXPROCS(0)
 
+// idleTime is about how long a worker without a mailbox is kept.
 const idleTime = 100 * time.Millisecond
 
 func (a *activity) begin() {
@@ -60,7 +66,7 @@ func (a *activity) endLocked() {
 	}
 }
 
-// beginMailbox has a lane run by an idle worker, or a new one.
+// beginMailbox makes an idle worker, or a new one, run a mailbox.
 func (a *activity) beginMailbox(s *Socket) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -79,31 +85,32 @@ func (a *activity) beginMailbox(s *Socket) {
 	a.unused = min(a.unused, last)
 }
 
-// endMailbox ends a lane and keeps its worker for another one, or reports false.
+// endMailbox notes that a mailbox is empty. It keeps its worker for another
+// mailbox, or reports false.
 func (a *activity) endMailbox(s *Socket, w worker) (kept bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	l := &s.mailbox
-	if l.prev != nil {
-		l.prev.mailbox.next = l.next
+	m := &s.mailbox
+	if m.prev != nil {
+		m.prev.mailbox.next = m.next
 	} else {
-		a.running = l.next
+		a.running = m.next
 	}
-	if l.next != nil {
-		l.next.mailbox.prev = l.prev
+	if m.next != nil {
+		m.next.mailbox.prev = m.prev
 	}
-	l.next, l.prev = nil, nil
+	m.next, m.prev = nil, nil
 	a.endLocked()
 	kept = a.n > 0 && len(a.idle) < maxIdle
 	if kept {
 		a.idle = append(a.idle, w)
-		a.arm()
+		a.armLocked()
 	}
 	return kept
 }
 
-// arm has idle workers looked at. It needs mu.
-func (a *activity) arm() {
+// armLocked sets the sweeper, unless it is set or there is no idle worker.
+func (a *activity) armLocked() {
 	switch {
 	case a.armed || len(a.idle) == 0:
 		return
@@ -126,18 +133,18 @@ func (a *activity) sweep() {
 	}
 	a.idle = slices.Delete(a.idle, 0, over)
 	a.unused = len(a.idle)
-	a.arm()
+	a.armLocked()
 }
 
-// work runs lanes until there is no use for more.
+// work runs mailboxes until the worker is not kept.
 func (w worker) work(s *Socket) {
 	for s != nil && s.run(w) {
 		s = <-w
 	}
 }
 
-// lanes returns the sockets whose lanes run.
-func (a *activity) lanes() []*Socket {
+// sockets returns the sockets whose mailboxes run.
+func (a *activity) sockets() []*Socket {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var all []*Socket
@@ -147,7 +154,7 @@ func (a *activity) lanes() []*Socket {
 	return all
 }
 
-// wait returns when there is nothing any more or, with ctx's error, when ctx ends.
+// wait returns when n is zero or, with ctx's error, when ctx ends.
 func (a *activity) wait(ctx context.Context) error {
 	a.mu.Lock()
 	if a.n == 0 {
@@ -178,7 +185,7 @@ type Running struct {
 // Running returns the callbacks of sockets that run at this moment.
 func (s *Server) Running() []Running {
 	var all []Running
-	for _, socket := range s.activity.lanes() {
+	for _, socket := range s.activity.sockets() {
 		if r, busy := socket.runs(); busy {
 			all = append(all, r)
 		}

@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestWorkersAreKeptForAMoment: goroutines that have run lanes run the next ones, and are gone when there are none for a
-// while, although clients are still connected.
+// TestWorkersAreKeptForAMoment: goroutines that have run lanes run the next
+// ones, and are gone when there are none for a while, although clients are
+// still connected.
 func TestWorkersAreKeptForAMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := newTestApp()

@@ -37,8 +37,8 @@ const (
 	CausePanic       engineio.Cause = "panic in Identify"
 )
 
-// Guarded calls a site's own function for Options.Identify. A panic of it is an error,
-// and counted.
+// Guarded calls a site's own function for Options.Identify. A panic of it is an
+// error, and counted.
 func (s *Server) Guarded(identify func(*http.Request) (command.Identified, error), r *http.Request) (id command.Identified, err error) {
 	returned := false
 	defer func() {
@@ -52,9 +52,10 @@ func (s *Server) Guarded(identify func(*http.Request) (command.Identified, error
 	return id, err
 }
 
-// admit finds out whose a connection is and enters it under that. It starts again if
-// the session has changed meanwhile. `early` tells that the client should come again
-// when its browser has new cookies. The header is for the answer.
+// admit finds out whose a connection is and enters it under that. It starts
+// again if the session has changed meanwhile. `early` tells that the client
+// should come again when its browser has new cookies. The header is for the
+// answer.
 func (s *Server) admit(c *client, r *http.Request) (early bool, header http.Header, err error) {
 	for {
 		if err := r.Context().Err(); err != nil {
@@ -98,8 +99,8 @@ func refusalOf(err error) error {
 	return err
 }
 
-// begin gives a connection that is about to be admitted a session, if Options.Begin
-// does. A client that polls and keeps no cookies stays without.
+// begin gives a connection that is about to be admitted a session, if
+// Options.Begin does. A client that polls and keeps no cookies stays without.
 func (s *Server) begin(c *client, r *http.Request, id *command.Identified) *Begun {
 	if s.opts.Begin == nil {
 		return nil
@@ -115,8 +116,9 @@ func (s *Server) begin(c *client, r *http.Request, id *command.Identified) *Begu
 	return begun
 }
 
-// refuseAll makes every CONNECT of a client refused because of its other connections.
-// It is not inlined: handshakes fit on the stack that net/http begins with.
+// refuseAll makes every CONNECT of a client refused because of its other
+// connections. It is not inlined: handshakes fit on the stack that net/http
+// begins with.
 //
 //go:noinline
 func (s *Server) refuseAll(c *client, l hub.Limit) {

@@ -11,8 +11,8 @@ import (
 // attachmentSilence is how long a packet waits for its next attachment.
 const attachmentSilence = 20 * time.Second
 
-// assembly is a packet whose header has come and whose attachments are coming. A client
-// that sends many uses one for all of them. client.mu guards it.
+// assembly is a packet whose header was read and whose attachments were not, or
+// not all. A client has one for all its packets. client.mu guards it.
 type assembly struct {
 	active      bool
 	socket      *Socket // nil: it has ended, and the packet is only skipped
@@ -20,7 +20,7 @@ type assembly struct {
 	data        []byte
 	attachments [][]byte
 	size        int
-	due         time.Time   // when the next attachment must be here
+	due         time.Time   // of the next attachment
 	silence     *time.Timer // calls client.silent, at due or before
 }
 
@@ -43,9 +43,9 @@ func (c *client) assemble(s *Socket, p parser.Packet) {
 	*a = assembly{active: true, socket: s, header: p, data: data, due: time.Now().Add(attachmentSilence), silence: a.silence}
 }
 
-// silent ends the connection if an attachment is overdue. The timer is not set anew
-// for each attachment, so it looks when the next one has to be here. If none is
-// awaited, the assembly has served.
+// silent ends the connection if an attachment is overdue. The timer is not set
+// again for each attachment, so silent looks when the next one is due. If none
+// is, the assembly is not used any more.
 func (c *client) silent() {
 	c.mu.Lock()
 	a := c.parts
@@ -84,7 +84,7 @@ func (c *client) attachment(data []byte) error {
 	return a.socket.receive(a.header, a.data, a.attachments)
 }
 
-// addAttachment returns the packet if it is complete now.
+// addAttachment adds an attachment. It returns the packet if that is complete.
 func (c *client) addAttachment(data []byte) (*assembly, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,7 +111,7 @@ func (c *client) addAttachment(data []byte) (*assembly, error) {
 	return &whole, nil
 }
 
-// drop gives the assembly up, if there is one.
+// drop stops the timer of an assembly, which may be nil.
 func (a *assembly) drop() {
 	if a != nil {
 		a.silence.Stop()

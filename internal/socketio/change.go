@@ -8,8 +8,9 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/ledger"
 )
 
-// Change applies a Rebind to the connections of this process. When it has returned,
-// nothing that is addressed to their earlier identity is queued for them any more.
+// Change applies a Rebind to the connections of this process. When it has
+// returned, nothing that is addressed to their earlier identity is queued for
+// them any more.
 func (s *Server) Change(cmd command.Rebind) error {
 	claiming, closed, err := s.change(cmd)
 	for _, c := range claiming {
@@ -21,8 +22,8 @@ func (s *Server) Change(cmd command.Rebind) error {
 	return err
 }
 
-// change is Change without the claims that are sent and the connections that are
-// closed, which it returns.
+// change is Change without the claims that are sent and the connections that
+// are closed, which it returns.
 func (s *Server) change(cmd command.Rebind) (claiming, closed []*client, err error) {
 	s.changes.Lock()
 	defer s.changes.Unlock()
@@ -46,8 +47,8 @@ func (s *Server) change(cmd command.Rebind) (claiming, closed []*client, err err
 }
 
 // settle completes a change for one client: its requests may come with the new
-// identity, no broadcast that found it under the old one queues anything from here
-// on, its next poll is one that comes later, and the Apps are told.
+// identity, no broadcast that selected it by the old one queues anything from
+// here on, a poll that waits is answered, and the Apps are told.
 func (c *client) settle(from, to *hub.Binding, id command.Identity) {
 	c.mu.Lock()
 	c.expected.change(id)
@@ -74,8 +75,8 @@ func (s *Server) Connected(session string) bool {
 	return len(s.hub.Conns(command.Key{Kind: command.Session, ID: session})) > 0
 }
 
-// ComeAgain closes the connections of a session without a user, by their transport,
-// and returns how many these are.
+// ComeAgain closes the connections of a session without a user, by their
+// transport, and returns how many these are.
 func (s *Server) ComeAgain(session string) (closed int) {
 	for _, conn := range s.hub.Conns(command.Key{Kind: command.Session, ID: session}) {
 		if conn.Binding().User == "" {
@@ -89,8 +90,8 @@ func (s *Server) ComeAgain(session string) (closed int) {
 // Retired returns why a session id opens nothing any more.
 func (s *Server) Retired(sessionID string) (ledger.Session, bool) { return s.hub.Retired(sessionID) }
 
-// LoginCounts reports whether a login of this user that was proven at that time, in
-// this session, still counts, see hub.Hub.LoginCounts.
+// LoginCounts reports whether a login of this user that was proven at that
+// time, in this session, still counts, see hub.Hub.LoginCounts.
 func (s *Server) LoginCounts(id command.Identity, proven time.Time) bool {
 	return s.hub.LoginCounts(id, proven)
 }

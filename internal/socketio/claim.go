@@ -9,20 +9,22 @@ import (
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// A connection that would get a user that it did not have gets a claim, see package
-// hub. The proof is a request with the new cookies: one of the connection itself,
-// over polling, or one that carries the value that was sent on the connection as the
-// event ClaimEvent. A login request can also name one connection of its session.
-// Without a proof the connection is closed by its transport, so that its client
-// comes back with the cookies that its browser has.
+// A connection that would get a user that it did not have gets a claim, see
+// package hub. The proof is a request with the new cookies: one of the
+// connection itself, over polling, or one that carries the value that was sent
+// on the connection as the event ClaimEvent. A login request can also name one
+// connection of its session. Without a proof the connection is closed by its
+// transport, so that its client comes back with the cookies that its browser
+// has.
 
 // ClaimEvent is the event that tells a client the value of its claim.
 const ClaimEvent = "mojo:identity"
 
-// isOwnPoll reports whether a request is one that the client of the connection has made
-// by itself. Another one of its browser may only be made to look like that: by an image
-// of somebody else's in a page of the site, or by a link. Browsers say what makes a
-// request, at least by https; of one that does not say it nothing is known.
+// isOwnPoll reports whether a request is a poll that a script made. Only the
+// client of the connection makes such polls. An image or a link that an
+// attacker put into a page of the site can make the browser send a request that
+// looks the same, but browsers say in headers what made a request, at least by
+// https. A browser that says nothing is an old one.
 func (c *client) isOwnPoll(r *http.Request) bool {
 	if r.Method != http.MethodGet || c.session.Transport() != engineio.Polling {
 		return false
@@ -92,8 +94,8 @@ func (c *client) is(id command.Identity) bool {
 	return b.Claim == nil && b.Identity == id
 }
 
-// sendClaim tells the client the value of its claim, on each namespace that it is
-// on, as it is not known which one its page listens on.
+// sendClaim tells the client the value of its claim, on each namespace that it
+// is on, as it is not known which one its page listens on.
 func (c *client) sendClaim() {
 	var b engineio.Batch
 	defer b.Flush()
@@ -107,9 +109,9 @@ func (c *client) sendClaim() {
 	}
 }
 
-// queueClaimLocked is sendClaim for one socket, and reports whether it is the first that
-// is told. It does nothing without a claim, and for a socket that is not connected, which
-// is told when it is.
+// queueClaimLocked is sendClaim for one socket, and reports whether it is the
+// first that is told. It does nothing without a claim, and for a socket that is
+// not connected, which is told when it is.
 func (s *Socket) queueClaimLocked(b *engineio.Batch) (first bool) {
 	cl := s.client().conn.Binding().Claim
 	if cl == nil || s.state != connected {

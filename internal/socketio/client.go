@@ -23,7 +23,7 @@ type client struct {
 	lastAck   atomic.Uint64
 	again     *time.Timer // closes a client that came before its browser had the new cookies
 	refusal   *Refusal    // the answer to every CONNECT; nil: it is accepted
-	rate      rate        // belongs to the reader
+	rate      rate        // for the reader of the session alone
 
 	mu sync.Mutex
 	clientByMu
@@ -38,15 +38,16 @@ type clientByMu struct {
 	expected expectation // of requests
 }
 
-// slot is a namespace that the client has asked for. The socket is nil once it
-// has ended: packets for it that were on their way are ignored.
+// slot is a namespace that the client has asked for. The socket is nil after
+// its end: packets for it that the client sent before it knew of that are
+// ignored.
 type slot struct {
 	namespace *Namespace
 	socket    *Socket
 }
 
-// comeAgain is how long a client stays that came with a session id that was given up
-// a moment ago; then it comes back with the new cookies.
+// comeAgain is when a client is closed that came with a session id that was
+// given up a moment before; then it comes back with the new cookies.
 const comeAgain = time.Second
 
 // clientOf returns the client that a connection belongs to.
@@ -96,7 +97,7 @@ func (c *client) stopWaitingLocked() {
 	c.server.figures.unconnected.Add(-1)
 }
 
-// Closed is part of engineio.Handler.
+// Closed implements engineio.Handler.
 func (c *client) Closed(reason Reason) {
 	defer c.server.activity.end()
 	if c.again != nil {
@@ -124,7 +125,7 @@ var (
 	errBinarySize  = errors.New("attachments of more bytes than Options.Limits.MaxAttachmentBytes")
 )
 
-// Message is part of engineio.Handler.
+// Message implements engineio.Handler.
 func (c *client) Message(data []byte, binary bool) error {
 	if most := c.server.opts.MaxRate; most > 0 && !c.rate.allows(most, time.Since(c.server.made)) {
 		c.server.warn.Later("rate", "mojo: closed a connection that sent too many messages",
@@ -179,26 +180,26 @@ func (c *client) Message(data []byte, binary bool) error {
 	return socket.receive(p, bytes.Clone(p.Data), nil)
 }
 
-// barrier is the namespace for which the clients of mojotest ask to learn, from the
-// refusal, that the server has read everything before. It is refused like a namespace
-// that is not mounted, but neither logged nor counted.
+// barrier is the namespace for which the clients of mojotest ask to learn, from
+// the refusal, that the server has read everything before. It is refused like a
+// namespace that is not mounted, but neither logged nor counted.
 const barrier = "/__barrier"
 
-// invalidNamespace is the payload of the answer to a CONNECT to a namespace that there
-// is not.
+// invalidNamespace is the payload of the answer to a CONNECT to a namespace
+// that is not mounted.
 var invalidNamespace = func() parser.Payload {
 	payload, _ := parser.EncodeValue(Refusal{Message: "Invalid namespace"}.data()) // cannot fail
 	return payload
 }()
 
-// refuse answers a CONNECT that begins nothing.
+// refuse answers a CONNECT with a refusal.
 func (c *client) refuse(namespace []byte, r *Refusal) {
 	c.server.figures.refused.Add(1)
 	_ = c.session.Send(c.server.refusal(string(namespace), r)) // the client may have gone
 }
 
 // socket returns the socket on a namespace, nil if it has ended, and whether
-// there ever was one.
+// the client has asked for the namespace.
 func (c *client) socket(n *Namespace) (*Socket, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -209,7 +210,7 @@ func (c *client) socket(n *Namespace) (*Socket, bool) {
 	return c.slots[i].socket, true
 }
 
-// liveSockets is socketsLocked for a caller that does not hold mu.
+// liveSockets returns the sockets that have not ended.
 func (c *client) liveSockets() []*Socket {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -227,12 +228,13 @@ func (c *client) socketsLocked() []*Socket {
 	return sockets
 }
 
-// connect begins a socket. One that the client has on the namespace already is
-// replaced: a page that leaves before it was answered sends no DISCONNECT, only
-// the CONNECT of its next attempt.
+// connect begins a socket. It replaces a socket that the client has on the
+// namespace already: a page that gives up before the answer sends no
+// DISCONNECT, only the CONNECT of its next attempt.
 func (c *client) connect(n *Namespace, auth []byte) {
-	// It ends before another takes its slot: a change or a revocation looks at the slots,
-	// and has to find each socket that messages may still be queued for.
+	// It ends before the new socket gets its slot: changes and revocations walk
+	// through the slots, and have to find each socket for which messages may
+	// still be queued.
 	if old, _ := c.socket(n); old != nil {
 		old.end(ClientDisconnect)
 	}
@@ -257,7 +259,7 @@ func (c *client) connect(n *Namespace, auth []byte) {
 	s.push(task{kind: taskConnect, arg: bytes.Clone(auth), size: lifeCost + len(auth)})
 }
 
-// left marks the namespace of an ended socket as left.
+// left empties the slot of a socket that has ended.
 func (c *client) left(s *Socket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -268,8 +270,8 @@ func (c *client) left(s *Socket) {
 	}
 }
 
-// watchExpiry makes the engine call Lapsed when the binding of c expires, or its
-// claim.
+// watchExpiry makes the engine call Lapsed when the binding of c expires, or
+// its claim.
 func (c *client) watchExpiry() {
 	c.mu.Lock() // so that of two calls the later one sees the later binding
 	defer c.mu.Unlock()

@@ -13,7 +13,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestSilentAttachments: who announces binary and does not send it has to go 20 seconds after its last piece.
+// TestSilentAttachments: who announces binary and does not send it has to go 20
+// seconds after its last piece.
 func TestSilentAttachments(t *testing.T) {
 	for _, pieces := range []int{0, 2} {
 		synctest.Test(t, func(t *testing.T) {
@@ -79,7 +80,8 @@ func TestAttachmentsOutOfPlace(t *testing.T) {
 	}
 }
 
-// TestHalfAPacketAtTheEnd is dropped with the connection, and its timer with it.
+// TestHalfAPacketAtTheEnd is dropped with the connection, and its timer with
+// it.
 func TestHalfAPacketAtTheEnd(t *testing.T) {
 	app := newTestApp()
 	_, _, site := serve(t, app, "/a")

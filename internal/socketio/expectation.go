@@ -10,19 +10,20 @@ import (
 	"github.com/mojosocket/mojo/internal/hub"
 )
 
-// expectation is the identities that requests of a connection may come with. client.mu
-// guards it.
+// expectation is the identities that requests of a connection may come with.
+// client.mu guards it.
 type expectation struct {
 	latest  command.Identity
 	earlier []earlierIdentity // that late requests come with; oldest first
 }
 
-// earlierIdentity is an identity that requests of a connection may still come with,
-// because their browser may not have the cookies of the next one yet.
+// earlierIdentity is an identity that requests of a connection may still come
+// with, because their browser may not have the cookies of the next one yet.
 //
-// The first request with the next identity ends that. But a client polls and posts at
-// the same time, so a poll with the earlier cookies may arrive after a post with the
-// later ones, or the other way round: one such request is let through.
+// The first request with the next identity ends that. But a client polls and
+// posts at the same time, so a poll with the earlier cookies may arrive after a
+// post with the later ones, or the other way round: one such request is let
+// through.
 type earlierIdentity struct {
 	command.Identity
 	until time.Time // zero: until a request has come with the next identity
@@ -35,8 +36,8 @@ const lateness = time.Second
 // maxEarlier is how many changes of identity a browser may be behind.
 const maxEarlier = 4
 
-// admits tells whether a request by this method may come with this identity: the
-// latest one or, for a moment and without reading, an earlier one.
+// admits tells whether a request by this method may come with this identity:
+// the latest one or, for a moment and without reading, an earlier one.
 func (e *expectation) admits(id command.Identity, method string) engineio.Admission {
 	if id == e.latest {
 		e.seen(method)
@@ -55,8 +56,8 @@ func (e *expectation) admits(id command.Identity, method string) engineio.Admiss
 	return engineio.Withheld
 }
 
-// endLate notes that no request by this method is late any more: the late one has
-// come, or one with a later identity has.
+// endLate notes that no request by this method is late any more: the late one
+// has come, or one with a later identity has.
 func (e *expectation) endLate(method string) {
 	e.earlier = slices.DeleteFunc(e.earlier, func(e earlierIdentity) bool { return e.late == method })
 	if len(e.earlier) == 0 {
@@ -84,8 +85,8 @@ func (e *expectation) seen(method string) {
 	}
 }
 
-// admitAlso makes requests admitted with an identity that the client had before its
-// handshake gave it the latest one, until one comes with that.
+// admitAlso makes requests admitted with an identity that the client had before
+// its handshake gave it the latest one, until one comes with that.
 func (e *expectation) admitAlso(id command.Identity) {
 	e.earlier = []earlierIdentity{{Identity: id}}
 }

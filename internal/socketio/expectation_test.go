@@ -14,7 +14,8 @@ import (
 	"github.com/mojosocket/mojo/internal/hub"
 )
 
-// request is one that comes with an identity, after some time, and whether it is let through.
+// request is one that comes with an identity, after some time, and whether it
+// is let through.
 type request struct {
 	after   time.Duration
 	method  string
@@ -22,8 +23,9 @@ type request struct {
 	ok      bool
 }
 
-// TestRequestsAfterAChange: those with the earlier identity are good until one comes with the latest, and for half a
-// minute at most; then only one of the other method, which may have left together with that, within a second.
+// TestRequestsAfterAChange: those with the earlier identity are good until one
+// comes with the latest, and for half a minute at most; then only one of the
+// other method, which may have left together with that, within a second.
 func TestRequestsAfterAChange(t *testing.T) {
 	const get, post = http.MethodGet, http.MethodPost
 	for name, requests := range map[string][]request{
@@ -51,8 +53,9 @@ func TestRequestsAfterAChange(t *testing.T) {
 	}
 }
 
-// TestRequestsAfterTwoChanges, of which the browser knows the first one when the second is made: what may be late from
-// before the first does not count against what may be from before the second.
+// TestRequestsAfterTwoChanges, of which the browser knows the first one when
+// the second is made: what may be late from before the first does not count
+// against what may be from before the second.
 func TestRequestsAfterTwoChanges(t *testing.T) {
 	const get, post = http.MethodGet, http.MethodPost
 	for name, requests := range map[string][]request{
@@ -79,7 +82,8 @@ func TestRequestsAfterTwoChanges(t *testing.T) {
 	}
 }
 
-// TestEarlierIdentitiesAreBounded: of many changes in a row a browser may be behind a few.
+// TestEarlierIdentitiesAreBounded: of many changes in a row a browser may be
+// behind a few.
 func TestEarlierIdentitiesAreBounded(t *testing.T) {
 	app := newTestApp()
 	s, _, site := serve(t, app, "/")

@@ -19,9 +19,9 @@ func (s *Server) Sockets(sel command.Selector) []*Socket {
 	return sockets
 }
 
-// Emit sends an event to the sockets that a selector means. It is encoded once, framed
-// once for each namespace, and the same bytes go to every socket. An error means that
-// nothing was sent to anybody.
+// Emit sends an event to the sockets that a selector means. It is encoded once,
+// framed once for each namespace, and the same bytes go to every socket. An
+// error means that nothing was sent to anybody.
 func (s *Server) Emit(sel command.Selector, d command.Delivery, event string, args []any) error {
 	if s.Closed() {
 		return ErrServerClosed
@@ -34,8 +34,8 @@ func (s *Server) Emit(sel command.Selector, d command.Delivery, event string, ar
 	return s.emit(&cmd, func(socket *Socket) { socket.observe(event, args) })
 }
 
-// emit applies a command to the sockets of this process. Their observers are called
-// before anything is queued.
+// emit applies a command to the sockets of this process. Their observers are
+// called before anything is queued.
 func (s *Server) emit(cmd *command.Emit, observe func(*Socket)) error {
 	seats := s.hub.Receivers(&cmd.Selector)
 	messages, err := s.frame(cmd, seats)
@@ -66,8 +66,8 @@ func (s *Server) emit(cmd *command.Emit, observe func(*Socket)) error {
 	return nil
 }
 
-// prefetched is how many sessions are fetched at a time, about as many as a processor
-// waits for at once.
+// prefetched is how many sessions are fetched at a time, about as many as a
+// processor waits for at once.
 const prefetched = 16
 
 // framed is an encoded event as the message of each namespace that it goes to.
@@ -95,8 +95,8 @@ func (f framed) observed() bool {
 	return false
 }
 
-// frame makes the message of the selector's namespace or, if that is empty, of each
-// seat's. Without a seat it makes one all the same, to check its size.
+// frame makes the message of the selector's namespace or, if that is empty, of
+// each seat's. Without a seat it makes one all the same, to check its size.
 func (s *Server) frame(cmd *command.Emit, seats []*hub.Seat) (framed, error) {
 	payload := parser.Payload{JSON: cmd.JSON, Attachments: cmd.Attachments}
 	var f framed

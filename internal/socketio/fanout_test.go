@@ -13,8 +13,8 @@ import (
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// TestFramesPerNamespace: one message for each namespace there is, with its name in it, and the same for all its
-// sockets.
+// TestFramesPerNamespace: one message for each namespace there is, with its
+// name in it, and the same for all its sockets.
 func TestFramesPerNamespace(t *testing.T) {
 	server := NewServer(serverOptions())
 	a, b, root := server.NewNamespace("/a", nil, Watchers{}), server.NewNamespace("/b", nil, Watchers{}), server.NewNamespace("/", nil, Watchers{})
@@ -36,7 +36,8 @@ func TestFramesPerNamespace(t *testing.T) {
 	require.Len(t, one, 1)
 }
 
-// packetSize is that of a short message on a WebSocket: two bytes of header, the engine's type, and the packet.
+// packetSize is that of a short message on a WebSocket: two bytes of header,
+// the engine's type, and the packet.
 func packetSize(packet string) int { return 3 + len(packet) }
 
 // TestFrameChecksSizes before anything is sent, and with nobody there.
@@ -67,8 +68,9 @@ func seatsOn(namespaces ...*Namespace) (seats []*hub.Seat) {
 	return seats
 }
 
-// TestSocketsAreSmall, and all that a broadcast reads of each stands on one line of the processor's cache: memory of just
-// this size begins at a multiple of a line.
+// TestSocketsAreSmall, and all that a broadcast reads of each stands on one
+// line of the processor's cache: memory of just this size begins at a multiple
+// of a line.
 func TestSocketsAreSmall(t *testing.T) {
 	if bits.UintSize < 64 {
 		t.Skip("for pointers of 8 bytes")

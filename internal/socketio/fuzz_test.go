@@ -16,9 +16,11 @@ import (
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// FuzzMessages sends a client's messages, one a line, "b" in front of binary, on a connection that is on "/" and
-// "/a". Whatever they are: no handler panics, no reserved event and nothing that cannot be decoded reaches one, and
-// the connection has either been closed as one that broke the protocol, or works.
+// FuzzMessages sends a client's messages, one a line, "b" in front of binary,
+// on a connection that is on "/" and "/a". Whatever they are: no handler
+// panics, no reserved event and nothing that cannot be decoded reaches one, and
+// the connection has either been closed as one that broke the protocol, or
+// works.
 func FuzzMessages(f *testing.F) {
 	for _, lines := range []string{
 		"2[\"e\"]\n21[\"e\",{\"a\":[1]}]\n2/a,7[\"e\"]",
@@ -114,7 +116,8 @@ type poster struct {
 	sid    string
 }
 
-// do makes a request and returns the answer's status. The first one opens the session.
+// do makes a request and returns the answer's status. The first one opens the
+// session.
 func (c *poster) do(method, body string) int {
 	r := httptest.NewRequest(method, "/?EIO=4&transport=polling"+c.sid, strings.NewReader(body))
 	w := httptest.NewRecorder()

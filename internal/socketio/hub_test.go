@@ -9,8 +9,8 @@ import (
 	"github.com/mojosocket/mojo/internal/command"
 )
 
-// TestHubIsEmptyInTheEnd: after many connections of all identities, with rooms, ended in all ways, no index and
-// no map holds anything.
+// TestHubIsEmptyInTheEnd: after many connections of all identities, with rooms,
+// ended in all ways, no index and no map holds anything.
 func TestHubIsEmptyInTheEnd(t *testing.T) {
 	app := newTestApp()
 	app.connect = func(s *Socket, auth []byte) *Refusal {
@@ -62,8 +62,9 @@ func TestHubIsEmptyInTheEnd(t *testing.T) {
 	require.Zero(t, server.activity.n)
 }
 
-// TestEndDuringConnect: a socket whose end began elsewhere, and has not got to the indexes yet when its Connect
-// returns, is in none of them when Disconnect is called.
+// TestEndDuringConnect: a socket whose end began elsewhere, and has not got to
+// the indexes yet when its Connect returns, is in none of them when Disconnect
+// is called.
 func TestEndDuringConnect(t *testing.T) {
 	app := newTestApp()
 	app.connect = func(s *Socket, _ []byte) *Refusal {

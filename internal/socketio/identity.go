@@ -9,10 +9,10 @@ import (
 	"github.com/mojosocket/mojo/internal/hub"
 )
 
-// Admits is part of engineio.Handler. It compares the ids of a request with the
-// identity of the connection. A request with the identity that the connection claims
-// proves it, if it is a poll that the client made by itself. A request with a later
-// expiry, and so with renewed cookies, extends the connection.
+// Admits implements engineio.Handler. It compares the ids of a request with the
+// identity of the connection. A request with the identity that the connection
+// claims proves it, if it is a poll that the client made by itself. A request
+// with a later expiry, and so with renewed cookies, extends the connection.
 func (c *client) Admits(r *http.Request) engineio.Admission {
 	now, err := c.server.opts.Identify(r)
 	if err != nil {
@@ -46,7 +46,8 @@ func (c *client) Admits(r *http.Request) engineio.Admission {
 	return engineio.Admitted
 }
 
-// Extend gives the connections of an identity a later expiry, as renewed cookies do.
+// Extend gives the connections of an identity a later expiry, as renewed
+// cookies do.
 func (s *Server) Extend(to command.Identified) {
 	for _, m := range s.hub.Extend(command.Extend{To: to}).Moved {
 		clientOf(m.Conn).watchExpiry()
@@ -56,9 +57,9 @@ func (s *Server) Extend(to command.Identified) {
 // Identity is the identity that the socket is bound to now.
 func (s *Socket) Identity() command.Identified { return s.client().conn.Binding().Identified }
 
-// identityChanged returns when nothing is queued any more for the identity that the
-// socket had. It queues the call to the App, if the identity is another, and what was
-// held for it.
+// identityChanged returns when nothing is queued any more for the identity that
+// the socket had. It queues the call to the App, if the identity is another,
+// and what was held for it.
 func (s *Socket) identityChanged(from, to *hub.Binding) {
 	told := s.namespace.watchers.Identity != nil && from.Identity != to.Identity
 	if told {

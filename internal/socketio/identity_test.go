@@ -11,8 +11,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestChangeWaitsForSenders: a sender looks at an identity and queues a message with the lock of the socket held, and a
-// change does not return before that.
+// TestChangeWaitsForSenders: a sender looks at an identity and queues a message
+// with the lock of the socket held, and a change does not return before that.
 func TestChangeWaitsForSenders(t *testing.T) {
 	app := newTestApp()
 	s, _, site := serve(t, app, "/")
@@ -46,7 +46,8 @@ func (a identityApp) Changed(s *Socket, _, to command.Identified) *Refusal {
 	return nil
 }
 
-// TestNothingIsToldAfterDisconnect, when a socket ends while its identity changes.
+// TestNothingIsToldAfterDisconnect, when a socket ends while its identity
+// changes.
 func TestNothingIsToldAfterDisconnect(t *testing.T) {
 	app := newTestApp()
 	s := NewServer(serverOptions())
@@ -68,7 +69,8 @@ func TestNothingIsToldAfterDisconnect(t *testing.T) {
 	require.Equal(t, []string{"connect ", "identity ann", "disconnect"}, app.told)
 }
 
-// TestRevokeFindsWhatIsReplaced: a socket whose place another takes on its namespace, and that one.
+// TestRevokeFindsWhatIsReplaced: a socket whose place another takes on its
+// namespace, and that one.
 func TestRevokeFindsWhatIsReplaced(t *testing.T) {
 	app := newTestApp()
 	entered, goOn := make(chan struct{}), make(chan struct{})
@@ -100,7 +102,8 @@ func TestRevokeFindsWhatIsReplaced(t *testing.T) {
 	requireNobody(t, s, command.Identity{Session: "s", User: "u"})
 }
 
-// TestASocketThatBeganAfterAChange is not told of it, though whoever completes the change may find it.
+// TestASocketThatBeganAfterAChange is not told of it, though whoever completes
+// the change may find it.
 func TestASocketThatBeganAfterAChange(t *testing.T) {
 	app := newTestApp()
 	s := NewServer(serverOptions())
@@ -116,7 +119,8 @@ func TestASocketThatBeganAfterAChange(t *testing.T) {
 	require.Equal(t, []string{"connect ", "disconnect"}, app.told)
 }
 
-// requireNobody requires that nothing is left in the indexes, nor of these identities.
+// requireNobody requires that nothing is left in the indexes, nor of these
+// identities.
 func requireNobody(t testing.TB, s *Server, ids ...command.Identity) {
 	t.Helper()
 	for n := range *s.namespaces.Load() {

@@ -8,8 +8,8 @@ import (
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// mailbox has the calls to the App for one socket, which run in order. A goroutine
-// runs them only while there are any. Socket.mu guards it.
+// mailbox has the calls to the App for one socket, which run in order. A
+// goroutine runs them only while there are any. Socket.mu guards it.
 type mailbox struct {
 	tasks   []task
 	head    int // of tasks
@@ -25,8 +25,8 @@ type mailboxByActivityMu struct {
 	next, prev *Socket // among those whose mailboxes run
 }
 
-// keptTasks is for how many tasks an idle mailbox keeps room, so that a lone event
-// does not allocate any.
+// keptTasks is for how many tasks an idle mailbox keeps room, so that a lone
+// event does not allocate any.
 const keptTasks = 1
 
 type task struct {
@@ -48,8 +48,8 @@ const (
 )
 
 // What a waiting task costs beside its bytes, roughly. To begin or end a socket
-// takes a goroutine of its own, so a client that connects again and again, while
-// the App is slow to answer, is not read from either.
+// takes a goroutine of its own, so a client that connects again and again,
+// while the App is slow to answer, is not read from either.
 const (
 	eventCost = 256
 	argCost   = 8
@@ -68,7 +68,8 @@ func (s *Socket) push(t task) {
 func (s *Socket) pushLocked(t task) {
 	l := &s.mailbox
 	if len(l.tasks) == cap(l.tasks) && l.head > len(l.tasks)/2 {
-		// The tasks of a mailbox that is never idle would grow forever behind the head.
+		// The tasks of a mailbox that is never idle would grow forever behind
+		// the head.
 		n := copy(l.tasks, l.tasks[l.head:])
 		clear(l.tasks[n:])
 		l.tasks, l.head = l.tasks[:n], 0
@@ -81,12 +82,12 @@ func (s *Socket) pushLocked(t task) {
 	s.namespace.server.activity.beginMailbox(s)
 }
 
-// portion is how many tasks of a mailbox run before other goroutines have their turn:
-// the scheduler would let it run for 10 ms.
+// portion is how many tasks of a mailbox run before other goroutines have their
+// turn: the scheduler would let it run for 10 ms.
 const portion = 32
 
-// run runs the tasks of the mailbox until there is none, and reports whether the
-// worker is kept.
+// run runs the tasks of the mailbox until there is none, and reports whether
+// the worker is kept.
 func (s *Socket) run(w worker) (kept bool) {
 	idle := false
 	defer func() {
@@ -107,8 +108,8 @@ func (s *Socket) run(w worker) (kept bool) {
 	}
 }
 
-// next takes the first task. If there is none the mailbox is idle, and `kept` tells
-// whether its worker is kept for another one.
+// next takes the first task. If there is none the mailbox is idle, and `kept`
+// tells whether its worker is kept for another one.
 func (s *Socket) next(w worker) (t task, busy, kept bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -204,8 +205,9 @@ func (s *Socket) doDisconnect() {
 }
 
 // guard runs user code. A panic costs the connection it happened on, by its
-// transport, so that the client comes back, and nothing else. The socket handles
-// no more of its events: what the panic left behind may not be fit for them.
+// transport, so that the client comes back, and nothing else. The socket
+// handles no more of its events: the panic may have left the App's state for it
+// incomplete.
 func (s *Socket) guard(callback string, run func()) (ok bool) {
 	defer func() {
 		if ok {
@@ -267,12 +269,13 @@ func (s *Socket) receive(p parser.Packet, data []byte, attachments [][]byte) err
 	return nil
 }
 
-// invalidArguments is the answer to an event that is refused, in the form of the
-// errors of mojo.On.
+// invalidArguments is the answer to an event that is refused, in the form of
+// the errors of mojo.On.
 var invalidArguments = []any{map[string]any{"error": map[string]string{"message": "invalid arguments"}}}
 
 // refuseArgs refuses an event or ack whose arguments hold data that reads as a
-// placeholder. The connection lives: the client did what the application told it.
+// placeholder. The connection stays: its page has sent unusual data, nothing
+// malformed.
 func (s *Socket) refuseArgs(p parser.Packet) {
 	s.namespace.server.warn.Later("placeholder "+s.namespace.name,
 		"mojo: refused a message whose data has a _placeholder of its own", "namespace", s.namespace.name,
@@ -285,7 +288,7 @@ func (s *Socket) refuseArgs(p parser.Packet) {
 	_ = e.Ack(invalidArguments) // an error: the client has gone
 }
 
-// pushEvent has an event handled, unless the socket has ended.
+// pushEvent adds an event to the mailbox, unless the socket has ended.
 func (s *Socket) pushEvent(t task) {
 	session := s.session
 	session.Hold(t.size)

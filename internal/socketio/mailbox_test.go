@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestLaneOrder: connect, every event in order, disconnect, and never two at a time.
+// TestLaneOrder: connect, every event in order, disconnect, and never two at a
+// time.
 func TestLaneOrder(t *testing.T) {
 	const events = 500
 	app := newTestApp()
@@ -28,8 +29,9 @@ func TestLaneOrder(t *testing.T) {
 	require.Equal(t, append(want, "disconnect"), app.told)
 }
 
-// TestEventsBeforeTheAnswer, which no official client sends, are handled if the socket is accepted, and dropped if
-// the client has left by then: Disconnect is still last.
+// TestEventsBeforeTheAnswer, which no official client sends, are handled if the
+// socket is accepted, and dropped if the client has left by then: Disconnect is
+// still last.
 func TestEventsBeforeTheAnswer(t *testing.T) {
 	for _, leaves := range []bool{false, true} {
 		goOn, told := make(chan struct{}), make(chan string, 1)
@@ -58,7 +60,8 @@ func TestEventsBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-// TestLaneIsIdleWithoutWork: an idle socket has no goroutine and no memory for tasks.
+// TestLaneIsIdleWithoutWork: an idle socket has no goroutine and no memory for
+// tasks.
 func TestLaneIsIdleWithoutWork(t *testing.T) {
 	app := newTestApp()
 	server, _, site := serve(t, app, "/a")
@@ -76,7 +79,8 @@ func TestLaneIsIdleWithoutWork(t *testing.T) {
 	require.Nil(t, s.mailbox.tasks)
 }
 
-// TestActivity: wait returns when as much has ended as had begun, for everybody who waits.
+// TestActivity: wait returns when as much has ended as had begun, for everybody
+// who waits.
 func TestActivity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var a activity

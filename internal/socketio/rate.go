@@ -2,8 +2,8 @@ package socketio
 
 import "time"
 
-// rate is a bucket of as many packets as may come in a second, which fills up in a
-// second. The zero value is full.
+// rate is a bucket of as many packets as may come in a second, which fills up
+// in a second. The zero value is full.
 type rate struct {
 	spent float64
 	at    time.Duration // since the server was made

@@ -22,9 +22,9 @@ type Revalidation struct {
 	Until    func() time.Time
 }
 
-// revalidator asks about each identity once in every interval. The hub lists the
-// identities in slots. Each slot has its part of the interval, in which the questions
-// are spread, a portion at a time.
+// revalidator asks about each identity once in every interval. The hub lists
+// the identities in slots. Each slot has its part of the interval, in which the
+// questions are spread, a portion at a time.
 type revalidator struct {
 	server *Server
 	Revalidation
@@ -60,7 +60,8 @@ func newRevalidator(s *Server, r Revalidation) *revalidator {
 	return v
 }
 
-// arm makes sure that slots have their turns. It does nothing on a nil revalidator.
+// arm makes sure that slots have their turns. It does nothing on a nil
+// revalidator.
 func (v *revalidator) arm() {
 	if v == nil || v.armed.Load() {
 		return
@@ -97,8 +98,8 @@ func (v *revalidator) stop() {
 	}
 }
 
-// turn asks about the identities of one slot. Without connections it is the last, until
-// there are some.
+// turn asks about the identities of one slot. Without connections it is the
+// last, until there are some.
 func (v *revalidator) turn() {
 	turn, ok := v.beginTurn()
 	if !ok {
@@ -128,7 +129,8 @@ func (v *revalidator) beginTurn() (turn int, ok bool) {
 		return 0, false
 	}
 	v.turns++
-	// armed is false by now: a connection that the hub does not list yet arms itself.
+	// armed is false by now: a connection that the hub does not list yet arms
+	// itself.
 	if v.server.hub.Identities() > 0 || len(v.failures) > 0 {
 		v.armLocked()
 	}
@@ -136,8 +138,8 @@ func (v *revalidator) beginTurn() (turn int, ok bool) {
 	return v.turns, true
 }
 
-// forgetFailures forgets the failures of identities in a slot that have no connections
-// any more.
+// forgetFailures forgets the failures of identities in a slot that have no
+// connections any more.
 func (v *revalidator) forgetFailures(slot int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -163,8 +165,8 @@ func (v *revalidator) sleep(d time.Duration) bool {
 	}
 }
 
-// begin makes goroutines ask about identities, except those for which an earlier
-// question is still open.
+// begin makes goroutines ask about identities, except those for which an
+// earlier question is still open.
 func (v *revalidator) begin(due []command.Identity) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -209,8 +211,8 @@ func (v *revalidator) work() {
 	}
 }
 
-// next takes the identity that has waited longest. Without one there is one worker
-// less.
+// next takes the identity that has waited longest. Without one there is one
+// worker less.
 func (v *revalidator) next() (command.Identity, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -260,14 +262,14 @@ func (v *revalidator) settle(id command.Identity, seen int, valid bool, err erro
 	case valid:
 		return
 	}
-	// A question without an answer proves nothing against the session: it is closed, and
-	// asked about again if it comes back.
+	// A question without an answer proves nothing against the session: it is
+	// closed, and asked about again if it comes back.
 	revoke := command.RevokeIdentity{Identity: id, Seen: seen, Lasting: err == nil, Until: v.Until()}
 	v.server.dismissEnded(v.server.hub.RevokeIdentity(revoke), Revocation{Code: CodeInvalid, Reason: Invalid})
 }
 
-// count counts the failures in a row. It starts anew for an identity that is closed for
-// them.
+// count counts the failures in a row. It starts anew for an identity that is
+// closed for them.
 func (v *revalidator) count(id command.Identity, err error) (failed int, stopped bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -14,7 +14,8 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/slots"
 )
 
-// TestRevalidatorStops when nobody is connected: no timer is left, and nothing is kept of who has gone.
+// TestRevalidatorStops when nobody is connected: no timer is left, and nothing
+// is kept of who has gone.
 func TestRevalidatorStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := serverOptions()
@@ -51,8 +52,8 @@ func TestRevalidatorStops(t *testing.T) {
 	})
 }
 
-// TestRevalidatorSpreadsASlot: the identities of a large slot are not asked about all at once, but all within the
-// interval.
+// TestRevalidatorSpreadsASlot: the identities of a large slot are not asked
+// about all at once, but all within the interval.
 func TestRevalidatorSpreadsASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const identities = 64 * 3 * slots.PortionSize

@@ -11,16 +11,16 @@ import (
 type Revocation struct {
 	Code      int
 	Reason    Reason
-	Reconnect bool // that it makes sense to come back; what is revoked stays good then
+	Reconnect bool // the client may come back, with the cookies that it has
 
 	Message string // beside the reason, for a person; left out if empty
 	Data    any    // left out if nil
 }
 
-// RevokedEvent is the event that tells a client.
+// RevokedEvent is the event that tells a client why it is closed.
 const RevokedEvent = "mojo:revoked"
 
-// The codes of what is revoked by the server itself.
+// The codes of revocations that the server makes itself.
 const (
 	CodeRevoked  = 4001
 	CodeExpired  = 4002
@@ -47,8 +47,8 @@ type notice struct {
 	Data      any    `json:"data,omitempty"`
 }
 
-// Revoke ends the connections that a command means. When it has returned they are in
-// no index and nothing is queued for them any more, see hub.Hub.Revoke.
+// Revoke ends the connections that a command means. When it has returned they
+// are in no index and nothing is queued for them any more, see hub.Hub.Revoke.
 func (s *Server) Revoke(cmd command.Revoke, why Revocation) {
 	effects := s.hub.Revoke(cmd)
 	if cmd.Namespace == "" {
@@ -77,7 +77,7 @@ func (s *Server) dismissEnded(effects hub.Effects, why Revocation) {
 	s.seeTo(effects.Presence)
 }
 
-// words is a Revocation encoded for each namespace.
+// words is a Revocation, encoded for each namespace.
 type words struct {
 	Revocation
 	server  *Server
@@ -117,11 +117,12 @@ func (w *words) in(n *Namespace) farewell {
 	return f
 }
 
-// dismiss tells a client on all its namespaces and closes it. One that may not
-// come back is disconnected from each namespace, or it would by itself.
+// dismiss tells a client why on all its namespaces, and closes it. If it may
+// not come back it is disconnected from each namespace; otherwise it would
+// reconnect.
 func (c *client) dismiss(w *words, b *engineio.Batch) {
 	c.mu.Lock()
-	c.gone = true // nothing begins any more
+	c.gone = true // no socket begins any more
 	sockets := c.socketsLocked()
 	c.mu.Unlock()
 	for _, s := range sockets {
@@ -130,8 +131,8 @@ func (c *client) dismiss(w *words, b *engineio.Batch) {
 	c.session.Close(w.Reason)
 }
 
-// dismiss tells the client on one namespace, and ends the socket. What the client
-// sent and was not handled yet never is.
+// dismiss tells the client why on one namespace, and ends the socket. Events
+// that were received and not handled yet are dropped.
 func (s *Socket) dismiss(w *words, disconnect bool, b *engineio.Batch) {
 	f := w.in(s.namespace)
 	s.finish(w.Reason, func(was socketState) {
@@ -148,15 +149,16 @@ func (s *Socket) dismiss(w *words, disconnect bool, b *engineio.Batch) {
 	})
 }
 
-// revoke is dismiss for a lone socket.
+// revoke is dismiss for a single socket.
 func (s *Socket) revoke(why Revocation) {
 	var b engineio.Batch
 	defer b.Flush()
 	s.dismiss(s.namespace.server.wordsOf(why), true, &b)
 }
 
-// Lapsed is part of engineio.Handler: the cookies of the connection have expired,
-// unless they were renewed meanwhile, or there was no proof of its claim in time.
+// Lapsed implements engineio.Handler: the cookies of the connection have
+// expired, unless they were renewed meanwhile, or there was no proof of its
+// claim in time.
 func (c *client) Lapsed() {
 	lapse, presence := c.server.hub.Lapse(&c.conn, c.session.Transport() == engineio.Polling)
 	switch lapse {

@@ -1,6 +1,6 @@
 // Package socketio is a Socket.IO server, protocol revision 5, on engineio:
 // namespaces over one connection, events, acks, binary attachments, rooms, and
-// the registry of who is connected.
+// identity over package hub.
 //
 // Locks, in the order in which they are taken:
 //
@@ -10,10 +10,10 @@
 //  4. The locks of engineio.
 //  5. activity.mu guards activity.activityByMu and mailbox.mailboxByActivityMu.
 //
-// revalidator.mu and, after it, the lock of package hub are taken with none of these
-// held, except Server.changes, and none of these is taken while they are held, except
-// activity.mu. Under a lock there is no user code, no I/O, no encoding and no
-// log.
+// revalidator.mu and, after it, the lock of package hub are taken with none of
+// these held, except Server.changes, and none of these is taken while they are
+// held, except activity.mu. Under a lock there is no user code, no I/O, no
+// encoding and no log.
 package socketio
 
 import (
@@ -46,20 +46,22 @@ var (
 	ErrRoomName     = hub.ErrRoomName
 )
 
-// Reason says why a socket ended. Those that begin in the engine are its own.
+// Reason says why a socket ended.
 type Reason = engineio.Reason
 
-// The reasons that begin here.
+// The reasons of this package. Those of the engine are in engineio.
 const (
 	ClientDisconnect Reason = "client namespace disconnect"
 	ServerDisconnect Reason = "server namespace disconnect"
 	HandlerPanic     Reason = "handler panic"
-	// IdentityChanged ends a connection so that it comes back under its new identity.
+	// IdentityChanged ends a connection so that it comes back under its new
+	// identity.
 	IdentityChanged Reason = "identity changed"
 	TooFast         Reason = "rate limit"
 )
 
-// Options configures a Server. What they hold is trusted, as in engineio.Options.
+// Options configures a Server. What they hold is trusted, as in
+// engineio.Options.
 type Options struct {
 	Engine         engineio.Options // without Open
 	ConnectTimeout time.Duration    // for the first CONNECT
@@ -79,14 +81,15 @@ type Options struct {
 	MaxAttachmentBytes int // together
 	MaxRate            int // packets per second from a client; 0: no limit
 
-	// Identify tells who makes a request.
-	// An error refuses the request. It is called for handshakes and for all later
-	// requests. It must not panic, see Guarded.
+	// Identify tells who makes a request. An error refuses the request. It is
+	// called for handshakes and for all later requests. It must not panic, see
+	// Guarded.
 	Identify func(r *http.Request) (command.Identified, error)
-	// Begin returns the session that begins with a handshake, nil if none does. The
-	// identity is what Identify found. It may be nil.
+	// Begin returns the session that begins with a handshake, nil if none does.
+	// The identity is what Identify found. It may be nil.
 	Begin func(r *http.Request, id command.Identified) *Begun
-	// Keep returns what to keep of a handshake as Socket.Handshake. It must not keep r.
+	// Keep returns what to keep of a handshake as Socket.Handshake. It must not
+	// keep r.
 	Keep func(r *http.Request) any
 
 	PresenceGrace time.Duration             // between the last socket of somebody and being offline
@@ -114,8 +117,8 @@ type Server struct {
 	made     time.Time
 	validity *revalidator // nil without Options.Revalidation
 
-	// changes is held while an identity changes, so that the changes of a connection
-	// follow each other.
+	// changes is held while an identity changes, so that the changes of a
+	// connection follow each other.
 	changes sync.Mutex
 
 	closed     atomic.Bool
@@ -146,8 +149,8 @@ func (o *Options) hubConfig() hub.Config {
 	}
 }
 
-// Hub is who is connected, for questions. Commands whose effects have to be acted on
-// are methods of the Server.
+// Hub is who is connected, for questions. Commands whose effects have to be
+// acted on are methods of the Server.
 func (s *Server) Hub() *hub.Hub { return s.hub }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(w, r) }
@@ -161,13 +164,13 @@ type App interface {
 	Disconnect(s *Socket, reason Reason)
 }
 
-// Observer sees what is sent, before it is queued.
+// Observer sees the events that are sent, before they are queued.
 type Observer interface {
 	Emitted(s *Socket, event string, args []any)
 }
 
-// IdentityWatcher is told that the identity of a socket has changed, between the
-// other calls for it. A refusal disconnects it.
+// IdentityWatcher is told that the identity of a socket has changed, between
+// the other calls for it. A refusal disconnects it.
 type IdentityWatcher interface {
 	Changed(s *Socket, from, to command.Identified) *Refusal
 }
@@ -177,7 +180,7 @@ type PresenceWatcher interface {
 	Presence(t presence.Transition)
 }
 
-// Refusal is what a client is told that may not connect.
+// Refusal is the answer to a CONNECT that is refused.
 type Refusal struct {
 	Message string
 	Data    any // left out if nil
@@ -199,8 +202,8 @@ type Watchers struct {
 	Presence PresenceWatcher
 }
 
-// NewNamespace returns a namespace, whose name begins with a slash, that is yet to
-// be mounted.
+// NewNamespace returns a namespace, whose name begins with a slash, that is yet
+// to be mounted.
 func (s *Server) NewNamespace(name string, app App, w Watchers) *Namespace {
 	return &Namespace{server: s, name: name, app: app, watchers: w, seats: s.hub.Namespace(name, w.Presence != nil)}
 }
@@ -240,8 +243,8 @@ func (s *Server) markClosed() {
 	s.seeTo(s.hub.Hurry())
 }
 
-// identitiesAdded is called when connections may have identities that were not there
-// before.
+// identitiesAdded is called when connections may have identities that were not
+// there before.
 func (s *Server) identitiesAdded() { s.validity.arm() }
 
 // Shutdown refuses what is new, closes every connection by its transport, and
@@ -263,8 +266,9 @@ func (s *Server) Close() {
 	s.engine.Close()
 }
 
-// panicked counts and logs that a callback did not return. What it panicked with is nil
-// after runtime.Goexit, for instance that of a failed test, which is not logged.
+// panicked counts and logs that a callback did not return. What it panicked
+// with is nil after runtime.Goexit, for instance that of a failed test, which
+// is not logged.
 func (s *Server) panicked(callback string, with any, more ...any) {
 	s.figures.panics.Add(1)
 	if with == nil {
@@ -322,7 +326,7 @@ func (s *Server) tellTransition(t presence.Transition) {
 // Panicked counts and logs a panic of a callback that belongs to no socket.
 func (s *Server) Panicked(callback string, v any) { s.panicked(callback, v) }
 
-// figures is what a Server counts beside its engine and its registry.
+// figures is what a Server counts beside its engine and its hub.
 type figures struct {
 	unconnected atomic.Int64  // connections without a first CONNECT
 	refused     atomic.Uint64 // CONNECTs

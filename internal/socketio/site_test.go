@@ -15,7 +15,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// testApp is an App that tells the test what it was told. The functions may be nil.
+// testApp is an App that tells the test what it was told. The functions may be
+// nil.
 type testApp struct {
 	connect func(s *Socket, auth []byte) *Refusal
 	event   func(e *Event)
@@ -97,7 +98,8 @@ func serverOptions() Options {
 	}
 }
 
-// serve runs a Server with an App at each of the namespaces. Clients say who they are in X-Session and X-User.
+// serve runs a Server with an App at each of the namespaces. Clients say who
+// they are in X-Session and X-User.
 func serve(t testing.TB, app App, namespaces ...string) (*Server, []*Namespace, *siotest.Site) {
 	t.Helper()
 	s := NewServer(serverOptions())

@@ -13,13 +13,14 @@ import (
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// Socket is one client on one namespace. Its methods are safe for concurrent use.
+// Socket is one client on one namespace. Its methods are safe for concurrent
+// use.
 type Socket struct {
 	// Data belongs to the App, which sets it in Connect.
 	Data any
 
-	// What a broadcast reads stands on one line of the processor's cache, from the
-	// Owner of the seat to the state, see engineio.Session.
+	// What a broadcast reads stands on one line of the processor's cache, from
+	// the Owner of the seat to the state, see engineio.Session.
 	seat      hub.Seat
 	namespace *Namespace
 	session   *engineio.Session // the client's
@@ -52,8 +53,8 @@ func newSocket(c *client, n *Namespace) *Socket {
 
 func (s *Socket) client() *client { return clientOf(s.seat.Conn()) }
 
-// held is a message for a socket that is not connected yet, or for the person that
-// it claims to be.
+// held is a message for a socket that is not connected yet, or for the person
+// that it claims to be.
 type held struct {
 	message  *engineio.Message
 	delivery command.Delivery
@@ -79,8 +80,8 @@ func (n *Namespace) Socket(id string) *Socket {
 // socketOf returns the socket that a seat belongs to.
 func socketOf(s *hub.Seat) *Socket { return s.Owner.(*Socket) }
 
-// ID is the id that the client knows too. It is not the engine's secret sid. The id is
-// public; it cannot be guessed, so that it can serve as an address.
+// ID is the id that the client knows too. It is not the engine's secret sid.
+// The id is public; it cannot be guessed, so that it can serve as an address.
 func (s *Socket) ID() string { return s.seat.ID() }
 
 // Handshake is what Options.Open returned to be kept.
@@ -89,7 +90,8 @@ func (s *Socket) Handshake() any { return s.client().handshake }
 // Transport is the transport in use now.
 func (s *Socket) Transport() engineio.Transport { return s.session.Transport() }
 
-// Connected reports whether the App has accepted the socket and it has not ended.
+// Connected reports whether the App has accepted the socket and it has not
+// ended.
 func (s *Socket) Connected() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,9 +118,9 @@ func (s *Socket) Context() context.Context {
 	return s.ctx
 }
 
-// Emit queues an event. It returns ErrQueueFull if the event does not fit into the
-// client's queue, which ends the connection, ErrNotConnected after the end, and
-// ErrServerClosed after Shutdown.
+// Emit queues an event. It returns ErrQueueFull if the event does not fit into
+// the client's queue, which ends the connection, ErrNotConnected after the end,
+// and ErrServerClosed after Shutdown.
 func (s *Socket) Emit(event string, args []any, d command.Delivery) error {
 	server := s.namespace.server
 	if server.Closed() {
@@ -153,13 +155,13 @@ func (s *Socket) send(m *engineio.Message, d command.Delivery) error {
 }
 
 // queue queues m for the client, or holds it while the socket is pending: the
-// answer to the CONNECT goes first. Holding mu meanwhile means that nothing can be
-// queued for a socket once end has returned.
+// answer to the CONNECT goes first. Holding mu meanwhile means that nothing can
+// be queued for a socket once end has returned.
 //
-// For the same reason a message to a person is compared with the identity of this
-// moment: a change of identity waits for mu before it is done. A message to the person
-// that the socket claims to be is held until that is proven. `to` is nil for a message
-// that does not depend on the identity.
+// For the same reason a message to a person is compared with the identity of
+// this moment: a change of identity waits for mu before it is done. A message
+// to the person that the socket claims to be is held until that is proven. `to`
+// is nil for a message that does not depend on the identity.
 func (s *Socket) queue(m *engineio.Message, d command.Delivery, to *command.Selector, b *engineio.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -202,9 +204,9 @@ func notConnected(err error) error {
 	return err
 }
 
-// holdLocked keeps a message until the socket is connected, or has proven what it
-// claims. The message counts like one in the queue of the session, whose errors
-// holdLocked returns.
+// holdLocked keeps a message until the socket is connected, or has proven what
+// it claims. The message counts like one in the queue of the session, whose
+// errors holdLocked returns.
 func (s *Socket) holdLocked(h held, b *engineio.Batch) error {
 	before := s.heldLen
 	if h.delivery.Latest {
@@ -231,9 +233,10 @@ func (s *Socket) dropHeldLocked() {
 	s.held, s.heldLen = nil, 0
 }
 
-// releaseLocked queues the messages that were held for OnConnect and, unless proven is
-// nil, those that were held for the person that the socket has become. Messages for
-// another person, whom it has claimed to be before, are dropped.
+// releaseLocked queues the messages that were held for OnConnect and, unless
+// proven is nil, those that were held for the person that the socket has
+// become. Messages for another person, whom it has claimed to be before, are
+// dropped.
 func (s *Socket) releaseLocked(proven *command.Identity, b *engineio.Batch) {
 	s.held = slices.DeleteFunc(s.held, func(h held) bool {
 		theirs := h.person == nil || proven != nil && h.person.Means(*proven)
@@ -260,8 +263,8 @@ func (s *Socket) releaseLocked(proven *command.Identity, b *engineio.Batch) {
 	}
 }
 
-// accept makes the socket connected, and visible before anything can arrive from
-// it. It reports false if the socket has ended meanwhile.
+// accept makes the socket connected, and visible before anything can arrive
+// from it. It reports false if the socket has ended meanwhile.
 func (s *Socket) accept() bool {
 	s.mu.Lock()
 	leave := s.leave
@@ -320,7 +323,7 @@ func (r Refusal) data() any {
 	}{r.Message, r.Data}
 }
 
-// end takes the socket out of every index and has the App told. Only the first
+// end takes the socket out of every index and tells the App. Only the first
 // call does anything.
 func (s *Socket) end(reason Reason) { s.finish(reason, nil) }
 

@@ -1,5 +1,5 @@
-// Package index has indexes that are read far more often than they change. Their users
-// guard them.
+// Package index has indexes that are read far more often than they change.
+// Their users guard them.
 package index
 
 import (
@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// Index is groups by id. Most have one member, that of a browser with one tab, and
-// these take no more than an entry of a map. The zero value is empty.
+// Index is groups by id. Most have one member, that of a browser with one tab,
+// and these take no more than an entry of a map. The zero value is empty.
 type Index[T comparable] struct {
 	lone map[string]T
 	many map[string]*Group[T]
@@ -61,7 +61,8 @@ func (x *Index[T]) IDs() iter.Seq[string] {
 	}
 }
 
-// Add puts v, which is not there, under an id, and reports whether it is the first.
+// Add puts v, which is not there, under an id, and reports whether it is the
+// first.
 func (x *Index[T]) Add(id string, v T) (first bool) {
 	if g := x.many[id]; g != nil {
 		g.Add(v)
@@ -106,9 +107,9 @@ func (x *Index[T]) Remove(id string, v T) (last bool) {
 	return true
 }
 
-// Group is a set. Snapshot costs nothing: the list that it returns is never changed
-// in place. Snapshot may be called by several readers at a time. The zero value is
-// empty.
+// Group is a set. Snapshot costs nothing: the list that it returns is never
+// changed in place. Snapshot may be called by several readers at a time. The
+// zero value is empty.
 type Group[T comparable] struct {
 	list   []T
 	at     map[T]int   // where each stands, once the list is long

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestGroupIsASet: it behaves as a map does, through all sizes at which it changes its shape, and what a snapshot
-// held it holds for ever.
+// TestGroupIsASet: it behaves as a map does, through all sizes at which it
+// changes its shape, and what a snapshot held it holds for ever.
 func TestGroupIsASet(t *testing.T) {
 	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 1))
@@ -54,7 +54,8 @@ func TestGroupIsASet(t *testing.T) {
 	}
 }
 
-// TestGroupLetsGo: it keeps no reference to what was removed, and no room for what once was.
+// TestGroupLetsGo: it keeps no reference to what was removed, and no room for
+// what once was.
 func TestGroupLetsGo(t *testing.T) {
 	var g Group[*int]
 	values := make([]*int, 1000)

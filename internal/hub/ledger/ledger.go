@@ -1,5 +1,6 @@
-// Package ledger lists what does not count any more: session ids that were given up or
-// revoked, and the logins of a user before a moment. Package hub guards it.
+// Package ledger lists what does not count any more: session ids that were
+// given up or revoked, and the logins of a user before a moment. Package hub
+// guards it.
 package ledger
 
 import (
@@ -10,8 +11,8 @@ import (
 	"github.com/mojosocket/mojo/internal/command"
 )
 
-// entries lists ids, each up to the time at which its cookies have expired. It is
-// bounded: the oldest are dropped.
+// entries lists ids, each up to the time at which its cookies have expired. It
+// is bounded: the oldest are dropped.
 type entries[T any] struct {
 	byID  map[string]*list.Element
 	order list.List // of *entry[T], oldest first
@@ -108,7 +109,8 @@ func (l *Ledger) RevokeSession(id string, until time.Time) {
 	l.sessions.note(id, Session{Since: now, Revoked: true}, until, now)
 }
 
-// CutOff lists a user: no login of before counts, outside of the session `except`.
+// CutOff lists a user: no login of before counts, outside of the session
+// `except`.
 func (l *Ledger) CutOff(user, except string, until time.Time) {
 	now := l.Now()
 	c := cutoff{since: now}
@@ -118,8 +120,8 @@ func (l *Ledger) CutOff(user, except string, until time.Time) {
 	l.logins.note(user, c, until, now)
 }
 
-// Exempt makes a login count that is being made now, though the second in which its
-// cookie was written may be that of a Revoke, or an earlier one.
+// Exempt makes a login count that is being made now, though the second in which
+// its cookie was written may be that of a Revoke, or an earlier one.
 func (l *Ledger) Exempt(id command.Identified) {
 	proven := id.Proven
 	if proven.IsZero() {
@@ -131,8 +133,8 @@ func (l *Ledger) Exempt(id command.Identified) {
 	}
 }
 
-// LoginCounts reports whether a login of this user that was proven at that time, in
-// this session, counts.
+// LoginCounts reports whether a login of this user that was proven at that
+// time, in this session, counts.
 func (l *Ledger) LoginCounts(id command.Identity, proven time.Time) bool {
 	if len(l.logins.byID) == 0 {
 		return true

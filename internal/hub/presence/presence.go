@@ -1,5 +1,5 @@
-// Package presence finds out when somebody comes online and goes offline, some time
-// after having left. Package hub guards it.
+// Package presence finds out when somebody comes online and goes offline, some
+// time after having left. Package hub guards it.
 package presence
 
 import (
@@ -16,7 +16,8 @@ type Transition struct {
 	Online    bool
 }
 
-// Work is what presence needs from the caller of a method, which has to see to it.
+// Work is what presence needs from the caller of a method, which has to see to
+// it.
 type Work struct {
 	// Tell asks the caller to take transitions, with Next, until there is none.
 	Tell bool
@@ -30,8 +31,8 @@ type Key struct {
 	command.Key
 }
 
-// Presence is the state of all keys. Set the fields before anything else. A key is
-// present between Enter and Exit, which must alternate.
+// Presence is the state of all keys. Set the fields before anything else. A key
+// is present between Enter and Exit, which must alternate.
 type Presence struct {
 	Now     func() time.Time
 	Grace   time.Duration
@@ -47,8 +48,8 @@ type Presence struct {
 	telling     bool                   // a caller was asked to tell them
 }
 
-// departure is a key that is not present any more. It is void if the key does not
-// linger under this number.
+// departure is a key that is not present any more. It is void if the key does
+// not linger under this number.
 type departure struct {
 	key    Key
 	number int64
@@ -125,8 +126,8 @@ func (p *Presence) endGrace() {
 	}
 }
 
-// Next returns the oldest transition that was not taken, and false if there is none;
-// then Work asks anew. The transitions of one key alternate.
+// Next returns the oldest transition that was not taken, and false if there is
+// none; then Work asks anew. The transitions of one key alternate.
 func (p *Presence) Next() (Transition, bool) {
 	if p.transitions.Len() == 0 {
 		p.telling = false

@@ -56,7 +56,8 @@ func TestGrace(t *testing.T) {
 	require.True(t, p.Idle())
 }
 
-// TestNotWatched: without a watcher there are no transitions, and ids are online all the same.
+// TestNotWatched: without a watcher there are no transitions, and ids are
+// online all the same.
 func TestNotWatched(t *testing.T) {
 	now := time.Unix(1, 0)
 	p := newPresence(&now, time.Second)
@@ -71,7 +72,8 @@ func TestNotWatched(t *testing.T) {
 	require.Equal(t, Work{}, p.Work())
 }
 
-// TestNothingGrows with the ids that were here: what is kept is for those of one grace.
+// TestNothingGrows with the ids that were here: what is kept is for those of
+// one grace.
 func TestNothingGrows(t *testing.T) {
 	now := time.Unix(1, 0)
 	p := newPresence(&now, time.Second)
@@ -94,7 +96,8 @@ func TestNothingGrows(t *testing.T) {
 	require.True(t, p.Idle())
 }
 
-// TestTransitionsAlternate, whatever the order in which ids come and go and time passes.
+// TestTransitionsAlternate, whatever the order in which ids come and go and
+// time passes.
 func TestTransitionsAlternate(t *testing.T) {
 	for seed := range uint64(20) {
 		random := rand.New(rand.NewPCG(seed, 0))

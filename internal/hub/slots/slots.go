@@ -1,5 +1,5 @@
-// Package slots divides keys into slots, so that each of them can have its turn without
-// a walk through all. Package hub guards it.
+// Package slots divides keys into slots, so that each of them can have its turn
+// without a walk through all. Package hub guards it.
 package slots
 
 import "hash/maphash"
@@ -10,8 +10,8 @@ const N = 64
 // PortionSize is how many keys Portion looks at.
 const PortionSize = 256
 
-// Slots is a set of keys that counts how often each was added. The slot of a key is
-// given by its hash. Set it up with New.
+// Slots is a set of keys that counts how often each was added. The slot of a
+// key is given by its hash. Set it up with New.
 type Slots[K comparable] struct {
 	seed  maphash.Seed
 	slots [N]slot[K]
@@ -58,8 +58,8 @@ func (x *Slots[K]) Add(k K) {
 	s.list[i].count++
 }
 
-// Remove removes a key once. The last key of a slot takes the place of one that is
-// removed for good.
+// Remove removes a key once. The last key of a slot takes the place of one that
+// is removed for good.
 func (x *Slots[K]) Remove(k K) {
 	s := &x.slots[x.Of(k)]
 	i, in := s.index[k]
@@ -83,14 +83,14 @@ func (x *Slots[K]) Remove(k K) {
 	}
 }
 
-// Portion returns the keys of a portion of a slot, which ends at `at`, and where the
-// next portion ends; begin with SlotLen, and end when that is 0. Each key is returned
-// once a turn.
+// Portion returns the keys of a portion of a slot, which ends at `at`, and
+// where the next portion ends; begin with SlotLen, and end when that is 0. Each
+// key is returned once a turn.
 //
-// The walk goes from the end of the slot to its beginning: a key from the end takes the
-// place of one that is removed meanwhile. One that was returned may be met again, and
-// is known by its turn, and none is passed over. Keys that are added meanwhile wait for
-// the next turn of the slot.
+// The walk goes from the end of the slot to its beginning: a key from the end
+// takes the place of one that is removed meanwhile. One that was returned may
+// be met again, and is known by its turn, and none is passed over. Keys that
+// are added meanwhile wait for the next turn of the slot.
 func (x *Slots[K]) Portion(slot, turn, at int) (due []K, next int) {
 	list := x.slots[slot].list
 	at = min(at, len(list))

@@ -9,8 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPortions: no more than a portion is looked at at a time, and all keys are returned once a turn, also if some are
-// added and removed between the portions.
+// TestPortions: no more than a portion is looked at at a time, and all keys are
+// returned once a turn, also if some are added and removed between the
+// portions.
 func TestPortions(t *testing.T) {
 	x := New[string]()
 	keys := make([]string, 100_000)
@@ -84,8 +85,9 @@ func TestCounts(t *testing.T) {
 	require.Equal(t, [N]slot[string]{}, x.slots)
 }
 
-// BenchmarkTurn reports how long a turn with 300,000 keys takes, and how long a portion of it, during which the lock of
-// the user is held: nearly all of them, as what else the machine does falls on a few.
+// BenchmarkTurn reports how long a turn with 300,000 keys takes, and how long a
+// portion of it, during which the lock of the user is held: nearly all of them,
+// as what else the machine does falls on a few.
 func BenchmarkTurn(b *testing.B) {
 	x := New[string]()
 	for i := range 300_000 {
