@@ -105,9 +105,9 @@ func TestVolatile(t *testing.T) {
 
 	require.NoError(t, conn.Emit("waits for the next poll"))
 	require.NoError(t, conn.Volatile().Emit("dropped"))
-	require.NoError(t, ch.Volatile().Emit("for who is ready"))
+	require.NoError(t, ch.Volatile().Emit("for ready clients"))
 
-	ready.Expect("for who is ready")
+	ready.Expect("for ready clients")
 	behind.Engine.Poll()
 	socket.Expect("waits for the next poll")
 	require.Zero(t, socket.Waiting())
