@@ -56,7 +56,8 @@ func BenchmarkReader(b *testing.B) {
 	}
 }
 
-// A message of 100 bytes to each of N sessions, until all have received it.
+// BenchmarkBroadcast sends a message of 100 bytes to many sessions and waits
+// until all have received it.
 func BenchmarkBroadcast(b *testing.B) {
 	for _, n := range []siotest.Network{siotest.TCP, siotest.Memory} {
 		for _, clients := range []int{10, 1000} {
@@ -92,7 +93,7 @@ func BenchmarkBroadcast(b *testing.B) {
 	}
 }
 
-// What a broadcast does for each of many sessions that are not in the nearest
+// BenchmarkPrefetch queues messages for sessions that are not in the nearest
 // cache, one by one and a few at a time.
 func BenchmarkPrefetch(b *testing.B) {
 	e := New(testOptions())
@@ -100,7 +101,7 @@ func BenchmarkPrefetch(b *testing.B) {
 	sessions := make([]*Session, 1_000_000)
 	for i := range sessions {
 		sessions[i] = &Session{engine: e}
-		sessions[i].queue.push(m) // so that the next one, which need not arrive, is dropped
+		sessions[i].queue.push(m) // so that the volatile message is dropped
 	}
 	rand.Shuffle(len(sessions), func(i, j int) { sessions[i], sessions[j] = sessions[j], sessions[i] })
 	for _, some := range []int{1, 16} {

@@ -10,20 +10,19 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// jump returns t as if the wall clock had been set by d since, by what it says
-// of that in the layout of time.Time: 33 bits of seconds above 30 of
-// nanoseconds. The monotonic clock, of which the other word tells, goes on as
-// it was.
+// jump returns t as if the wall clock had been set by d since. It changes the
+// seconds in the layout of time.Time: 33 bits above 30 bits of nanoseconds. The
+// monotonic clock, in the other word, stays.
 func jump(t time.Time, d time.Duration) time.Time {
 	wall := (*uint64)(unsafe.Pointer(&t))
 	*wall -= uint64(int64(d/time.Second)) << 30
 	return t
 }
 
-// However the wall clock is set, time goes on for heartbeats and write
-// deadlines. (A test cannot set the machine's clock, and a time namespace has
-// no wall clock of its own.)
-func TestClockThatJumps(t *testing.T) {
+// TestWallClockJumps: heartbeats and write deadlines do not depend on the wall
+// clock. (A test cannot set the machine's clock, and a time namespace has no
+// wall clock of its own.)
+func TestWallClockJumps(t *testing.T) {
 	for name, by := range map[string]time.Duration{"forward": time.Hour, "back": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			was := time.Now()

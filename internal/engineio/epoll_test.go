@@ -22,7 +22,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// stalling has an echo stop for who says "stall".
+// stalling echoes messages. After "stall" it seems to be behind.
 func stalling(p *peer, data []byte, _ bool) error {
 	if string(data) == "stall" {
 		p.Hold(20)
@@ -36,7 +36,7 @@ func serveStalling(t *testing.T) *host {
 	return h
 }
 
-// aside is how many clients have a goroutine to themselves.
+// aside returns the number of clients that are stalled.
 func (h *host) aside() int {
 	n := 0
 	h.mu.Lock()
@@ -51,8 +51,8 @@ func (h *host) aside() int {
 	return n
 }
 
-// Clients whose handlers are behind keep nobody else on their event loop
-// waiting, however many they are, and go on where they were.
+// TestStalledClientsLeaveTheirEventLoop: clients whose handlers are behind do
+// not delay the others of their event loop, and continue where they were.
 func TestStalledClientsLeaveTheirEventLoop(t *testing.T) {
 	h := serveStalling(t)
 	var clients []*siotest.Engine
@@ -79,9 +79,9 @@ func TestStalledClientsLeaveTheirEventLoop(t *testing.T) {
 	}
 }
 
-// A client that is stalled can be closed, and so can the engine; nothing of it
-// stays.
-func TestEndOfStalledClients(t *testing.T) {
+// TestStalledClientsCanBeClosed: a stalled client can be closed, and so can the
+// engine. Nothing of it is left.
+func TestStalledClientsCanBeClosed(t *testing.T) {
 	for name, end := range map[string]func(p *peer){
 		"Close":        func(p *peer) { p.Close(ForcedClose) },
 		"Close, later": func(p *peer) { p.Close(ForcedClose); p.Release(20) },
@@ -101,9 +101,9 @@ func TestEndOfStalledClients(t *testing.T) {
 	}
 }
 
-// What comes on a WebSocket while a POST of before is still being handled waits
-// for it, and nobody else waits.
-func TestProbeBesideAPostLeavesItsEventLoop(t *testing.T) {
+// TestProbeDuringAPostLeavesItsEventLoop: a packet on a WebSocket waits for a
+// POST of the same session, and does not delay other connections.
+func TestProbeDuringAPostLeavesItsEventLoop(t *testing.T) {
 	h := serveStalling(t)
 	var others []*siotest.Engine
 	for range h.loops.shards { // one of each
@@ -125,10 +125,10 @@ func TestProbeBesideAPostLeavesItsEventLoop(t *testing.T) {
 	echoes(t, client)
 }
 
-// A connection that the site closes by itself, behind the engine's back, is the
-// engine's all the same: if it were not, its descriptor might soon be that of
-// another connection.
-func TestConnectionThatTheSiteCloses(t *testing.T) {
+// TestConnectionClosedByTheSite: when the site closes a net.Conn that the
+// engine has taken over, the connection stays usable. If it did not, its
+// descriptor could become that of another connection.
+func TestConnectionClosedByTheSite(t *testing.T) {
 	h := newHost(t, nil)
 	var theirs []net.Conn
 	h.site = siotest.ServeServer(t, siotest.TCP, &http.Server{
@@ -145,7 +145,8 @@ func TestConnectionThatTheSiteCloses(t *testing.T) {
 	echoes(t, client)
 }
 
-// A message that takes long to handle is handled beside its event loop.
+// TestLargeMessageLeavesItsEventLoop: a message that takes long to handle does
+// not delay the other connections of its event loop.
 func TestLargeMessageLeavesItsEventLoop(t *testing.T) {
 	h := serve(t, siotest.TCP, nil)
 	handling, handled := make(chan struct{}), make(chan struct{})
@@ -173,9 +174,9 @@ func TestLargeMessageLeavesItsEventLoop(t *testing.T) {
 	require.Equal(t, "c", clients[0].Next().Text)
 }
 
-// A client that did not read, and had a goroutine write to it, goes on as
-// before when it reads again.
-func TestStuckClientGoesOn(t *testing.T) {
+// TestStuckClientContinues: a client that stopped reading, so that a goroutine
+// writes to it, is served as before when it reads again.
+func TestStuckClientContinues(t *testing.T) {
 	h := serve(t, siotest.TCP, func(o *Options) { o.MaxQueue = 64 << 20 })
 	other, _ := h.connect(siotest.Options{Transport: "websocket"})
 	files := descriptors(t)
@@ -238,8 +239,8 @@ func TestDescriptorStaysForTheWriter(t *testing.T) {
 	}
 }
 
-// The number of a descriptor is none of those that mean something to a process,
-// and programs that it starts do not inherit it.
+// TestDuplicate: the number of the descriptor is not 0, 1 or 2, and child
+// processes do not inherit it.
 func TestDuplicate(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -265,9 +266,9 @@ func TestDuplicate(t *testing.T) {
 	require.ErrorIs(t, err, errors.ErrUnsupported)
 }
 
-// A site that has closing wait for what a client has not read does not have the
-// client's event loop wait.
-func TestLingeringConnections(t *testing.T) {
+// TestLingerOfTheSiteDoesNotBlockAnEventLoop: a site may set a linger time, so
+// that closing waits for unread bytes. Event loops do not wait.
+func TestLingerOfTheSiteDoesNotBlockAnEventLoop(t *testing.T) {
 	h := newHost(t, nil)
 	h.site = siotest.ServeServer(t, siotest.TCP, &http.Server{Handler: h, ConnState: func(conn net.Conn, state http.ConnState) {
 		if state == http.StateNew {
@@ -281,16 +282,15 @@ func TestLingeringConnections(t *testing.T) {
 	conn.Close()
 }
 
-// A client that does not read, and has a goroutine blocked in a write to it,
-// may end in any way: nothing of it stays.
+// TestEndOfStuckClients: a client that does not read, so that a goroutine is
+// blocked in a write to it, ends in every way. Nothing of it is left.
 func TestEndOfStuckClients(t *testing.T) {
 	const size = 1 << 19
 	for name, c := range map[string]struct {
 		reason Reason // any, if empty
 		end    func(h *host, conn *net.TCPConn, p *peer)
 	}{
-		// The write that fails first takes the error, and then a read sees an
-		// end.
+		// If a write fails first it gets the error, and a read then sees the end.
 		"reset": {"", func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.SetLinger(0); _ = conn.Close() }},
 		"close": {"", func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.Close() }},
 		"half":  {TransportClose, func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.CloseWrite() }},
@@ -306,11 +306,11 @@ func TestEndOfStuckClients(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := serve(t, siotest.TCP, func(o *Options) {
 				o.MaxQueue = 64 << 20
-				if name == "timeout" { // for all others a slow machine must not be too slow
+				if name == "timeout" { // the others must not time out on a slow machine
 					o.PingTimeout = 2 * closeLinger
 				}
 			})
-			_, _ = h.rawWebSocket(t) // which keeps the event loop
+			_, _ = h.rawWebSocket(t) // keeps the event loop
 			waitUntil(t, func() bool { return !serving() })
 			files := descriptors(t)
 			conn, p := h.rawWebSocket(t)
@@ -329,8 +329,9 @@ func TestEndOfStuckClients(t *testing.T) {
 	}
 }
 
-// Event loops are there while connections are, whichever way these end.
-func TestEventLoopsEnd(t *testing.T) {
+// TestEventLoopsEndWithTheirConnections: event loops exist as long as there are
+// connections, however these end.
+func TestEventLoopsEndWithTheirConnections(t *testing.T) {
 	h := serve(t, siotest.TCP, nil)
 	first, _ := h.rawWebSocket(t)
 	first.Close()
@@ -358,9 +359,9 @@ func TestEventLoopsEnd(t *testing.T) {
 	}
 }
 
-// Without a file descriptor for an event loop, or for the connection, it is
-// read all the same.
-func TestNoDescriptorForAnEventLoop(t *testing.T) {
+// TestNoFreeDescriptorForAnEventLoop: a connection is read by a goroutine if
+// there is no file descriptor for an event loop or for the connection.
+func TestNoFreeDescriptorForAnEventLoop(t *testing.T) {
 	for name, more := range map[string]uint64{"none at all": 0, "one": 1} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, nil)
@@ -395,11 +396,11 @@ func descriptors(t *testing.T) int {
 	return len(open)
 }
 
-// One read of a client that sends much is handled in portions, and a client of
-// the same event loop that sends one message is served between the first two of
-// them.
-func TestFlooderWaits(t *testing.T) {
-	const messages = 2300 // nearly as many as one read brings
+// TestFlooderIsHandledInPortions: bytes of a client that sends much are handled
+// in portions. A client of the same event loop that sends one message is served
+// after the first portion.
+func TestFlooderIsHandledInPortions(t *testing.T) {
+	const messages = 2300 // nearly as many as fit into a read buffer
 	var victim func()
 	var flood, before, victims atomic.Int64
 	read, done := make(chan struct{}), make(chan struct{})
@@ -427,11 +428,11 @@ func TestFlooderWaits(t *testing.T) {
 	}
 	_, err := other.Write(text("4first"))
 	require.NoError(t, err)
-	<-read // so that the event loop has it
+	<-read // the event loop watches it
 	victim = func() {
 		_, err := other.Write(text("4victim"))
 		assert.NoError(t, err)
-		for { // until it has come
+		for { // until it has arrived
 			n, _, _ := syscall.Recvfrom(q.link.fd, make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 			if n == 1 {
 				return
@@ -447,9 +448,9 @@ func TestFlooderWaits(t *testing.T) {
 	require.LessOrEqual(t, before.Load(), int64(portionFrames), "of %d", messages)
 }
 
-// A client that fills the buffer of each read gives way to others behind each,
-// as one does that sends many messages.
-func TestSenderOfMuchWaits(t *testing.T) {
+// TestSenderOfMuchIsPostponed: a client that fills the buffer of each read is
+// postponed after each, like one that sends many messages.
+func TestSenderOfMuchIsPostponed(t *testing.T) {
 	const messages, size = 40, 10 << 10
 	h := serve(t, siotest.TCP, nil)
 	turns := make(chan bool, messages)

@@ -10,7 +10,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-func TestHandshakeSaysWhatTheClientNeeds(t *testing.T) {
+func TestHandshakeAnswer(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		a := h.do("GET", "/?EIO=4&transport=polling", "")
@@ -24,7 +24,7 @@ func TestHandshakeSaysWhatTheClientNeeds(t *testing.T) {
 	})
 }
 
-func TestHandshakeOffersOnlyUpgradesThatWork(t *testing.T) {
+func TestHandshakeOffersPossibleUpgrades(t *testing.T) {
 	for name, c := range map[string]struct {
 		served    []Transport
 		transport string
@@ -44,7 +44,7 @@ func TestHandshakeOffersOnlyUpgradesThatWork(t *testing.T) {
 	}
 }
 
-func TestHandshakeIsRefusedOnATransportThatIsNotServed(t *testing.T) {
+func TestHandshakeWithATransportThatIsNotServed(t *testing.T) {
 	h := serve(t, siotest.Memory, func(o *Options) { o.Transports = []Transport{Polling} })
 	requireError(t, h.do("GET", "/?EIO=4&transport=websocket", "", upgradeHeaders...), 400, codeTransport)
 	client, _ := h.connect(siotest.Options{})
@@ -55,7 +55,7 @@ func TestHandshakeIsRefusedOnATransportThatIsNotServed(t *testing.T) {
 	requireError(t, h.do("GET", "/?EIO=4&transport=polling", ""), 400, codeTransport)
 }
 
-func TestHandshakeThatTheHandlerRefuses(t *testing.T) {
+func TestHandshakeRefusedByOpen(t *testing.T) {
 	for name, c := range map[string]struct {
 		err    error
 		status int
@@ -78,9 +78,9 @@ func TestHandshakeThatTheHandlerRefuses(t *testing.T) {
 	}
 }
 
-// What a handler sends before the handshake is answered stands behind the open
-// packet, and a close in it refuses the handshake.
-func TestHandshakeWithAHandlerThatActsAtOnce(t *testing.T) {
+// TestHandlerThatSendsDuringTheHandshake: messages that are sent before the
+// handshake is answered follow the open packet. A close refuses the handshake.
+func TestHandlerThatSendsDuringTheHandshake(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, func(o *Options) {
 			opened := o.Open
@@ -106,7 +106,8 @@ func TestHandshakeWithAHandlerThatActsAtOnce(t *testing.T) {
 	})
 }
 
-// A packet in the same segment as the request for a WebSocket is not lost.
+// TestHandshakeWithPacketsBehindIt: packets in the same segment as the
+// handshake of a WebSocket are not lost.
 func TestHandshakeWithPacketsBehindIt(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -120,7 +121,8 @@ func TestHandshakeWithPacketsBehindIt(t *testing.T) {
 	})
 }
 
-// A bad frame in that segment ends the session, and nothing else.
+// TestHandshakeWithABadPacketBehindIt: a bad packet in that segment ends the
+// session only.
 func TestHandshakeWithABadPacketBehindIt(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)

@@ -22,16 +22,16 @@ func eachTransport(t *testing.T, fn func(t *testing.T, transport string)) {
 	}
 }
 
-// tick is how much later than due a heartbeat may be.
+// tick returns the time by which a heartbeat may be late.
 func (h *host) tick() time.Duration { return h.heartbeats.Tick() + time.Millisecond }
 
-func TestPingsComeAtTheirInterval(t *testing.T) {
+func TestPingInterval(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		h := serve(t, siotest.Memory, nil)
 		begun := time.Now()
 		client, p := h.connect(siotest.Options{Transport: transport})
 		for i := range 20 {
-			if i%2 == 0 { // whatever else is sent
+			if i%2 == 0 { // other messages do not matter
 				require.NoError(t, p.Send(NewText([]byte("x"))))
 				client.Send("y")
 			}
@@ -61,7 +61,7 @@ func TestPingsDoNotDependOnPongs(t *testing.T) {
 	})
 }
 
-func TestPongThatDoesNotCome(t *testing.T) {
+func TestMissingPongEndsTheSession(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		h := serve(t, siotest.Memory, func(o *Options) { o.PingInterval, o.PingTimeout = 3*time.Second, 2*time.Second })
 		begun := time.Now()
@@ -79,7 +79,8 @@ func TestPongThatDoesNotCome(t *testing.T) {
 	})
 }
 
-// A pong counts until the moment it is due, however coarse the timers are.
+// TestPongAtTheLastMoment: a pong counts until it is due, however coarse the
+// timing wheel is.
 func TestPongAtTheLastMoment(t *testing.T) {
 	for name, c := range map[string]struct {
 		early  time.Duration
@@ -91,7 +92,7 @@ func TestPongAtTheLastMoment(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := serve(t, siotest.Memory, nil)
-				h.heartbeats = h.newWheel(7 * time.Second) // so that it is not the wheel that ends the session
+				h.heartbeats = h.newWheel(7 * time.Second) // too coarse to end the session itself
 				client, p := h.connect(siotest.Options{NoPong: true})
 				client.NextPing()
 				p.Session.mu.Lock()
@@ -106,7 +107,7 @@ func TestPongAtTheLastMoment(t *testing.T) {
 	}
 }
 
-func TestPongsThatNobodyAskedForAreIgnored(t *testing.T) {
+func TestUnaskedPongsAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, nil)
 		client, p := h.connect(siotest.Options{Transport: "websocket", NoPong: true})
@@ -121,8 +122,9 @@ func TestPongsThatNobodyAskedForAreIgnored(t *testing.T) {
 	})
 }
 
-// While handlers are behind the pong may stand behind what is not read: its
-// deadline waits, pings go on, and the client has its whole time afterwards.
+// TestHeartbeatDuringAStall: while handlers are behind, the pong may be among
+// the bytes that are not read. Its deadline is suspended, pings are still sent,
+// and the client has its whole time afterwards.
 func TestHeartbeatDuringAStall(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		h := serve(t, siotest.Memory, func(o *Options) {
@@ -187,7 +189,8 @@ func TestStallThatLastsTooLong(t *testing.T) {
 	})
 }
 
-// A client that vanished without a word is gone after one heartbeat.
+// TestHalfOpenConnection: a client that has vanished is noticed after one
+// heartbeat.
 func TestHalfOpenConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, nil)
@@ -204,5 +207,62 @@ func TestHalfOpenConnection(t *testing.T) {
 		_, err := conn.Write([]byte("x"))
 		require.Error(t, err)
 		require.NotErrorAs(t, err, &closed)
+	})
+}
+
+// TestLapseAt: Handler.Lapsed is called in time, whatever heartbeats are due
+// before.
+func TestLapseAt(t *testing.T) {
+	eachTransport(t, func(t *testing.T, transport string) {
+		h := serve(t, siotest.Memory, nil)
+		for _, after := range []time.Duration{time.Millisecond, time.Second, 25 * time.Second, time.Minute, 20 * time.Minute} {
+			client, p := h.connect(siotest.Options{Transport: transport})
+			begun := time.Now()
+			p.LapseAt(begun.Add(after))
+			if after > time.Second {
+				time.Sleep(after - time.Millisecond)
+				require.True(t, p.live())
+			}
+			require.Equal(t, Reason("lapsed"), p.ended())
+			require.InDelta(t, after+h.tick()/2, time.Since(begun), float64(h.tick()/2))
+			client.AwaitClosed()
+		}
+	})
+}
+
+// TestLapseAtReplacesAnEarlierTime: the latest call counts, and the zero time
+// cancels.
+func TestLapseAtReplacesAnEarlierTime(t *testing.T) {
+	eachTransport(t, func(t *testing.T, transport string) {
+		h := serve(t, siotest.Memory, nil)
+		_, p := h.connect(siotest.Options{Transport: transport})
+		begun := time.Now()
+		p.LapseAt(begun.Add(time.Second))
+		p.LapseAt(time.Time{})
+		time.Sleep(5 * time.Minute)
+		require.True(t, p.live())
+		p.LapseAt(time.Now().Add(time.Second))
+		p.LapseAt(time.Now().Add(time.Hour))
+		time.Sleep(59 * time.Minute)
+		require.True(t, p.live())
+		p.LapseAt(begun) // in the past
+		require.Equal(t, Reason("lapsed"), p.ended())
+		require.InDelta(t, 64*time.Minute, time.Since(begun), float64(h.tick()))
+	})
+}
+
+// TestLapseAtAFarTime: a time in the far future does not schedule anything.
+func TestLapseAtAFarTime(t *testing.T) {
+	eachTransport(t, func(t *testing.T, transport string) {
+		h := serve(t, siotest.Memory, nil)
+		_, p := h.connect(siotest.Options{Transport: transport})
+		time.Sleep(time.Second) // so that the engine's clock is not at zero
+		p.LapseAt(time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC))
+		p.Session.mu.Lock()
+		next := min(p.lapseAt, p.pingDue)
+		p.Session.mu.Unlock()
+		require.Equal(t, h.opts.PingInterval, next)
+		time.Sleep(time.Hour)
+		require.True(t, p.live())
 	})
 }

@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(siotest.Lingering)) }
 
-// limit is how long a test waits for what must happen.
+// limit is the time that a test waits for an event.
 const limit = 10 * time.Second
 
 // host is an Engine under test, on a network, and the sessions it has opened.
@@ -29,7 +29,7 @@ type host struct {
 	t    testing.TB
 	site *siotest.Site
 
-	// message is what handlers do with a message; nil echoes it.
+	// message handles a message; nil echoes it.
 	message func(p *peer, data []byte, binary bool) error
 	admits  func(r *http.Request) bool // nil admits all
 	closed  func()                     // called by Closed, if not nil
@@ -80,13 +80,13 @@ func (p *peer) ended() Reason {
 	case reason := <-p.closed:
 		p.closed <- reason
 		return reason
-	case <-time.After(2 * time.Minute): // in a bubble, where most wait for heartbeats
+	case <-time.After(2 * time.Minute): // virtual time in most tests, which wait for heartbeats
 		require.FailNow(p.host.t, "the session did not end")
 		return ""
 	}
 }
 
-// live reports whether the handler was not yet told of an end.
+// live reports whether the handler has not been told of the end.
 func (p *peer) live() bool { return len(p.closed) == 0 }
 
 func testOptions() Options {
@@ -103,19 +103,19 @@ func testOptions() Options {
 	}
 }
 
-// newHost makes an Engine. When the test ends nothing may be left of what it
-// opened, and each handler must have been told so.
+// newHost makes an Engine. When the test ends, everything that it opened must
+// have gone, and each handler must have been told.
 func newHost(t testing.TB, change func(*Options)) *host {
 	h := &host{t: t, opened: make(chan *peer, 1<<15)}
 	opts := testOptions()
 	opts.Open = func(s *Session, _ *http.Request) (Handler, http.Header, error) {
-		p := &peer{Session: s, host: h, closed: make(chan Reason, 1)} // a second Closed would hang
+		p := &peer{Session: s, host: h, closed: make(chan Reason, 1)} // a second Closed would block
 		h.mu.Lock()
 		h.peers = append(h.peers, p)
 		h.mu.Unlock()
 		select {
 		case h.opened <- p:
-		default: // to wait would stop whatever opens sessions, for ever
+		default: // waiting would block the opening of sessions for ever
 			t.Error("too many sessions that the test does not take")
 		}
 		return p, nil, nil
@@ -141,7 +141,7 @@ func (h *host) settle() {
 		require.Len(h.t, p.closed, 1, "the handler was not told of the end")
 	}
 	require.Zero(h.t, h.heartbeats.Len(), "heartbeats are left")
-	waitUntil(h.t, func() bool { return h.counters.queued.Load() == 0 }) // a write that was cut off may not have returned
+	waitUntil(h.t, func() bool { return h.counters.queued.Load() == 0 }) // a write that was cut off may return later
 }
 
 // serve runs an Engine on a network until the test ends.
@@ -160,7 +160,7 @@ func (h *host) connect(o siotest.Options) (*siotest.Engine, *peer) {
 	return client, h.next()
 }
 
-// next is the session that was opened next.
+// next returns the session that was opened next.
 func (h *host) next() *peer {
 	h.t.Helper()
 	select {
@@ -178,8 +178,9 @@ func (h *host) counts() (sessions, links int) {
 	return len(h.sessions), len(h.links)
 }
 
-// waitUntil waits for a state that no event tells of. Unlike require.Eventually
-// it starts no goroutine, which tests that count them would count.
+// waitUntil waits for a state of which no event tells. Unlike
+// require.Eventually it starts no goroutine, which tests that count goroutines
+// would count.
 func waitUntil(t testing.TB, state func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
@@ -189,14 +190,14 @@ func waitUntil(t testing.TB, state func() bool) {
 	}
 }
 
-// answer is an HTTP server's, read to its end.
+// answer is the answer of an HTTP server.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// do makes one request to the site, and requires exactly one answer.
+// do makes one request to the site and returns the answer.
 func (h *host) do(method, target, body string, header ...string) answer {
 	h.t.Helper()
 	var r io.Reader
@@ -243,7 +244,7 @@ var upgradeHeaders = []string{
 	"Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
 }
 
-// echoes requires that the connection still works both ways.
+// echoes requires that the connection works in both directions.
 func echoes(t testing.TB, client *siotest.Engine) {
 	t.Helper()
 	client.Send("still there?")

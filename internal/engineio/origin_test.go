@@ -10,8 +10,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Each request is checked, the later ones too, and a refusal says nothing to
-// the page that asked.
+// TestForbiddenOrigins: every request is checked, also later ones, and a
+// refusal tells the page nothing.
 func TestForbiddenOrigins(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -43,8 +43,8 @@ func TestForbiddenOrigins(t *testing.T) {
 	})
 }
 
-// A permitted page can read every answer, errors too.
-func TestPermittedOriginsSeeEveryAnswer(t *testing.T) {
+// TestPermittedOriginsCanReadEveryAnswer: errors, too.
+func TestPermittedOriginsCanReadEveryAnswer(t *testing.T) {
 	const site = "https://app.example.org"
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, func(o *Options) { o.Origins = origin.New([]string{site}, nil) })
@@ -72,7 +72,8 @@ func TestPermittedOriginsSeeEveryAnswer(t *testing.T) {
 	})
 }
 
-// A preflight carries no cookies, so it cannot be asked who makes it.
+// TestPreflight: a preflight request carries no cookies, so the handler is not
+// asked.
 func TestPreflight(t *testing.T) {
 	const site = "https://app.example.org"
 	h := serve(t, siotest.TCP, func(o *Options) { o.Origins = origin.New([]string{site}, nil) })
@@ -89,9 +90,10 @@ func TestPreflight(t *testing.T) {
 	require.Equal(t, site, a.header.Get("Access-Control-Allow-Origin"))
 }
 
-// Whoever has the sid but is not who opened the session gets what an unknown
-// sid gets, to the byte, and the owner notices nothing.
-func TestSessionOfSomebodyElse(t *testing.T) {
+// TestSessionOfAnotherClient: a request with the sid of another client is
+// answered like one with an unknown sid, to the byte. The session is not
+// disturbed.
+func TestSessionOfAnotherClient(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		h.admits = func(r *http.Request) bool { return r.Header.Get("Owner") == "me" }
@@ -99,7 +101,7 @@ func TestSessionOfSomebodyElse(t *testing.T) {
 		for _, transport := range []string{"polling", "upgrade"} {
 			client, p := h.connect(siotest.Options{Transport: transport, Header: mine})
 			if transport == "polling" {
-				h.awaitPoll(p) // a second poll of the owner's would end the session
+				h.awaitPoll(p) // the owner polls; a second poll of its own would end the session
 			}
 			for _, c := range []struct {
 				method, transport, body string

@@ -40,7 +40,7 @@ func TestPacer(t *testing.T) {
 	}
 }
 
-// slowly is a body that comes a byte at a time.
+// slowly is a body that arrives byte by byte.
 type slowly struct {
 	pause time.Duration
 	bytes int
@@ -55,8 +55,8 @@ func (s *slowly) Read(p []byte) (int, error) {
 	return copy(p, "x"), nil
 }
 
-// TestSlowBodiesDoNotRest: a POST of which a byte comes now and then is read at
-// once.
+// TestSlowBodiesDoNotRest: the body of a POST that arrives byte by byte is read
+// without a rest.
 func TestSlowBodiesDoNotRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const pause, bytes = 10 * time.Millisecond, 20
@@ -68,8 +68,9 @@ func TestSlowBodiesDoNotRest(t *testing.T) {
 	})
 }
 
-// TestNoRestBehindTheEnd of a session: nothing more is read for it.
-func TestNoRestBehindTheEnd(t *testing.T) {
+// TestNoRestAfterTheEnd: bytes of a session that has ended do not make a client
+// rest.
+func TestNoRestAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p pacer
 		begun := time.Now()
@@ -78,8 +79,8 @@ func TestNoRestBehindTheEnd(t *testing.T) {
 	})
 }
 
-// TestRestsDoNotOverlap: of many clients that send much, no more rest at a time
-// than there are event loops.
+// TestRestsDoNotOverlap: of many clients that send much, as many rest at a time
+// as there are event loops.
 func TestRestsDoNotOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const each = 10

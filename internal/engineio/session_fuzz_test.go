@@ -21,9 +21,9 @@ import (
 
 // FuzzSession does things to one session in any order: polls, POSTs, WebSockets
 // that probe and upgrade, messages from both sides, ends of all kinds, and time
-// that passes. Two bytes are one step. Whatever they are, every request is
-// answered, no message is doubled or out of order, none is lost while the
-// session lives, the handler is told of the end once, and nothing is left.
+// that passes. Two bytes are one step. In each case every request is answered,
+// no message is doubled or out of order, none is lost while the session lives,
+// the handler is told of the end once, and nothing is left.
 func FuzzSession(f *testing.F) {
 	for _, seed := range [][]step{
 		{stepPoll, stepSend, stepPoll, stepPost, stepSend, stepEnd},
@@ -85,7 +85,7 @@ const (
 	steps
 )
 
-// play is a session with the things that are done to it.
+// play is a session, and what the script has done to it.
 type play struct {
 	t    *testing.T
 	h    *host
@@ -94,16 +94,16 @@ type play struct {
 	wg   sync.WaitGroup // requests, and readers of WebSockets
 
 	aborts  []context.CancelFunc
-	halves  []net.Conn // POSTs whose body is to come
+	halves  []net.Conn // POSTs whose body has not come
 	sockets []net.Conn
 	held    bool
-	said    int // messages of the client
+	said    int // the number of messages of the client
 
-	mu       sync.Mutex // guards what follows
-	sent     []string   // by the server, which took them
+	mu       sync.Mutex // guards the fields below
+	sent     []string   // by the server, without an error
 	got      []string   // by the client
 	heard    []string   // by the handler
-	accepted []string   // of the client's, answered with 200
+	accepted []string   // messages of the client whose POST was answered with 200
 }
 
 func newPlay(t *testing.T) *play {
@@ -194,7 +194,7 @@ func (p *play) each(n, param int, fn func(i int)) {
 	}
 }
 
-// request makes a request of the session's, and takes what is in the answer.
+// request makes a request of the session and handles the answer.
 func (p *play) request(method, body string, messages []string) {
 	ctx, abort := context.WithCancel(p.t.Context())
 	p.aborts = append(p.aborts, abort)
@@ -233,7 +233,7 @@ func (p *play) take(packet string) {
 	}
 }
 
-// postSome posts messages of the client's.
+// postSome posts messages of the client.
 func (p *play) postSome(n int) {
 	messages := make([]string, n)
 	packets := make([]string, n)
@@ -287,9 +287,9 @@ func (p *play) webSocket() {
 	})
 }
 
-// stalled reports whether handlers are behind. Who has something for them then,
-// by another way than the one that is not read, waits for a mutex, which a
-// bubble does not take for waiting.
+// stalled reports whether handlers are behind. If the client sends something on
+// a way that is read, its reader waits for a mutex, which does not count as
+// waiting in a bubble.
 func (p *play) stalled() bool {
 	s := p.peer.Session
 	s.mu.Lock()
@@ -304,7 +304,7 @@ func (p *play) write(param int, frames []byte) {
 	p.each(len(p.sockets), param, func(i int) { _, _ = p.sockets[i].Write(frames) })
 }
 
-// bad sends what ends a session, or a probe.
+// bad sends something that ends a session or a probe.
 func (p *play) bad(param int) {
 	switch param % 6 {
 	case 0:
@@ -322,7 +322,7 @@ func (p *play) bad(param int) {
 	}
 }
 
-// send sends messages of the server's, in one batch.
+// send sends messages of the server, in one batch.
 func (p *play) send(n int) {
 	var b Batch
 	for range n {
@@ -336,7 +336,7 @@ func (p *play) send(n int) {
 	b.Flush()
 }
 
-// check requires what holds at any moment.
+// check requires conditions that always hold.
 func (p *play) check() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -360,7 +360,7 @@ func (p *play) end() {
 	if p.peer.live() {
 		p.do(stepSend, 0)
 		if p.peer.Transport() == Polling {
-			p.do(stepPoll, 0) // if one waits already that ends the session, but it has its answer first
+			p.do(stepPoll, 0) // if a poll waits already, it is answered before the session ends
 		}
 		p.mu.Lock()
 		require.Equal(p.t, p.sent, p.got)

@@ -16,9 +16,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// When too much waits for all together, those are closed for which the most
-// waits and which have taken nothing for the longest time, until an eighth is
-// free.
+// TestTotalIsBounded: above MaxQueuedTotal the engine closes the clients for
+// which the most is queued and which have taken nothing for the longest time,
+// until an eighth is free.
 func TestTotalIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, func(o *Options) { o.MaxQueue, o.MaxQueuedTotal = 512<<10, 1<<20 })
@@ -48,9 +48,9 @@ func TestTotalIsBounded(t *testing.T) {
 	})
 }
 
-// Thousands of clients that do not poll cost no more than the bound, and those
-// who send never wait.
-func TestTotalBoundOfMany(t *testing.T) {
+// TestTotalBoundWithManySessions: thousands of clients that do not poll take no
+// more memory than the bound, and senders never wait.
+func TestTotalBoundWithManySessions(t *testing.T) {
 	const sessions, most = 2000, 1 << 20
 	h := newHost(t, func(o *Options) { o.MaxQueuedTotal = most })
 	all := make([]*Session, sessions)
@@ -75,8 +75,8 @@ func TestTotalBoundOfMany(t *testing.T) {
 	require.NotZero(t, h.Stats().Closed[TotalOverflow])
 }
 
-// What is reserved counts as what is queued does.
-func TestReserve(t *testing.T) {
+// TestReservedBytesCount: reserved bytes count like queued ones.
+func TestReservedBytesCount(t *testing.T) {
 	h := serve(t, siotest.Memory, func(o *Options) { o.MaxQueue = 10_000 })
 	_, p := h.connect(siotest.Options{ManualPoll: true})
 	var b Batch
@@ -94,8 +94,8 @@ func TestReserve(t *testing.T) {
 	require.Zero(t, h.Stats().Queued)
 }
 
-// What closes clients for their queues is logged, with the option that matters,
-// and not again for a minute.
+// TestOverflowsAreLogged: when clients are closed for their queues, the option
+// is logged, and not again for a minute.
 func TestOverflowsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -122,8 +122,8 @@ func TestOverflowsAreLogged(t *testing.T) {
 }
 
 // slowReader reads the frames of a WebSocket a little at a time and answers
-// pings. It returns how many bytes of text came in messages, when the
-// connection ends or so many have come.
+// pings. When the connection ends, or total bytes of text have come in
+// messages, it returns their number.
 func slowReader(t *testing.T, conn io.ReadWriter, total int) (got int) {
 	for got < total {
 		header, err := ws.ReadHeader(conn)
@@ -148,10 +148,11 @@ func slowReader(t *testing.T, conn io.ReadWriter, total int) (got int) {
 	return got
 }
 
-// A client on a slow network gets everything, in one message or in many, over
-// many heartbeats: its pings go ahead of what waits, and it cannot answer them
-// before it has read what is on the way.
-func TestSlowClientIsNotBehind(t *testing.T) {
+// TestSlowClientSurvivesHeartbeats: a client on a slow network gets everything,
+// in one message or in many, over many heartbeats. Pings are sent ahead of
+// queued messages, and the client cannot answer them before it has read the
+// bytes in between.
+func TestSlowClientSurvivesHeartbeats(t *testing.T) {
 	for name, size := range map[string]int{"many messages": 20_000, "one message": 1_000_000} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -172,8 +173,9 @@ func TestSlowClientIsNotBehind(t *testing.T) {
 	}
 }
 
-// A ping goes ahead of the messages that wait for a poll.
-func TestPingGoesAheadInAPoll(t *testing.T) {
+// TestPingIsFirstInAPoll: a ping is sent ahead of the messages that are queued
+// for a poll.
+func TestPingIsFirstInAPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, nil)
 		client, p := h.connect(siotest.Options{ManualPoll: true})
@@ -184,9 +186,8 @@ func TestPingGoesAheadInAPoll(t *testing.T) {
 	})
 }
 
-// One poll takes a part of a long queue, so that a slow client shows that it
-// makes progress.
-func TestPollTakesAPartOfALongQueue(t *testing.T) {
+// TestPollTakesPartOfALongQueue: so a slow client shows that it makes progress.
+func TestPollTakesPartOfALongQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, func(o *Options) { o.MaxQueue = 16 << 20 })
 		client, p := h.connect(siotest.Options{ManualPoll: true})
@@ -203,8 +204,9 @@ func TestPollTakesAPartOfALongQueue(t *testing.T) {
 	})
 }
 
-// A large message that a client does not take counts where only the write can
-// tell that, though nothing waits behind it.
+// TestTotalOfALargeMessageOverTLS: over TLS only a write can tell that a client
+// does not read. A large message that is being written counts in the total
+// after slowWrite.
 func TestTotalOfALargeMessageOverTLS(t *testing.T) {
 	h := serve(t, siotest.TLS, func(o *Options) { o.MaxQueue, o.MaxQueuedTotal = 64<<20, 256<<20 })
 	client, p := h.connect(siotest.Options{Transport: "websocket"})
@@ -219,9 +221,10 @@ func TestTotalOfALargeMessageOverTLS(t *testing.T) {
 	waitUntil(t, func() bool { return h.Stats().Queued == 0 })
 }
 
-// What only waits for somebody to write it does not count, and its client is
-// not closed for what others do not take.
-func TestTotalSparesWhatDoesNotCount(t *testing.T) {
+// TestTotalWithoutBytesThatDoNotCount: bytes that only wait for a worker do not
+// count in the total, and their client is not closed because others do not
+// read.
+func TestTotalWithoutBytesThatDoNotCount(t *testing.T) {
 	h := serve(t, siotest.TCP, func(o *Options) { o.MaxQueue, o.MaxQueuedTotal = 8<<20, 8<<20 })
 	client, healthy := h.connect(siotest.Options{Transport: "websocket"})
 	var fanOut Batch
@@ -235,5 +238,5 @@ func TestTotalSparesWhatDoesNotCount(t *testing.T) {
 
 	require.True(t, healthy.live())
 	client.Drop()
-	fanOut.Flush() // from here on it waits, too
+	fanOut.Flush() // from here on its bytes count
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Messages in both directions while connection after connection is upgraded:
-// none is lost, doubled or out of order.
+// TestUpgradeLosesNothing sends messages in both directions while connections
+// are upgraded. None is lost, doubled or out of order.
 func TestUpgradeLosesNothing(t *testing.T) {
 	const upgrades, messages = 50, 120
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
@@ -70,8 +70,9 @@ func TestUpgradeLosesNothing(t *testing.T) {
 	})
 }
 
-// What waits in the queue when the client upgrades goes first.
-func TestUpgradeTakesTheQueueAlong(t *testing.T) {
+// TestUpgradeSendsTheQueueFirst: messages that are queued when the client
+// upgrades are sent first.
+func TestUpgradeSendsTheQueueFirst(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		client, p := h.connect(siotest.Options{ManualPoll: true})
@@ -87,9 +88,10 @@ func TestUpgradeTakesTheQueueAlong(t *testing.T) {
 	})
 }
 
-// A client that is about to upgrade has stopped polling: what is left to say
-// when the session ends comes on the WebSocket, and the Close frame behind it.
-func TestUpgradeOfASessionThatHasEnded(t *testing.T) {
+// TestUpgradeOfAnEndedSession: a client that is about to upgrade has stopped
+// polling. If the session ends, the last messages come on the WebSocket, and a
+// Close frame behind them.
+func TestUpgradeOfAnEndedSession(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		client, p := h.connect(siotest.Options{ManualPoll: true})
@@ -104,9 +106,9 @@ func TestUpgradeOfASessionThatHasEnded(t *testing.T) {
 	})
 }
 
-// The same if the last poll was there in time, and if the client never
-// upgrades.
-func TestProbeOfASessionThatHasEnded(t *testing.T) {
+// TestProbeOfAnEndedSession: the same if a poll has taken the last messages,
+// and if the client never upgrades.
+func TestProbeOfAnEndedSession(t *testing.T) {
 	for _, upgrades := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			h := serve(t, siotest.Memory, nil)
@@ -120,7 +122,7 @@ func TestProbeOfASessionThatHasEnded(t *testing.T) {
 			require.Equal(t, "4last", payload)
 			begun := time.Now()
 			if upgrades {
-				time.Sleep(2 * closeLinger) // the client may be that slow
+				time.Sleep(2 * closeLinger) // a client may be that slow
 				_, err := conn.Write(text("5"))
 				require.NoError(t, err)
 				begun = time.Now()
@@ -139,7 +141,8 @@ func TestProbeOfASessionThatHasEnded(t *testing.T) {
 	}
 }
 
-// On a probing WebSocket nothing but the probe is sent, whatever is queued.
+// TestProbeCarriesNoMessages: a WebSocket that probes carries only the probe,
+// whatever is queued.
 func TestProbeCarriesNoMessages(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -159,9 +162,9 @@ func TestProbeCarriesNoMessages(t *testing.T) {
 	})
 }
 
-// Whatever goes wrong on the WebSocket before the upgrade packet ends that
-// WebSocket; polling goes on, and the next upgrade works.
-func TestProbeThatFails(t *testing.T) {
+// TestFailedProbes: an error on the WebSocket before the upgrade packet ends
+// the WebSocket. Polling continues, and the next upgrade works.
+func TestFailedProbes(t *testing.T) {
 	for name, bytes := range map[string][]byte{
 		"probe twice":      join(text("2probe"), text("2probe")),
 		"data":             text("4data"),
@@ -191,7 +194,7 @@ func TestProbeThatFails(t *testing.T) {
 	}
 }
 
-func TestProbeThatIsCut(t *testing.T) {
+func TestProbeThatIsCutOff(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		client, p := h.connect(siotest.Options{})
@@ -203,7 +206,8 @@ func TestProbeThatIsCut(t *testing.T) {
 	})
 }
 
-// A second WebSocket is accepted as such, and closed.
+// TestSecondWebSocketForASession: its handshake is accepted, and then it is
+// closed.
 func TestSecondWebSocketForASession(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -228,7 +232,7 @@ func TestSecondWebSocketForASession(t *testing.T) {
 	})
 }
 
-func TestUpgradeThatIsLeftPending(t *testing.T) {
+func TestPendingUpgradeTimesOut(t *testing.T) {
 	for name, packets := range map[string][]string{"after the probe": {"2probe"}, "before the probe": nil} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -249,8 +253,9 @@ func TestUpgradeThatIsLeftPending(t *testing.T) {
 	}
 }
 
-// The timer of an upgrade may fire while the upgrade packet is being handled.
-func TestUpgradeTimeoutThatComesTooLate(t *testing.T) {
+// TestUpgradeTimeoutAfterTheUpgrade: the timer of an upgrade may fire while the
+// upgrade packet is being handled.
+func TestUpgradeTimeoutAfterTheUpgrade(t *testing.T) {
 	h := serve(t, siotest.TCP, nil)
 	client, p := h.connect(siotest.Options{Transport: "upgrade"})
 	h.await(p, func() bool { return p.link != nil })
@@ -258,8 +263,8 @@ func TestUpgradeTimeoutThatComesTooLate(t *testing.T) {
 	echoes(t, client)
 }
 
-// A poll that waits when the probe comes is answered at once, a later one after
-// 100 ms, so that the client can stop polling.
+// TestProbeEndsPolls: a poll that waits when the probe comes is answered at
+// once, and a later one after 100 ms, so that the client can stop polling.
 func TestProbeEndsPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, nil)
@@ -289,8 +294,8 @@ func TestProbeEndsPolls(t *testing.T) {
 	})
 }
 
-// A poll that waits when the upgrade packet comes gets 400, and takes no
-// message.
+// TestUpgradeRefusesThePollThatWaits: a poll that waits when the upgrade packet
+// comes gets 400, and no message.
 func TestUpgradeRefusesThePollThatWaits(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -303,7 +308,7 @@ func TestUpgradeRefusesThePollThatWaits(t *testing.T) {
 			_, err := conn.Write(text("5"))
 			require.NoError(t, err)
 			refused := <-done
-			if refused.status == http.StatusOK { // it waits no longer than noopDelay, which was too short this time
+			if refused.status == http.StatusOK { // the poll was answered after noopDelay, before the upgrade
 				require.Equal(t, "6", refused.body)
 				continue
 			}
@@ -321,11 +326,11 @@ func TestUpgradeRefusesThePollThatWaits(t *testing.T) {
 	})
 }
 
-// A poll whose client goes just when a WebSocket takes over does not take the
-// session along.
-func TestPollThatIsAbortedDuringTheUpgrade(t *testing.T) {
+// TestPollAbortedDuringTheUpgrade: a poll whose client goes at the moment at
+// which a WebSocket takes over does not end the session.
+func TestPollAbortedDuringTheUpgrade(t *testing.T) {
 	h := serve(t, siotest.TCP, nil)
-	for range 20 { // the poll learns of both, in either order
+	for range 20 { // the poll notices both, in either order
 		client, p := h.connect(siotest.Options{ManualPoll: true})
 		_ = h.rawProbe(t, client, "2probe")
 		h.await(p, func() bool { return p.probe != nil && p.probe.probed })
@@ -345,7 +350,7 @@ func TestPollThatIsAbortedDuringTheUpgrade(t *testing.T) {
 	}
 }
 
-// The session may end at any moment of an upgrade.
+// TestSessionEndsDuringAnUpgrade ends sessions at any moment of an upgrade.
 func TestSessionEndsDuringAnUpgrade(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -360,14 +365,14 @@ func TestSessionEndsDuringAnUpgrade(t *testing.T) {
 	})
 }
 
-// endings are the ways in which a server ends a session.
+// endings has the ways in which a server ends a session.
 var endings = map[string]func(p *peer){
 	"Close": func(p *peer) { p.Close(ForcedClose) },
 	"overflow": func(p *peer) {
 		require.ErrorIs(p.host.t, p.Send(NewText(make([]byte, p.host.opts.MaxQueue))), ErrQueueFull)
 	},
 	"total overflow": func(p *peer) {
-		var b Batch // what is reserved stays, while a poll would take what is sent
+		var b Batch // a poll would take a queued message, but not reserved bytes
 		require.NoError(p.host.t, p.Reserve(1000, &b))
 		b.Flush()
 		require.Equal(p.host.t, 1, p.host.closeWorst(1))
@@ -378,9 +383,9 @@ var endings = map[string]func(p *peer){
 	"Engine":   func(p *peer) { p.host.Close() },
 }
 
-// A client that has got 3probe stops polling. Until it has sent 5 it does not
-// mind when the WebSocket closes, so that stays until then, whatever ends the
-// session.
+// TestEndBeforeTheUpgradePacket: a client that has got 3probe stops polling.
+// Before it has sent 5 it does not notice the end of the WebSocket. So the
+// WebSocket stays open until then, however the session ends.
 func TestEndBeforeTheUpgradePacket(t *testing.T) {
 	for name, end := range endings {
 		t.Run(name, func(t *testing.T) {
@@ -413,9 +418,9 @@ func TestEndBeforeTheUpgradePacket(t *testing.T) {
 	}
 }
 
-// A client that still polls while the WebSocket probes learns of the end by a
-// poll, whether that waits or comes later.
-func TestEndWhileAClientProbesAndPolls(t *testing.T) {
+// TestEndDuringAProbeReachesAPoll: a client that still polls while a WebSocket
+// probes learns of the end from a poll, whether that waits or comes later.
+func TestEndDuringAProbeReachesAPoll(t *testing.T) {
 	for name, end := range endings {
 		for _, packets := range [][]string{nil, {"2probe"}} {
 			for _, waits := range []bool{true, false} {
@@ -437,7 +442,7 @@ func TestEndWhileAClientProbesAndPolls(t *testing.T) {
 							go poll()
 						}
 						got := <-answered
-						for got.status == http.StatusOK && !strings.HasSuffix(got.body, "1") { // what was queued goes first
+						for got.status == http.StatusOK && !strings.HasSuffix(got.body, "1") { // queued messages come first
 							poll()
 							got = <-answered
 						}

@@ -60,7 +60,8 @@ func TestRefusedHandshakes(t *testing.T) {
 	require.Empty(t, h.opened, "a session was opened")
 }
 
-// Whatever a request with a live session's sid gets, the session survives it.
+// TestRefusedRequestsLeaveTheSessionAlone: a session survives every refused
+// request that names it.
 func TestRefusedRequestsLeaveTheSessionAlone(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -119,8 +120,9 @@ func TestRefusedWebSocketHandshakes(t *testing.T) {
 	}
 }
 
-// An answer to a request that is refused does not wait for its body.
-func TestRefusalBeforeTheBody(t *testing.T) {
+// TestRefusalDoesNotWaitForTheBody: a refused request is answered before its
+// body has come.
+func TestRefusalDoesNotWaitForTheBody(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		client, _ := h.connect(siotest.Options{})
@@ -153,8 +155,9 @@ func TestRefusalBeforeTheBody(t *testing.T) {
 	})
 }
 
-// Lists and repeated lines are one header to HTTP.
-func TestWebSocketHandshakeWithHeadersInLists(t *testing.T) {
+// TestWebSocketHandshakeWithListsInHeaders: to HTTP, a list and repeated lines
+// are the same header.
+func TestWebSocketHandshakeWithListsInHeaders(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		client, _ := h.connect(siotest.Options{Transport: "websocket", Header: http.Header{
@@ -195,7 +198,7 @@ func FuzzParseQuery(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		q := parseQuery(raw)
 		values, err := url.ParseQuery(raw)
-		if err != nil { // net/url leaves out what it cannot parse; here it counts
+		if err != nil { // net/url ignores such a parameter; parseQuery counts it
 			return
 		}
 		for name, p := range map[string]parameter{"EIO": q.eio, "transport": q.transport, "sid": q.sid} {

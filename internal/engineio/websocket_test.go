@@ -16,14 +16,14 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// frame is a frame of a client, masked.
+// frame returns a frame of a client, masked.
 func frame(op ws.OpCode, fin bool, payload string) []byte {
 	return ws.MustCompileFrame(ws.MaskFrameWith(ws.NewFrame(op, fin, []byte(payload)), [4]byte{1, 2, 3, 4}))
 }
 
 func text(payload string) []byte { return frame(ws.OpText, true, payload) }
 
-// claim is the header of a frame that claims to be that long.
+// claim returns the header of a frame that claims to have that length.
 func claim(op ws.OpCode, length uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{0x80 | byte(op), 0xff}, length)
 }
@@ -57,7 +57,7 @@ func TestWebSocketWithBase64(t *testing.T) {
 		h := serve(t, n, nil)
 		for _, transport := range []string{"websocket", "upgrade"} {
 			client, p := h.connect(siotest.Options{Transport: transport, Query: url.Values{"b64": {"1"}}})
-			client.SendBinary([]byte{1, 2, 3}) // as text
+			client.SendBinary([]byte{1, 2, 3}) // it sends base64
 			client.WriteRaw(frame(ws.OpBinary, true, "x"))
 			for _, want := range []string{"\x01\x02\x03", "x"} {
 				got := client.Next()
@@ -72,8 +72,8 @@ func TestWebSocketWithBase64(t *testing.T) {
 	})
 }
 
-// Frames of every kind, in one write.
-func TestWebSocketFragmentsAndControlFrames(t *testing.T) {
+// TestWebSocketFramesOfEveryKind sends all of them in one write.
+func TestWebSocketFramesOfEveryKind(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		client, _ := h.connect(siotest.Options{Transport: "websocket"})
@@ -170,8 +170,8 @@ func TestWebSocketIsClosedByTheClient(t *testing.T) {
 	})
 }
 
-// The client's Close frame is answered by one, and that by the end of the
-// stream. Nothing behind the client's is looked at.
+// TestWebSocketCloseFrameIsAnswered: the client's Close frame is answered with
+// one and with the end of the stream. Bytes behind it are ignored.
 func TestWebSocketCloseFrameIsAnswered(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -197,7 +197,8 @@ func TestWebSocketCloseFrameIsAnswered(t *testing.T) {
 	})
 }
 
-// What was queued arrives before the Close frame, and that before the end.
+// TestWebSocketIsClosedByTheServer: queued messages arrive before the Close
+// frame, and the Close frame before the end of the stream.
 func TestWebSocketIsClosedByTheServer(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -219,9 +220,10 @@ func TestWebSocketIsClosedByTheServer(t *testing.T) {
 	})
 }
 
-// A client that does not answer the Close frame is cut off after a second, and
-// finds the end of the stream behind the frame, not a reset.
-func TestWebSocketCloseIsNotAnswered(t *testing.T) {
+// TestWebSocketCloseWithoutAnAnswer: a client that does not answer the Close
+// frame is cut off after a second. It finds the end of the stream behind the
+// frame, and not a reset.
+func TestWebSocketCloseWithoutAnAnswer(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		conn, p := h.rawWebSocket(t)

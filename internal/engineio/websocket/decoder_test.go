@@ -42,7 +42,7 @@ func decode(d *Decoder, limit int, pieces ...[]byte) (lines []string, err error)
 			if f.Op != Continuation {
 				lines = append(lines, fmt.Sprintf("%d %q", f.Op, f.Payload))
 			}
-			clear(f.Payload) // which a caller may do
+			clear(f.Payload) // a caller may do that
 			f.Release()
 		}
 	}

@@ -11,10 +11,11 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Timeouts that a site sets for its other pages do not end a poll, a POST that
-// waits, or a WebSocket; and a deadline of ours does not stay on a connection.
+// TestSiteWithShortTimeouts: timeouts that a site sets for its pages do not end
+// a poll, a POST that waits, or a WebSocket. Deadlines of the engine do not
+// stay on a connection.
 func TestSiteWithShortTimeouts(t *testing.T) {
-	const short = time.Second // it also covers the TLS handshake and the headers, on a machine that may be slow
+	const short = time.Second // the TLS handshake and the headers have to come in this time, on a slow machine, too
 	for name, c := range map[string]struct {
 		network siotest.Network
 		options siotest.Options
@@ -51,8 +52,8 @@ func TestSiteWithShortTimeouts(t *testing.T) {
 	}
 }
 
-// The deadline that an answer of ours had does not hold for the site's pages,
-// which may come over the same connection.
+// TestDeadlinesDoNotStayOnAConnection: the deadline of an answer of the engine
+// does not hold for the site's pages, which may come over the same connection.
 func TestDeadlinesDoNotStayOnAConnection(t *testing.T) {
 	for name, c := range map[string]string{"poll": "EIO=4&transport=polling", "refusal": ""} {
 		t.Run(name, func(t *testing.T) {
@@ -72,15 +73,15 @@ func TestDeadlinesDoNotStayOnAConnection(t *testing.T) {
 	}
 }
 
-// plainWriter hides everything that a ResponseWriter may be able to do besides.
+// plainWriter hides the additional methods of a ResponseWriter.
 type plainWriter struct{ http.ResponseWriter }
 
-// unwrapper hides it too, but tells http.ResponseController where to look.
+// unwrapper hides them, too, but has Unwrap for http.ResponseController.
 type unwrapper struct{ plainWriter }
 
 func (u unwrapper) Unwrap() http.ResponseWriter { return u.ResponseWriter }
 
-func TestMiddlewareThatWrapsTheResponseWriter(t *testing.T) {
+func TestWrappedResponseWriter(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := newHost(t, nil)
 		h.site = siotest.Serve(t, n, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -94,9 +95,10 @@ func TestMiddlewareThatWrapsTheResponseWriter(t *testing.T) {
 	})
 }
 
-// Without a way to take the connection over polling works; a WebSocket gets an
-// error, and a session that wanted to upgrade goes on.
-func TestResponseWriterThatCannotBeHijacked(t *testing.T) {
+// TestResponseWriterWithoutHijack: polling works if a connection cannot be
+// taken over. A WebSocket gets an error, and a session that wanted to upgrade
+// continues.
+func TestResponseWriterWithoutHijack(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := newHost(t, nil)
 		h.site = siotest.Serve(t, n, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -125,7 +127,8 @@ func TestWebSocketOverHTTP2IsRefused(t *testing.T) {
 	echoes(t, polling)
 }
 
-// A client that breaks off its poll over HTTP/2 leaves the connection usable.
+// TestPollingOverHTTP2: a client that aborts its poll over HTTP/2 leaves the
+// connection usable.
 func TestPollingOverHTTP2(t *testing.T) {
 	h := serve(t, siotest.TLS, nil)
 	client, p := h.connect(siotest.Options{HTTP2: true})

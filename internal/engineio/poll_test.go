@@ -38,7 +38,7 @@ func TestPollingCarriesSeveralPacketsInOnePayload(t *testing.T) {
 	})
 }
 
-func TestPollingKeepsAPollUntilThereIsSomething(t *testing.T) {
+func TestPollWaitsForAMessage(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		client, p := h.connect(siotest.Options{})
@@ -50,7 +50,8 @@ func TestPollingKeepsAPollUntilThereIsSomething(t *testing.T) {
 	})
 }
 
-// Each of these ends the session, and the poll that waits is told.
+// TestPollingPayloadsThatEndTheSession: after each of these payloads the
+// session ends, and the poll that waits is answered.
 func TestPollingPayloadsThatEndTheSession(t *testing.T) {
 	for name, c := range map[string]struct{ payload, header string }{
 		"empty":                    {payload: ""},
@@ -82,7 +83,7 @@ func TestPollingPayloadsThatEndTheSession(t *testing.T) {
 			a := h.do("POST", "/?EIO=4&transport=polling&sid="+p.ID(), c.payload, "Content-Type", c.header)
 			requireError(t, a, http.StatusBadRequest, codeBadRequest)
 			require.Equal(t, ParseError, p.ended())
-			// The background poll either waited, and got "1", or came later.
+			// The poll in the background has waited and got "1", or comes later.
 			if reason := client.AwaitClosed(); reason != siotest.ReasonClosePacket {
 				require.ErrorContains(t, client.Err(), textUnknownSID)
 			}
@@ -91,7 +92,8 @@ func TestPollingPayloadsThatEndTheSession(t *testing.T) {
 	}
 }
 
-// A payload of 500,000 packets costs the memory of its bytes, and no goroutine.
+// TestPollingPayloadOfManyPackets: a payload of 500,000 packets takes the
+// memory of its bytes, and no goroutine.
 func TestPollingPayloadOfManyPackets(t *testing.T) {
 	h := newHost(t, nil)
 	s := h.bare(t)
@@ -138,8 +140,8 @@ func TestPostAboveMaxPayload(t *testing.T) {
 	})
 }
 
-// The client learns from the answer to its POST what was wrong with it: its
-// poll is answered later.
+// TestRefusedPostIsAnsweredBeforeThePoll: the answer to its POST tells the
+// client what was wrong. The poll is answered after it.
 func TestRefusedPostIsAnsweredBeforeThePoll(t *testing.T) {
 	for name, post := range map[string]struct {
 		body   string
@@ -175,7 +177,8 @@ func TestRefusedPostIsAnsweredBeforeThePoll(t *testing.T) {
 	}
 }
 
-// The answer comes although no byte of the body was sent.
+// TestPostAboveMaxPayloadIsAnsweredWithoutItsBody: the answer comes although no
+// byte of the body was sent.
 func TestPostAboveMaxPayloadIsAnsweredWithoutItsBody(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -252,13 +255,13 @@ func TestClientClosesByPolling(t *testing.T) {
 	})
 }
 
-// The noop for the client's close waits 100 ms for its poll, and so does the
-// close behind a refused POST; the server's close waits a second. After that
-// the session is unknown.
-func TestFarewellWaitsForAPoll(t *testing.T) {
+// TestLastPacketWaitsForAPoll: the noop that answers the client's close packet
+// waits 100 ms for a poll, and so does the close packet after a refused POST.
+// The server's close packet waits a second. After that the session is unknown.
+func TestLastPacketWaitsForAPoll(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(*siotest.Engine, *peer)
-		said []string // to one poll after another
+		said []string // the payloads of one poll after another
 		wait time.Duration
 	}{
 		"client": {func(c *siotest.Engine, _ *peer) { c.Post("1") }, []string{"6"}, leaveLinger},
@@ -299,10 +302,10 @@ func TestFarewellWaitsForAPoll(t *testing.T) {
 	}
 }
 
-// The official client acts upon a close packet before it has handled the
-// messages that came with it, and loses them: so they come without it, also to
-// a poll that waits.
-func TestLastWordsComeBeforeTheFarewell(t *testing.T) {
+// TestLastMessagesComeBeforeTheClosePacket: the official client acts upon a
+// close packet before it has handled the messages in the same payload, and
+// loses them. So they come without it, also to a poll that waits.
+func TestLastMessagesComeBeforeTheClosePacket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, nil)
 		client, p := h.connect(siotest.Options{ManualPoll: true})
@@ -324,8 +327,8 @@ func TestLastWordsComeBeforeTheFarewell(t *testing.T) {
 	})
 }
 
-// Nobody comes for the farewell: the session is forgotten all the same.
-func TestLastWordsAndNoPoll(t *testing.T) {
+// TestLastPacketThatNoPollFetches: the session is forgotten all the same.
+func TestLastPacketThatNoPollFetches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, nil)
 		client, p := h.connect(siotest.Options{ManualPoll: true})
@@ -353,7 +356,7 @@ func TestServerClosesAPollingClient(t *testing.T) {
 	})
 }
 
-// While handlers are behind, a POST stays unanswered.
+// TestPollingBackPressure: while handlers are behind, a POST is not answered.
 func TestPollingBackPressure(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, func(o *Options) { o.MaxInbound = 100 })
@@ -372,14 +375,14 @@ func TestPollingBackPressure(t *testing.T) {
 		require.Empty(t, taken)
 		p.Release(1)
 		p.Release(50)
-		h.awaitStall(p) // it goes on at half the bound only
+		h.awaitStall(p) // reading goes on only at half the bound
 		p.Release(1)
 		require.Equal(t, 4, <-taken)
 		client.Flush()
 	})
 }
 
-// bare is a live session without a client.
+// bare returns a live session without a client.
 func (h *host) bare(t testing.TB) *Session {
 	t.Helper()
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
@@ -397,7 +400,7 @@ func (h *host) bare(t testing.TB) *Session {
 // awaitPoll waits until a poll of the session waits.
 func (h *host) awaitPoll(p *peer) { h.await(p, func() bool { return p.poll != nil }) }
 
-// awaitStall waits until nothing more is read for the session.
+// awaitStall waits until nothing is read for the session.
 func (h *host) awaitStall(p *peer) { h.await(p, func() bool { return p.stall.Load() != nil }) }
 
 func (h *host) await(p *peer, state func() bool) {

@@ -10,34 +10,13 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-func TestOutQueueKeepsOrder(t *testing.T) {
-	var q outQueue
-	messages := make([]*Message, 10_000)
-	for i := range messages {
-		messages[i] = NewText(fmt.Append(nil, i))
-	}
-	next := 0
-	for i, m := range messages { // never empty, never long
-		q.push(m)
-		if i > 100 {
-			require.Same(t, messages[next], q.pop())
-			next++
-		}
-	}
-	for q.len() > 0 {
-		require.Same(t, messages[next], q.pop())
-		next++
-	}
-	require.Equal(t, len(messages), next)
-}
-
-// Exactly MaxQueue may wait, and nothing more.
+// TestQueueIsBoundedInBytes: exactly MaxQueue bytes may be queued.
 func TestQueueIsBoundedInBytes(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		m := NewText(make([]byte, 100))
 		h := serve(t, n, func(o *Options) { o.MaxQueue = 10 * m.Size() })
 		client, p := h.connect(siotest.Options{ManualPoll: true})
-		h.await(p, func() bool { return p.queued == 0 }) // what is being written counts, the open packet too
+		h.await(p, func() bool { return p.queued == 0 }) // bytes that are being written count, also the open packet
 		for range 10 {
 			require.NoError(t, p.Send(m))
 		}
@@ -71,7 +50,7 @@ func TestVolatileMessagesAreDroppedForAClientThatIsBehind(t *testing.T) {
 		client, p = h.connect(siotest.Options{Transport: "websocket", ReadBuffer: 1 << 10})
 		client.Pause()
 		sent, dropped := 0, h.Stats().Dropped
-		for ; h.Stats().Dropped == dropped; sent++ { // it may have been behind for a moment only
+		for ; h.Stats().Dropped == dropped; sent++ { // it may be behind only for a moment
 			require.NoError(t, p.Send(NewText(make([]byte, 10_000))))
 			volatile(p, "in between")
 		}
@@ -87,16 +66,16 @@ func TestVolatileMessagesAreDroppedForAClientThatIsBehind(t *testing.T) {
 		h.await(p, func() bool { return !p.isBehindLocked() })
 		volatile(p, "in time")
 		text := client.Next().Text
-		if text == "dropped" { // not behind any more, after all
+		if text == "dropped" { // the client was not behind any more
 			text = client.Next().Text
 		}
 		require.Equal(t, "in time", text)
 	})
 }
 
-// However many volatile messages there are, and however large, they close
-// nobody.
-func TestVolatileMessagesAloneCloseNobody(t *testing.T) {
+// TestVolatileMessagesNeverOverflow: volatile messages do not close a client,
+// however many and large they are.
+func TestVolatileMessagesNeverOverflow(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, func(o *Options) { o.MaxQueue = 64 << 10 })
 		for _, transport := range []string{"polling", "websocket"} {
@@ -114,9 +93,10 @@ func TestVolatileMessagesAloneCloseNobody(t *testing.T) {
 	})
 }
 
-// What does not fit ends the session: nothing that is sent behind it arrives,
-// also if that is smaller and the end has not come yet.
-func TestNothingArrivesBehindAnOverflow(t *testing.T) {
+// TestNothingArrivesAfterAnOverflow: a message that does not fit ends the
+// session. Later ones do not arrive, even if they would fit and the session has
+// not ended yet.
+func TestNothingArrivesAfterAnOverflow(t *testing.T) {
 	h := serve(t, siotest.Memory, func(o *Options) { o.MaxQueue = 4 << 10 })
 	client, p := h.connect(siotest.Options{ManualPoll: true})
 	require.NoError(t, p.Send(NewText([]byte("one"))))
@@ -131,10 +111,11 @@ func TestNothingArrivesBehindAnOverflow(t *testing.T) {
 	require.Equal(t, QueueOverflow, p.ended())
 }
 
-// Several goroutines, some sending alone and some in batches: each one's
-// messages arrive in its order, all of them once, on every connection.
+// TestOrderIsKeptUnderConcurrency: several goroutines send, some message by
+// message and some in batches. On every connection the messages of each arrive
+// in order, and once.
 func TestOrderIsKeptUnderConcurrency(t *testing.T) {
-	const senders, messages, clients = 8, 200, 12 // enough for the flush workers
+	const senders, messages, clients = 8, 200, 12 // more than the caller of Flush writes to
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, func(o *Options) { o.MaxQueue = 64 << 20 })
 		var connected []*siotest.Engine
@@ -173,7 +154,7 @@ func TestOrderIsKeptUnderConcurrency(t *testing.T) {
 		}
 		wg.Wait()
 		for _, client := range connected {
-			echoes(t, client) // nothing is left over
+			echoes(t, client) // no other message has come
 			require.Zero(t, client.Waiting())
 		}
 		for _, p := range peers {
@@ -182,7 +163,8 @@ func TestOrderIsKeptUnderConcurrency(t *testing.T) {
 	})
 }
 
-// More links than a batch holds, and than the workers take at a time.
+// TestBatchOfManySessions has more links than a Batch holds, and than a worker
+// takes at a time.
 func TestBatchOfManySessions(t *testing.T) {
 	const clients, rounds = 300, 5
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
@@ -211,7 +193,8 @@ func TestBatchOfManySessions(t *testing.T) {
 	})
 }
 
-// One client with much to take does not hold up those behind it in the list.
+// TestFlushGivesOthersTheirTurn: a link that has much to write returns to the
+// flush list, and loses nothing.
 func TestFlushGivesOthersTheirTurn(t *testing.T) {
 	h := serve(t, siotest.TCP, func(o *Options) { o.MaxQueue = 64 << 20 })
 	client, p := h.connect(siotest.Options{Transport: "websocket"})
@@ -226,7 +209,8 @@ func TestFlushGivesOthersTheirTurn(t *testing.T) {
 	}
 }
 
-// What a fan-out allocates does not depend on how many it reaches.
+// TestFanOutAllocatesAConstant: the allocations of a fan-out do not depend on
+// the number of its sessions.
 func TestFanOutAllocatesAConstant(t *testing.T) {
 	h := newHost(t, nil)
 	m := NewText([]byte("hello"))
@@ -236,7 +220,7 @@ func TestFanOutAllocatesAConstant(t *testing.T) {
 			all[i] = h.bare(t)
 			busyLink(all[i])
 			all[i].queue.push(m)
-			all[i].queue.pop() // so that it has an array
+			all[i].queue.pop() // so that the queue has an array
 		}
 		return siotest.AllocsPerRun(10, func() {
 			var b Batch
@@ -252,10 +236,10 @@ func TestFanOutAllocatesAConstant(t *testing.T) {
 	require.LessOrEqual(t, cost(2000), cost(20)+1)
 }
 
-// What one fan-out queues for a client leaves in order, whatever becomes of the
-// session before the fan-out is done. The first message is under way from the
-// start.
-func TestBeforeABatchIsFlushed(t *testing.T) {
+// TestOrderOfABatch: the messages that a fan-out has queued for a client leave
+// in order, whatever happens to the session before Flush. The first of them
+// counts as being written from the beginning.
+func TestOrderOfABatch(t *testing.T) {
 	latest := Delivery{Latest: true, Owner: t, Key: "k"}
 	for name, c := range map[string]struct {
 		delivery Delivery

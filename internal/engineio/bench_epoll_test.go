@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A write that takes no time by itself, so that what is left is the way there.
+// BenchmarkShortWrite measures the way to a write that takes no time by itself.
 func BenchmarkShortWrite(b *testing.B) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	require.NoError(b, err)

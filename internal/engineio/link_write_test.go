@@ -14,9 +14,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// A client that stops reading is closed when too much waits for it, with a
-// reason of its own, and nobody else has to wait for that.
-func TestClientThatStopsReadingOverflows(t *testing.T) {
+// TestStoppedReaderOverflows: a client that stops reading is closed when too
+// much is queued for it, with a reason of its own. Others do not wait for that.
+func TestStoppedReaderOverflows(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		for _, transport := range []string{"websocket", "polling", "upgrade"} {
 			t.Run(transport, func(t *testing.T) {
@@ -41,8 +41,9 @@ func TestClientThatStopsReadingOverflows(t *testing.T) {
 	})
 }
 
-// Below the bound it is the write that is given up, when it makes no progress.
-func TestClientThatStopsReadingTimesOut(t *testing.T) {
+// TestStoppedReaderTimesOut: below MaxQueue, a write that makes no progress
+// ends the session.
+func TestStoppedReaderTimesOut(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		for _, transport := range []string{"websocket", "polling"} {
 			t.Run(transport, func(t *testing.T) {
@@ -62,9 +63,10 @@ func TestClientThatStopsReadingTimesOut(t *testing.T) {
 	})
 }
 
-// Over HTTP/2 the stuck connection is the HTTP server's, where a deadline of
-// one answer does not interrupt it; the queue is bounded all the same.
-func TestClientThatStopsReadingOverHTTP2(t *testing.T) {
+// TestStoppedReaderOverHTTP2: over HTTP/2 the connection belongs to the HTTP
+// server, and the deadline of an answer does not interrupt it. The queue is
+// bounded all the same.
+func TestStoppedReaderOverHTTP2(t *testing.T) {
 	h := serve(t, siotest.TLS, nil)
 	client, p := h.connect(siotest.Options{HTTP2: true, ReadBuffer: 1 << 10})
 	h.awaitPoll(p)
@@ -75,7 +77,7 @@ func TestClientThatStopsReadingOverHTTP2(t *testing.T) {
 	require.Equal(t, QueueOverflow, p.ended())
 }
 
-// sip reads what a server can write before its deadline of a second, just in
+// sip reads as much as a server writes before its deadline of a second, just in
 // time.
 func sip(conn net.Conn) (int, error) {
 	time.Sleep(900 * time.Millisecond)
@@ -92,8 +94,8 @@ func (h *host) rawPoll(t *testing.T, client *siotest.Engine) net.Conn {
 	return conn
 }
 
-// A client that takes little at a time has all the time it needs, while the
-// session lives.
+// TestSlowClientGetsEverything: a client that reads little at a time has all
+// the time it needs, while the session lives.
 func TestSlowClientGetsEverything(t *testing.T) {
 	const size = 600_000
 	for _, transport := range []string{"websocket", "polling"} {
@@ -123,8 +125,9 @@ func TestSlowClientGetsEverything(t *testing.T) {
 	}
 }
 
-// After the end that has an end.
-func TestCloseOfAClientThatReadsTooSlowly(t *testing.T) {
+// TestCloseOfASlowReader: after Close, a client that reads slowly has
+// PingTimeout for the rest.
+func TestCloseOfASlowReader(t *testing.T) {
 	message := NewText(make([]byte, 1_000_000))
 	poll := func(t *testing.T, h *host, end func(client *siotest.Engine, p *peer)) net.Conn {
 		client, p := h.connect(siotest.Options{ManualPoll: true})
@@ -157,7 +160,7 @@ func TestCloseOfAClientThatReadsTooSlowly(t *testing.T) {
 					require.NoError(t, err)
 				}
 				require.Equal(t, 1, h.Live())
-				for range 3 { // it goes on, for longer than it has
+				for range 3 { // for longer than it has time
 					_, _ = sip(conn)
 				}
 				require.Zero(t, h.Live())
@@ -168,8 +171,9 @@ func TestCloseOfAClientThatReadsTooSlowly(t *testing.T) {
 	}
 }
 
-// After Close a client that does not take what is left is cut off.
-func TestCloseOfAClientThatDoesNotRead(t *testing.T) {
+// TestCloseOfAStoppedReader: after Close, a client that does not read is cut
+// off after closeLinger.
+func TestCloseOfAStoppedReader(t *testing.T) {
 	for _, transport := range []string{"websocket", "polling"} {
 		t.Run(transport, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -182,7 +186,7 @@ func TestCloseOfAClientThatDoesNotRead(t *testing.T) {
 				p.Close(ForcedClose)
 				require.Equal(t, ForcedClose, p.ended())
 				require.Zero(t, time.Since(begun))
-				if transport == "polling" { // it comes for the rest, and does not take it
+				if transport == "polling" { // it asks for the rest, but does not read it
 					h.rawPoll(t, client)
 					synctest.Wait()
 				}

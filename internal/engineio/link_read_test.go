@@ -2,6 +2,7 @@ package engineio
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -21,8 +22,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// rawWebSocket opens a session on a WebSocket of which the test reads and
-// writes the bytes. The open packet has been read.
+// rawWebSocket opens a session on a WebSocket whose bytes the test reads and
+// writes. The open packet has been read.
 func (h *host) rawWebSocket(t testing.TB) (net.Conn, *peer) {
 	t.Helper()
 	conn := h.rawHandshake(t, "")
@@ -62,7 +63,7 @@ func (h *host) rawHandshake(t testing.TB, query string) net.Conn {
 	return bufferedConn{conn, in}
 }
 
-// bufferedConn reads first what came together with the answer to the handshake.
+// bufferedConn reads first the bytes that came with the answer to the handshake.
 type bufferedConn struct {
 	net.Conn
 	in *bufio.Reader
@@ -70,8 +71,8 @@ type bufferedConn struct {
 
 func (c bufferedConn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
-// reader is a link without a connection that keeps what it reads. What it would
-// send is never written.
+// reader is a link without a connection that collects the messages it reads. It
+// writes nothing.
 type reader struct {
 	link *link
 	got  []string
@@ -112,11 +113,11 @@ func (r *reader) Closed(Reason) {}
 
 func (r *reader) Message(data []byte, binary bool) error {
 	r.got = append(r.got, fmt.Sprintf("%t %q", binary, data))
-	clear(data) // which a handler may do
+	clear(data) // a handler may do that
 	return nil
 }
 
-// feed feeds a copy, as the reader may modify it.
+// feed handles a copy of p, because the reader may modify it.
 func (r *reader) feed(p []byte) {
 	if r.err == nil {
 		var scratch websocket.Scratch
@@ -129,7 +130,7 @@ func (r *reader) feed(p []byte) {
 
 func (r *reader) outcome() []string { return append(r.got, fmt.Sprint(r.err)) }
 
-// stream has every kind of frame, and ends with what is given.
+// stream returns frames of every kind, and then end.
 func stream(end ...byte) []byte {
 	return append(join(
 		text("4first"),
@@ -148,7 +149,8 @@ func stream(end ...byte) []byte {
 	), end...)
 }
 
-// However the network cuts a stream, the messages are the same.
+// TestReaderOfSplitStreams: however the network cuts a stream, the messages are
+// the same.
 func TestReaderOfSplitStreams(t *testing.T) {
 	whole := newReader(t, 1<<20)
 	whole.feed(stream())
@@ -188,8 +190,9 @@ func TestReaderOfRandomPieces(t *testing.T) {
 	}
 }
 
-// Behind the end of a connection nothing is looked at, though it came with it.
-func TestReaderStopsAtTheEnd(t *testing.T) {
+// TestReaderIgnoresWhatFollowsTheEnd: bytes behind the end of a connection are
+// ignored, even if they came in the same read.
+func TestReaderIgnoresWhatFollowsTheEnd(t *testing.T) {
 	for name, end := range map[string][]byte{"Close frame": frame(ws.OpClose, true, ""), "close packet": text("1")} {
 		t.Run(name, func(t *testing.T) {
 			r := newReader(t, 1000)
@@ -200,7 +203,8 @@ func TestReaderStopsAtTheEnd(t *testing.T) {
 	}
 }
 
-// A claimed length takes no memory: only what has come does.
+// TestReaderTakesNoMemoryForClaims: a frame takes memory for the bytes that
+// have come, and not for the length that it claims.
 func TestReaderTakesNoMemoryForClaims(t *testing.T) {
 	r := newReader(t, 1<<30)
 	header := append(claim(ws.OpBinary, 1<<30), 0, 0, 0, 0)
@@ -227,7 +231,7 @@ func TestReaderOfAMessageDoesNotAllocate(t *testing.T) {
 }
 
 func FuzzReader(f *testing.F) {
-	f.Add(stream()[:500], []byte{1, 0, 7}) // small, for the fuzzer's sake
+	f.Add(stream()[:500], []byte{1, 0, 7}) // small, so that the fuzzer is fast
 	f.Add(append(stream()[:200], text("5")...), []byte{255})
 	f.Add(join(frame(ws.OpText, false, "4"), frame(ws.OpText, true, "4a")), []byte{3})
 	f.Add(append(claim(ws.OpText, 1<<63), 0, 0, 0, 0), []byte{9, 1})
@@ -263,5 +267,100 @@ func FuzzPayload(f *testing.F) {
 			}
 		}
 		require.LessOrEqual(t, len(r.got), len(packets))
+	})
+}
+
+// readFrame reads a frame from the server.
+func readFrame(t *testing.T, conn net.Conn) (op ws.OpCode, payload string) {
+	t.Helper()
+	h, err := ws.ReadHeader(conn)
+	require.NoError(t, err)
+	p := make([]byte, h.Length)
+	_, err = io.ReadFull(conn, p)
+	require.NoError(t, err)
+	return h.OpCode, string(p)
+}
+
+// TestOnlyTheLatestPingIsAnswered: of pings that arrive together, the latest is
+// answered, and not each of them.
+func TestOnlyTheLatestPingIsAnswered(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		const pings = 1000
+		h := serve(t, n, nil)
+		conn, p := h.rawWebSocket(t)
+		var sent bytes.Buffer
+		for i := range pings {
+			sent.Write(frame(ws.OpPing, true, fmt.Sprint(i)))
+		}
+		go func() { _, _ = conn.Write(sent.Bytes()) }() // it may block until the answers are read
+		last, answers := -1, 0
+		for last < pings-1 {
+			op, payload := readFrame(t, conn)
+			require.Equal(t, ws.OpPong, op)
+			var i int
+			_, err := fmt.Sscan(payload, &i)
+			require.NoError(t, err)
+			require.Greater(t, i, last)
+			last = i
+			answers++
+		}
+		require.LessOrEqual(t, answers, pings/4)
+		p.Close(ForcedClose)
+	})
+}
+
+// TestPortionsAreBounded: a portion has a bounded number of frames, of any
+// kind, and no frame is lost between two portions.
+func TestPortionsAreBounded(t *testing.T) {
+	for name, p := range map[string][]byte{
+		"pings":           bytes.Repeat(frame(ws.OpPing, true, ""), 1000),
+		"pongs":           bytes.Repeat(frame(ws.OpPong, true, ""), 1000),
+		"messages":        bytes.Repeat(text("4"), 1000),
+		"noops":           bytes.Repeat(text("6"), 1000),
+		"base64":          bytes.Repeat(text("bAQID"), 1000),
+		"empty fragments": append(frame(ws.OpText, false, "4"), bytes.Repeat(frame(ws.OpContinuation, false, ""), 999)...),
+		"byte fragments":  append(frame(ws.OpText, false, "4"), bytes.Repeat(frame(ws.OpContinuation, false, "x"), 999)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReader(t, 1<<20)
+			var scratch websocket.Scratch
+			size, portions := len(p)/1000, 0
+			for len(p) > 0 {
+				rest, err := r.link.handleFrames(p, &scratch)
+				require.NoError(t, err)
+				require.LessOrEqual(t, len(p)-len(rest), (portionFrames+2)*(size+1))
+				p = rest
+				portions++
+			}
+			require.GreaterOrEqual(t, portions, 1000/portionFrames)
+		})
+	}
+}
+
+// TestAnswersToAPortionLeaveTogether: messages that are sent while a portion is
+// handled leave after it in one write, in order. If they are large, they leave
+// earlier.
+func TestAnswersToAPortionLeaveTogether(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		const messages = 300
+		h := serve(t, n, func(o *Options) {
+			if n == siotest.TCP { // on other networks a goroutine writes, which may be late
+				o.MaxQueue = 64 << 10
+			}
+		})
+		long := strings.Repeat("x", 1000) // in all more than MaxQueue
+		h.message = func(p *peer, data []byte, _ bool) error {
+			return p.Send(NewText([]byte(string(data) + long)))
+		}
+		conn, _ := h.rawWebSocket(t)
+		var sent bytes.Buffer
+		for i := range messages {
+			sent.Write(text(fmt.Sprint("4", i)))
+		}
+		go func() { _, _ = conn.Write(sent.Bytes()) }()
+		for i := range messages {
+			_, payload := readFrame(t, conn)
+			require.True(t, fmt.Sprint("4", i, long) == payload, i)
+		}
 	})
 }

@@ -1,10 +1,8 @@
 package engineio
 
 import (
-	"bytes"
 	"context"
 	"io"
-	"math/bits"
 	"net"
 	"net/http"
 	"runtime"
@@ -12,14 +10,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Shutdown tells every client, returns when all have gone, and lets nobody in.
+// TestShutdown: every client is told, Shutdown returns when all have gone, and
+// no new session is opened.
 func TestShutdown(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -52,8 +50,8 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// A session that ends by itself meanwhile has gone when its handler knows,
-// though its client went before that.
+// TestShutdownWaitsForHandlers: a session whose client has gone is counted
+// until Handler.Closed has returned.
 func TestShutdownWaitsForHandlers(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		h := serve(t, siotest.Memory, nil)
@@ -73,18 +71,18 @@ func TestShutdownWaitsForHandlers(t *testing.T) {
 	})
 }
 
-func TestShutdownOfAnIdleEngine(t *testing.T) {
+func TestShutdownWithoutSessions(t *testing.T) {
 	h := newHost(t, nil)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	for range 100 { // it must not be a matter of luck
+	for range 100 { // because select chooses at random
 		require.NoError(t, h.Shutdown(over))
 	}
 	h.Close()
 }
 
-// A client that does not take its leave holds Shutdown up no longer than its
-// context says, and not at all once its time is over.
+// TestShutdownWithAClientThatDoesNotRead: such a client delays Shutdown until
+// its context ends, and until the time for the last write is over.
 func TestShutdownWithAClientThatDoesNotRead(t *testing.T) {
 	for _, transport := range []string{"websocket", "polling"} {
 		t.Run(transport, func(t *testing.T) {
@@ -108,8 +106,8 @@ func TestShutdownWithAClientThatDoesNotRead(t *testing.T) {
 	}
 }
 
-// Close waits for nobody.
-func TestCloseOfTheEngine(t *testing.T) {
+// TestEngineClose: Close ends every session without waiting.
+func TestEngineClose(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		for i := range 12 {
@@ -126,8 +124,9 @@ func TestCloseOfTheEngine(t *testing.T) {
 	})
 }
 
-// A connection that is taken over while the engine is closed is not kept.
-func TestCloseOfTheEngineDuringAHandshake(t *testing.T) {
+// TestEngineCloseDuringAHandshake: a connection that is taken over while the
+// engine is closed is closed, too.
+func TestEngineCloseDuringAHandshake(t *testing.T) {
 	h := newHost(t, nil)
 	s := h.bare(t)
 	h.Close()
@@ -144,11 +143,12 @@ func TestCloseOfTheEngineDuringAHandshake(t *testing.T) {
 	require.Zero(t, links)
 }
 
-// Sessions open, upgrade, talk and end while the engine is closed. Handshakes
-// that come later, and there may be very many, open nothing.
+// TestShutdownDuringTraffic: sessions open, upgrade, send and end while the
+// engine shuts down. Later handshakes, of which there may be very many, open
+// nothing.
 func TestShutdownDuringTraffic(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
-		t.Parallel() // Shutdown waits a second for those that will not poll again
+		t.Parallel() // Shutdown waits a second for clients that do not poll again
 		h := serve(t, n, nil)
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
@@ -183,8 +183,9 @@ func TestShutdownDuringTraffic(t *testing.T) {
 	})
 }
 
-// However sessions end, nothing of them stays.
-func TestChurn(t *testing.T) {
+// TestEndedSessionsLeaveNothing ends sessions in every way and finds nothing of
+// them.
+func TestEndedSessionsLeaveNothing(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		round := func() {
@@ -193,7 +194,7 @@ func TestChurn(t *testing.T) {
 				client, p := h.connect(siotest.Options{Transport: []string{"polling", "websocket", "upgrade"}[i%3]})
 				echoes(t, client)
 				if client.Transport() == "polling" {
-					h.awaitPoll(p) // between two polls only the heartbeat would miss it
+					h.awaitPoll(p) // between two polls only a heartbeat would notice the end
 				}
 				wg.Go(func() {
 					switch i / 3 % 5 {
@@ -233,91 +234,8 @@ func TestChurn(t *testing.T) {
 	})
 }
 
-// A client that has been told of the end, or has brought it about, and then
-// does nothing is cut off after a moment.
-func TestSilenceAfterTheEnd(t *testing.T) {
-	bad := []byte{0xf1, 0x80, 0, 0, 0, 0}
-	for name, end := range map[string]func(conn net.Conn, p *peer){
-		"our Close":                  func(_ net.Conn, p *peer) { p.Close(ForcedClose) },
-		"bad frame":                  func(conn net.Conn, _ *peer) { _, _ = conn.Write(bad) },
-		"close packet":               func(conn net.Conn, _ *peer) { _, _ = conn.Write(text("1")) },
-		"bad frame after our Close":  func(conn net.Conn, p *peer) { p.Close(ForcedClose); _, _ = conn.Write(bad) },
-		"message after a bad frame":  func(conn net.Conn, _ *peer) { _, _ = conn.Write(append(bad, text("4a")...)) },
-		"half a frame, then a Close": func(conn net.Conn, p *peer) { _, _ = conn.Write(text("4abc")[:5]); p.Close(ForcedClose) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			siotest.Each(t, func(t *testing.T, n siotest.Network) {
-				h := serve(t, n, nil)
-				conn, p := h.rawWebSocket(t)
-				go io.Copy(io.Discard, conn) // and sends nothing
-				end(conn, p)
-				p.ended()
-				waitUntil(t, func() bool { _, links := h.counts(); return links == 0 })
-			})
-		})
-	}
-}
-
-// On plain TCP an idle connection holds no buffer and, where there are event
-// loops, no goroutine.
-func TestIdleConnection(t *testing.T) {
-	const connections = 500
-	h := serve(t, siotest.TCP, nil)
-	var conns []net.Conn
-	conn, _ := h.rawWebSocket(t)
-	conns = append(conns, conn)
-	waitUntil(t, func() bool { return !serving() }) // the HTTP server has let go of it
-	runtime.GC()
-	var before, after runtime.MemStats
-	others := func() int { return runtime.NumGoroutine() - goroutinesIn("(*watchSet).work") } // but event loops
-	goroutines := others()
-	runtime.ReadMemStats(&before)
-	for range connections {
-		conn, _ := h.rawWebSocket(t)
-		conns = append(conns, conn)
-	}
-	most := int64(8 << 10)
-	if h.loops == nil {
-		goroutines, most = goroutines+connections, 12<<10
-	}
-	waitUntil(t, func() bool { return others() == goroutines })
-	runtime.GC()
-	runtime.GC() // twice empties the pools
-	runtime.ReadMemStats(&after)
-	// Both ends and the test's own reader of 4 KiB. A read buffer would be 16
-	// KiB more.
-	perConnection := int64(after.HeapAlloc+after.StackInuse-before.HeapAlloc-before.StackInuse) / connections
-	t.Logf("%d bytes a connection, both ends", perConnection)
-	require.Less(t, perConnection, most)
-	runtime.KeepAlive(conns)
-}
-
-// serving reports whether the HTTP server is still busy with a connection.
-func serving() bool {
-	stacks := make([]byte, 1<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	return bytes.Contains(stacks, []byte("net/http.(*conn).serve("))
-}
-
-// A session and its link are small, and what each message needs of them stands
-// on one line of the processor's cache: memory of just this size begins at a
-// multiple of a line. (Where the link is smaller it has other ways of writing.)
-func TestSessionsAreSmall(t *testing.T) {
-	const line = 64
-	if bits.UintSize < 64 {
-		t.Skip("for pointers of 8 bytes")
-	}
-	var s Session
-	var l link
-	require.Equal(t, uintptr(256), unsafe.Sizeof(s))
-	require.LessOrEqual(t, unsafe.Sizeof(l), uintptr(256))
-	require.Zero(t, unsafe.Offsetof(s.engine)%line)
-	require.Less(t, unsafe.Offsetof(s.sessionMu)+unsafe.Offsetof(s.sessionMu.queue)+unsafe.Offsetof(s.queue.queued)-unsafe.Offsetof(s.engine), uintptr(line))
-	require.Less(t, unsafe.Offsetof(l.linkSessionMu)+unsafe.Offsetof(l.linkSessionMu.base64), uintptr(line))
-}
-
-// Close from everywhere at once tells the handler once.
+// TestConcurrentClose closes sessions from several goroutines at once. The
+// handler is told once.
 func TestConcurrentClose(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -333,11 +251,4 @@ func TestConcurrentClose(t *testing.T) {
 			p.ended()
 		}
 	})
-}
-
-// goroutinesIn counts the goroutines that have a call of a function on their
-// stack.
-func goroutinesIn(function string) int {
-	stacks := make([]byte, 1<<20)
-	return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte(function+"("))
 }
