@@ -13,7 +13,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// app is the handler of a ground. It acknowledges the event echo with its
+// app is the handler of a testSite. It acknowledges the event echo with its
 // arguments, and records every other event.
 type app struct {
 	mu     sync.Mutex // guards the fields below

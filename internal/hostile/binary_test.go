@@ -22,40 +22,40 @@ func TestAttachmentCounts(t *testing.T) {
 		`451.0-["e"]`, `451e0-["e"]`, `45 1-["e"]`, `4518446744073709551617-["e"]`, "451", "451-", "451-[]", `461-["e"]`,
 	} {
 		t.Run(header, func(t *testing.T) {
-			eachTransport(t, func(t *testing.T, g *ground, transport string) {
-				a := g.attacker(t, transport)
+			eachTransport(t, func(t *testing.T, s *testSite, transport string) {
+				a := s.attacker(t, transport)
 				a.Engine.SendPacket(header)
 				a.Engine.SendBinary(make([]byte, 900_000))
-				g.requireEnded(t, a, mojo.ReasonParseError)
-				require.Empty(t, g.app.events())
-				e2e.WaitUntil(t, "the binary is not kept", func() bool { return e2e.LiveHeap() <= g.before.heap+heapSlack })
+				s.requireEnded(t, a, mojo.ReasonParseError)
+				require.Empty(t, s.app.events())
+				e2e.WaitUntil(t, "the binary is not kept", func() bool { return e2e.LiveHeap() <= s.before.heap+heapSlack })
 			})
 		})
 	}
 }
 
 func TestPlaceholders(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for _, num := range []string{
 			`"num":"0"`, `"num":-1`, `"num":0.5`, `"num":1e400`, `"num":10`, `"num":99999999999999999999`, `"num":null`, `"x":0`,
 			`"num":"splice"`, `"num":[0]`, `"num":{}`, `"num":true`, `"num":` + strings.Repeat("9", 1000),
 		} {
 			for _, transport := range transports {
-				g.attack(t, transport+" "+abridged(num), func(t *testing.T) {
-					a := g.attacker(t, transport)
+				s.attack(t, transport+" "+abridged(num), func(t *testing.T) {
+					a := s.attacker(t, transport)
 					a.Engine.SendPacket(`451-["e",{"_placeholder":true,` + num + `}]`)
 					a.Engine.SendBinary([]byte("x"))
-					g.requireEnded(t, a, mojo.ReasonParseError)
-					require.Empty(t, g.app.events())
+					s.requireEnded(t, a, mojo.ReasonParseError)
+					require.Empty(t, s.app.events())
 				})
 			}
 		}
 		for _, transport := range transports {
-			g.attack(t, transport+" in an event without attachments", func(t *testing.T) {
-				a := g.attacker(t, transport)
+			s.attack(t, transport+" in an event without attachments", func(t *testing.T) {
+				a := s.attacker(t, transport)
 				a.Engine.SendPacket(`42["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":"splice"}]`)
-				g.requireLive(t, a)
-				require.Equal(t, []string{`e [{"_placeholder":true,"num":0},{"_placeholder":true,"num":"splice"}] <nil>`}, g.app.events())
+				s.requireLive(t, a)
+				require.Equal(t, []string{`e [{"_placeholder":true,"num":0},{"_placeholder":true,"num":"splice"}] <nil>`}, s.app.events())
 			})
 		}
 	})
@@ -73,7 +73,7 @@ func tenth() string {
 // The attachments of an event whose last one is missing are dropped with the
 // connection.
 func TestNineOfTenAttachments(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for _, transport := range transports {
 			ends := map[string]func(attacker){
 				"and the end":   func(a attacker) { a.Close() },
@@ -83,26 +83,26 @@ func TestNineOfTenAttachments(t *testing.T) {
 				ends["and a cut"] = func(a attacker) { a.Engine.Drop() }
 			}
 			for name, end := range ends {
-				g.attack(t, transport+" "+name, func(t *testing.T) {
-					a := g.attacker(t, transport)
+				s.attack(t, transport+" "+name, func(t *testing.T) {
+					a := s.attacker(t, transport)
 					a.Engine.SendPacket(tenth())
 					for range 9 {
 						a.Engine.SendBinary(make([]byte, 100_000))
 					}
 					a.Engine.Flush()
 					end(a)
-					g.app.awaitEnd(t, a.socket.SID())
-					require.Empty(t, g.app.events())
+					s.app.awaitEnd(t, a.socket.SID())
+					require.Empty(t, s.app.events())
 				})
 			}
-			g.attack(t, transport+" of more than MaxPayload in all", func(t *testing.T) {
-				a := g.attacker(t, transport)
+			s.attack(t, transport+" of more than MaxPayload in all", func(t *testing.T) {
+				a := s.attacker(t, transport)
 				a.Engine.SendPacket(tenth())
 				for range 9 {
 					a.Engine.SendBinary(make([]byte, maxPayload/8))
 				}
-				g.requireEnded(t, a, mojo.ReasonParseError)
-				require.Empty(t, g.app.events())
+				s.requireEnded(t, a, mojo.ReasonParseError)
+				require.Empty(t, s.app.events())
 			})
 		}
 	})
@@ -113,8 +113,8 @@ func TestNineOfTenAttachmentsAndSilence(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g := newGround(t, siotest.Memory, terrain{})
-				a := g.attacker(t, transport)
+				s := newTestSite(t, siotest.Memory, siteConfig{})
+				a := s.attacker(t, transport)
 				begun := time.Now()
 				a.Engine.SendPacket(tenth())
 				for range 9 {
@@ -124,8 +124,8 @@ func TestNineOfTenAttachmentsAndSilence(t *testing.T) {
 				<-a.Engine.Closed()
 
 				require.Equal(t, 20*time.Second, time.Since(begun).Round(time.Second))
-				require.Equal(t, mojo.ReasonParseError, g.app.awaitEnd(t, a.socket.SID()))
-				require.Empty(t, g.app.events())
+				require.Equal(t, mojo.ReasonParseError, s.app.awaitEnd(t, a.socket.SID()))
+				require.Empty(t, s.app.events())
 			})
 		})
 	}

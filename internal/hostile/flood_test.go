@@ -45,14 +45,14 @@ func repeat(begin, part, end string) func(n int) string {
 // A packet of a megabyte is refused at the cost of a few copies. Half the size
 // costs half as much.
 func TestHugePackets(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		const half, full = maxPayload / 2, maxPayload - 1 // siotest adds a comma after a namespace
 		cost := make(map[string]uint64)
 		for _, n := range []int{half, full} {
 			for name, c := range huge {
 				for _, transport := range transports {
-					g.attack(t, fmt.Sprint(transport, " ", n, " bytes, ", name), func(t *testing.T) {
-						a, packet := g.attacker(t, transport), c.packet(n)
+					s.attack(t, fmt.Sprint(transport, " ", n, " bytes, ", name), func(t *testing.T) {
+						a, packet := s.attacker(t, transport), c.packet(n)
 						got := allocated(func() {
 							if !c.closes {
 								_, refused := a.TryConnect(packet[len("40"):], nil)
@@ -60,11 +60,11 @@ func TestHugePackets(t *testing.T) {
 								return
 							}
 							a.Engine.SendPacket(packet)
-							g.requireEnded(t, a, mojo.ReasonParseError)
+							s.requireEnded(t, a, mojo.ReasonParseError)
 						})
-						require.Empty(t, g.app.events())
+						require.Empty(t, s.app.events())
 						if !c.closes {
-							g.requireLive(t, a)
+							s.requireLive(t, a)
 						}
 						key := transport + name
 						if n == full {
@@ -81,9 +81,9 @@ func TestHugePackets(t *testing.T) {
 
 // Each CONNECT to an unknown namespace is answered, and leaves no state.
 func TestConnectsToUnknownNamespaces(t *testing.T) {
-	eachTransport(t, func(t *testing.T, g *ground, transport string) {
-		a := g.attacker(t, transport)
-		e := siotest.Open(t, g.site, siotest.Options{Transport: transport})
+	eachTransport(t, func(t *testing.T, s *testSite, transport string) {
+		a := s.attacker(t, transport)
+		e := siotest.Open(t, s.site, siotest.Options{Transport: transport})
 		t.Cleanup(e.Close)
 		const together = 1000
 		for i := 0; i < e2e.Rounds(100_000); i += together {
@@ -97,20 +97,20 @@ func TestConnectsToUnknownNamespaces(t *testing.T) {
 			}
 		}
 		require.Zero(t, e.Waiting())
-		require.Less(t, e2e.LiveHeap(), g.before.heap+heapSlack, "while the connection lives")
-		g.requireLive(t, a)
+		require.Less(t, e2e.LiveHeap(), s.before.heap+heapSlack, "while the connection lives")
+		s.requireLive(t, a)
 	})
 }
 
 // Acks that answer no question, and second answers to one, are ignored.
 func TestUnsolicitedAcks(t *testing.T) {
-	eachTransport(t, func(t *testing.T, g *ground, transport string) {
-		a := g.attacker(t, transport)
+	eachTransport(t, func(t *testing.T, s *testSite, transport string) {
+		a := s.attacker(t, transport)
 		for _, id := range []string{"0", "1", "00", "4294967296", "9007199254740991"} {
 			a.Engine.SendPacket("43" + id + `["unknown"]`)
 		}
-		g.requireLive(t, a)
-		conn := g.app.conn(t, a.socket.SID())
+		s.requireLive(t, a)
+		conn := s.app.conn(t, a.socket.SID())
 		answer := make(chan string, 1)
 		go func() {
 			got, err := mojo.Call[string](context.Background(), conn, "question")
@@ -121,8 +121,8 @@ func TestUnsolicitedAcks(t *testing.T) {
 		question.Reply("second")
 		question.Reply([]byte("third"))
 		require.Equal(t, "first <nil>", <-answer)
-		g.requireLive(t, a)
-		require.Empty(t, g.app.events())
+		s.requireLive(t, a)
+		require.Empty(t, s.app.events())
 	})
 }
 
@@ -134,16 +134,16 @@ func TestAckIDs(t *testing.T) {
 
 // Pongs without a ping start nothing.
 func TestUnsolicitedPongs(t *testing.T) {
-	eachTransport(t, func(t *testing.T, g *ground, transport string) {
-		a := g.attacker(t, transport)
-		g.requireLive(t, a)
+	eachTransport(t, func(t *testing.T, s *testSite, transport string) {
+		a := s.attacker(t, transport)
+		s.requireLive(t, a)
 		before := runtime.NumGoroutine()
 		pongs := make([]string, e2e.Rounds(100_000))
 		for i := range pongs {
 			pongs[i] = "3"
 		}
 		a.Engine.SendPackets(pongs...)
-		g.requireLive(t, a)
+		s.requireLive(t, a)
 		require.Less(t, runtime.NumGoroutine(), before+10) // a polling client has one or two TCP connections
 	})
 }
@@ -169,10 +169,10 @@ func TestLargeRequests(t *testing.T) {
 		},
 		"sids": func(n int) (string, string) { return strings.Repeat("&sid=x", n), "" },
 	}
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, of := range much {
 			for _, transport := range transports {
-				g.attack(t, transport+" "+name, func(t *testing.T) {
+				s.attack(t, transport+" "+name, func(t *testing.T) {
 					cost := make(map[int]uint64)
 					for _, n := range []int{10_000, 50_000, 100_000} {
 						query, headers := of(n)
@@ -181,7 +181,7 @@ func TestLargeRequests(t *testing.T) {
 							text = request("GET", handshake(transport)+query, headers, closing)
 						}
 						cost[n] = allocated(func() {
-							got := g.begin(t, text)
+							got := s.begin(t, text)
 							switch {
 							case name == "sids":
 								require.Equal(t, http.StatusBadRequest, got.status)

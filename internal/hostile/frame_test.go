@@ -31,10 +31,10 @@ func withBits(bits byte) []byte {
 
 // requireViolation requires that the frames end the connection with a status,
 // also if others follow them.
-func requireViolation(t *testing.T, g *ground, status int, frames ...[]byte) {
+func requireViolation(t *testing.T, s *testSite, status int, frames ...[]byte) {
 	t.Helper()
-	g.connected(t).requireViolation(t, status, frames...)
-	require.Empty(t, g.app.events())
+	s.connected(t).requireViolation(t, status, frames...)
+	require.Empty(t, s.app.events())
 }
 
 // requireViolation is the same for an open WebSocket.
@@ -53,7 +53,7 @@ func (w webSocket) requireViolation(t *testing.T, status int, frames ...[]byte) 
 // The server allocates memory for a frame as its bytes come, and not for the
 // length that its header claims.
 func TestFramesThatClaimALength(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, c := range map[string]struct {
 			length uint64
 			status int
@@ -65,24 +65,24 @@ func TestFramesThatClaimALength(t *testing.T) {
 			"one too large": {maxPayload + 1, 1009},
 		} {
 			for _, op := range []ws.OpCode{ws.OpText, ws.OpBinary, ws.OpContinuation} {
-				g.attack(t, name, func(t *testing.T) {
+				s.attack(t, name, func(t *testing.T) {
 					frames := [][]byte{claim(op, true, c.length)}
 					if op == ws.OpContinuation {
 						frames = [][]byte{frame(ws.OpText, false, "4"), frames[0]}
 					}
-					cost := allocated(func() { requireViolation(t, g, c.status, frames...) })
+					cost := allocated(func() { requireViolation(t, s, c.status, frames...) })
 					require.Less(t, cost, uint64(1<<20))
 				})
 			}
 		}
-		g.attack(t, "the most that is allowed, and nothing of it", func(t *testing.T) {
+		s.attack(t, "the most that is allowed, and nothing of it", func(t *testing.T) {
 			const connections = 50
 			held := make([]webSocket, connections)
 			cost := allocated(func() {
 				for i := range held {
-					held[i] = g.webSocket(t, handshake("websocket"), text("40"), claim(ws.OpBinary, true, maxPayload), []byte("x"))
+					held[i] = s.webSocket(t, handshake("websocket"), text("40"), claim(ws.OpBinary, true, maxPayload), []byte("x"))
 				}
-				e2e.WaitUntil(t, "all are connected", func() bool { return g.app.live() == connections+1 })
+				e2e.WaitUntil(t, "all are connected", func() bool { return s.app.live() == connections+1 })
 			})
 			require.Less(t, cost, uint64(raceCost*connections*256<<10))
 			for _, w := range held {
@@ -95,26 +95,26 @@ func TestFramesThatClaimALength(t *testing.T) {
 // The frames of one message are counted, and the memory that they occupy is
 // bounded.
 func TestFragments(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, payload := range map[string]string{"of one byte": "a", "empty": ""} {
-			g.attack(t, name, func(t *testing.T) {
+			s.attack(t, name, func(t *testing.T) {
 				all := append(frame(ws.OpText, false, "4"), strings.Repeat(string(frame(ws.OpContinuation, false, payload)), e2e.Rounds(1_000_000))...)
-				w := g.connected(t)
+				w := s.connected(t)
 				cost := allocated(func() { w.requireViolation(t, 1008, all) })
-				if g.site.Network() == siotest.TCP { // TLS allocates at both ends
+				if s.site.Network() == siotest.TCP { // TLS allocates at both ends
 					require.Less(t, cost, uint64(raceCost*256<<10))
 				}
 			})
 		}
-		g.attack(t, "one fewer than too many, and silence", func(t *testing.T) {
+		s.attack(t, "one fewer than too many, and silence", func(t *testing.T) {
 			const connections, fragments = 20, 4095
 			all := append(frame(ws.OpText, false, "4"), strings.Repeat(string(frame(ws.OpContinuation, false, "a")), fragments)...)
 			before := e2e.LiveHeap()
 			held := make([]webSocket, connections)
 			for i := range held {
-				held[i] = g.webSocket(t, handshake("websocket"), text("40"), all)
+				held[i] = s.webSocket(t, handshake("websocket"), text("40"), all)
 			}
-			e2e.WaitUntil(t, "all are connected", func() bool { return g.app.live() == connections+1 })
+			e2e.WaitUntil(t, "all are connected", func() bool { return s.app.live() == connections+1 })
 			require.Less(t, e2e.LiveHeap(), before+connections*256<<10)
 			for _, w := range held {
 				require.NoError(t, w.Close())
@@ -124,15 +124,15 @@ func TestFragments(t *testing.T) {
 }
 
 func TestReservedBits(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, bits := range map[string]byte{"RSV1": 0x40, "RSV2": 0x20, "RSV3": 0x10, "all": 0x70} {
-			g.attack(t, name, func(t *testing.T) { requireViolation(t, g, 1002, withBits(bits)) })
+			s.attack(t, name, func(t *testing.T) { requireViolation(t, s, 1002, withBits(bits)) })
 		}
 	})
 }
 
 func TestTextThatIsNotUTF8(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, frames := range map[string][][]byte{
 			"a byte of none":   {text("42[\"\xff\"]")},
 			"a character cut":  {text("42[\"\xc3")},
@@ -140,14 +140,14 @@ func TestTextThatIsNotUTF8(t *testing.T) {
 			"a surrogate":      {text("42[\"\xed\xa0\x80\"]")},
 			"in two fragments": {frame(ws.OpText, false, "42[\"\xc3"), frame(ws.OpContinuation, true, "\"]")},
 		} {
-			g.attack(t, name, func(t *testing.T) { requireViolation(t, g, 1007, frames...) })
+			s.attack(t, name, func(t *testing.T) { requireViolation(t, s, 1007, frames...) })
 		}
 	})
 }
 
 // A bad frame in the same segment as the handshake closes the connection.
 func TestHandshakeWithABadFrame(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, c := range map[string]struct {
 			frame  []byte
 			status int
@@ -160,13 +160,13 @@ func TestHandshakeWithABadFrame(t *testing.T) {
 			"type 7":        {text("7"), 1000},
 			"too early":     {text(`42["e"]`), 1000},
 		} {
-			g.attack(t, name, func(t *testing.T) {
+			s.attack(t, name, func(t *testing.T) {
 				for range e2e.Rounds(1000) / 4 {
-					payloads, status := g.webSocket(t, handshake("websocket"), c.frame).frames(t)
+					payloads, status := s.webSocket(t, handshake("websocket"), c.frame).frames(t)
 					require.Equal(t, c.status, status)
 					require.Len(t, payloads, 1, "the open packet")
 				}
-				require.Empty(t, g.app.events())
+				require.Empty(t, s.app.events())
 			})
 		}
 	})
@@ -174,20 +174,20 @@ func TestHandshakeWithABadFrame(t *testing.T) {
 
 // A correct Close frame is answered. A malformed one is a violation.
 func TestCloseFrames(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for payload, status := range map[string]int{
 			"": 1000, "\x03\xe8": 1000, "\x03\xe9bye": 1000, "\x0f\xa0": 1000,
 			"x": 1002, "\x03\xed": 1002, "\x03\xee": 1002, "\x00\x00": 1002, "\x03\xe8\xff": 1002,
 		} {
-			g.attack(t, abridged(payload), func(t *testing.T) {
-				a := g.attacker(t, "websocket")
+			s.attack(t, abridged(payload), func(t *testing.T) {
+				a := s.attacker(t, "websocket")
 				a.Engine.WriteRaw(append(frame(ws.OpClose, true, payload), text(`42["behind it"]`)...))
 				want := mojo.ReasonTransportClose
 				if status == 1002 {
 					want = mojo.ReasonParseError
 				}
-				g.requireEnded(t, a, want)
-				require.Empty(t, g.app.events())
+				s.requireEnded(t, a, want)
+				require.Empty(t, s.app.events())
 			})
 		}
 	})

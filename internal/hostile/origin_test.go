@@ -17,7 +17,7 @@ import (
 func TestOrigins(t *testing.T) {
 	for _, n := range []siotest.Network{siotest.TCP, siotest.TLS} {
 		t.Run(n.Name, func(t *testing.T) {
-			g := newGround(t, n, terrain{opts: mojo.Options{Origins: []string{"https://friend.example", "http://old.example:8080"}}})
+			s := newTestSite(t, n, siteConfig{opts: mojo.Options{Origins: []string{"https://friend.example", "http://old.example:8080"}}})
 			plain := n != siotest.TLS
 			for name, c := range map[string]struct {
 				headers  string
@@ -49,9 +49,9 @@ func TestOrigins(t *testing.T) {
 				"none, same site":        {"Sec-Fetch-Site: same-site", false},
 				"none, an <img>":         {"Sec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: image", false},
 			} {
-				g.attack(t, name, func(t *testing.T) {
+				s.attack(t, name, func(t *testing.T) {
 					headers := strings.TrimPrefix(c.headers+"\r\n", "\r\n")
-					a := g.attacker(t, "polling")
+					a := s.attacker(t, "polling")
 					for _, request := range []string{
 						requestTo(http.MethodGet, handshake("polling"), headers, closing),
 						requestTo(http.MethodGet, handshake("websocket"), headers, upgradeHeaders),
@@ -59,14 +59,14 @@ func TestOrigins(t *testing.T) {
 						requestTo(http.MethodGet, a.target("websocket"), headers, upgradeHeaders),
 						requestTo(http.MethodOptions, a.target("polling"), headers, closing),
 					} {
-						got := g.begin(t, request)
+						got := s.begin(t, request)
 						admitted := c.admitted || !strings.Contains(headers, "Origin:") && strings.Contains(request, "websocket")
 						requireAdmitted(t, got, admitted)
 						if !admitted {
 							requireRefused(t, got, http.StatusForbidden, codeForbidden)
 						}
 					}
-					g.requireLive(t, a)
+					s.requireLive(t, a)
 				})
 			}
 		})

@@ -16,14 +16,14 @@ import (
 // ran.
 func eachClose(t *testing.T, packets ...string) {
 	t.Helper()
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for _, packet := range packets {
 			for _, transport := range transports {
-				g.attack(t, transport+" "+abridged(packet), func(t *testing.T) {
-					a := g.attacker(t, transport)
+				s.attack(t, transport+" "+abridged(packet), func(t *testing.T) {
+					a := s.attacker(t, transport)
 					a.Engine.SendPackets(packet, `42["behind it"]`)
-					g.requireEnded(t, a, mojo.ReasonParseError)
-					require.Empty(t, g.app.events())
+					s.requireEnded(t, a, mojo.ReasonParseError)
+					require.Empty(t, s.app.events())
 				})
 			}
 		}
@@ -35,19 +35,19 @@ func abridged(packet string) string { return strings.ToValidUTF8(packet[:min(len
 
 func TestEngineIOPackets(t *testing.T) {
 	eachClose(t, "7", "8", "9", "70", "\x1e", "é", "\x00", "\x7f", "a", " 4", "0{}", "2", "2probe", "5", `{"4":1}`)
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, payload := range map[string]string{"not UTF-8": "42[\"\xff\"]", "empty": "", "empty packet": "6\x1e\x1e6"} {
-			g.attack(t, "polling "+name, func(t *testing.T) { // siotest cannot send these
-				a := g.attacker(t, "polling")
-				requireRefused(t, g.ask(t, a.post(payload)), http.StatusBadRequest, codeBadRequest)
-				g.requireEnded(t, a, mojo.ReasonParseError)
-				require.Empty(t, g.app.events())
+			s.attack(t, "polling "+name, func(t *testing.T) { // siotest cannot send these
+				a := s.attacker(t, "polling")
+				requireRefused(t, s.ask(t, a.post(payload)), http.StatusBadRequest, codeBadRequest)
+				s.requireEnded(t, a, mojo.ReasonParseError)
+				require.Empty(t, s.app.events())
 			})
 		}
-		g.attack(t, "websocket empty", func(t *testing.T) {
-			a := g.attacker(t, "websocket")
+		s.attack(t, "websocket empty", func(t *testing.T) {
+			a := s.attacker(t, "websocket")
 			a.Engine.SendPacket("")
-			g.requireEnded(t, a, mojo.ReasonParseError)
+			s.requireEnded(t, a, mojo.ReasonParseError)
 		})
 	})
 }
@@ -79,37 +79,37 @@ func TestReservedEvents(t *testing.T) {
 
 // An event without a function is dropped, also if its name is "error".
 func TestErrorEvent(t *testing.T) {
-	eachTransport(t, func(t *testing.T, g *ground, transport string) {
+	eachTransport(t, func(t *testing.T, s *testSite, transport string) {
 		var ev mojo.Events
 		namespace := "/events-" + transport
-		_, err := g.srv.Handle(namespace, ev.Handler())
+		_, err := s.srv.Handle(namespace, ev.Handler())
 		require.NoError(t, err)
-		a := g.attacker(t, transport)
+		a := s.attacker(t, transport)
 		socket := a.Connect(namespace, nil)
 		for _, event := range []string{"error", "toString", "__proto__", "hasOwnProperty", ""} {
 			socket.Emit(event, map[string]any{"message": "x"})
 			a.socket.Emit(event)
 		}
 		socket.ExpectNothing()
-		g.requireLive(t, a)
-		require.Len(t, g.app.events(), 5, "a handler of its own is told")
+		s.requireLive(t, a)
+		require.Len(t, s.app.events(), 5, "a handler of its own is told")
 	})
 }
 
 // A second CONNECT replaces the first, and an event after a disconnect by the
 // server is ignored.
 func TestConnectTwiceAndLateEvents(t *testing.T) {
-	eachTransport(t, func(t *testing.T, g *ground, transport string) {
-		a := g.attacker(t, transport)
+	eachTransport(t, func(t *testing.T, s *testSite, transport string) {
+		a := s.attacker(t, transport)
 		second := a.Connect("/", nil)
 		require.Equal(t, siotest.ReasonReplaced, a.socket.AwaitDisconnected())
-		require.Equal(t, mojo.ReasonClientDisconnect, g.app.awaitEnd(t, a.socket.SID()))
-		require.NoError(t, g.app.conn(t, second.SID()).Disconnect())
+		require.Equal(t, mojo.ReasonClientDisconnect, s.app.awaitEnd(t, a.socket.SID()))
+		require.NoError(t, s.app.conn(t, second.SID()).Disconnect())
 		require.Equal(t, siotest.ReasonServerDisconnect, second.AwaitDisconnected())
 
 		second.Emit("late")
 
 		a.Barrier()
-		require.Empty(t, g.app.events())
+		require.Empty(t, s.app.events())
 	})
 }

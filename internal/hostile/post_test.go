@@ -29,22 +29,22 @@ func requireTooLarge(t *testing.T, a answer) {
 
 // A POST whose Content-Length is too large is refused before its body comes.
 func TestPostAboveMaxPayload(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
-		g.attack(t, "by Content-Length", func(t *testing.T) {
-			a := g.attacker(t, "polling")
+	eachNetwork(t, func(t *testing.T, s *testSite) {
+		s.attack(t, "by Content-Length", func(t *testing.T) {
+			a := s.attacker(t, "polling")
 
-			got := g.ask(t, request("POST", a.target("polling"), fmt.Sprintf("Content-Length: %d\r\n", maxPayload+1)))
+			got := s.ask(t, request("POST", a.target("polling"), fmt.Sprintf("Content-Length: %d\r\n", maxPayload+1)))
 
 			requireTooLarge(t, got)
-			g.requireEnded(t, a, mojo.ReasonParseError)
+			s.requireEnded(t, a, mojo.ReasonParseError)
 		})
-		g.attack(t, "by a Content-Length above what numbers hold", func(t *testing.T) {
-			a := g.attacker(t, "polling")
+		s.attack(t, "by a Content-Length above what numbers hold", func(t *testing.T) {
+			a := s.attacker(t, "polling")
 
-			got := g.ask(t, request("POST", a.target("polling"), "Content-Length: 18446744073709551617\r\n"))
+			got := s.ask(t, request("POST", a.target("polling"), "Content-Length: 18446744073709551617\r\n"))
 
 			require.Equal(t, http.StatusBadRequest, got.status)
-			g.requireLive(t, a)
+			s.requireLive(t, a)
 		})
 	})
 }
@@ -52,16 +52,16 @@ func TestPostAboveMaxPayload(t *testing.T) {
 // A chunked POST is refused when it exceeds the limit. None of its packets is
 // handled, and the server does not wait for the rest.
 func TestChunkedPostAboveMaxPayload(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
-		g.attack(t, "chunked", func(t *testing.T) {
-			a := g.attacker(t, "polling")
+	eachNetwork(t, func(t *testing.T, s *testSite) {
+		s.attack(t, "chunked", func(t *testing.T) {
+			a := s.attacker(t, "polling")
 			part := `42["a"]` + "\x1e" + `42["` + strings.Repeat("a", maxPayload-11) // exactly at the limit
 			over := part + "bc"
 			text := request("POST", a.target("polling"), "Transfer-Encoding: chunked\r\n") + fmt.Sprintf("%x\r\n%s\r\n", len(over), over) // without the last chunk
 
-			requireTooLarge(t, g.begin(t, text))
-			g.requireEnded(t, a, mojo.ReasonParseError)
-			require.Empty(t, g.app.events())
+			requireTooLarge(t, s.begin(t, text))
+			s.requireEnded(t, a, mojo.ReasonParseError)
+			require.Empty(t, s.app.events())
 		})
 	})
 }
@@ -69,13 +69,13 @@ func TestChunkedPostAboveMaxPayload(t *testing.T) {
 // A payload of many packets costs memory in proportion to its bytes, and no
 // goroutine.
 func TestPayloadOfManyPackets(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		cost := make(map[int]uint64)
 		for _, packets := range []int{maxPayload / 4, maxPayload / 2} {
-			g.attack(t, fmt.Sprint(packets), func(t *testing.T) {
-				a := g.attacker(t, "polling")
+			s.attack(t, fmt.Sprint(packets), func(t *testing.T) {
+				a := s.attacker(t, "polling")
 				text := []byte(a.post(strings.Repeat("6\x1e", packets-1) + "6"))
-				conn := g.dial(t)
+				conn := s.dial(t)
 				var got answer
 				cost[packets] = allocated(func() {
 					_, err := conn.Write(text)
@@ -84,11 +84,11 @@ func TestPayloadOfManyPackets(t *testing.T) {
 				})
 				require.Equal(t, answer{http.StatusOK, got.header, "ok"}, got)
 				require.Less(t, cost[packets], uint64(raceCost*4<<20))
-				g.requireLive(t, a)
+				s.requireLive(t, a)
 
-				got = g.ask(t, a.post(strings.Repeat("6\x1e", packets))) // the last packet is empty
+				got = s.ask(t, a.post(strings.Repeat("6\x1e", packets))) // the last packet is empty
 				requireRefused(t, got, http.StatusBadRequest, codeBadRequest)
-				g.requireEnded(t, a, mojo.ReasonParseError)
+				s.requireEnded(t, a, mojo.ReasonParseError)
 			})
 		}
 		require.LessOrEqual(t, cost[maxPayload/2], 3*cost[maxPayload/4])
@@ -98,19 +98,19 @@ func TestPayloadOfManyPackets(t *testing.T) {
 // A binary POST of revision 3 is answered at once, also if its body never
 // comes.
 func TestBinaryPost(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for _, contentType := range []string{"application/octet-stream", "Application/Octet-Stream; x=y"} {
 			header := "Content-Type: " + contentType + "\r\n"
-			g.attack(t, contentType, func(t *testing.T) {
-				a := g.attacker(t, "polling")
-				requireRefused(t, g.ask(t, a.post("\x00\x04\xff4a", header)), http.StatusBadRequest, codeBadRequest)
-				g.requireEnded(t, a, mojo.ReasonParseError)
+			s.attack(t, contentType, func(t *testing.T) {
+				a := s.attacker(t, "polling")
+				requireRefused(t, s.ask(t, a.post("\x00\x04\xff4a", header)), http.StatusBadRequest, codeBadRequest)
+				s.requireEnded(t, a, mojo.ReasonParseError)
 			})
-			g.attack(t, contentType+" whose body does not come", func(t *testing.T) {
-				a := g.attacker(t, "polling")
-				got := g.begin(t, request("POST", a.target("polling"), header, "Content-Length: 10\r\n"))
+			s.attack(t, contentType+" whose body does not come", func(t *testing.T) {
+				a := s.attacker(t, "polling")
+				got := s.begin(t, request("POST", a.target("polling"), header, "Content-Length: 10\r\n"))
 				requireRefused(t, got, http.StatusBadRequest, codeBadRequest)
-				g.requireEnded(t, a, mojo.ReasonParseError)
+				s.requireEnded(t, a, mojo.ReasonParseError)
 			})
 		}
 	})
@@ -118,9 +118,9 @@ func TestBinaryPost(t *testing.T) {
 
 // A POST that is refused is answered although its body does not come.
 func TestPostWithoutItsBody(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
-		a := g.attacker(t, "polling")
-		ws := g.attacker(t, "websocket")
+	eachNetwork(t, func(t *testing.T, s *testSite) {
+		a := s.attacker(t, "polling")
+		ws := s.attacker(t, "websocket")
 		for name, target := range map[string]string{
 			"sid unknown":       handshake("polling") + "&sid=AAAAAAAAAAAAAAAAAAAAAAAA",
 			"no sid":            handshake("polling"),
@@ -129,11 +129,11 @@ func TestPostWithoutItsBody(t *testing.T) {
 			"to a WebSocket":    ws.target("polling"),
 		} {
 			t.Run(name, func(t *testing.T) {
-				got := g.begin(t, request("POST", target, "Content-Length: 10\r\n"))
+				got := s.begin(t, request("POST", target, "Content-Length: 10\r\n"))
 				require.Equal(t, http.StatusBadRequest, got.status)
 			})
 		}
-		g.requireLive(t, a)
-		g.requireLive(t, ws)
+		s.requireLive(t, a)
+		s.requireLive(t, ws)
 	})
 }

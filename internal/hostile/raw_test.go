@@ -37,9 +37,9 @@ func (a attacker) target(transport string) string {
 }
 
 // dial opens a TCP or TLS connection.
-func (g *ground) dial(t *testing.T) net.Conn {
+func (s *testSite) dial(t *testing.T) net.Conn {
 	t.Helper()
-	conn, err := g.site.Dial(context.Background())
+	conn, err := s.site.Dial(context.Background())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	require.NoError(t, conn.SetDeadline(time.Now().Add(siotest.Limit)))
@@ -69,9 +69,9 @@ type answer struct {
 
 // ask sends the bytes of a request on a connection of its own and reads until
 // the server closes the connection. There must be exactly one answer.
-func (g *ground) ask(t *testing.T, text string) answer {
+func (s *testSite) ask(t *testing.T, text string) answer {
 	t.Helper()
-	conn := g.dial(t)
+	conn := s.dial(t)
 	defer conn.Close()
 	_, err := io.WriteString(conn, text)
 	require.NoError(t, err)
@@ -92,9 +92,9 @@ func readAnswer(t *testing.T, conn net.Conn, method string) answer {
 
 // begin is ask for a request that is never completed and is answered
 // nevertheless.
-func (g *ground) begin(t *testing.T, text string) answer {
+func (s *testSite) begin(t *testing.T, text string) answer {
 	t.Helper()
-	conn := g.dial(t)
+	conn := s.dial(t)
 	defer conn.Close()
 	_, err := io.WriteString(conn, text)
 	require.NoError(t, err)
@@ -137,9 +137,9 @@ type webSocket struct {
 }
 
 // webSocket asks for a WebSocket and sends frames in the same write.
-func (g *ground) webSocket(t *testing.T, target string, frames ...[]byte) webSocket {
+func (s *testSite) webSocket(t *testing.T, target string, frames ...[]byte) webSocket {
 	t.Helper()
-	w := webSocket{Conn: g.dial(t)}
+	w := webSocket{Conn: s.dial(t)}
 	w.in = bufio.NewReader(w.Conn)
 	all := []byte(upgrade(target))
 	for _, f := range frames {
@@ -153,9 +153,9 @@ func (g *ground) webSocket(t *testing.T, target string, frames ...[]byte) webSoc
 
 // connected returns a WebSocket that has read its connect answer of the main
 // namespace.
-func (g *ground) connected(t *testing.T) webSocket {
+func (s *testSite) connected(t *testing.T) webSocket {
 	t.Helper()
-	w := g.webSocket(t, handshake("websocket"), text("40"))
+	w := s.webSocket(t, handshake("websocket"), text("40"))
 	for range 2 {
 		_, _ = w.readFrame(t)
 	}

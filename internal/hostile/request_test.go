@@ -17,7 +17,7 @@ var methods = []struct{ method, transport, headers string }{
 }
 
 func TestTransportParameter(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, transport := range map[string]string{
 			"missing":          "",
 			"empty":            "&transport=",
@@ -34,16 +34,16 @@ func TestTransportParameter(t *testing.T) {
 			"of 64 KB":         "&transport=" + strings.Repeat("polling", 9000),
 			"in another field": "&Transport=polling",
 		} {
-			g.attack(t, name, func(t *testing.T) {
-				a, ws := g.attacker(t, "polling"), g.attacker(t, "websocket")
+			s.attack(t, name, func(t *testing.T) {
+				a, ws := s.attacker(t, "polling"), s.attacker(t, "websocket")
 				for _, sid := range []string{"", "&sid=" + a.Engine.Handshake.SID, "&sid=" + ws.Engine.Handshake.SID, "&sid=x"} {
 					for _, m := range methods {
-						got := g.ask(t, request(m.method, "/socket.io/?EIO=4"+transport+sid, m.headers, closing))
+						got := s.ask(t, request(m.method, "/socket.io/?EIO=4"+transport+sid, m.headers, closing))
 						requireRefused(t, got, http.StatusBadRequest, codeTransport)
 					}
 				}
-				g.requireLive(t, a)
-				g.requireLive(t, ws)
+				s.requireLive(t, a)
+				s.requireLive(t, ws)
 			})
 		}
 	})
@@ -51,7 +51,7 @@ func TestTransportParameter(t *testing.T) {
 
 // Every unknown sid gets the same answer, and is not logged.
 func TestSIDParameter(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, sid := range map[string]string{
 			"empty":         "",
 			"unknown":       "UNKNOWNUNKNOWNUNKNOWNUNK",
@@ -63,23 +63,23 @@ func TestSIDParameter(t *testing.T) {
 			"__proto__":     "__proto__",
 			"as an array":   "UNKNOWN&sid=UNKNOWN",
 		} {
-			g.attack(t, name, func(t *testing.T) {
+			s.attack(t, name, func(t *testing.T) {
 				for _, m := range methods {
-					got := g.ask(t, request(m.method, handshake(m.transport)+"&sid="+sid, m.headers, closing))
+					got := s.ask(t, request(m.method, handshake(m.transport)+"&sid="+sid, m.headers, closing))
 					requireRefused(t, got, http.StatusBadRequest, codeUnknownSID)
 					require.Empty(t, got.header.Get("X-Injected"))
 					require.NotContains(t, got.body, "UNKNOWN")
 				}
-				require.NotContains(t, g.log.String(), "UNKNOWN")
-				require.NotContains(t, g.log.String(), "__proto__")
+				require.NotContains(t, s.log.String(), "UNKNOWN")
+				require.NotContains(t, s.log.String(), "__proto__")
 			})
 		}
-		g.attack(t, "twice the right one", func(t *testing.T) {
-			a := g.attacker(t, "polling")
-			got := g.ask(t, request("GET", a.target("polling")+"&sid="+a.Engine.Handshake.SID, closing))
+		s.attack(t, "twice the right one", func(t *testing.T) {
+			a := s.attacker(t, "polling")
+			got := s.ask(t, request("GET", a.target("polling")+"&sid="+a.Engine.Handshake.SID, closing))
 			requireRefused(t, got, http.StatusBadRequest, codeUnknownSID)
-			g.requireLive(t, a)
-			require.NotContains(t, g.log.String(), a.Engine.Handshake.SID)
+			s.requireLive(t, a)
+			require.NotContains(t, s.log.String(), a.Engine.Handshake.SID)
 		})
 	})
 }
@@ -87,7 +87,7 @@ func TestSIDParameter(t *testing.T) {
 // A handshake of another revision than 4 is refused. A later request of another
 // revision does no harm to its connection.
 func TestEIOParameter(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, eio := range map[string]string{
 			"missing":   "",
 			"empty":     "EIO=",
@@ -100,20 +100,20 @@ func TestEIOParameter(t *testing.T) {
 			"-4":        "EIO=-4",
 			"4 escaped": "EIO=" + url.QueryEscape("4\x00"),
 		} {
-			g.attack(t, name, func(t *testing.T) {
-				a := g.attacker(t, "polling")
+			s.attack(t, name, func(t *testing.T) {
+				a := s.attacker(t, "polling")
 				for _, target := range []func(transport string) string{handshake, a.target} {
 					for _, m := range methods {
 						if m.method == "POST" && !strings.Contains(target(""), "sid=") {
 							continue // this is no handshake
 						}
 						to := strings.Replace(target(m.transport), "EIO=4", eio, 1)
-						requireRefused(t, g.ask(t, request(m.method, to, m.headers, closing)), http.StatusBadRequest, codeProtocol)
+						requireRefused(t, s.ask(t, request(m.method, to, m.headers, closing)), http.StatusBadRequest, codeProtocol)
 					}
 				}
-				g.requireLive(t, a)
+				s.requireLive(t, a)
 				a.Engine.Upgrade()
-				g.requireLive(t, a)
+				s.requireLive(t, a)
 			})
 		}
 	})
@@ -121,24 +121,24 @@ func TestEIOParameter(t *testing.T) {
 
 // Methods that the protocol does not have do nothing.
 func TestMethods(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for _, method := range []string{"HEAD", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "get", "FOO"} {
-			g.attack(t, method, func(t *testing.T) {
+			s.attack(t, method, func(t *testing.T) {
 				for _, transport := range transports {
-					a := g.attacker(t, transport)
+					a := s.attacker(t, transport)
 					for _, target := range []string{handshake("polling"), handshake("websocket"), a.target("polling"), a.target("websocket")} {
-						got := g.ask(t, request(method, target, closing, strings.Replace(upgradeHeaders, "Connection: Upgrade\r\n", "", 1)))
+						got := s.ask(t, request(method, target, closing, strings.Replace(upgradeHeaders, "Connection: Upgrade\r\n", "", 1)))
 						require.Equal(t, http.StatusBadRequest, got.status, got.body)
 						if method == http.MethodHead {
 							require.Empty(t, got.body)
 						}
 					}
-					g.requireLive(t, a)
+					s.requireLive(t, a)
 				}
 			})
 		}
-		g.attack(t, "handshake by POST", func(t *testing.T) {
-			got := g.ask(t, request("POST", handshake("polling"), closing, "Content-Length: 0\r\n"))
+		s.attack(t, "handshake by POST", func(t *testing.T) {
+			got := s.ask(t, request("POST", handshake("polling"), closing, "Content-Length: 0\r\n"))
 			requireRefused(t, got, http.StatusBadRequest, codeMethod)
 		})
 	})

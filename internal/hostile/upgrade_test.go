@@ -20,7 +20,7 @@ import (
 // If a WebSocket fails to take over a polling connection, in whichever way,
 // polling goes on, and another WebSocket may try.
 func TestProbes(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, frames := range map[string][][]byte{
 			"probe twice":                   {text("2probe"), text("2probe")},
 			"data before the probe":         {text(`42["e"]`)},
@@ -35,17 +35,17 @@ func TestProbes(t *testing.T) {
 			"a probe of something else":     {text("2prob")},
 			"open packet, as of the server": {text("0{}")},
 		} {
-			g.attack(t, name, func(t *testing.T) {
-				a := g.attacker(t, "polling")
-				payloads, _ := g.webSocket(t, a.target("websocket"), frames...).frames(t)
+			s.attack(t, name, func(t *testing.T) {
+				a := s.attacker(t, "polling")
+				payloads, _ := s.webSocket(t, a.target("websocket"), frames...).frames(t)
 				for _, p := range payloads {
 					require.Equal(t, "3probe", p)
 				}
-				require.Empty(t, g.app.events())
-				g.requireLive(t, a)
-				require.Equal(t, mojo.Polling, g.app.conn(t, a.socket.SID()).Transport())
+				require.Empty(t, s.app.events())
+				s.requireLive(t, a)
+				require.Equal(t, mojo.Polling, s.app.conn(t, a.socket.SID()).Transport())
 				a.Engine.Upgrade()
-				g.requireLive(t, a)
+				s.requireLive(t, a)
 			})
 		}
 	})
@@ -53,18 +53,18 @@ func TestProbes(t *testing.T) {
 
 // A connection on a WebSocket, or with one that is probing, accepts no other.
 func TestUpgradeOfAWebSocket(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for _, transport := range []string{"websocket", "upgrade", "polling"} {
-			g.attack(t, transport, func(t *testing.T) {
-				a := g.attacker(t, transport)
+			s.attack(t, transport, func(t *testing.T) {
+				a := s.attacker(t, transport)
 				if transport == "polling" {
 					a.Engine.Probe()
 				}
-				payloads, status := g.webSocket(t, a.target("websocket"), text("2probe"), text("5"), text(`42["e"]`)).frames(t)
+				payloads, status := s.webSocket(t, a.target("websocket"), text("2probe"), text("5"), text(`42["e"]`)).frames(t)
 				require.Empty(t, payloads)
 				require.Equal(t, 1000, status)
-				require.Empty(t, g.app.events())
-				g.requireLive(t, a)
+				require.Empty(t, s.app.events())
+				s.requireLive(t, a)
 			})
 		}
 	})
@@ -78,29 +78,29 @@ func TestUpgradeLeftPending(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g := newGround(t, siotest.Memory, terrain{})
-				a := g.attacker(t, "polling")
+				s := newTestSite(t, siotest.Memory, siteConfig{})
+				a := s.attacker(t, "polling")
 				begun := time.Now()
-				w := g.webSocket(t, a.target("websocket"), frames...)
+				w := s.webSocket(t, a.target("websocket"), frames...)
 				require.NoError(t, w.SetDeadline(time.Time{}))
 				_, _ = w.frames(t)
 				require.Equal(t, 10*time.Second, time.Since(begun).Round(time.Second))
-				g.requireLive(t, a)
+				s.requireLive(t, a)
 				a.Engine.Upgrade()
-				g.requireLive(t, a)
+				s.requireLive(t, a)
 			})
 		})
 	}
 }
 
 // reset sends the bytes and then resets the TCP connection.
-func (g *ground) reset(t *testing.T, text string) {
+func (s *testSite) reset(t *testing.T, text string) {
 	t.Helper()
-	tcp, err := net.Dial("tcp", g.site.Host())
+	tcp, err := net.Dial("tcp", s.site.Host())
 	require.NoError(t, err)
 	require.NoError(t, tcp.(*net.TCPConn).SetLinger(0))
 	conn := tcp
-	if g.site.Network() == siotest.TLS {
+	if s.site.Network() == siotest.TLS {
 		conn = tls.Client(tcp, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12})
 	}
 	_, err = io.WriteString(conn, text)
@@ -110,51 +110,51 @@ func (g *ground) reset(t *testing.T, text string) {
 
 // A TCP reset may come at any moment of a handshake or an upgrade.
 func TestResets(t *testing.T) {
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, behind := range map[string]string{
 			"at once": "", "behind a CONNECT": string(text("40")), "behind a probe": string(text("2probe")),
 			"behind an upgrade": string(text("2probe")) + string(text("5")),
 		} {
-			g.attack(t, "handshake, "+name, func(t *testing.T) {
+			s.attack(t, "handshake, "+name, func(t *testing.T) {
 				for range e2e.Rounds(1000) {
-					g.reset(t, upgrade(handshake("websocket"))+behind)
+					s.reset(t, upgrade(handshake("websocket"))+behind)
 				}
-				e2e.WaitUntil(t, "all have come", func() bool { return g.witness.begun.Load() == g.witness.over.Load() })
+				e2e.WaitUntil(t, "all have come", func() bool { return s.answers.begun.Load() == s.answers.over.Load() })
 			})
-			g.attack(t, "upgrade, "+name, func(t *testing.T) {
+			s.attack(t, "upgrade, "+name, func(t *testing.T) {
 				for range e2e.Rounds(1000) {
-					a := g.attacker(t, "polling")
-					g.reset(t, upgrade(a.target("websocket"))+behind)
+					a := s.attacker(t, "polling")
+					s.reset(t, upgrade(a.target("websocket"))+behind)
 					if name != "behind an upgrade" { // after an upgrade the reset may end the connection
-						g.requireLive(t, a)
+						s.requireLive(t, a)
 					}
 					a.Close()
 				}
 			})
 		}
-		g.attack(t, "within the request", func(t *testing.T) {
+		s.attack(t, "within the request", func(t *testing.T) {
 			for i := range e2e.Rounds(1000) {
 				all := upgrade(handshake("websocket"))
-				g.reset(t, all[:i*len(all)/e2e.Rounds(1000)])
+				s.reset(t, all[:i*len(all)/e2e.Rounds(1000)])
 			}
 		})
 	})
 }
 
 func TestWebSocketOverHTTP2(t *testing.T) {
-	g := newGround(t, siotest.TLS, terrain{})
-	g.attack(t, "handshake and upgrade", func(t *testing.T) {
-		client := siotest.Dial(t, g.site, siotest.Options{HTTP2: true})
+	s := newTestSite(t, siotest.TLS, siteConfig{})
+	s.attack(t, "handshake and upgrade", func(t *testing.T) {
+		client := siotest.Dial(t, s.site, siotest.Options{HTTP2: true})
 		a := attacker{client, client.Connect("/", nil)}
 		t.Cleanup(client.Close)
 		for _, target := range []string{handshake("websocket"), a.target("websocket")} {
-			res, err := g.site.HTTP2Client().Get(g.site.URL + target)
+			res, err := s.site.HTTP2Client().Get(s.site.URL + target)
 			require.NoError(t, err)
 			require.NoError(t, res.Body.Close())
 			require.Equal(t, 2, res.ProtoMajor)
 			require.Equal(t, http.StatusBadRequest, res.StatusCode)
 		}
-		g.requireLive(t, a)
+		s.requireLive(t, a)
 	})
 }
 
@@ -174,16 +174,16 @@ func TestResponseWriterThatCannotBeHijacked(t *testing.T) {
 	}
 	for _, n := range []siotest.Network{siotest.TCP, siotest.TLS} {
 		t.Run(n.Name, func(t *testing.T) {
-			g := newGround(t, n, terrain{wrap: wrap})
-			g.attack(t, "plain", func(t *testing.T) {
-				client := siotest.Dial(t, g.site, siotest.Options{Header: http.Header{"X-Plain": {"1"}}})
+			s := newTestSite(t, n, siteConfig{wrap: wrap})
+			s.attack(t, "plain", func(t *testing.T) {
+				client := siotest.Dial(t, s.site, siotest.Options{Header: http.Header{"X-Plain": {"1"}}})
 				a := attacker{client, client.Connect("/", nil)}
 				t.Cleanup(client.Close)
 				for _, target := range []string{handshake("websocket"), a.target("websocket")} {
-					got := g.ask(t, upgrade(target, "X-Plain: 1\r\nConnection: close\r\n"))
+					got := s.ask(t, upgrade(target, "X-Plain: 1\r\nConnection: close\r\n"))
 					requireRefused(t, got, http.StatusInternalServerError, codeBadRequest)
 				}
-				g.requireLive(t, a)
+				s.requireLive(t, a)
 			})
 		})
 	}
@@ -207,17 +207,17 @@ func TestSiteWithTimeouts(t *testing.T) {
 			if e2e.Long() {
 				short = 5 * time.Second
 			}
-			g := newGround(t, c.network, terrain{
+			s := newTestSite(t, c.network, siteConfig{
 				opts:   mojo.Options{Timeouts: mojo.Timeouts{PingInterval: 2 * short}},
 				server: &http.Server{ReadTimeout: short, WriteTimeout: short},
 			})
-			g.attack(t, "from one ping to the next", func(t *testing.T) {
-				client := siotest.Dial(t, g.site, c.options)
+			s.attack(t, "from one ping to the next", func(t *testing.T) {
+				client := siotest.Dial(t, s.site, c.options)
 				t.Cleanup(client.Close)
 				a := attacker{client, client.Connect("/", nil)}
 				for range 2 {
 					client.Engine.NextPing()
-					g.requireLive(t, a)
+					s.requireLive(t, a)
 				}
 			})
 		})

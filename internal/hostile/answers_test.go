@@ -12,14 +12,14 @@ import (
 	"github.com/mojosocket/mojo/internal/e2e"
 )
 
-// witness counts requests and their answers: a status, or a hijack.
-type witness struct {
+// answerCounter counts requests and their answers: a status, or a hijack.
+type answerCounter struct {
 	next             http.Handler
 	begun, over      atomic.Int64
 	none, oneTooMany atomic.Int64
 }
 
-func (w *witness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+func (w *answerCounter) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.begun.Add(1)
 	defer w.over.Add(1)
 	counted := &countedWriter{ResponseWriter: rw}
@@ -34,7 +34,7 @@ func (w *witness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 
 // requireAnswered waits until each request has been answered, and requires that
 // each got one answer.
-func (w *witness) requireAnswered(t *testing.T) {
+func (w *answerCounter) requireAnswered(t *testing.T) {
 	t.Helper()
 	e2e.WaitUntil(t, "every request is answered", func() bool { return w.begun.Load() == w.over.Load() })
 	require.Zero(t, w.none.Load(), "requests without an answer")

@@ -16,77 +16,77 @@ import (
 // raceCost is how many times more memory is used under the race detector.
 var raceCost = map[bool]int{false: 1, true: 2}[race.Enabled]
 
-// ground is a site to attack. It has an app on the main namespace, and a
+// testSite is a site to attack. It has an app on the main namespace, and a
 // bystander who must not be affected.
-type ground struct {
+type testSite struct {
 	srv       *mojo.Server
 	site      *siotest.Site
 	app       *app
 	log       *e2e.Log // of the Server and of the http.Server
-	witness   *witness
+	answers   *answerCounter
 	bystander *siotest.Socket
 	before    footprint
 }
 
-// terrain is how a ground differs from the usual one. The zero value does not.
-type terrain struct {
+// siteConfig configures a testSite. The zero value is the usual one.
+type siteConfig struct {
 	opts   mojo.Options
 	server *http.Server                    // nil: a zero one
 	wrap   func(http.Handler) http.Handler // around the Server; nil: nothing
 }
 
-// newGround serves a ground until the test ends. Nothing may be left of it
+// newTestSite serves a testSite until the test ends. Nothing may be left of it
 // then.
-func newGround(t *testing.T, n siotest.Network, where terrain) *ground {
+func newTestSite(t *testing.T, n siotest.Network, where siteConfig) *testSite {
 	t.Helper()
 	start := takeFootprint()
 	t.Cleanup(func() { start.requireReached(t) })
-	g := &ground{log: new(e2e.Log), app: newApp()}
-	where.opts.Logger = g.log.Logger()
+	s := &testSite{log: new(e2e.Log), app: newApp()}
+	where.opts.Logger = s.log.Logger()
 	srv, err := mojo.New(where.opts)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = srv.Close() })
-	_, err = srv.Handle("/", g.app)
+	_, err = srv.Handle("/", s.app)
 	require.NoError(t, err)
-	g.srv = srv
+	s.srv = srv
 
 	var handler http.Handler = srv
 	if where.wrap != nil {
 		handler = where.wrap(handler)
 	}
-	g.witness = &witness{next: handler}
+	s.answers = &answerCounter{next: handler}
 	server := where.server
 	if server == nil {
 		server = new(http.Server)
 	}
-	server.Handler = g.witness
-	server.ErrorLog = log.New(g.log, "", 0)
-	g.site = siotest.ServeServer(t, n, server)
-	g.bystander = siotest.Dial(t, g.site, siotest.Options{Transport: "websocket"}).Connect("/", nil)
-	g.app.spare(g.bystander.SID())
-	g.requireServed(t)
-	g.witness.requireAnswered(t)
-	g.before = takeFootprint()
-	return g
+	server.Handler = s.answers
+	server.ErrorLog = log.New(s.log, "", 0)
+	s.site = siotest.ServeServer(t, n, server)
+	s.bystander = siotest.Dial(t, s.site, siotest.Options{Transport: "websocket"}).Connect("/", nil)
+	s.app.spare(s.bystander.SID())
+	s.requireServed(t)
+	s.answers.requireAnswered(t)
+	s.before = takeFootprint()
+	return s
 }
 
-// eachNetwork runs fn over TCP and over TLS, each on a ground of its own. The
+// eachNetwork runs fn over TCP and over TLS, each on a testSite of its own. The
 // server has different code for the two.
-func eachNetwork(t *testing.T, fn func(t *testing.T, g *ground)) {
+func eachNetwork(t *testing.T, fn func(t *testing.T, s *testSite)) {
 	t.Helper()
 	for _, n := range []siotest.Network{siotest.TCP, siotest.TLS} {
-		t.Run(n.Name, func(t *testing.T) { fn(t, newGround(t, n, terrain{})) })
+		t.Run(n.Name, func(t *testing.T) { fn(t, newTestSite(t, n, siteConfig{})) })
 	}
 }
 
 var transports = []string{"polling", "websocket"}
 
 // eachTransport runs fn as an attack with each transport on each network.
-func eachTransport(t *testing.T, fn func(t *testing.T, g *ground, transport string)) {
+func eachTransport(t *testing.T, fn func(t *testing.T, s *testSite, transport string)) {
 	t.Helper()
-	eachNetwork(t, func(t *testing.T, g *ground) {
+	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for _, transport := range transports {
-			g.attack(t, transport, func(t *testing.T) { fn(t, g, transport) })
+			s.attack(t, transport, func(t *testing.T) { fn(t, s, transport) })
 		}
 	})
 }
@@ -95,27 +95,27 @@ func eachTransport(t *testing.T, fn func(t *testing.T, g *ground, transport stri
 // it: the process serves, no panic was recovered, every request got one answer,
 // each connection that the app accepted has ended for it, and goroutines, file
 // descriptors and heap are as before.
-func (g *ground) attack(t *testing.T, name string, fn func(t *testing.T)) {
+func (s *testSite) attack(t *testing.T, name string, fn func(t *testing.T)) {
 	t.Helper()
 	t.Run(name, fn)
-	g.site.Client().CloseIdleConnections()
-	if g.site.Network() == siotest.TLS {
-		g.site.HTTP2Client().CloseIdleConnections()
+	s.site.Client().CloseIdleConnections()
+	if s.site.Network() == siotest.TLS {
+		s.site.HTTP2Client().CloseIdleConnections()
 	}
-	g.requireServed(t)
-	g.witness.requireAnswered(t)
-	e2e.WaitUntil(t, "the app is told of the end of each connection", func() bool { return g.app.live() == 1 })
-	require.NotContains(t, g.log.String(), "panic")
-	require.NotContains(t, g.log.String(), "superfluous")
-	g.app.forget()
-	g.before.requireReached(t)
+	s.requireServed(t)
+	s.answers.requireAnswered(t)
+	e2e.WaitUntil(t, "the app is told of the end of each connection", func() bool { return s.app.live() == 1 })
+	require.NotContains(t, s.log.String(), "panic")
+	require.NotContains(t, s.log.String(), "superfluous")
+	s.app.forget()
+	s.before.requireReached(t)
 }
 
 // requireServed requires that the bystander is served and has received nothing.
-func (g *ground) requireServed(t *testing.T) {
+func (s *testSite) requireServed(t *testing.T) {
 	t.Helper()
-	require.Equal(t, `["bystander"]`, g.bystander.Call("echo", "bystander").JSON())
-	require.Zero(t, g.bystander.Waiting())
+	require.Equal(t, `["bystander"]`, s.bystander.Call("echo", "bystander").JSON())
+	require.Zero(t, s.bystander.Waiting())
 }
 
 // attacker is a client on the main namespace.
@@ -125,9 +125,9 @@ type attacker struct {
 }
 
 // attacker connects an attacker.
-func (g *ground) attacker(t *testing.T, transport string) attacker {
+func (s *testSite) attacker(t *testing.T, transport string) attacker {
 	t.Helper()
-	client := siotest.Dial(t, g.site, siotest.Options{Transport: transport})
+	client := siotest.Dial(t, s.site, siotest.Options{Transport: transport})
 	t.Cleanup(client.Close) // otherwise only the heartbeat ends a polling client
 	a := attacker{client, client.Connect("/", nil)}
 	a.settle()
@@ -139,14 +139,14 @@ func (g *ground) attacker(t *testing.T, transport string) attacker {
 func (a attacker) settle() { a.Engine.Flush() }
 
 // requireEnded requires that the attacker's connection ends with a reason.
-func (g *ground) requireEnded(t *testing.T, a attacker, reason mojo.Reason) {
+func (s *testSite) requireEnded(t *testing.T, a attacker, reason mojo.Reason) {
 	t.Helper()
-	require.Equal(t, reason, g.app.awaitEnd(t, a.socket.SID()))
+	require.Equal(t, reason, s.app.awaitEnd(t, a.socket.SID()))
 	a.Engine.AwaitClosed()
 }
 
 // requireLive requires that the attacker is still served.
-func (g *ground) requireLive(t *testing.T, a attacker) {
+func (s *testSite) requireLive(t *testing.T, a attacker) {
 	t.Helper()
 	require.Equal(t, `["still there"]`, a.socket.Call("echo", "still there").JSON())
 	a.settle()
