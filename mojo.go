@@ -41,7 +41,7 @@ type Server struct {
 // channels are the channels of a Server.
 //
 // Lock order of the package: 1. channels.mu, 2. the locks of the Socket.IO
-// layer. Conn.mu and ensuredByMu.mu are held alone.
+// layer. Conn.mu and ensured.mu are held alone.
 type channels struct {
 	mu sync.RWMutex
 	channelsByMu
