@@ -12,17 +12,17 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mojosocket/mojo/examples/identity/visitor"
-	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/mojotest"
 )
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/alexedwards/scs/v2/memstore.(*MemStore).startCleanup"))
 }
 
-func serve(t *testing.T) *siotest.Site {
+func serve(t *testing.T) *mojotest.Server {
 	s, err := newSite(newSessions())
 	require.NoError(t, err)
-	return siotest.Serve(t, siotest.TCP, s.handler())
+	return mojotest.NewServer(t, s.sockets, s.handler())
 }
 
 func newSessions() *scs.SessionManager {
@@ -37,9 +37,9 @@ func TestNoteReachesEveryTabOfAUser(t *testing.T) {
 	ann, bob, nobody := visitor.New(t, site), visitor.New(t, site), visitor.New(t, site)
 	require.Equal(t, http.StatusOK, ann.Post("/login", "user", "ann"))
 	require.Equal(t, http.StatusOK, bob.Post("/login", "user", "bob"))
-	bobs, nobodys := bob.Notes("websocket", "bob"), nobody.Notes("websocket", "")
-	var tabs []*siotest.Socket
-	for _, transport := range []string{"polling", "websocket", "upgrade"} {
+	bobs, nobodys := bob.Notes(mojotest.WebSocket, "bob"), nobody.Notes(mojotest.WebSocket, "")
+	var tabs []*mojotest.Socket
+	for _, transport := range []mojotest.Transport{mojotest.Polling, mojotest.WebSocket, mojotest.Upgrade} {
 		tabs = append(tabs, ann.Notes(transport, "ann"))
 	}
 
@@ -56,12 +56,12 @@ func TestNoteReachesEveryTabOfAUser(t *testing.T) {
 // A login or a logout in one tab reaches the other tabs of the browser, on
 // their connections.
 func TestTabsFollowLogInAndLogOut(t *testing.T) {
-	for _, transport := range []string{"websocket", "upgrade"} {
-		t.Run(transport, func(t *testing.T) {
+	for _, transport := range []mojotest.Transport{mojotest.WebSocket, mojotest.Upgrade} {
+		t.Run(transport.String(), func(t *testing.T) {
 			site := serve(t)
 			ann, bob := visitor.New(t, site), visitor.New(t, site)
 			bob.Post("/login", "user", "bob")
-			bobs := bob.Notes("websocket", "bob")
+			bobs := bob.Notes(mojotest.WebSocket, "bob")
 			notes := ann.Notes(transport, "")
 
 			require.Equal(t, http.StatusOK, ann.Post("/login", "user", "ann"))
@@ -89,31 +89,37 @@ func TestTabsFollowLogInAndLogOut(t *testing.T) {
 // The store does not know the old token any more, so the client has to begin
 // anew, and has the right identity then.
 func TestPollWithTheOldToken(t *testing.T) {
-	ann := visitor.New(t, serve(t))
-	notes := ann.Notes("polling", "")
+	site := serve(t)
+	ann, late := visitor.New(t, site), site.NewBrowser(t) // the same browser; late stores new cookies later
+	late.SetCookies(ann.Cookies()...)
+	notes := late.Dial("/NotesSocket", &mojotest.DialOptions{Transport: mojotest.Polling})
+	notes.Expect("you", "")
 
 	ann.Post("/login", "user", "ann")
 
-	require.Equal(t, siotest.ReasonError, notes.AwaitDisconnected())
-	ann.Notes("polling", "ann")
+	require.Equal(t, mojotest.ReasonTransportError, notes.AwaitDisconnect())
+	late.SetCookies(ann.Cookies()...)
+	notes.Tab().Reconnect()
+	notes.Expect("you", "ann")
 }
 
 // A cookie from before a login or a logout gives no identity.
 func TestOldCookieGivesNoIdentity(t *testing.T) {
-	for _, transport := range []string{"polling", "websocket", "upgrade"} {
-		t.Run(transport, func(t *testing.T) {
+	for _, transport := range []mojotest.Transport{mojotest.Polling, mojotest.WebSocket, mojotest.Upgrade} {
+		t.Run(transport.String(), func(t *testing.T) {
 			site := serve(t)
 			ann := visitor.New(t, site)
-			anonymous := ann.Header()
+			anonymous := ann.Cookies()
 			ann.Post("/login", "user", "ann")
 			ann.Notes(transport, "ann")
-			loggedIn := ann.Header()
+			loggedIn := ann.Cookies()
 			ann.Post("/logout")
 
-			for _, before := range []http.Header{anonymous, loggedIn} {
+			for _, before := range [][]*http.Cookie{anonymous, loggedIn} {
 				require.NotEmpty(t, before)
-				thief := siotest.Dial(t, site, siotest.Options{Transport: transport, Header: before})
-				thief.Connect("/NotesSocket", nil).Expect("you", "")
+				thief := site.NewBrowser(t)
+				thief.SetCookies(before...)
+				thief.Dial("/NotesSocket", &mojotest.DialOptions{Transport: transport}).Expect("you", "")
 			}
 		})
 	}
@@ -123,7 +129,7 @@ func TestIdentifyAnswersTheSame(t *testing.T) {
 	sessions := newSessions()
 	s, err := newSite(sessions)
 	require.NoError(t, err)
-	ann := visitor.New(t, siotest.Serve(t, siotest.TCP, s.handler()))
+	ann := visitor.New(t, mojotest.NewServer(t, s.sockets, s.handler()))
 	ann.Post("/login", "user", "ann")
 
 	first, err := identify(sessions)(&http.Request{Header: ann.Header()})
