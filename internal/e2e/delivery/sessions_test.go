@@ -230,7 +230,7 @@ func TestIteratorsHoldNoLock(t *testing.T) {
 	}
 	e2e.RequireNobody(t, w.Srv, w.Chat, w.News)
 	for range w.Chat.To("new").Conns() {
-		require.Fail(t, "a room has somebody who left")
+		require.Fail(t, "a member that left is in the room")
 	}
 }
 

@@ -255,7 +255,7 @@ func TestConcurrentHandshakes(t *testing.T) {
 			e2e.Await(t, h.Accepted)
 		}
 		time.Sleep(time.Minute)
-		require.Empty(t, h.Ended, "they come again once")
+		require.Empty(t, h.Ended, "they are closed once")
 		require.Equal(t, 1, srv.CurrentSessions().Len())
 	})
 }

@@ -86,7 +86,7 @@ func TestFreshSessionsThatStay(t *testing.T) {
 		other.Dial("websocket").Connect(e2e.ChatNamespace, nil)
 		others := e2e.Await(t, h.Accepted)
 		other.Visit("/login?user=ann")
-		require.Equal(t, others, e2e.Await(t, h.Ended).Conn, "which has proven nothing")
+		require.Equal(t, others, e2e.Await(t, h.Ended).Conn, "it has proven nothing")
 		time.Sleep(6 * time.Second)
 		later.Visit("/login?user=bob")
 		time.Sleep(time.Minute)

@@ -103,7 +103,7 @@ func TestEnsureSessionRenews(t *testing.T) {
 				if login, err := next.Cookie("logged_in"); err == nil {
 					alone, err := current.Identify(cookietest.Request("logged_in=" + login.Value))
 					require.NoError(t, err)
-					require.Equal(t, strings.Contains(name, "bound"), alone.UserID == "", "bound stays bound, and alone alone")
+					require.Equal(t, strings.Contains(name, "bound"), alone.UserID == "", "a bound login stays bound, and another one does not become so")
 				}
 			})
 		})

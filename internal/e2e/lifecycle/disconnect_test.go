@@ -161,7 +161,7 @@ func TestEnds(t *testing.T) {
 					e2e.Await(t, h.Accepted)
 				} else {
 					client.Engine.AwaitClosed()
-					require.NotEqual(t, siotest.ReasonServerDisconnect, socket.Reason(), "then it would not come back")
+					require.NotEqual(t, siotest.ReasonServerDisconnect, socket.Reason(), "otherwise the client would not come back")
 				}
 				e2e.Shutdown(t, srv)
 				if test.stays { // the OnDisconnect of the second Conn

@@ -99,7 +99,7 @@ func TestChannelNamesItself(t *testing.T) {
 	require.True(t, ok)
 	require.Same(t, chat, found)
 	_, ok = srv.Channel("")
-	require.False(t, ok, "what Handle mounts is no app")
+	require.False(t, ok, "a channel of Handle has no app")
 	for namespace, ch := range map[string]*mojo.Channel{"/ChatSocket": chat, "/": root} {
 		found, ok = srv.Channel(namespace)
 		require.True(t, ok)

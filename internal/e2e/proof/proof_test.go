@@ -90,7 +90,7 @@ func TestSessionFixation(t *testing.T) {
 
 		attacker.Barrier()
 		require.Zero(t, attackerSocket.Waiting(), "nothing was read to the end")
-		for _, socket := range sockets { // what was sent before their proof comes after it
+		for _, socket := range sockets { // events that were sent before the proof arrive after it
 			socket.Expect("to everybody")
 			for _, what := range []string{"user", "users", "session", "sessions"} {
 				socket.Expect("secret", what)
@@ -308,9 +308,9 @@ func TestPollsWithOldCookies(t *testing.T) {
 	require.Contains(t, poll(), "to the new session")
 
 	b.Visit("/login?user=bob")
-	told := poll() // the connection has no identity, and receives its own events and those to everybody
-	require.Contains(t, told, mojo.IdentityEvent)
-	_, value, _ := strings.Cut(told, `"proof":"`)
+	payload := poll() // the connection has no identity, and receives its own events and those to everybody
+	require.Contains(t, payload, mojo.IdentityEvent)
+	_, value, _ := strings.Cut(payload, `"proof":"`)
 	value, _, _ = strings.Cut(value, `"`)
 	require.Equal(t, http.StatusNoContent, e2e.SendProof(t, site, b.Header(), value))
 	require.NoError(t, srv.LoggedInSessions().Get("bob").Emit("to bob"))

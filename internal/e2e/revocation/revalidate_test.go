@@ -338,7 +338,7 @@ func TestRevalidateAfterLogIn(t *testing.T) {
 		require.Empty(t, h.Ended)
 		e2e.Await(t, h.Accepted)
 		e2e.Dial(t, site, "websocket", e2e.SessionCookie("s")).Connect(e2e.ChatNamespace, nil)
-		require.Equal(t, mojo.Identity{}, e2e.Await(t, h.Accepted).Identity(), "a tab that comes late with the old session is nobody's, not refused")
+		require.Equal(t, mojo.Identity{}, e2e.Await(t, h.Accepted).Identity(), "a tab that connects later with the old session has no identity, and is not refused")
 		go func() {
 			for range inside {
 			}

@@ -267,7 +267,7 @@ func TestRevokedLogins(t *testing.T) {
 		require.Empty(t, user)
 		time.Sleep(time.Second)
 		require.Empty(t, srv.Identity(cookietest.Request(lone, kept)).UserID)
-		require.Equal(t, "ann", srv.Identity(cookietest.Request(e2e.LoginCookie("ann"))).UserID, "it is a new one")
+		require.Equal(t, "ann", srv.Identity(cookietest.Request(e2e.LoginCookie("ann"))).UserID, "this login is new")
 		laptop.Visit("/login?user=ann")
 		laptop.Dial("polling").Connect(e2e.ChatNamespace, nil)
 		require.True(t, srv.LoggedInSessions().Has("ann"))
