@@ -16,7 +16,7 @@ import (
 	"github.com/mojosocket/mojo/internal/warn"
 )
 
-// Engine is an http.Handler that speaks Engine.IO under whatever path it is
+// Engine is an http.Handler that speaks Engine.IO under the path at which it is
 // mounted. It is safe for concurrent use.
 type Engine struct {
 	opts Options
@@ -109,8 +109,8 @@ func (e *Engine) greeting(t Transport) string {
 }
 
 // open makes a session and its handler and enters it in the table of sessions.
-// The open packet is the first in its queue, whatever the handler sends. The
-// header is for the answer.
+// The open packet is the first in its queue, before the messages of the
+// handler. The header is for the answer.
 func (e *Engine) open(r *http.Request, t Transport) (*Session, http.Header, error) {
 	s := &Session{engine: e, id: rand.Text()}
 	greeting := codec.NewPacket(string(codec.TypeOpen), `{"sid":"`, s.id, e.greetings[t])

@@ -39,7 +39,7 @@ func (e *eventLoops) reserve(l *link) bool {
 // watch makes the goroutine of its loop read the link from now on.
 func (l *link) watch() {
 	set := l.watched.set
-	set.loop.mu.Lock() // the next reader locks it, too, and so sees what this goroutine did to l
+	set.loop.mu.Lock() // the next reader locks it, too, and so sees the changes of this goroutine to l
 	err := set.control(syscall.EPOLL_CTL_ADD, l)
 	set.loop.mu.Unlock()
 	if err != nil {
@@ -126,7 +126,7 @@ func newWatchSet(e *eventLoop) (*watchSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The runtime waits only for what is non-blocking.
+	// The runtime waits only for non-blocking descriptors.
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		_ = syscall.Close(fd)
 		return nil, err
@@ -196,7 +196,7 @@ type loopTurn struct {
 	buf        *readBuffer
 }
 
-// work reads what is readable until the set is closed.
+// work reads the readable links until the set is closed.
 //
 // After each batch of other links, one postponed link goes on, and none during
 // a rest. So the other links wait for one of them, however many there are.
@@ -269,9 +269,9 @@ func (t *loopTurn) wait(epfd uintptr) bool {
 	return t.n > 0 || t.goOn
 }
 
-// serve handles a portion of what a link has sent. It reads from the link,
-// unless there is a rest of an earlier read. watched says whether epoll watches
-// the link.
+// serve handles a portion of the bytes that a client has sent. It reads from
+// the link, unless there is a rest of an earlier read. watched says whether
+// epoll watches the link.
 func (t *loopTurn) serve(u postponed, watched bool) {
 	l := u.link
 	if u.buf != nil {

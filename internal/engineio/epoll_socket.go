@@ -44,8 +44,8 @@ func (l *link) adopt(conn net.Conn) bool {
 
 // duplicate returns another descriptor of a plain TCP connection. Its number is
 // not 1 or 2: an os.File with such a number ends the process when it is written
-// to after its reader has gone. Closing the descriptor does not wait, whatever
-// the site has set with SetLinger, because event loops close it.
+// to after its reader has gone. It has no linger time, even if the site has
+// called SetLinger: event loops close it, and closing must not wait.
 func duplicate(conn net.Conn) (int, error) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
@@ -70,7 +70,7 @@ func duplicate(conn net.Conn) (int, error) {
 	return int(fd), nil
 }
 
-// tryWrite writes what the socket takes. The claim to write keeps the
+// tryWrite writes as much as the socket takes. The claim to write keeps the
 // descriptor from being closed meanwhile.
 func (l *link) tryWrite(p []byte) (int, error) {
 	write := syscall.Write

@@ -290,7 +290,8 @@ func TestEndOfStuckClients(t *testing.T) {
 		reason Reason // any, if empty
 		end    func(h *host, conn *net.TCPConn, p *peer)
 	}{
-		// If a write fails first it gets the error, and a read then sees the end.
+		// If a write fails first it gets the error, and a read then sees the
+		// end.
 		"reset": {"", func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.SetLinger(0); _ = conn.Close() }},
 		"close": {"", func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.Close() }},
 		"half":  {TransportClose, func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.CloseWrite() }},

@@ -23,7 +23,7 @@ type flushList struct {
 // more cache line to load for each.
 type due struct {
 	link  *link
-	first *Message // nil: write what is queued
+	first *Message // nil: write the queued messages
 }
 
 // workerShare is the number of links that a worker takes at a time.
@@ -33,9 +33,9 @@ const workerShare = 32
 // fan-out has come to its end.
 const earlyStart = 1 << 10
 
-// maxWorkers leaves half of the cores to the goroutines that send. What they
-// queue meanwhile leaves together with what is queued already, so there are
-// fewer writes.
+// maxWorkers leaves half of the cores to the goroutines that send. Messages
+// that they queue meanwhile leave together with those that are queued already,
+// so there are fewer writes.
 func maxWorkers() int { return (runtime.GOMAXPROCS(0) + 1) / 2 }
 
 // add appends links to the list. If start is false, workers are started by a
@@ -109,20 +109,20 @@ const writtenByCaller = 4
 
 func (b *Batch) add(d due) {
 	if b.n == len(b.due) {
-		b.hand(false)
+		b.handToWorkers(false)
 	}
 	b.due[b.n] = d
 	b.n++
 }
 
-func (b *Batch) hand(start bool) {
+func (b *Batch) handToWorkers(start bool) {
 	b.due[0].link.session.engine.flush.add(b.due[:b.n], start)
 	b.n = 0
 	b.handed = true
 }
 
-// Flush writes what was queued with the batch, or leaves it to the flush
-// workers. It closes the sessions whose queue was full.
+// Flush writes the messages that were queued with the batch, or leaves it to
+// the flush workers. It closes the sessions whose queue was full.
 func (b *Batch) Flush() {
 	if b.engine != nil {
 		b.engine.counters.messagesOut.Add(b.messages)
@@ -130,7 +130,7 @@ func (b *Batch) Flush() {
 		b.engine.account(b.waiting)
 	}
 	if b.handed || b.n > writtenByCaller {
-		b.hand(true)
+		b.handToWorkers(true)
 		b.handed = false
 	}
 	written := 0

@@ -7,11 +7,12 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// The heartbeat: a ping is sent every PingInterval, whatever else is sent. Its
-// pong must come within PingTimeout after the ping was due, or after the client
-// last took a part of a long write. While handlers are behind, the pong may be
-// among the bytes that are not read, so its deadline is suspended. Pings are
-// still sent, because the client closes the connection without them.
+// The heartbeat: a ping is sent every PingInterval, whether or not anything
+// else is sent. Its pong must come within PingTimeout after the ping was due,
+// or after the client last took a part of a long write. While handlers are
+// behind, the pong may be among the bytes that are not read, so its deadline is
+// suspended. Pings are still sent, because the client closes the connection
+// without them.
 // https://github.com/socketio/engine.io-protocol#heartbeat
 
 // beat is called by the timing wheel with the sessions whose deadline has

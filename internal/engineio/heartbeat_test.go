@@ -210,8 +210,8 @@ func TestHalfOpenConnection(t *testing.T) {
 	})
 }
 
-// TestLapseAt: Handler.Lapsed is called in time, whatever heartbeats are due
-// before.
+// TestLapseAt: Handler.Lapsed is called in time, whether or not heartbeats are
+// due before.
 func TestLapseAt(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		h := serve(t, siotest.Memory, nil)

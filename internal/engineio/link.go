@@ -17,10 +17,10 @@ import (
 // There are two ways to do I/O, see platform. Where canTryWrite is true (plain
 // TCP on Unix), reads and writes are non-blocking system calls: an idle
 // connection has no buffer and, on Linux, no goroutine and no net.Conn. The
-// goroutine that sends a message also writes it, and only what a full socket
-// did not take is left to another one. Everywhere else a reader keeps a small
-// buffer, and all writes are left to a goroutine that lives while there is
-// something to write.
+// goroutine that sends a message also writes it, and leaves to another one only
+// the bytes that a full socket did not take. Everywhere else a reader keeps a
+// small buffer, and all writes are left to a goroutine that lives while there
+// is something to write.
 type link struct {
 	session *Session
 	socket
@@ -48,7 +48,7 @@ type linkSessionMu struct {
 	timer    *time.Timer // of the upgrade, or of the draining
 }
 
-// blockingConn is what a net.Conn and an os.File have in common.
+// blockingConn has the methods that a net.Conn and an os.File have in common.
 type blockingConn interface {
 	io.ReadWriteCloser
 	SetReadDeadline(t time.Time) error

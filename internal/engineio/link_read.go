@@ -43,8 +43,8 @@ type portion struct {
 }
 
 // over counts a frame that is not the last of the bytes that were read. It
-// reports whether the next one has to wait. What is sent after the first one
-// leaves when the portion ends.
+// reports whether the next one has to wait. Messages that are sent after the
+// first one leave when the portion ends.
 func (w *portion) over(l *link) bool {
 	e := l.session.engine
 	if w.frames++; w.frames == 1 {
@@ -58,8 +58,8 @@ func (w *portion) over(l *link) bool {
 
 var errClientClosed = errors.New("the client has answered the Close frame")
 
-// beginReading handles the bytes that came behind the handshake, and then what
-// the client sends until the link ends.
+// beginReading handles the bytes that came behind the handshake, and then all
+// that the client sends until the link ends.
 func (l *link) beginReading(early []byte) {
 	if len(early) == 0 && l.isOwned() {
 		l.watch()

@@ -63,7 +63,8 @@ func (h *host) rawHandshake(t testing.TB, query string) net.Conn {
 	return bufferedConn{conn, in}
 }
 
-// bufferedConn reads first the bytes that came with the answer to the handshake.
+// bufferedConn reads first the bytes that came with the answer to the
+// handshake.
 type bufferedConn struct {
 	net.Conn
 	in *bufio.Reader

@@ -27,9 +27,9 @@ import (
 //     frame (gather), and the sending side is shut (endWrite). The client has
 //     closeLinger to end its side; then the link is killed.
 //   - The client closes it, or breaks the protocol: refuse. The session ends, a
-//     Close frame leaves, and what else the client sends is ignored. If it was
-//     a Close frame of the client, the connection is closed as soon as ours is
-//     written.
+//     Close frame leaves, and everything else that the client sends is ignored.
+//     If it was a Close frame of the client, the connection is closed as soon
+//     as ours is written.
 //   - Reading ends, because the client has gone: endReading.
 //   - A write fails, or the time for something is over: writeFailed, kill.
 type linkState uint32
@@ -49,14 +49,14 @@ type atomicLinkState struct{ v atomic.Uint32 }
 func (s *atomicLinkState) get() linkState          { return linkState(s.v.Load()) }
 func (s *atomicLinkState) setLocked(now linkState) { s.v.Store(uint32(now)) }
 
-// readState says what happens to what a client sends. It only grows.
+// readState says how the bytes of a client are handled. It only grows.
 type readState uint8
 
 const (
 	readProbe    readState = iota // the link does not carry the session, or not yet
-	readMessages                  // it is handled
-	readNothing                   // it is ignored
-	readClosed                    // the same; the client's Close frame has come
+	readMessages                  // messages are handled
+	readNothing                   // everything is ignored
+	readClosed                    // the same, and the client's Close frame has come
 	readEnded                     // there is no reader any more
 )
 
@@ -64,7 +64,7 @@ const (
 // session.mu must be held.
 func (l *link) setReadingLocked(now readState) { l.reading = max(l.reading, now) }
 
-// beginCloseLocked makes a Close frame follow what is queued. It reports
+// beginCloseLocked makes a Close frame follow the queued messages. It reports
 // whether the caller has to flush: it has got the claim to write. session.mu
 // must be held.
 func (l *link) beginCloseLocked(status uint16) (flush bool) {
@@ -197,7 +197,8 @@ func (l *link) endReading(err error) {
 }
 
 // release closes the connection of a dead link that nobody reads from or writes
-// to, and drops what was queued for it. The last of reader and writer calls it.
+// to, and drops the messages that were queued for it. The last of reader and
+// writer calls it.
 func (l *link) release() {
 	s := l.session
 	if !l.isOwned() {

@@ -11,9 +11,9 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// batch is bytes that are being written. If several messages were joined, the
+// output is bytes that are being written. If several messages were joined, the
 // bytes stand in a pooled buffer.
-type batch struct {
+type output struct {
 	bytes []byte
 	buf   *writeBuffer
 }
@@ -25,19 +25,19 @@ var writeBuffers = sync.Pool{New: func() any { return new(writeBuffer) }}
 // compact puts the pooled buffer back if it is mostly empty: a write may have
 // to wait for long, and a client must not cost much more memory than the bytes
 // that are queued for it.
-func (b *batch) compact() {
-	if b.buf != nil && len(b.bytes) < len(b.buf)/2 {
-		own := bytes.Clone(b.bytes)
-		b.release()
-		b.bytes = own
+func (o *output) compact() {
+	if o.buf != nil && len(o.bytes) < len(o.buf)/2 {
+		own := bytes.Clone(o.bytes)
+		o.release()
+		o.bytes = own
 	}
 }
 
-func (b *batch) release() {
-	if b.buf != nil {
-		writeBuffers.Put(b.buf)
+func (o *output) release() {
+	if o.buf != nil {
+		writeBuffers.Put(o.buf)
 	}
-	*b = batch{}
+	*o = output{}
 }
 
 // writesPerTurn is the number of writes to a link before others have their
@@ -45,64 +45,64 @@ func (b *batch) release() {
 // with one link for ever.
 const writesPerTurn = 8
 
-// flush writes first, unless it is nil, and what is queued. The claim to write
-// must be held.
+// flush writes first, unless it is nil, and then the queued frames and
+// messages. The claim to write must be held.
 func (l *link) flush(first *Message) { l.session.engine.account(-l.write(first)) }
 
 // write is flush, and leaves it to the caller to account for the bytes that
 // have been written.
 func (l *link) write(first *Message) (written int) {
 	for range writesPerTurn {
-		b, n, more := l.take(first)
+		o, n, more := l.take(first)
 		written += n
 		first = nil
 		if !more {
 			return written
 		}
 		if !l.canTryWrite() {
-			go l.drain(b)
+			go l.drain(o)
 			return written
 		}
-		n, err := l.tryWrite(b.bytes)
+		n, err := l.tryWrite(o.bytes)
 		if err != nil {
-			b.release()
+			o.release()
 			l.writeFailed(err)
 			return written
 		}
-		if n < len(b.bytes) {
-			b.bytes = b.bytes[n:]
+		if n < len(o.bytes) {
+			o.bytes = o.bytes[n:]
 			s := l.session
 			s.mu.Lock()
 			l.full = true
 			waiting := s.countLocked()
 			s.mu.Unlock()
 			s.engine.account(waiting)
-			go l.drain(b)
+			go l.drain(o)
 			return written
 		}
-		b.release()
+		o.release()
 	}
 	l.session.engine.flush.add([]due{{link: l}}, true)
 	return written
 }
 
-// drain writes b and then what is queued, with writes that block, until nothing
-// is left.
-func (l *link) drain(b batch) {
+// drain writes o and then the queued frames and messages, with writes that
+// block, until nothing is left.
+func (l *link) drain(o output) {
 	s := l.session
 	s.mu.Lock()
 	l.prepareBlockingLocked()
 	s.mu.Unlock()
 	for more := true; more; {
-		b.compact()
-		err := l.writeAll(b.bytes)
-		b.release()
+		o.compact()
+		err := l.writeAll(o.bytes)
+		o.release()
 		if err != nil {
 			l.writeFailed(err)
 			return
 		}
 		var written int
-		b, written, more = l.take(nil)
+		o, written, more = l.take(nil)
 		s.engine.account(-written)
 	}
 }
@@ -163,34 +163,34 @@ func (l *link) setWriteDeadlineLocked() {
 	}
 }
 
-// take takes the next bytes to write: first, unless it is nil, and what is
-// queued. It returns the number of bytes that the call before it took and that
-// count in the total: they have been written. If nothing is left, it gives up
-// the claim to write.
-func (l *link) take(first *Message) (b batch, written int, more bool) {
+// take takes the next bytes to write: first, unless it is nil, and queued
+// frames and messages. It returns the number of bytes that the call before it
+// took and that count in the total: they have been written. If nothing is left,
+// it gives up the claim to write.
+func (l *link) take(first *Message) (o output, written int, more bool) {
 	s := l.session
 	s.mu.Lock()
 	written = s.unqueueLocked(l.inflight)
 	l.inflight = 0
-	b = l.gatherLocked(first)
+	o = l.gatherLocked(first)
 	var then func(*link)
-	if more = len(b.bytes) > 0; !more {
+	if more = len(o.bytes) > 0; !more {
 		then = l.endWriteLocked()
 	}
 	s.mu.Unlock()
 	if then != nil {
 		then(l)
 	}
-	return b, written, more
+	return o, written, more
 }
 
 // gatherLocked joins as many messages as fit into a buffer. session.mu must be
 // held.
-func (l *link) gatherLocked(first *Message) batch {
+func (l *link) gatherLocked(first *Message) output {
 	s := l.session
 	state := l.state.get()
 	if state == linkDead {
-		return batch{}
+		return output{}
 	}
 	var none outQueue
 	messages := &s.queue
@@ -204,37 +204,37 @@ func (l *link) gatherLocked(first *Message) batch {
 	joined := len(l.control) > 0 || last || messages.len() > 0
 	switch {
 	case first != nil && (!joined || 4*first.Size() > len(writeBuffer{})): // base64 may need twice the bytes
-		return batch{bytes: l.send(first)}
+		return output{bytes: l.sendLocked(first)}
 	case first == nil && !joined:
-		return batch{}
+		return output{}
 	}
 	buf := writeBuffers.Get().(*writeBuffer)
 	out := append(buf[:0], l.control...)
 	l.control, l.pong = nil, 0
 	if first != nil {
-		out = append(out, l.send(first)...)
+		out = append(out, l.sendLocked(first)...)
 	}
 	for messages.len() > 0 {
 		size := 2 * messages.first().Size()
 		if len(out)+size > cap(out) {
 			if len(out) > 0 {
-				return batch{bytes: out, buf: buf}
+				return output{bytes: out, buf: buf}
 			}
 			writeBuffers.Put(buf)
-			return batch{bytes: l.send(messages.pop())}
+			return output{bytes: l.sendLocked(messages.pop())}
 		}
-		out = append(out, l.send(messages.pop())...)
+		out = append(out, l.sendLocked(messages.pop())...)
 	}
 	if last {
 		l.state.setLocked(linkCloseSent)
 		out = websocket.AppendClose(out, l.status)
 	}
-	return batch{bytes: out, buf: buf}
+	return output{bytes: out, buf: buf}
 }
 
-// send returns the frames of a message that is written next. session.mu must be
-// held.
-func (l *link) send(m *Message) []byte {
+// sendLocked returns the frames of a message that is written next. session.mu
+// must be held.
+func (l *link) sendLocked(m *Message) []byte {
 	l.inflight += m.Size()
 	if l.base64 {
 		return m.TextFrames()
@@ -253,7 +253,8 @@ func (l *link) cork() {
 	}
 }
 
-// uncork writes what was queued since cork. session.inbound must be held.
+// uncork writes the messages that were queued since cork. session.inbound must
+// be held.
 func (l *link) uncork() {
 	if l.corked {
 		l.corked = false
@@ -261,8 +262,8 @@ func (l *link) uncork() {
 	}
 }
 
-// uncorkIfFull writes what was queued since cork, if it is much.
-// session.inbound must be held.
+// uncorkIfFull writes the messages that were queued since cork, if they are
+// many. session.inbound must be held.
 func (l *link) uncorkIfFull() {
 	s := l.session
 	s.mu.Lock()

@@ -19,7 +19,7 @@ const (
 )
 
 // pacer is the time, on the engine's clock, at which a client would have been
-// allowed to send what it has sent.
+// allowed to send the bytes that it has sent.
 type pacer time.Duration
 
 // add counts bytes that were read for a session. It rests if they are too many,
@@ -34,8 +34,8 @@ func (p *pacer) add(s *Session, bytes int) {
 }
 
 // rest sleeps for d, or longer: as many clients rest at a time as there are
-// event loops, and the others wait for them. So what many clients send does not
-// add up.
+// event loops, and the others wait for them. So the bytes of many clients do
+// not add up.
 func (e *Engine) rest(d time.Duration) {
 	e.resting <- struct{}{}
 	time.Sleep(d)

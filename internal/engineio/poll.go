@@ -15,7 +15,7 @@ type poller struct {
 	wake    chan struct{} // has room for one
 	noop    bool          // the client is to poll again at once
 	refused bool          // a WebSocket has taken over
-	answer  payload       // what RenewPoll has taken from the queue for it
+	answer  payload       // messages that RenewPoll has taken from the queue for it
 
 	pass pass
 }
@@ -31,8 +31,8 @@ func (p *poller) signal() {
 	}
 }
 
-// servePoll answers a poll with what is queued for the client, as soon as
-// anything is.
+// servePoll answers a poll with the messages that are queued for the client, as
+// soon as there are any.
 func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, as pass) {
 	// The site's timeouts are not meant for a request that waits on purpose.
 	rc := http.NewResponseController(w)
@@ -226,8 +226,8 @@ func (s *Session) takePayloadLocked() payload {
 }
 
 // RenewPoll makes the client poll anew, because its identity has changed. The
-// poll that waits, if there is one, is answered with what is queued now, or
-// with a noop. What is queued later is for a later poll.
+// poll that waits, if there is one, is answered with the messages that are
+// queued now, or with a noop. Later messages are for a later poll.
 func (s *Session) RenewPoll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

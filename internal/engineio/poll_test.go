@@ -83,7 +83,8 @@ func TestPollingPayloadsThatEndTheSession(t *testing.T) {
 			a := h.do("POST", "/?EIO=4&transport=polling&sid="+p.ID(), c.payload, "Content-Type", c.header)
 			requireError(t, a, http.StatusBadRequest, codeBadRequest)
 			require.Equal(t, ParseError, p.ended())
-			// The poll in the background has waited and got "1", or comes later.
+			// The poll in the background has waited and got "1", or comes
+			// later.
 			if reason := client.AwaitClosed(); reason != siotest.ReasonClosePacket {
 				require.ErrorContains(t, client.Err(), textUnknownSID)
 			}

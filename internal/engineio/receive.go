@@ -75,7 +75,7 @@ type stall struct{ over chan struct{} }
 // half of that.
 func (s *Session) Hold(n int) { s.held.Add(int64(n)) }
 
-// Release takes back what Hold has added.
+// Release subtracts n bytes from those that wait for handlers.
 func (s *Session) Release(n int) {
 	if s.held.Add(-int64(n)) > s.roomAt() || s.stall.Load() == nil {
 		return
@@ -100,8 +100,8 @@ func (s *Session) endStallLocked() bool {
 	return stall != nil
 }
 
-// beginStall begins a stall, unless there is room for what waits for handlers,
-// or the session has ended.
+// beginStall begins a stall, unless few enough bytes wait for handlers, or the
+// session has ended.
 func (s *Session) beginStall() (*stall, *link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,9 +117,8 @@ func (s *Session) beginStall() (*stall, *link) {
 	return begun, s.link
 }
 
-// awaitRoom returns when what waits for handlers is below the bound again, or
-// the session has ended. A stall that lasts longer than a heartbeat ends the
-// session.
+// awaitRoom returns when few enough bytes wait for handlers, or the session has
+// ended. A stall that lasts longer than a heartbeat ends the session.
 func (s *Session) awaitRoom() {
 	if s.held.Load() <= int64(s.engine.opts.MaxInbound) {
 		return

@@ -42,8 +42,8 @@ func (s *Session) Send(m *Message) error {
 // loaded together, while each Queue alone would wait for its own line.
 func (s *Session) Prefetch() { runtime.KeepAlive(s.engine) }
 
-// Queue queues m like Send. It leaves to b what has to be written, or closed,
-// so the caller may hold locks.
+// Queue queues m like Send. It leaves writing, and closing a session, to b, so
+// the caller may hold locks.
 func (s *Session) Queue(m *Message, d Delivery, b *Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,9 +166,9 @@ func (s *Session) unqueueLocked(n int) int {
 	return n
 }
 
-// dropQueueLocked drops everything that is queued, also what is being written
-// or was reserved. It returns the number of bytes that counted in the total.
-// The session must have ended or be about to, and s.mu must be held.
+// dropQueueLocked drops everything that is queued, also bytes that are being
+// written or reserved. It returns the number of bytes that counted in the
+// total. The session must have ended or be about to, and s.mu must be held.
 func (s *Session) dropQueueLocked() int {
 	s.queue = outQueue{}
 	return s.unqueueLocked(int(s.queued))

@@ -237,8 +237,8 @@ func TestFanOutAllocatesAConstant(t *testing.T) {
 }
 
 // TestOrderOfABatch: the messages that a fan-out has queued for a client leave
-// in order, whatever happens to the session before Flush. The first of them
-// counts as being written from the beginning.
+// in order, however the session ends before Flush. The first of them counts as
+// being written from the beginning.
 func TestOrderOfABatch(t *testing.T) {
 	latest := Delivery{Latest: true, Owner: t, Key: "k"}
 	for name, c := range map[string]struct {

@@ -52,7 +52,7 @@ type sessionMu struct {
 	overflowed   bool   // a message did not fit, and the session is about to be closed
 	closedCalled bool   // Handler.Closed has returned
 	posting      bool   // a POST is being handled
-	lastWaits    bool   // lastPacket may wait until the client has handled what is queued
+	lastWaits    bool   // lastPacket may wait until the client has handled the queued messages
 	pinging      bool   // the next poll is answered with a ping, ahead of the queue
 	renewals     uint8  // the number of calls of RenewPoll, modulo 256
 	link         *link  // the WebSocket, nil while polling
@@ -61,7 +61,7 @@ type sessionMu struct {
 	queue        outQueue
 
 	poll       *poller     // the GET that waits
-	lastPacket *Message    // what the next poll gets while closing
+	lastPacket *Message    // the packet for the next poll while closing
 	timer      *time.Timer // ends the state closing
 	handler    Handler
 	reason     Reason
@@ -72,7 +72,7 @@ type sessionMu struct {
 }
 
 // ID returns the "sid" of the session: 130 random bits as text. It is a secret,
-// because whoever knows it can use the session.
+// because a client that knows it can use the session.
 func (s *Session) ID() string { return s.id }
 
 // Transport returns the transport that the session uses now.

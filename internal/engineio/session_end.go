@@ -15,7 +15,8 @@ const (
 )
 
 // Close ends the session by closing its transport, so that the client notices
-// at once and reconnects by itself. What was queued before is still sent.
+// at once and reconnects by itself. Messages that were queued before are still
+// sent.
 func (s *Session) Close(reason Reason) { s.end(reason, endGracefully, websocket.StatusNormal) }
 
 // manner says how a session ends.

@@ -85,7 +85,7 @@ const (
 	steps
 )
 
-// play is a session, and what the script has done to it.
+// play is a session with the steps that were done to it.
 type play struct {
 	t    *testing.T
 	h    *host

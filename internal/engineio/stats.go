@@ -42,7 +42,7 @@ type counters struct {
 	messagesIn, bytesIn   atomic.Uint64
 	messagesOut, bytesOut atomic.Uint64
 	dropped, replaced     atomic.Uint64
-	queued                atomic.Int64 // the sum of Session.queued, without what a Batch has yet to add
+	queued                atomic.Int64 // the sum of Session.queued, without the bytes that a Batch has yet to add
 
 	mu      sync.Mutex // guards the fields below
 	opened  uint64

@@ -111,8 +111,8 @@ func (s *Session) debt() uint64 {
 	return uint64(s.queued) * uint64(1+s.engine.moment()-s.progressAt)
 }
 
-// abandonQueue drops what is queued for a session that is about to be closed.
-// It returns the number of bytes.
+// abandonQueue drops the messages that are queued for a session that is about
+// to be closed. It returns the number of bytes.
 func (s *Session) abandonQueue() int {
 	s.mu.Lock()
 	if s.state != sessionOpen { // the last messages are being sent

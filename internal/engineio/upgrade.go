@@ -185,9 +185,9 @@ func (l *link) carrySessionLocked() {
 	l.setReadingLocked(readMessages)
 }
 
-// takeSessionLocked makes the probing link carry the session, or what was
-// queued when the session ended. It reports whether the caller has to flush: it
-// has got the claim to write. session.mu must be held.
+// takeSessionLocked makes the probing link carry the session, or the messages
+// that were queued when the session ended. It reports whether the caller has to
+// flush: it has got the claim to write. session.mu must be held.
 func (l *link) takeSessionLocked() (flush bool) {
 	s := l.session
 	if s.probe != l {

@@ -142,7 +142,7 @@ func TestProbeOfAnEndedSession(t *testing.T) {
 }
 
 // TestProbeCarriesNoMessages: a WebSocket that probes carries only the probe,
-// whatever is queued.
+// however many are queued.
 func TestProbeCarriesNoMessages(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)

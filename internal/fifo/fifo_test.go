@@ -93,7 +93,7 @@ func TestPopIntoKeepsTheArray(t *testing.T) {
 	}
 }
 
-// TestQueueThatIsNeverEmpty: what was popped takes no memory, however long the
+// TestQueueThatIsNeverEmpty: popped items take no memory, however long the
 // queue is used.
 func TestQueueThatIsNeverEmpty(t *testing.T) {
 	var q Queue[int]

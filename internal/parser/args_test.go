@@ -142,7 +142,7 @@ func TestPlaceholders(t *testing.T) {
 	}
 }
 
-// badPlaceholders are objects that stand for none of two attachments.
+// badPlaceholders has objects that do not name one of two attachments.
 var badPlaceholders = []string{
 	`{"_placeholder":true}`, `{"_placeholder":true,"num":null}`, `{"_placeholder":true,"num":"0"}`, `{"_placeholder":true,"num":"splice"}`,
 	`{"_placeholder":true,"num":-1}`, `{"_placeholder":true,"num":-0}`, `{"_placeholder":true,"num":0.0}`, `{"_placeholder":true,"num":0.5}`,
@@ -210,8 +210,8 @@ func TestAttachmentsDecodeAtEveryDepth(t *testing.T) {
 	require.Equal(t, want, second, "two results share memory")
 }
 
-// A string and a RawMessage get base64, and nothing else, whatever stands
-// beside them.
+// TestAttachmentsDecodeIntoTexts: a string and a RawMessage get plain base64,
+// also beside interfaces.
 func TestAttachmentsDecodeIntoTexts(t *testing.T) {
 	type texts struct {
 		Text  string
@@ -269,7 +269,7 @@ func TestAttachmentDecodesIntoTheWholeArgument(t *testing.T) {
 	}
 }
 
-// loop is a type that contains itself, and whose values can.
+// loop is a recursive type whose values can contain themselves.
 type loop struct {
 	Next *loop
 	All  map[string]loop
@@ -295,7 +295,7 @@ func TestAttachmentsDecodeIntoWhatAnInterfacePointsTo(t *testing.T) {
 	require.Equal(t, []byte{1}, target.Any)
 }
 
-// wrapped decodes itself by way of another type.
+// wrapped has an UnmarshalJSON method that decodes into another type.
 type wrapped struct{ Any any }
 
 func (w *wrapped) UnmarshalJSON(data []byte) error {

@@ -24,7 +24,7 @@ type inner struct{ Data Binary }
 
 type Exported struct{ Data Binary }
 
-// aliased encodes itself by way of another type.
+// aliased has a MarshalJSON method that encodes another type.
 type aliased struct{ Data Binary }
 
 func (a aliased) MarshalJSON() ([]byte, error) {
@@ -35,7 +35,7 @@ func (a aliased) MarshalJSON() ([]byte, error) {
 	}{"aliased", plain(a)})
 }
 
-// hexed writes its content in a way of its own.
+// hexed encodes its content as hexadecimal digits.
 type hexed struct{ Data Binary }
 
 func (h hexed) MarshalText() ([]byte, error) { return []byte("hex:" + hex.EncodeToString(h.Data)), nil }
@@ -48,7 +48,7 @@ func (p *prefixed) MarshalJSON() ([]byte, error) {
 	return []byte(`"data:` + string(text[1:])), err
 }
 
-// suffixed puts something behind the base64.
+// suffixed puts text behind the base64.
 type suffixed struct{ Data Binary }
 
 func (s suffixed) MarshalJSON() ([]byte, error) {
@@ -216,7 +216,7 @@ func TestTokensAreNotReused(t *testing.T) {
 	}
 	require.Len(t, seen, 2)
 	require.NotEqual(t, seen[0], seen[1])
-	// What was a token in one payload is a text in the next.
+	// A token of one payload is plain text in the next.
 	p, err := EncodeArgs([]any{struct {
 		A string
 		B Binary
@@ -225,7 +225,7 @@ func TestTokensAreNotReused(t *testing.T) {
 	require.Equal(t, fmt.Sprintf(`[{"A":%q,"B":%s}]`, seen[0], p0), string(p.JSON))
 }
 
-// spying notes the base64 text that it writes.
+// spying records the base64 text that it writes.
 type spying struct {
 	Data Binary
 	seen *[]string
@@ -237,7 +237,8 @@ func (s spying) MarshalJSON() ([]byte, error) {
 	return text, err
 }
 
-// document has binary wherever that survives the way there and back.
+// document has binary content in every place from which it can be decoded
+// again.
 type document struct {
 	Text    string
 	Content Binary
@@ -269,7 +270,7 @@ func TestRoundTrip(t *testing.T) {
 	require.Equal(t, Binary("last"), last)
 }
 
-// roundTrip sends an event to itself and returns what arrives.
+// roundTrip encodes an event, decodes it and returns the result.
 func roundTrip(event string, args []any) (string, Args, error) {
 	p, err := EncodeEvent(event, args)
 	if err != nil {

@@ -121,7 +121,7 @@ func skipNumber(text []byte) []byte {
 	return text[i:]
 }
 
-// check checks what depends on the type of the packet.
+// check applies the rules for the type of the packet.
 func (p *Packet) check() error {
 	switch p.Type {
 	case Event, BinaryEvent:

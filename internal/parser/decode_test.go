@@ -57,7 +57,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// refused are packets that close the connection of who sends them.
+// refused has packets that close the connection of their sender.
 var refused = []string{
 	"", "7", "8[]", "9", "a", "\x00", "\xff", " 2[\"e\"]", "-1",
 	`2`, `2[]`, `2[ ]`, `2{}`, `2null`, `2[null]`, `2[[1]]`, `2[{"toString":"x"}]`, `2[true]`, `2[false]`,
@@ -105,8 +105,8 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 	}
 }
 
-// hugePackets are a megabyte each, of what a careless decoder is slow or
-// wasteful on.
+// hugePackets returns packets of n bytes on which a careless decoder would be
+// slow or waste memory.
 func hugePackets(n int) map[string]string {
 	return map[string]string{
 		"attachment count": `5` + strings.Repeat("1", n),
@@ -212,8 +212,8 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// allocated returns the smallest number of bytes that one of some calls of f
-// allocated.
+// allocated calls f several times and returns the smallest number of bytes that
+// a call has allocated.
 func allocated(f func()) uint64 {
 	smallest := uint64(math.MaxUint64)
 	for range 5 {

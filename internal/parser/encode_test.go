@@ -98,7 +98,7 @@ type panicking struct{}
 
 func (panicking) MarshalJSON() ([]byte, error) { panic("bug") }
 
-func TestAPanicOfTheCallersTypeIsTheCallers(t *testing.T) {
+func TestPanicOfAnArgumentReachesTheCaller(t *testing.T) {
 	require.PanicsWithValue(t, "bug", func() { _, _ = EncodeEvent("e", []any{"x", panicking{}}) })
 	p, err := EncodeEvent("after", nil)
 	require.NoError(t, err)

@@ -57,7 +57,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// decodeAll decodes the arguments into types of several kinds, to see no panic.
+// decodeAll decodes the arguments into types of several kinds. It must not
+// panic.
 func decodeAll(args Args) {
 	for i := range args.Len() {
 		for _, dst := range []any{new(any), new(photo), new(loop), new([]byte), new(map[string]Binary), new([]any)} {
@@ -108,8 +109,7 @@ func FuzzArgs(f *testing.F) {
 	})
 }
 
-// reconstruct puts attachments into a decoded tree, which is the slow way to do
-// it.
+// reconstruct puts attachments into a decoded tree, in a slow and simple way.
 func reconstruct(tree any, attachments [][]byte) any {
 	switch tree := tree.(type) {
 	case []any:

@@ -28,8 +28,7 @@ var (
 	ErrFragments = &Error{StatusPolicy, "too many fragments"}
 )
 
-// Frame is what a Decoder has decoded: a message, whose fragments are joined,
-// or a control frame.
+// Frame is a decoded message, whose fragments are joined, or a control frame.
 type Frame struct {
 	// Op is Text, Binary, Ping, Pong or Close. Continuation, the zero value,
 	// says that nothing is complete yet.
@@ -59,8 +58,8 @@ func (f *Frame) CheckText() error {
 }
 
 // Decoder decodes the frames that a client sends. It is given the bytes as they
-// arrive, and keeps only what is incomplete. The zero value is ready to use. A
-// Decoder is not safe for concurrent use.
+// arrive, and keeps only incomplete frames and messages. The zero value is
+// ready to use. A Decoder is not safe for concurrent use.
 type Decoder struct {
 	header   header
 	inFrame  bool

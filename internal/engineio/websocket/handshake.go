@@ -70,7 +70,7 @@ func isToken(s string) bool {
 // for none. The header is added to the answer.
 //
 // The upgraders of the WebSocket library write by themselves. Adapting a request to
-// them took a tenth of what a connection costs.
+// them took a tenth of the time of a handshake.
 func Answer(r *http.Request, subprotocol string, header http.Header) []byte {
 	const (
 		guid     = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

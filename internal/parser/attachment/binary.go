@@ -22,14 +22,14 @@ var ErrTooMany = errors.New("more than " + strconv.Itoa(Max) + " attachments")
 // null.
 //
 // A []byte is sent as an attachment, too, if it is an argument itself, or an
-// element of a map[string]any or []any. Elsewhere it is what encoding/json
-// makes of it.
+// element of a map[string]any or []any. Elsewhere it becomes base64, as in
+// encoding/json.
 //
 // A value that holds binary content is copied before it is encoded. In the
 // copy, 21 random bytes stand for each content, and a MarshalJSON or
 // MarshalText method of the value sees those. If it does not write their
-// base64, it is called again with the true content, and what it writes then is
-// sent unchanged.
+// base64, it is called again with the true content, and its result is sent
+// unchanged.
 type Binary []byte
 
 // MaxNesting is the depth to which an argument may be nested. A deeper one is

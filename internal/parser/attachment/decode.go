@@ -141,7 +141,7 @@ func clone(content []byte) []byte {
 // stored.
 type restorer struct {
 	texts map[string][]byte  // the attachments by their marked text
-	seen  map[visit]struct{} // visited pointers: what dst held before may have cycles
+	seen  map[visit]struct{} // visited pointers: old values in dst may have cycles
 }
 
 type visit struct {

@@ -11,7 +11,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// validSamples are JSON and what is nearly JSON.
+// validSamples returns JSON, and text that is nearly JSON.
 func validSamples() []string {
 	samples := []string{
 		"", " ", "1", " 1 ", "-", "-0", "-01", "01", "00", "1.", ".5", "1.5", "1.5.5", "1e", "1e5", "1E+5", "1e-05", "1e+", "--1", "+1", "1a", "-a",
@@ -31,7 +31,7 @@ func validSamples() []string {
 			strings.Repeat("[[],", n/2)+"1"+strings.Repeat("]", n/2),
 		)
 	}
-	for n := range 20 { // whatever ends a string stands at each place of a word
+	for n := range 20 { // each character that ends a string stands at each position of a word
 		for _, end := range []string{`"`, `\"`, `\n"`, `\`, "\x1f\"", "\x80\"", `!"`, `#"`, `]"`, `["`} {
 			samples = append(samples, `"`+strings.Repeat("x", n)+end, `"`+strings.Repeat("\xff", n)+end+`    `)
 		}
@@ -39,7 +39,7 @@ func validSamples() []string {
 	return samples
 }
 
-// TestValid: the answer is that of encoding/json.
+// TestValid: the result is that of encoding/json.
 func TestValid(t *testing.T) {
 	for _, s := range validSamples() {
 		require.Equal(t, json.Valid([]byte(s)), Valid([]byte(s)), "%.100q", s)
