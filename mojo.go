@@ -125,22 +125,14 @@ func (s *Server) revalidation() socketio.Revalidation {
 
 // callOriginFunc calls Options.OriginFunc. A panic refuses.
 func (s *Server) callOriginFunc(r *http.Request, origin string) (admitted bool) {
-	defer s.recoverCallback("OriginFunc")
-	return s.opts.OriginFunc(r, origin)
+	s.sio.Call("OriginFunc", func() { admitted = s.opts.OriginFunc(r, origin) })
+	return admitted
 }
 
 // callSubprotocol calls Options.Subprotocol. A panic chooses none.
 func (s *Server) callSubprotocol(r *http.Request, offered []string) (chosen string) {
-	defer s.recoverCallback("Subprotocol")
-	return s.opts.Subprotocol(r, offered)
-}
-
-// recoverCallback ends, logs and counts a panic of a callback. It must be
-// deferred.
-func (s *Server) recoverCallback(callback string) {
-	if v := recover(); v != nil {
-		s.sio.Panicked(callback, v)
-	}
+	s.sio.Call("Subprotocol", func() { chosen = s.opts.Subprotocol(r, offered) })
+	return chosen
 }
 
 // Register mounts an app at the namespace "/" + app + "Socket", in exactly this

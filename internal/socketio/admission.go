@@ -40,15 +40,9 @@ const (
 // Guarded calls a site's own function for Options.Identify. A panic of it is an
 // error, and counted.
 func (s *Server) Guarded(identify func(*http.Request) (command.Identified, error), r *http.Request) (id command.Identified, err error) {
-	returned := false
-	defer func() {
-		if !returned {
-			s.panicked("Identify", recover())
-			id, err = command.Identified{}, errPanicked
-		}
-	}()
-	id, err = identify(r)
-	returned = true
+	if !s.Call("Identify", func() { id, err = identify(r) }) {
+		return command.Identified{}, errPanicked
+	}
 	return id, err
 }
 

@@ -235,16 +235,11 @@ func (v *revalidator) answered(id command.Identity) {
 
 func (v *revalidator) ask(binding *hub.Binding, seen int) {
 	valid, err := false, errUnanswered
-	defer v.answered(binding.Identity) // after the answer was acted upon, or another question would be asked meanwhile
-	defer func() {
-		if errors.Is(err, errUnanswered) {
-			v.server.panicked("Revalidation.Check", recover())
-		}
-		v.settle(binding.Identity, seen, valid, err)
-	}()
+	defer v.answered(binding.Identity)                              // after the answer was acted upon, or another question would be asked meanwhile
+	defer func() { v.settle(binding.Identity, seen, valid, err) }() // after runtime.Goexit, too
 	ctx, cancel := context.WithTimeout(v.ctx, v.Every)
 	defer cancel()
-	valid, err = v.Ask(ctx, binding.Identified)
+	v.server.Call("Revalidation.Check", func() { valid, err = v.Ask(ctx, binding.Identified) })
 }
 
 // settle acts upon an answer. `seen` is from Hub.Live before the question.

@@ -266,6 +266,18 @@ func (s *Server) Close() {
 	s.engine.Close()
 }
 
+// Call runs a callback of the site, and reports whether it has returned. A panic is
+// counted and logged. It does not leave Call.
+func (s *Server) Call(callback string, run func()) (returned bool) {
+	defer func() {
+		if !returned {
+			s.panicked(callback, recover())
+		}
+	}()
+	run()
+	return true
+}
+
 // panicked counts and logs that a callback did not return. What it panicked
 // with is nil after runtime.Goexit, for instance that of a failed test, which
 // is not logged.
@@ -311,20 +323,14 @@ func (s *Server) tellTransitions() {
 }
 
 func (s *Server) tellTransition(t presence.Transition) {
-	defer func() {
-		if v := recover(); v != nil {
-			s.panicked("OnPresence", v)
+	s.Call("OnPresence", func() {
+		if t.Namespace == "" {
+			s.opts.Presence(t)
+			return
 		}
-	}()
-	if t.Namespace == "" {
-		s.opts.Presence(t)
-		return
-	}
-	s.namespace([]byte(t.Namespace)).watchers.Presence.Presence(t)
+		s.namespace([]byte(t.Namespace)).watchers.Presence.Presence(t)
+	})
 }
-
-// Panicked counts and logs a panic of a callback that belongs to no socket.
-func (s *Server) Panicked(callback string, v any) { s.panicked(callback, v) }
 
 // figures is what a Server counts beside its engine and its hub.
 type figures struct {
