@@ -57,6 +57,13 @@ func (q *Queue[T]) PopInto(dst []T) int {
 	return n
 }
 
+// Trim releases the array of an empty queue if it has room for more than n items.
+func (q *Queue[T]) Trim(n int) {
+	if q.Len() == 0 && cap(q.items) > n {
+		q.reset(false)
+	}
+}
+
 // reset makes a queue from which everything was popped empty.
 func (q *Queue[T]) reset(keepArray bool) {
 	q.head = 0

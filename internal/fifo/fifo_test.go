@@ -48,6 +48,19 @@ func TestQueueAgainstASlice(t *testing.T) {
 	}
 }
 
+// TestTrim releases the array of an empty queue, and of no other.
+func TestTrim(t *testing.T) {
+	var q Queue[int]
+	q.Push(1)
+	q.Trim(0)
+	require.Equal(t, 1, q.Pop())
+	require.NotZero(t, cap(q.items))
+	q.Trim(cap(q.items))
+	require.NotZero(t, cap(q.items))
+	q.Trim(0)
+	require.Zero(t, cap(q.items))
+}
+
 func TestAtPanicsOutsideTheQueue(t *testing.T) {
 	var q Queue[int]
 	q.Push(1, 2)

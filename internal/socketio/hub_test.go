@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/fifo"
 )
 
 // TestHubIsEmptyInTheEnd: after many connections of all identities, with rooms,
@@ -56,7 +57,7 @@ func TestHubIsEmptyInTheEnd(t *testing.T) {
 		require.Empty(t, s.Rooms())
 		require.Nil(t, s.acks.waiting)
 		require.Nil(t, s.held)
-		require.Nil(t, s.mailbox.tasks)
+		require.Equal(t, fifo.Queue[task]{}, s.mailbox.tasks)
 		require.Empty(t, s.client().slots)
 	}
 	require.Zero(t, server.activity.n)

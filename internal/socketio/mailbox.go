@@ -4,6 +4,7 @@ import (
 	"errors"
 	"runtime"
 
+	"github.com/mojosocket/mojo/internal/fifo"
 	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/parser"
 )
@@ -11,8 +12,7 @@ import (
 // mailbox has the calls to the App for one socket, which run in order. A
 // goroutine runs them only while there are any. Socket.mu guards it.
 type mailbox struct {
-	tasks   []task
-	head    int // of tasks
+	tasks   fifo.Queue[task]
 	running bool
 	doing   taskKind // while running
 	event   *Event   // of taskEvent
@@ -66,19 +66,12 @@ func (s *Socket) push(t task) {
 
 // pushLocked adds a task whose size is held already.
 func (s *Socket) pushLocked(t task) {
-	l := &s.mailbox
-	if len(l.tasks) == cap(l.tasks) && l.head > len(l.tasks)/2 {
-		// The tasks of a mailbox that is never idle would grow forever behind
-		// the head.
-		n := copy(l.tasks, l.tasks[l.head:])
-		clear(l.tasks[n:])
-		l.tasks, l.head = l.tasks[:n], 0
-	}
-	l.tasks = append(l.tasks, t)
-	if l.running {
+	m := &s.mailbox
+	m.tasks.Push(t)
+	if m.running {
 		return
 	}
-	l.running = true
+	m.running = true
 	s.namespace.server.activity.beginMailbox(s)
 }
 
@@ -113,19 +106,19 @@ func (s *Socket) run(w worker) (kept bool) {
 func (s *Socket) next(w worker) (t task, busy, kept bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := &s.mailbox
-	if l.head == len(l.tasks) {
-		l.tasks, l.head, l.running, l.event = l.tasks[:0], 0, false, nil
-		if cap(l.tasks) > keptTasks || s.state == ended {
-			l.tasks = nil
+	m := &s.mailbox
+	if m.tasks.Len() == 0 {
+		m.running, m.event = false, nil
+		if s.state == ended {
+			m.tasks.Trim(0)
+		} else {
+			m.tasks.Trim(keptTasks)
 		}
 		return task{}, false, s.namespace.server.activity.endMailbox(s, w)
 	}
-	t = l.tasks[l.head]
-	l.tasks[l.head] = task{}
-	l.head++
-	l.doing = t.kind
-	l.event, _ = t.arg.(*Event)
+	t = m.tasks.Pop()
+	m.doing = t.kind
+	m.event, _ = t.arg.(*Event)
 	return t, true, false
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/fifo"
 )
 
 // TestLaneOrder: connect, every event in order, disconnect, and never two at a
@@ -76,7 +78,7 @@ func TestLaneIsIdleWithoutWork(t *testing.T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	require.False(t, s.mailbox.running)
-	require.Nil(t, s.mailbox.tasks)
+	require.Equal(t, fifo.Queue[task]{}, s.mailbox.tasks)
 }
 
 // TestActivity: wait returns when as much has ended as had begun, for everybody

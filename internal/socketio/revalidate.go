@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/fifo"
 	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/hub/slots"
 )
@@ -41,11 +42,11 @@ type revalidator struct {
 type revalidatorByMu struct {
 	timer    *time.Timer
 	stopped  bool
-	turns    int                       // of slots, since the server was made
-	failures map[command.Identity]int  // of Ask, in a row
-	asking   map[command.Identity]bool // the identities in waiting, too
-	waiting  []command.Identity        // to be asked about
-	workers  int                       // goroutines that ask
+	turns    int                          // of slots, since the server was made
+	failures map[command.Identity]int     // of Ask, in a row
+	asking   map[command.Identity]bool    // the identities in waiting, too
+	waiting  fifo.Queue[command.Identity] // to be asked about
+	workers  int                          // goroutines that ask
 }
 
 var errUnanswered = errors.New("it did not return")
@@ -91,7 +92,7 @@ func (v *revalidator) stop() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.stopped = true
-	v.waiting = nil
+	v.waiting = fifo.Queue[command.Identity]{}
 	v.cancel()
 	if v.timer != nil {
 		v.timer.Stop()
@@ -178,7 +179,7 @@ func (v *revalidator) begin(due []command.Identity) {
 			continue
 		}
 		v.asking[id] = true
-		v.waiting = append(v.waiting, id)
+		v.waiting.Push(id)
 		if v.workers < maxQuestions {
 			v.workers++
 			v.server.activity.begin()
@@ -216,15 +217,11 @@ func (v *revalidator) work() {
 func (v *revalidator) next() (command.Identity, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(v.waiting) == 0 {
-		v.waiting = nil
+	if v.waiting.Len() == 0 {
 		v.workers--
 		return command.Identity{}, false
 	}
-	id := v.waiting[0]
-	v.waiting[0] = command.Identity{}
-	v.waiting = v.waiting[1:]
-	return id, true
+	return v.waiting.Pop(), true
 }
 
 func (v *revalidator) answered(id command.Identity) {

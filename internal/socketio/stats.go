@@ -1,8 +1,6 @@
 package socketio
 
-import (
-	"github.com/mojosocket/mojo/internal/engineio"
-)
+import "github.com/mojosocket/mojo/internal/engineio"
 
 // Stats is what a Server holds now and has counted since it was made.
 type Stats struct {
