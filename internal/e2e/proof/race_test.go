@@ -39,7 +39,7 @@ var loginRaces = map[string]func(t testing.TB, h *e2e.App) *loginRace{
 	"two LogIns": func(t testing.TB, h *e2e.App) *loginRace {
 		return raceLogIns(t, h, "%s", "%s")
 	},
-	"LogIn of a attacker, too": func(t testing.TB, h *e2e.App) *loginRace {
+	"LogIn of an attacker, too": func(t testing.TB, h *e2e.App) *loginRace {
 		return raceLogIns(t, h, "%s", "attacker of %s")
 	},
 	"Rebind": func(t testing.TB, h *e2e.App) *loginRace {
