@@ -133,13 +133,15 @@ func (s *Server) Close() {
 	})
 }
 
-// shutDown ends the mojo.Server.
+// shutDown ends the mojo.Server. Close comes first, as there are no clients left that
+// a Shutdown could wait for.
 func (s *Server) shutDown() error {
 	if s.mojo == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeout())
 	defer cancel()
+	_ = s.mojo.Close() // returns nil
 	if err := s.mojo.Shutdown(ctx); err != nil {
 		return err
 	}
