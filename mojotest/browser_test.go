@@ -157,3 +157,33 @@ func TestSubtestFailsItself(t *testing.T) {
 	t.Run("browser ends with its test", func(t *testing.T) { chat = site.Dial(t, "/ChatSocket", nil) })
 	require.Equal(t, mojotest.ReasonForcedClose, chat.AwaitDisconnect())
 }
+
+// TestCloseOfABrowser tells the server, also where nothing else would.
+func TestCloseOfABrowser(t *testing.T) {
+	for _, transport := range transports {
+		synctest.Test(t, func(t *testing.T) {
+			srv := newChat(t, mojo.Options{})
+			browser := mojotest.NewServer(t, srv, nil).NewBrowser(t)
+			chat := browser.Dial("/ChatSocket", &mojotest.DialOptions{Transport: transport})
+			start := time.Now()
+			browser.Close()
+			require.Equal(t, mojotest.ReasonForcedClose, chat.AwaitDisconnect())
+			synctest.Wait()
+			require.Zero(t, srv.Stats().Connections)
+			require.Zero(t, time.Since(start))
+		})
+	}
+}
+
+// TestSiteGetsWhatIsNotTheTests: no visitor logs in by the headers of LogIn.
+func TestSiteGetsWhatIsNotTheTests(t *testing.T) {
+	srv := newChat(t, mojo.Options{})
+	site := mojotest.NewServer(t, srv, loginForm(srv))
+	r, err := http.NewRequest(http.MethodPost, site.URL+"/?user=ann", nil)
+	require.NoError(t, err)
+	r.Header.Set("Mojotest-Command", "log in")
+	r.Header.Set("Mojotest-Token", "guessed")
+	eve := site.NewBrowser(t)
+	require.Equal(t, http.StatusMethodNotAllowed, eve.Do(r).Status)
+	require.Empty(t, eve.Identity().UserID)
+}

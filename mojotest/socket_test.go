@@ -138,3 +138,23 @@ func TestFailures(t *testing.T) {
 		})
 	}
 }
+
+// TestUnread has what the server has queued before, each time.
+func TestUnread(t *testing.T) {
+	for _, transport := range transports {
+		t.Run(transport.String(), func(t *testing.T) {
+			srv := newChat(t, mojo.Options{})
+			news, err := srv.Register("News", new(mojo.Events).Handler())
+			require.NoError(t, err)
+			page := mojotest.NewServer(t, srv, nil).Dial(t, "/NewsSocket", &mojotest.DialOptions{Transport: transport})
+			require.Empty(t, page.Unread())
+			for i := range 100 {
+				require.NoError(t, news.Emit("one", i))
+				require.NoError(t, news.Emit("two", i))
+				unread := page.Unread()
+				require.Len(t, unread, 2)
+				require.Equal(t, "one", unread[0].Event())
+			}
+		})
+	}
+}

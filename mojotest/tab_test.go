@@ -196,3 +196,20 @@ func TestPause(t *testing.T) {
 		require.Equal(t, mojotest.ReasonTransportClose, slow.Tab().AwaitClose())
 	})
 }
+
+// TestRefusedPoll ends a connection, as a poll that comes with somebody else's cookies.
+func TestRefusedPoll(t *testing.T) {
+	srv := newChat(t, mojo.Options{Identify: func(r *http.Request) (mojo.Identity, error) {
+		sid, err := r.Cookie("sid")
+		if err != nil {
+			return mojo.Identity{}, err
+		}
+		return mojo.Identity{SessionID: sid.Value}, nil
+	}})
+	browser := mojotest.NewServer(t, srv, nil).NewBrowser(t)
+	browser.SetCookies(&http.Cookie{Name: "sid", Value: "s1"})
+	chat := browser.Dial("/ChatSocket", &mojotest.DialOptions{Transport: mojotest.Polling})
+	browser.SetCookies(&http.Cookie{Name: "sid", Value: "s2"})
+	chat.Emit("say", "hello")
+	require.Equal(t, mojotest.ReasonTransportError, chat.AwaitDisconnect())
+}
