@@ -8,8 +8,8 @@ import (
 )
 
 // The lines by which an answer removes cookies have at most mostRemoved bytes
-// together, and mostRemovedAlone if no cookie is known to be there twice. Proxies
-// refuse an answer whose header is long: for some that is 4 KiB.
+// together, and mostRemovedAlone if no cookie is known to be there twice.
+// Proxies refuse an answer whose header is long: for some that is 4 KiB.
 const (
 	mostRemoved      = 2 << 10
 	mostRemovedAlone = mostRemoved / 4
@@ -26,11 +26,11 @@ type Sent struct {
 // place is the path and the domain of a cookie.
 type place struct{ path, domain string }
 
-// RemoveElsewhere removes from a browser the cookies of the same names that it keeps
-// for other paths and domains, if the header of the answer sets them. A request does
-// not say where a cookie is kept, so the places are tried from which a browser would
-// have sent it. A cookie of the name that does not verify may belong to another
-// program: none is removed then, unless several verify.
+// RemoveElsewhere removes from a browser the cookies of the same names that it
+// keeps for other paths and domains, if the header of the answer sets them. A
+// request does not say where a cookie is kept, so the places are tried from
+// which a browser would have sent it. A cookie of the name that does not verify
+// may belong to another program: none is removed then, unless several verify.
 func RemoveElsewhere(header http.Header, r *http.Request, sent ...Sent) {
 	var cookies []http.Cookie
 	several := false
@@ -52,8 +52,8 @@ func RemoveElsewhere(header http.Header, r *http.Request, sent ...Sent) {
 	if len(removed) == 0 {
 		return
 	}
-	// The lines that set cookies stand behind these: for some clients a host's own
-	// cookie and that of a domain of the same name are one.
+	// The lines that set cookies stand behind these: for some clients a host's
+	// own cookie and that of a domain of the same name are one.
 	set := slices.DeleteFunc(slices.Clone(header["Set-Cookie"]), func(line string) bool { return slices.Contains(removed, line) })
 	header["Set-Cookie"] = append(removed, set...)
 }
@@ -62,8 +62,8 @@ func isSetBy(header http.Header, cookie http.Cookie) bool {
 	return slices.ContainsFunc(header["Set-Cookie"], func(line string) bool { return sets(line, cookie) })
 }
 
-// removals returns the lines that remove these cookies from the places, as long as
-// they have at most that many bytes.
+// removals returns the lines that remove these cookies from the places, as long
+// as they have at most that many bytes.
 func removals(cookies []http.Cookie, places []place, most int) (lines []string) {
 	size := 0
 	for _, p := range places {
@@ -80,10 +80,10 @@ func removals(cookies []http.Cookie, places []place, most int) (lines []string) 
 	return lines
 }
 
-// otherPlaces returns the places other than the site's own from which a request's
-// cookies may come, the likely ones first. A cookie that comes alone will come beside
-// the new one if it is kept for a parent domain or this very path, and is removed
-// then.
+// otherPlaces returns the places other than the site's own from which a
+// request's cookies may come, the likely ones first. A cookie that comes alone
+// will come beside the new one if it is kept for a parent domain or this very
+// path, and is removed then.
 func otherPlaces(r *http.Request, own place, several bool) (places []place) {
 	domains, paths := []string{"", own.domain}, directoriesOf(r.URL.EscapedPath())
 	if several {
@@ -117,8 +117,8 @@ func domainsOf(host string) (domains []string) {
 	return domains
 }
 
-// directoriesOf returns the directories that a path is in, from "/" on, first as most
-// sites write them, then with a slash at the end.
+// directoriesOf returns the directories that a path is in, from "/" on, first
+// as most sites write them, then with a slash at the end.
 func directoriesOf(path string) []string {
 	directories := []string{"/"}
 	var slashed []string

@@ -68,8 +68,8 @@ func TestWriter(t *testing.T) {
 	require.Same(t, w, Find(w, owner))
 }
 
-// RemoveElsewhere removes a cookie from the places that the request could have had
-// it from, in a bounded number of bytes, before the line that sets it.
+// RemoveElsewhere removes a cookie from the places that the request could have
+// had it from, in a bounded number of bytes, before the line that sets it.
 func TestRemoveElsewhere(t *testing.T) {
 	cookie := http.Cookie{Name: "ours", Value: "new", Path: "/"}
 	r := httptest.NewRequest(http.MethodGet, "https://a.example.com/app/page", nil)

@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
-// Writer is an http.ResponseWriter around another one. When the header is written
-// and sets one of the cookies, it calls KeepFromCaches, whatever the handler has set
-// by then. Like the ResponseWriter of net/http it is for one goroutine.
+// Writer is an http.ResponseWriter around another one. When the header is
+// written and sets one of the cookies, it calls KeepFromCaches, whatever the
+// handler has set by then. Like the ResponseWriter of net/http it is for one
+// goroutine.
 type Writer struct {
 	http.ResponseWriter
 	Owner  any      // tells the Writers around one answer apart, see Find
@@ -22,8 +23,8 @@ type Writer struct {
 	written bool // the header of the final answer
 }
 
-// Find returns the Writer of this owner in a chain of writers that can be unwrapped,
-// nil if there is none.
+// Find returns the Writer of this owner in a chain of writers that can be
+// unwrapped, nil if there is none.
 func Find(w http.ResponseWriter, owner any) *Writer {
 	for {
 		if found, ok := w.(*Writer); ok && found.Owner == owner {
@@ -61,8 +62,8 @@ func (w *Writer) setsCookies() bool {
 	})
 }
 
-// Finish is called before the header of the final answer is written. A handler that
-// writes nothing, or panics, does not call it.
+// Finish is called before the header of the final answer is written. A handler
+// that writes nothing, or panics, does not call it.
 func (w *Writer) Finish() {
 	w.prepare()
 	if !w.written && w.Sent != nil {
@@ -99,7 +100,8 @@ func (w *Writer) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(w.ResponseWriter, src)
 }
 
-// Flush implements http.Flusher. It does nothing if the wrapped writer cannot flush.
+// Flush implements http.Flusher. It does nothing if the wrapped writer cannot
+// flush.
 func (w *Writer) Flush() { _ = w.FlushError() }
 
 // FlushError is Flush for an http.ResponseController.

@@ -1,15 +1,18 @@
-// Package siblings finds sessions that one browser may have got at the same time.
+// Package siblings finds sessions that one browser may have got at the same
+// time.
 //
-// A browser that has no session yet can send two requests at once, with two tabs for
-// instance. Each gets a session, and the browser keeps the one that arrives last. A
-// connection that was opened under the other one in between would stay there: nothing
-// that is sent to the browser's session would reach it, and no login would find it.
+// A browser that has no session yet can send two requests at once, with two
+// tabs for instance. Each gets a session, and the browser keeps the one that
+// arrives last. A connection that was opened under the other one in between
+// would stay there: nothing that is sent to the browser's session would reach
+// it, and no login would find it.
 //
 // Sessions that the same browser may have got at the same time are siblings.
-// Connections under those siblings with which no page was requested since then have
-// to be closed by their transport, once, so that they come back with the cookie that
-// their browser has. The caller does that a moment after the answers of two requests
-// that crossed, and when a user logs in who has no connection although a sibling has.
+// Connections under those siblings with which no page was requested since then
+// have to be closed by their transport, once, so that they come back with the
+// cookie that their browser has. The caller does that a moment after the
+// answers of two requests that crossed, and when a user logs in who has no
+// connection although a sibling has.
 package siblings
 
 import (
@@ -22,7 +25,8 @@ import (
 )
 
 const (
-	// Settle is the time from an answer until its browser has stored the cookie.
+	// Settle is the time from an answer until its browser has stored the
+	// cookie.
 	Settle = time.Second
 	// FreshTime is how long a session is remembered after it began.
 	FreshTime = 30 * time.Second
@@ -52,8 +56,8 @@ type sessionByMu struct {
 // ID returns the id of the session.
 func (s *Session) ID() string { return s.id }
 
-// List remembers the sessions that began a moment ago, a bounded number. Make one
-// with New. It is safe for concurrent use.
+// List remembers the sessions that began a moment ago, a bounded number. Make
+// one with New. It is safe for concurrent use.
 type List struct {
 	seed maphash.Seed
 
@@ -73,8 +77,9 @@ func New() *List {
 	return &List{seed: maphash.MakeSeed(), listByMu: listByMu{byID: make(map[string]*Session)}}
 }
 
-// browserOf hashes what a request says about its browser. A client that says the same
-// as another can make that one reconnect, once, so none of it needs to be true.
+// browserOf hashes what a request says about its browser. A client that says
+// the same as another can make that one reconnect, once, so none of it needs to
+// be true.
 func (l *List) browserOf(r *http.Request) uint64 {
 	var h maphash.Hash
 	h.SetSeed(l.seed)
@@ -91,8 +96,8 @@ func (l *List) browserOf(r *http.Request) uint64 {
 	return h.Sum64()
 }
 
-// IsBrowser reports whether a request is a browser's, which keeps one of several
-// sessions that it gets at once. Other clients may keep none.
+// IsBrowser reports whether a request is a browser's, which keeps one of
+// several sessions that it gets at once. Other clients may keep none.
 func IsBrowser(r *http.Request) bool {
 	return r.Header.Get("Origin")+r.Header.Get("Sec-Fetch-Site") != "" && r.Header.Get("Accept-Language") != ""
 }
@@ -145,8 +150,8 @@ func (l *List) Answered(s *Session) {
 	s.answered, s.answerEvent = time.Now(), l.events
 }
 
-// siblingsLocked returns a session with its siblings. If they have to cross, each
-// request came before the other one was answered. l.mu must be held.
+// siblingsLocked returns a session with its siblings. If they have to cross,
+// each request came before the other one was answered. l.mu must be held.
 func (l *List) siblingsLocked(of *Session, crossing bool) (all []*Session) {
 	for _, s := range l.order {
 		switch {
@@ -158,15 +163,15 @@ func (l *List) siblingsLocked(of *Session, crossing bool) (all []*Session) {
 	return all
 }
 
-// endedBefore reports whether the answer with s was sent before the request of the
-// other session came. List.mu must be held.
+// endedBefore reports whether the answer with s was sent before the request of
+// the other session came. List.mu must be held.
 func (s *Session) endedBefore(other *Session) bool {
 	return s.answerEvent != 0 && s.answerEvent < other.requestEvent
 }
 
-// Schedule returns a session that has siblings whose requests crossed, nil if it has
-// none. The caller calls Lost when Settle has passed; until then Schedule returns nil
-// for it.
+// Schedule returns a session that has siblings whose requests crossed, nil if
+// it has none. The caller calls Lost when Settle has passed; until then
+// Schedule returns nil for it.
 func (l *List) Schedule(id string) *Session {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -209,8 +214,8 @@ func (l *List) Lost(id string, crossing bool) (ids []string) {
 	return ids
 }
 
-// Settled notes that connections of the siblings of a session were closed to come
-// back. They are not looked at again.
+// Settled notes that connections of the siblings of a session were closed to
+// come back. They are not looked at again.
 func (l *List) Settled(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// Verifier verifies the signature of a cookie and returns the parts that were signed,
-// or false. It is a function because functions print as addresses, so that nothing
-// that holds one prints a secret.
+// Verifier verifies the signature of a cookie and returns the parts that were
+// signed, or false. It is a function because functions print as addresses, so
+// that nothing that holds one prints a secret.
 type Verifier func(name, text string) (Parts, bool)
 
 // Parts are the parts of a cookie that are the same in both versions.
@@ -23,8 +23,8 @@ type Parts struct {
 	Value string // in base64
 }
 
-// NewVerifier returns a Verifier for cookies in version 2 with these secrets by key
-// version, and in version 1 with that secret, if it is not empty.
+// NewVerifier returns a Verifier for cookies in version 2 with these secrets by
+// key version, and in version 1 with that secret, if it is not empty.
 func NewVerifier(version2 map[int]string, version1 string) Verifier {
 	// The text of a key version has one spelling in this map.
 	secrets := make(map[string][]byte, len(version2))
@@ -40,8 +40,9 @@ func NewVerifier(version2 map[int]string, version1 string) Verifier {
 	}
 }
 
-// verify2 verifies "2|1:0|10:1300000000|9:logged_in|12:dXNlci00Mg==|signature", where each length stands
-// before its field and all is signed up to the last "|". The rest is what follows the first.
+// verify2 verifies "2|1:0|10:1300000000|9:logged_in|12:dXNlci00Mg==|signature",
+// where each length stands before its field, and everything up to the last "|"
+// is signed. The rest is the text behind the first "|".
 func verify2(secrets map[string][]byte, name, text, rest string) (Parts, bool) {
 	var fields [4]string // key version, date, name, value
 	for i := range fields {
@@ -67,9 +68,10 @@ func cutField(text string) (field, rest string, ok bool) {
 	return rest[:length], rest[length+1:], true
 }
 
-// verify1 verifies "dXNlci00Mg==|1300000000|signature", where the signature is of name, value and date
-// put together. Digits could move from one to its neighbour under the same signature, so the date must
-// have the ten digits that it has from 2001 until 2286.
+// verify1 verifies "dXNlci00Mg==|1300000000|signature", where the signature is
+// of name, value and date put together. Digits could move from one to its
+// neighbour under the same signature, so the date must have the ten digits that
+// it has from 2001 until 2286.
 func verify1(secret []byte, name, text string) (Parts, bool) {
 	value, rest, _ := strings.Cut(text, "|")
 	date, signature, found := strings.Cut(rest, "|")
@@ -79,7 +81,8 @@ func verify1(secret []byte, name, text string) (Parts, bool) {
 	return Parts{date, value}, true
 }
 
-// isSigned reports, in constant time, whether the signature, in lower case, is that of parts.
+// isSigned reports in constant time whether the signature, in lower case, is
+// the one of parts.
 func isSigned(algorithm func() hash.Hash, secret []byte, signature string, parts ...string) bool {
 	mac := hmac.New(algorithm, secret)
 	for _, part := range parts {
@@ -88,7 +91,8 @@ func isSigned(algorithm func() hash.Hash, secret []byte, signature string, parts
 	return hmac.Equal([]byte(signature), hex.AppendEncode(nil, mac.Sum(nil)))
 }
 
-// ParseNumber reads a number as Python writes it: digits alone, with no 0 in front.
+// ParseNumber reads a number as Python writes it: digits alone, with no 0 in
+// front.
 func ParseNumber(text string) (int64, bool) {
 	n, err := strconv.ParseUint(text, 10, 63)
 	return int64(n), err == nil && (text[0] != '0' || text == "0")
