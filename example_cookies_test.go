@@ -35,7 +35,8 @@ func ExampleNewCookies() {
 	// mojo: CookieOptions.Keys[0].Block has 20 bytes; want 16, 24 or 32
 }
 
-// A new key goes in front. The old one reads on, until the cookies that it signed have expired.
+// A new key goes in front. The old one reads on, until the cookies that it
+// signed have expired.
 func ExampleNewCookies_rotation() {
 	oldKey, newKey := mojo.NewKey(), mojo.NewKey()
 	before, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{oldKey}})
@@ -158,7 +159,8 @@ func ExampleKey() {
 	// Output: mojo.Key(redacted)
 }
 
-// A Go service beside a Python site on Tornado reads the cookies that the site has set.
+// A Go service beside a Python site on Tornado reads the cookies that the site
+// has set.
 func ExampleTornadoCookies() {
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{
 		Keys:    []mojo.Key{mojo.NewKey()},

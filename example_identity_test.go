@@ -91,9 +91,9 @@ func ExampleSession() {
 	// server namespace disconnect 0
 }
 
-// A page that is open while its user logs in, and out again, stays connected. It
-// gets what is sent to her after LogIn has returned, as soon as its browser has proven
-// that the connection is its own, and nothing of that after LogOut.
+// A page that is open while its user logs in, and out again, stays connected.
+// It gets what is sent to her after LogIn has returned, as soon as its browser
+// has proven that the connection is its own, and nothing of that after LogOut.
 func ExampleServer_LogIn() {
 	srv := newServer()
 	status, err := srv.Register("Status", new(mojo.Events).Handler())
@@ -200,8 +200,8 @@ func ExampleServer_Rebind() {
 	// Output: note ["hello"]
 }
 
-// A handler is told whose a connection has become, leaves what was the old user's,
-// and may refuse.
+// A handler is told whose a connection has become, leaves what was the old
+// user's, and may refuse.
 func ExampleIdentityObserver() {
 	srv := newServer()
 	_, err := srv.Register("Desk", (&mojo.Events{
@@ -285,7 +285,8 @@ func ExampleSession_RevokeExcept() {
 	// note ["you are still here"]
 }
 
-// A page shows its visitor why a connection was closed, and whether it will come back.
+// A page shows its visitor why a connection was closed, and whether it will
+// come back.
 func ExampleRevocation() {
 	srv := newServer()
 	_, err := srv.Register("Status", new(mojo.Events).Handler())
@@ -311,7 +312,8 @@ func ExampleRevocation() {
 	// true
 }
 
-// EnsureSession renews the cookies of a browser that loads a page, here with a new key.
+// EnsureSession renews the cookies of a browser that loads a page, here with a
+// new key.
 func ExampleServer_EnsureSession() {
 	newer, older := mojo.NewKey(), mojo.NewKey()
 	before, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{older}})

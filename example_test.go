@@ -14,8 +14,8 @@ import (
 	"github.com/mojosocket/mojo/mojotest"
 )
 
-// t is the *testing.T of a test. An Example has none: it panics on a failure, and
-// closes its mojotest.Server by itself.
+// t is the *testing.T of a test. An Example has none: it panics on a failure,
+// and closes its mojotest.Server by itself.
 var t testing.TB
 
 // check ends the example with an output that nobody expects.
@@ -50,7 +50,8 @@ func Example() {
 	// Output: said ["hello"]
 }
 
-// A Server is one http.Handler for all apps, which share the connection of a page.
+// A Server is one http.Handler for all apps, which share the connection of a
+// page.
 func ExampleServer() {
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
@@ -211,8 +212,8 @@ func ExampleCall() {
 	// Output: blue
 }
 
-// A ClientError that OnConnect returns is the client's connect_error. Other errors
-// show the client nothing of themselves.
+// A ClientError that OnConnect returns is the client's connect_error. Other
+// errors show the client nothing of themselves.
 func ExampleClientError() {
 	vip := mojo.Events{Connect: func(c *mojo.Conn) error {
 		if c.UserID() == "" {
@@ -288,7 +289,8 @@ func ExampleMessage_Decode() {
 	// mojo: event "canvas" has 0 arguments; want at least 2
 }
 
-// A connection keeps values of the app, and knows what its client said of itself.
+// A connection keeps values of the app, and knows what its client said of
+// itself.
 func ExampleConn() {
 	type langKey struct{}
 	app := mojo.Events{Connect: func(c *mojo.Conn) error {
@@ -310,7 +312,8 @@ func ExampleConn() {
 	// Output: speaks fr, is in [everybody], by websocket
 }
 
-// What a page passes as io(namespace, {auth: {...}}), and what its browser adds.
+// What a page passes as io(namespace, {auth: {...}}), and what its browser
+// adds.
 func ExampleHandshake() {
 	app := mojo.Events{Connect: func(c *mojo.Conn) error {
 		h := c.Handshake()

@@ -11,12 +11,13 @@ import (
 	"testing"
 )
 
-// Browser has the cookies of one visitor. Its tabs share them: each request and
-// each handshake sends them, and each answer may set them. Cookies marked Secure
-// are sent as well where there is no TLS, as browsers do on localhost.
+// Browser is the browser of one visitor: its cookies, and tabs that share them.
+// Each request and each handshake sends the cookies, and each answer may set
+// them. Cookies with the attribute Secure are sent without TLS too, as browsers
+// do on localhost.
 //
-// Make one with Server.NewBrowser. Its methods fail the test when the site does not
-// answer within Server.Timeout, so they belong in the test's goroutine.
+// Make one with Server.NewBrowser. Its methods fail the test if the site does
+// not answer within Server.Timeout, so call them in the test's goroutine.
 type Browser struct {
 	t      testing.TB
 	server *Server
@@ -27,11 +28,11 @@ type Browser struct {
 	tabs []*Tab
 }
 
-// NewBrowser returns a browser without cookies. It visits no page by itself: a
-// browser has a session after its first Get, Post or LogIn.
+// NewBrowser returns a browser without cookies. It visits no page by itself: it
+// has a session after its first Get, Post or LogIn.
 //
-// Its failures are those of t, which may be a subtest of the Server's test. When t
-// ends its tabs are closed. A nil t is as for NewServer.
+// Its failures are failures of t, which may be a subtest of the Server's test.
+// The browser is closed when t ends. A nil t means the same as for NewServer.
 func (s *Server) NewBrowser(t testing.TB) *Browser {
 	t = reporter(t)
 	t.Helper()
@@ -51,7 +52,7 @@ func (s *Server) NewBrowser(t testing.TB) *Browser {
 	return b
 }
 
-// secureJar takes every address for one with TLS.
+// secureJar is a jar that treats every address as one with TLS.
 type secureJar struct{ jar http.CookieJar }
 
 func (j secureJar) SetCookies(u *url.URL, cookies []*http.Cookie) {
@@ -66,32 +67,32 @@ func secure(u *url.URL) *url.URL {
 	return &s
 }
 
-// Response is what a site answered to a request of Browser.Get, Post or Do, after
-// the redirects.
+// Response is the site's answer to a request of Browser.Get, Post or Do.
+// Redirects were followed.
 type Response struct {
 	Status int // 200, 404, ...
 	Header http.Header
 	Body   string
 }
 
-// Get visits a page of the site, for instance "/hello?name=ann". Every answer is
-// returned, whatever its status.
+// Get visits a page of the site, for instance "/hello?name=ann". An answer with
+// an error status is returned as any other. See Do.
 func (b *Browser) Get(path string) Response {
 	b.t.Helper()
 	return b.Do(b.request(http.MethodGet, path, ""))
 }
 
-// Post sends a form to the site, and is otherwise as Get.
+// Post sends a form to the site. See Do.
 func (b *Browser) Post(path string, form url.Values) Response {
 	b.t.Helper()
 	return b.Do(b.form(path, form))
 }
 
-// Do sends any request, which http.NewRequest has made for Server.URL and a path.
+// Do sends a request for Server.URL and a path.
 //
-// If the answer sets cookies, which is how somebody logs in or out, Do returns when
-// every tab has proven that it belongs to this browser, as a page with mojo.js does:
-// from then on the tab is reached under its new user.
+// If the answer changes the cookies, because the request was a login for
+// instance, Do returns after every tab has proven that it belongs to this
+// browser, as a page with mojo.js does. Then the tabs belong to the new user.
 func (b *Browser) Do(r *http.Request) Response {
 	b.t.Helper()
 	ctx, cancel := b.server.site.WithLimit(r.Context())
@@ -112,25 +113,25 @@ func (b *Browser) Do(r *http.Request) Response {
 	return Response{Status: res.StatusCode, Header: res.Header, Body: string(body)}
 }
 
-// Client returns an http.Client with the cookies of this browser, for requests that
-// Do is not enough for. It reaches the site wherever it is served. Tabs whose user
-// a request changes follow in the background.
+// Client returns an http.Client with the cookies of this browser that reaches
+// the site, also in memory. After a login through it the tabs follow in the
+// background.
 func (b *Browser) Client() *http.Client { return b.client }
 
-// Cookies returns the cookies that the browser sends to the page "/": names and
-// values.
+// Cookies returns the cookies that the browser sends to the page "/". They have
+// names and values only.
 func (b *Browser) Cookies() []*http.Cookie {
 	return b.jar.Cookies(b.request(http.MethodGet, "/", "").URL)
 }
 
-// SetCookies sets cookies as an answer of the page "/" would. One with a negative
-// MaxAge is removed.
+// SetCookies sets cookies as an answer of the page "/" does. A cookie with a
+// negative MaxAge is removed.
 func (b *Browser) SetCookies(cookies ...*http.Cookie) {
 	b.jar.SetCookies(b.request(http.MethodGet, "/", "").URL, cookies)
 }
 
-// Close closes the browser with its tabs, as the end of the test does. A tab that
-// does not read is dropped, see Tab.Pause.
+// Close closes the tabs of the browser. A paused tab is dropped. The end of the
+// test calls Close.
 func (b *Browser) Close() {
 	for _, tab := range b.open() {
 		if tab.paused.Load() {
@@ -179,8 +180,8 @@ func (b *Browser) opened(tab *Tab) {
 	b.tabs = append(b.tabs, tab)
 }
 
-// awaitProofs returns when the tabs have proven what the site has asked them for.
-// A tab that does not read cannot.
+// awaitProofs waits until each tab has sent the proof that the site has asked
+// for. It skips paused tabs, which read nothing.
 func (b *Browser) awaitProofs() {
 	b.t.Helper()
 	for _, tab := range b.open() {

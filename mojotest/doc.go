@@ -1,6 +1,6 @@
-// Package mojotest tests the handlers of a site that uses mojo: a site under test, in
-// memory or on the loopback interface; browsers that log in to it; and their sockets,
-// which speak as socket.io-client does.
+// Package mojotest is for tests of sites that use mojo. A [Server] runs the
+// site in memory or on the loopback interface, a [Browser] visits it and logs
+// in, and a [Socket] speaks the protocol as socket.io-client does.
 //
 //	func TestChat(t *testing.T) {
 //		srv, handler := newSite(t) // the site's own: a *mojo.Server and an http.Handler
@@ -18,29 +18,31 @@
 //
 // # Failures
 //
-// A method without an error result fails the test when what it waits for does not
-// come within Server.Timeout. Such methods belong in the test's goroutine, as
-// testing.TB.FailNow does. Methods whose names begin with Try return the error, to
-// test what the site refuses.
+// A method that waits fails the test if the event or answer does not arrive
+// within Server.Timeout. It must be called in the test's goroutine, as
+// testing.TB.FailNow. Methods whose names begin with Try return an error
+// instead; use them to test refusals.
 //
-// Nothing polls or sleeps: what waits returns as soon as the server has answered.
+// Nothing polls or sleeps: a method returns as soon as the server has answered.
 //
-// # Who is who
+// # Logins
 //
-// A Browser has one visitor's cookies, which its tabs share. Get and Post visit the
-// site's pages and send its forms; LogIn logs a test user in without them. The tabs
-// follow a login as a page does that has the lines
+// A Browser has the cookies of one visitor, and its tabs share them. Get and
+// Post visit the pages of the site and send its forms. LogIn logs in a test
+// user without a form. After a login the tabs stay connected, as a page with
+// these lines does:
 //
 //	<script src="/socket.io/mojo.js"></script>
 //	<script>mojo.follow(io("/ChatSocket"))</script>
 //
-// unless DialOptions.NoFollow takes these out.
+// DialOptions.NoFollow makes a tab a page without them.
 //
 // # Virtual time
 //
-// A Server that NewServer has made works in a testing/synctest bubble. There time
-// passes when nothing else can happen, so a test sees the end of a session after a
-// month, and synctest.Wait waits for all handlers:
+// A Server of NewServer works in a testing/synctest bubble. There the time
+// advances when all goroutines wait, so a test can see the end of a session
+// after a month. synctest.Wait waits until all handlers have returned or wait
+// themselves:
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		site := mojotest.NewServer(t, srv, nil) // srv was made in the bubble, too
@@ -49,5 +51,5 @@
 //		chat.Expect("reminder", "stretch your legs")
 //	})
 //
-// The package depends on nothing but what mojo itself does.
+// The package has the same dependencies as mojo itself.
 package mojotest

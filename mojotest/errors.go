@@ -8,20 +8,20 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// ConnectError is a refusal to connect to a namespace: what socket.io-client passes
-// to the connect_error event of a page.
+// ConnectError is the server's refusal of a namespace, which socket.io-client
+// passes to the connect_error event of a page.
 type ConnectError struct {
 	Namespace string
-	Message   string          // of the mojo.ClientError, "internal error", or "Invalid namespace"
+	Message   string          // of the mojo.ClientError, "internal error" or "Invalid namespace"
 	Data      json.RawMessage // of the mojo.ClientError; nil for none
 }
 
-// Error names the namespace and the message.
+// Error returns a text with the namespace and the message.
 func (e *ConnectError) Error() string {
 	return fmt.Sprintf("mojotest: %s was refused: %s", e.Namespace, e.Message)
 }
 
-// Decode decodes Data, as json.Unmarshal does.
+// Decode decodes Data with json.Unmarshal.
 func (e *ConnectError) Decode(dst any) error { return json.Unmarshal(e.Data, dst) }
 
 func connectError(namespace string, err error) error {
@@ -31,14 +31,14 @@ func connectError(namespace string, err error) error {
 	return fmt.Errorf("mojotest: connect to %s: %w", namespace, err)
 }
 
-// HandshakeError is a refusal of the Server to open a connection, for instance for a
-// session that was revoked.
+// HandshakeError is the refusal of a connection by the mojo.Server, or by the
+// site around it, for instance because the session was revoked.
 type HandshakeError struct {
 	Status  int    // of HTTP: 403, 503, ...
-	Message string // of the Server, for instance "Forbidden"
+	Message string // for instance "Forbidden"
 }
 
-// Error names the status and the message.
+// Error returns a text with the status and the message.
 func (e *HandshakeError) Error() string {
 	return fmt.Sprintf("mojotest: the handshake was refused: %d %s", e.Status, e.Message)
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/mojosocket/mojo/mojotest"
 )
 
-// t is the *testing.T of a test. An Example has none: it panics on a failure, and
-// closes its Server by itself.
+// t is the *testing.T of a test. An Example has none: it panics on a failure,
+// and closes its Server by itself.
 var t testing.TB
 
-// newSite is the site under test in these examples: users with cookies, and an app
-// Chat whose members speak in public.
+// newSite is the site under test in these examples: users with cookies, and an
+// app Chat whose members speak in public.
 func newSite() (*mojo.Server, http.Handler) {
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, HostPrefix: true})
 	if err != nil {
@@ -106,8 +106,8 @@ func ExampleServer() {
 	// Output: said ["hello"]
 }
 
-// A browser visits a page, and its open tabs hear of it. They stay connected when
-// their user logs in and out.
+// A browser visits a page, and its open tabs hear of it. They stay connected
+// when their user logs in and out.
 func ExampleBrowser() {
 	srv, handler := newSite()
 	site := mojotest.NewServer(t, srv, handler)
@@ -138,8 +138,8 @@ func ExampleResponse() {
 	// Output: 200 text/plain; charset=utf-8 It rings.
 }
 
-// A tab is on several apps by one connection. When that is lost, all of them come
-// back.
+// A tab is on several apps by one connection. When that is lost, all of them
+// come back.
 func ExampleTab() {
 	srv, handler := newSite()
 	site := mojotest.NewServer(t, srv, handler)

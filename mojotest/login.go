@@ -8,15 +8,16 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// The requests of LogIn, LogOut and Identity are the test's own: they do not reach
-// the site, but pass its cookies on the same way. tokenHeader has the token of the
-// Server, and commandHeader says what to do.
+// LogIn, LogOut and Identity send requests with these headers. The Server
+// answers them in place of the site: tokenHeader has its token, and
+// commandHeader names the command.
 const (
 	tokenHeader   = "Mojotest-Token"
 	commandHeader = "Mojotest-Command"
 )
 
-// withCommands answers the test's own requests, and passes all others to the site.
+// withCommands wraps a site by a handler that answers the requests of LogIn,
+// LogOut and Identity.
 func (s *Server) withCommands(site http.Handler) http.Handler {
 	if s.mojo == nil {
 		return site
@@ -41,33 +42,36 @@ func (s *Server) withCommands(site http.Handler) http.Handler {
 	})
 }
 
-// answer tells the browser of an error.
+// answer reports an error to the browser.
 func answer(w http.ResponseWriter, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
 }
 
-// LogIn logs the browser in as a user, as the site's login form does after it has
-// checked the password: by mojo.Server.LogIn, with the site's own cookies, and below
-// EnsureSession. When it has returned, every tab that follows (DialOptions.NoFollow) is
-// the user's. It fails the test without Options.Cookies, which the site has in place of
-// Options.Identify; post to the site's own login form there.
+// LogIn logs the browser in as a user. It calls mojo.Server.LogIn within
+// EnsureSession, as the site's login form does after it has checked the
+// password, and the browser stores the site's real cookies. When LogIn has
+// returned, all tabs belong to the user, except those with
+// DialOptions.NoFollow.
+//
+// It fails the test if the mojo.Server has no Options.Cookies. A test of a site
+// with Options.Identify sends the site's own login form, see Post.
 func (b *Browser) LogIn(userID string) {
 	b.t.Helper()
 	b.command("log in", url.Values{"user": {userID}})
 }
 
-// LogOut logs the browser out by mojo.Server.LogOut. When it has returned, its tabs
-// are nobody's.
+// LogOut logs the browser out with mojo.Server.LogOut. When it has returned,
+// its tabs have a session, but no user.
 func (b *Browser) LogOut() {
 	b.t.Helper()
 	b.command("log out", nil)
 }
 
-// Identity returns whom the site takes this browser for: what mojo.Server.Identity
-// says of its requests. Its SessionID finds the browser in
-// mojo.Server.CurrentSessions.
+// Identity returns the result of mojo.Server.Identity for a request of this
+// browser: its session and its user. srv.CurrentSessions().Get(id.SessionID)
+// finds its tabs.
 func (b *Browser) Identity() mojo.Identity {
 	b.t.Helper()
 	var id mojo.Identity

@@ -8,8 +8,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Message is an event that a Socket has received, or the answer to a Call. It owns
-// its bytes. The zero value has no arguments.
+// Message is an event that a Socket has received, or the ack of a Call. It is a
+// value and may be kept. The zero value has no name and no arguments. Decode
+// and Ack must be called in the test's goroutine.
 type Message struct {
 	socket *Socket
 	event  siotest.Event
@@ -26,17 +27,17 @@ func (s *Socket) message(e siotest.Event) Message {
 	return m
 }
 
-// Event is the name of the event, "" for an answer.
+// Event returns the name of the event, "" for an ack.
 func (m Message) Event() string { return m.event.Name }
 
-// Len is the number of arguments.
+// Len returns the number of arguments.
 func (m Message) Len() int { return m.args.Len() }
 
-// JSON is the array of the arguments. In the place of binary there is what Socket.IO
-// puts there: an object with "_placeholder".
+// JSON returns the arguments as a JSON array. Binary is replaced by the
+// placeholder objects of Socket.IO.
 func (m Message) JSON() string { return m.event.JSON() }
 
-// String is the name and the arguments: said ["hello"].
+// String returns the name and the arguments, for instance said ["hello"].
 func (m Message) String() string {
 	if m.event.Name == "" {
 		return m.JSON()
@@ -45,8 +46,8 @@ func (m Message) String() string {
 }
 
 // Decode decodes the first len(dst) arguments, each into a pointer, as
-// mojo.Message.Decode does. It fails the test if there are fewer arguments, or one
-// does not fit.
+// mojo.Message.Decode does. It fails the test if there are fewer arguments, or
+// an argument does not fit.
 func (m Message) Decode(dst ...any) {
 	m.socket.tab.t.Helper()
 	if len(dst) > m.Len() {
@@ -59,11 +60,12 @@ func (m Message) Decode(dst ...any) {
 	}
 }
 
-// WantsAck reports whether the server waits for an answer, which it does after
-// mojo.Call and mojo.Conn.EmitWithAck.
+// WantsAck reports whether the server waits for an ack, because it sent the
+// event with mojo.Call or mojo.Conn.EmitWithAck.
 func (m Message) WantsAck() bool { return m.event.AckID != nil }
 
-// Ack answers an event. It fails the test if the server does not wait for that.
+// Ack answers an event. It fails the test if the server does not wait for an
+// ack, see WantsAck.
 func (m Message) Ack(args ...any) {
 	m.socket.tab.t.Helper()
 	if !m.WantsAck() {
@@ -76,9 +78,9 @@ func (m Message) Ack(args ...any) {
 	m.event.ReplyPayload(siotest.Payload{JSON: p.JSON, Attachments: p.Attachments})
 }
 
-// Err returns the error with which a function of mojo.On or mojo.OnCall has
-// answered, as a mojo.ClientError whose Data is a json.RawMessage, or nil without any.
-// Nil if the answer is no such error.
+// Err returns the error that is in the ack of a function of mojo.On or
+// mojo.OnCall, as a mojo.ClientError. Its Data is a json.RawMessage, or nil.
+// Err returns nil if the message is not an ack with an error.
 func (m Message) Err() error {
 	var answer struct {
 		Error *struct {
@@ -96,13 +98,12 @@ func (m Message) Err() error {
 	return e
 }
 
-// Expect waits for the next event of a Socket, which must have this name, and
-// decodes its first argument:
+// Expect waits for the next event of a Socket and decodes its first argument:
 //
 //	said := mojotest.Expect[Said](chat, "said")
 //
-// It fails the test if another event comes, none does within Server.Timeout, or the
-// argument is no T.
+// It fails the test if the event has another name, or the argument does not
+// decode into a T.
 func Expect[T any](s *Socket, event string) T {
 	s.tab.t.Helper()
 	e, err := s.next()
@@ -118,8 +119,9 @@ func Expect[T any](s *Socket, event string) T {
 	return v
 }
 
-// Await is the method Await of a Socket, and decodes the first argument of the event
-// as Expect does.
+// Await waits for the next event of this name, as Socket.Await does, and
+// decodes its first argument. It fails the test if the argument does not decode
+// into a T.
 func Await[T any](s *Socket, event string) T {
 	s.tab.t.Helper()
 	var v T
@@ -127,12 +129,12 @@ func Await[T any](s *Socket, event string) T {
 	return v
 }
 
-// Call emits an event and decodes the first argument of the answer:
+// Call emits an event, waits for the ack and decodes its first argument:
 //
-//	sum := mojotest.Call[int](calc, "add", Sum{1, 2})
+//	sum := mojotest.Call[int](calc, "add", Pair{1, 2})
 //
-// It fails the test if no answer comes within Server.Timeout, the answer is an error
-// (see Message.Err), or its argument is no T.
+// It fails the test if the ack is an error, see Message.Err, or the argument
+// does not decode into a T.
 func Call[T any](s *Socket, event string, args ...any) T {
 	s.tab.t.Helper()
 	m := s.Call(event, args...)

@@ -2,16 +2,24 @@ package mojotest
 
 import "github.com/mojosocket/mojo/internal/siotest"
 
-// Reason says why a connection has ended, in the words that socket.io-client passes
-// to the disconnect event of a page.
+// Reason says why a connection has ended. Its values are those that
+// socket.io-client passes to the disconnect event of a page.
 type Reason string
 
 const (
-	ReasonServerDisconnect Reason = "io server disconnect" // mojo.Conn.Disconnect, Revoke and the like: a client does not come back by itself
-	ReasonClientDisconnect Reason = "io client disconnect" // Socket.Disconnect
-	ReasonTransportClose   Reason = "transport close"      // the server has closed the connection, or it broke
-	ReasonTransportError   Reason = "transport error"      // the server has refused a request of it
-	ReasonForcedClose      Reason = "forced close"         // Tab.Close, Tab.Drop, or the end of the test
+	// ReasonServerDisconnect: the server has disconnected the client from the
+	// namespace, with mojo.Conn.Disconnect or Session.Revoke. The client does
+	// not reconnect by itself.
+	ReasonServerDisconnect Reason = "io server disconnect"
+	// ReasonClientDisconnect: the test has called Socket.Disconnect.
+	ReasonClientDisconnect Reason = "io client disconnect"
+	// ReasonTransportClose: the server has closed the connection, or the
+	// network has failed.
+	ReasonTransportClose Reason = "transport close"
+	// ReasonTransportError: the server has refused a request of the connection.
+	ReasonTransportError Reason = "transport error"
+	// ReasonForcedClose: the test has called Tab.Close or Tab.Drop, or ended.
+	ReasonForcedClose Reason = "forced close"
 )
 
 func reason(of string) Reason {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// reporter is t, or a stand-in that panics where there is no test.
+// reporter returns t, or noTest if t is nil.
 func reporter(t testing.TB) testing.TB {
 	if t == nil {
 		return noTest{}
@@ -13,7 +13,8 @@ func reporter(t testing.TB) testing.TB {
 	return t
 }
 
-// noTest has what this package and siotest use of a testing.TB.
+// noTest is the testing.TB of callers without a test. It has the methods that
+// this package and siotest call; failures panic.
 type noTest struct{ testing.TB }
 
 func (noTest) Helper()                           {}

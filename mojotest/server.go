@@ -14,28 +14,31 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Server is a site under test: an http.Handler that is served in memory or on the
-// loopback interface, with the mojo.Server in it. Make one with NewServer,
-// NewLoopbackServer or NewTLSServer.
+// Server runs a site for a test: an http.Handler with a mojo.Server in it, in
+// memory or on the loopback interface. Make one with NewServer,
+// NewLoopbackServer or NewTLSServer. It ends with the test.
 //
-// The methods are safe for concurrent use.
+// Its methods are safe for concurrent use, but those that take a testing.TB
+// must be called in the goroutine of that test.
 type Server struct {
-	// URL is the address of the site: scheme and host, without a slash at its end. In
-	// memory it is an address that only browsers of this Server reach.
+	// URL is the address of the site: scheme and host, without a slash at the
+	// end. The address of a site in memory works only in a Browser of this
+	// Server.
 	URL string
 
-	// Timeout is how long a browser of this Server waits for the site before it fails
-	// its test. Set it before the first browser is made. 0: 10 s.
+	// Timeout is how long a method waits for the site before it fails the test.
+	// Set it before the first NewBrowser or Dial. 0: 10 s.
 	Timeout time.Duration
 
-	// AllowPanics lets callbacks of the site panic. Without it the test fails at its
-	// end if one has, as mojo itself only logs and counts that.
+	// AllowPanics lets a test pass in which a callback of the site panics.
+	// Otherwise Close fails the test, because mojo itself only logs and counts
+	// a panic.
 	AllowPanics bool
 
 	t      testing.TB
 	mojo   *mojo.Server
 	site   *siotest.Site
-	token  string // what the requests of LogIn, LogOut and Identity have in tokenHeader
+	token  string // in tokenHeader of the requests of LogIn, LogOut and Identity
 	panics uint64 // Stats.HandlerPanics when the Server was made
 	closed sync.Once
 
@@ -43,36 +46,35 @@ type Server struct {
 	browsers []*Browser
 }
 
-// NewServer serves a site in memory until the test ends. There is no network, so it
-// also works in a testing/synctest bubble, where hours pass in no time; make srv and
-// the site in the bubble then.
+// NewServer serves a site in memory until the test ends. No network is
+// involved, so it also works in a testing/synctest bubble, if srv and the site
+// are made in the bubble too.
 //
-// The handler is the whole site, with srv in it and its EnsureSession around it. Nil
-// is the least of one: srv at "/socket.io/" and an empty page at "/", below
-// EnsureSession. srv may be nil if the test does not have it, as where only the
-// site's own constructor knows it: then there is no LogIn, LogOut and Identity, and
-// srv is not looked after.
+// The handler is the whole site: it passes requests for "/socket.io/" to srv,
+// and is wrapped by srv.EnsureSession if the site is. If it is nil, the site is
+// srv at "/socket.io/" and an empty page at "/", wrapped by EnsureSession.
 //
-// When the test ends, the browsers are closed and srv is shut down; a handler that
-// does not return within Timeout, and one that has panicked, fail the test. A site
-// that shuts srv down by itself may do so.
+// srv may be nil if the test cannot get it from the site. Then LogIn, LogOut
+// and Identity fail the test, and Close does not close the mojo.Server.
 //
-// With a nil t, as in an Example, failures panic, and Close has to be called.
+// When the test ends, Close is called.
+//
+// With a nil t, as in an Example, failures panic, and the caller must call
+// Close.
 func NewServer(t testing.TB, srv *mojo.Server, site http.Handler) *Server {
 	reporter(t).Helper()
 	return serve(t, siotest.Memory, srv, site)
 }
 
-// NewLoopbackServer is NewServer on a free port of 127.0.0.1, for tests that also
-// bring a client of their own, such as a real browser, and for a server that is to
-// see TCP connections. It does not work in a bubble.
+// NewLoopbackServer is NewServer on a free port of 127.0.0.1, for tests with
+// clients of their own, such as a real browser. It does not work in a bubble.
 func NewLoopbackServer(t testing.TB, srv *mojo.Server, site http.Handler) *Server {
 	reporter(t).Helper()
 	return serve(t, siotest.TCP, srv, site)
 }
 
 // NewTLSServer is NewLoopbackServer with TLS. The certificate is self-signed;
-// browsers of this package trust it.
+// each Browser trusts it.
 func NewTLSServer(t testing.TB, srv *mojo.Server, site http.Handler) *Server {
 	reporter(t).Helper()
 	return serve(t, siotest.TLS, srv, site)
@@ -97,7 +99,7 @@ func serve(t testing.TB, n siotest.Network, srv *mojo.Server, site http.Handler)
 	return s
 }
 
-// leastSite is the site of a nil handler.
+// leastSite returns the site for a nil handler.
 func leastSite(srv *mojo.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
@@ -105,16 +107,18 @@ func leastSite(srv *mojo.Server) http.Handler {
 	return srv.EnsureSession(mux)
 }
 
-// Dial connects a new browser, which has no cookies, to a namespace. It is
-// NewBrowser and Browser.Dial in one, for tests in which nobody logs in.
+// Dial connects a new browser, without cookies, to a namespace. It is
+// NewBrowser and Browser.Dial in one, for tests without logins.
 func (s *Server) Dial(t testing.TB, namespace string, o *DialOptions) *Socket {
 	reporter(t).Helper()
 	return s.NewBrowser(t).Dial(namespace, o)
 }
 
-// Close does what is done at the end of the test, sooner: it closes the browsers,
-// shuts the mojo.Server down and stops serving. It fails the test as said at
-// NewServer. A second call does nothing.
+// Close closes the browsers, closes the mojo.Server, waits for its handlers and
+// stops serving. It fails the test if a handler does not return within Timeout,
+// and if a callback has panicked, see AllowPanics. The site may have shut down
+// the mojo.Server before. The end of the test calls Close; a second call does
+// nothing.
 func (s *Server) Close() {
 	s.t.Helper()
 	s.closed.Do(func() {
@@ -133,8 +137,8 @@ func (s *Server) Close() {
 	})
 }
 
-// shutDown ends the mojo.Server. Close comes first, as there are no clients left that
-// a Shutdown could wait for.
+// shutDown closes the mojo.Server and waits for its handlers. Shutdown alone
+// would also wait for clients that have gone without a word.
 func (s *Server) shutDown() error {
 	if s.mojo == nil {
 		return nil

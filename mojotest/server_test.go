@@ -44,7 +44,8 @@ func TestLoopbackServerIsReachedByAnyClient(t *testing.T) {
 	require.Equal(t, http.StatusOK, res.StatusCode)
 }
 
-// TestHoursPassInABubble: pings go back and forth, a session expires, a grace ends.
+// TestHoursPassInABubble: pings go back and forth, a session expires, a grace
+// ends.
 func TestHoursPassInABubble(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport.String(), func(t *testing.T) {

@@ -7,11 +7,11 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Socket is a Tab on one namespace: what io(namespace) returns. Events that arrive
-// wait in a queue without a bound until the test reads them, in their order.
+// Socket is the connection of a Tab to one namespace, like the socket that
+// io(namespace) returns. Events that arrive are queued, without a limit, until
+// the test reads them in their order.
 //
-// Emit may be called from any goroutine. What waits or can fail the test belongs in
-// the test's.
+// Call its methods in the test's goroutine.
 type Socket struct {
 	tab       *Tab
 	namespace string
@@ -19,34 +19,33 @@ type Socket struct {
 
 	mu      sync.Mutex // guards the fields below
 	current *siotest.Socket
-	ended   []*siotest.Socket // those before, which may have events that were not read
+	ended   []*siotest.Socket // the sockets before current that may have unread events
 }
 
-// Tab returns the tab, which has the connection.
+// Tab returns the tab of the socket.
 func (s *Socket) Tab() *Tab { return s.tab }
 
-// Namespace returns what the socket was connected to.
+// Namespace returns the name of the namespace, for instance "/ChatSocket".
 func (s *Socket) Namespace() string { return s.namespace }
 
-// ID is the id that the server has given to the socket, which mojo.Conn.ID is there.
+// ID returns the socket.id, which is mojo.Conn.ID on the server.
 func (s *Socket) ID() string { return s.live().SID() }
 
 // Connected reports whether the socket is connected.
 func (s *Socket) Connected() bool { return s.live().Reason() == "" }
 
-// Emit sends an event. The arguments are what mojo.Conn.Emit takes: values for
-// encoding/json; []byte and mojo.Binary travel as binary. It does not wait for the
-// handler. It fails the test if an argument cannot be encoded or the event is
-// reserved.
+// Emit sends an event and does not wait for the handler. The arguments are
+// encoded as those of mojo.Conn.Emit: by encoding/json, and []byte and
+// mojo.Binary as binary. It fails the test if an argument cannot be encoded or
+// the name of the event is reserved.
 func (s *Socket) Emit(event string, args ...any) {
 	s.tab.t.Helper()
 	s.live().EmitPayload(s.encode(event, args))
 }
 
-// Call emits an event, and waits for the answer: the Message whose arguments are
-// those of the handler's ack. When it has returned, the handler has answered, and
-// everything that it emitted before that is on its way. It fails the test if there is
-// no answer within Server.Timeout. The function Call also decodes the answer.
+// Call emits an event and waits for the ack, whose arguments are those of the
+// Message. The events that the handler emitted before its ack are queued on the
+// server then, see ExpectNothing. The function Call also decodes the ack.
 func (s *Socket) Call(event string, args ...any) Message {
 	s.tab.t.Helper()
 	answer := s.live().AskPayload(event, s.encode(event, args)).Wait()
@@ -62,8 +61,7 @@ func (s *Socket) encode(event string, args []any) siotest.Payload {
 	return siotest.Payload{JSON: p.JSON, Attachments: p.Attachments}
 }
 
-// Next waits for the next event, whichever it is. It fails the test if none comes
-// within Server.Timeout, or the socket ends first.
+// Next waits for the next event and returns it.
 func (s *Socket) Next() Message {
 	s.tab.t.Helper()
 	e, err := s.next()
@@ -73,13 +71,14 @@ func (s *Socket) Next() Message {
 	return s.message(e)
 }
 
-// Expect waits for the next event, and fails the test unless it has this name and
-// these arguments, all of them. They are compared as what JSON makes of them: an
-// argument may be a struct, or a map with the same fields.
+// Expect waits for the next event, and fails the test if it has another name or
+// other arguments. All arguments must be given. They are compared as JSON, so a
+// struct and a map with the same fields are equal, and binary is compared byte
+// by byte:
 //
 //	chat.Expect("said", "hello")
 //
-// To look at the arguments in another way use Next, or the function Expect.
+// The function Expect decodes an argument instead of comparing it.
 func (s *Socket) Expect(event string, args ...any) Message {
 	s.tab.t.Helper()
 	want, err := wanted(event, args)
@@ -96,8 +95,9 @@ func (s *Socket) Expect(event string, args ...any) Message {
 	return s.message(got)
 }
 
-// Await waits for the next event of this name, and drops those of other names that
-// come before it. The function Await also decodes it.
+// Await waits for the next event of this name and returns it. It drops the
+// events of other names that come first. The function Await also decodes the
+// argument.
 func (s *Socket) Await(event string) Message {
 	s.tab.t.Helper()
 	for {
@@ -111,13 +111,13 @@ func (s *Socket) Await(event string) Message {
 	}
 }
 
-// ExpectNothing fails the test if there is an event that was not read, or one on its
-// way: it waits until everything has arrived that the server has queued for this
-// connection so far.
+// ExpectNothing fails the test if an event has arrived that the test has not
+// read. It first waits until all messages have arrived that the server has
+// queued for this connection.
 //
-// Handlers that still run may emit more. So give the event that must not come its
-// chance first: wait for the answer of a Call, for an event that comes with it, or, in
-// a bubble, for synctest.Wait.
+// It does not wait for handlers that are still running. So wait for the handler
+// first, or the test proves nothing: use Call in place of Emit, expect another
+// event that the handler emits, or call synctest.Wait in a bubble.
 func (s *Socket) ExpectNothing() {
 	s.tab.t.Helper()
 	if unread := s.Unread(); len(unread) > 0 {
@@ -125,8 +125,8 @@ func (s *Socket) ExpectNothing() {
 	}
 }
 
-// Unread reads the events that have arrived and those on their way, as said at
-// ExpectNothing, and returns them, for a test in which some may come and others
+// Unread returns the events that ExpectNothing would fail on, oldest first, and
+// counts them as read. It is for tests in which some events may come and others
 // must not.
 func (s *Socket) Unread() []Message {
 	s.tab.t.Helper()
@@ -140,12 +140,14 @@ func (s *Socket) Unread() []Message {
 	return unread
 }
 
-// Disconnect leaves the namespace, as socket.disconnect() does: the tab and its
-// other namespaces stay.
+// Disconnect disconnects from the namespace, as socket.disconnect() does. The
+// other namespaces of the tab stay connected.
 func (s *Socket) Disconnect() { s.live().Disconnect() }
 
-// Connect connects the socket again after a Disconnect, or after the server has
-// disconnected it, as socket.connect() does. It fails the test if that is refused.
+// Connect connects the socket again after Disconnect, or after the server has
+// disconnected it, as socket.connect() does. The connection of the tab must be
+// open. It fails the test if the server refuses. On a connected socket it does
+// nothing.
 func (s *Socket) Connect() {
 	s.tab.t.Helper()
 	if s.Connected() {
@@ -156,15 +158,14 @@ func (s *Socket) Connect() {
 	}
 }
 
-// AwaitDisconnect waits for the socket's end and returns the reason, which
-// socket.io-client passes to its disconnect event. Events that came before can still
-// be read. It fails the test after Server.Timeout.
+// AwaitDisconnect waits until the socket is disconnected and returns the
+// reason. The test can still read the events that arrived before.
 func (s *Socket) AwaitDisconnect() Reason {
 	s.tab.t.Helper()
 	return reason(s.live().AwaitDisconnected())
 }
 
-// comesBack reports whether a client connects the socket again when it reconnects.
+// comesBack reports whether Reconnect connects the socket again.
 func (s *Socket) comesBack() bool {
 	switch s.live().Reason() {
 	case siotest.ReasonServerDisconnect, siotest.ReasonClientDisconnect:
@@ -173,7 +174,7 @@ func (s *Socket) comesBack() bool {
 	return true
 }
 
-// rejoin connects the socket over the connection that the tab has.
+// rejoin connects the socket over the current connection of the tab.
 func (s *Socket) rejoin() error {
 	s.tab.t.Helper()
 	current, err := s.tab.join(s.namespace, s.auth)
@@ -193,7 +194,7 @@ func (s *Socket) live() *siotest.Socket {
 	return s.current
 }
 
-// next waits for an event. Those of an earlier connection come first.
+// next waits for an event. Unread events of an earlier connection come first.
 func (s *Socket) next() (siotest.Event, error) {
 	s.mu.Lock()
 	for len(s.ended) > 0 && s.ended[0].Waiting() == 0 {
@@ -207,7 +208,7 @@ func (s *Socket) next() (siotest.Event, error) {
 	return from.TryNext()
 }
 
-// waiting is the number of events that were not read.
+// waiting returns the number of unread events.
 func (s *Socket) waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,7 +219,7 @@ func (s *Socket) waiting() int {
 	return n
 }
 
-// wanted is an event to compare with.
+// wanted returns an event to compare with.
 func wanted(event string, args []any) (siotest.Event, error) {
 	p, err := parser.EncodeOwnEvent(event, args)
 	if err != nil {

@@ -96,7 +96,8 @@ func TestDisconnectAndConnect(t *testing.T) {
 	require.Empty(t, mojotest.Call[string](chat, "who"))
 }
 
-// TestFailures: what fails a test says what was expected and what came, after Server.Timeout at most.
+// TestFailures: what fails a test says what was expected and what came, after
+// Server.Timeout at most.
 func TestFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		act  func(*mojotest.Socket)

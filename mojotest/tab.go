@@ -17,17 +17,17 @@ import (
 type Transport int
 
 const (
-	// Upgrade polls first and then changes to a WebSocket if the server offers that:
-	// what socket.io-client does unless it is told otherwise. Dial returns after the
+	// Upgrade polls first and then changes to a WebSocket if the server offers
+	// one. It is the default of socket.io-client. Dial returns after the
 	// change.
 	Upgrade Transport = iota
-	// WebSocket connects by a WebSocket at once, as with transports: ["websocket"].
+	// WebSocket begins with a WebSocket, as transports: ["websocket"] does.
 	WebSocket
-	// Polling polls and stays with that, as with transports: ["polling"].
+	// Polling polls and never upgrades, as transports: ["polling"] does.
 	Polling
 )
 
-// String returns the name.
+// String returns "upgrade", "websocket" or "polling".
 func (t Transport) String() string {
 	switch t {
 	case Upgrade:
@@ -40,34 +40,35 @@ func (t Transport) String() string {
 	return "unknown transport"
 }
 
-// DialOptions are the options of a connection, as of io(url, options). The zero
-// value, and nil, are the defaults of socket.io-client.
+// DialOptions are the options of a connection, like those of io(namespace,
+// options). The zero value and nil mean the defaults of socket.io-client.
 type DialOptions struct {
-	// Transport is how to connect.
+	// Transport is how to connect. The zero value is Upgrade.
 	Transport Transport
 	// Path is where the mojo.Server is mounted. "": "/socket.io/".
 	Path string
-	// Auth is the auth payload, mojo.Handshake.Auth on the server: a value for
-	// encoding/json that becomes an object.
-	// Nil: none.
+	// Auth is the auth payload, a value that encoding/json makes an object of.
+	// On the server it is mojo.Handshake.Auth. Nil: none.
 	Auth any
-	// Query is added to the address of each request.
+	// Query has further parameters of each request's URL.
 	Query url.Values
-	// Header is sent with each request, beside the browser's cookies. A page's
-	// requests have an Origin.
+	// Header has further headers of each request, for instance an Origin: the
+	// requests have none otherwise, unlike those of a page.
 	Header http.Header
-	// NoFollow makes the tab a page without mojo.js: after a login it has no proof
-	// that it belongs to the browser, and the event mojo.IdentityEvent is an event
-	// like any other. Polls are a proof all the same.
+	// NoFollow makes the tab a page without mojo.js: it does not answer the
+	// event mojo.IdentityEvent, which the test reads as any other event. After
+	// a login the server closes its WebSocket, unless the test sends the proof.
+	// Polls are a proof with NoFollow too.
 	NoFollow bool
 }
 
-// Tab is a page of a Browser: one connection, by which it is on any number of
-// namespaces, as one Manager of socket.io-client.
+// Tab is an open page of a Browser. It has one connection and any number of
+// namespaces on it, like a Manager of socket.io-client.
 //
-// It answers pings, and proves whose it is after a login. It does not come back by
-// itself when the connection ends: see Reconnect. Methods that wait or can fail the
-// test belong in the test's goroutine.
+// A Tab answers pings and, after a login, the request for a proof. It does not
+// reconnect by itself when the connection ends, so that the test decides when;
+// see Reconnect. Call its methods in the test's goroutine; Close and Drop are
+// safe for concurrent use.
 type Tab struct {
 	t       testing.TB
 	browser *Browser
@@ -79,9 +80,9 @@ type Tab struct {
 	sockets []*Socket // in the order of their first connect
 }
 
-// Dial opens a tab and connects it to a namespace, for instance "/ChatSocket". It
-// fails the test if the server refuses, or does not answer within Server.Timeout.
-// With Upgrade the connect is answered over polling, as it mostly is in browsers.
+// Dial opens a tab and connects it to a namespace, for instance "/ChatSocket".
+// It fails the test if the server refuses. With the Transport Upgrade,
+// OnConnect runs before the upgrade, as it mostly does in browsers.
 func (b *Browser) Dial(namespace string, o *DialOptions) *Socket {
 	b.t.Helper()
 	s, err := b.TryDial(namespace, o)
@@ -91,9 +92,9 @@ func (b *Browser) Dial(namespace string, o *DialOptions) *Socket {
 	return s
 }
 
-// TryDial is Dial for a test of what is refused: it returns a *ConnectError if the
-// handler's OnConnect refuses or nobody has mounted the namespace, and a
-// *HandshakeError if the Server refuses before that.
+// TryDial is Dial with an error in place of a failure: a *ConnectError if
+// OnConnect refuses or the namespace is not mounted, and a *HandshakeError if
+// the mojo.Server refuses the connection before that.
 func (b *Browser) TryDial(namespace string, o *DialOptions) (*Socket, error) {
 	b.t.Helper()
 	tab := &Tab{t: b.t, browser: b}
@@ -113,7 +114,7 @@ func (b *Browser) TryDial(namespace string, o *DialOptions) (*Socket, error) {
 	return s, nil
 }
 
-// dial opens the connection.
+// dial opens the connection of the tab.
 func (t *Tab) dial() error {
 	o := siotest.Options{
 		Path: t.opts.Path, Query: t.opts.Query, Header: t.opts.Header,
@@ -141,8 +142,9 @@ func (t *Tab) upgrade() {
 	}
 }
 
-// Connect connects the tab to a further namespace, over the connection that it has.
-// The auth is as in DialOptions. It fails the test if that is refused.
+// Connect connects the tab to a further namespace, over the same connection.
+// The auth payload may be nil, see DialOptions.Auth. It fails the test if the
+// server refuses.
 func (t *Tab) Connect(namespace string, auth any) *Socket {
 	t.t.Helper()
 	s, err := t.TryConnect(namespace, auth)
@@ -152,7 +154,8 @@ func (t *Tab) Connect(namespace string, auth any) *Socket {
 	return s
 }
 
-// TryConnect is Connect with the error, a *ConnectError if the connect is refused.
+// TryConnect is Connect with an error in place of a failure: a *ConnectError if
+// the server refuses.
 func (t *Tab) TryConnect(namespace string, auth any) (*Socket, error) {
 	t.t.Helper()
 	return t.tryConnect(namespace, auth)
@@ -171,7 +174,7 @@ func (t *Tab) tryConnect(namespace string, auth any) (*Socket, error) {
 	return s, nil
 }
 
-// join asks the server for a namespace.
+// join connects the tab's connection to a namespace.
 func (t *Tab) join(namespace string, auth any) (*siotest.Socket, error) {
 	t.t.Helper()
 	ctx, cancel := t.browser.server.site.WithLimit(context.Background())
@@ -185,34 +188,35 @@ func (t *Tab) join(namespace string, auth any) (*siotest.Socket, error) {
 	return s, nil
 }
 
-// Browser returns the browser whose tab this is.
+// Browser returns the browser of the tab.
 func (t *Tab) Browser() *Browser { return t.browser }
 
-// Transport returns how messages travel at this moment: mojo.Polling or
-// mojo.WebSocket.
+// Transport returns the current transport, mojo.Polling or mojo.WebSocket.
 func (t *Tab) Transport() mojo.Transport { return mojo.Transport(t.engine().Transport()) }
 
-// Upgrade changes from polling to a WebSocket. With the Transport Upgrade that has
-// happened already. It fails the test if the server does not agree. Nothing is lost,
-// in either direction.
+// Upgrade changes the transport of a tab with the Transport Polling to a
+// WebSocket. No message is lost, in either direction. It fails the test if the
+// server does not accept it.
 func (t *Tab) Upgrade() {
 	t.t.Helper()
 	t.connection().Upgrade()
 }
 
-// Close closes the connection in order, as a page does that is left. What was
-// emitted before reaches the server first. The server's handlers may be told of it a
-// little later.
+// Close closes the connection as a browser does when its user leaves the page.
+// The messages that were emitted before reach the server first. OnDisconnect
+// may run after Close has returned.
 func (t *Tab) Close() { t.engine().Close() }
 
-// Drop cuts the connection without a word, as a network that breaks down.
+// Drop cuts the connection without a protocol message, as a network failure
+// does.
 func (t *Tab) Drop() { t.engine().Drop() }
 
-// Reconnect connects anew, as socket.io-client does by itself a little after the
-// connection has ended: with the cookies that the browser has now, and to every
-// namespace of the tab but those from which the server or the test has disconnected
-// it. The Sockets stay the same, each with a new ID. A connection that there still is
-// is cut first. It fails the test if the server refuses.
+// Reconnect opens a new connection, as socket.io-client does by itself after
+// the connection has ended. It sends the current cookies of the browser, and
+// connects to the same namespaces as before, except those that Disconnect or
+// the server has disconnected. The Sockets remain valid; each gets a new ID. If
+// there still is a connection, Reconnect drops it. It fails the test if the
+// server refuses.
 func (t *Tab) Reconnect() {
 	t.t.Helper()
 	if err := t.TryReconnect(); err != nil {
@@ -220,7 +224,8 @@ func (t *Tab) Reconnect() {
 	}
 }
 
-// TryReconnect is Reconnect with the error: as TryDial.
+// TryReconnect is Reconnect with an error in place of a failure: the same
+// errors as those of TryDial.
 func (t *Tab) TryReconnect() error {
 	t.t.Helper()
 	t.Drop()
@@ -243,22 +248,21 @@ func (t *Tab) TryReconnect() error {
 	return nil
 }
 
-// Pause makes the tab a client that hangs: it reads nothing and answers no ping,
-// so that what the server sends waits in its queue, until Resume. What the tab emits
-// still leaves.
+// Pause makes the tab a client that hangs: until Resume it reads nothing and
+// answers no ping, so that messages wait in the server's queue. Emit still
+// sends.
 func (t *Tab) Pause() {
 	t.paused.Store(true)
 	t.engine().Pause()
 }
 
-// Resume ends a Pause.
+// Resume continues reading after Pause.
 func (t *Tab) Resume() {
 	t.engine().Resume()
 	t.paused.Store(false)
 }
 
-// AwaitClose waits for the end of the connection and returns the reason. It fails
-// the test after Server.Timeout.
+// AwaitClose waits for the end of the connection and returns its reason.
 func (t *Tab) AwaitClose() Reason {
 	t.t.Helper()
 	return reason(t.engine().AwaitClosed())

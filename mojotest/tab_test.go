@@ -197,7 +197,8 @@ func TestPause(t *testing.T) {
 	})
 }
 
-// TestRefusedPoll ends a connection, as a poll that comes with somebody else's cookies.
+// TestRefusedPoll ends a connection, as a poll that comes with somebody else's
+// cookies.
 func TestRefusedPoll(t *testing.T) {
 	srv := newChat(t, mojo.Options{Identify: func(r *http.Request) (mojo.Identity, error) {
 		sid, err := r.Cookie("sid")
