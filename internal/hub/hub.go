@@ -247,7 +247,7 @@ func New(config Config) *Hub {
 }
 
 // Namespace returns the namespace of this name and makes it if there is none.
-// The first call for a name decides whether presence in it is watched.
+// Presence in it is watched from the first call on that asks for it.
 func (h *Hub) Namespace(name string, watchPresence bool) *Namespace {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -255,7 +255,9 @@ func (h *Hub) Namespace(name string, watchPresence bool) *Namespace {
 	if n == nil {
 		n = &Namespace{name: name}
 		h.namespaces[name] = n
-		h.presence.Watched[name] = watchPresence
+	}
+	if watchPresence {
+		h.presence.Watched[name] = true
 	}
 	return n
 }

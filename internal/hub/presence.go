@@ -19,8 +19,17 @@ func (h *Hub) Hurry() presence.Work {
 	return h.presence.Work()
 }
 
-// NextTransition returns the oldest transition that was not told, and false if
-// there is none; then presence.Work asks anew. The transitions of one key
+// BeginTelling makes its caller the one that tells transitions: it has to take
+// them, with NextTransition, until there is none. BeginTelling reports false if
+// there is none, or if another caller tells them.
+func (h *Hub) BeginTelling() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.presence.BeginTelling()
+}
+
+// NextTransition returns the oldest transition that was not told. It reports
+// false if there is none, which ends the telling. The transitions of one key
 // alternate.
 func (h *Hub) NextTransition() (presence.Transition, bool) {
 	h.mu.Lock()

@@ -121,6 +121,7 @@ type Server struct {
 	// connection follow each other.
 	changes sync.Mutex
 
+	grace      atomic.Pointer[time.Timer] // the latest for Hub.EndGrace; nil before
 	closed     atomic.Bool
 	namespaces atomic.Pointer[map[string]*Namespace] // a map is never changed; Mount stores another
 }
@@ -241,6 +242,7 @@ func (s *Server) markClosed() {
 	s.closed.Store(true)
 	s.validity.stop()
 	s.seeTo(s.hub.Hurry())
+	s.stopGrace()
 }
 
 // identitiesAdded is called when connections may have identities that were not
@@ -254,7 +256,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.engine.Shutdown(ctx); err != nil {
 		return err
 	}
-	return s.activity.wait(ctx)
+	for {
+		if err := s.activity.wait(ctx); err != nil {
+			return err
+		}
+		if !s.beginTelling() { // otherwise another goroutine, of Revoke for instance, has not come to it yet
+			return nil
+		}
+	}
 }
 
 // Live is the number of connections that have not gone.
@@ -293,12 +302,33 @@ func (s *Server) panicked(callback string, with any, more ...any) {
 // seeTo does what the presence of the hub asks for.
 func (s *Server) seeTo(work presence.Work) {
 	if work.Wait > 0 {
-		time.AfterFunc(work.Wait, func() { s.seeTo(s.hub.EndGrace()) })
+		s.grace.Store(time.AfterFunc(work.Wait, func() { s.seeTo(s.hub.EndGrace()) }))
+		if s.Closed() { // Hurry may have come before
+			s.stopGrace()
+		}
 	}
 	if work.Tell {
-		s.activity.begin()
-		go s.tellTransitions()
+		s.beginTelling()
 	}
+}
+
+// stopGrace stops the timer, which would keep the Server in memory.
+func (s *Server) stopGrace() {
+	if timer := s.grace.Load(); timer != nil {
+		timer.Stop()
+	}
+}
+
+// beginTelling starts to tell transitions. It reports false if there is none,
+// or if they are being told.
+func (s *Server) beginTelling() bool {
+	s.activity.begin() // before the hub knows of it: Shutdown waits for transitions that are being told
+	if !s.hub.BeginTelling() {
+		s.activity.end()
+		return false
+	}
+	go s.tellTransitions()
+	return true
 }
 
 // tellTransitions tells transitions one at a time, in the order in which they
@@ -328,7 +358,9 @@ func (s *Server) tellTransition(t presence.Transition) {
 			s.opts.Presence(t)
 			return
 		}
-		s.namespace([]byte(t.Namespace)).watchers.Presence.Presence(t)
+		if w := s.namespace([]byte(t.Namespace)).watchers.Presence; w != nil {
+			w.Presence(t)
+		}
 	})
 }
 

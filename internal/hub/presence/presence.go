@@ -19,7 +19,8 @@ type Transition struct {
 // Work is what presence needs from the caller of a method, which has to see to
 // it.
 type Work struct {
-	// Tell asks the caller to take transitions, with Next, until there is none.
+	// Tell reports that transitions wait and that no caller takes them: see
+	// BeginTelling.
 	Tell bool
 	// Wait asks the caller to call EndGrace after this time; zero: it does not.
 	Wait time.Duration
@@ -45,7 +46,7 @@ type Presence struct {
 	hurried    bool // there is no grace any more
 
 	transitions fifo.Queue[Transition] // not told yet
-	telling     bool                   // a caller was asked to tell them
+	telling     bool                   // since BeginTelling
 }
 
 // departure is a key that is not present any more. It is void if the key does
@@ -93,9 +94,7 @@ func (p *Presence) add(k Key, online bool) {
 
 // Work returns what the caller has to do after changes.
 func (p *Presence) Work() (work Work) {
-	if p.transitions.Len() > 0 && !p.telling {
-		p.telling, work.Tell = true, true
-	}
+	work.Tell = p.transitions.Len() > 0 && !p.telling
 	if p.departures.Len() > 0 && !p.armed {
 		p.armed = true
 		work.Wait = max(p.departures.At(0).due.Sub(p.Now()), 1)
@@ -126,8 +125,19 @@ func (p *Presence) endGrace() {
 	}
 }
 
-// Next returns the oldest transition that was not taken, and false if there is
-// none; then Work asks anew. The transitions of one key alternate.
+// BeginTelling makes its caller the one that tells transitions: it has to take
+// them, with Next, until there is none. BeginTelling reports false if there is
+// none, or if another caller tells them.
+func (p *Presence) BeginTelling() bool {
+	if p.transitions.Len() == 0 || p.telling {
+		return false
+	}
+	p.telling = true
+	return true
+}
+
+// Next returns the oldest transition that was not taken. It reports false if
+// there is none, which ends the telling. The transitions of one key alternate.
 func (p *Presence) Next() (Transition, bool) {
 	if p.transitions.Len() == 0 {
 		p.telling = false

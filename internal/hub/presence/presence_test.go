@@ -34,7 +34,9 @@ func TestGrace(t *testing.T) {
 
 	p.Enter(ann)
 	require.Equal(t, Work{Tell: true}, p.Work())
-	require.Equal(t, Work{}, p.Work(), "it is asked once")
+	require.True(t, p.BeginTelling())
+	require.Equal(t, Work{}, p.Work())
+	require.False(t, p.BeginTelling(), "one caller tells")
 	require.Equal(t, []Transition{{"", ann.Key, true}}, p.take())
 
 	p.Exit(ann)

@@ -1,0 +1,106 @@
+package socketio
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/hub/presence"
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+// presenceLog is a PresenceWatcher that keeps what it is told.
+type presenceLog struct {
+	mu   sync.Mutex // guards told
+	told []presence.Transition
+}
+
+func (l *presenceLog) Presence(t presence.Transition) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.told = append(l.told, t)
+}
+
+func (l *presenceLog) all() []presence.Transition {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.told
+}
+
+// annOnline is ann's coming to and going from a namespace.
+func annOnline(namespace string) []presence.Transition {
+	ann := command.Key{Kind: command.User, ID: "ann"}
+	return []presence.Transition{{Namespace: namespace, Key: ann, Online: true}, {Namespace: namespace, Key: ann}}
+}
+
+// TestShutdownTellsPresence: when Shutdown returns all transitions were told,
+// those of a revocation included that has not come to tell them yet.
+func TestShutdownTellsPresence(t *testing.T) {
+	var log presenceLog
+	app := newTestApp()
+	opts := serverOptions()
+	opts.Presence = log.Presence
+	s := NewServer(opts)
+	require.True(t, s.Mount(s.NewNamespace("/", app, Watchers{})))
+	dial(t, siotest.Serve(t, siotest.Memory, s), "websocket", "", "ann").Connect("/", nil)
+	await(t, app.connected)
+
+	effects := s.hub.Revoke(command.Revoke{Key: command.Key{Kind: command.User, ID: "ann"}}) // the first half of Server.Revoke
+	require.NoError(t, s.Shutdown(t.Context()))
+
+	require.Equal(t, annOnline(""), log.all())
+	s.seeTo(effects.Presence)
+	require.NoError(t, s.Shutdown(t.Context()))
+	require.Equal(t, annOnline(""), log.all(), "they were told once")
+}
+
+// TestShutdownEndsGrace: no timer for the grace of presence keeps a Server in
+// memory after Shutdown.
+func TestShutdownEndsGrace(t *testing.T) {
+	app := newTestApp()
+	opts := serverOptions()
+	opts.PresenceGrace = time.Hour
+	s := NewServer(opts)
+	require.True(t, s.Mount(s.NewNamespace("/", app, Watchers{})))
+	client := dial(t, siotest.Serve(t, siotest.Memory, s), "websocket", "", "ann")
+	client.Connect("/", nil)
+	client.Close()
+	await(t, app.ended)
+	require.NotNil(t, s.grace.Load())
+
+	require.NoError(t, s.Shutdown(t.Context()))
+
+	require.False(t, s.grace.Load().Stop(), "it was stopped")
+}
+
+// TestPresenceOfTheMountedApp: of two namespaces with one name, of which one
+// could be mounted, that one is told of presence if it wants to be.
+func TestPresenceOfTheMountedApp(t *testing.T) {
+	for name, mountedWatches := range map[string]bool{"the mounted one watches": true, "the other one watches": false} {
+		t.Run(name, func(t *testing.T) {
+			var log presenceLog
+			app := newTestApp()
+			watching, silent := Watchers{Presence: &log}, Watchers{}
+			s := NewServer(serverOptions())
+			var want []presence.Transition
+			if mountedWatches {
+				s.NewNamespace("/", app, silent)
+				require.True(t, s.Mount(s.NewNamespace("/", app, watching)))
+				want = annOnline("/")
+			} else {
+				s.NewNamespace("/", app, watching)
+				require.True(t, s.Mount(s.NewNamespace("/", app, silent)))
+			}
+			dial(t, siotest.Serve(t, siotest.Memory, s), "websocket", "", "ann").Connect("/", nil)
+			await(t, app.connected)
+
+			require.NoError(t, s.Shutdown(t.Context()))
+
+			require.Equal(t, want, log.all())
+			require.Zero(t, s.Stats().Panics)
+		})
+	}
+}
