@@ -200,7 +200,7 @@ func ExampleMessage() {
 	// soup
 }
 
-// Whoever is refused sees what socket.io-client passes to connect_error.
+// A refused client gets the error that socket.io-client passes to connect_error.
 func ExampleConnectError() {
 	srv, handler := newSite()
 	site := mojotest.NewServer(t, srv, handler)

@@ -56,7 +56,8 @@ type Handshake struct {
 // Engine is an Engine.IO connection. It reads in the background into a queue without a bound, answers pings
 // and sends in the background. It never gives up by itself when pings fail to come.
 //
-// What sends may be called from several goroutines; what waits or can fail the test belongs in the test's.
+// Methods that send may be called from several goroutines. Methods that wait, or
+// that can fail the test, may only be called from the test's goroutine.
 type Engine struct {
 	Handshake Handshake
 	Response  http.Header // of the answer to the handshake

@@ -25,7 +25,7 @@ type Network struct {
 
 var (
 	TCP    = Network{Name: "tcp"}                  // 127.0.0.1; the server sees *net.TCPConn
-	TLS    = Network{Name: "tls", tls: true}       // the same with TLS, and HTTP/2 for who asks
+	TLS    = Network{Name: "tls", tls: true}       // the same with TLS, and HTTP/2 where a client asks for it
 	Memory = Network{Name: "memory", memory: true} // no network; for testing/synctest
 
 	// Networks is all of them, for loops.

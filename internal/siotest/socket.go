@@ -10,7 +10,8 @@ import (
 
 // Socket is a connected namespace of a Client.
 //
-// Emit, Ask and Disconnect may be called from several goroutines; what waits belongs in the test's.
+// Emit, Ask and Disconnect may be called from several goroutines, and methods that
+// wait only from the test's goroutine.
 type Socket struct {
 	client    *Client
 	namespace string

@@ -102,8 +102,8 @@ func TestRevokeFindsWhatIsReplaced(t *testing.T) {
 	requireNobody(t, s, command.Identity{Session: "s", User: "u"})
 }
 
-// TestASocketThatBeganAfterAChange is not told of it, though whoever completes
-// the change may find it.
+// A socket that began after a change does not get a callback for it, although the
+// goroutine that completes the change may find the socket.
 func TestASocketThatBeganAfterAChange(t *testing.T) {
 	app := newTestApp()
 	s := NewServer(serverOptions())

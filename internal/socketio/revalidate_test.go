@@ -14,8 +14,8 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/slots"
 )
 
-// TestRevalidatorStops when nobody is connected: no timer is left, and nothing
-// is kept of who has gone.
+// While nobody is connected, the revalidator has no timer and keeps nothing of
+// earlier connections.
 func TestRevalidatorStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := serverOptions()
