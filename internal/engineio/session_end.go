@@ -92,12 +92,12 @@ func (s *Session) endPollingLocked(how manner) {
 	switch how {
 	case endByClient:
 		last, linger = noopMessage, leaveLinger
-	case endAbruptly, endBroken:
+	case endAbruptly, endBroken, endByAnswer:
 		linger = 0
 	}
 	switch {
-	case how == endByAnswer && s.handler != nil:
-		// That answer comes first. If a poll were answered sooner, the client
+	case how == endByAnswer && s.handler != nil && s.poll != nil:
+		// That answer comes first. If the poll were answered sooner, the client
 		// would take notice of nothing else.
 		last = lateCloseMessage
 		s.setTimerLocked(leaveLinger, s.answerLate)
