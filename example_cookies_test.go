@@ -10,7 +10,7 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-func ExampleNewCookies() {
+func ExampleCookieOptions() {
 	key := mojo.NewKey() // made once, and kept with the site's other secrets
 
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{

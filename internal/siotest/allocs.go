@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// AllocsPerRun is testing.AllocsPerRun without what other goroutines, also those that tests before have left, allocate
-// meanwhile: the least of several measurements.
+// AllocsPerRun is testing.AllocsPerRun without the allocations of other
+// goroutines: it returns the least of several measurements.
 func AllocsPerRun(runs int, f func()) float64 {
 	least := math.Inf(1)
 	for range 10 {

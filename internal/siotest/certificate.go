@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// certificate is made once in the process: self-signed, for 127.0.0.1, with the pool that trusts it. It is
-// valid at every date a test may see.
+// certificate returns a self-signed certificate for 127.0.0.1 and a pool that
+// trusts it, made once in a process. It is valid at every date of a test, the
+// dates of bubbles included.
 var certificate = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

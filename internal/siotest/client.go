@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// Client is a Socket.IO client: an Engine whose messages are sorted by namespace.
+// Client is a Socket.IO client: an Engine whose messages are sorted by
+// namespace.
 type Client struct {
 	Engine *Engine
 	proofs proofs
@@ -18,8 +19,8 @@ type Client struct {
 	mu      sync.Mutex // guards the fields below
 	sockets map[string]*Socket
 	answers map[string]*mailbox[connectAnswer]
-	known   map[string]bool // namespaces that a CONNECT was sent for
-	ended   bool            // nothing arrives any more
+	known   map[string]bool // the namespaces for which a CONNECT was sent
+	ended   bool            // the connection has ended
 }
 
 type connectAnswer struct {
@@ -35,13 +36,13 @@ type ConnectError struct {
 
 func (e *ConnectError) Error() string { return "connect error: " + e.Message }
 
-// Dial connects and fails the test if that does not succeed. No namespace is connected yet.
+// Dial connects, and fails the test if it cannot. It connects no namespace.
 func Dial(t testing.TB, s *Site, o Options) *Client {
 	t.Helper()
 	return NewClient(Open(t, s, o))
 }
 
-// TryDial is Dial with the error: see TryOpen.
+// TryDial is Dial with an error in place of a failure, see TryOpen.
 func TryDial(ctx context.Context, s *Site, o Options) (*Client, error) {
 	e, err := TryOpen(ctx, s, o)
 	if err != nil {
@@ -50,7 +51,7 @@ func TryDial(ctx context.Context, s *Site, o Options) (*Client, error) {
 	return NewClient(e), nil
 }
 
-// NewClient speaks Socket.IO on e, whose messages it takes from now on.
+// NewClient returns a client that speaks Socket.IO on e and reads its messages.
 func NewClient(e *Engine) *Client {
 	c := &Client{
 		Engine:  e,
@@ -62,8 +63,9 @@ func NewClient(e *Engine) *Client {
 	return c
 }
 
-// Connect connects a namespace; auth is the payload, nil for none. It fails the test if that is refused, if
-// no answer comes within Site.Limit, or if the connection ends.
+// Connect connects a namespace; auth is the payload, nil for none. It fails the
+// test if the server refuses or does not answer within Site.Limit, or if the
+// connection ends.
 func (c *Client) Connect(namespace string, auth any) *Socket {
 	c.Engine.t.Helper()
 	s, refused := c.TryConnect(namespace, auth)
@@ -73,14 +75,14 @@ func (c *Client) Connect(namespace string, auth any) *Socket {
 	return s
 }
 
-// TryConnect is Connect with the refusal.
+// TryConnect is Connect with the refusal in place of a failure.
 func (c *Client) TryConnect(namespace string, auth any) (*Socket, *ConnectError) {
 	c.Engine.t.Helper()
 	c.SendConnect(namespace, auth)
 	return c.AwaitConnect(namespace)
 }
 
-// SendConnect sends a CONNECT and waits for nothing.
+// SendConnect sends a CONNECT and does not wait for the answer.
 func (c *Client) SendConnect(namespace string, auth any) {
 	c.Engine.t.Helper()
 	f := &frame{kind: typeConnect, namespace: namespace}
@@ -97,8 +99,9 @@ func (c *Client) SendConnect(namespace string, auth any) {
 	c.send(f)
 }
 
-// AwaitConnect waits for the next answer to a CONNECT for the namespace. If there is a Socket for it
-// already, the new one takes its place, and the old one reads ReasonReplaced.
+// AwaitConnect waits for the next answer to a CONNECT for the namespace. A new
+// Socket replaces the Socket that the namespace may have already, which then
+// ends with ReasonReplaced.
 func (c *Client) AwaitConnect(namespace string) (*Socket, *ConnectError) {
 	c.Engine.t.Helper()
 	ctx, cancel := c.Engine.site.WithLimit(context.Background())
@@ -111,23 +114,27 @@ func (c *Client) AwaitConnect(namespace string) (*Socket, *ConnectError) {
 	return socket, refused
 }
 
-// Connected is AwaitConnect with the error, a *ConnectError if the server refused.
+// Connected is AwaitConnect with an error in place of a failure: a
+// *ConnectError if the server refuses.
 func (c *Client) Connected(ctx context.Context, namespace string) (*Socket, error) {
 	answer, err := c.answersTo(namespace).get(ctx)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("no answer to CONNECT %s: %w%s", namespace, err, c.Engine.obituary())
+		return nil, fmt.Errorf("no answer to CONNECT %s: %w%s", namespace, err, c.Engine.ending())
 	case answer.refused != nil:
 		return nil, answer.refused
 	}
 	return answer.socket, nil
 }
 
-// barrier is a namespace that no server mounts. mojo refuses it without a line in its log.
+// barrier is a namespace that no server mounts. mojo refuses it without a line
+// in its log.
 const barrier = "/__barrier"
 
-// Barrier goes to the server and back: when it returns, all that the server had queued for this connection
-// when the barrier reached it has arrived, on every namespace. It says nothing about handlers that were still running then.
+// Barrier sends a message to the server and waits for the answer. When it
+// returns, all messages have arrived that the server had queued for this
+// connection when it answered, on every namespace. It does not wait for
+// handlers.
 func (c *Client) Barrier() {
 	c.Engine.t.Helper()
 	ctx, cancel := c.Engine.site.WithLimit(context.Background())
@@ -153,7 +160,7 @@ func (c *Client) awaitBarrier(ctx context.Context) error {
 	return err
 }
 
-// Close ends the connection in order, all namespaces with it.
+// Close closes the connection, see Engine.Close.
 func (c *Client) Close() { c.Engine.Close() }
 
 func (c *Client) send(f *frame) {
@@ -178,9 +185,10 @@ func (c *Client) answersTo(namespace string) *mailbox[connectAnswer] {
 	return m
 }
 
-// sortLoop gives what arrives to the sockets, in order, until the connection ends.
+// sortLoop passes the messages that arrive to the sockets, until the connection
+// ends.
 func (c *Client) sortLoop() {
-	var pending *frame // a header that waits for attachments
+	var pending *frame // a header whose attachments have not all arrived
 	for {
 		p, err := c.Engine.in.get(context.Background())
 		if err != nil {
@@ -194,7 +202,7 @@ func (c *Client) sortLoop() {
 	<-c.Engine.closed
 
 	c.mu.Lock()
-	sockets, answers := c.sockets, maps.Clone(c.answers) // which can still be read
+	sockets, answers := c.sockets, maps.Clone(c.answers) // tests can still read from them
 	c.sockets, c.ended = nil, true
 	c.mu.Unlock()
 	for _, s := range sockets {
@@ -248,7 +256,7 @@ func (c *Client) deliver(f *frame) error {
 		c.answersTo(f.namespace).put(connectAnswer{refused: refused})
 		return nil
 	case s == nil || c.follows(f):
-		return nil // it crossed a DISCONNECT on the wire, or is for the page's script
+		return nil // it crossed a DISCONNECT on the wire, or the client answers it itself
 	}
 	return s.receive(f)
 }
@@ -272,7 +280,7 @@ func (c *Client) connected(f *frame) error {
 	return nil
 }
 
-// leave takes a socket out, unless another has taken its place.
+// leave removes a socket, unless another has replaced it.
 func (c *Client) leave(s *Socket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

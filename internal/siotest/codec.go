@@ -19,10 +19,12 @@ const (
 	typeBinaryAck    = 6
 )
 
-// maxAttachments is how many the official client takes.
+// maxAttachments is how many attachments of a packet the official client
+// accepts.
 const maxAttachments = 10
 
-// reserved are the event names that mean something local to the official client, which refuses them.
+// reserved are the event names that the official client refuses, because it
+// emits them itself.
 var reserved = []string{"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 
 // frame is a Socket.IO packet.
@@ -121,7 +123,8 @@ func (f *frame) array() ([]json.RawMessage, error) {
 	return args, nil
 }
 
-// event returns the name and the arguments of an event. A name that is a number reads as its decimal text.
+// event returns the name and the arguments of an event. A name that is a number
+// reads as its decimal text.
 func (f *frame) event() (string, []json.RawMessage, error) {
 	args, err := f.array()
 	if err != nil {
@@ -144,13 +147,14 @@ func (f *frame) event() (string, []json.RawMessage, error) {
 	return name, args[1:], nil
 }
 
-// placeholder stands for an attachment.
+// placeholder is the JSON object that stands for an attachment.
 type placeholder struct {
 	Placeholder bool `json:"_placeholder"`
 	Num         int  `json:"num"`
 }
 
-// extract replaces []byte values by placeholders: at the top level, in map[string]any and in []any.
+// extract replaces []byte values by placeholders: at the top level, in
+// map[string]any and in []any.
 func extract(v any, attachments *[][]byte) any {
 	switch v := v.(type) {
 	case []byte:
@@ -223,7 +227,7 @@ func (f *frame) complete() error {
 	return nil
 }
 
-// newFrame makes an event (name and args) or an ack (args) of whatever values.
+// newFrame encodes an event (name and args) or an ack (args).
 func newFrame(binaryKind, textKind int, namespace string, ackID *uint64, args []any) (*frame, error) {
 	if args == nil {
 		args = []any{}
@@ -236,8 +240,8 @@ func newFrame(binaryKind, textKind int, namespace string, ackID *uint64, args []
 	return encodedFrame(binaryKind, textKind, namespace, ackID, Payload{payload, attachments}), nil
 }
 
-// Payload is what an event (its name and arguments) or an ack (its arguments) carries: a JSON array, in which
-// placeholders stand for the attachments.
+// Payload is the content of an event (its name and arguments) or of an ack (its
+// arguments): a JSON array, in which placeholders stand for the attachments.
 type Payload struct {
 	JSON        []byte
 	Attachments [][]byte

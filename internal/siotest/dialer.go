@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// dialer opens connections to one site and remembers them, so that they can be cut, or not be read from,
-// all at once. An Engine has one of its own.
+// dialer opens connections to one site and remembers them, so that it can cut
+// all of them, or stop reading from them. Each Engine has its own.
 type dialer struct {
 	site       *Site
 	readBuffer int                                         // bytes that the server can send ahead; 0: as the network has it
@@ -24,7 +24,8 @@ type dialer struct {
 	resume chan struct{} // closed by resumeReads; nil while reading is on
 }
 
-// dial returns a connection on which TLS, if any, is already agreed, for HTTP/1.1.
+// dial returns a connection on which TLS, if any, is already agreed, for
+// HTTP/1.1.
 func (d *dialer) dial(ctx context.Context) (net.Conn, error) {
 	raw, err := d.dialRaw(ctx)
 	if err != nil || !d.site.network.tls {
@@ -64,7 +65,8 @@ func (d *dialer) dialRaw(ctx context.Context) (net.Conn, error) {
 	return held, nil
 }
 
-// httpClient returns a client that dials here. Close its idle connections in the end.
+// httpClient returns a client that uses the dialer. The caller closes its idle
+// connections.
 func (d *dialer) httpClient(http2 bool) *http.Client {
 	transport := &http.Transport{
 		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return d.dialRaw(ctx) },
@@ -78,7 +80,8 @@ func (d *dialer) httpClient(http2 bool) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// cut closes every connection below TLS, without a word to the server, and lets no new one be opened.
+// cut closes every connection below TLS, without a protocol message, and makes
+// further dials fail.
 func (d *dialer) cut() {
 	d.mu.Lock()
 	d.cutOff = true
@@ -92,7 +95,7 @@ func (d *dialer) cut() {
 
 var past = time.Unix(1, 0)
 
-// pauseReads stops reading from the sockets; a read that waits is interrupted, so nothing more is taken.
+// pauseReads stops reading from the sockets. It interrupts reads in progress.
 func (d *dialer) pauseReads() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -127,7 +130,8 @@ func (d *dialer) paused() chan struct{} {
 	return d.resume
 }
 
-// heldConn is a connection that its dialer can hold. Pausing uses the read deadline of the inner connection.
+// heldConn is a connection of a dialer, which can pause its reads by the read
+// deadline of the inner connection.
 type heldConn struct {
 	net.Conn
 	dialer *dialer
@@ -135,7 +139,7 @@ type heldConn struct {
 	closed chan struct{}
 }
 
-// NetConn is the connection under this one.
+// NetConn returns the inner connection.
 func (c *heldConn) NetConn() net.Conn { return c.Conn }
 
 func (c *heldConn) Read(p []byte) (int, error) {
@@ -155,8 +159,9 @@ func (c *heldConn) Read(p []byte) (int, error) {
 	}
 }
 
-// interrupted tells whether a timed-out read is to be tried again: nobody but the dialer sets read deadlines
-// on the connections of an Engine, while those of Site.Dial are never paused.
+// interrupted reports whether a read that has timed out must be tried again.
+// Only the dialer sets read deadlines on the connections of an Engine; those of
+// Site.Dial are never paused.
 func (d *dialer) interrupted(c *heldConn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -172,7 +177,7 @@ func (c *heldConn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite ends our direction only.
+// CloseWrite closes the client's direction only.
 func (c *heldConn) CloseWrite() error {
 	return c.Conn.(interface{ CloseWrite() error }).CloseWrite()
 }

@@ -8,17 +8,19 @@ import (
 	"slices"
 )
 
-// Event is what arrived for a Socket: an event, or the answer to one (then Name is "").
+// Event is an event that a Socket has received, or the ack of an event, with
+// Name "".
 type Event struct {
 	Name        string
-	Args        []json.RawMessage // without the name; attachments are placeholders in here
+	Args        []json.RawMessage // without the name; with placeholders for the attachments
 	Attachments [][]byte
 	AckID       *uint64 // the server wants an ack: see Reply
 
 	socket *Socket
 }
 
-// Decode reads argument i into dst. Attachments decode into *[]byte, and into *any as []byte at any depth.
+// Decode reads argument i into dst. Attachments decode into *[]byte, and into
+// *any as []byte at any depth.
 func (e Event) Decode(i int, dst any) error {
 	if i >= len(e.Args) {
 		return fmt.Errorf("there is no argument %d in %s", i, e)
@@ -41,8 +43,9 @@ func (e Event) Decode(i int, dst any) error {
 	return json.Unmarshal(e.Args[i], dst)
 }
 
-// Differs tells how e differs from an event with this name and these arguments, which are compared as JSON and
-// attachment by attachment: "" if it does not.
+// Differs describes how e differs from an event with this name and these
+// arguments, "" if it does not. The arguments are compared as JSON, and the
+// attachments byte by byte.
 func (e Event) Differs(name string, args ...any) string {
 	f, err := newFrame(typeBinaryEvent, typeEvent, "/", nil, append([]any{name}, args...))
 	if err != nil {
@@ -69,7 +72,7 @@ func sameJSON(a, b string) bool {
 	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && reflect.DeepEqual(x, y)
 }
 
-// Arg is Decode, and fails the test if that is not possible.
+// Arg is Decode with a failure in place of an error.
 func (e Event) Arg(i int, dst any) {
 	e.socket.t().Helper()
 	if err := e.Decode(i, dst); err != nil {
@@ -77,7 +80,7 @@ func (e Event) Arg(i int, dst any) {
 	}
 }
 
-// Text is argument i, which must be a string.
+// Text returns argument i, which must be a string.
 func (e Event) Text(i int) string {
 	e.socket.t().Helper()
 	var s string
@@ -85,7 +88,7 @@ func (e Event) Text(i int) string {
 	return s
 }
 
-// Bytes is argument i, which must be an attachment.
+// Bytes returns argument i, which must be an attachment.
 func (e Event) Bytes(i int) []byte {
 	e.socket.t().Helper()
 	var b []byte
@@ -93,7 +96,8 @@ func (e Event) Bytes(i int) []byte {
 	return b
 }
 
-// JSON is the array of the arguments, without the name, with placeholders for attachments.
+// JSON returns the array of the arguments, without the name, with placeholders
+// for the attachments.
 func (e Event) JSON() string {
 	args := e.Args
 	if args == nil {
@@ -106,7 +110,7 @@ func (e Event) JSON() string {
 	return string(b)
 }
 
-// String is for messages: name, arguments, attachments.
+// String returns the name, the arguments and the attachments.
 func (e Event) String() string {
 	if len(e.Attachments) == 0 {
 		return fmt.Sprintf("%q %s", e.Name, e.JSON())
@@ -114,7 +118,7 @@ func (e Event) String() string {
 	return fmt.Sprintf("%q %s with the attachments %.60q", e.Name, e.JSON(), e.Attachments)
 }
 
-// Reply sends the ack that the server asked for.
+// Reply sends the ack that the server waits for.
 func (e Event) Reply(args ...any) {
 	e.socket.t().Helper()
 	if e.AckID == nil {
@@ -128,7 +132,7 @@ func (e Event) ReplyPayload(p Payload) {
 	e.socket.client.send(encodedFrame(typeBinaryAck, typeAck, e.socket.namespace, e.AckID, p))
 }
 
-// NewEvent is the event that carries a payload, to be compared with others.
+// NewEvent returns an event with this payload, to compare others with.
 func NewEvent(p Payload) (Event, error) {
 	name, args, err := (&frame{payload: p.JSON}).event()
 	return Event{Name: name, Args: args, Attachments: p.Attachments}, err

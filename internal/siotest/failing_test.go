@@ -23,7 +23,8 @@ func (f *failing) Fatalf(format string, args ...any) {
 func (f *failing) Errorf(format string, args ...any) { f.text += fmt.Sprintf(format, args...) }
 func (f *failing) FailNow()                          { runtime.Goexit() }
 
-// TestExpectationsCanFail: what fails the test says why, and does not take longer than Limit.
+// TestExpectationsCanFail: what fails the test says why, and does not take
+// longer than Limit.
 func TestExpectationsCanFail(t *testing.T) {
 	for name, c := range map[string]struct {
 		act  func(c *Client, s *Socket)

@@ -14,8 +14,9 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// fakeServer is just enough of a server to try the client on. It echoes plain Engine.IO messages that are no
-// Socket.IO packets, and on any namespace but barrier and "/refused" it knows the events
+// fakeServer is just enough of a server to try the client on. It echoes plain
+// Engine.IO messages that are no Socket.IO packets, and on any namespace but
+// barrier and "/refused" it knows the events
 //
 //	echo   sends the arguments back, as an ack if one is wanted
 //	ask    sends "question" with the arguments, wants an ack, and sends "answered" with that

@@ -8,15 +8,16 @@ import (
 	"time"
 )
 
-// identityEvent asks a page to prove that it is of the browser that has logged in,
-// and identityHeader is the header of the proof. See mojo.IdentityEvent.
+// identityEvent asks a page to prove that it belongs to the browser that has
+// logged in, and identityHeader is the header of the proof. See
+// mojo.IdentityEvent.
 const (
 	identityEvent  = "mojo:identity"
 	identityHeader = "X-Mojo-Identity"
 )
 
-// follows reports whether f is an identityEvent that the client answers by itself,
-// as a page with mojo.js does.
+// follows reports whether f is an identityEvent that the client answers by
+// itself, as a page with mojo.js does.
 func (c *Client) follows(f *frame) bool {
 	if c.Engine.opts.Page == nil && !c.Engine.opts.Follow || f.kind != typeEvent {
 		return false
@@ -37,8 +38,8 @@ func (c *Client) follows(f *frame) bool {
 	return true
 }
 
-// AwaitProofs returns when the client has proven who it is, if the server has asked for that before the call, or
-// when the connection has ended.
+// AwaitProofs waits until the server has answered the proofs that it had asked
+// for before the call, or the connection has ended.
 func (c *Client) AwaitProofs() error {
 	ctx, cancel := c.Engine.site.WithLimit(context.Background())
 	defer cancel()
@@ -55,7 +56,7 @@ func (c *Client) AwaitProofs() error {
 	}
 }
 
-// proofs counts the proofs that are on their way.
+// proofs counts the proofs that the server has not answered.
 type proofs struct {
 	mu    sync.Mutex // guards the fields below
 	count int
@@ -79,7 +80,7 @@ func (p *proofs) end() {
 	}
 }
 
-// none returns a channel that is closed when there is none on its way.
+// none returns a channel that is closed when the count is 0.
 func (p *proofs) none() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,8 +92,8 @@ func (p *proofs) none() <-chan struct{} {
 	return none
 }
 
-// prove sends the proof with the cookies that the browser has, until these are the
-// ones of the login.
+// prove sends the proof with the cookies of the browser, until these are the
+// cookies of the login.
 func (c *Client) prove(value string) {
 	const pause = 10 * time.Millisecond
 	e := c.Engine
@@ -112,8 +113,8 @@ func (c *Client) prove(value string) {
 	}
 }
 
-// Prove sends the value of an identity event with the header of the requests to
-// come, and returns the status of the answer.
+// Prove sends the value of an identity event, with the headers of the
+// connection, and returns the status of the answer.
 func (e *Engine) Prove(value string) (status int, err error) {
 	r, err := http.NewRequestWithContext(e.ctx, http.MethodPost, e.site.URL+e.opts.Path, nil)
 	if err != nil {

@@ -8,12 +8,12 @@ import (
 
 var errMailboxClosed = errors.New("closed")
 
-// mailbox is a queue without a bound: putting never blocks, so that a test which does not read its events
-// stalls nobody. Safe for concurrent use. The zero value is ready.
+// mailbox is a queue without a limit: put never blocks, so a test need not read
+// its events. It is safe for concurrent use. The zero value is ready to use.
 type mailbox[T any] struct {
 	mu     sync.Mutex // guards the fields below
 	items  []T
-	wake   chan struct{} // closed by the next put or close; nil while nobody waits
+	wake   chan struct{} // closed by the next put or close; nil if no goroutine waits
 	closed bool
 }
 
@@ -28,7 +28,8 @@ func (m *mailbox[T]) put(items ...T) {
 	m.wakeLocked()
 }
 
-// close lets what is inside be read, and nothing more be put.
+// close makes further puts do nothing. Items that are in the queue can still be
+// taken.
 func (m *mailbox[T]) close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -43,14 +44,15 @@ func (m *mailbox[T]) wakeLocked() {
 	}
 }
 
-// len is the number of items that wait.
+// len returns the number of items.
 func (m *mailbox[T]) len() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.items)
 }
 
-// get takes the first item. Its error is errMailboxClosed or the context's cause.
+// get takes the first item. Its error is errMailboxClosed or the context's
+// cause.
 func (m *mailbox[T]) get(ctx context.Context) (T, error) {
 	items, err := m.take(ctx, 1)
 	if err != nil {
@@ -60,7 +62,7 @@ func (m *mailbox[T]) get(ctx context.Context) (T, error) {
 	return items[0], nil
 }
 
-// all takes everything, and waits until there is something.
+// all takes all items, and waits while there is none.
 func (m *mailbox[T]) all(ctx context.Context) ([]T, error) {
 	return m.take(ctx, -1)
 }

@@ -11,14 +11,16 @@ import (
 	"time"
 )
 
-// memoryBuffer is what one direction of an in-memory connection holds before its writer waits.
+// memoryBuffer is the number of bytes that one direction of an in-memory
+// connection holds before writes wait.
 const memoryBuffer = 64 << 10
 
-// memoryListener is a net.Listener without a network. Its connections are buffered, unlike net.Pipe's, for
-// two reasons: a write returns before the other side reads, as with a real socket, so a test does not pass
-// or hang because of a rendezvous that no network has; and a client that stops reading fills a buffer of
-// known size. They use nothing but channels, timers and sync.Cond, on which a synctest bubble is durably
-// blocked.
+// memoryListener is a net.Listener without a network. Its connections are
+// buffered, unlike net.Pipe's, for two reasons: a write returns before the
+// other side reads, as with a real socket, so a test does not pass or hang
+// because of a rendezvous that no network has; and a client that stops reading
+// fills a buffer of known size. They use nothing but channels, timers and
+// sync.Cond, on which a synctest bubble is durably blocked.
 type memoryListener struct {
 	accept chan net.Conn
 	closed chan struct{}
@@ -46,7 +48,8 @@ func (l *memoryListener) Close() error {
 
 func (l *memoryListener) Addr() net.Addr { return memoryAddr("192.0.2.1:80") }
 
-// dial connects; readBuffer bounds what the server can send ahead (0: memoryBuffer).
+// dial connects. readBuffer is the number of bytes that the server can send
+// before the client reads (0: memoryBuffer).
 func (l *memoryListener) dial(ctx context.Context, readBuffer int) (net.Conn, error) {
 	if readBuffer <= 0 {
 		readBuffer = memoryBuffer
@@ -81,14 +84,15 @@ func (c *memoryConn) Write(p []byte) (int, error) { return c.out.write(p) }
 func (c *memoryConn) LocalAddr() net.Addr         { return c.local }
 func (c *memoryConn) RemoteAddr() net.Addr        { return c.remote }
 
-// Close ends both directions; what was written can still be read by the other end.
+// Close closes both directions. The other end can still read everything that
+// was written.
 func (c *memoryConn) Close() error {
 	c.out.closeWrite()
 	c.in.closeRead()
 	return nil
 }
 
-// CloseWrite lets the other end read to io.EOF.
+// CloseWrite closes the direction to the other end, which then reads to io.EOF.
 func (c *memoryConn) CloseWrite() error {
 	c.out.closeWrite()
 	return nil
@@ -120,7 +124,7 @@ type stream struct {
 	writeClosed   bool
 	readDeadline  deadline
 	writeDeadline deadline
-	writer        chan struct{} // held by the one write in progress, so that writes do not mix
+	writer        chan struct{} // full during a write, so that writes do not mix
 }
 
 func newStream(size int) *stream {
@@ -225,7 +229,8 @@ func (s *stream) setDeadline(d *deadline, t time.Time) {
 	s.changed.Broadcast()
 }
 
-// deadline is guarded by the lock of its stream. The round tells a timer that fired late from its successor.
+// deadline is guarded by the lock of its stream. The round distinguishes a
+// timer that fires late from the next one.
 type deadline struct {
 	timer  *time.Timer
 	round  int

@@ -25,10 +25,10 @@ type Network struct {
 
 var (
 	TCP    = Network{Name: "tcp"}                  // 127.0.0.1; the server sees *net.TCPConn
-	TLS    = Network{Name: "tls", tls: true}       // the same with TLS, and HTTP/2 where a client asks for it
+	TLS    = Network{Name: "tls", tls: true}       // the same with TLS, and HTTP/2 for clients that ask for it
 	Memory = Network{Name: "memory", memory: true} // no network; for testing/synctest
 
-	// Networks is all of them, for loops.
+	// Networks has all of them.
 	Networks = []Network{TCP, TLS, Memory}
 )
 
@@ -40,12 +40,13 @@ func Each(t *testing.T, fn func(t *testing.T, n Network)) {
 	}
 }
 
-// Site is a running http.Server and the ways to reach it. Its methods may be called from several goroutines.
+// Site is a running http.Server and the ways to reach it. Its methods are safe
+// for concurrent use.
 type Site struct {
 	URL string // scheme://host[:port], no slash at the end
 
-	// Limit is how long anything waits for the server before it fails the test. It may be changed before the
-	// first connection.
+	// Limit is how long a method waits for the server before it fails the test.
+	// A test may change it before the first connection.
 	Limit time.Duration
 
 	t        testing.TB
@@ -67,9 +68,10 @@ func Serve(t testing.TB, n Network, h http.Handler) *Site {
 	return ServeServer(t, n, &http.Server{Handler: h})
 }
 
-// ServeServer runs srv, with the caller's own settings, on a listener of kind n. When the test ends, all
-// connections that this package opened are cut, hijacked ones too, and srv is closed. It sets srv.TLSConfig
-// and, if nil, srv.ErrorLog.
+// ServeServer runs srv, with the settings of the caller, on a listener of kind
+// n. When the test ends, all connections that this package opened are cut,
+// hijacked ones too, and srv is closed. It sets srv.TLSConfig and, if it is
+// nil, srv.ErrorLog.
 func ServeServer(t testing.TB, n Network, srv *http.Server) *Site {
 	t.Helper()
 	s := &Site{Limit: Limit, t: t, network: n, server: srv, served: make(chan struct{}), engines: make(map[*Engine]struct{})}
@@ -118,7 +120,8 @@ func (s *Site) listen() {
 	}
 }
 
-// Close does what happens at the end of the test, sooner. A second call does nothing.
+// Close ends the site. The end of the test calls it; a second call does
+// nothing.
 func (s *Site) Close() {
 	s.mu.Lock()
 	engines := s.engines
@@ -135,7 +138,7 @@ func (s *Site) Close() {
 	<-s.served
 }
 
-// WithLimit returns a context that ends after Limit, which its cause says.
+// WithLimit returns a context that ends after Limit. Its cause names the limit.
 func (s *Site) WithLimit(ctx context.Context) (context.Context, context.CancelFunc) {
 	return withLimit(ctx, s.Limit)
 }
@@ -144,17 +147,18 @@ func withLimit(ctx context.Context, limit time.Duration) (context.Context, conte
 	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("waited for %v", limit))
 }
 
-// Network is what the site listens on.
+// Network returns the network of the site.
 func (s *Site) Network() Network { return s.network }
 
-// Host is the host[:port] of the site's URL.
+// Host returns the host[:port] of the site's URL.
 func (s *Site) Host() string {
 	_, host, _ := bytes.Cut([]byte(s.URL), []byte("://"))
 	return string(host)
 }
 
-// Client returns an HTTP/1.1 client that reaches the site, whatever the network, and trusts its certificate.
-// It keeps connections alive; they are closed when the test ends.
+// Client returns an HTTP/1.1 client that reaches the site on any network and
+// trusts its certificate. Its connections are kept alive and closed when the
+// test ends.
 func (s *Site) Client() *http.Client { return s.http1 }
 
 // HTTP2Client is Client over HTTP/2; the site must be on TLS.
@@ -166,7 +170,8 @@ func (s *Site) HTTP2Client() *http.Client {
 	return s.http2
 }
 
-// Dial opens a connection of its own, with TLS (HTTP/1.1) already agreed. It is closed when the test ends.
+// Dial opens a connection to the site, with TLS (HTTP/1.1) if the site has it.
+// It is closed when the test ends.
 func (s *Site) Dial(ctx context.Context) (net.Conn, error) { return s.dialer.dial(ctx) }
 
 func (s *Site) connect(ctx context.Context, readBuffer int) (net.Conn, error) {
@@ -178,7 +183,8 @@ func (s *Site) connect(ctx context.Context, readBuffer int) (net.Conn, error) {
 		return nil, err
 	}
 	if readBuffer > 0 {
-		// Below this, Linux stops announcing a window at all over the loopback's large segments.
+		// Below this, Linux stops announcing a window at all over the
+		// loopback's large segments.
 		c.(*net.TCPConn).SetReadBuffer(max(readBuffer, 32<<10))
 	}
 	return c, nil
@@ -204,7 +210,8 @@ func (s *Site) forget(e *Engine) {
 	delete(s.engines, e)
 }
 
-// errorLog leaves out what cut connections make the HTTP server say.
+// errorLog leaves out the lines that the HTTP server logs about cut
+// connections.
 type errorLog struct{}
 
 func (errorLog) Write(line []byte) (int, error) {

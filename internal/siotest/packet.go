@@ -23,7 +23,8 @@ type Packet struct {
 	Binary bool
 }
 
-// parsePacket reads a packet in text form, as in a payload or a text frame. Binary data is base64 after "b".
+// parsePacket reads a packet in text form, as in a payload or a text frame.
+// Binary data is base64 after "b".
 func parsePacket(s string) (Packet, error) {
 	switch {
 	case s == "":

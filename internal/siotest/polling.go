@@ -53,7 +53,7 @@ func (e *Engine) request(ctx context.Context, method, body string) (int, http.He
 	return res.StatusCode, res.Header, string(answer), err
 }
 
-// SetHeader has the requests to come sent with another Options.Header.
+// SetHeader replaces Options.Header for further requests.
 func (e *Engine) SetHeader(h http.Header) { e.header.Store(&h) }
 
 func (e *Engine) setHeader(req *http.Request) {
@@ -108,16 +108,17 @@ func (e *Engine) take(payload string) error {
 	return nil
 }
 
-// Poll does one poll, for Options.ManualPoll, and returns the answer's status and payload. The packets in it
-// are received as usual: messages go to Next, pings are answered. Another status than 200 changes nothing.
-// It fails the test if there is no answer within the pingInterval and Site.Limit.
+// Poll does one poll, for Options.ManualPoll, and returns the answer's status
+// and payload. Its packets are handled as usual: Next returns the messages, and
+// pings are answered. A status other than 200 changes nothing. It fails the
+// test if there is no answer within the pingInterval and Site.Limit.
 func (e *Engine) Poll() (status int, payload string) {
 	e.t.Helper()
 	ctx, cancel := e.patience()
 	defer cancel()
 	status, payload, err := e.poll(ctx)
 	if err != nil && status == 0 {
-		e.t.Fatalf("poll: %v%s", err, e.obituary())
+		e.t.Fatalf("poll: %v%s", err, e.ending())
 	}
 	if status == http.StatusOK && err != nil {
 		e.t.Fatalf("answer to a poll: %v", err)
@@ -125,14 +126,14 @@ func (e *Engine) Poll() (status int, payload string) {
 	return status, payload
 }
 
-// Post sends a payload as it is, at once and beside whatever else is on its way.
+// Post sends a payload unchanged and at once, beside other requests.
 func (e *Engine) Post(payload string) (status int, body string) {
 	e.t.Helper()
 	ctx, cancel := e.patience()
 	defer cancel()
 	status, _, body, err := e.request(ctx, http.MethodPost, payload)
 	if err != nil {
-		e.t.Fatalf("POST: %v%s", err, e.obituary())
+		e.t.Fatalf("POST: %v%s", err, e.ending())
 	}
 	return status, body
 }

@@ -5,17 +5,18 @@ import (
 	"net"
 )
 
-// outgoing is something to write: a packet as text, binary data, a WebSocket control frame, or nothing but
-// the mark of a flush. Exactly one field is set.
+// outgoing is an item to write: a packet as text, binary data, a WebSocket
+// control frame, or the mark of a flush. Exactly one field is set.
 type outgoing struct {
 	text    string
 	binary  []byte
-	control []byte        // a whole frame; left out while polling
+	control []byte        // a whole frame; dropped while polling
 	flushed chan struct{} // closed when everything before it was written
 }
 
-// Send sends a message with text ("4" + text). Like all that send it queues and returns; what cannot be
-// sent because the connection has ended is dropped. Use Flush to wait.
+// Send sends a message with text ("4" + text). Like all methods that send, it
+// queues the message and returns; after the end of the connection the message
+// is dropped. Flush waits until it is written.
 func (e *Engine) Send(text string) { e.SendPacket("4" + text) }
 
 // SendBinary sends a binary message.
@@ -26,7 +27,8 @@ func (e *Engine) SendBinary(b []byte) {
 // SendPacket sends a raw packet, such as "1" or "5".
 func (e *Engine) SendPacket(raw string) { e.out.put(outgoing{text: raw}) }
 
-// SendPackets sends raw packets together: in one POST (within maxPayload), or as frames in one write.
+// SendPackets sends raw packets together: in one POST (within maxPayload), or
+// as frames in one write.
 func (e *Engine) SendPackets(raw ...string) {
 	items := make([]outgoing, len(raw))
 	for i, r := range raw {
@@ -35,14 +37,15 @@ func (e *Engine) SendPackets(raw ...string) {
 	e.out.put(items...)
 }
 
-// Flush waits until what was sent before has left: written to the WebSocket, or the POST answered. It
-// fails the test after Site.Limit or when the connection ends first.
+// Flush waits until everything that was sent before is written to the
+// WebSocket, or its POST is answered. It fails the test after Site.Limit, or if
+// the connection ends first.
 func (e *Engine) Flush() {
 	e.t.Helper()
 	ctx, cancel := e.site.WithLimit(context.Background())
 	defer cancel()
 	if err := e.flush(ctx); err != nil {
-		e.t.Fatalf("what was sent did not leave: %v%s", err, e.obituary())
+		e.t.Fatalf("what was sent did not leave: %v%s", err, e.ending())
 	}
 }
 
@@ -59,7 +62,8 @@ func (e *Engine) flush(ctx context.Context) error {
 	}
 }
 
-// acquire makes the caller the one who writes. It fails when the connection or the context ends first.
+// acquire waits for the right to write to the transport. It fails if the
+// connection or the context ends first.
 func (e *Engine) acquire(ctx context.Context) error {
 	select {
 	case e.writing <- struct{}{}:
@@ -73,7 +77,7 @@ func (e *Engine) acquire(ctx context.Context) error {
 
 func (e *Engine) release() { <-e.writing }
 
-// sendLoop writes what was queued, in order, on whatever transport there is by then.
+// sendLoop writes the queued items, in order, on the transport of the moment.
 func (e *Engine) sendLoop() {
 	for {
 		batch, err := e.out.all(e.ctx)
@@ -92,7 +96,7 @@ func (e *Engine) sendLoop() {
 	}
 }
 
-// write sends a batch, part by part if flushes stand in between.
+// write sends a batch, in parts if there are flushes in it.
 func (e *Engine) write(batch []outgoing) error {
 	start := 0
 	for i, item := range batch {

@@ -10,8 +10,8 @@ import (
 
 // Socket is a connected namespace of a Client.
 //
-// Emit, Ask and Disconnect may be called from several goroutines, and methods that
-// wait only from the test's goroutine.
+// Emit, Ask and Disconnect are safe for concurrent use. Call the other methods
+// in the test's goroutine.
 type Socket struct {
 	client    *Client
 	namespace string
@@ -25,7 +25,7 @@ type Socket struct {
 	gone   chan struct{} // closed under mu, once
 }
 
-// Why a Socket ended, besides the reasons of its Engine.
+// The reasons why a Socket ended, besides those of its Engine.
 const (
 	ReasonServerDisconnect = "io server disconnect" // the server sent DISCONNECT
 	ReasonClientDisconnect = "io client disconnect" // Disconnect
@@ -34,25 +34,26 @@ const (
 
 func (s *Socket) t() testing.TB { return s.client.Engine.t }
 
-// SID is the id that the server gave to this socket; not that of the Engine.
+// SID returns the id of the socket, which is not that of the Engine.
 func (s *Socket) SID() string { return s.sid }
 
-// Namespace is what Connect was called with.
+// Namespace returns the name of the namespace.
 func (s *Socket) Namespace() string { return s.namespace }
 
-// Emit sends an event. A []byte that is an argument, or inside map[string]any or []any, becomes an
-// attachment. On a socket that has ended it still sends, so that a test can see what the server does.
+// Emit sends an event. A []byte that is an argument, or inside map[string]any
+// or []any, becomes an attachment. It sends after the end of the socket too, so
+// that a test can see how the server reacts.
 func (s *Socket) Emit(event string, args ...any) {
 	s.t().Helper()
 	s.send(typeBinaryEvent, typeEvent, nil, append([]any{event}, args...))
 }
 
-// EmitPayload is Emit for an event that is encoded already.
+// EmitPayload is Emit for an encoded event.
 func (s *Socket) EmitPayload(p Payload) {
 	s.client.send(encodedFrame(typeBinaryEvent, typeEvent, s.namespace, nil, p))
 }
 
-// Ask emits an event that wants an ack, and does not wait for it.
+// Ask emits an event with an ack id, and does not wait for the ack.
 func (s *Socket) Ask(event string, args ...any) *Answer {
 	s.t().Helper()
 	a, id := s.ask(event)
@@ -60,7 +61,7 @@ func (s *Socket) Ask(event string, args ...any) *Answer {
 	return a
 }
 
-// AskPayload is Ask for an event of this name that is encoded already.
+// AskPayload is Ask for an encoded event with this name.
 func (s *Socket) AskPayload(event string, p Payload) *Answer {
 	a, id := s.ask(event)
 	s.client.send(encodedFrame(typeBinaryEvent, typeEvent, s.namespace, &id, p))
@@ -79,7 +80,8 @@ func (s *Socket) ask(event string) (*Answer, uint64) {
 	return a, id
 }
 
-// Call emits an event and waits for its ack, whose Event has no name. It fails the test after Site.Limit.
+// Call emits an event and waits for its ack, whose Event has no name. It fails
+// the test after Site.Limit.
 func (s *Socket) Call(event string, args ...any) Event {
 	s.t().Helper()
 	return s.Ask(event, args...).Wait()
@@ -92,21 +94,23 @@ type Answer struct {
 	box    mailbox[Event]
 }
 
-// Wait returns the ack, once. It fails the test after Site.Limit or when the socket ends first.
+// Wait waits for the ack and returns it, once. It fails the test after
+// Site.Limit, or if the socket ends first.
 func (a *Answer) Wait() Event {
 	a.socket.t().Helper()
 	e, err := waitFor(&a.box, a.socket.client.Engine.site.Limit)
 	if err != nil {
-		a.socket.t().Fatalf("no ack of %q came on %s: %v%s", a.event, a.socket.namespace, err, a.socket.obituary())
+		a.socket.t().Fatalf("no ack of %q came on %s: %v%s", a.event, a.socket.namespace, err, a.socket.ending())
 	}
 	return e
 }
 
-// Arrived tells whether Wait would return at once.
+// Arrived reports whether the ack has arrived.
 func (a *Answer) Arrived() bool { return a.box.len() > 0 }
 
-// Next returns the next event. It fails the test after Site.Limit or when the socket ends first; events that
-// came before the end can still be read.
+// Next waits for the next event and returns it. It fails the test after
+// Site.Limit, or if the socket ends first. Events that arrived before the end
+// can still be read.
 func (s *Socket) Next() Event {
 	s.t().Helper()
 	e, err := s.TryNext()
@@ -116,19 +120,20 @@ func (s *Socket) Next() Event {
 	return e
 }
 
-// TryNext is Next with the error.
+// TryNext is Next with an error in place of a failure.
 func (s *Socket) TryNext() (Event, error) {
 	e, err := waitFor(&s.events, s.client.Engine.site.Limit)
 	if err != nil {
-		err = fmt.Errorf("no event came on %s: %w%s", s.namespace, err, s.obituary())
+		err = fmt.Errorf("no event came on %s: %w%s", s.namespace, err, s.ending())
 	}
 	return e, err
 }
 
-// Waiting is the number of events that have arrived and were not read.
+// Waiting returns the number of unread events.
 func (s *Socket) Waiting() int { return s.events.len() }
 
-// Expect reads the next event and compares name, arguments (as JSON) and attachments.
+// Expect waits for the next event, and fails the test unless its name and
+// arguments are these, see Event.Differs.
 func (s *Socket) Expect(event string, args ...any) Event {
 	s.t().Helper()
 	got := s.Next()
@@ -144,8 +149,7 @@ func (s *Socket) Barrier() {
 	s.client.Barrier()
 }
 
-// ExpectNothing proves that no event has arrived that was not read, nor is on its way from the server's
-// queue: see Client.Barrier.
+// ExpectNothing fails the test if there is an unread event after a Barrier.
 func (s *Socket) ExpectNothing() {
 	s.t().Helper()
 	s.Barrier()
@@ -154,18 +158,20 @@ func (s *Socket) ExpectNothing() {
 	}
 }
 
-// Disconnect leaves the namespace: it sends DISCONNECT. What the server sent meanwhile is thrown away.
+// Disconnect sends a DISCONNECT. Packets for the namespace that arrive later
+// are dropped.
 func (s *Socket) Disconnect() {
 	s.client.leave(s)
 	s.client.send(&frame{kind: typeDisconnect, namespace: s.namespace})
 	s.end(ReasonClientDisconnect)
 }
 
-// Disconnected is closed when the socket has ended: by either side, with its connection, or replaced.
+// Disconnected returns a channel that is closed when the socket has ended.
 func (s *Socket) Disconnected() <-chan struct{} { return s.gone }
 
-// AwaitDisconnected waits for that and returns the reason: one of the constants beside this type, or of the
-// Engine. It fails the test after Site.Limit.
+// AwaitDisconnected waits until the socket has ended and returns the reason:
+// one of the constants above, or of the Engine. It fails the test after
+// Site.Limit.
 func (s *Socket) AwaitDisconnected() string {
 	s.t().Helper()
 	ctx, cancel := s.client.Engine.site.WithLimit(context.Background())
@@ -178,14 +184,14 @@ func (s *Socket) AwaitDisconnected() string {
 	return s.Reason()
 }
 
-// Reason is why the socket ended, "" while it is connected.
+// Reason returns why the socket ended, "" while it is connected.
 func (s *Socket) Reason() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.reason
 }
 
-func (s *Socket) obituary() string {
+func (s *Socket) ending() string {
 	reason := s.Reason()
 	if reason == "" {
 		return ""
@@ -193,7 +199,7 @@ func (s *Socket) obituary() string {
 	return fmt.Sprintf(" (the socket ended: %s, error: %v)", reason, s.client.Engine.Err())
 }
 
-// end is the last thing that happens to a socket, once.
+// end ends the socket, once.
 func (s *Socket) end(reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,7 +224,7 @@ func (s *Socket) send(binaryKind, textKind int, ackID *uint64, args []any) {
 	s.client.send(f)
 }
 
-// receive takes a packet for this namespace in.
+// receive handles a packet for this namespace.
 func (s *Socket) receive(f *frame) error {
 	switch f.kind {
 	case typeDisconnect:

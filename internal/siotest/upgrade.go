@@ -5,19 +5,21 @@ import (
 	"fmt"
 )
 
-// Upgrade moves the connection from polling to a WebSocket: probe, last poll, switch. Nothing is lost, in
-// either direction. It fails the test if the server does not agree.
+// Upgrade changes the transport from polling to a WebSocket: probe, last poll,
+// switch. No message is lost, in either direction. It fails the test if the
+// server does not accept it.
 func (e *Engine) Upgrade() {
 	e.t.Helper()
 	ctx, cancel := e.patience()
 	defer cancel()
 	if err := e.upgrade(ctx); err != nil {
-		e.t.Fatalf("upgrade: %v%s", err, e.obituary())
+		e.t.Fatalf("upgrade: %v%s", err, e.ending())
 	}
 }
 
-// Upgrade is Engine.Upgrade at a moment at which there is no poll: the server need not end one, for which it
-// may take a while. So the upgrade takes no time in a bubble.
+// Upgrade is Engine.Upgrade, but sends the probe when no poll is in progress.
+// The server ends a poll that reaches it after the probe only at its next
+// check, so otherwise an upgrade can take time in a bubble.
 func (c *Client) Upgrade() {
 	e := c.Engine
 	e.t.Helper()
@@ -36,20 +38,22 @@ func (c *Client) Upgrade() {
 	}
 }
 
-// Probe is an upgrade that has got as far as the server's "3probe". Polling goes on beside it.
+// Probe is an upgrade to which the server has answered "3probe". Polling
+// continues beside it.
 type Probe struct {
 	engine *Engine
 	ws     *wsConn
 }
 
-// Probe opens a WebSocket and sends "2probe" on it. It fails the test if "3probe" does not come.
+// Probe opens a WebSocket and sends "2probe" on it. It fails the test if
+// "3probe" does not come.
 func (e *Engine) Probe() *Probe {
 	e.t.Helper()
 	ctx, cancel := e.patience()
 	defer cancel()
 	p, err := e.probe(ctx)
 	if err != nil {
-		e.t.Fatalf("probe: %v%s", err, e.obituary())
+		e.t.Fatalf("probe: %v%s", err, e.ending())
 	}
 	return p
 }
@@ -60,7 +64,7 @@ func (p *Probe) Complete() {
 	ctx, cancel := p.engine.patience()
 	defer cancel()
 	if err := p.complete(ctx); err != nil {
-		p.engine.t.Fatalf("upgrade: %v%s", err, p.engine.obituary())
+		p.engine.t.Fatalf("upgrade: %v%s", err, p.engine.ending())
 	}
 }
 
@@ -106,7 +110,8 @@ func (w *wsConn) awaitProbe(ctx context.Context) error {
 	return err
 }
 
-// complete holds back what is to be sent, lets the poll in progress be the last, and switches.
+// complete stops sending, waits for the last poll, and switches to the
+// WebSocket.
 func (p *Probe) complete(ctx context.Context) error {
 	e := p.engine
 	if err := e.acquire(ctx); err != nil {
@@ -136,7 +141,8 @@ func (p *Probe) complete(ctx context.Context) error {
 
 func (e *Engine) stopPolling() { e.stopOnce.Do(func() { close(e.stopPoll) }) }
 
-// patience is how long answers may take that the server holds back: a poll can last until the next ping.
+// patience returns a context that ends after the limit for answers that the
+// server holds back: a poll can last until the next ping.
 func (e *Engine) patience() (context.Context, context.CancelFunc) {
 	return withLimit(context.Background(), e.pollLimit())
 }

@@ -19,7 +19,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// CloseError is the Close frame that ended a WebSocket. Code is 0 if the frame was empty.
+// CloseError is the Close frame that ended a WebSocket. Code is 0 if the frame
+// was empty.
 type CloseError struct {
 	Code int
 	Text string
@@ -27,14 +28,16 @@ type CloseError struct {
 
 func (e *CloseError) Error() string { return fmt.Sprintf("close frame %d %s", e.Code, e.Text) }
 
-// wsConn is a WebSocket. One goroutine reads; who writes holds the writing semaphore of the Engine.
+// wsConn is a WebSocket. One goroutine reads; Engine.acquire gives the right to
+// write.
 type wsConn struct {
 	conn net.Conn
-	in   *bufio.Reader // has what came together with the handshake
+	in   *bufio.Reader // begins with the bytes that arrived together with the handshake
 	pong func(frame []byte)
 }
 
-// dialWebSocket does the WebSocket handshake; early packets leave in the same write as the request.
+// dialWebSocket does the WebSocket handshake. The early packets are sent in the
+// same write as the request.
 func (e *Engine) dialWebSocket(ctx context.Context, early []string) (*wsConn, http.Header, error) {
 	conn, err := e.dialer.dial(ctx)
 	if err != nil {
@@ -150,7 +153,8 @@ func (e *Engine) readLoop(w *wsConn) {
 	}
 }
 
-// answerClose returns the server's Close frame, unless it was the answer to ours, and ends the connection.
+// answerClose answers the server's Close frame, unless that was an answer
+// itself, and ends the connection.
 func (e *Engine) answerClose(w *wsConn, end *CloseError) {
 	if !e.closing.Load() {
 		ctx, cancel := context.WithTimeout(e.ctx, time.Second)
@@ -163,8 +167,8 @@ func (e *Engine) answerClose(w *wsConn, end *CloseError) {
 	e.finish(ReasonCloseFrame, end)
 }
 
-// WriteRaw writes bytes to the connection below the WebSocket, after what was sent before. It fails the
-// test on polling.
+// WriteRaw writes bytes to the connection below the WebSocket, after everything
+// that was sent before. It fails the test while polling.
 func (e *Engine) WriteRaw(b []byte) {
 	e.t.Helper()
 	ctx, cancel := e.site.WithLimit(context.Background())
@@ -182,7 +186,7 @@ func (e *Engine) WriteRaw(b []byte) {
 		e.release()
 	}
 	if err != nil {
-		e.t.Fatalf("WriteRaw: %v%s", err, e.obituary())
+		e.t.Fatalf("WriteRaw: %v%s", err, e.ending())
 	}
 }
 
@@ -226,11 +230,11 @@ func (w *wsConn) readBefore(ctx context.Context) (binary bool, data []byte, err 
 	return binary, data, err
 }
 
-// maxFrame is more than any test sends.
+// maxFrame is the limit for the bytes of a frame. No test sends as many.
 const maxFrame = 64 << 20
 
-// read returns the next message, put together from its fragments. Control frames in between are handled;
-// a Close frame is the error *CloseError.
+// read returns the next message, assembled from its fragments. It handles the
+// control frames in between; a Close frame is the error *CloseError.
 func (w *wsConn) read() (binary bool, data []byte, err error) {
 	state := ws.StateClientSide
 	for {

@@ -35,16 +35,17 @@ func (o *Options) namespace() string {
 	return o.Namespace
 }
 
-// Client is a WebSocket to a Socket.IO server. One goroutine at a time may send, and one read.
+// Client is a WebSocket to a Socket.IO server. One goroutine at a time may
+// send, and one read.
 type Client struct {
 	conn      net.Conn
 	in        *bufio.Reader
 	namespace string
 }
 
-// Connect opens a WebSocket to the server at address, host:port, with the CONNECT in the same segment as the
-// handshake, and returns when the namespace is connected. What was sent before the answer to that is an
-// error.
+// Connect opens a WebSocket to the server at address, host:port, with the
+// CONNECT in the same segment as the handshake, and returns when the namespace
+// is connected. What was sent before the answer to that is an error.
 func Connect(ctx context.Context, address string, o Options) (*Client, error) {
 	c, err := Open(ctx, address, o, "40"+o.namespace()+",")
 	if err != nil {
@@ -57,8 +58,8 @@ func Connect(ctx context.Context, address string, o Options) (*Client, error) {
 	return c, nil
 }
 
-// Open opens a WebSocket, with packets in the same segment as the handshake, and returns when the server's
-// open packet has come.
+// Open opens a WebSocket, with packets in the same segment as the handshake,
+// and returns when the server's open packet has come.
 func Open(ctx context.Context, address string, o Options, early ...string) (*Client, error) {
 	from := netip.AddrFrom4([4]byte{127, 0, 1, byte(1 + o.Number%16)})
 	d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}
@@ -122,8 +123,8 @@ func Frame(text string) []byte {
 	return append(append(b, 0, 0, 0, 0), text...)
 }
 
-// Event is the packet of an event on the client's namespace. The arguments are JSON, with a comma in front
-// of each.
+// Event is the packet of an event on the client's namespace. The arguments are
+// JSON, with a comma in front of each.
 func (c *Client) Event(name, args string) string {
 	return fmt.Sprintf("42%s,[%q%s]", c.namespace, name, args)
 }
@@ -179,7 +180,8 @@ func (c *Client) Await(ctx context.Context, prefix string) error {
 	return err
 }
 
-// Close sends a Close frame, reads up to the server's and closes the connection.
+// Close sends a Close frame, reads up to the server's and closes the
+// connection.
 func (c *Client) Close() error {
 	defer c.conn.Close()
 	_ = c.conn.SetDeadline(time.Now().Add(Limit))

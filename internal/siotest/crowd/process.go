@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// Process is a crowd in a process of its own: the test binary, started again for the test that calls Be.
+// Process is a crowd in a process of its own: the test binary, started again
+// for the test that calls Be.
 type Process struct {
 	t      testing.TB
 	in     io.WriteCloser
@@ -66,13 +67,15 @@ type Report struct {
 	Error   string        // the first one
 }
 
-// Connect connects so many clients and returns when all are. They read what comes, and say nothing.
+// Connect connects so many clients and returns when all are. They read what
+// comes, and say nothing.
 func (p *Process) Connect(address string, n int, o Options) Report {
 	p.t.Helper()
 	return p.do(Order{Do: "connect", Address: address, Count: n, Options: o})
 }
 
-// Return has all drop their connections, at once, and connect again. It returns when all have.
+// Return has all drop their connections, at once, and connect again. It returns
+// when all have.
 func (p *Process) Return() Report {
 	p.t.Helper()
 	return p.do(Order{Do: "return"})
@@ -99,7 +102,8 @@ func (p *Process) do(o Order) Report {
 	return r
 }
 
-// Be is the crowd, in the process that Start has started. In any other it skips the test.
+// Be is the crowd, in the process that Start has started. In any other it skips
+// the test.
 func Be(t *testing.T) {
 	if os.Getenv(variable) == "" {
 		t.Skip("this is the crowd of other tests, in a process of its own")
@@ -150,10 +154,12 @@ type member struct {
 	err    error // set before ended is closed
 }
 
-// atOnce bounds how many handshakes are under way: a listener has room for 4,096.
+// atOnce bounds how many handshakes are under way: a listener has room for
+// 4,096.
 const atOnce = 1000
 
-// connect connects n clients. One that is not served at once tries again, as real ones do.
+// connect connects n clients. One that is not served at once tries again, as
+// real ones do.
 func (c *clients) connect(n int) error {
 	c.members = make([]*member, n)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
