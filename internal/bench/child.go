@@ -32,7 +32,7 @@ const (
 	commandSize  = 5
 )
 
-// childStats is what a server tells of itself.
+// childStats is what a server reports.
 type childStats struct {
 	Address    string `json:"address,omitempty"` // only in the first line
 	Conns      int    `json:"conns"`

@@ -38,7 +38,7 @@ func TestChurn(t *testing.T) {
 		e2e.WaitUntil(t, "nobody is online", func() bool {
 			return len(srv.CurrentSessions().Online("s0", "s1", "s2")) == 0 && len(srv.LoggedInSessions().Online("u0", "u1")) == 0
 		})
-		require.Len(t, h.Ended, n, "each is told of once")
+		require.Len(t, h.Ended, n, "OnDisconnect runs once for each")
 		for range n {
 			require.NotEmpty(t, (<-h.Ended).Reason)
 			<-h.Accepted
@@ -89,7 +89,7 @@ func churn(t *testing.T, srv *mojo.Server, site *siotest.Site, h app, n int) {
 		})
 	}
 	wg.Wait()
-	e2e.WaitUntil(t, "all are told of", func() bool { return len(h.Ended) == n })
+	e2e.WaitUntil(t, "OnDisconnect has run for all", func() bool { return len(h.Ended) == n })
 }
 
 // ways is the number of ways in which a connection ends.

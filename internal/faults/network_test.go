@@ -117,7 +117,7 @@ func halfOpen(t *testing.T, open opener, transport string) {
 	require.Equal(t, 1, ch.Len())
 	other.ExpectNothing()
 	e2e.Shutdown(t, srv)
-	require.Len(t, h.Ended, 1, "only the other was told of besides")
+	require.Len(t, h.Ended, 1, "OnDisconnect runs for the other one, and once")
 	requireNobody(t, srv, ch)
 }
 

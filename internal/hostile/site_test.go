@@ -104,7 +104,7 @@ func (s *testSite) attack(t *testing.T, name string, fn func(t *testing.T)) {
 	}
 	s.requireServed(t)
 	s.answers.requireAnswered(t)
-	e2e.WaitUntil(t, "the app is told of the end of each connection", func() bool { return s.app.live() == 1 })
+	e2e.WaitUntil(t, "OnDisconnect has run for each connection", func() bool { return s.app.live() == 1 })
 	require.NotContains(t, s.log.String(), "panic")
 	require.NotContains(t, s.log.String(), "superfluous")
 	s.app.forget()

@@ -13,8 +13,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestSilentAttachments: who announces binary and does not send it has to go 20
-// seconds after its last piece.
+// A client that announces attachments and does not send them is disconnected 20
+// seconds after the last one.
 func TestSilentAttachments(t *testing.T) {
 	for _, pieces := range []int{0, 2} {
 		synctest.Test(t, func(t *testing.T) {

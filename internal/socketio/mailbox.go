@@ -56,7 +56,7 @@ const (
 	lifeCost  = 4 << 10
 )
 
-// push adds a task behind those of before.
+// push adds a task behind earlier ones.
 func (s *Socket) push(t task) {
 	s.session.Hold(t.size)
 	s.mu.Lock()

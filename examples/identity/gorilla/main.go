@@ -96,9 +96,8 @@ func (s *site) login(w http.ResponseWriter, r *http.Request) {
 	s.become(w, r, user)
 }
 
-// A CookieStore knows no sessions, so a copy of the cookie of before would be
-// good for pages until it expires; sites that mind use a store that keeps them.
-// For mojo it is given up.
+// A CookieStore keeps no sessions, so pages accept a copy of the old cookie until
+// it expires; a store that keeps sessions avoids that. mojo has given up its id.
 func (s *site) logout(w http.ResponseWriter, r *http.Request) { s.become(w, r, "") }
 
 // become makes a browser a user's, or nobody's, and the connections of all its

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Loop waits for the sockets of any number of clients and has each handle what came.
+// Loop waits for the sockets of any number of clients, which handle what they read.
 type Loop struct {
 	epoll   int
 	events  [512]unix.EpollEvent
@@ -93,8 +93,9 @@ var ErrSilent = errors.New("the server has gone silent")
 // tick is how often the Loop looks at the time while nothing happens.
 const tick = 50 * time.Millisecond
 
-// Run handles what comes until done reports true, which it is asked after each batch, or something has
-// failed. If patience is not 0 and nothing comes for so long it returns ErrSilent.
+// Run handles what clients read until done, which it calls after each batch, returns
+// true, or until an error. If patience is not 0 and no client reads anything for so
+// long, it returns ErrSilent.
 func (l *Loop) Run(patience time.Duration, done func() bool) error {
 	now := time.Now()
 	lastEvent, lastTick := now, now

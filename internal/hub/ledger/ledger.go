@@ -93,7 +93,7 @@ func (l *Ledger) Session(id string) (Session, bool) {
 }
 
 // GiveUp lists a session id whose place another takes, unless it is listed, and
-// returns the entry of before.
+// returns the previous entry.
 func (l *Ledger) GiveUp(id, successor string, until time.Time) (before Session, listed bool) {
 	now := l.Now()
 	before, listed = l.sessions.look(id, now)
@@ -109,8 +109,8 @@ func (l *Ledger) RevokeSession(id string, until time.Time) {
 	l.sessions.note(id, Session{Since: now, Revoked: true}, until, now)
 }
 
-// CutOff lists a user: no login of before counts, outside of the session
-// `except`.
+// CutOff lists a user: logins that were signed before do not count, except those
+// of the session `except`.
 func (l *Ledger) CutOff(user, except string, until time.Time) {
 	now := l.Now()
 	c := cutoff{since: now}
