@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -47,7 +48,11 @@ func TestShutdownTellsPresence(t *testing.T) {
 	require.True(t, s.Mount(s.NewNamespace("/", app, Watchers{})))
 	dial(t, siotest.Serve(t, siotest.Memory, s), "websocket", "", "ann").Connect("/", nil)
 	await(t, app.connected)
+	for s.running() > 1 { // the connection remains, the first transition was told
+		runtime.Gosched()
+	}
 
+	s.markClosed() // Shutdown has begun
 	effects := s.hub.Revoke(command.Revoke{Key: command.Key{Kind: command.User, ID: "ann"}}) // the first half of Server.Revoke
 	require.NoError(t, s.Shutdown(t.Context()))
 
@@ -55,6 +60,12 @@ func TestShutdownTellsPresence(t *testing.T) {
 	s.seeTo(effects.Presence)
 	require.NoError(t, s.Shutdown(t.Context()))
 	require.Equal(t, annOnline(""), log.all(), "they were told once")
+}
+
+func (s *Server) running() int {
+	s.activity.mu.Lock()
+	defer s.activity.mu.Unlock()
+	return s.activity.n
 }
 
 // TestShutdownEndsGrace: no timer for the grace of presence keeps a Server in
