@@ -21,7 +21,7 @@ func (h *Hub) Receivers(sel *command.Selector) []*Seat {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	seats := h.selectLocked(sel)
-	if len(h.claimants) == 0 || !sel.IsPersonal() {
+	if len(h.claimants) == 0 || !sel.IsPersonal() || h.scopeLocked(sel.Namespace) == nil {
 		return seats
 	}
 	return append(slices.Clip(seats), h.claimantsLocked(sel)...)

@@ -256,14 +256,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.engine.Shutdown(ctx); err != nil {
 		return err
 	}
-	for {
-		if err := s.activity.wait(ctx); err != nil {
-			return err
-		}
-		if !s.beginTelling() { // otherwise another goroutine, of Revoke for instance, has not come to it yet
-			return nil
-		}
-	}
+	return s.activity.wait(ctx)
 }
 
 // Live is the number of connections that have not gone.
@@ -299,7 +292,9 @@ func (s *Server) panicked(callback string, with any, more ...any) {
 	s.log.Error("mojo: a handler panicked", append(args, "panic", with, "stack", string(debug.Stack()))...)
 }
 
-// seeTo does what the presence of the hub asks for.
+// seeTo does what the presence of the hub asks for. While one caller has not
+// come to telling transitions, the next one tells them: at the latest the end
+// of the last connection, for which Shutdown waits.
 func (s *Server) seeTo(work presence.Work) {
 	if work.Wait > 0 {
 		s.grace.Store(time.AfterFunc(work.Wait, func() { s.seeTo(s.hub.EndGrace()) }))
@@ -307,8 +302,14 @@ func (s *Server) seeTo(work presence.Work) {
 			s.stopGrace()
 		}
 	}
-	if work.Tell {
-		s.beginTelling()
+	if !work.Tell {
+		return
+	}
+	s.activity.begin() // before the hub knows of it: Shutdown waits for transitions that are being told
+	if s.hub.BeginTelling() {
+		go s.tellTransitions()
+	} else {
+		s.activity.end()
 	}
 }
 
@@ -319,17 +320,6 @@ func (s *Server) stopGrace() {
 	}
 }
 
-// beginTelling starts to tell transitions. It reports false if there is none,
-// or if they are being told.
-func (s *Server) beginTelling() bool {
-	s.activity.begin() // before the hub knows of it: Shutdown waits for transitions that are being told
-	if !s.hub.BeginTelling() {
-		s.activity.end()
-		return false
-	}
-	go s.tellTransitions()
-	return true
-}
 
 // tellTransitions tells transitions one at a time, in the order in which they
 // happened, until there is none.
