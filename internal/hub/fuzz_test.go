@@ -83,14 +83,32 @@ func (r *run) seat() *modelSeat {
 
 func (r *run) step() {
 	t := r.t
-	switch r.choose(14) {
+	switch r.choose(17) {
 	case 0:
 		r.clock.pass(time.Duration(r.choose(20)) * time.Second)
 		r.hub.EndGrace()
+	case 14:
+		r.clock.pass(time.Duration(r.choose(8)) * time.Second / 4)
+		r.hub.EndGrace()
+	case 15:
+		r.stepOfClaim()
+	case 16:
+		id := r.identified().Identity
+		if c := r.conn(); c != nil && r.choose(4) > 0 {
+			id = c.is.Identity
+		}
+		if id == (command.Identity{}) { // nobody is not asked about
+			return
+		}
+		cmd := command.RevokeIdentity{Identity: id, Seen: r.seen(), Lasting: r.choose(2) == 0, Until: r.until()}
+		requireSame(t, connsOf(r.model.revokeIdentity(cmd)), r.hub.RevokeIdentity(cmd).Ended)
 	case 1, 2:
 		c, id := &modelConn{conn: new(Conn)}, r.identified()
-		want := r.model.admit(c, id)
-		_, err := r.hub.Admit(c.conn, id, r.hub.ChangesInPlace())
+		seen, want := r.seen(), ErrChanged
+		if !r.model.changedSince(seen, id.Session) {
+			want = r.model.admit(c, id)
+		}
+		_, err := r.hub.Admit(c.conn, id, seen)
 		require.ErrorIs(t, err, want)
 	case 3, 4:
 		c, name := r.conn(), []string{"/a", "/b"}[r.choose(2)]
@@ -131,7 +149,10 @@ func (r *run) step() {
 			r.hub.LeaveSeat(s.seat, []string{room})
 		}
 	case 8, 9:
-		cmd := command.Rebind{From: command.Identity{Session: r.session(), User: r.user()}, To: r.identified(), Until: r.until(), SeatID: fmt.Sprint(r.choose(50))}
+		cmd := command.Rebind{From: command.Identity{Session: r.session(), User: r.user()}, To: r.identified(), Until: r.until()}
+		if s := r.seat(); s != nil && r.choose(2) == 0 {
+			cmd.SeatID = s.seat.ID()
+		}
 		if r.choose(2) == 0 {
 			cmd.Others = []string{r.session(), r.session()}
 			cmd.Others = slices.DeleteFunc(cmd.Others, func(s string) bool { return s == "" })
@@ -153,8 +174,12 @@ func (r *run) step() {
 		if c.claim != nil && r.choose(4) > 0 {
 			id = c.claim.to
 		}
-		_, to, _ := r.hub.Prove(c.conn, id)
+		claim := c.claim
+		from, to, _ := r.hub.Prove(c.conn, id)
 		require.Equal(t, r.model.prove(c, id), to != nil)
+		if to != nil {
+			require.Equal(t, claim.known, from.Identity)
+		}
 	case 11:
 		cmd := command.Revoke{Key: r.key(), Except: r.session(), Lasting: r.choose(2) == 0, Until: r.until()}
 		if r.choose(4) == 0 {
@@ -177,24 +202,68 @@ func (r *run) step() {
 		if c.removed {
 			return
 		}
-		lapse, _ := r.hub.Lapse(c.conn, false)
-		require.Equal(t, r.model.lapse(c), lapse)
+		polling := r.choose(2) == 0
+		lapse, _ := r.hub.Lapse(c.conn, polling)
+		require.Equal(t, r.model.lapse(c, polling), lapse)
 	case 13:
 		c := r.conn()
 		if c == nil || c.removed {
 			return
 		}
 		if r.choose(2) == 0 {
-			r.model.arrive(c)
-			r.hub.Arrived(c.conn)
+			requireSame(t, connsOf(r.model.arrive(c)), r.hub.Arrived(c.conn).Ended)
 			return
 		}
-		to := c.is
+		to := r.identified()
 		to.Expires = r.clock.now.Add(time.Duration(r.choose(200)) * time.Second)
-		if !c.is.Expires.IsZero() && c.is.Expires.Before(to.Expires) {
-			c.is, c.claim = to, nil
+		if r.choose(4) > 0 {
+			to.Identity = c.is.Identity
 		}
-		r.hub.ExtendConn(c.conn, to)
+		if r.choose(2) == 0 {
+			require.Equal(t, r.model.extend(c, to), r.hub.ExtendConn(c.conn, to))
+			return
+		}
+		var want, got []*Conn
+		for _, c := range r.model.under(command.Key{Kind: command.Session, ID: to.Session}) {
+			if r.model.extend(c, to) {
+				want = append(want, c.conn)
+			}
+		}
+		for _, m := range r.hub.Extend(command.Extend{To: to}).Moved {
+			got = append(got, m.Conn)
+		}
+		requireSame(t, want, got)
+	}
+}
+
+// seen returns the number of changes in place, mostly that of now.
+func (r *run) seen() int {
+	if r.choose(4) > 0 {
+		return r.hub.ChangesInPlace()
+	}
+	return max(len(r.model.inPlace)-r.choose(100), 0)
+}
+
+// stepOfClaim is what happens to a claim until it is proven.
+func (r *run) stepOfClaim() {
+	claiming := slices.DeleteFunc(slices.Clone(r.model.conns), func(c *modelConn) bool { return c.removed || c.claim == nil })
+	if len(claiming) == 0 {
+		return
+	}
+	c := claiming[r.choose(len(claiming))]
+	claim, want := c.conn.Binding().Claim, c.claim
+	switch r.choose(3) {
+	case 0:
+		require.Equal(r.t, want.told.IsZero(), claim.Told())
+		if want.told.IsZero() {
+			want.told = r.clock.now.Add(max(want.since.Sub(r.clock.now)+1, 0)) // later than the claim
+		}
+	case 1:
+		require.Equal(r.t, !want.tried, claim.Tried())
+		want.tried = true
+	case 2:
+		require.Equal(r.t, !want.muted, claim.Muted())
+		want.muted = true
 	}
 }
 
@@ -239,13 +308,22 @@ func (r *run) check() {
 	t, h := r.t, r.hub
 	r.model.look()
 	for _, c := range r.model.conns {
-		require.Equal(t, c.is, c.conn.Binding().Identified)
-		if claim := c.conn.Binding().Claim; c.claim != nil {
-			require.Equal(t, c.claim.to, claim.To)
-		} else {
-			require.Nil(t, claim)
+		b := c.conn.Binding()
+		require.Equal(t, c.is, b.Identified)
+		require.Equal(t, c.version, b.Version)
+		if c.claim == nil {
+			require.Nil(t, b.Claim)
+			continue
 		}
+		require.Equal(t, c.claim.to, b.Claim.To)
+		require.Equal(t, c.claim.known, b.Claim.From.Identity)
+		r.checkClaimant(c, b.Claim)
 	}
+	id := r.identified().Identity
+	live, seen := h.Live(id)
+	isLive := slices.ContainsFunc(r.model.conns, func(c *modelConn) bool { return !c.removed && c.is.Identity == id })
+	require.Equal(t, isLive && id != command.Identity{}, live != nil)
+	require.Equal(t, len(r.model.inPlace), seen)
 	for _, namespace := range []string{"", "/a", "/b"} {
 		require.Equal(t, len(r.model.seats(namespace, func(s *modelSeat) bool { return s.visible })), h.Len(namespace))
 		r.checkPresence(namespace)
@@ -277,6 +355,20 @@ func (r *run) check() {
 		return meant(s) || sel.IsPersonal() && s.visible && s.conn.claim != nil && s.isFor(&sel, s.conn.claim.to.Identity)
 	}
 	requireSame(t, r.model.seats(sel.Namespace, receive), h.Receivers(&sel))
+}
+
+// checkClaimant compares a connection that has a claim. It must be asked again
+// before the time for its proof is over: the engine calls Hub.Lapse then.
+func (r *run) checkClaimant(c *modelConn, claim *Claim) {
+	found := r.hub.Claimant(claim.Value)
+	if c.removed {
+		require.Nil(r.t, found)
+		return
+	}
+	require.Same(r.t, c.conn, found)
+	over := r.model.isOver(c.claim.modelProof, false)
+	require.True(r.t, over || claim.Due().After(r.clock.now), "it would be asked without end")
+	require.False(r.t, claim.Due().After(claim.since.Add(proofTime)))
 }
 
 func (r *run) checkPresence(namespace string) {
@@ -328,7 +420,7 @@ func agree(t *testing.T, input []byte) {
 	clock := newClock()
 	r := &run{t: t, clock: clock, input: input}
 	config := clock.config()
-	config.AskTime = time.Minute
+	config.AskTime = 2 * time.Second
 	config.MaxRooms, config.PresenceGrace, config.WatchPresence, config.Revalidate = 2, 10*time.Second, true, true
 	config.RequireSession = r.choose(4) == 0
 	config.CloseOldest = r.choose(2) == 0

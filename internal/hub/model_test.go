@@ -16,6 +16,7 @@ type model struct {
 	conns    []*modelConn
 	retired  map[string]modelRetired
 	cutoffs  map[string]modelCutoff
+	inPlace  []string // sessions, in the order of their changes
 	arrivals int
 	online   map[presence.Transition]time.Time // with Online set; the time at which it ends, zero while connected
 	wanted   []presence.Transition             // that are to be told
@@ -24,6 +25,7 @@ type model struct {
 type modelConn struct {
 	conn    *Conn
 	is      command.Identified
+	version int32
 	claim   *modelClaim
 	seats   []*modelSeat
 	removed bool
@@ -32,7 +34,14 @@ type modelConn struct {
 
 type modelClaim struct {
 	to    command.Identified
-	since time.Time
+	known command.Identity // as which the applications know the connection
+	*modelProof
+}
+
+type modelProof struct {
+	since        time.Time
+	told         time.Time // zero: not yet
+	tried, muted bool
 }
 
 type modelSeat struct {
@@ -122,9 +131,10 @@ func (m *model) claiming(session string) (found []*modelConn) {
 	return found
 }
 
-func (m *model) arrive(c *modelConn) {
+// arrive returns the connections that end.
+func (m *model) arrive(c *modelConn) (ended []*modelConn) {
 	if !m.config.CloseOldest || c.removed {
-		return
+		return nil
 	}
 	m.arrivals++
 	c.arrived = m.arrivals
@@ -137,9 +147,11 @@ func (m *model) arrive(c *modelConn) {
 		slices.SortFunc(under, func(a, b *modelConn) int { return a.arrived - b.arrived })
 		for len(under) > l.Most {
 			m.remove(under[0])
+			ended = append(ended, under[0])
 			under = under[1:]
 		}
 	}
+	return ended
 }
 
 func (m *model) remove(c *modelConn) {
@@ -183,16 +195,20 @@ func (m *model) rebind(cmd command.Rebind) (moved, outdated []*modelConn, err er
 		}
 	}
 	move := func(c *modelConn) {
+		c.version++
+		moved = append(moved, c)
 		if c == named || c.claim == nil && (cmd.To.User == "" || cmd.To.User == c.is.User) {
 			c.is, c.claim = cmd.To, nil
-		} else {
-			since := m.clock.now
-			if c.claim != nil {
-				since = c.claim.since
-			}
-			c.is, c.claim = command.Identified{}, &modelClaim{cmd.To, since}
+			return
 		}
-		moved = append(moved, c)
+		claim := &modelClaim{cmd.To, c.is.Identity, &modelProof{since: m.clock.now}}
+		if c.claim != nil {
+			claim.known, claim.modelProof = c.claim.known, c.claim.modelProof
+		}
+		if claim.known.User != "" { // the applications are told that it is nobody's
+			claim.known = command.Identity{}
+		}
+		c.is, c.claim = command.Identified{}, claim
 	}
 	moveAll := func(session string, own bool) {
 		claiming := m.claiming(session)
@@ -223,6 +239,7 @@ func (m *model) rebind(cmd command.Rebind) (moved, outdated []*modelConn, err er
 	}
 	moveAll(cmd.From.Session, true)
 	if cmd.From.Session == cmd.To.Session {
+		m.inPlace = append(m.inPlace, cmd.From.Session)
 		return moved, outdated, nil
 	}
 	giveUp(cmd.From.Session)
@@ -243,6 +260,7 @@ func (m *model) prove(c *modelConn, id command.Identified) (proven bool) {
 		return false
 	}
 	c.is, c.claim = c.claim.to, nil
+	c.version++
 	return true
 }
 
@@ -275,9 +293,49 @@ func (m *model) revoke(cmd command.Revoke) (ended []*modelConn) {
 	return ended
 }
 
-func (m *model) lapse(c *modelConn) Lapse {
+// revokeIdentity returns the connections that end.
+func (m *model) revokeIdentity(cmd command.RevokeIdentity) (ended []*modelConn) {
+	for _, c := range m.conns {
+		if !c.removed && c.is.Identity == cmd.Identity {
+			ended = append(ended, c)
+		}
+	}
+	if len(ended) == 0 && m.changedSince(cmd.Seen, cmd.Identity.Session) {
+		return nil
+	}
+	if _, retired := m.isRetired(cmd.Identity.Session); cmd.Lasting && cmd.Identity.Session != "" && !retired {
+		m.retired[cmd.Identity.Session] = modelRetired{since: m.clock.now, until: cmd.Until, revoked: true}
+	}
+	for _, c := range ended {
+		m.remove(c)
+	}
+	return ended
+}
+
+// changedSince reports whether a session may have changed in place from the
+// n-th change on: of more than 64 changes the hub does not know which.
+func (m *model) changedSince(n int, session string) bool {
+	return len(m.inPlace)-n > 64 || slices.Contains(m.inPlace[n:], session)
+}
+
+// isOver reports whether the time for the proof is over.
+func (m *model) isOver(p *modelProof, polling bool) bool {
+	tries := p.tried || polling && !p.muted
+	return m.clock.now.Sub(p.since) >= proofTime || !p.told.IsZero() && m.clock.now.Sub(p.told) >= m.config.AskTime && !tries
+}
+
+// extend reports whether a connection gets a later expiry.
+func (m *model) extend(c *modelConn, to command.Identified) bool {
+	if c.is.Identity != to.Identity || c.is.Expires.IsZero() || !c.is.Expires.Before(to.Expires) {
+		return false
+	}
+	c.is = to
+	return true
+}
+
+func (m *model) lapse(c *modelConn, polling bool) Lapse {
 	switch {
-	case c.claim != nil && m.clock.now.Sub(c.claim.since) >= proofTime:
+	case c.claim != nil && m.isOver(c.claim.modelProof, polling):
 		m.remove(c)
 		return Unproven
 	case !c.is.Expires.IsZero() && !m.clock.now.Before(c.is.Expires):
@@ -287,8 +345,8 @@ func (m *model) lapse(c *modelConn) Lapse {
 	return NotLapsed
 }
 
-// visible returns the visible seats for which a function is true, of a
-// namespace or the whole server.
+// seats returns the seats for which a function is true, of a namespace or the
+// whole server.
 func (m *model) seats(namespace string, match func(s *modelSeat) bool) (found []*Seat) {
 	for _, c := range m.conns {
 		for _, s := range c.seats {
