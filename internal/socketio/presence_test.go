@@ -52,7 +52,7 @@ func TestShutdownTellsPresence(t *testing.T) {
 		runtime.Gosched()
 	}
 
-	s.markClosed() // Shutdown has begun
+	s.markClosed()                                                                           // Shutdown has begun
 	effects := s.hub.Revoke(command.Revoke{Key: command.Key{Kind: command.User, ID: "ann"}}) // the first half of Server.Revoke
 	require.NoError(t, s.Shutdown(t.Context()))
 

@@ -320,7 +320,6 @@ func (s *Server) stopGrace() {
 	}
 }
 
-
 // tellTransitions tells transitions one at a time, in the order in which they
 // happened, until there is none.
 func (s *Server) tellTransitions() {
