@@ -75,6 +75,11 @@
 // revocations and figures are about these. A site with several processes has to
 // route each client to the same process, and to pass messages on to the others.
 //
+// # Tests
+//
+// Package mojotest runs a site in a test, with browsers that log in and sockets
+// that speak as socket.io-client does.
+//
 // # Protocol
 //
 // The protocol is Socket.IO revision 5 over Engine.IO revision 4, which

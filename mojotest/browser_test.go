@@ -55,8 +55,8 @@ func TestTabsFollowALogin(t *testing.T) {
 	}
 }
 
-// TestPageWithoutMojoJS is closed after a login, and comes back as the user.
-func TestPageWithoutMojoJS(t *testing.T) {
+// After a login the server closes a tab with NoFollow. It reconnects as the user.
+func TestNoFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newChat(t, mojo.Options{})
 		ann := mojotest.NewServer(t, srv, nil).NewBrowser(t)
@@ -71,8 +71,8 @@ func TestPageWithoutMojoJS(t *testing.T) {
 	})
 }
 
-// TestTabThatHangs does not hold up a login.
-func TestTabThatHangs(t *testing.T) {
+// A login does not wait for a paused tab, which sends its proof after Resume.
+func TestLoginWithAPausedTab(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newChat(t, mojo.Options{})
 		ann := mojotest.NewServer(t, srv, nil).NewBrowser(t)
@@ -113,8 +113,8 @@ func TestCookies(t *testing.T) {
 	require.NoError(t, res.Body.Close())
 }
 
-// TestHandshakeBeginsASession: the browser keeps the cookie of the handshake.
-func TestHandshakeBeginsASession(t *testing.T) {
+// The browser stores the cookies of a handshake.
+func TestCookiesOfAHandshake(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport.String(), func(t *testing.T) {
 			cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}})
@@ -128,7 +128,7 @@ func TestHandshakeBeginsASession(t *testing.T) {
 	}
 }
 
-func TestLoginThatTheSiteRefuses(t *testing.T) {
+func TestRequestsThatFail(t *testing.T) {
 	srv := newChat(t, mojo.Options{Identify: func(*http.Request) (mojo.Identity, error) { return mojo.Identity{}, nil }})
 	site := mojotest.NewServer(t, srv, nil)
 	text := failure(t, func(t testing.TB) { site.NewBrowser(t).LogIn("ann") })
@@ -141,8 +141,8 @@ func TestLoginThatTheSiteRefuses(t *testing.T) {
 	require.Contains(t, text, "no Host")
 }
 
-// TestSubtestFailsItself and not the test whose Server it uses.
-func TestSubtestFailsItself(t *testing.T) {
+// A browser fails and ends with its own test, not with that of its Server.
+func TestBrowserOfASubtest(t *testing.T) {
 	site := mojotest.NewServer(t, newChat(t, mojo.Options{}), nil)
 	var chat *mojotest.Socket
 	text := failure(t, func(t testing.TB) {
@@ -158,8 +158,8 @@ func TestSubtestFailsItself(t *testing.T) {
 	require.Equal(t, mojotest.ReasonForcedClose, chat.AwaitDisconnect())
 }
 
-// TestCloseOfABrowser: the server is told that the pages were left.
-func TestCloseOfABrowser(t *testing.T) {
+// Close ends the connections in order, also over polling.
+func TestBrowserClose(t *testing.T) {
 	for _, transport := range transports {
 		synctest.Test(t, func(t *testing.T) {
 			srv := newChat(t, mojo.Options{})
@@ -175,8 +175,8 @@ func TestCloseOfABrowser(t *testing.T) {
 	}
 }
 
-// TestSiteGetsWhatIsNotTheTests: no visitor logs in by the headers of LogIn.
-func TestSiteGetsWhatIsNotTheTests(t *testing.T) {
+// A request with the headers of LogIn and a wrong token reaches the site.
+func TestLogInHeadersOfAVisitor(t *testing.T) {
 	srv := newChat(t, mojo.Options{})
 	site := mojotest.NewServer(t, srv, loginForm(srv))
 	r, err := http.NewRequest(http.MethodPost, site.URL+"/?user=ann", nil)

@@ -11,12 +11,12 @@ import (
 	"github.com/mojosocket/mojo/mojotest"
 )
 
-// t is the *testing.T of a test. An Example has none: it panics on a failure,
-// and closes its Server by itself.
+// t is the *testing.T of a test. An Example has none: a failure panics, and the
+// Example has to close its Server.
 var t testing.TB
 
-// newSite is the site under test in these examples: users with cookies, and an
-// app Chat whose members speak in public.
+// newSite returns the site of these examples: an app Chat for users who are
+// logged in, an app Vip, and an HTTP handler that emits to all sessions.
 func newSite() (*mojo.Server, http.Handler) {
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, HostPrefix: true})
 	if err != nil {
@@ -62,14 +62,14 @@ func newSite() (*mojo.Server, http.Handler) {
 	return srv, srv.EnsureSession(mux)
 }
 
-// Said is what is emitted when somebody has said something.
+// Said is the argument of the event "said".
 type Said struct{ From, Text string }
 
-// Two browsers on one site: what one says, both hear.
+// A user speaks in the chat, and a guest receives it.
 func Example() {
 	srv, handler := newSite()
 	site := mojotest.NewServer(t, srv, handler)
-	defer site.Close() // which a test need not do
+	defer site.Close() // not needed in a test
 
 	ann := site.NewBrowser(t)
 	ann.LogIn("ann")
@@ -86,7 +86,7 @@ func Example() {
 	// log in to speak
 }
 
-// A site of one app needs no handler of its own.
+// For a single app no http.Handler is needed.
 func ExampleServer() {
 	var echo mojo.Events
 	mojo.On(&echo, "say", func(c *mojo.Conn, text string) error { return c.Emit("said", text) })
@@ -106,8 +106,7 @@ func ExampleServer() {
 	// Output: said ["hello"]
 }
 
-// A browser visits a page, and its open tabs hear of it. They stay connected
-// when their user logs in and out.
+// The tabs of a browser stay connected when their user logs in and out.
 func ExampleBrowser() {
 	srv, handler := newSite()
 	site := mojotest.NewServer(t, srv, handler)
@@ -138,8 +137,7 @@ func ExampleResponse() {
 	// Output: 200 text/plain; charset=utf-8 It rings.
 }
 
-// A tab is on several apps by one connection. When that is lost, all of them
-// come back.
+// The apps of a tab share its connection, and reconnect with it.
 func ExampleTab() {
 	srv, handler := newSite()
 	site := mojotest.NewServer(t, srv, handler)
@@ -181,7 +179,7 @@ func ExampleSocket() {
 	// io client disconnect
 }
 
-// A server that asks its client gets an answer.
+// The server asks the client, which answers with an ack.
 func ExampleMessage() {
 	srv, handler := newSite()
 	site := mojotest.NewServer(t, srv, handler)
@@ -239,7 +237,7 @@ func ExampleReason() {
 	// Output: transport close true
 }
 
-// Tests of what depends on the transport run with each.
+// A test can run with each transport.
 func ExampleTransport() {
 	srv, handler := newSite()
 	site := mojotest.NewServer(t, srv, handler)
@@ -255,7 +253,7 @@ func ExampleTransport() {
 	// polling ends with polling
 }
 
-// What a page passes to io(namespace, {auth: {...}, query: {...}}).
+// A page passes these options as io(namespace, {auth: {...}, query: {...}}).
 func ExampleDialOptions() {
 	app := mojo.Events{Connect: func(c *mojo.Conn) error {
 		fmt.Println(string(c.Handshake().Auth), c.Handshake().Query().Get("lang"))

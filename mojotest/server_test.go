@@ -44,9 +44,9 @@ func TestLoopbackServerIsReachedByAnyClient(t *testing.T) {
 	require.Equal(t, http.StatusOK, res.StatusCode)
 }
 
-// TestHoursPassInABubble: pings go back and forth, a session expires, a grace
-// ends.
-func TestHoursPassInABubble(t *testing.T) {
+// In a bubble an hour passes in no time, with its pings, the expiry of a session
+// and the end of PresenceGrace.
+func TestVirtualTime(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -87,7 +87,7 @@ func TestEndOfTheTestShutsDown(t *testing.T) {
 	require.ErrorIs(t, err, mojo.ErrServerClosed)
 }
 
-func TestSiteMayShutItselfDown(t *testing.T) {
+func TestSiteShutsDown(t *testing.T) {
 	srv := newChat(t, mojo.Options{})
 	site := mojotest.NewServer(t, srv, nil)
 	chat := site.Dial(t, "/ChatSocket", nil)
@@ -136,7 +136,7 @@ func TestPanicFailsTheTest(t *testing.T) {
 	}
 }
 
-// TestWithoutATest: what fails panics, and Close ends all.
+// Without a test a failure panics, and Close ends everything.
 func TestWithoutATest(t *testing.T) {
 	site := mojotest.NewServer(nil, newChat(t, mojo.Options{}), nil)
 	chat := site.Dial(nil, "/ChatSocket", nil)

@@ -32,7 +32,7 @@ func newChat(t testing.TB, opts mojo.Options) *mojo.Server {
 	return srv
 }
 
-// chat has what the tests need of an app.
+// chat is an app with an event for each test. It echoes all other events.
 func chat() *mojo.Events {
 	var ev mojo.Events
 	ev.Connect = func(c *mojo.Conn) error {
@@ -66,7 +66,7 @@ func chat() *mojo.Events {
 
 var transports = []mojotest.Transport{mojotest.Upgrade, mojotest.WebSocket, mojotest.Polling}
 
-// failure runs fn with a test that is meant to fail, and returns what it says.
+// failure runs fn with a test that may fail, and returns the text of the failure.
 func failure(t testing.TB, fn func(t testing.TB)) string {
 	f := &failing{TB: t}
 	done := make(chan struct{})
@@ -89,7 +89,7 @@ func (f *failing) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// loginForm is a site with a login of its own.
+// loginForm returns a site with a login form.
 func loginForm(srv *mojo.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
@@ -106,7 +106,7 @@ func loginForm(srv *mojo.Server) http.Handler {
 	return srv.EnsureSession(mux)
 }
 
-// as is errors.As for a test.
+// as returns err as an E, and fails the test if it is none.
 func as[E error](t testing.TB, err error) E {
 	t.Helper()
 	e, ok := errors.AsType[E](err)

@@ -96,8 +96,8 @@ func TestDisconnectAndConnect(t *testing.T) {
 	require.Empty(t, mojotest.Call[string](chat, "who"))
 }
 
-// TestFailures: what fails a test says what was expected and what came, after
-// Server.Timeout at most.
+// A failure says what was expected and what has arrived. It comes within
+// Server.Timeout.
 func TestFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		act  func(*mojotest.Socket)
@@ -140,7 +140,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestUnread has what the server has queued before, each time.
+// Unread returns all events that the server has queued before.
 func TestUnread(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport.String(), func(t *testing.T) {

@@ -175,7 +175,8 @@ func TestReconnectThatIsRefused(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, as[*mojotest.HandshakeError](t, err).Status)
 }
 
-// TestPause: the server loses patience with a client that hangs.
+// A short pause does no harm. After a long one the server has closed the
+// connection.
 func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reasons := make(chan mojo.Reason, 1)
@@ -197,8 +198,7 @@ func TestPause(t *testing.T) {
 	})
 }
 
-// TestRefusedPoll ends a connection, as a poll that comes with somebody else's
-// cookies.
+// A poll that the server refuses ends the connection.
 func TestRefusedPoll(t *testing.T) {
 	srv := newChat(t, mojo.Options{Identify: func(r *http.Request) (mojo.Identity, error) {
 		sid, err := r.Cookie("sid")
