@@ -44,7 +44,7 @@ func maxWorkers() int { return (runtime.GOMAXPROCS(0) + 1) / 2 }
 // the fan-out is about to use.
 func (f *flushList) add(links []due, start bool) {
 	f.mu.Lock()
-	f.due.Push(links...)
+	f.due.PushAll(links)
 	if !start && f.due.Len() < earlyStart {
 		f.mu.Unlock()
 		return

@@ -34,12 +34,14 @@ func (q *outQueue) first() *Message { return q.at(0) }
 func (q *outQueue) pop() *Message {
 	m := q.messages.Pop()
 	q.queued--
-	q.trim()
+	if q.queued == 0 || q.queued < q.messages.Len() {
+		q.trim()
+	}
 	return m
 }
 
-// drop removes a message from the middle. A nil message stays at its place
-// until it is the first.
+// drop removes a message from the middle. A nil message stays at its place until
+// it is the first.
 func (q *outQueue) drop(i int) {
 	*q.messages.At(i) = nil
 	q.queued--

@@ -17,15 +17,31 @@ type Queue[T any] struct {
 // Len returns the number of items in the queue.
 func (q *Queue[T]) Len() int { return len(q.items) - q.head }
 
-// Push appends items to the queue.
-func (q *Queue[T]) Push(items ...T) {
-	if len(q.items)+len(items) > cap(q.items) && q.head > len(q.items)/2 {
-		// Without this a queue that is never quite empty would grow for ever.
-		n := copy(q.items, q.items[q.head:])
-		clear(q.items[n:])
-		q.items, q.head = q.items[:n], 0
+// Push appends an item to the queue.
+func (q *Queue[T]) Push(item T) {
+	if len(q.items) == cap(q.items) {
+		q.compact()
+	}
+	q.items = append(q.items, item)
+}
+
+// PushAll appends items to the queue.
+func (q *Queue[T]) PushAll(items []T) {
+	if len(q.items)+len(items) > cap(q.items) {
+		q.compact()
 	}
 	q.items = append(q.items, items...)
+}
+
+// compact moves the items to the beginning of the array, if that makes much
+// room. Without it a queue that is never quite empty would grow for ever.
+func (q *Queue[T]) compact() {
+	if q.head <= len(q.items)/2 {
+		return
+	}
+	n := copy(q.items, q.items[q.head:])
+	clear(q.items[n:])
+	q.items, q.head = q.items[:n], 0
 }
 
 // At returns a pointer to the item that i others stand before. It panics if
@@ -57,7 +73,8 @@ func (q *Queue[T]) PopInto(dst []T) int {
 	return n
 }
 
-// Trim releases the array of an empty queue if it has room for more than n items.
+// Trim releases the array of an empty queue if it has room for more than n
+// items.
 func (q *Queue[T]) Trim(n int) {
 	if q.Len() == 0 && cap(q.items) > n {
 		q.reset(false)

@@ -25,7 +25,7 @@ func TestQueueAgainstASlice(t *testing.T) {
 				want = append(want, next)
 				next++
 			case 2:
-				q.Push(next, next+1, next+2)
+				q.PushAll([]int{next, next + 1, next + 2})
 				want = append(want, next, next+1, next+2)
 				next += 3
 			case 3:
@@ -63,7 +63,7 @@ func TestTrim(t *testing.T) {
 
 func TestAtPanicsOutsideTheQueue(t *testing.T) {
 	var q Queue[int]
-	q.Push(1, 2)
+	q.PushAll([]int{1, 2})
 	q.Pop()
 	require.Panics(t, func() { q.At(1) })
 	require.Panics(t, func() { q.At(-1) })
