@@ -132,9 +132,11 @@ func (b Broadcast) Emit(event string, args ...any) error {
 // addresses rooms without a Channel has none.
 func (b Broadcast) Conns() iter.Seq[*Conn] { return conns(b.sockets) }
 
-// Join puts the connections that are addressed now into rooms. It returns the
-// errors of Conn.Join, joined, of those that could not be put there.
-// Connections that end meanwhile are no error.
+// Join puts the connections that are addressed now into rooms. It returns
+// ErrRoomName, and puts nobody there, if a name is too long. It returns
+// ErrTooManyRooms, with the number of connections, if some would be in too many
+// rooms: these join none, the others do. Connections that end meanwhile are no
+// error.
 func (b Broadcast) Join(rooms ...string) error {
 	switch {
 	case b.conn != nil:

@@ -32,11 +32,10 @@ var (
 	// ErrTooManyAcks is returned by Conn.EmitWithAck while
 	// Limits.MaxPendingAcks answers of the client are missing.
 	ErrTooManyAcks = socketio.ErrTooManyAcks
-	// ErrTooManyRooms is returned by Conn.Join for more than Limits.MaxRooms
-	// rooms.
+	// ErrTooManyRooms is returned by Join for more than Limits.MaxRooms rooms.
 	ErrTooManyRooms = socketio.ErrTooManyRooms
-	// ErrRoomName is returned by Conn.Join for a name of more than
-	// Limits.MaxRoomName bytes.
+	// ErrRoomName is returned by Join for a name of more than Limits.MaxRoomName
+	// bytes.
 	ErrRoomName = socketio.ErrRoomName
 	// ErrAlreadyAcked is returned by Message.Ack if the message was answered
 	// before.

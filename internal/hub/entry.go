@@ -38,7 +38,7 @@ func (h *Hub) Remove(s *Seat) presence.Work {
 func (h *Hub) removeSeatLocked(s *Seat) {
 	s.removed = true
 	for room := range s.rooms {
-		s.namespace.remove(command.Key{Kind: command.Room, ID: room}, s)
+		s.namespace.removeLocked(command.Key{Kind: command.Room, ID: room}, s)
 	}
 	s.rooms = nil
 	c := s.conn
@@ -60,20 +60,20 @@ func (h *Hub) removeSeatLocked(s *Seat) {
 // enterLocked puts a seat under a session or user, in its namespace and in the
 // whole server.
 func (h *Hub) enterLocked(k command.Key, s *Seat) {
-	if h.all.add(k, s) {
+	if h.all.addLocked(k, s) {
 		h.presence.Enter(presence.Key{Key: k})
 	}
-	if s.namespace.add(k, s) {
+	if s.namespace.addLocked(k, s) {
 		h.presence.Enter(presence.Key{Namespace: s.namespace.name, Key: k})
 	}
 }
 
 // exitLocked takes a seat from under a session or user.
 func (h *Hub) exitLocked(k command.Key, s *Seat) {
-	if s.namespace.remove(k, s) {
+	if s.namespace.removeLocked(k, s) {
 		h.presence.Exit(presence.Key{Namespace: s.namespace.name, Key: k})
 	}
-	if h.all.remove(k, s) {
+	if h.all.removeLocked(k, s) {
 		h.presence.Exit(presence.Key{Key: k})
 	}
 }

@@ -15,10 +15,13 @@
 // Locks:
 //
 //  1. Hub.mu, the only one. It guards Hub.hubByMu, Namespace.namespaceByMu,
-//     Conn.connByMu and Seat.seatByMu. Functions whose name ends in Locked need
-//     it held; a function that changes anything needs it held for writing.
+//     Conn.connByMu and Seat.seatByMu, and with these the values of the
+//     packages below. It must be held for functions whose name ends in Locked,
+//     and for writing for those that change anything.
 //
 // Conn.binding changes with Hub.mu held for writing and is read without it.
+// Bindings and claims are immutable, and what a Proof notes is atomic. All
+// other fields are set before other goroutines know the value, and stay.
 package hub
 
 import (
@@ -72,12 +75,15 @@ type hubByMu struct {
 	conns    [command.Kinds]index.Index[*Conn]
 	numbered uint32 // the latest connByMu.number
 
-	claims     [command.Kinds]index.Index[*Conn] // by the ids of Claim.To
-	claimants  map[string]*Conn                  // by Proof.Value
-	ledger     ledger.Ledger
-	inPlace    ledger.InPlace
-	presence   presence.Presence
-	identities *slots.Slots[command.Identity] // nil without Config.Revalidate
+	claims    [command.Kinds]index.Index[*Conn] // by the ids of Claim.To
+	claimants map[string]*Conn                  // by Proof.Value
+	ledger    ledger.Ledger
+	inPlace   ledger.InPlace
+	presence  presence.Presence
+
+	// identities counts the connections of each identity. It is nil without
+	// Config.Revalidate; the pointer never changes.
+	identities *slots.Slots[command.Identity]
 }
 
 // Conn is one connection. The layer above embeds it in its own record and
@@ -94,7 +100,7 @@ type Conn struct {
 type connByMu struct {
 	seats   []*Seat // that are visible or in rooms
 	removed bool    // from every index, for good
-	number  uint32  // in the order of Hub.Arrived, modulo 2^32; 0 before
+	number  uint32  // in the order of Hub.Arrived, modulo 2^32; 0 before that
 }
 
 // Binding returns the identity that the connection is bound to. Before
@@ -156,15 +162,22 @@ type namespaceByMu struct {
 
 // scope is the index of a namespace or of the whole server: all visible seats,
 // and those under each key. Rooms also hold seats that are not visible yet, and
-// exist in namespaces alone. Hub.mu guards it.
+// exist in namespaces alone. It is part of namespaceByMu and hubByMu.
 type scope struct {
 	everyone index.Group[*Seat]
 	keyed    [command.Kinds]index.Index[*Seat]
 }
 
-func (sc *scope) add(k command.Key, s *Seat) (first bool) { return sc.keyed[k.Kind].Add(k.ID, s) }
+func (sc *scope) addLocked(k command.Key, s *Seat) (first bool) {
+	return sc.keyed[k.Kind].Add(k.ID, s)
+}
 
-func (sc *scope) remove(k command.Key, s *Seat) (last bool) { return sc.keyed[k.Kind].Remove(k.ID, s) }
+func (sc *scope) removeLocked(k command.Key, s *Seat) (last bool) {
+	return sc.keyed[k.Kind].Remove(k.ID, s)
+}
+
+// underLocked returns the seats under a key.
+func (sc *scope) underLocked(k command.Key) []*Seat { return sc.keyed[k.Kind].Members(k.ID) }
 
 // showLocked adds a seat that becomes visible.
 func (n *namespaceByMu) showLocked(s *Seat) {

@@ -16,15 +16,15 @@ func (h *Hub) Live(id command.Identity) (b *Binding, seen int) {
 	return nil, seen
 }
 
-// Identities is the number of identities that are connected, with
-// Config.Revalidate.
+// Identities is the number of identities that have connections. Like SlotOf,
+// SlotLen and Portion it needs Config.Revalidate.
 func (h *Hub) Identities() int {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.identities.Len()
 }
 
-// SlotOf returns the slot of an identity, of 0 to slots.N-1.
+// SlotOf returns the slot of an identity, from 0 to slots.N-1. It needs no lock.
 func (h *Hub) SlotOf(id command.Identity) int { return h.identities.Of(id) }
 
 // SlotLen is the number of identities in a slot.
@@ -34,7 +34,7 @@ func (h *Hub) SlotLen(slot int) int {
 	return h.identities.SlotLen(slot)
 }
 
-// Portion returns some of the identities of a slot, see slots.Slots.
+// Portion returns some of the identities of a slot, see slots.Slots.Portion.
 func (h *Hub) Portion(slot, turn, at int) (due []command.Identity, next int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

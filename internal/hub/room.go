@@ -41,7 +41,7 @@ func (h *Hub) joinLocked(s *Seat, rooms []string) error {
 	if s.removed || s.conn.removed {
 		return ErrRemoved
 	}
-	if most := h.config.MaxRooms; most > 0 && len(s.rooms)+len(rooms) > most && s.roomsWith(rooms) > most {
+	if most := h.config.MaxRooms; most > 0 && len(s.rooms)+len(rooms) > most && s.roomsWithLocked(rooms) > most {
 		return ErrTooManyRooms
 	}
 	if s.rooms == nil {
@@ -51,15 +51,14 @@ func (h *Hub) joinLocked(s *Seat, rooms []string) error {
 	for _, room := range rooms {
 		if _, in := s.rooms[room]; !in {
 			s.rooms[room] = struct{}{}
-			s.namespace.add(command.Key{Kind: command.Room, ID: room}, s)
+			s.namespace.addLocked(command.Key{Kind: command.Room, ID: room}, s)
 		}
 	}
 	return nil
 }
 
-// roomsWith is the number of rooms that the seat would be in. Hub.mu must be
-// held.
-func (s *seatByMu) roomsWith(rooms []string) int {
+// roomsWithLocked is the number of rooms that the seat would be in.
+func (s *seatByMu) roomsWithLocked(rooms []string) int {
 	all := make(map[string]struct{}, len(s.rooms)+len(rooms))
 	maps.Copy(all, s.rooms)
 	for _, room := range rooms {
@@ -79,7 +78,7 @@ func (h *Hub) leaveLocked(s *Seat, rooms []string) {
 	for _, room := range rooms {
 		if _, in := s.rooms[room]; in {
 			delete(s.rooms, room)
-			s.namespace.remove(command.Key{Kind: command.Room, ID: room}, s)
+			s.namespace.removeLocked(command.Key{Kind: command.Room, ID: room}, s)
 		}
 	}
 }

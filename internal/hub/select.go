@@ -37,11 +37,11 @@ func (h *Hub) selectLocked(sel *command.Selector) []*Seat {
 	case sel.Keys == nil:
 		seats = sc.everyone.Snapshot()
 	case len(sel.Keys) == 1:
-		seats = sc.under(sel.Keys[0])
+		seats = sc.underLocked(sel.Keys[0])
 	default:
 		seen := make(map[*Seat]struct{})
 		for _, k := range sel.Keys {
-			for _, s := range sc.under(k) {
+			for _, s := range sc.underLocked(k) {
 				if _, dup := seen[s]; !dup {
 					seen[s] = struct{}{}
 					seats = append(seats, s)
@@ -61,9 +61,6 @@ func (h *Hub) selectLocked(sel *command.Selector) []*Seat {
 	}
 	return kept
 }
-
-// under returns the seats under a key. Hub.mu must be held.
-func (sc *scope) under(k command.Key) []*Seat { return sc.keyed[k.Kind].Members(k.ID) }
 
 // exceptions are the seats that a selector leaves out.
 type exceptions struct {
@@ -178,7 +175,7 @@ func (h *Hub) claimantsLocked(sel *command.Selector) (found []*Seat) {
 	}
 	for _, k := range sel.Keys {
 		if k.Kind == command.Room {
-			for _, s := range h.scopeLocked(sel.Namespace).under(k) {
+			for _, s := range h.scopeLocked(sel.Namespace).underLocked(k) {
 				add(s)
 			}
 			continue

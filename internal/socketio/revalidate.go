@@ -3,6 +3,7 @@ package socketio
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,11 +43,18 @@ type revalidator struct {
 type revalidatorByMu struct {
 	timer    *time.Timer
 	stopped  bool
-	turns    int                          // of slots, since the server was made
-	failures map[command.Identity]int     // of Ask, in a row
+	turns    int // of slots, since the server was made
+	failures failures
 	asking   map[command.Identity]bool    // the identities in waiting, too
 	waiting  fifo.Queue[command.Identity] // to be asked about
 	workers  int                          // goroutines that ask
+}
+
+// failures counts the failures of Ask in a row, by slot and identity.
+type failures [slots.N]map[command.Identity]int
+
+func (f *failures) empty() bool {
+	return !slices.ContainsFunc(f[:], func(slot map[command.Identity]int) bool { return len(slot) > 0 })
 }
 
 var errUnanswered = errors.New("it did not return")
@@ -56,7 +64,7 @@ const maxQuestions = 16
 
 func newRevalidator(s *Server, r Revalidation) *revalidator {
 	v := &revalidator{server: s, Revalidation: r}
-	v.failures, v.asking = make(map[command.Identity]int), make(map[command.Identity]bool)
+	v.asking = make(map[command.Identity]bool)
 	v.ctx, v.cancel = context.WithCancel(context.Background())
 	return v
 }
@@ -132,7 +140,7 @@ func (v *revalidator) beginTurn() (turn int, ok bool) {
 	v.turns++
 	// armed is false by now: a connection that the hub does not list yet arms
 	// itself.
-	if v.server.hub.Identities() > 0 || len(v.failures) > 0 {
+	if v.server.hub.Identities() > 0 || !v.failures.empty() {
 		v.armLocked()
 	}
 	v.server.activity.begin()
@@ -144,12 +152,9 @@ func (v *revalidator) beginTurn() (turn int, ok bool) {
 func (v *revalidator) forgetFailures(slot int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for id := range v.failures {
-		if v.server.hub.SlotOf(id) != slot {
-			continue
-		}
+	for id := range v.failures[slot] {
 		if binding, _ := v.server.hub.Live(id); binding == nil {
-			delete(v.failures, id)
+			delete(v.failures[slot], id)
 		}
 	}
 }
@@ -265,18 +270,22 @@ func (v *revalidator) settle(id command.Identity, seen int, valid bool, err erro
 func (v *revalidator) count(id command.Identity, err error) (failed int, stopped bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	slot := &v.failures[v.server.hub.SlotOf(id)]
 	switch {
 	case v.stopped:
 		return 0, true
 	case err == nil:
-		delete(v.failures, id)
+		delete(*slot, id)
 		return 0, false
 	}
-	failed = v.failures[id] + 1
-	if failed >= v.Failures && !v.FailOpen {
-		delete(v.failures, id)
-	} else {
-		v.failures[id] = failed
+	failed = (*slot)[id] + 1
+	switch {
+	case failed >= v.Failures && !v.FailOpen:
+		delete(*slot, id)
+	case *slot == nil:
+		*slot = map[command.Identity]int{id: failed}
+	default:
+		(*slot)[id] = failed
 	}
 	v.armLocked() // failures of an identity without connections have to be forgotten
 	return failed, false

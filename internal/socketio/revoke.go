@@ -166,11 +166,9 @@ func (c *client) Lapsed() {
 		c.watchExpiry()
 	case hub.Unproven:
 		c.session.Close(IdentityChanged)
+		c.server.seeTo(presence)
 	case hub.Expired:
-		words := c.server.wordsOf(Revocation{Code: CodeExpired, Reason: Expired, Reconnect: true})
-		var b engineio.Batch
-		c.dismiss(words, &b)
-		b.Flush()
+		ended := hub.Effects{Ended: []*hub.Conn{&c.conn}, Presence: presence}
+		c.server.dismissEnded(ended, Revocation{Code: CodeExpired, Reason: Expired, Reconnect: true})
 	}
-	c.server.seeTo(presence)
 }

@@ -4,16 +4,16 @@
 //
 // Locks, in the order in which they are taken:
 //
-//  1. Server.changes, while the identity of connections changes.
-//  2. client.mu guards client.clientByMu.
-//  3. Socket.mu guards Socket.socketByMu.
-//  4. The locks of engineio.
-//  5. activity.mu guards activity.activityByMu and mailbox.mailboxByActivityMu.
+//  1. Server.changes guards no field. It is held from the command of a change
+//     of identity until the change is complete for every connection.
+//  2. revalidator.mu guards revalidator.revalidatorByMu.
+//  3. The lock of package hub, which calls nothing here.
+//  4. client.mu guards client.clientByMu.
+//  5. Socket.mu guards Socket.socketByMu.
+//  6. The locks of engineio.
+//  7. activity.mu guards activity.activityByMu and mailbox.mailboxByActivityMu.
 //
-// revalidator.mu and, after it, the lock of package hub are taken with none of
-// these held, except Server.changes, and none of these is taken while they are
-// held, except activity.mu. Under a lock there is no user code, no I/O, no
-// encoding and no log.
+// Under a lock there is no user code, no I/O, no encoding and no log.
 package socketio
 
 import (
@@ -150,8 +150,8 @@ func (o *Options) hubConfig() hub.Config {
 	}
 }
 
-// Hub is who is connected, for questions. Commands whose effects have to be
-// acted on are methods of the Server.
+// Hub returns the hub, for questions and for Join and Leave. The commands whose
+// effects have to be acted on are methods of the Server.
 func (s *Server) Hub() *hub.Hub { return s.hub }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(w, r) }
