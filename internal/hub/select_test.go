@@ -9,7 +9,7 @@ import (
 )
 
 // TestUnknownNamespace: a selector of a namespace that the hub does not have
-// means no seat, whoever has a claim meanwhile.
+// selects no seat, also if a connection has a claim.
 func TestUnknownNamespace(t *testing.T) {
 	h := New(newClock().config())
 	c, _ := admit(t, h, command.Identity{Session: "s"})
