@@ -35,8 +35,8 @@ func ExampleCookieOptions() {
 	// mojo: CookieOptions.Keys[0].Block has 20 bytes; want 16, 24 or 32
 }
 
-// A new key goes in front. The old one reads on, until the cookies that it
-// signed have expired.
+// A new key is put first. The old key stays in the list until the cookies that
+// it signed have expired.
 func ExampleNewCookies_rotation() {
 	oldKey, newKey := mojo.NewKey(), mojo.NewKey()
 	before, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{oldKey}})
@@ -140,7 +140,7 @@ func ExampleCookies_Identify() {
 	// Output: "s-1" "" <nil>
 }
 
-// An empty user id logs out: it removes the cookie.
+// An empty user id removes the cookie.
 func ExampleCookies_SetLogin_logOut() {
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/mojosocket/mojo/mojotest"
 )
 
-// newServer makes a Server that knows people by cookies, as the ones of a site.
+// newServer makes a Server with cookies.
 func newServer() *mojo.Server {
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, HostPrefix: true})
 	check(err)
@@ -21,7 +21,7 @@ func newServer() *mojo.Server {
 	return srv
 }
 
-// HTTP handlers reach people by session, by user, or all of them.
+// An HTTP handler emits to every session.
 func ExampleServer_CurrentSessions() {
 	srv := newServer()
 	_, err := srv.Register("Status", new(mojo.Events).Handler())
@@ -47,7 +47,7 @@ func ExampleServer_CurrentSessions() {
 	// joinedStatus [{"data":"Ada has joined the chat"}]
 }
 
-// A user is reached in every tab.
+// A message to a user goes to every tab.
 func ExampleSessions() {
 	srv := newServer()
 	_, err := srv.Register("Status", new(mojo.Events).Handler())
@@ -68,7 +68,7 @@ func ExampleSessions() {
 	// true false 1
 }
 
-// A session is all tabs of one browser.
+// A session has all tabs of one browser.
 func ExampleSession() {
 	gone := make(chan mojo.Reason, 1)
 	srv := newServer()
@@ -91,9 +91,9 @@ func ExampleSession() {
 	// server namespace disconnect 0
 }
 
-// A page that is open while its user logs in, and out again, stays connected.
-// It gets what is sent to her after LogIn has returned, as soon as its browser
-// has proven that the connection is its own, and nothing of that after LogOut.
+// An open page stays connected when its user logs in and out. After the login it
+// gets the messages to the user, as soon as the browser has proven that the
+// connection belongs to it. After the logout it gets none of them.
 func ExampleServer_LogIn() {
 	srv := newServer()
 	status, err := srv.Register("Status", new(mojo.Events).Handler())
@@ -128,7 +128,8 @@ func ExampleServer_LogIn() {
 	// user "" note ["for everybody"]
 }
 
-// sessionStore is a site's own: users by session, which its cookie "sid" names.
+// sessionStore has the sessions of a site with a cookie "sid" of its own: the
+// users by session id.
 type sessionStore struct{ users sync.Map }
 
 func (s *sessionStore) identify(r *http.Request) (mojo.Identity, error) {
@@ -141,7 +142,7 @@ func (s *sessionStore) identify(r *http.Request) (mojo.Identity, error) {
 	return mojo.Identity{SessionID: sid.Value, UserID: userID}, nil
 }
 
-// Identities are whom the site takes the sender of a request for.
+// Options.Identify returns the Identity of each request.
 func ExampleIdentity() {
 	var store sessionStore
 	store.users.Store("s1", "ada")
@@ -163,7 +164,7 @@ func ExampleIdentity() {
 	// you ["",""]
 }
 
-// A connection does not outlive the session that it came with.
+// A connection ends when its session expires.
 func ExampleIdentity_expires() {
 	expires := time.Now().Add(50 * time.Millisecond)
 	srv, err := mojo.New(mojo.Options{Identify: func(*http.Request) (mojo.Identity, error) {
@@ -179,8 +180,8 @@ func ExampleIdentity_expires() {
 	// Output: mojo:revoked [{"code":4002,"reason":"session expired","reconnect":true}]
 }
 
-// A site with sessions of its own says when one has become somebody else's: the
-// live connections go on as that, and others see them as that at once.
+// A site with sessions of its own tells mojo when the user of a session has
+// changed. The live connections stay open and belong to the new user.
 func ExampleServer_Rebind() {
 	var store sessionStore
 	srv, err := mojo.New(mojo.Options{Identify: store.identify})
@@ -200,8 +201,8 @@ func ExampleServer_Rebind() {
 	// Output: note ["hello"]
 }
 
-// A handler is told whose a connection has become, leaves what was the old
-// user's, and may refuse.
+// A handler is told when the user of a connection has changed. It leaves the
+// rooms of the old user, and may refuse the new one.
 func ExampleIdentityObserver() {
 	srv := newServer()
 	_, err := srv.Register("Desk", (&mojo.Events{
@@ -233,8 +234,8 @@ func ExampleIdentityObserver() {
 	// io server disconnect
 }
 
-// A user who is to go is told why, then closed, and is out of every index when
-// Revoke has returned; the cookies open nothing any more.
+// Revoke tells the client a reason and closes its connection. When it has
+// returned, no message reaches the user, and the cookies are refused.
 func ExampleSession_Revoke() {
 	gone := make(chan mojo.Reason, 1)
 	srv := newServer()
@@ -258,7 +259,7 @@ func ExampleSession_Revoke() {
 	// mojotest: the handshake was refused: 403 Forbidden
 }
 
-// A user who has lost a phone logs out everywhere but here.
+// A user who has lost a phone ends all sessions except the current one.
 func ExampleSession_RevokeExcept() {
 	srv := newServer()
 	_, err := srv.Register("Status", new(mojo.Events).Handler())
@@ -285,8 +286,7 @@ func ExampleSession_RevokeExcept() {
 	// note ["you are still here"]
 }
 
-// A page shows its visitor why a connection was closed, and whether it will
-// come back.
+// A page can show why a connection was closed, and whether it will reconnect.
 func ExampleRevocation() {
 	srv := newServer()
 	_, err := srv.Register("Status", new(mojo.Events).Handler())
@@ -312,8 +312,7 @@ func ExampleRevocation() {
 	// true
 }
 
-// EnsureSession renews the cookies of a browser that loads a page, here with a
-// new key.
+// EnsureSession renews cookies that an older key has signed.
 func ExampleServer_EnsureSession() {
 	newer, older := mojo.NewKey(), mojo.NewKey()
 	before, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{older}})

@@ -12,7 +12,7 @@ import (
 	"github.com/mojosocket/mojo/mojotest"
 )
 
-// A site with sessions of its own tells mojo who is who.
+// A site with sessions of its own returns the identity of each request.
 func ExampleOptions() {
 	srv, err := mojo.New(mojo.Options{
 		Identify: func(r *http.Request) (mojo.Identity, error) {
@@ -41,7 +41,7 @@ func ExampleOptions() {
 	// mojo: Options.Limits.MaxPayload is 1 bytes; want 0, or from 1024 to 1073741824
 }
 
-// A client that sends more than it may is closed.
+// A client that sends too many messages is closed.
 func ExampleLimits() {
 	ended := make(chan mojo.Reason, 1)
 	srv, err := mojo.New(mojo.Options{Limits: mojo.Limits{MaxRate: 10}, Logger: quiet})
@@ -64,7 +64,7 @@ func ExampleLimits() {
 	// rate limit
 }
 
-// A session with too many tabs is refused the last one, or loses the first.
+// Above MaxConnsPerSession the new connection is refused, or the oldest closed.
 func ExampleConnPolicy() {
 	for _, policy := range []mojo.ConnPolicy{mojo.RefuseNew, mojo.CloseOldest} {
 		cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}})
@@ -94,7 +94,7 @@ func ExampleConnPolicy() {
 	// mojo:revoked [{"code":4005,"reason":"replaced by a newer connection","reconnect":false}]
 }
 
-// A client that answers no pings is found out.
+// A client that answers no pings is closed.
 func ExampleTimeouts() {
 	ended := make(chan mojo.Reason, 1)
 	srv, err := mojo.New(mojo.Options{Timeouts: mojo.Timeouts{

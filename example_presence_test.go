@@ -8,7 +8,8 @@ import (
 	"github.com/mojosocket/mojo/mojotest"
 )
 
-// A user is online from the first connection to the last, and a little longer.
+// A user is online from the first connection until PresenceGrace after the end
+// of the last one.
 func ExamplePresence() {
 	seen := make(chan mojo.Presence)
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}})
@@ -61,7 +62,7 @@ func ExampleSessions_Online() {
 	// [ada]
 }
 
-// An app may ask for the presence of its own users and sessions.
+// An app can observe the presence of its own users and sessions.
 func ExamplePresenceObserver() {
 	seen := make(chan string, 2)
 	status := &mojo.Events{Presence: func(ch *mojo.Channel, p mojo.Presence) {

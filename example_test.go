@@ -14,11 +14,11 @@ import (
 	"github.com/mojosocket/mojo/mojotest"
 )
 
-// t is the *testing.T of a test. An Example has none: it panics on a failure,
-// and closes its mojotest.Server by itself.
+// t is the *testing.T of a test. An Example has none: a failure panics, and the
+// Example has to close its mojotest.Server.
 var t testing.TB
 
-// check ends the example with an output that nobody expects.
+// check fails the example if there is an error.
 func check(err error) {
 	if err != nil {
 		fmt.Println("error:", err)
@@ -26,7 +26,7 @@ func check(err error) {
 	}
 }
 
-// quiet keeps what an example provokes out of the log.
+// quiet drops the log lines that an example provokes.
 var quiet = slog.New(slog.DiscardHandler)
 
 // An app that echoes to everybody on its channel, mounted in a site.
@@ -50,8 +50,7 @@ func Example() {
 	// Output: said ["hello"]
 }
 
-// A Server is one http.Handler for all apps, which share the connection of a
-// page.
+// A Server has any number of apps, which share the connection of a page.
 func ExampleServer() {
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
@@ -107,7 +106,7 @@ func ExampleSocketHandler() {
 	// message ["hello Ada"]
 }
 
-// What a player does, all others at the table see.
+// A move goes to all others at the table.
 func ExampleBroadcast() {
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
@@ -187,7 +186,7 @@ func ExampleEvents() {
 	// [{"error":{"message":"invalid arguments"}}]
 }
 
-// The server asks the page, and waits for its answer.
+// The server asks the page and waits for its answer.
 func ExampleCall() {
 	var ask mojo.Events
 	answers := make(chan string, 1)
@@ -212,8 +211,8 @@ func ExampleCall() {
 	// Output: blue
 }
 
-// A ClientError that OnConnect returns is the client's connect_error. Other
-// errors show the client nothing of themselves.
+// A ClientError that OnConnect returns is the client's connect_error. The text of
+// other errors does not reach the client.
 func ExampleClientError() {
 	vip := mojo.Events{Connect: func(c *mojo.Conn) error {
 		if c.UserID() == "" {
@@ -242,7 +241,7 @@ func ExampleClientError() {
 	// internal error
 }
 
-// A handler of its own answers each message, whatever its event.
+// A Fallback gets the messages of all events.
 func ExampleMessage() {
 	app := mojo.Events{Fallback: func(_ *mojo.Conn, m *mojo.Message) {
 		if m.WantsAck() {
@@ -289,8 +288,7 @@ func ExampleMessage_Decode() {
 	// mojo: event "canvas" has 0 arguments; want at least 2
 }
 
-// A connection keeps values of the app, and knows what its client said of
-// itself.
+// A Conn stores values for the app.
 func ExampleConn() {
 	type langKey struct{}
 	app := mojo.Events{Connect: func(c *mojo.Conn) error {
@@ -312,8 +310,8 @@ func ExampleConn() {
 	// Output: speaks fr, is in [everybody], by websocket
 }
 
-// What a page passes as io(namespace, {auth: {...}}), and what its browser
-// adds.
+// A Handshake has the auth payload of io(namespace, {auth: {...}}) and the
+// headers of the browser.
 func ExampleHandshake() {
 	app := mojo.Events{Connect: func(c *mojo.Conn) error {
 		h := c.Handshake()
@@ -334,7 +332,7 @@ func ExampleHandshake() {
 	// Output: {"token":"abc"} polling a browser
 }
 
-// A Binary is binary also where a []byte would become base64.
+// A Binary in a struct is sent as binary, not as base64.
 func ExampleBinary() {
 	type File struct {
 		Name string      `json:"name"`
@@ -359,7 +357,7 @@ func ExampleBinary() {
 	// greeting: hi
 }
 
-// Auditor sees what is sent to its app's connections.
+// Auditor observes the messages to its app's connections.
 type Auditor struct{ mojo.SocketHandler }
 
 func (Auditor) OnEmit(_ *mojo.Conn, event string, args []any) { fmt.Println("sent", event, args) }
@@ -390,7 +388,7 @@ func ExampleServer_Shutdown() {
 	// Output: true true
 }
 
-// A Shutdown that took too long says which handlers have not returned.
+// The error of Shutdown names the handlers that have not returned.
 func ExampleShutdownError() {
 	running, release := make(chan bool), make(chan bool)
 	var chat mojo.Events
@@ -415,7 +413,7 @@ func ExampleShutdownError() {
 	// Output: 1 OnMessage "wait" on /ChatSocket true
 }
 
-// Why a connection ended, in the words of Socket.IO.
+// OnDisconnect gets the reason.
 func ExampleReason() {
 	ended := make(chan mojo.Reason, 1)
 	srv, err := mojo.New(mojo.Options{})
@@ -433,7 +431,8 @@ func ExampleReason() {
 	// Output: client namespace disconnect true
 }
 
-// A server for WebSockets alone: pages connect with transports: ["websocket"].
+// This Server serves WebSockets only. Pages connect with the option
+// transports: ["websocket"].
 func ExampleTransport() {
 	srv, err := mojo.New(mojo.Options{Transports: []mojo.Transport{mojo.WebSocket}})
 	check(err)
@@ -453,7 +452,7 @@ func ExampleTransport() {
 	// mojotest: the handshake was refused: 400 Transport unknown
 }
 
-// A monitor reads figures of the whole Server and of each app.
+// Stats has figures of the Server and of each app.
 func ExampleStats() {
 	srv, err := mojo.New(mojo.Options{})
 	check(err)
