@@ -1,7 +1,9 @@
 package mojotest_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -158,4 +160,19 @@ func TestUnread(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What the kit does to wait for the server is in no log and no figure of it.
+func TestNoTraceInTheServer(t *testing.T) {
+	var log bytes.Buffer
+	srv, err := mojo.New(mojo.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	_, err = srv.Register("Chat", chat().Handler())
+	require.NoError(t, err)
+	site := mojotest.NewServer(t, srv, nil)
+	page := site.Dial(t, "/ChatSocket", nil)
+	page.ExpectNothing()
+	require.Zero(t, srv.Stats().RefusedConnects)
+	site.Close()
+	require.Empty(t, log.String())
 }
