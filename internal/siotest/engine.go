@@ -3,6 +3,7 @@ package siotest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -241,7 +242,7 @@ func (e *Engine) Next() Packet {
 func (e *Engine) NextOrEnd() (Packet, bool) {
 	e.t.Helper()
 	p, err := waitFor(&e.in, e.site.Limit)
-	if err != nil && e.CloseReason() == "" {
+	if err != nil && !errors.Is(err, errMailboxClosed) {
 		e.t.Fatalf("neither a message nor the end came: %v", err)
 	}
 	return p, err == nil
