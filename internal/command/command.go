@@ -1,7 +1,7 @@
-// Package command has the values that a server is told what to do in: addresses
-// (Key, Identity, Selector) and commands (Emit, Rebind, Revoke, Extend, Join,
-// Leave, Disconnect). They have no pointers, so they can be encoded and applied
-// in another process. Package hub applies them.
+// Package command has addresses (Key, Identity, Selector) and the commands of a
+// server (Emit, Rebind, Revoke, RevokeIdentity, Extend, Join, Leave,
+// Disconnect). They are values without pointers, so they can be encoded and
+// applied in another process. Package hub applies them.
 package command
 
 import (
@@ -61,11 +61,10 @@ type Identified struct {
 }
 
 // Selector is an address: the visible seats of a namespace, or of the whole
-// server, that match it. It is a value and has no pointers, so that it can be
-// stored and sent. The zero value selects every seat of the server.
+// server, that match it. The zero value selects every seat of the server.
 type Selector struct {
 	Namespace string // empty: the whole server
-	// Keys is for the seats under any of them; nil: every seat; empty and not
+	// Keys selects the seats under any of them; nil: every seat; empty and not
 	// nil: none. With rooms beside sessions or users, Having must not be Room.
 	Keys      []Key
 	Having    Kind     // Session or User: only seats that have one; Room, the zero Kind: all
@@ -73,8 +72,8 @@ type Selector struct {
 	ExceptIDs []string // no seat with one of these ids
 }
 
-// IsPersonal reports whether the selector is for people. Whom it reaches by
-// rooms or as everybody does not depend on who they are.
+// IsPersonal reports whether the receivers depend on their identities. Those
+// under a room, or all in a namespace, do not.
 func (sel *Selector) IsPersonal() bool {
 	return sel.Having != Room || slices.ContainsFunc(sel.Keys, func(k Key) bool { return k.Kind != Room })
 }

@@ -12,7 +12,7 @@ var (
 	ErrRevoked   = errors.New("the session was revoked")
 	ErrNoSession = errors.New("there is no session")
 	// ErrChanged is returned when the identity that a connection comes with may
-	// not be true any more: find out again who it is.
+	// be out of date: identify it again.
 	ErrChanged = errors.New("the identity has changed")
 )
 
@@ -21,8 +21,8 @@ type Admission struct {
 	// Early tells that the session id was given up a moment ago: the connection
 	// is nobody's, and should come again when its browser has the new cookies.
 	Early bool
-	// Crowded is the limit that the connection is above, the zero Limit if
-	// none. The connection is admitted as nobody, so that its client can be
+	// Crowded is the limit that the connection exceeds, the zero Limit if
+	// there is none. The connection is admitted as nobody, so that its client can be
 	// told.
 	Crowded Limit
 }
@@ -34,9 +34,10 @@ type Limit struct {
 }
 
 // Admit enters a connection under the identity that it comes with. A connection
-// with a session id that was given up is nobody's, one with a revoked session
-// id is refused, and a login that does not count any more is left out. `seen`
-// is ChangesInPlace from before the identity was found out.
+// with a session id that was given up is nobody's, and a login that does not
+// count any more is left out. `seen` is ChangesInPlace from before the identity
+// was found out. With an error, ErrRevoked, ErrNoSession or ErrChanged, the
+// connection is not entered.
 func (h *Hub) Admit(c *Conn, id command.Identified, seen int) (Admission, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -97,19 +98,19 @@ func (h *Hub) Arrived(c *Conn) (ef Effects) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.numbered++; h.numbered == 0 {
-		h.numbered++
+	if h.arrivals++; h.arrivals == 0 {
+		h.arrivals++
 	}
-	c.number = h.numbered
+	c.arrival = h.arrivals
 	id := c.Binding().Identity
 	for _, l := range h.config.limits() {
 		key := command.Key{Kind: l.Kind, ID: id.Key(l.Kind)}
 		if c.removed || l.Most == 0 || key.ID == "" || h.conns[l.Kind].Count(key.ID) <= l.Most {
 			continue
 		}
-		numbered := slices.DeleteFunc(slices.Clone(h.connsLocked(key)), func(c *Conn) bool { return c.number == 0 })
-		slices.SortFunc(numbered, func(a, b *Conn) int { return int(int32(a.number - b.number)) })
-		for _, old := range numbered[:max(len(numbered)-l.Most, 0)] {
+		arrived := slices.DeleteFunc(slices.Clone(h.connsLocked(key)), func(c *Conn) bool { return c.arrival == 0 })
+		slices.SortFunc(arrived, func(a, b *Conn) int { return int(int32(a.arrival - b.arrival)) })
+		for _, old := range arrived[:max(len(arrived)-l.Most, 0)] {
 			h.removeLocked(old)
 			ef.Ended = append(ef.Ended, old)
 		}

@@ -34,9 +34,9 @@ type Proof struct {
 	mute  atomic.Bool  // a poll has come with the new cookies, and polls prove nothing
 }
 
-// proofTime is how long a connection may be without a proof. A WebSocket whose
-// page does not try, because it does not know how to, does better to reconnect
-// sooner, after Config.AskTime.
+// proofTime is how long a connection may take to prove its claim. A WebSocket
+// whose page does not try within Config.AskTime is closed sooner: the page does
+// not know how to, and is connected again sooner that way.
 const proofTime = 5 * time.Second
 
 // Told notes that the client was told the value. It reports whether that is the

@@ -78,8 +78,8 @@ func (h *Hub) exitLocked(k command.Key, s *Seat) {
 	}
 }
 
-// bindLocked gives a connection another binding and puts it, and its visible
-// seats, under the keys of that.
+// bindLocked gives a connection another binding and moves it, with its visible
+// seats, to the keys of the new identity.
 func (h *Hub) bindLocked(c *Conn, to *Binding) {
 	from := c.Binding()
 	c.binding.Store(to)
@@ -156,8 +156,8 @@ func (h *Hub) countLocked(from, to command.Identity) {
 // not be changed.
 func (h *Hub) connsLocked(k command.Key) []*Conn { return h.conns[k.Kind].Members(k.ID) }
 
-// Conns returns the connections under a session or user, seated or not. The
-// list must not be changed.
+// Conns returns the connections under a session or user, with seats or without.
+// The list must not be changed.
 func (h *Hub) Conns(k command.Key) []*Conn {
 	h.mu.RLock()
 	defer h.mu.RUnlock()

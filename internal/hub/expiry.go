@@ -37,7 +37,7 @@ func (c *Conn) extendLocked(to command.Identified) (m Moved, extended bool) {
 	return Moved{c, b, next}, true
 }
 
-// Lapse says what time has done to a connection.
+// Lapse says whether the time of a connection is over, and which time.
 type Lapse uint8
 
 // The lapses. With the last two the connection is in no index any more.

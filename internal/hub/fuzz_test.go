@@ -251,8 +251,22 @@ func (r *run) stepOfClaim() {
 		return
 	}
 	c := claiming[r.choose(len(claiming))]
+	for range r.choose(6) {
+		if c.removed {
+			return
+		}
+		r.changeClaim(c)
+	}
+}
+
+func (r *run) changeClaim(c *modelConn) {
 	claim, want := c.conn.Binding().Claim, c.claim
-	switch r.choose(3) {
+	switch r.choose(6) {
+	default:
+		r.clock.pass(time.Duration(r.choose(4)) * time.Second)
+		polling := r.choose(2) == 0
+		lapse, _ := r.hub.Lapse(c.conn, polling)
+		require.Equal(r.t, r.model.lapse(c, polling), lapse)
 	case 0:
 		require.Equal(r.t, want.told.IsZero(), claim.Told())
 		if want.told.IsZero() {

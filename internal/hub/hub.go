@@ -1,7 +1,7 @@
-// Package hub keeps who is connected to a server, and as whom: the index of
-// connections and of their seats on namespaces, identities and their changes,
-// the session ids and logins that do not count any more, presence, and the
-// selection of who a message is for.
+// Package hub keeps the connections of a server and their identities: the index
+// of connections and of their seats on namespaces, changes of identity, the
+// session ids and logins that are not valid any more, presence, and the
+// selection of the receivers of a message.
 //
 // It does no I/O, knows no protocol, calls no code of its users and starts no
 // goroutine and no timer. The layer above embeds Conn and Seat in its own
@@ -9,8 +9,8 @@
 // connections, tells applications and queues messages.
 //
 // The commands are those of package command, values that can be applied to the
-// hub of another process, too. The packages below this one have the parts of
-// the state.
+// hub of another process, too. Packages index, ledger, presence and slots have
+// the types of which the state consists.
 //
 // Locks:
 //
@@ -37,7 +37,7 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/slots"
 )
 
-// Config is what a Hub needs to know. The zero value has no limits and no
+// Config configures a Hub. The zero value has no limits and no
 // presence.
 type Config struct {
 	RequireSession bool // Admit refuses connections without a session
@@ -49,8 +49,8 @@ type Config struct {
 	MaxRoomName int // bytes; 0: no limit
 
 	WatchPresence bool          // report the transitions of the whole server
-	PresenceGrace time.Duration // between the last seat of an id and its being offline
-	AskTime       time.Duration // for a WebSocket to try to prove what it claims
+	PresenceGrace time.Duration // from the removal of the last seat of an id until it is offline
+	AskTime       time.Duration // in which a WebSocket must try to prove its claim
 
 	Revalidate bool // keep the list of identities that Portion walks
 
@@ -69,11 +69,11 @@ type hubByMu struct {
 	namespaces map[string]*Namespace
 	all        scope
 
-	// conns has every connection from before its handshake is answered, so that
-	// no change of identity can happen between the check of a cookie and the
-	// entry.
+	// conns has every connection from before its handshake is answered. So Admit
+	// and a change of identity come one after the other, and Admit knows of the
+	// changes that came before.
 	conns    [command.Kinds]index.Index[*Conn]
-	numbered uint32 // the latest connByMu.number
+	arrivals uint32 // the latest connByMu.arrival
 
 	claims    [command.Kinds]index.Index[*Conn] // by the ids of Claim.To
 	claimants map[string]*Conn                  // by Proof.Value
@@ -100,7 +100,7 @@ type Conn struct {
 type connByMu struct {
 	seats   []*Seat // that are visible or in rooms
 	removed bool    // from every index, for good
-	number  uint32  // in the order of Hub.Arrived, modulo 2^32; 0 before that
+	arrival uint32  // a number in the order of Hub.Arrived, modulo 2^32; 0 before that
 }
 
 // Binding returns the identity that the connection is bound to. Before
@@ -131,10 +131,10 @@ type Binding struct {
 // Expired reports whether the binding has expired.
 func (b *Binding) Expired(now time.Time) bool { return !b.Expires.IsZero() && !now.Before(b.Expires) }
 
-// IsLeftBy reports whether id is what the expired cookies of the binding leave
-// of it. The poll that fetches the last messages of a connection comes without
-// them.
-func (b *Binding) IsLeftBy(id command.Identity, now time.Time) bool {
+// ExpiredTo reports whether the binding has expired and id is what remains of
+// its identity without the cookies that have expired. The poll that fetches the
+// last messages of a connection comes with such an identity.
+func (b *Binding) ExpiredTo(id command.Identity, now time.Time) bool {
 	return b.Expired(now) && (id.Session == "" || id.Session == b.Session) && (id.User == "" || id.User == b.User)
 }
 
@@ -239,8 +239,8 @@ type Moved struct {
 	From, To *Binding
 }
 
-// Settling is how long after an identity was given up a browser may be without
-// the cookies of the new one.
+// Settling is how long a browser may lack the cookies of its new identity after
+// the earlier one was given up.
 const Settling = 30 * time.Second
 
 // New returns a Hub without connections.

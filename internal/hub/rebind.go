@@ -6,7 +6,8 @@ import (
 	"github.com/mojosocket/mojo/internal/command"
 )
 
-// ErrGivenUp is returned for a session id that was given up or revoked.
+// ErrGivenUp is returned by Rebind for a new session id that was given up or
+// revoked.
 var ErrGivenUp = errors.New("session id was given up")
 
 // Rebind binds the connections of a session to another identity, whatever their
@@ -19,7 +20,8 @@ var ErrGivenUp = errors.New("session id was given up")
 // so the earlier is given up with the id that it replaced. Its connections are
 // bound to the new identity if they belong to the same user. Otherwise they are
 // outdated, to come back with their own cookies: an id that others knew before
-// a login must not give them what came of it. This holds for Settling.
+// a login must not log them in. This holds for ids that were given up less than
+// Settling ago.
 //
 // A login without a session cannot be told from other logins of the same user:
 // connections of these are outdated.
@@ -36,7 +38,7 @@ func (h *Hub) Rebind(cmd command.Rebind) (Effects, error) {
 	return r.effects, nil
 }
 
-// rebinding is a Rebind that runs. Hub.mu is held.
+// rebinding is the state of a running Rebind.
 type rebinding struct {
 	hub     *Hub
 	cmd     *command.Rebind

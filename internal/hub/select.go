@@ -15,8 +15,8 @@ func (h *Hub) Select(sel *command.Selector) []*Seat {
 	return h.selectLocked(sel)
 }
 
-// Receivers is Select and the seats that the selector would mean if their
-// claims were proven: a message is held for these until they are.
+// Receivers returns the seats of Select, and those that the selector would mean
+// if their claims were proven: a message is held for these until then.
 func (h *Hub) Receivers(sel *command.Selector) []*Seat {
 	h.mu.RLock()
 	defer h.mu.RUnlock()

@@ -42,7 +42,7 @@ func (s *Server) change(cmd command.Rebind) (claiming, closed []*client, err err
 		closed = append(closed, clientOf(c))
 	}
 	s.identitiesAdded()
-	s.seeTo(effects.Presence)
+	s.doPresenceWork(effects.Presence)
 	return claiming, closed, err
 }
 

@@ -53,7 +53,7 @@ func (c *client) proves(now command.Identified) bool {
 	}
 	c.watchExpiry()
 	s.identitiesAdded()
-	s.seeTo(presence)
+	s.doPresenceWork(presence)
 	return true
 }
 

@@ -111,7 +111,7 @@ func (c *client) Closed(reason Reason) {
 	c.parts.drop()
 	c.parts = nil
 	c.mu.Unlock()
-	c.server.seeTo(c.server.hub.Forget(&c.conn)) // first, so that an App that is told of the end finds room for another connection
+	c.server.doPresenceWork(c.server.hub.Forget(&c.conn)) // first, so that an App that is told of the end finds room for another connection
 	for _, sl := range slots {
 		if sl.socket != nil {
 			sl.socket.end(reason)

@@ -23,7 +23,7 @@ func (c *client) Admits(r *http.Request) engineio.Admission {
 	c.mu.Unlock()
 	b := c.conn.Binding()
 	switch {
-	case admission == engineio.Refused && r.Method == http.MethodGet && b.IsLeftBy(now.Identity, time.Now()):
+	case admission == engineio.Refused && r.Method == http.MethodGet && b.ExpiredTo(now.Identity, time.Now()):
 		return engineio.Admitted
 	case admission == engineio.Withheld && b.Claim != nil: // nothing is queued for what it claims
 		return engineio.Outdated

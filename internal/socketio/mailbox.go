@@ -168,7 +168,7 @@ func (s *Socket) doConnect(auth []byte) {
 	}
 	if !s.accept() { // the client left while Connect ran; what it sent meanwhile is not handled
 		server := s.namespace.server
-		server.seeTo(server.hub.Remove(&s.seat)) // Socket.end may not have got there yet
+		server.doPresenceWork(server.hub.Remove(&s.seat)) // Socket.end may not have got there yet
 		s.doDisconnect()
 		return
 	}

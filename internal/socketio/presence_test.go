@@ -57,7 +57,7 @@ func TestShutdownTellsPresence(t *testing.T) {
 	require.NoError(t, s.Shutdown(t.Context()))
 
 	require.Equal(t, annOnline(""), log.all())
-	s.seeTo(effects.Presence)
+	s.doPresenceWork(effects.Presence)
 	require.NoError(t, s.Shutdown(t.Context()))
 	require.Equal(t, annOnline(""), log.all(), "they were told once")
 }

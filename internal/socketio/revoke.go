@@ -55,40 +55,40 @@ func (s *Server) Revoke(cmd command.Revoke, why Revocation) {
 		s.dismissEnded(effects, why)
 		return
 	}
-	words := s.wordsOf(why)
+	encoded := s.encodeRevocation(why)
 	n := s.namespace([]byte(cmd.Namespace))
 	var b engineio.Batch
 	defer b.Flush()
 	for _, conn := range effects.Ended {
 		if socket, _ := clientOf(conn).socket(n); socket != nil {
-			socket.dismiss(words, true, &b)
+			socket.dismiss(encoded, true, &b)
 		}
 	}
 }
 
 // dismissEnded tells clients that are in no index any more, and closes them.
 func (s *Server) dismissEnded(effects hub.Effects, why Revocation) {
-	words := s.wordsOf(why)
+	encoded := s.encodeRevocation(why)
 	var b engineio.Batch
 	defer b.Flush()
 	for _, conn := range effects.Ended {
-		clientOf(conn).dismiss(words, &b)
+		clientOf(conn).dismiss(encoded, &b)
 	}
-	s.seeTo(effects.Presence)
+	s.doPresenceWork(effects.Presence)
 }
 
-// words is a Revocation, encoded for each namespace.
-type words struct {
+// encodedRevocation is a Revocation, encoded for each namespace.
+type encodedRevocation struct {
 	Revocation
 	server  *Server
 	refused Refusal // for clients that are not connected yet
 	event   parser.Payload
-	packets map[*Namespace]farewell
+	packets map[*Namespace]revocationPackets
 }
 
-type farewell struct{ event, disconnect, refusal *engineio.Message }
+type revocationPackets struct{ event, disconnect, refusal *engineio.Message }
 
-func (s *Server) wordsOf(why Revocation) *words {
+func (s *Server) encodeRevocation(why Revocation) *encodedRevocation {
 	n := notice(why)
 	event, err := parser.EncodeOwnEvent(RevokedEvent, []any{n})
 	if err != nil {
@@ -96,23 +96,23 @@ func (s *Server) wordsOf(why Revocation) *words {
 		n.Data = nil
 		event, _ = parser.EncodeOwnEvent(RevokedEvent, []any{n}) // cannot fail
 	}
-	w := &words{Revocation: why, server: s, event: event, packets: make(map[*Namespace]farewell)}
-	w.refused = Refusal{Message: why.Message, Data: n}
+	e := &encodedRevocation{Revocation: why, server: s, event: event, packets: make(map[*Namespace]revocationPackets)}
+	e.refused = Refusal{Message: why.Message, Data: n}
 	if why.Message == "" {
-		w.refused.Message = string(why.Reason)
+		e.refused.Message = string(why.Reason)
 	}
-	return w
+	return e
 }
 
-func (w *words) in(n *Namespace) farewell {
-	f, made := w.packets[n]
+func (e *encodedRevocation) in(n *Namespace) revocationPackets {
+	f, made := e.packets[n]
 	if !made {
-		f = farewell{
-			event:      packet(parser.Event, n.name, w.event),
+		f = revocationPackets{
+			event:      packet(parser.Event, n.name, e.event),
 			disconnect: packet(parser.Disconnect, n.name, parser.Payload{}),
-			refusal:    w.server.refusal(n.name, &w.refused),
+			refusal:    e.server.refusal(n.name, &e.refused),
 		}
-		w.packets[n] = f
+		e.packets[n] = f
 	}
 	return f
 }
@@ -120,22 +120,22 @@ func (w *words) in(n *Namespace) farewell {
 // dismiss tells a client why on all its namespaces, and closes it. If it may
 // not come back it is disconnected from each namespace; otherwise it would
 // reconnect.
-func (c *client) dismiss(w *words, b *engineio.Batch) {
+func (c *client) dismiss(e *encodedRevocation, b *engineio.Batch) {
 	c.mu.Lock()
 	c.gone = true // no socket begins any more
 	sockets := c.socketsLocked()
 	c.mu.Unlock()
 	for _, s := range sockets {
-		s.dismiss(w, !w.Reconnect, b)
+		s.dismiss(e, !e.Reconnect, b)
 	}
-	c.session.Close(w.Reason)
+	c.session.Close(e.Reason)
 }
 
 // dismiss tells the client why on one namespace, and ends the socket. Events
 // that were received and not handled yet are dropped.
-func (s *Socket) dismiss(w *words, disconnect bool, b *engineio.Batch) {
-	f := w.in(s.namespace)
-	s.finish(w.Reason, func(was socketState) {
+func (s *Socket) dismiss(e *encodedRevocation, disconnect bool, b *engineio.Batch) {
+	f := e.in(s.namespace)
+	s.finish(e.Reason, func(was socketState) {
 		s.deaf = true
 		session := s.session
 		if was == pending {
@@ -153,7 +153,7 @@ func (s *Socket) dismiss(w *words, disconnect bool, b *engineio.Batch) {
 func (s *Socket) revoke(why Revocation) {
 	var b engineio.Batch
 	defer b.Flush()
-	s.dismiss(s.namespace.server.wordsOf(why), true, &b)
+	s.dismiss(s.namespace.server.encodeRevocation(why), true, &b)
 }
 
 // Lapsed implements engineio.Handler: the cookies of the connection have
@@ -166,7 +166,7 @@ func (c *client) Lapsed() {
 		c.watchExpiry()
 	case hub.Unproven:
 		c.session.Close(IdentityChanged)
-		c.server.seeTo(presence)
+		c.server.doPresenceWork(presence)
 	case hub.Expired:
 		ended := hub.Effects{Ended: []*hub.Conn{&c.conn}, Presence: presence}
 		c.server.dismissEnded(ended, Revocation{Code: CodeExpired, Reason: Expired, Reconnect: true})

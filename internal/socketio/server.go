@@ -65,9 +65,9 @@ const (
 type Options struct {
 	Engine         engineio.Options // without Open
 	ConnectTimeout time.Duration    // for the first CONNECT
-	AskTime        time.Duration    // for a WebSocket to try to prove what it claims
+	AskTime        time.Duration    // in which a WebSocket must try to prove its claim
 
-	RequireSession bool // refuse who has no session
+	RequireSession bool // refuse handshakes without a session
 	MaxPerSession  int  // connections; 0: no limit
 	MaxPerUser     int
 	CloseOldest    bool // instead of refusing a connection above these two
@@ -92,7 +92,7 @@ type Options struct {
 	// keep r.
 	Keep func(r *http.Request) any
 
-	PresenceGrace time.Duration             // between the last socket of somebody and being offline
+	PresenceGrace time.Duration             // from the end of the last socket of an id until it is offline
 	Presence      func(presence.Transition) // of the whole server; may be nil
 	Revalidation  Revalidation              // without Ask there is none
 }
@@ -101,7 +101,7 @@ type Options struct {
 type Begun struct {
 	command.Identified
 	Header http.Header // of the answer, which tells the client
-	Taken  func()      // is called when the connection is taken in
+	Taken  func()      // is called when the connection is admitted
 }
 
 // Server is an http.Handler and the root of everything that is connected. It is
@@ -241,7 +241,7 @@ func (s *Server) Closed() bool { return s.closed.Load() }
 func (s *Server) markClosed() {
 	s.closed.Store(true)
 	s.validity.stop()
-	s.seeTo(s.hub.Hurry())
+	s.doPresenceWork(s.hub.Hurry())
 	s.stopGrace()
 }
 
@@ -292,12 +292,12 @@ func (s *Server) panicked(callback string, with any, more ...any) {
 	s.log.Error("mojo: a handler panicked", append(args, "panic", with, "stack", string(debug.Stack()))...)
 }
 
-// seeTo does what the presence of the hub asks for. While one caller has not
+// doPresenceWork does what the presence of the hub asks for. While one caller has not
 // come to telling transitions, the next one tells them: at the latest the end
 // of the last connection, for which Shutdown waits.
-func (s *Server) seeTo(work presence.Work) {
+func (s *Server) doPresenceWork(work presence.Work) {
 	if work.Wait > 0 {
-		s.grace.Store(time.AfterFunc(work.Wait, func() { s.seeTo(s.hub.EndGrace()) }))
+		s.grace.Store(time.AfterFunc(work.Wait, func() { s.doPresenceWork(s.hub.EndGrace()) }))
 		if s.Closed() { // Hurry may have come before
 			s.stopGrace()
 		}

@@ -271,7 +271,7 @@ func (s *Socket) accept() bool {
 	s.mu.Unlock()
 	if !leave {
 		server := s.namespace.server
-		server.seeTo(server.hub.Show(&s.seat))
+		server.doPresenceWork(server.hub.Show(&s.seat))
 	}
 	payload, _ := parser.EncodeValue(struct {
 		SID string `json:"sid"`
@@ -346,7 +346,7 @@ func (s *Socket) finish(reason Reason, last func(was socketState)) {
 	}
 	s.mu.Unlock()
 	server := s.namespace.server
-	server.seeTo(server.hub.Remove(&s.seat))
+	server.doPresenceWork(server.hub.Remove(&s.seat))
 	s.client().left(s)
 	if was == connected { // a pending one finds out when Connect has returned
 		s.push(task{kind: taskDisconnect, size: lifeCost})

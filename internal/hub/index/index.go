@@ -18,6 +18,7 @@ type Index[T comparable] struct {
 // Len is the number of ids.
 func (x *Index[T]) Len() int { return len(x.lone) + len(x.many) }
 
+// Has reports whether there is a member under an id.
 func (x *Index[T]) Has(id string) bool {
 	_, lone := x.lone[id]
 	return lone || x.many[id] != nil
@@ -107,18 +108,19 @@ func (x *Index[T]) Remove(id string, v T) (last bool) {
 	return true
 }
 
-// Group is a set. Snapshot costs nothing: the list that it returns is never
-// changed in place. Snapshot may be called by several readers at a time. The
-// zero value is empty.
+// Group is a set. Several goroutines may call Snapshot and Len at a time, while
+// none changes the set. The zero value is empty.
 type Group[T comparable] struct {
 	list   []T
-	at     map[T]int   // where each stands, once the list is long
+	at     map[T]int   // the position of each member, once the list is long
 	shared atomic.Bool // a snapshot may be in use
 }
 
 // searched is the length up to which a list is searched and not indexed.
 const searched = 32
 
+// Snapshot returns the members. It copies nothing: the list is never changed in
+// place from then on.
 func (g *Group[T]) Snapshot() []T {
 	if len(g.list) == 0 {
 		return nil
@@ -129,6 +131,7 @@ func (g *Group[T]) Snapshot() []T {
 	return g.list[:len(g.list):len(g.list)]
 }
 
+// Len is the number of members.
 func (g *Group[T]) Len() int { return len(g.list) }
 
 // Add appends v, which is not in the set. Snapshots end before it.

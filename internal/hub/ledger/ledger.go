@@ -1,6 +1,6 @@
-// Package ledger lists what does not count any more: session ids that were
-// given up or revoked, and the logins of a user before a moment. Package hub
-// guards it.
+// Package ledger lists what is not valid any more: session ids that were given
+// up or revoked, and the logins that a user made before some moment. Package
+// hub guards it.
 package ledger
 
 import (
@@ -64,7 +64,7 @@ func (l *entries[T]) note(id string, v T, until, now time.Time) {
 	}
 }
 
-// Ledger is what does not count any more. Now must be set.
+// Ledger is what is not valid any more. Now must be set.
 type Ledger struct {
 	Now      func() time.Time
 	sessions entries[Session] // by session id
@@ -81,7 +81,7 @@ type Session struct {
 // cutoff is a user whose logins up to a moment do not count any more.
 type cutoff struct {
 	since  time.Time
-	exempt []string // sessions whose logins count all the same
+	exempt []string // sessions whose logins count
 }
 
 // Session returns the entry of a session id, if it is listed.
@@ -92,8 +92,8 @@ func (l *Ledger) Session(id string) (Session, bool) {
 	return l.sessions.look(id, l.Now())
 }
 
-// GiveUp lists a session id whose place another takes, unless it is listed, and
-// returns the previous entry.
+// GiveUp lists a session id that another one, the successor, replaces. If it is
+// listed already, GiveUp changes nothing and returns the entry.
 func (l *Ledger) GiveUp(id, successor string, until time.Time) (before Session, listed bool) {
 	now := l.Now()
 	before, listed = l.sessions.look(id, now)
@@ -120,8 +120,8 @@ func (l *Ledger) CutOff(user, except string, until time.Time) {
 	l.logins.note(user, c, until, now)
 }
 
-// Exempt makes a login count that is being made now, though the second in which
-// its cookie was written may be that of a Revoke, or an earlier one.
+// Exempt makes a login count that is being made now, even if its cookie was
+// written before a Revoke or in the same second.
 func (l *Ledger) Exempt(id command.Identified) {
 	proven := id.Proven
 	if proven.IsZero() {

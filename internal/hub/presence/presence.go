@@ -1,5 +1,6 @@
-// Package presence finds out when somebody comes online and goes offline, some
-// time after having left. Package hub guards it.
+// Package presence finds out when a session or user comes online and goes
+// offline, the latter some time after its last seat was removed. Package hub
+// guards it.
 package presence
 
 import (
@@ -16,8 +17,7 @@ type Transition struct {
 	Online    bool
 }
 
-// Work is what presence needs from the caller of a method, which has to see to
-// it.
+// Work is what a caller has to do after it has changed presence.
 type Work struct {
 	// Tell reports that transitions wait and that no caller takes them: see
 	// BeginTelling.
