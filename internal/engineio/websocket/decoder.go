@@ -156,15 +156,15 @@ func (d *Decoder) readControl(chunk []byte) (Frame, error) {
 
 // readMessage takes the next part of the payload of a message.
 func (d *Decoder) readMessage(chunk []byte) Frame {
-	f := Frame{Op: d.op, Payload: chunk}
 	last := !d.inFrame && d.header.fin
+	f := Frame{Op: d.op, Payload: chunk}
 	if !last || len(d.message) > 0 {
 		d.message = buffer.Append(d.message, chunk)
-		f.Payload, f.joined = d.message, true
+		if !last {
+			return Frame{}
+		}
+		f.Payload, f.joined, d.message = d.message, true, nil
 	}
-	if !last {
-		return Frame{}
-	}
-	d.op, d.message, d.fragments = Continuation, nil, 0
+	d.op, d.fragments = Continuation, 0
 	return f
 }
