@@ -428,3 +428,27 @@ func (h *host) await(p *peer, state func() bool) {
 		return state()
 	})
 }
+
+// TestEngineCloseAfterARefusedPost: the poll of a client whose POST has just ended
+// the session waits for a moment. Close answers it at once.
+func TestEngineCloseAfterARefusedPost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := serve(t, siotest.Memory, nil)
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		status := make(chan int, 1)
+		go func() {
+			code, _ := client.Poll()
+			status <- code
+		}()
+		synctest.Wait()
+		a := h.do("POST", "/?EIO=4&transport=polling&sid="+p.ID(), "9")
+		require.Equal(t, http.StatusBadRequest, a.status)
+		require.Empty(t, status)
+		begun := time.Now()
+
+		h.Close()
+
+		require.Equal(t, http.StatusBadRequest, <-status)
+		require.Zero(t, time.Since(begun))
+	})
+}

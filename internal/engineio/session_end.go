@@ -159,6 +159,9 @@ func (s *Session) stopWaiting() {
 	if s.state == sessionClosing {
 		s.state, s.lastPacket = sessionClosed, nil
 	}
+	if s.poll != nil { // it waits for the answer to a POST to come first
+		s.poll.signal()
+	}
 	s.mu.Unlock()
 	s.forget()
 }
