@@ -1,6 +1,7 @@
 package mojotest
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/mojosocket/mojo/internal/parser"
@@ -96,19 +97,29 @@ func (s *Socket) Expect(event string, args ...any) Message {
 }
 
 // Await waits for the next event of this name and returns it. It drops the
-// events of other names that come first. The function Await also decodes the
-// argument.
+// events of other names that come first; a failure names the last ten of them.
+// The function Await also decodes the argument.
 func (s *Socket) Await(event string) Message {
 	s.tab.t.Helper()
+	var dropped []string
 	for {
 		e, err := s.next()
 		if err != nil {
-			s.tab.t.Fatalf("%q was awaited: %v", event, err)
+			s.tab.t.Fatalf("%q was awaited: %v%s", event, err, lastDropped(dropped))
 		}
 		if e.Name == event {
 			return s.message(e)
 		}
+		dropped = append(dropped, s.message(e).String())
 	}
+}
+
+// lastDropped returns the end of a failure of Await.
+func lastDropped(events []string) string {
+	if len(events) == 0 {
+		return ""
+	}
+	return "\nevents dropped before: " + strings.Join(events[max(0, len(events)-10):], ", ")
 }
 
 // ExpectNothing fails the test if an event has arrived that the test has not
