@@ -157,15 +157,7 @@ func (r *run) step() {
 			cmd.Others = []string{r.session(), r.session()}
 			cmd.Others = slices.DeleteFunc(cmd.Others, func(s string) bool { return s == "" })
 		}
-		moved, outdated, want := r.model.rebind(cmd)
-		effects, err := r.hub.Rebind(cmd)
-		require.ErrorIs(t, err, want)
-		var conns []*Conn
-		for _, m := range effects.Moved {
-			conns = append(conns, m.Conn)
-		}
-		requireSame(t, connsOf(moved), conns)
-		requireSame(t, connsOf(outdated), effects.Outdated)
+		r.rebind(cmd)
 	case 10:
 		c, id := r.conn(), r.identified()
 		if c == nil {
@@ -244,10 +236,46 @@ func (r *run) seen() int {
 	return max(len(r.model.inPlace)-r.choose(100), 0)
 }
 
+// rebind applies a command to both, and compares what it did.
+func (r *run) rebind(cmd command.Rebind) {
+	t := r.t
+	moved, outdated, want := r.model.rebind(cmd)
+	effects, err := r.hub.Rebind(cmd)
+	require.ErrorIs(t, err, want)
+	var conns []*Conn
+	for _, m := range effects.Moved {
+		conns = append(conns, m.Conn)
+	}
+	requireSame(t, connsOf(moved), conns)
+	requireSame(t, connsOf(outdated), effects.Outdated)
+}
+
+// logIn gives a connection that has a session a claim, if there is a session
+// for it that is still valid.
+func (r *run) logIn() {
+	c := r.conn()
+	if c == nil || c.removed || c.is.Session == "" {
+		return
+	}
+	to := command.Identified{Identity: command.Identity{User: "ann"}}
+	if c.is.User == to.User {
+		to.User = "bob"
+	}
+	for _, session := range []string{"s1", "s2", "s3", "s4", "s5"} {
+		if _, retired := r.model.isRetired(session); !retired && session != c.is.Session {
+			to.Session = session
+		}
+	}
+	if to.Session != "" {
+		r.rebind(command.Rebind{From: c.is.Identity, To: to, Until: r.clock.now.Add(time.Second)})
+	}
+}
+
 // stepOfClaim is what happens to a claim until it is proven.
 func (r *run) stepOfClaim() {
 	claiming := slices.DeleteFunc(slices.Clone(r.model.conns), func(c *modelConn) bool { return c.removed || c.claim == nil })
 	if len(claiming) == 0 {
+		r.logIn()
 		return
 	}
 	c := claiming[r.choose(len(claiming))]
@@ -256,6 +284,7 @@ func (r *run) stepOfClaim() {
 			return
 		}
 		r.changeClaim(c)
+		r.model.look()
 	}
 }
 
@@ -264,6 +293,7 @@ func (r *run) changeClaim(c *modelConn) {
 	switch r.choose(6) {
 	default:
 		r.clock.pass(time.Duration(r.choose(4)) * time.Second)
+		r.hub.EndGrace()
 		polling := r.choose(2) == 0
 		lapse, _ := r.hub.Lapse(c.conn, polling)
 		require.Equal(r.t, r.model.lapse(c, polling), lapse)
@@ -279,35 +309,6 @@ func (r *run) changeClaim(c *modelConn) {
 		require.Equal(r.t, !want.muted, claim.Muted())
 		want.muted = true
 	}
-}
-
-// requireSame requires the same elements, in any order. It compares pointers,
-// and not all that they lead to.
-func requireSame[T comparable](t *testing.T, want, got []T) {
-	t.Helper()
-	count := make(map[T]int)
-	for _, v := range want {
-		count[v]++
-	}
-	for _, v := range got {
-		count[v]--
-	}
-	for v, n := range count {
-		if n != 0 {
-			t.Fatalf("%d of %d wanted and %d elements: one too few or too many: %v", n, len(want), len(got), describe(v))
-		}
-	}
-}
-
-// describe is the short form of what tests compare.
-func describe(v any) any {
-	switch v := v.(type) {
-	case *Seat:
-		return fmt.Sprintf("seat %s on %s of %+v", v.id, v.namespace.name, v.conn.Binding().Identity)
-	case *Conn:
-		return fmt.Sprintf("connection of %+v", v.Binding().Identity)
-	}
-	return v
 }
 
 func connsOf(list []*modelConn) (conns []*Conn) {

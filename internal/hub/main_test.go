@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -69,4 +70,33 @@ func requireScopeEmpty(t testing.TB, sc *scope) {
 	for k := range sc.keyed {
 		require.Zero(t, sc.keyed[k].Len())
 	}
+}
+
+// requireSame requires the same elements, in any order. It compares pointers,
+// and not all that they lead to.
+func requireSame[T comparable](t *testing.T, want, got []T) {
+	t.Helper()
+	count := make(map[T]int)
+	for _, v := range want {
+		count[v]++
+	}
+	for _, v := range got {
+		count[v]--
+	}
+	for v, n := range count {
+		if n != 0 {
+			t.Fatalf("%d of %d wanted and %d elements: one too few or too many: %v", n, len(want), len(got), describe(v))
+		}
+	}
+}
+
+// describe is the short form of what tests compare.
+func describe(v any) any {
+	switch v := v.(type) {
+	case *Seat:
+		return fmt.Sprintf("seat %s on %s of %+v", v.id, v.namespace.name, v.conn.Binding().Identity)
+	case *Conn:
+		return fmt.Sprintf("connection of %+v", v.Binding().Identity)
+	}
+	return v
 }
