@@ -133,6 +133,7 @@ func TestRequestsThatFail(t *testing.T) {
 	site := mojotest.NewServer(t, srv, nil)
 	text := failure(t, func(t testing.TB) { site.NewBrowser(t).LogIn("ann") })
 	require.Contains(t, text, "mojotest: log in: mojo: ")
+	require.NotContains(t, text, "\n")
 	text = failure(t, func(t testing.TB) {
 		r, err := http.NewRequest(http.MethodGet, "http://", nil)
 		require.NoError(t, err)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 
 	"github.com/mojosocket/mojo/internal/siotest"
 )
@@ -40,17 +42,21 @@ type HandshakeError struct {
 
 // Error returns a text with the status and the message.
 func (e *HandshakeError) Error() string {
-	return fmt.Sprintf("mojotest: the handshake was refused: %d %s", e.Status, e.Message)
+	text := fmt.Sprintf("mojotest: the handshake was refused: %d %s", e.Status, e.Message)
+	if e.Status == http.StatusNotFound {
+		text += "; is the mojo.Server mounted at DialOptions.Path, with a slash at the end?"
+	}
+	return text
 }
 
-func handshakeError(err error) error {
+func handshakeError(path string, err error) error {
 	refused, ok := errors.AsType[*siotest.HTTPError](err)
 	if !ok {
-		return fmt.Errorf("mojotest: handshake: %w", err)
+		return fmt.Errorf("mojotest: handshake at %s: %w", path, err)
 	}
 	var answer struct{ Message string }
 	if json.Unmarshal([]byte(refused.Body), &answer) != nil {
-		answer.Message = refused.Body
+		answer.Message = strings.TrimSpace(refused.Body)
 	}
 	return &HandshakeError{Status: refused.Status, Message: answer.Message}
 }

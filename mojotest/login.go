@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/mojosocket/mojo"
 )
@@ -91,7 +92,7 @@ func (b *Browser) command(command string, form url.Values) string {
 	r.Header.Set(commandHeader, command)
 	res := b.Do(r)
 	if res.Status != http.StatusOK {
-		b.t.Fatalf("mojotest: %s: %s", command, res.Body)
+		b.t.Fatalf("mojotest: %s: %s", command, strings.TrimSpace(res.Body))
 	}
 	return res.Body
 }

@@ -150,7 +150,7 @@ func (s *Server) shutDown() error {
 		return err
 	}
 	if n := s.mojo.Stats().HandlerPanics - s.panics; n > 0 && !s.AllowPanics {
-		return fmt.Errorf("mojotest: %d callbacks of the site panicked: see its log, or set Server.AllowPanics", n)
+		return fmt.Errorf("mojotest: callbacks of the site panicked, %d in all: see its log, or set Server.AllowPanics", n)
 	}
 	return nil
 }

@@ -121,7 +121,7 @@ func TestHandlerThatDoesNotReturnFailsTheTest(t *testing.T) {
 
 func TestPanicFailsTheTest(t *testing.T) {
 	for allowed, want := range map[bool]string{
-		false: "mojotest: 1 callbacks of the site panicked: see its log, or set Server.AllowPanics",
+		false: "mojotest: callbacks of the site panicked, 1 in all: see its log, or set Server.AllowPanics",
 		true:  "",
 	} {
 		text := failure(t, func(t testing.TB) {

@@ -1,10 +1,13 @@
 package mojotest
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -45,7 +48,8 @@ func (t Transport) String() string {
 type DialOptions struct {
 	// Transport is how to connect. The zero value is Upgrade.
 	Transport Transport
-	// Path is where the mojo.Server is mounted. "": "/socket.io/".
+	// Path is where the mojo.Server is mounted. "": "/socket.io/". The slash at
+	// its end may be left out, as in the options of io.
 	Path string
 	// Auth is the auth payload, a value that encoding/json makes an object of.
 	// On the server it is mojo.Handshake.Auth. Nil: none.
@@ -116,8 +120,9 @@ func (b *Browser) TryDial(namespace string, o *DialOptions) (*Socket, error) {
 
 // dial opens the connection of the tab.
 func (t *Tab) dial() error {
+	path := strings.TrimSuffix(cmp.Or(t.opts.Path, "/socket.io"), "/") + "/"
 	o := siotest.Options{
-		Path: t.opts.Path, Query: t.opts.Query, Header: t.opts.Header,
+		Path: path, Query: t.opts.Query, Header: t.opts.Header,
 		Jar: t.browser.jar, Follow: !t.opts.NoFollow, T: t.t,
 	}
 	if t.opts.Transport == WebSocket {
@@ -127,7 +132,7 @@ func (t *Tab) dial() error {
 	defer cancel()
 	client, err := siotest.TryDial(ctx, t.browser.server.site, o)
 	if err != nil {
-		return handshakeError(err)
+		return handshakeError(path, err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -177,6 +182,9 @@ func (t *Tab) tryConnect(namespace string, auth any) (*Socket, error) {
 // join connects the tab's connection to a namespace.
 func (t *Tab) join(namespace string, auth any) (*siotest.Socket, error) {
 	t.t.Helper()
+	if !strings.HasPrefix(namespace, "/") {
+		return nil, fmt.Errorf("mojotest: namespace %q does not begin with a slash; that of an app is for instance /ChatSocket", namespace)
+	}
 	ctx, cancel := t.browser.server.site.WithLimit(context.Background())
 	defer cancel()
 	client := t.connection()

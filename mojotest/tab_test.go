@@ -67,6 +67,8 @@ func TestOptionsOfAConnection(t *testing.T) {
 		require.JSONEq(t, `{"token":"t1"}`, string(h.Auth))
 		require.Equal(t, "7", h.Query().Get("page"))
 		require.Equal(t, "yes", h.Header().Get("X-Test"))
+		site.Dial(t, "/shake", &mojotest.DialOptions{Transport: transport, Path: "/rt"})
+		<-shakes
 	}
 }
 
@@ -91,6 +93,14 @@ func TestRefusals(t *testing.T) {
 	}
 	_, err := ann.TryDial("/ChatSocket", &mojotest.DialOptions{Path: "/nowhere/"})
 	require.Equal(t, http.StatusNotFound, as[*mojotest.HandshakeError](t, err).Status)
+	require.Equal(t, "mojotest: the handshake was refused: 404 404 page not found; "+
+		"is the mojo.Server mounted at DialOptions.Path, with a slash at the end?", err.Error())
+	_, err = ann.TryDial("ChatSocket", nil)
+	require.ErrorContains(t, err, `mojotest: namespace "ChatSocket" does not begin with a slash`)
+
+	page := mojotest.NewServer(t, nil, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	_, err = page.NewBrowser(t).TryDial("/ChatSocket", nil)
+	require.ErrorContains(t, err, "mojotest: handshake at /socket.io/: an open packet was expected")
 
 	tab := ann.Dial("/ChatSocket", nil).Tab()
 	_, err = tab.TryConnect("/none", nil)
