@@ -12,10 +12,11 @@ import (
 // Conn is one client on one app: a browser tab, for instance, that has
 // connected to the app's namespace. A Server makes it and passes it to
 // OnConnect; it ends when OnConnect returns an error, or before OnDisconnect.
-// It may be kept after that: its methods then return ErrNotConnected. Its
-// methods are safe for concurrent use and, except for EmitWithAck, never block.
-// A Conn is in the process that its client is connected to. There is no useful
-// zero value.
+// It may be kept after that: Emit and other methods that need the client then
+// return ErrNotConnected, Rooms is empty, and what identifies the Conn, its
+// handshake and its values can still be read. Its methods are safe for
+// concurrent use and, except for EmitWithAck, never block. A Conn is in the
+// process that its client is connected to. There is no useful zero value.
 type Conn struct {
 	socket  *socketio.Socket
 	channel *Channel

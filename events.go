@@ -26,7 +26,8 @@ type Events struct {
 	// Disconnect is SocketHandler.OnDisconnect. It may be nil.
 	Disconnect func(c *Conn, reason Reason)
 	// Fallback gets the events that have no function. If it is nil, they are
-	// dropped.
+	// dropped without a line in the log, and a client that waits for an answer
+	// gets none.
 	Fallback func(c *Conn, m *Message)
 	// Identity is IdentityObserver.OnIdentity. If it is nil, every change is
 	// accepted.
@@ -107,9 +108,10 @@ func (h eventsHandler) OnEmit(c *Conn, event string, args []any) {
 //
 // If the client waits for an answer, it gets an empty one when fn returns nil.
 // Any error is answered by {"error": {"message": ..., "data": ...}}: with the
-// content of a ClientError, with "invalid arguments" if fn could not be called,
-// and with "internal error" for any other error, which is logged. Too many
-// arguments are logged at level Warn, once for each event.
+// content of a ClientError, with "invalid arguments" if fn was not called, and
+// with "internal error" for any other error, which is logged. An argument that
+// does not decode is logged at level Debug, and too many arguments at level
+// Warn, once for each event.
 //
 // On panics if the event has a function already, if its name is reserved, and
 // after ev.Handler was called. It is not safe for concurrent use.

@@ -28,13 +28,16 @@ type SocketHandler interface {
 	// client gets the text and data of a ClientError, and "internal error" for
 	// any other error. Until OnConnect returns nil nothing is sent to the
 	// client, and the Conn is not in Channel, Sessions or Broadcasts. It may
-	// already emit, join rooms and set values: what it emits arrives after the
-	// client's connect event.
+	// already emit, join rooms and set values: what it emits to its own client
+	// arrives after that client's connect event. What it sends to others, by
+	// Conn.Broadcast for instance, is sent at once, also if OnConnect returns an
+	// error later.
 	OnConnect(c *Conn) error
 	// OnMessage gets every event. Its name is "message" for socket.send.
 	OnMessage(c *Conn, m *Message)
 	// OnDisconnect is called once and last, if and only if OnConnect returned
-	// nil. The Conn is not in Channel, Sessions or Broadcasts any more.
+	// nil. The Conn is not in Channel, Sessions or Broadcasts any more, nor in
+	// rooms, but has its Identity and the values of Conn.Set.
 	OnDisconnect(c *Conn, reason Reason)
 }
 

@@ -47,8 +47,9 @@ type Server struct {
 }
 
 // NewServer serves a site in memory until the test ends. No network is
-// involved, so it also works in a testing/synctest bubble, if srv and the site
-// are made in the bubble too.
+// involved, so it also works in a testing/synctest bubble. There make srv and
+// the site in the bubble too: a mojo.Server from outside panics at the first
+// handshake, and the test hangs.
 //
 // The handler is the whole site: it passes requests for "/socket.io/" to srv,
 // and is wrapped by srv.EnsureSession if the site is. If it is nil, the site is

@@ -38,7 +38,9 @@ func (s *Socket) Connected() bool { return s.live().Reason() == "" }
 // Emit sends an event and does not wait for the handler. The arguments are
 // encoded as those of mojo.Conn.Emit: by encoding/json, and []byte and
 // mojo.Binary as binary. It fails the test if an argument cannot be encoded or
-// the name of the event is reserved.
+// the name of the event is reserved. An event that is emitted while the socket
+// is not connected reaches no handler; socket.io-client would keep it until the
+// socket is connected again.
 func (s *Socket) Emit(event string, args ...any) {
 	s.tab.t.Helper()
 	s.live().EmitPayload(s.encode(event, args))
@@ -46,7 +48,9 @@ func (s *Socket) Emit(event string, args ...any) {
 
 // Call emits an event and waits for the ack, whose arguments are those of the
 // Message. The events that the handler emitted before its ack are queued on the
-// server then, see ExpectNothing. The function Call also decodes the ack.
+// server then, see ExpectNothing. It fails the test if no ack comes, for
+// instance because the mojo.Events has no function for the event. The function
+// Call also decodes the ack.
 func (s *Socket) Call(event string, args ...any) Message {
 	s.tab.t.Helper()
 	answer := s.live().AskPayload(event, s.encode(event, args)).Wait()
