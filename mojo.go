@@ -149,6 +149,9 @@ func (s *Server) Register(app string, h SocketHandler) (*Channel, error) {
 	if app == "" {
 		return nil, errors.New("mojo: Register: the app's name is empty")
 	}
+	if strings.HasPrefix(app, "/") {
+		return nil, fmt.Errorf("mojo: Register: the app's name %q begins with a slash; want a name, or Server.Handle for a namespace", app)
+	}
 	return s.mount(app, "/"+app+"Socket", h)
 }
 

@@ -27,7 +27,7 @@ func TestRegisterRefuses(t *testing.T) {
 		"space":           {"a b", e2e.NewApp(), `mojo: namespace "/a bSocket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
 		"control":         {"a\x00", e2e.NewApp(), `mojo: namespace "/a\x00Socket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
 		"not UTF-8":       {"\xff", e2e.NewApp(), `mojo: namespace "/\xffSocket" has a character that cannot stand in one; spaces, control characters and , ? # @ cannot`},
-		"slash before it": {"/Chat", e2e.NewApp(), `mojo: namespace "//ChatSocket" begins with two slashes; want one`},
+		"slash before it": {"/Chat", e2e.NewApp(), `mojo: Register: the app's name "/Chat" begins with a slash; want a name, or Server.Handle for a namespace`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := e2e.NewServer(t, mojo.Options{})
