@@ -130,12 +130,19 @@ func TestEnds(t *testing.T) {
 						runtime.Goexit()
 					}
 				}
+				h.Connect = func(c *mojo.Conn) error {
+					c.Set("key", "value")
+					return nil
+				}
 				h.Disconnect = func(c *mojo.Conn, _ mojo.Reason) {
 					_, found := c.Channel().Conn(c.ID())
 					require.False(t, found)
 					require.Zero(t, c.Channel().Len())
 					require.ErrorIs(t, c.Join("room"), mojo.ErrNotConnected)
 					require.Error(t, c.Context().Err())
+					require.Empty(t, c.Rooms())
+					require.Equal(t, "u", c.UserID())
+					require.Equal(t, "value", c.Get("key"))
 				}
 				test.opts.Cookies = e2e.NewCookies(t, mojo.CookieOptions{})
 				srv := e2e.NewServer(t, test.opts)
