@@ -192,6 +192,23 @@ func TestRefusedGetsNothing(t *testing.T) {
 	})
 }
 
+// What OnConnect sends to others reaches them, also if it then refuses.
+func TestRefusedReachesOthers(t *testing.T) {
+	h := e2e.NewApp()
+	h.Connect = func(c *mojo.Conn) error {
+		if c.SessionID() != "refused" {
+			return nil
+		}
+		require.NoError(t, c.Broadcast().Emit("coming"))
+		return e2e.ErrSecret
+	}
+	srv, _ := e2e.ChatServer(t, h)
+	site := siotest.Serve(t, siotest.Memory, srv)
+	other := e2e.Dial(t, site, "websocket", e2e.SessionCookie("s")).Connect(e2e.ChatNamespace, nil)
+	e2e.Dial(t, site, "websocket", e2e.SessionCookie("refused")).TryConnect(e2e.ChatNamespace, nil)
+	other.Expect("coming")
+}
+
 // Refusals are correct while others broadcast to everybody, to the session and
 // to a room that OnConnect joins.
 func TestRefusedDuringBroadcasts(t *testing.T) {
