@@ -48,8 +48,8 @@ type Server struct {
 
 // NewServer serves a site in memory until the test ends. No network is
 // involved, so it also works in a testing/synctest bubble. There make srv and
-// the site in the bubble too: a mojo.Server from outside panics at the first
-// handshake, and the test hangs.
+// the site in the bubble too: the clock of a bubble begins in the past, so the
+// timeouts of a mojo.Server from outside never come.
 //
 // The handler is the whole site: it passes requests for "/socket.io/" to srv,
 // and is wrapped by srv.EnsureSession if the site is. If it is nil, the site is

@@ -76,6 +76,19 @@ func TestVirtualTime(t *testing.T) {
 	}
 }
 
+// TestServerFromOutsideTheBubble: messages pass, though times never come.
+func TestServerFromOutsideTheBubble(t *testing.T) {
+	srv := newChat(t, mojo.Options{})
+	synctest.Test(t, func(t *testing.T) {
+		ann := mojotest.NewServer(t, srv, nil).NewBrowser(t)
+		ann.LogIn("ann")
+
+		chat := ann.Dial("/ChatSocket", nil)
+
+		require.Equal(t, "ann", mojotest.Call[string](chat, "who"))
+	})
+}
+
 func TestEndOfTheTestShutsDown(t *testing.T) {
 	srv := newChat(t, mojo.Options{})
 	t.Run("site", func(t *testing.T) {
