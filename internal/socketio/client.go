@@ -21,9 +21,8 @@ type client struct {
 	handshake any
 	conn      hub.Conn
 	lastAck   atomic.Uint64
-	again     *time.Timer // closes a client that came before its browser had the new cookies
-	refusal   *Refusal    // the answer to every CONNECT; nil: it is accepted
-	rate      rate        // for the reader of the session alone
+	refusal   *Refusal // the answer to every CONNECT; nil: it is accepted
+	rate      rate     // for the reader of the session alone
 
 	mu sync.Mutex
 	clientByMu
@@ -81,7 +80,7 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 		session.Close(engineio.ForcedClose)
 	})
 	if early {
-		c.again = time.AfterFunc(comeAgain, func() { session.Close(IdentityChanged) })
+		time.AfterFunc(comeAgain, func() { session.Close(IdentityChanged) })
 	}
 	c.watchExpiry()
 	return c, header, nil
@@ -100,9 +99,6 @@ func (c *client) stopWaitingLocked() {
 // Closed implements engineio.Handler.
 func (c *client) Closed(reason Reason) {
 	defer c.server.activity.end()
-	if c.again != nil {
-		c.again.Stop()
-	}
 	c.mu.Lock()
 	c.gone = true
 	c.stopWaitingLocked()

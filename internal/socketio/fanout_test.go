@@ -78,6 +78,7 @@ func TestSocketsAreSmall(t *testing.T) {
 	const line = 64
 	var s Socket
 	require.Equal(t, uintptr(256), unsafe.Sizeof(s))
+	require.Equal(t, uintptr(224), unsafe.Sizeof(client{}))
 	owner := unsafe.Offsetof(s.seat) + unsafe.Offsetof(s.seat.Owner)
 	require.Zero(t, owner%line)
 	require.Less(t, unsafe.Offsetof(s.held)-owner, uintptr(line))
