@@ -221,3 +221,14 @@ func (e *Engine) checkIdleLocked() {
 		}
 	}
 }
+
+// account adds n bytes, which may be negative, to the total of all queues.
+func (e *Engine) account(n int) {
+	if n == 0 {
+		return
+	}
+	total := e.counters.queued.Add(int64(n))
+	if limit := e.opts.MaxQueuedTotal; n > 0 && limit > 0 && total > int64(limit) {
+		e.relieve()
+	}
+}

@@ -16,17 +16,6 @@ import (
 // goroutine chooses sessions and closes them. No sender waits for it, so the
 // total may be a little above the bound for a moment.
 
-// account adds n bytes, which may be negative, to the total.
-func (e *Engine) account(n int) {
-	if n == 0 {
-		return
-	}
-	total := e.counters.queued.Add(int64(n))
-	if limit := e.opts.MaxQueuedTotal; n > 0 && limit > 0 && total > int64(limit) {
-		e.relieve()
-	}
-}
-
 // relieve starts a goroutine that makes room, unless there is one.
 func (e *Engine) relieve() {
 	if e.relieving.CompareAndSwap(false, true) {
