@@ -10,7 +10,7 @@
 // v0.1.0 for the root, mojoprom/v0.1.0 for mojoprom.
 //
 // The second form writes what "go get" would find after a push, so that it can
-// be tried before: GOPROXY=file://DIR,https://proxy.golang.org.
+// be tried before: with file://DIR in front of the other entries of GOPROXY.
 package main
 
 import (
