@@ -321,11 +321,9 @@ func (s *Server) checkSiblings(id string) {
 }
 
 func (s *Server) closeLost(id string, crossing bool) {
-	closed := 0
-	for _, lost := range s.newSessions.Lost(id, crossing) {
-		closed += s.sio.ComeAgain(lost)
-	}
-	if closed > 0 {
+	s.closing.Lock() // a sibling may have its turn at the same time, and closes nothing then
+	defer s.closing.Unlock()
+	if s.sio.ComeAgain(s.newSessions.Lost(id, crossing)) > 0 {
 		s.newSessions.Settled(id)
 	}
 }

@@ -32,6 +32,7 @@ type Server struct {
 	warn *warn.Log // of this server and the layers below
 
 	newSessions   *siblings.List
+	closing       sync.Mutex // held while connections of siblings are closed
 	faults        faultCounts
 	handlerErrors atomic.Uint64 // that were logged
 

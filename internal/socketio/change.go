@@ -75,10 +75,15 @@ func (s *Server) Connected(session string) bool {
 	return len(s.hub.Conns(command.Key{Kind: command.Session, ID: session})) > 0
 }
 
-// ComeAgain closes the connections of a session without a user, by their
-// transport, and returns how many these are.
-func (s *Server) ComeAgain(session string) (closed int) {
-	for _, conn := range s.hub.Conns(command.Key{Kind: command.Session, ID: session}) {
+// ComeAgain closes the connections of sessions without a user, by their transport,
+// and returns how many these are. A client that is back before the last of them is
+// closed stays.
+func (s *Server) ComeAgain(sessions []string) (closed int) {
+	var conns []*hub.Conn
+	for _, session := range sessions {
+		conns = append(conns, s.hub.Conns(command.Key{Kind: command.Session, ID: session})...)
+	}
+	for _, conn := range conns {
 		if conn.Binding().User == "" {
 			clientOf(conn).session.Close(IdentityChanged)
 			closed++
