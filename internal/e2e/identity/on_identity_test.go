@@ -227,10 +227,12 @@ func TestOnIdentityAmongConnects(t *testing.T) {
 		}
 		client.Close()
 	}
-	e2e.Dial(t, site, "websocket", e2e.SessionCookie("s"), e2e.LoginCookie("ann")).Connect(e2e.ChatNamespace, nil)
-	e2e.Await(t, told) // a change of this connection, or of an earlier one
 	close(stop)
 	e2e.AwaitClosed(t, stopped)
+	// The changes above may all have come before OnConnect. This one does not.
+	e2e.Dial(t, site, "websocket", e2e.SessionCookie("s"), e2e.LoginCookie("ann")).Connect(e2e.ChatNamespace, nil)
+	require.NoError(t, srv.Rebind(t.Context(), "s", mojo.Identity{SessionID: "s"}))
+	e2e.Await(t, told)
 	e2e.Shutdown(t, srv)
 
 	some := 0
