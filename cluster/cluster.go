@@ -47,14 +47,15 @@ type Link interface {
 	Publish(ctx context.Context, messages []Message) error
 
 	// Close disconnects the node and returns when no method of it is called any
-	// more. It may be called again, at the same time as Publish, which then
-	// returns an error.
+	// more, so a method of the node must not call it. It may be called again, and
+	// at the same time as Publish, which then returns an error.
 	Close() error
 }
 
 // Node is what a backend calls: one Server. Event, Command, Control and Link
 // are called by one goroutine at a time, return soon, and keep no reference to
-// what they get unless they say so. Occupied may be called at any time.
+// what they get unless they say so. They may be called before Open has returned.
+// Occupied may be called at any time.
 type Node interface {
 	// Event delivers an event that another node or another program published.
 	// The node keeps the event, which must not be changed any more.
