@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/mojosocket/mojo/internal/parser/attachment"
 	"github.com/mojosocket/mojo/internal/parser/jsonscan"
+	"github.com/mojosocket/mojo/internal/parser/reconstruct"
 )
 
 var (
@@ -20,7 +20,7 @@ var (
 type Args struct {
 	data        []byte
 	spans       []span
-	attachments *attachment.Set // nil for a packet without attachments
+	attachments *reconstruct.Attachments // nil for a packet without attachments
 }
 
 // span is the position of an element in the data. It is small, because a
@@ -47,7 +47,7 @@ func SplitArgs(data []byte, attachments [][]byte) (Args, error) {
 	}
 	args := Args{data: data, spans: spans}
 	if attachments != nil {
-		if args.attachments, err = attachment.NewSet(data, attachments); err != nil {
+		if args.attachments, err = reconstruct.New(data, attachments); err != nil {
 			return Args{}, err
 		}
 	}

@@ -22,6 +22,7 @@ var (
 	errObject      = errors.New("payload is not a JSON object")
 	errReason      = errors.New("payload is neither a JSON object nor a string")
 	errArray       = errors.New("payload is not a JSON array")
+	errEvent       = errors.New("event does not begin with a string or a finite number")
 	errJSON        = errors.New("payload is not valid JSON")
 )
 

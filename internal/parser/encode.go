@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/mojosocket/mojo/internal/parser/attachment"
+	"github.com/mojosocket/mojo/internal/parser/placeholder"
 )
 
 var errOwnPlaceholder = errors.New(`an object with "_placeholder": true cannot be sent together with binary`)
@@ -107,7 +108,7 @@ func (e *encoder) check() error {
 	if len(e.attachments) == 0 {
 		return nil
 	}
-	if _, err := attachment.FindPlaceholders(e.text.Bytes(), len(e.attachments)); err != nil {
+	if _, err := placeholder.Find(e.text.Bytes(), len(e.attachments)); err != nil {
 		return errOwnPlaceholder
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 // ErrReservedEvent is the error for an event name that Reserved reports.
 var ErrReservedEvent = errors.New("event name is reserved")
 
-var errEvent = errors.New("event does not begin with a string or a finite number")
+var errEventName = errors.New("event name is neither a string nor a number")
 
 // Reserved reports whether an application must not use an event name. Some
 // names belong to the life cycle of a connection; the official parser refuses
@@ -44,7 +44,7 @@ func EventName(raw []byte) (string, error) {
 		return formatNumber(number), nil
 	}
 	if len(raw) == 0 || raw[0] != '"' {
-		return "", errEvent
+		return "", errEventName
 	}
 	var name string
 	if err := json.Unmarshal(raw, &name); err != nil {

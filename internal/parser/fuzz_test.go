@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mojosocket/mojo/internal/parser/attachment"
+	"github.com/mojosocket/mojo/internal/parser/reconstruct"
 )
 
 func FuzzDecode(f *testing.F) {
@@ -95,7 +95,7 @@ func FuzzArgs(f *testing.F) {
 			return
 		}
 		decodeAll(args)
-		if !valid || bytes.Contains(data, []byte(attachment.EscapedMark)) {
+		if !valid || bytes.Contains(data, []byte(reconstruct.EscapedMark)) {
 			return
 		}
 		for i := range args.Len() {
@@ -104,24 +104,24 @@ func FuzzArgs(f *testing.F) {
 				continue // a number out of range
 			}
 			require.NoError(t, args.Decode(i, &got))
-			require.Equal(t, reconstruct(tree, attachments), got)
+			require.Equal(t, insertAttachments(tree, attachments), got)
 		}
 	})
 }
 
-// reconstruct puts attachments into a decoded tree, in a slow and simple way.
-func reconstruct(tree any, attachments [][]byte) any {
+// insertAttachments puts attachments into a decoded tree, in a slow and simple way.
+func insertAttachments(tree any, attachments [][]byte) any {
 	switch tree := tree.(type) {
 	case []any:
 		for i := range tree {
-			tree[i] = reconstruct(tree[i], attachments)
+			tree[i] = insertAttachments(tree[i], attachments)
 		}
 	case map[string]any:
 		if tree["_placeholder"] == true {
 			return append([]byte{}, attachments[int(tree["num"].(float64))]...)
 		}
 		for name := range tree {
-			tree[name] = reconstruct(tree[name], attachments)
+			tree[name] = insertAttachments(tree[name], attachments)
 		}
 	}
 	return tree

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/mojosocket/mojo/internal/parser/attachment"
+	"github.com/mojosocket/mojo/internal/parser/placeholder"
 )
 
 // Type is the type of a packet ("Exchange protocol").
@@ -39,7 +40,7 @@ var ErrTooManyAttachments = attachment.ErrTooMany
 
 // ErrAmbiguous is the error of SplitArgs for data of an application that looks
 // like a placeholder.
-var ErrAmbiguous = attachment.ErrAmbiguous
+var ErrAmbiguous = placeholder.ErrAmbiguous
 
 // maxID is the largest integer up to which JavaScript represents all integers
 // exactly, 2^53-1.

@@ -10,36 +10,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestFindPlaceholders(t *testing.T) {
-	const data = ` ["a", {"_placeholder":true,"num":1}, {"x":{"num":0,"\u005fplaceholder":true}}, {"_placeholder":false}]`
-
-	found, err := FindPlaceholders([]byte(data), 2)
-
-	require.NoError(t, err)
-	var texts []string
-	for _, p := range found {
-		texts = append(texts, data[p.start:p.end])
-	}
-	require.Equal(t, []string{`{"_placeholder":true,"num":1}`, `{"num":0,"\u005fplaceholder":true}`}, texts)
-	require.Equal(t, []int{1, 0}, []int{found[0].num, found[1].num})
-}
-
-func TestFindPlaceholdersRefuses(t *testing.T) {
-	for data, want := range map[string]error{
-		`[{"_placeholder":true}]`:                                       errPlaceholder,
-		`[{"_placeholder":true,"num":-1}]`:                              errPlaceholder,
-		`[{"_placeholder":true,"num":10}]`:                              errPlaceholder,
-		`[{"_placeholder":true,"num":1}]`:                               ErrAmbiguous,
-		`[{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]`: ErrAmbiguous,
-		`[{"_placeholder":true,"num":0}`:                                errStructure,
-		`]`:                                                             errStructure,
-		`["`:                                                            errStructure,
-	} {
-		_, err := FindPlaceholders([]byte(data), 1)
-		require.ErrorIs(t, err, want, data)
-	}
-}
-
 func TestIsIn(t *testing.T) {
 	type named struct{ B Binary }
 	type bytes struct{ B []byte }

@@ -1,9 +1,12 @@
-package attachment
+// Package placeholder finds the placeholders that stand for attachments in the
+// JSON of a packet.
+package placeholder
 
 import (
 	"encoding/json"
 	"errors"
 
+	"github.com/mojosocket/mojo/internal/parser/attachment"
 	"github.com/mojosocket/mojo/internal/parser/jsonscan"
 )
 
@@ -20,8 +23,8 @@ var (
 // Placeholder is an object that stands for an attachment ("Packet encoding",
 // "Examples").
 type Placeholder struct {
-	start, end int // its position in the data
-	num        int // of the attachment
+	Start, End int // its position in the data
+	Num        int // the number of the attachment
 }
 
 // key is the key of a member of an object.
@@ -42,9 +45,9 @@ type container struct {
 	num      int32 // the last "num", or -1 if it was not a valid number
 }
 
-// placeholderScanner finds placeholders at any depth in one pass. Its stack has
+// scanner finds placeholders at any depth in one pass. Its stack has
 // at most jsonscan.MaxDepth elements.
-type placeholderScanner struct {
+type scanner struct {
 	data  []byte
 	count int // of the attachments
 	stack []container
@@ -52,11 +55,11 @@ type placeholderScanner struct {
 	used  []bool        // by the number of an attachment
 }
 
-// FindPlaceholders returns the placeholders in data, which must be the JSON of
+// Find returns the placeholders in data, which must be the JSON of
 // a packet with count attachments. They are in order, and none is inside
 // another. Each must name one of the attachments, and no two the same one.
-func FindPlaceholders(data []byte, count int) ([]Placeholder, error) {
-	s := placeholderScanner{data: data, count: count, used: make([]bool, count)}
+func Find(data []byte, count int) ([]Placeholder, error) {
+	s := scanner{data: data, count: count, used: make([]bool, count)}
 	for i := jsonscan.SkipSpace(data, 0); i < len(data); i = jsonscan.SkipSpace(data, i) {
 		next, err := s.token(i)
 		if err != nil {
@@ -71,7 +74,7 @@ func FindPlaceholders(data []byte, count int) ([]Placeholder, error) {
 }
 
 // token handles the token at data[i] and returns the position behind it.
-func (s *placeholderScanner) token(i int) (int, error) {
+func (s *scanner) token(i int) (int, error) {
 	switch s.data[i] {
 	case '{', '[':
 		s.value(nil)
@@ -88,7 +91,7 @@ func (s *placeholderScanner) token(i int) (int, error) {
 	return end, nil
 }
 
-func (s *placeholderScanner) open(i int) error {
+func (s *scanner) open(i int) error {
 	if len(s.stack) == jsonscan.MaxDepth {
 		return errStructure
 	}
@@ -98,7 +101,7 @@ func (s *placeholderScanner) open(i int) error {
 
 // close ends a container. If it is a placeholder, those inside it do not count:
 // only the outer one is replaced.
-func (s *placeholderScanner) close(end int) error {
+func (s *scanner) close(end int) error {
 	last := len(s.stack) - 1
 	if last < 0 {
 		return errStructure
@@ -115,15 +118,15 @@ func (s *placeholderScanner) close(end int) error {
 		return ErrAmbiguous
 	}
 	s.used[c.num] = true
-	for n := len(s.found); n > 0 && s.found[n-1].start > c.start; n-- {
+	for n := len(s.found); n > 0 && s.found[n-1].Start > c.start; n-- {
 		s.found = s.found[:n-1]
 	}
-	s.found = append(s.found, Placeholder{start: c.start, end: end, num: int(c.num)})
+	s.found = append(s.found, Placeholder{Start: c.start, End: end, Num: int(c.num)})
 	return nil
 }
 
 // str handles a string. It is a key if a colon follows.
-func (s *placeholderScanner) str(i int) (int, error) {
+func (s *scanner) str(i int) (int, error) {
 	end := jsonscan.StringEnd(s.data, i)
 	if end < 0 {
 		return 0, errStructure
@@ -142,7 +145,7 @@ func (s *placeholderScanner) str(i int) (int, error) {
 // value handles the value of a key. Of several values of one key the last one
 // counts, as for JSON.parse. The scalar is nil if the value is not a number or
 // literal name.
-func (s *placeholderScanner) value(scalar []byte) {
+func (s *scanner) value(scalar []byte) {
 	top := s.top()
 	if top == nil {
 		return
@@ -156,7 +159,7 @@ func (s *placeholderScanner) value(scalar []byte) {
 	top.key = otherKey
 }
 
-func (s *placeholderScanner) top() *container {
+func (s *scanner) top() *container {
 	if len(s.stack) == 0 {
 		return nil
 	}
@@ -164,7 +167,7 @@ func (s *placeholderScanner) top() *container {
 }
 
 // number returns the number of an attachment, or -1.
-func (s *placeholderScanner) number(literal []byte) int32 {
+func (s *scanner) number(literal []byte) int32 {
 	if len(literal) == 0 || len(literal) > 9 || len(literal) > 1 && literal[0] == '0' {
 		return -1
 	}
@@ -175,7 +178,7 @@ func (s *placeholderScanner) number(literal []byte) int32 {
 		}
 		n = n*10 + int(c-'0')
 	}
-	if n >= Max {
+	if n >= attachment.Max {
 		return -1
 	}
 	return int32(n)

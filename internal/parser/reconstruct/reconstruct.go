@@ -1,4 +1,6 @@
-package attachment
+// Package reconstruct decodes arguments of a packet and replaces the placeholders
+// in them by the attachments.
+package reconstruct
 
 import (
 	"bytes"
@@ -7,36 +9,39 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/mojosocket/mojo/internal/parser/attachment"
 	"github.com/mojosocket/mojo/internal/parser/jsonscan"
+	"github.com/mojosocket/mojo/internal/parser/jsontype"
+	"github.com/mojosocket/mojo/internal/parser/placeholder"
 )
 
-// Set is the attachments of a packet, with the placeholders in its data.
-type Set struct {
-	attachments  [][]byte
-	placeholders []Placeholder // in order, none inside another
+// Attachments has the attachments of a packet and the placeholders in its data.
+type Attachments struct {
+	contents     [][]byte                  // by the number of the attachment
+	placeholders []placeholder.Placeholder // in order, none inside another
 }
 
-// NewSet finds the placeholders in the data of a packet. It keeps the
-// attachments.
-func NewSet(data []byte, attachments [][]byte) (*Set, error) {
-	placeholders, err := FindPlaceholders(data, len(attachments))
+// New finds the placeholders in the data of a packet. The Attachments alias the
+// contents.
+func New(data []byte, contents [][]byte) (*Attachments, error) {
+	placeholders, err := placeholder.Find(data, len(contents))
 	if err != nil {
 		return nil, err
 	}
-	return &Set{attachments, placeholders}, nil
+	return &Attachments{contents, placeholders}, nil
 }
 
 // within returns the placeholders in a part of the data.
-func (s *Set) within(start, end int) []Placeholder {
+func (a *Attachments) within(start, end int) []placeholder.Placeholder {
 	first := 0
-	for first < len(s.placeholders) && s.placeholders[first].start < start {
+	for first < len(a.placeholders) && a.placeholders[first].Start < start {
 		first++
 	}
 	last := first
-	for last < len(s.placeholders) && s.placeholders[last].end <= end {
+	for last < len(a.placeholders) && a.placeholders[last].End <= end {
 		last++
 	}
-	return s.placeholders[first:last]
+	return a.placeholders[first:last]
 }
 
 // Decode decodes raw, which is the part of the data that begins at offset, into
@@ -48,30 +53,30 @@ func (s *Set) within(start, end int) []Placeholder {
 // ends with a mark that the base64 decoder ignores. Afterwards the marked texts
 // in interfaces are replaced by the bytes, and the mark is removed from all
 // others.
-func (s *Set) Decode(raw []byte, offset int, dst any) (decoded bool, err error) {
-	placeholders := s.within(offset, offset+len(raw))
+func (a *Attachments) Decode(raw []byte, offset int, dst any) (decoded bool, err error) {
+	placeholders := a.within(offset, offset+len(raw))
 	if len(placeholders) == 0 {
 		return false, nil
 	}
-	return true, s.decode(raw, offset, placeholders, dst)
+	return true, a.decode(raw, offset, placeholders, dst)
 }
 
-func (s *Set) decode(raw []byte, offset int, placeholders []Placeholder, dst any) error {
-	if len(placeholders) == 1 && placeholders[0].end-placeholders[0].start == len(raw) {
-		if s.assign(placeholders[0].num, dst) {
+func (a *Attachments) decode(raw []byte, offset int, placeholders []placeholder.Placeholder, dst any) error {
+	if len(placeholders) == 1 && placeholders[0].End-placeholders[0].Start == len(raw) {
+		if a.assign(placeholders[0].Num, dst) {
 			return nil
 		}
 	}
 	v := reflect.ValueOf(dst)
-	if !v.IsValid() || !reachesInterface(v.Type()) {
-		return json.Unmarshal(s.substitute(raw, offset, placeholders, ""), dst)
+	if !v.IsValid() || !interfaceSearch.Finds(v.Type()) {
+		return json.Unmarshal(a.substitute(raw, offset, placeholders, ""), dst)
 	}
-	if err := json.Unmarshal(s.substitute(raw, offset, placeholders, EscapedMark), dst); err != nil {
+	if err := json.Unmarshal(a.substitute(raw, offset, placeholders, EscapedMark), dst); err != nil {
 		return err
 	}
 	r := restorer{texts: make(map[string][]byte, len(placeholders))}
 	for _, p := range placeholders {
-		content := s.attachments[p.num]
+		content := a.contents[p.Num]
 		r.texts[base64.StdEncoding.EncodeToString(content)+mark] = content
 	}
 	r.restore(v, 0)
@@ -86,25 +91,37 @@ const (
 	EscapedMark = `\n\r\r\n\r\n\n\r` // the same, as it stands in JSON
 )
 
+var (
+	// interfaceSearch finds the types whose values can contain an interface.
+	interfaceSearch = jsontype.NewSearch(jsontype.IsInterface)
+	// textSearch finds the types whose values can contain something that
+	// encoding/json stores the text of a JSON string in.
+	textSearch = jsontype.NewSearch(func(t reflect.Type) bool {
+		return t.Kind() == reflect.String || t == rawType || jsontype.IsInterface(t)
+	})
+
+	rawType = reflect.TypeFor[json.RawMessage]()
+)
+
 // assign stores an attachment in dst without base64. It reports whether it can
 // do so.
-func (s *Set) assign(num int, dst any) bool {
+func (a *Attachments) assign(num int, dst any) bool {
 	switch dst := dst.(type) {
 	case *[]byte:
 		if dst != nil {
-			*dst = clone(s.attachments[num])
+			*dst = clone(a.contents[num])
 		}
 		return dst != nil
-	case *Binary:
+	case *attachment.Binary:
 		if dst != nil {
-			*dst = clone(s.attachments[num])
+			*dst = clone(a.contents[num])
 		}
 		return dst != nil
 	case *any:
 		if dst == nil || *dst != nil { // it may hold a pointer to decode into
 			return false
 		}
-		*dst = clone(s.attachments[num])
+		*dst = clone(a.contents[num])
 		return true
 	}
 	return false
@@ -112,20 +129,20 @@ func (s *Set) assign(num int, dst any) bool {
 
 // substitute replaces the placeholders in raw by base64 strings that end with
 // the suffix.
-func (s *Set) substitute(raw []byte, offset int, placeholders []Placeholder, suffix string) []byte {
+func (a *Attachments) substitute(raw []byte, offset int, placeholders []placeholder.Placeholder, suffix string) []byte {
 	size := len(raw)
 	for _, p := range placeholders {
-		size += base64.StdEncoding.EncodedLen(len(s.attachments[p.num])) + len(suffix) + 2 - (p.end - p.start)
+		size += base64.StdEncoding.EncodedLen(len(a.contents[p.Num])) + len(suffix) + 2 - (p.End - p.Start)
 	}
 	text := make([]byte, 0, size)
 	done := 0
 	for _, p := range placeholders {
-		text = append(text, raw[done:p.start-offset]...)
+		text = append(text, raw[done:p.Start-offset]...)
 		text = append(text, '"')
-		text = base64.StdEncoding.AppendEncode(text, s.attachments[p.num])
+		text = base64.StdEncoding.AppendEncode(text, a.contents[p.Num])
 		text = append(text, suffix...)
 		text = append(text, '"')
-		done = p.end - offset
+		done = p.End - offset
 	}
 	return append(text, raw[done:]...)
 }
@@ -155,7 +172,7 @@ const maxRestore = 4 * jsonscan.MaxDepth
 
 // restore handles v. Everything in it that has to be replaced must be settable.
 func (r *restorer) restore(v reflect.Value, depth int) {
-	if depth > maxRestore || !reachesText(v.Type()) {
+	if depth > maxRestore || !textSearch.Finds(v.Type()) {
 		return
 	}
 	if v.Type() == rawType {
@@ -179,7 +196,7 @@ func (r *restorer) restore(v reflect.Value, depth int) {
 		}
 	case reflect.Struct:
 		for field, value := range v.Fields() {
-			if encodes(field) {
+			if jsontype.Encodes(field) {
 				r.restore(value, depth+1)
 			}
 		}
@@ -191,7 +208,7 @@ func (r *restorer) restore(v reflect.Value, depth int) {
 // restoreInterface handles an interface. If it holds a pointer, encoding/json
 // has found that there and decoded into its target.
 func (r *restorer) restoreInterface(v reflect.Value, depth int) {
-	if isAny(v.Type()) && v.CanSet() {
+	if jsontype.IsAny(v.Type()) && v.CanSet() {
 		held := v.Interface()
 		if restored, changed := r.restoreAny(held, depth); changed {
 			v.Set(reflect.ValueOf(restored))
