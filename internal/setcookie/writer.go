@@ -117,3 +117,32 @@ func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // Unwrap is for an http.ResponseController.
 func (w *Writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// uncachedCookie is the directive of Cache-Control that keeps caches from
+// storing the Set-Cookie lines of an answer.
+const uncachedCookie = `no-cache="Set-Cookie"`
+
+// KeepFromCaches tells caches that an answer is for one browser: they must not
+// give its Set-Cookie lines to anybody else.
+func KeepFromCaches(header http.Header) {
+	if !hasToken(header["Vary"], "Cookie") && !hasToken(header["Vary"], "*") {
+		header.Add("Vary", "Cookie")
+	}
+	// "no-cache" alone says more, and a cache might believe the last of the
+	// two.
+	if !hasToken(header["Cache-Control"], uncachedCookie) && !hasToken(header["Cache-Control"], "no-cache") {
+		header.Add("Cache-Control", uncachedCookie)
+	}
+}
+
+// hasToken reports whether a comma-separated header has the token, in any case.
+func hasToken(lines []string, token string) bool {
+	for _, line := range lines {
+		for part := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
