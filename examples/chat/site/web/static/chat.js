@@ -26,8 +26,8 @@ export function setUpChat(socket) {
     toEnd();
   });
   socket.on("said", (said) => follow(lineOf(said), said.from === name));
-  socket.on("came", (who) => follow(eventOf(`${who} came in`)));
-  socket.on("left", (who) => follow(eventOf(`${who} left`)));
+  socket.on("online", (who) => follow(eventOf(`${who} came in`)));
+  socket.on("offline", (who) => follow(eventOf(`${who} left`)));
   socket.on("connect", enable);
   socket.on("disconnect", enable);
 

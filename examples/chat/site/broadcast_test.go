@@ -1,4 +1,4 @@
-package main
+package site
 
 import (
 	"net/http"
@@ -12,9 +12,9 @@ import (
 
 func TestHelloReachesEverySession(t *testing.T) {
 	site := serve(t)
-	ann, guest := open(t, site), open(t, site)
+	ann, guest := newBrowser(t, site), newBrowser(t, site)
 	ann.logIn("Ann")
-	pages := []*tab{ann.in(), ann.in(), guest.in()}
+	pages := []*tab{ann.openTab(), ann.openTab(), guest.openTab()}
 	_, body := ann.get("/hello")
 	require.Contains(t, body, "2 connected browsers")
 	for _, page := range pages {
@@ -26,49 +26,49 @@ func TestHelloReachesEverySession(t *testing.T) {
 	require.JSONEq(t, `[{"data": "Somebody has joined the chat"}]`, pages[0].status.Await("joinedStatus").JSON())
 }
 
-func TestHelloToNobody(t *testing.T) {
-	_, body := open(t, serve(t)).get("/hello")
-	require.Contains(t, body, "nobody was told")
+func TestHelloWithoutConnections(t *testing.T) {
+	_, body := newBrowser(t, serve(t)).get("/hello")
+	require.Contains(t, body, "nothing was sent")
 }
 
-func TestAnnouncementReachesTheLoggedIn(t *testing.T) {
+func TestAnnouncementReachesUsersWhoAreLoggedIn(t *testing.T) {
 	site := serve(t)
-	ann, bob, guest := open(t, site), open(t, site), open(t, site)
+	ann, bob, guest := newBrowser(t, site), newBrowser(t, site), newBrowser(t, site)
 	ann.logIn("Ann")
 	bob.logIn("Bob")
-	anns, bobs, guests := ann.in(), bob.in(), guest.in()
+	anns, bobs, guests := ann.openTab(), bob.openTab(), guest.openTab()
 	code, body := ann.post("/announce", url.Values{"text": {"Tea at four"}})
 	require.Equal(t, http.StatusNoContent, code, body)
 	for _, page := range []*tab{anns, bobs} {
 		require.JSONEq(t, `[{"from": "Ann", "text": "Tea at four"}]`, page.status.Await("announcement").JSON())
 	}
-	require.NotContains(t, arrived(guests.status), "announcement")
-	require.NotContains(t, arrived(guests.chat), "announcement")
+	require.NotContains(t, unread(guests.status), "announcement")
+	require.NotContains(t, unread(guests.chat), "announcement")
 }
 
-func TestNoteReachesAllTabsOfItsUserAndNobodyElse(t *testing.T) {
+func TestNoteReachesOnlyTheTabsOfItsUser(t *testing.T) {
 	site := serve(t)
-	ann, bob, phone, guest := open(t, site), open(t, site), open(t, site), open(t, site)
+	ann, bob, phone, guest := newBrowser(t, site), newBrowser(t, site), newBrowser(t, site), newBrowser(t, site)
 	ann.logIn("Ann")
 	bob.logIn("Bob")
 	phone.logIn("Bob")
-	anns, guests := ann.in(), guest.in()
-	bobs := []*tab{bob.in(), bob.in(), phone.in()}
+	anns, guests := ann.openTab(), guest.openTab()
+	bobs := []*tab{bob.openTab(), bob.openTab(), phone.openTab()}
 	code, body := ann.post("/note", url.Values{"to": {"Bob"}, "text": {"Psst"}})
 	require.Equal(t, http.StatusNoContent, code, body)
 	for _, page := range bobs {
 		require.JSONEq(t, `[{"from": "Ann", "text": "Psst"}]`, page.status.Await("note").JSON())
-		require.NotContains(t, arrived(page.status), "note", "once is enough")
+		require.NotContains(t, unread(page.status), "note", "it was received twice")
 	}
 	for _, page := range []*tab{anns, guests} {
-		require.NotContains(t, arrived(page.status), "note")
-		require.NotContains(t, arrived(page.chat), "note")
+		require.NotContains(t, unread(page.status), "note")
+		require.NotContains(t, unread(page.chat), "note")
 	}
 }
 
-func TestWhatCannotBeSent(t *testing.T) {
+func TestBroadcastsRefuse(t *testing.T) {
 	site := serve(t)
-	ann, guest := open(t, site), open(t, site)
+	ann, guest := newBrowser(t, site), newBrowser(t, site)
 	ann.logIn("Ann")
 	for _, c := range []struct {
 		from *browser
@@ -81,8 +81,8 @@ func TestWhatCannotBeSent(t *testing.T) {
 		{guest, "/note", url.Values{"to": {"Ann"}, "text": {"Hi"}}, http.StatusForbidden, "Log in first.\n"},
 		{ann, "/announce", nil, http.StatusUnprocessableEntity, "An announcement cannot be empty.\n"},
 		{ann, "/note", url.Values{"to": {"Ann"}}, http.StatusUnprocessableEntity, "A note cannot be empty.\n"},
-		{ann, "/note", url.Values{"to": {"Zoe"}, "text": {"Hi"}}, http.StatusNotFound, "Nobody of this name is here.\n"},
-		{ann, "/note", url.Values{"text": {"Hi"}}, http.StatusNotFound, "Nobody of this name is here.\n"},
+		{ann, "/note", url.Values{"to": {"Zoe"}, "text": {"Hi"}}, http.StatusNotFound, "No user of this name is online.\n"},
+		{ann, "/note", url.Values{"text": {"Hi"}}, http.StatusNotFound, "No user of this name is online.\n"},
 	} {
 		code, body := c.from.post(c.path, c.form)
 		require.Equal(t, c.code, code)

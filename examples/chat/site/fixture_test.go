@@ -1,4 +1,4 @@
-package main
+package site
 
 import (
 	"fmt"
@@ -9,21 +9,25 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/mojosocket/mojo/examples/chat/chat"
+	"github.com/mojosocket/mojo/examples/chat/client"
 	"github.com/mojosocket/mojo/examples/chat/status"
 	"github.com/mojosocket/mojo/mojotest"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 // serve runs the site until the test ends.
 func serve(t *testing.T) *mojotest.Server {
 	t.Helper()
-	s, err := newSite(cdnClient("in a test"))
+	s, err := New(client.CDN("in a test"))
 	require.NoError(t, err)
-	return mojotest.NewServer(t, s.sockets, s.handler())
+	return mojotest.NewServer(t, s.Sockets, s.Handler())
 }
 
-// browser is a browser on the site's pages.
+// browser is a browser with the page of the site.
 type browser struct {
 	*mojotest.Browser
 	t    *testing.T
@@ -31,7 +35,7 @@ type browser struct {
 }
 
 // open makes a browser that has seen the page.
-func open(t *testing.T, site *mojotest.Server) *browser {
+func newBrowser(t *testing.T, site *mojotest.Server) *browser {
 	t.Helper()
 	b := &browser{Browser: site.NewBrowser(t), t: t, site: site}
 	code, _ := b.get("/")
@@ -73,30 +77,30 @@ func (b *browser) logIn(name string) {
 	require.Equal(b.t, http.StatusOK, code, body)
 }
 
-// tab is the page in a tab: its two sockets.
+// tab is the page in a tab, with its two sockets.
 type tab struct {
 	*mojotest.Tab
 	t            *testing.T
 	status, chat *mojotest.Socket
 }
 
-// tab opens a tab, and returns it when its page has received the user and the
-// history.
-func (b *browser) tab() (*tab, status.You, []chat.Said) {
+// openTabAndRead opens a tab. It returns the user and the history that the page
+// has received.
+func (b *browser) openTabAndRead() (*tab, status.You, []chat.Line) {
 	b.t.Helper()
 	statusSocket := b.Dial("/StatusSocket", &mojotest.DialOptions{Transport: mojotest.WebSocket})
 	tb := &tab{Tab: statusSocket.Tab(), t: b.t, status: statusSocket}
 	tb.chat = tb.Connect("/ChatSocket", nil)
 	you := tb.awaitYou()
-	history := mojotest.Await[[]chat.Said](tb.chat, "history")
-	tb.status.Emit("arrived")
+	history := mojotest.Await[[]chat.Line](tb.chat, "history")
+	tb.status.Emit("ready")
 	return tb, you, history
 }
 
-// in opens a tab whose first events do not matter.
-func (b *browser) in() *tab {
+// openTab opens a tab of which the first events do not matter.
+func (b *browser) openTab() *tab {
 	b.t.Helper()
-	tb, _, _ := b.tab()
+	tb, _, _ := b.openTabAndRead()
 	return tb
 }
 
@@ -106,16 +110,16 @@ func (tb *tab) awaitYou() status.You {
 	return mojotest.Await[status.You](tb.status, "you")
 }
 
-// awaitHere waits until the list of users who are here is this one.
-func (tb *tab) awaitHere(want status.Here) {
+// awaitOnline waits until the page has received this list of users.
+func (tb *tab) awaitOnline(want status.Online) {
 	tb.t.Helper()
-	for !reflect.DeepEqual(mojotest.Await[status.Here](tb.status, "here"), want) {
+	for !reflect.DeepEqual(mojotest.Await[status.Online](tb.status, "online"), want) {
 	}
 }
 
-// arrived returns the names of the events that a socket has received and that
-// were not awaited.
-func arrived(s *mojotest.Socket) []string {
+// unread returns the names of the events that a socket has received and the test
+// has not read.
+func unread(s *mojotest.Socket) []string {
 	names := []string{}
 	for _, m := range s.Unread() {
 		names = append(names, m.Event())

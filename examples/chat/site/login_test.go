@@ -1,4 +1,4 @@
-package main
+package site
 
 import (
 	"net/http"
@@ -17,21 +17,21 @@ import (
 )
 
 func TestLogIn(t *testing.T) {
-	ann := open(t, serve(t))
+	ann := newBrowser(t, serve(t))
 	_, body := ann.get("/")
 	require.Contains(t, body, `<body data-name="">`)
-	_, you, _ := ann.tab()
+	_, you, _ := ann.openTabAndRead()
 	require.Equal(t, status.You{Session: true}, you)
 
 	ann.logIn("  Ann  ")
 	_, body = ann.get("/")
 	require.Contains(t, body, `<body data-name="Ann">`)
-	_, you, _ = ann.tab()
+	_, you, _ = ann.openTabAndRead()
 	require.Equal(t, status.You{Name: "Ann", Session: true}, you)
 
 	code, _ := ann.post("/logout", nil)
 	require.Equal(t, http.StatusOK, code)
-	_, you, _ = ann.tab()
+	_, you, _ = ann.openTabAndRead()
 	require.Equal(t, status.You{Session: true}, you)
 }
 
@@ -50,7 +50,7 @@ func TestNames(t *testing.T) {
 		{"a\u202eb", "A name cannot have control characters."},
 		{"a\xffb", "A name cannot have control characters."},
 	} {
-		code, body := open(t, site).post("/login", url.Values{"name": {c.name}})
+		code, body := newBrowser(t, site).post("/login", url.Values{"name": {c.name}})
 		if c.problem == "" {
 			require.Equal(t, http.StatusOK, code, "%q", c.name)
 			require.Contains(t, body, `data-name="`+c.name+`"`)
@@ -61,8 +61,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func TestNamesAreNoMarkup(t *testing.T) {
-	eve := open(t, serve(t))
+func TestNamesAreEscaped(t *testing.T) {
+	eve := newBrowser(t, serve(t))
 	eve.logIn(`"><script>x</script>`)
 	for _, path := range []string{"/", "/hello"} {
 		_, body := eve.get(path)
@@ -73,19 +73,19 @@ func TestNamesAreNoMarkup(t *testing.T) {
 
 // A login, a change of user or a logout in one tab reaches the other tabs of
 // the browser, on their connections.
-func TestTabsFollowTheLogin(t *testing.T) {
+func TestLoginChangesAllTabs(t *testing.T) {
 	site := serve(t)
-	ann, other := open(t, site), open(t, site)
-	first, second, others := ann.in(), ann.in(), other.in()
+	ann, other := newBrowser(t, site), newBrowser(t, site)
+	first, second, others := ann.openTab(), ann.openTab(), other.openTab()
 
 	for _, c := range []struct {
 		path, name string
-		another    bool // another user than before
+		changed    bool // from one user to another
 	}{{"/login", "Ann", false}, {"/login", "Zoe", true}, {"/logout", "", false}, {"/login", "Ann", false}} {
 		code, body := ann.post(c.path, url.Values{"name": {c.name}})
 		require.Equal(t, http.StatusOK, code, body)
 		for _, page := range []*tab{first, second} {
-			if c.another { // they have no identity until the proof
+			if c.changed { // they have no identity until the proof
 				require.Equal(t, status.You{}, page.awaitYou())
 			}
 			require.Equal(t, status.You{Name: c.name, Session: true}, page.awaitYou())
@@ -94,29 +94,29 @@ func TestTabsFollowTheLogin(t *testing.T) {
 			require.EqualError(t, second.chat.Call("say", "Hello").Err(), "Log in to speak.")
 			continue
 		}
-		others.awaitHere(status.Here{People: []status.Person{{Name: c.name, Tabs: 2, Browsers: 1}}, Guests: 1})
-		require.Equal(t, c.name, mojotest.Call[chat.Said](second.chat, "say", "Hello").From)
+		others.awaitOnline(status.Online{People: []status.Person{{Name: c.name, Tabs: 2, Browsers: 1}}, Guests: 1})
+		require.Equal(t, c.name, mojotest.Call[chat.Line](second.chat, "say", "Hello").From)
 	}
 }
 
-// A login is announced as coming, and a logout as leaving, without a new
+// A login is announced as online and a logout as offline, without a new
 // connection.
-func TestComingAndGoingByLogin(t *testing.T) {
+func TestOnlineAndOfflineByLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		site := serve(t)
-		ann := open(t, site)
-		guests, anns, second := open(t, site).in(), ann.in(), ann.in()
+		ann := newBrowser(t, site)
+		guests, anns, second := newBrowser(t, site).openTab(), ann.openTab(), ann.openTab()
 
 		ann.logIn("Ann")
-		require.Equal(t, "Ann", mojotest.Await[string](guests.chat, "came"))
+		require.Equal(t, "Ann", mojotest.Await[string](guests.chat, "online"))
 		ann.logIn("Zoe")
-		require.Equal(t, "Zoe", mojotest.Await[string](guests.chat, "came"))
-		require.Equal(t, "Ann", mojotest.Await[string](guests.chat, "left"))
+		require.Equal(t, "Zoe", mojotest.Await[string](guests.chat, "online"))
+		require.Equal(t, "Ann", mojotest.Await[string](guests.chat, "offline"))
 		ann.post("/logout", nil)
-		require.Equal(t, "Zoe", mojotest.Await[string](guests.chat, "left"))
+		require.Equal(t, "Zoe", mojotest.Await[string](guests.chat, "offline"))
 
 		time.Sleep(time.Minute)
-		require.Empty(t, arrived(guests.chat))
+		require.Empty(t, unread(guests.chat))
 		for _, page := range []*tab{guests, anns, second} {
 			page.Close()
 		}
@@ -125,23 +125,23 @@ func TestComingAndGoingByLogin(t *testing.T) {
 
 func TestLogOutEverywhere(t *testing.T) {
 	site := serve(t)
-	laptop, phone, bob := open(t, site), open(t, site), open(t, site)
+	laptop, phone, bob := newBrowser(t, site), newBrowser(t, site), newBrowser(t, site)
 	laptop.logIn("Ann")
 	phone.logIn("Ann")
 	bob.logIn("Bob")
-	here, there, bobs := laptop.in(), phone.in(), bob.in()
+	laptopTab, phoneTab, bobs := laptop.openTab(), phone.openTab(), bob.openTab()
 	cookies := phone.Cookies()
 
 	code, body := laptop.post("/logout-everywhere", nil)
 	require.Equal(t, http.StatusOK, code, body)
 
-	for _, socket := range []*mojotest.Socket{there.status, there.chat} {
+	for _, socket := range []*mojotest.Socket{phoneTab.status, phoneTab.chat} {
 		require.JSONEq(t, `[{"code": 4001, "reason": "logged out everywhere", "reconnect": false}]`,
 			socket.Await(mojo.RevokedEvent).JSON())
 		require.Equal(t, mojotest.ReasonServerDisconnect, socket.AwaitDisconnect())
 	}
-	require.Equal(t, status.You{Session: true}, here.awaitYou())
-	bobs.awaitHere(status.Here{People: []status.Person{{Name: "Bob", Tabs: 1, Browsers: 1}}, Guests: 1})
+	require.Equal(t, status.You{Session: true}, laptopTab.awaitYou())
+	bobs.awaitOnline(status.Online{People: []status.Person{{Name: "Bob", Tabs: 1, Browsers: 1}}, Guests: 1})
 
 	old := site.NewBrowser(t)
 	old.SetCookies(cookies...)
@@ -149,36 +149,36 @@ func TestLogOutEverywhere(t *testing.T) {
 	require.ErrorContains(t, err, "403", "a cookie that was revoked")
 	_, body = phone.get("/")
 	require.Contains(t, body, `<body data-name="">`)
-	_, you, _ := phone.tab()
+	_, you, _ := phone.openTabAndRead()
 	require.Equal(t, status.You{Session: true}, you)
-	require.NotContains(t, arrived(bobs.chat), mojo.RevokedEvent)
+	require.NotContains(t, unread(bobs.chat), mojo.RevokedEvent)
 }
 
 // A guest who logs out everywhere affects no other visitor.
 func TestGuestLogsOutEverywhere(t *testing.T) {
 	site := serve(t)
-	guest, other := open(t, site), open(t, site)
-	guests, others := guest.in(), other.in()
+	guest, other := newBrowser(t, site), newBrowser(t, site)
+	guests, others := guest.openTab(), other.openTab()
 
 	code, body := guest.post("/logout-everywhere", nil)
 	require.Equal(t, http.StatusOK, code, body)
 
 	require.Equal(t, status.You{Session: true}, guests.awaitYou())
-	require.NotContains(t, arrived(others.status), mojo.RevokedEvent)
+	require.NotContains(t, unread(others.status), mojo.RevokedEvent)
 }
 
 func TestFormsOfOtherSitesAreRefused(t *testing.T) {
-	ann := open(t, serve(t))
+	ann := newBrowser(t, serve(t))
 	ann.logIn("Ann")
-	page := ann.in()
+	page := ann.openTab()
 	for _, path := range []string{"/login", "/logout", "/logout-everywhere", "/announce", "/note"} {
 		r := ann.form(path, url.Values{"name": {"Eve"}, "to": {"Ann"}, "text": {"Hi"}})
 		r.Header.Set("Origin", "https://elsewhere.example")
 		code, _ := ann.do(r)
 		require.Equal(t, http.StatusForbidden, code, path)
 	}
-	require.NotSubset(t, arrived(page.status), []string{"note"})
-	_, you, _ := ann.tab()
+	require.NotSubset(t, unread(page.status), []string{"note"})
+	_, you, _ := ann.openTabAndRead()
 	require.Equal(t, "Ann", you.Name)
 }
 

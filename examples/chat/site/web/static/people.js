@@ -13,23 +13,23 @@ export function setUpPeople(socket) {
   let name = "";
   const rows = new Map(); // by name; kept, so that the focus stays where it is
 
-  socket.on("connect", () => socket.emit("arrived"));
-  socket.on("here", (here) => {
-    const names = new Set(here.people.map((person) => person.name));
+  socket.on("connect", () => socket.emit("ready"));
+  socket.on("online", (online) => {
+    const names = new Set(online.people.map((person) => person.name));
     for (const [who, row] of rows) {
       if (!names.has(who)) {
         row.remove();
         rows.delete(who);
       }
     }
-    here.people.forEach((person, i) => {
+    online.people.forEach((person, i) => {
       const row = rows.get(person.name) ?? newRow(person.name);
       rows.set(person.name, row);
       row.querySelector("small").textContent = where(person);
       if (list.children[i] !== row) list.insertBefore(row, list.children[i] ?? null);
     });
-    guests.textContent = guestsText(here);
-    count.textContent = `${here.people.length + here.guests} here`;
+    guests.textContent = guestsText(online);
+    count.textContent = `${online.people.length + online.guests} here`;
     mark();
   });
 
