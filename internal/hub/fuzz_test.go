@@ -410,7 +410,8 @@ func (r *run) end() {
 	}
 	r.model.look()
 	r.clock.pass(r.model.config.PresenceGrace)
-	r.hub.EndGrace()
+	work := r.hub.EndGrace()
+	require.Zero(r.t, work.Wait, "there is no grace to end")
 	r.model.pass()
 	var told []presence.Transition
 	for {
@@ -427,7 +428,9 @@ func (r *run) end() {
 	slices.SortStableFunc(r.model.wanted, byKey)
 	require.Equal(r.t, r.model.wanted, told)
 	requireEmpty(r.t, r.hub)
-	require.True(r.t, r.hub.presence.Idle())
+	for _, namespace := range []string{"", "/a", "/b"} {
+		r.checkPresence(namespace)
+	}
 }
 
 // agree runs what the bytes say on a hub and on its model.

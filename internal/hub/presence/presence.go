@@ -145,8 +145,3 @@ func (p *Presence) Next() (Transition, bool) {
 	}
 	return p.transitions.Pop(), true
 }
-
-// Idle reports whether nothing is kept.
-func (p *Presence) Idle() bool {
-	return len(p.lingering) == 0 && p.departures.Len() == 0 && p.transitions.Len() == 0
-}

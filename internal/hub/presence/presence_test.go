@@ -26,6 +26,14 @@ func (p *Presence) take() (all []Transition) {
 	}
 }
 
+// requireEmpty requires that p keeps no state of any key.
+func requireEmpty(t *testing.T, p *Presence) {
+	t.Helper()
+	require.Empty(t, p.lingering)
+	require.Zero(t, p.departures.Len())
+	require.Zero(t, p.transitions.Len())
+}
+
 // TestGrace: an id that comes back within the grace was never offline.
 func TestGrace(t *testing.T) {
 	now := time.Unix(1, 0)
@@ -55,7 +63,7 @@ func TestGrace(t *testing.T) {
 	p.Enter(ann)
 	p.Exit(ann)
 	require.Equal(t, []Transition{{"", ann.Key, true}, {"", ann.Key, false}}, p.take(), "there is no grace any more")
-	require.True(t, p.Idle())
+	requireEmpty(t, p)
 }
 
 // TestNotWatched: without a watcher there are no transitions, and ids are
@@ -95,7 +103,7 @@ func TestNothingGrows(t *testing.T) {
 	now = now.Add(time.Second)
 	p.EndGrace()
 	p.take()
-	require.True(t, p.Idle())
+	requireEmpty(t, p)
 }
 
 // TestTransitionsAlternate, whatever the order in which ids come and go and
