@@ -176,8 +176,8 @@ func (b Broadcast) Disconnect() error {
 func (b *Broadcast) address() command.Selector {
 	sel := b.selector
 	sel.Namespace = b.view.namespace()
-	if sel.Keys != nil && !slices.ContainsFunc(sel.Keys, func(k command.Key) bool { return k.Kind != sel.Having }) {
-		sel.Having = command.Room // every connection under the keys has a session or user
+	if sel.Keys != nil && !slices.ContainsFunc(sel.Keys, func(k command.Key) bool { return k.Kind != sel.Requires }) {
+		sel.Requires = command.Room // every connection under the keys has a session or user
 	}
 	return sel
 }

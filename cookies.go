@@ -251,9 +251,9 @@ func (c *Cookies) write(w http.ResponseWriter, cookie http.Cookie) {
 // expireOthers removes from a browser the cookies that it keeps beside those
 // that this answer sets.
 func (c *Cookies) expireOthers(w http.ResponseWriter, r *http.Request, sent sentCookies) {
-	setcookie.RemoveElsewhere(w.Header(), r,
-		setcookie.Sent{Cookie: c.cookie(c.sessionName, "", -1), Verified: len(sent.sessions)},
-		setcookie.Sent{Cookie: c.cookie(c.loginName, "", -1), Verified: len(sent.logins)})
+	setcookie.RemoveOtherScopes(w.Header(), r,
+		setcookie.RequestCookie{Cookie: c.cookie(c.sessionName, "", -1), Verified: len(sent.sessions)},
+		setcookie.RequestCookie{Cookie: c.cookie(c.loginName, "", -1), Verified: len(sent.logins)})
 }
 
 // cookieValue is the content of a valid cookie. In the session cookie, id is

@@ -105,7 +105,7 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e := new(ensured)
 		p := s.prove(r)
-		writer := &setcookie.Writer{ResponseWriter: w, Owner: cookies, Names: []string{cookies.sessionName, cookies.loginName}, Before: func() {
+		writer := &setcookie.Writer{ResponseWriter: w, Owner: cookies, Names: []string{cookies.sessionName, cookies.loginName}, BeforeHeader: func() {
 			// A login or logout overtook this request: its cookies are newer.
 			if _, retired := s.sio.Retired(p.session.id); retired {
 				e.removeLines(w)
@@ -117,7 +117,7 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 		before := w.Header()["Set-Cookie"]
 		var err error
 		switch {
-		case retired && !retirement.Revoked && time.Since(retirement.Since) < hub.Settling:
+		case retired && !retirement.Revoked && time.Since(retirement.Since) < hub.CookieDelay:
 		case (retired || p.session.id == "") && !mayBeginSession(r):
 			if !retired {
 				e.identity = p.identity()
@@ -125,10 +125,10 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 		case retired || p.session.id == "":
 			err = s.begin(w, r, p, retired, e)
 			e.newSession = s.newSessions.Begin(r, e.identity.SessionID)
-			writer.Before = nil
-			writer.Sent = func() {
+			writer.BeforeHeader = nil
+			writer.HeaderWritten = func() {
 				if e.hasLines() {
-					s.newSessions.Answered(e.newSession)
+					s.newSessions.ResponseSent(e.newSession)
 					s.checkSiblings(e.newSession.ID())
 				} else { // a login has set other cookies
 					s.newSessions.Forget(e.newSession)
@@ -136,7 +136,7 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 			}
 		default:
 			if s.isFresh(p.session) {
-				s.newSessions.Seen(p.session.id)
+				s.newSessions.PageRequested(p.session.id)
 			}
 			e.identity = p.identity()
 			err = s.renew(w, r, p, e)
@@ -262,7 +262,7 @@ func (s *Server) sessionBeginner() func(*http.Request, command.Identified) *sock
 // is about to get one.
 func (s *Server) beginSession(r *http.Request, id command.Identified) *socketio.Begun {
 	retirement, retired := s.sio.Retired(id.Session)
-	if id.Session != "" && (!retired || retirement.Revoked || time.Since(retirement.Since) < hub.Settling) {
+	if id.Session != "" && (!retired || retirement.Revoked || time.Since(retirement.Since) < hub.CookieDelay) {
 		return nil
 	}
 	cookies := s.opts.Cookies
@@ -300,30 +300,30 @@ func (s *Server) trackSession(r *http.Request, id string) {
 		return
 	}
 	session := s.newSessions.Begin(r, id)
-	time.AfterFunc(siblings.Settle, func() {
-		s.newSessions.Answered(session)
+	time.AfterFunc(siblings.CookieDelay, func() {
+		s.newSessions.ResponseSent(session)
 		s.checkSiblings(id)
 	})
 }
 
 // isFresh reports whether a session began a moment ago.
 func (s *Server) isFresh(session cookieValue) bool {
-	return session.id != "" && time.Since(s.opts.Cookies.written(session)) < siblings.FreshTime
+	return session.id != "" && time.Since(s.opts.Cookies.written(session)) < siblings.MaxAge
 }
 
 // checkSiblings closes, a moment later, the connections of a session and its
 // siblings that may belong to a session that their browser does not have. Their
 // clients come back with the cookies of the browser.
 func (s *Server) checkSiblings(id string) {
-	if s.newSessions.Schedule(id) != nil {
-		time.AfterFunc(siblings.Settle, func() { s.closeLost(id, true) })
+	if s.newSessions.ScheduleCheck(id) != nil {
+		time.AfterFunc(siblings.CookieDelay, func() { s.closeLost(id, true) })
 	}
 }
 
 func (s *Server) closeLost(id string, crossing bool) {
 	s.closing.Lock() // a sibling may have its turn at the same time, and closes nothing then
 	defer s.closing.Unlock()
-	if s.sio.ComeAgain(s.newSessions.Lost(id, crossing)) > 0 {
-		s.newSessions.Settled(id)
+	if s.sio.ComeAgain(s.newSessions.Unused(id, crossing)) > 0 {
+		s.newSessions.Reconnected(id)
 	}
 }

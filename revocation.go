@@ -127,7 +127,7 @@ func (s Session) RevokeExcept(ctx context.Context, sessionID string, why Revocat
 		why.Reason = ReasonRevoked
 	}
 	view.server.sio.Revoke(command.Revoke{
-		Namespace: view.namespace(), Key: s.key(), Except: sessionID, Lasting: !why.Reconnect, Until: view.server.latestExpiry(),
+		Namespace: view.namespace(), Key: s.key(), Except: sessionID, Invalidate: !why.Reconnect, Until: view.server.latestExpiry(),
 	}, socketio.Revocation{Code: why.Code, Reason: socketio.Reason(why.Reason), Message: why.Message, Reconnect: why.Reconnect})
 	return nil
 }

@@ -56,7 +56,7 @@ func (s Sessions) Of(ids ...string) Broadcast {
 	for i, id := range ids {
 		keys[i] = command.Key{Kind: s.kind, ID: id}
 	}
-	return Broadcast{view: s.view, selector: command.Selector{Having: s.kind, Keys: keys}}
+	return Broadcast{view: s.view, selector: command.Selector{Requires: s.kind, Keys: keys}}
 }
 
 // Emit sends an event once to each connection of each session. It has the
@@ -86,7 +86,7 @@ func (s Sessions) Latest(key string) Broadcast { return s.all().Latest(key) }
 func (s Sessions) Local() Broadcast { return s.all().Local() }
 
 func (s Sessions) all() Broadcast {
-	return Broadcast{view: s.view, selector: command.Selector{Having: s.kind}}
+	return Broadcast{view: s.view, selector: command.Selector{Requires: s.kind}}
 }
 
 // Session is all live connections under one session id or user id, over all

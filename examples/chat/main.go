@@ -1,13 +1,13 @@
-// Command chat is a site on mojo. Users log in with any name, chat in a room and
-// see who is online. Ordinary HTTP handlers send messages to browser sessions,
-// and to users on all their tabs and devices.
+// Command chat is a site on mojo. Users log in with any name, chat in a room
+// and see who is online. Ordinary HTTP handlers send messages to browser
+// sessions, and to users on all their tabs and devices.
 //
 //	go run ./examples/chat
 //
-// Each app has a folder of its own: chat is the room (/ChatSocket), status is the
-// list of users who are online (/StatusSocket). The folder site has the HTTP
-// handlers and the pages, and client finds the socket.io-client that the page
-// loads.
+// Each app has a folder of its own: chat is the room (/ChatSocket), status is
+// the list of users who are online (/StatusSocket). The folder site has the
+// HTTP handlers and the pages, and client finds the socket.io-client that the
+// page loads.
 package main
 
 import (
@@ -67,9 +67,9 @@ func run(ctx context.Context, addr, clientFolder string) error {
 	case <-ctx.Done():
 	}
 
-	// Both shut down at the same time: the http.Server stops accepting, and mojo
-	// closes the WebSockets, which http.Server.Shutdown does not. The pages
-	// reconnect when the site is up again.
+	// Both shut down at the same time: the http.Server stops accepting, and
+	// mojo closes the WebSockets, which http.Server.Shutdown does not. The
+	// pages reconnect when the site is up again.
 	shutdownCtx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	shutdownError := make(chan error, 1)

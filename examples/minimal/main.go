@@ -1,6 +1,6 @@
-// Command minimal is the shortest useful program on mojo: what one page says, all
-// pages hear, and an HTTP handler reaches them too. Its neighbour chat is a site with
-// logins.
+// Command minimal is the shortest useful program on mojo: what one page says,
+// all pages hear, and an HTTP handler reaches them too. Its neighbour chat is a
+// site with logins.
 //
 //	go run ./examples/minimal
 //	curl -X POST http://127.0.0.1:8000/ring

@@ -1,5 +1,5 @@
-// Package command has addresses (Key, Identity, Selector) and the commands of a
-// server (Emit, Rebind, Revoke, RevokeIdentity, Extend, Join, Leave,
+// Package command has the addresses (Key, Identity, Selector) and the commands
+// of a server (Emit, Rebind, Revoke, RevokeIdentity, Extend, Join, Leave,
 // Disconnect). They are values without pointers, so they can be encoded and
 // applied in another process. Package hub applies them.
 package command
@@ -17,11 +17,11 @@ const (
 	Room Kind = iota
 	Session
 	User
-	Kinds // how many there are
+	NumKinds // the number of kinds
 )
 
-// Key is an address within a namespace or within the whole server. It is typed,
-// so that the name of a room never reaches a session or a user.
+// Key is an address in a namespace or in the whole server. Its kind prevents
+// that a room and a user with the same name are confused.
 type Key struct {
 	Kind Kind
 	ID   string
@@ -34,7 +34,7 @@ type Identity struct {
 	User    string
 }
 
-// Key returns the id of a kind, empty for rooms.
+// Key returns the id of a kind. It is empty for rooms.
 func (id Identity) Key(k Kind) string {
 	switch k {
 	case Session:
@@ -45,7 +45,7 @@ func (id Identity) Key(k Kind) string {
 	return ""
 }
 
-// MainKey is the key that the fewest connections share.
+// MainKey returns the key of the session or, without a session, of the user.
 func (id Identity) MainKey() Key {
 	if id.Session != "" {
 		return Key{Session, id.Session}
@@ -53,35 +53,36 @@ func (id Identity) MainKey() Key {
 	return Key{User, id.User}
 }
 
-// Identified is an Identity and the time up to which it holds.
+// Identified is an Identity with its expiry.
 type Identified struct {
 	Identity
 	Expires time.Time // zero: never
-	Proven  time.Time // when the login was made; zero if that is not known, then the login counts
+	Proven  time.Time // the time of the login; zero: unknown, and the login is valid
 }
 
-// Selector is an address: the visible seats of a namespace, or of the whole
-// server, that match it. The zero value selects every seat of the server.
+// Selector selects visible seats of a namespace or of the whole server. The
+// zero value selects every seat of the server.
 type Selector struct {
 	Namespace string // empty: the whole server
-	// Keys selects the seats under any of them; nil: every seat; empty and not
-	// nil: none. With rooms beside sessions or users, Having must not be Room.
+	// Keys selects the seats that have any of the keys. A nil slice selects
+	// every seat, and an empty slice no seat. If Keys has rooms together with
+	// sessions or users, Requires must not be Room.
 	Keys      []Key
-	Having    Kind     // Session or User: only seats that have one; Room, the zero Kind: all
-	Except    []Key    // no seat under any of these
-	ExceptIDs []string // no seat with one of these ids
+	Requires  Kind     // Session or User: only seats that have an id of this kind; Room: all seats
+	Except    []Key    // no seat that has any of these keys
+	ExceptIDs []string // no seat with any of these ids
 }
 
-// IsPersonal reports whether the receivers depend on their identities. Those
-// under a room, or all in a namespace, do not.
+// IsPersonal reports whether the selection depends on identities. A selection
+// of rooms, or of a whole namespace, does not.
 func (sel *Selector) IsPersonal() bool {
-	return sel.Having != Room || slices.ContainsFunc(sel.Keys, func(k Key) bool { return k.Kind != Room })
+	return sel.Requires != Room || slices.ContainsFunc(sel.Keys, func(k Key) bool { return k.Kind != Room })
 }
 
-// Means reports whether the selector, which selected a seat before, still does
-// when the seat has this identity.
-func (sel *Selector) Means(id Identity) bool {
-	if sel.Having != Room && id.Key(sel.Having) == "" {
+// Matches reports whether the selector still selects a seat after the identity
+// of the seat has changed to id. It must have selected the seat before.
+func (sel *Selector) Matches(id Identity) bool {
+	if sel.Requires != Room && id.Key(sel.Requires) == "" {
 		return false
 	}
 	for _, k := range sel.Keys {
@@ -92,15 +93,15 @@ func (sel *Selector) Means(id Identity) bool {
 	return len(sel.Keys) == 0
 }
 
-// Clone returns a copy to be kept. It shares the slices, which are never
-// changed.
+// Clone returns a copy that can be stored. It shares the slices, which are
+// never changed.
 func (sel *Selector) Clone() *Selector {
-	kept := *sel
-	return &kept
+	c := *sel
+	return &c
 }
 
-// Emit is an event for the seats that a Selector means. The hub selects the
-// receivers; the layer above queues the message.
+// Emit sends an event to the selected seats. The hub selects them; the layer
+// above queues the message.
 type Emit struct {
 	Selector
 	JSON        []byte   // the encoded name and arguments
@@ -108,27 +109,27 @@ type Emit struct {
 	Delivery    Delivery
 }
 
-// Delivery says what happens to a message for a client that is behind.
+// Delivery has the options of a message for slow clients.
 type Delivery struct {
-	Volatile bool   // it is dropped
-	Latest   bool   // it replaces the queued message of the same Key
-	Key      string // of Latest
+	Volatile bool   // a slow client does not receive the message
+	Latest   bool   // the message replaces a queued message with the same Key
+	Key      string // only with Latest
 }
 
-// Join puts the selected seats into rooms.
+// Join adds the selected seats to rooms.
 type Join struct {
 	Selector
 	Rooms []string
 }
 
-// Leave takes the selected seats out of rooms.
+// Leave removes the selected seats from rooms.
 type Leave struct {
 	Selector
 	Rooms []string
 }
 
 // Disconnect disconnects the selected seats. The hub selects them (Hub.Select);
-// the layer above ends them.
+// the layer above disconnects them.
 type Disconnect struct {
 	Selector
 }
@@ -141,34 +142,35 @@ type Extend struct {
 // Rebind changes the identity of connections, see Hub.Rebind.
 type Rebind struct {
 	From Identity
-	// Others are further session ids that the browser has: they are given up,
+	// Others are other session ids that the browser has. They are given up,
 	// too. Their connections are bound to the new identity if they belong to
-	// the same user, and are outdated otherwise.
+	// the same user. Otherwise they are outdated.
 	Others []string
 	To     Identified
-	Until  time.Time // how long a handshake could come with the session id of From; zero: forever
-	// SeatID names a seat whose connection is known to belong to the browser
-	// that the change is for; empty if there is none. It counts if the
-	// connection has the session of From, or claims it.
+	Until  time.Time // when the cookies with the session id of From expire; zero: never
+	// SeatID is the id of a seat of the browser that logs in or out; empty: not
+	// known. Its connection needs no proof if it has the session of From, or
+	// claims it.
 	SeatID string
 }
 
-// Revoke ends the connections under a session or user.
+// Revoke ends the connections of a session or user.
 type Revoke struct {
-	Namespace string // only on this namespace; empty: altogether
-	Key       Key
-	Except    string    // the session whose connections stay
-	Lasting   bool      // the session ids and logins do not count any more
-	Until     time.Time // up to when; zero: forever
+	Namespace  string // only the seats on this namespace; empty: the connections
+	Key        Key
+	Except     string    // the session whose connections do not end
+	Invalidate bool      // the session ids and logins are not valid any more
+	Until      time.Time // when the revoked cookies expire; zero: never
 }
 
-// RevokeIdentity ends the connections of one identity: of a session or, without
-// one, of the logins of a user that have no session. Connections that are bound
-// to another identity by now stay, and so do those whose identity changed in
-// place since Seen.
+// RevokeIdentity ends the connections of one identity. An identity without a
+// session stands for the logins of a user without a session. It does not end
+// connections whose identity has changed meanwhile. If no connection has the
+// identity any more, and the session may have changed in place since Seen, it
+// does nothing.
 type RevokeIdentity struct {
-	Identity Identity
-	Seen     int // from Hub.Live of the same hub
-	Lasting  bool
-	Until    time.Time
+	Identity   Identity
+	Seen       int // from Hub.Live of the same hub
+	Invalidate bool
+	Until      time.Time
 }

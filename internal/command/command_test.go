@@ -13,11 +13,11 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestCommandsAreValues: no command has a pointer, an interface, a function or
-// a channel, and each survives being encoded.
+// a channel, and each command can be encoded and decoded.
 func TestCommandsAreValues(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	sel := Selector{
-		Namespace: "/ChatSocket", Keys: []Key{{User, "ann"}, {Room, "r"}}, Having: Session,
+		Namespace: "/ChatSocket", Keys: []Key{{User, "ann"}, {Room, "r"}}, Requires: Session,
 		Except: []Key{{Session, "s"}}, ExceptIDs: []string{"id"},
 	}
 	ann := Identified{Identity: Identity{"s2", "ann"}, Expires: now, Proven: now.Add(-time.Hour)}
@@ -61,25 +61,25 @@ func requireValue(t *testing.T, typ reflect.Type) {
 	}
 }
 
-// TestMeans: whom a selector means by identity.
-func TestMeans(t *testing.T) {
+// TestMatches: which identities a selector matches.
+func TestMatches(t *testing.T) {
 	ann := Identity{"s", "ann"}
 	for name, c := range map[string]struct {
 		sel            Selector
 		personal, want bool
 	}{
-		"everybody":       {Selector{}, false, true},
-		"nobody":          {Selector{Keys: []Key{}}, false, true}, // there are no keys, so no seat was selected
+		"zero value":      {Selector{}, false, true},
+		"empty keys":      {Selector{Keys: []Key{}}, false, true}, // there are no keys, so no seat was selected
 		"a room":          {Selector{Keys: []Key{{Room, "r"}}}, false, true},
 		"the user":        {Selector{Keys: []Key{{User, "bob"}, {User, "ann"}}}, true, true},
 		"another user":    {Selector{Keys: []Key{{User, "bob"}}}, true, false},
 		"another session": {Selector{Keys: []Key{{Session, "t"}}}, true, false},
-		"all users":       {Selector{Having: User}, true, true},
+		"all users":       {Selector{Requires: User}, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, c.personal, c.sel.IsPersonal())
-			require.Equal(t, c.want, c.sel.Means(ann))
+			require.Equal(t, c.want, c.sel.Matches(ann))
 		})
 	}
-	require.False(t, (&Selector{Having: User}).Means(Identity{Session: "s"}))
+	require.False(t, (&Selector{Requires: User}).Matches(Identity{Session: "s"}))
 }

@@ -1,14 +1,14 @@
 // Package fifo provides a first-in, first-out queue.
 package fifo
 
-// keep is how many items an empty queue keeps room for.
-const keep = 16
+// smallCap is the largest capacity of an array that an empty queue keeps.
+const smallCap = 16
 
 // Queue is a first-in, first-out queue. The zero value is an empty queue, ready
 // to use. A Queue is not safe for concurrent use.
 //
-// An empty queue keeps a small array, so that pushing and popping in turn does
-// not allocate, and releases a large one.
+// An empty queue keeps a small array, so that alternating Push and Pop calls do
+// not allocate. It releases a large array.
 type Queue[T any] struct {
 	items []T // those before head have been popped and are zero
 	head  int
@@ -33,8 +33,9 @@ func (q *Queue[T]) PushAll(items []T) {
 	q.items = append(q.items, items...)
 }
 
-// compact moves the items to the beginning of the array, if that makes much
-// room. Without it a queue that is never quite empty would grow for ever.
+// compact moves the items to the beginning of the array if more than half of
+// the array is unused. Without it a queue that is never empty would grow
+// forever.
 func (q *Queue[T]) compact() {
 	if q.head <= len(q.items)/2 {
 		return
@@ -44,8 +45,8 @@ func (q *Queue[T]) compact() {
 	q.items, q.head = q.items[:n], 0
 }
 
-// At returns a pointer to the item that i others stand before. It panics if
-// there is no such item. The pointer is valid until the next Push.
+// At returns a pointer to the item at index i; the first item has index 0. It
+// panics if there is no such item. The pointer is valid until the next Push.
 func (q *Queue[T]) At(i int) *T { return &q.items[q.head:][i] }
 
 // Pop removes the first item and returns it. It panics if the queue is empty.
@@ -55,14 +56,14 @@ func (q *Queue[T]) Pop() T {
 	q.items[q.head] = zero
 	q.head++
 	if q.head == len(q.items) {
-		q.reset(cap(q.items) <= keep)
+		q.reset(cap(q.items) <= smallCap)
 	}
 	return item
 }
 
-// PopInto moves items from the queue to dst, as many as there are and fit, and
-// returns their number. Unlike Pop it keeps the array of a queue that it
-// empties: it is for a queue that is filled and emptied all the time.
+// PopInto moves up to len(dst) items from the queue to dst and returns their
+// number. Unlike Pop, it keeps a large array when the queue becomes empty. It
+// is for a queue that is filled and emptied again and again.
 func (q *Queue[T]) PopInto(dst []T) int {
 	n := copy(dst, q.items[q.head:])
 	clear(q.items[q.head : q.head+n])
@@ -81,7 +82,7 @@ func (q *Queue[T]) Trim(n int) {
 	}
 }
 
-// reset makes a queue from which everything was popped empty.
+// reset empties the array of a queue whose items have all been popped.
 func (q *Queue[T]) reset(keepArray bool) {
 	q.head = 0
 	if keepArray {

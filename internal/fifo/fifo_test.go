@@ -11,8 +11,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestQueueAgainstASlice does the same to a queue and to a slice, at random.
-func TestQueueAgainstASlice(t *testing.T) {
+// TestQueueLikeSlice applies the same random operations to a queue and a slice.
+func TestQueueLikeSlice(t *testing.T) {
 	for seed := range uint64(50) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		var q Queue[int]
@@ -48,7 +48,7 @@ func TestQueueAgainstASlice(t *testing.T) {
 	}
 }
 
-// TestTrim releases the array of an empty queue, and of no other.
+// TestTrim: Trim releases the array of an empty queue, and no other array.
 func TestTrim(t *testing.T) {
 	var q Queue[int]
 	q.Push(1)
@@ -72,8 +72,8 @@ func TestAtPanicsOutsideTheQueue(t *testing.T) {
 	require.Panics(t, func() { q.Pop() })
 }
 
-// TestPopReleasesMemory: popped items are not referenced, and an emptied queue
-// keeps a small array only.
+// TestPopReleasesMemory: the queue does not reference popped items, and an
+// empty queue keeps only a small array.
 func TestPopReleasesMemory(t *testing.T) {
 	var q Queue[*int]
 	for range 1000 {
@@ -91,7 +91,7 @@ func TestPopReleasesMemory(t *testing.T) {
 	q.Push(new(int))
 	q.Pop()
 	require.NotZero(t, cap(q.items))
-	require.LessOrEqual(t, cap(q.items), keep)
+	require.LessOrEqual(t, cap(q.items), smallCap)
 }
 
 func TestPopIntoKeepsTheArray(t *testing.T) {
@@ -106,8 +106,8 @@ func TestPopIntoKeepsTheArray(t *testing.T) {
 	}
 }
 
-// TestQueueThatIsNeverEmpty: popped items take no memory, however long the
-// queue is used.
+// TestQueueThatIsNeverEmpty: popped items take no memory, even after many
+// calls.
 func TestQueueThatIsNeverEmpty(t *testing.T) {
 	var q Queue[int]
 	for range 10 {

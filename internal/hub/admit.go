@@ -11,33 +11,34 @@ import (
 var (
 	ErrRevoked   = errors.New("the session was revoked")
 	ErrNoSession = errors.New("there is no session")
-	// ErrChanged is returned when the identity that a connection comes with may
-	// be out of date: identify it again.
+	// ErrChanged is returned if the identity of the handshake may be out of
+	// date. The caller must identify the request again.
 	ErrChanged = errors.New("the identity has changed")
 )
 
-// Admission is how a connection was admitted.
+// Admission describes how a connection was admitted.
 type Admission struct {
-	// Early tells that the session id was given up a moment ago: the connection
-	// is nobody's, and should come again when its browser has the new cookies.
-	Early bool
-	// Crowded is the limit that the connection exceeds, the zero Limit if
-	// there is none. The connection is admitted as nobody, so that its client can be
-	// told.
-	Crowded Limit
+	// RecentlyGivenUp reports that the session id was given up a moment ago.
+	// The connection has no identity. It should reconnect when its browser has
+	// the new cookies.
+	RecentlyGivenUp bool
+	// Exceeded is the limit that the connection exceeds, the zero Limit if
+	// there is none. The connection is admitted without an identity, so that
+	// its client can receive an error.
+	Exceeded Limit
 }
 
-// Limit is how many connections there may be of one id.
+// Limit is the largest number of connections with the same session or user id.
 type Limit struct {
 	Kind command.Kind
-	Most int // 0: no limit
+	Max  int // 0: no limit
 }
 
-// Admit enters a connection under the identity that it comes with. A connection
-// with a session id that was given up is nobody's, and a login that does not
-// count any more is left out. `seen` is ChangesInPlace from before the identity
-// was found out. With an error, ErrRevoked, ErrNoSession or ErrChanged, the
-// connection is not entered.
+// Admit adds a connection with the identity of its handshake. If the session id
+// was given up, the connection has no identity. If the login is not valid any
+// more, it has no user. The argument seen is the result of ChangesInPlace
+// before the request was identified. After an error, ErrRevoked, ErrNoSession
+// or ErrChanged, the connection is not added.
 func (h *Hub) Admit(c *Conn, id command.Identified, seen int) (Admission, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -49,7 +50,7 @@ func (h *Hub) Admit(c *Conn, id command.Identified, seen int) (Admission, error)
 		if entry.Revoked {
 			return admission, ErrRevoked
 		}
-		admission.Early = h.config.Now().Sub(entry.Since) < Settling
+		admission.RecentlyGivenUp = h.config.Now().Sub(entry.Since) < CookieDelay
 		id = command.Identified{}
 	}
 	if !h.ledger.LoginCounts(id.Identity, id.Proven) {
@@ -59,13 +60,13 @@ func (h *Hub) Admit(c *Conn, id command.Identified, seen int) (Admission, error)
 		return admission, ErrNoSession
 	}
 	if !h.config.CloseOldest {
-		if admission.Crowded = h.crowdedLocked(id.Identity); admission.Crowded.Most > 0 {
+		if admission.Exceeded = h.exceededLocked(id.Identity); admission.Exceeded.Max > 0 {
 			id = command.Identified{}
 		}
 	}
 	c.binding.Store(&Binding{Identified: id})
 	h.countLocked(command.Identity{}, id.Identity)
-	for k := command.Session; k < command.Kinds; k++ {
+	for k := command.Session; k < command.NumKinds; k++ {
 		if key := id.Key(k); key != "" {
 			h.conns[k].Add(key, c)
 		}
@@ -77,21 +78,21 @@ func (c *Config) limits() [2]Limit {
 	return [...]Limit{{command.Session, c.MaxPerSession}, {command.User, c.MaxPerUser}}
 }
 
-// crowdedLocked returns the limit that one more connection of this identity
-// would be above.
-func (h *Hub) crowdedLocked(id command.Identity) Limit {
+// exceededLocked returns the limit that one more connection of this identity
+// would exceed.
+func (h *Hub) exceededLocked(id command.Identity) Limit {
 	for _, l := range h.config.limits() {
-		if key := id.Key(l.Kind); l.Most > 0 && key != "" && h.conns[l.Kind].Count(key) >= l.Most {
+		if key := id.Key(l.Kind); l.Max > 0 && key != "" && h.conns[l.Kind].Count(key) >= l.Max {
 			return l
 		}
 	}
 	return Limit{}
 }
 
-// Arrived notes the first CONNECT of a connection. With Config.CloseOldest the
-// oldest connections above a limit of its identity end. Before its first
-// CONNECT a connection does not count: anybody can make a browser begin one,
-// with an image for instance.
+// Arrived records the first CONNECT of a connection. With Config.CloseOldest it
+// ends the oldest connections above a limit of the identity. It ends no
+// connection that has not sent a CONNECT: every website can make a browser open
+// one, for instance with an image, and must not end others with it.
 func (h *Hub) Arrived(c *Conn) (ef Effects) {
 	if !h.config.CloseOldest {
 		return ef
@@ -105,24 +106,25 @@ func (h *Hub) Arrived(c *Conn) (ef Effects) {
 	id := c.Binding().Identity
 	for _, l := range h.config.limits() {
 		key := command.Key{Kind: l.Kind, ID: id.Key(l.Kind)}
-		if c.removed || l.Most == 0 || key.ID == "" || h.conns[l.Kind].Count(key.ID) <= l.Most {
+		if c.removed || l.Max == 0 || key.ID == "" || h.conns[l.Kind].Count(key.ID) <= l.Max {
 			continue
 		}
 		arrived := slices.DeleteFunc(slices.Clone(h.connsLocked(key)), func(c *Conn) bool { return c.arrival == 0 })
 		slices.SortFunc(arrived, func(a, b *Conn) int { return int(int32(a.arrival - b.arrival)) })
-		for _, old := range arrived[:max(len(arrived)-l.Most, 0)] {
-			h.removeLocked(old)
-			ef.Ended = append(ef.Ended, old)
+		for _, oldest := range arrived[:max(len(arrived)-l.Max, 0)] {
+			h.removeLocked(oldest)
+			ef.Ended = append(ef.Ended, oldest)
 		}
 	}
 	ef.Presence = h.presence.Work()
 	return ef
 }
 
-// ChangesInPlace counts the sessions that changed their identity and kept their
-// id. That leaves no entry in the ledgers, so Admit compares the count.
+// ChangesInPlace returns the number of changes of identity in which the session
+// kept its id. The ledger has no entries for these changes, so Admit needs the
+// number.
 func (h *Hub) ChangesInPlace() int {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.inPlace.N()
+	return h.inPlace.Count()
 }

@@ -38,11 +38,11 @@ func TestAdmitAndForget(t *testing.T) {
 		require.Equal(t, to, c.Binding().Identified)
 	}
 	late, admission := admit(t, h, command.Identity{Session: "s", User: "u"})
-	require.True(t, admission.Early)
+	require.True(t, admission.RecentlyGivenUp)
 	require.Equal(t, command.Identity{}, late.Binding().Identity)
-	clock.pass(Settling)
+	clock.advance(CookieDelay)
 	later, admission := admit(t, h, command.Identity{Session: "s", User: "u"})
-	require.False(t, admission.Early)
+	require.False(t, admission.RecentlyGivenUp)
 	require.Equal(t, command.Identity{}, later.Binding().Identity)
 
 	_, err = h.Rebind(command.Rebind{From: command.Identity{Session: "x"}, To: command.Identified{Identity: command.Identity{Session: "s", User: "u"}}})
@@ -76,7 +76,7 @@ func TestAdmitOfARevokedLogin(t *testing.T) {
 	h := New(clock.config())
 	id := command.Identity{Session: "s", User: "u"}
 	before, after := clock.now.Add(-time.Second), clock.now.Add(time.Second)
-	h.Revoke(command.Revoke{Key: command.Key{Kind: command.User, ID: "u"}, Except: "exempt", Lasting: true})
+	h.Revoke(command.Revoke{Key: command.Key{Kind: command.User, ID: "u"}, Except: "exempt", Invalidate: true})
 
 	for name, c := range map[string]struct {
 		id   command.Identified
@@ -104,7 +104,7 @@ func TestAdmitRefuses(t *testing.T) {
 	config := newClock().config()
 	config.RequireSession = true
 	h := New(config)
-	h.Revoke(command.Revoke{Key: command.Key{Kind: command.Session, ID: "s"}, Lasting: true})
+	h.Revoke(command.Revoke{Key: command.Key{Kind: command.Session, ID: "s"}, Invalidate: true})
 
 	_, err := h.Admit(new(Conn), command.Identified{Identity: command.Identity{Session: "s", User: "u"}}, 0)
 	require.ErrorIs(t, err, ErrRevoked)
@@ -124,7 +124,7 @@ func TestLimits(t *testing.T) {
 	admit(t, h, id)
 	admit(t, h, id)
 	third, admission := admit(t, h, id)
-	require.Equal(t, Limit{command.User, 2}, admission.Crowded)
+	require.Equal(t, Limit{command.User, 2}, admission.Exceeded)
 	require.Equal(t, command.Identity{}, third.Binding().Identity)
 
 	config.CloseOldest = true
@@ -134,7 +134,7 @@ func TestLimits(t *testing.T) {
 	var conns []*Conn
 	for range 4 {
 		c, admission := admit(t, h, id)
-		require.Zero(t, admission.Crowded)
+		require.Zero(t, admission.Exceeded)
 		conns = append(conns, c)
 		ended = append(ended, h.Arrived(c).Ended...)
 	}
@@ -149,7 +149,7 @@ func TestLoginThatChangesConnections(t *testing.T) {
 	h := New(clock.config())
 	c, _ := admit(t, h, command.Identity{Session: "s"})
 	written := clock.now.Add(-2 * time.Second)
-	h.Revoke(command.Revoke{Key: command.Key{Kind: command.User, ID: "ann"}, Lasting: true})
+	h.Revoke(command.Revoke{Key: command.Key{Kind: command.User, ID: "ann"}, Invalidate: true})
 
 	to := command.Identified{Identity: command.Identity{Session: "s2", User: "ann"}, Proven: written}
 	_, err := h.Rebind(command.Rebind{From: command.Identity{Session: "s"}, To: to})

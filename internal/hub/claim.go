@@ -9,83 +9,83 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
-// A login moves the connections of a browser's session to a user. Others may
-// know the session id, too: somebody may even have planted it. So a connection
-// gets a user that it did not have only with a proof that it belongs to the
-// browser that logged in. Until then it is nobody's, and has a claim.
+// A login changes the user of all connections of a session. But an attacker may
+// know the session id, or may even have set it (session fixation). So a
+// connection gets a new user only after a proof that it belongs to the browser
+// that logged in. Until then it has no identity, and it has a claim.
 
-// Claim is the identity that a connection gets with a proof. It is immutable,
+// Claim is the identity that a connection gets after a proof. It is immutable;
 // its Proof is not.
 type Claim struct {
 	To   command.Identified
-	From *Binding // what the applications know the connection as
+	From *Binding // the identity that the applications see
 	*Proof
 }
 
-// Proof is what a claim waits for. A claim that replaces another keeps its
-// Proof. The methods are safe for concurrent use.
+// Proof is the state of the proof of a claim. A claim that replaces another
+// claim keeps its Proof. The methods are safe for concurrent use.
 type Proof struct {
-	Value string // proves that a request belongs to the connection
-	since time.Time
-	ask   time.Duration // Config.AskTime
-	now   func() time.Time
-	told  atomic.Int64 // when the client was told the value, after since; 0: not yet
-	tried atomic.Bool  // the client has tried
-	mute  atomic.Bool  // a poll has come with the new cookies, and polls prove nothing
+	Value         string // a request with this value proves that it belongs to the connection
+	since         time.Time
+	askTime       time.Duration // Config.AskTime
+	now           func() time.Time
+	sentAfter     atomic.Int64 // the time from since until the value was sent to the client; 0: not sent
+	attempted     atomic.Bool  // the client has tried to prove its claim
+	pollsRejected atomic.Bool  // a poll had the new cookies, but did not prove the claim
 }
 
-// proofTime is how long a connection may take to prove its claim. A WebSocket
-// whose page does not try within Config.AskTime is closed sooner: the page does
-// not know how to, and is connected again sooner that way.
+// proofTime is the time that a connection has to prove its claim. A WebSocket
+// whose page has not tried within Config.AskTime is closed earlier. Such a page
+// does not support proofs, and reconnects with the new cookies.
 const proofTime = 5 * time.Second
 
-// Told notes that the client was told the value. It reports whether that is the
-// first time.
-func (p *Proof) Told() (first bool) {
-	return p.told.CompareAndSwap(0, int64(max(p.now().Sub(p.since), 1)))
+// ValueSent records that the value was sent to the client. It reports whether
+// this is the first call.
+func (p *Proof) ValueSent() (first bool) {
+	return p.sentAfter.CompareAndSwap(0, int64(max(p.now().Sub(p.since), 1)))
 }
 
-// Tried notes that the client tries to prove its claim. It reports whether that
-// is the first time.
-func (p *Proof) Tried() (first bool) { return !p.tried.Swap(true) }
+// Attempted records that the client tries to prove its claim. It reports
+// whether this is the first call.
+func (p *Proof) Attempted() (first bool) { return !p.attempted.Swap(true) }
 
-// Muted notes that polls of the client prove nothing. It reports whether that
-// is the first time.
-func (p *Proof) Muted() (first bool) { return !p.mute.Swap(true) }
+// PollsRejected records that polls of the client do not prove its claim. It
+// reports whether this is the first call.
+func (p *Proof) PollsRejected() (first bool) { return !p.pollsRejected.Swap(true) }
 
-// Due is when to ask Hub.Lapse next.
+// Due returns the time at which the caller must call Hub.Lapse next.
 func (p *Proof) Due() time.Time {
-	told := time.Duration(p.told.Load())
-	if p.tried.Load() || told == 0 {
+	sent := time.Duration(p.sentAfter.Load())
+	if p.attempted.Load() || sent == 0 {
 		return p.since.Add(proofTime)
 	}
-	passed := (p.now().Sub(p.since) - told).Truncate(p.ask)
-	return p.since.Add(min(told+passed+p.ask, proofTime))
+	passed := (p.now().Sub(p.since) - sent).Truncate(p.askTime)
+	return p.since.Add(min(sent+passed+p.askTime, proofTime))
 }
 
-// over reports whether the time for a proof is over. A client that polls always
-// tries, unless its polls prove nothing.
-func (p *Proof) over(polling bool) bool {
-	passed, told := p.now().Sub(p.since), time.Duration(p.told.Load())
-	tries := p.tried.Load() || polling && !p.mute.Load()
-	return passed >= proofTime || told > 0 && passed-told >= p.ask && !tries
+// isOver reports whether the time for the proof is over. Each poll is an
+// attempt, unless polls were rejected.
+func (p *Proof) isOver(polling bool) bool {
+	passed, sent := p.now().Sub(p.since), time.Duration(p.sentAfter.Load())
+	attempts := p.attempted.Load() || polling && !p.pollsRejected.Load()
+	return passed >= proofTime || sent > 0 && passed-sent >= p.askTime && !attempts
 }
 
-// needsProof reports whether a connection that changes from one identity to
-// another gets a user that it did not have.
+// needsProof reports whether the change from one identity to another gives a
+// connection a new user.
 func needsProof(from, to command.Identity) bool { return to.User != "" && to.User != from.User }
 
-// claim returns the binding of a connection that has to prove that it is `to`.
-// A claim that it has already is changed and keeps its Proof.
-func (h *Hub) claim(b *Binding, to command.Identified) *Binding {
+// newClaim returns a binding with a claim to the identity `to`. It replaces the
+// claim of b, if there is one, and keeps the Proof.
+func (h *Hub) newClaim(b *Binding, to command.Identified) *Binding {
 	cl := &Claim{To: to, From: b}
 	if b.Claim != nil {
 		cl.From, cl.Proof = b.Claim.From, b.Claim.Proof
 	} else {
-		cl.Proof = &Proof{Value: rand.Text(), since: h.config.Now(), ask: h.config.AskTime, now: h.config.Now}
+		cl.Proof = &Proof{Value: rand.Text(), since: h.config.Now(), askTime: h.config.AskTime, now: h.config.Now}
 	}
 	next := &Binding{Version: b.Version + 1, Claim: cl}
-	if cl.From.User != "" { // the applications are told now that it is nobody's
+	if cl.From.User != "" { // the applications see now that the connection has no identity
 		cl.From = next
 	}
 	return next
@@ -99,9 +99,10 @@ func (h *Hub) Claimant(value string) *Conn {
 	return h.claimants[value]
 }
 
-// Prove binds a connection to what it claims, if `now` is that and still
-// counts. It returns the binding that the applications know the connection as,
-// and the new one; without a change both are nil.
+// Prove binds a connection to the identity that it claims. It does so only if
+// the identity `now` of a request is the same and is still valid. It returns
+// the binding that the applications see, and the new one. Without a change both
+// are nil.
 func (h *Hub) Prove(c *Conn, now command.Identified) (from, to *Binding, work presence.Work) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -117,8 +118,8 @@ func (h *Hub) Prove(c *Conn, now command.Identified) (from, to *Binding, work pr
 	return b.Claim.From, to, h.presence.Work()
 }
 
-// means reports whether a selector is for the identity that is claimed and not
-// for the one that the connection is bound to.
-func (cl *Claim) means(sel *command.Selector, b *Binding) bool {
-	return sel.Means(cl.To.Identity) && !sel.Means(b.Identity)
+// wouldMatch reports whether a selector matches the claimed identity, and not
+// the identity of the binding.
+func (cl *Claim) wouldMatch(sel *command.Selector, b *Binding) bool {
+	return sel.Matches(cl.To.Identity) && !sel.Matches(b.Identity)
 }

@@ -34,16 +34,16 @@ func TestTimeForAProof(t *testing.T) {
 			})
 			require.NoError(t, err)
 			claim := conn.Binding().Claim
-			clock.pass(time.Millisecond)
+			clock.advance(time.Millisecond)
 			if c.told {
-				require.True(t, claim.Told())
-				require.False(t, claim.Told())
+				require.True(t, claim.ValueSent())
+				require.False(t, claim.ValueSent())
 			}
 			if c.tried {
-				require.True(t, claim.Tried())
+				require.True(t, claim.Attempted())
 			}
 			if c.muted {
-				require.True(t, claim.Muted())
+				require.True(t, claim.PollsRejected())
 			}
 
 			lapse := NotLapsed

@@ -19,7 +19,7 @@ func (h *Hub) Show(s *Seat) presence.Work {
 	h.all.everyone.Add(s)
 	s.namespace.showLocked(s)
 	id := c.Binding().Identity
-	for k := command.Session; k < command.Kinds; k++ {
+	for k := command.Session; k < command.NumKinds; k++ {
 		if key := id.Key(k); key != "" {
 			h.enterLocked(command.Key{Kind: k, ID: key}, s)
 		}
@@ -27,7 +27,7 @@ func (h *Hub) Show(s *Seat) presence.Work {
 	return h.presence.Work()
 }
 
-// Remove takes a seat out of every index, for good.
+// Remove removes a seat from every index. It cannot be added again.
 func (h *Hub) Remove(s *Seat) presence.Work {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -50,14 +50,14 @@ func (h *Hub) removeSeatLocked(s *Seat) {
 	h.all.everyone.Remove(s)
 	s.namespace.hideLocked(s)
 	id := c.Binding().Identity
-	for k := command.Session; k < command.Kinds; k++ {
+	for k := command.Session; k < command.NumKinds; k++ {
 		if key := id.Key(k); key != "" {
 			h.exitLocked(command.Key{Kind: k, ID: key}, s)
 		}
 	}
 }
 
-// enterLocked puts a seat under a session or user, in its namespace and in the
+// enterLocked adds a seat to a session or user, in its namespace and in the
 // whole server.
 func (h *Hub) enterLocked(k command.Key, s *Seat) {
 	if h.all.addLocked(k, s) {
@@ -68,7 +68,7 @@ func (h *Hub) enterLocked(k command.Key, s *Seat) {
 	}
 }
 
-// exitLocked takes a seat from under a session or user.
+// exitLocked removes a seat from a session or user.
 func (h *Hub) exitLocked(k command.Key, s *Seat) {
 	if s.namespace.removeLocked(k, s) {
 		h.presence.Exit(presence.Key{Namespace: s.namespace.name, Key: k})
@@ -78,68 +78,69 @@ func (h *Hub) exitLocked(k command.Key, s *Seat) {
 	}
 }
 
-// bindLocked gives a connection another binding and moves it, with its visible
-// seats, to the keys of the new identity.
+// bindLocked replaces the binding of a connection. It moves the connection and
+// its visible seats to the keys of the new identity.
 func (h *Hub) bindLocked(c *Conn, to *Binding) {
 	from := c.Binding()
 	c.binding.Store(to)
-	h.dropClaimLocked(c, from.Claim)
+	h.removeClaimLocked(c, from.Claim)
 	h.addClaimLocked(c, to.Claim)
 	h.countLocked(from.Identity, to.Identity)
-	for k := command.Session; k < command.Kinds; k++ {
-		was, is := from.Key(k), to.Key(k)
-		if was == is {
+	for k := command.Session; k < command.NumKinds; k++ {
+		before, after := from.Key(k), to.Key(k)
+		if before == after {
 			continue
 		}
-		if is != "" {
-			h.conns[k].Add(is, c)
+		if after != "" {
+			h.conns[k].Add(after, c)
 		}
-		if was != "" {
-			h.conns[k].Remove(was, c)
+		if before != "" {
+			h.conns[k].Remove(before, c)
 		}
 		for _, s := range c.seats {
 			if !s.visible {
 				continue
 			}
-			if is != "" {
-				h.enterLocked(command.Key{Kind: k, ID: is}, s)
+			if after != "" {
+				h.enterLocked(command.Key{Kind: k, ID: after}, s)
 			}
-			if was != "" {
-				h.exitLocked(command.Key{Kind: k, ID: was}, s)
+			if before != "" {
+				h.exitLocked(command.Key{Kind: k, ID: before}, s)
 			}
 		}
 	}
 }
 
-// addClaimLocked lists the claim of a connection, which may be nil.
+// addClaimLocked adds the claim of a connection to the indexes. It may be nil.
 func (h *Hub) addClaimLocked(c *Conn, cl *Claim) {
 	if cl == nil {
 		return
 	}
 	h.claimants[cl.Value] = c
-	for k := command.Session; k < command.Kinds; k++ {
+	for k := command.Session; k < command.NumKinds; k++ {
 		if id := cl.To.Key(k); id != "" {
 			h.claims[k].Add(id, c)
 		}
 	}
 }
 
-// dropClaimLocked takes the claim of a connection, which may be nil, out of the
-// lists.
-func (h *Hub) dropClaimLocked(c *Conn, cl *Claim) {
+// removeClaimLocked removes the claim of a connection from the indexes. It may
+// be nil.
+func (h *Hub) removeClaimLocked(c *Conn, cl *Claim) {
 	if cl == nil {
 		return
 	}
 	delete(h.claimants, cl.Value)
-	for k := command.Session; k < command.Kinds; k++ {
+	for k := command.Session; k < command.NumKinds; k++ {
 		if id := cl.To.Key(k); id != "" {
 			h.claims[k].Remove(id, c)
 		}
 	}
 }
 
-// countLocked notes that a connection has got another identity: from the zero
-// Identity when it begins, to the zero Identity when it ends.
+// countLocked records that the identity of a connection has changed. It changes
+// from the zero Identity when the connection begins, and to it when the
+// connection ends.
 func (h *Hub) countLocked(from, to command.Identity) {
 	if h.identities == nil || from == to {
 		return
@@ -152,11 +153,11 @@ func (h *Hub) countLocked(from, to command.Identity) {
 	}
 }
 
-// connsLocked returns the connections under a session or user. The list must
-// not be changed.
+// connsLocked returns the connections of a session or user. The list must not
+// be changed.
 func (h *Hub) connsLocked(k command.Key) []*Conn { return h.conns[k.Kind].Members(k.ID) }
 
-// Conns returns the connections under a session or user, with seats or without.
+// Conns returns the connections of a session or user, also those without seats.
 // The list must not be changed.
 func (h *Hub) Conns(k command.Key) []*Conn {
 	h.mu.RLock()
@@ -164,7 +165,7 @@ func (h *Hub) Conns(k command.Key) []*Conn {
 	return h.connsLocked(k)
 }
 
-// Forget takes a connection that has ended, and its seats, out of every index.
+// Forget removes a connection that has ended, and its seats, from every index.
 func (h *Hub) Forget(c *Conn) presence.Work {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -172,16 +173,17 @@ func (h *Hub) Forget(c *Conn) presence.Work {
 	return h.presence.Work()
 }
 
-// removeLocked takes a connection and its seats out of every index, for good.
+// removeLocked removes a connection and its seats from every index. They cannot
+// be added again.
 func (h *Hub) removeLocked(c *Conn) {
 	if c.removed || c.Binding() == nil {
 		return
 	}
 	c.removed = true
 	b := c.Binding()
-	h.dropClaimLocked(c, b.Claim)
+	h.removeClaimLocked(c, b.Claim)
 	h.countLocked(b.Identity, command.Identity{})
-	for k := command.Session; k < command.Kinds; k++ {
+	for k := command.Session; k < command.NumKinds; k++ {
 		if id := b.Key(k); id != "" {
 			h.conns[k].Remove(id, c)
 		}

@@ -5,9 +5,9 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
-// Extend gives the connections of a session a later expiry, as renewed cookies
-// do, if they still have the identity. Effects.Moved has those that were
-// extended.
+// Extend gives the connections of a session a later expiry, because the cookies
+// were renewed. It extends only connections that still have the identity. They
+// are in Effects.Moved.
 func (h *Hub) Extend(cmd command.Extend) (ef Effects) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -19,7 +19,7 @@ func (h *Hub) Extend(cmd command.Extend) (ef Effects) {
 	return ef
 }
 
-// ExtendConn is Extend for one connection, which may have no session.
+// ExtendConn is Extend for one connection. The connection may have no session.
 func (h *Hub) ExtendConn(c *Conn, to command.Identified) (extended bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -37,14 +37,14 @@ func (c *Conn) extendLocked(to command.Identified) (m Moved, extended bool) {
 	return Moved{c, b, next}, true
 }
 
-// Lapse says whether the time of a connection is over, and which time.
+// Lapse is the reason for which Hub.Lapse ended a connection.
 type Lapse uint8
 
-// The lapses. With the last two the connection is in no index any more.
+// The reasons. NotLapsed: the connection did not end.
 const (
 	NotLapsed Lapse = iota
 	Expired         // its cookies have expired
-	Unproven        // there was no proof of its claim in time
+	Unproven        // it did not prove its claim in time
 )
 
 // Lapse ends a connection if its binding has expired, or if the time for the
@@ -54,7 +54,7 @@ func (h *Hub) Lapse(c *Conn, polling bool) (Lapse, presence.Work) {
 	defer h.mu.Unlock()
 	b, lapse := c.Binding(), NotLapsed
 	switch {
-	case b.Claim != nil && b.Claim.over(polling):
+	case b.Claim != nil && b.Claim.isOver(polling):
 		lapse = Unproven
 	case b.Expired(h.config.Now()):
 		lapse = Expired

@@ -23,7 +23,7 @@ type run struct {
 	clock      *clock
 	namespaces map[string]*Namespace
 	input      []byte
-	numbered   int
+	lastSeatID int
 }
 
 func (r *run) choose(n int) int {
@@ -85,22 +85,22 @@ func (r *run) step() {
 	t := r.t
 	switch r.choose(17) {
 	case 0:
-		r.clock.pass(time.Duration(r.choose(20)) * time.Second)
+		r.clock.advance(time.Duration(r.choose(20)) * time.Second)
 		r.hub.EndGrace()
 	case 14:
-		r.clock.pass(time.Duration(r.choose(8)) * time.Second / 4)
+		r.clock.advance(time.Duration(r.choose(8)) * time.Second / 4)
 		r.hub.EndGrace()
 	case 15:
 		r.stepOfClaim()
 	case 16:
 		id := r.identified().Identity
 		if c := r.conn(); c != nil && r.choose(4) > 0 {
-			id = c.is.Identity
+			id = c.bound.Identity
 		}
 		if id == (command.Identity{}) { // nobody is not asked about
 			return
 		}
-		cmd := command.RevokeIdentity{Identity: id, Seen: r.seen(), Lasting: r.choose(2) == 0, Until: r.until()}
+		cmd := command.RevokeIdentity{Identity: id, Seen: r.seen(), Invalidate: r.choose(2) == 0, Until: r.until()}
 		requireSame(t, connsOf(r.model.revokeIdentity(cmd)), r.hub.RevokeIdentity(cmd).Ended)
 	case 1, 2:
 		c, id := &modelConn{conn: new(Conn)}, r.identified()
@@ -115,8 +115,8 @@ func (r *run) step() {
 		if c == nil {
 			return
 		}
-		r.numbered++
-		s := &modelSeat{seat: seatOf(c.conn, r.namespaces[name], fmt.Sprint(r.numbered)), conn: c, namespace: name, rooms: make(map[string]bool)}
+		r.lastSeatID++
+		s := &modelSeat{seat: seatOf(c.conn, r.namespaces[name], fmt.Sprint(r.lastSeatID)), conn: c, namespace: name, rooms: make(map[string]bool)}
 		s.removed = c.removed
 		c.seats = append(c.seats, s)
 		if r.choose(4) > 0 {
@@ -170,10 +170,10 @@ func (r *run) step() {
 		from, to, _ := r.hub.Prove(c.conn, id)
 		require.Equal(t, r.model.prove(c, id), to != nil)
 		if to != nil {
-			require.Equal(t, claim.known, from.Identity)
+			require.Equal(t, claim.visibleAs, from.Identity)
 		}
 	case 11:
-		cmd := command.Revoke{Key: r.key(), Except: r.session(), Lasting: r.choose(2) == 0, Until: r.until()}
+		cmd := command.Revoke{Key: r.key(), Except: r.session(), Invalidate: r.choose(2) == 0, Until: r.until()}
 		if r.choose(4) == 0 {
 			cmd.Namespace = "/a"
 		}
@@ -209,7 +209,7 @@ func (r *run) step() {
 		to := r.identified()
 		to.Expires = r.clock.now.Add(time.Duration(r.choose(200)) * time.Second)
 		if r.choose(4) > 0 {
-			to.Identity = c.is.Identity
+			to.Identity = c.bound.Identity
 		}
 		if r.choose(2) == 0 {
 			require.Equal(t, r.model.extend(c, to), r.hub.ExtendConn(c.conn, to))
@@ -252,22 +252,22 @@ func (r *run) rebind(cmd command.Rebind) {
 
 // logIn gives a connection that has a session a claim, if there is a session
 // for it that is still valid.
-func (r *run) logIn() {
+func (r *run) makeClaim() {
 	c := r.conn()
-	if c == nil || c.removed || c.is.Session == "" {
+	if c == nil || c.removed || c.bound.Session == "" {
 		return
 	}
 	to := command.Identified{Identity: command.Identity{User: "ann"}}
-	if c.is.User == to.User {
+	if c.bound.User == to.User {
 		to.User = "bob"
 	}
 	for _, session := range []string{"s1", "s2", "s3", "s4", "s5"} {
-		if _, retired := r.model.isRetired(session); !retired && session != c.is.Session {
+		if _, retired := r.model.isRetired(session); !retired && session != c.bound.Session {
 			to.Session = session
 		}
 	}
 	if to.Session != "" {
-		r.rebind(command.Rebind{From: c.is.Identity, To: to, Until: r.clock.now.Add(time.Second)})
+		r.rebind(command.Rebind{From: c.bound.Identity, To: to, Until: r.clock.now.Add(time.Second)})
 	}
 }
 
@@ -275,7 +275,7 @@ func (r *run) logIn() {
 func (r *run) stepOfClaim() {
 	claiming := slices.DeleteFunc(slices.Clone(r.model.conns), func(c *modelConn) bool { return c.removed || c.claim == nil })
 	if len(claiming) == 0 {
-		r.logIn()
+		r.makeClaim()
 		return
 	}
 	c := claiming[r.choose(len(claiming))]
@@ -284,7 +284,7 @@ func (r *run) stepOfClaim() {
 			return
 		}
 		r.changeClaim(c)
-		r.model.look()
+		r.model.updatePresence()
 	}
 }
 
@@ -292,22 +292,22 @@ func (r *run) changeClaim(c *modelConn) {
 	claim, want := c.conn.Binding().Claim, c.claim
 	switch r.choose(6) {
 	default:
-		r.clock.pass(time.Duration(r.choose(4)) * time.Second)
+		r.clock.advance(time.Duration(r.choose(4)) * time.Second)
 		r.hub.EndGrace()
 		polling := r.choose(2) == 0
 		lapse, _ := r.hub.Lapse(c.conn, polling)
 		require.Equal(r.t, r.model.lapse(c, polling), lapse)
 	case 0:
-		require.Equal(r.t, want.told.IsZero(), claim.Told())
-		if want.told.IsZero() {
-			want.told = r.clock.now.Add(max(want.since.Sub(r.clock.now)+1, 0)) // later than the claim
+		require.Equal(r.t, want.sent.IsZero(), claim.ValueSent())
+		if want.sent.IsZero() {
+			want.sent = r.clock.now.Add(max(want.since.Sub(r.clock.now)+1, 0)) // later than the claim
 		}
 	case 1:
-		require.Equal(r.t, !want.tried, claim.Tried())
-		want.tried = true
+		require.Equal(r.t, !want.attempted, claim.Attempted())
+		want.attempted = true
 	case 2:
-		require.Equal(r.t, !want.muted, claim.Muted())
-		want.muted = true
+		require.Equal(r.t, !want.pollsRejected, claim.PollsRejected())
+		want.pollsRejected = true
 	}
 }
 
@@ -321,22 +321,22 @@ func connsOf(list []*modelConn) (conns []*Conn) {
 // check compares all that can be asked.
 func (r *run) check() {
 	t, h := r.t, r.hub
-	r.model.look()
+	r.model.updatePresence()
 	for _, c := range r.model.conns {
 		b := c.conn.Binding()
-		require.Equal(t, c.is, b.Identified)
+		require.Equal(t, c.bound, b.Identified)
 		require.Equal(t, c.version, b.Version)
 		if c.claim == nil {
 			require.Nil(t, b.Claim)
 			continue
 		}
 		require.Equal(t, c.claim.to, b.Claim.To)
-		require.Equal(t, c.claim.known, b.Claim.From.Identity)
+		require.Equal(t, c.claim.visibleAs, b.Claim.From.Identity)
 		r.checkClaimant(c, b.Claim)
 	}
 	id := r.identified().Identity
 	live, seen := h.Live(id)
-	isLive := slices.ContainsFunc(r.model.conns, func(c *modelConn) bool { return !c.removed && c.is.Identity == id })
+	isLive := slices.ContainsFunc(r.model.conns, func(c *modelConn) bool { return !c.removed && c.bound.Identity == id })
 	require.Equal(t, isLive && id != command.Identity{}, live != nil)
 	require.Equal(t, len(r.model.inPlace), seen)
 	for _, namespace := range []string{"", "/a", "/b"} {
@@ -353,10 +353,10 @@ func (r *run) check() {
 			sel.Keys = append(sel.Keys, key)
 		}
 	}
-	sel.Having = command.Kind(r.choose(int(command.Kinds)))
+	sel.Requires = command.Kind(r.choose(int(command.NumKinds)))
 	isRoom := func(k command.Key) bool { return k.Kind == command.Room }
-	if sel.IsPersonal() && sel.Having == command.Room && slices.ContainsFunc(sel.Keys, isRoom) {
-		sel.Having = command.User // see Selector.Keys
+	if sel.IsPersonal() && sel.Requires == command.Room && slices.ContainsFunc(sel.Keys, isRoom) {
+		sel.Requires = command.User // see Selector.Keys
 	}
 	if r.choose(3) == 0 {
 		sel.Except = []command.Key{{Kind: command.Room, ID: r.room()}, {Kind: command.User, ID: "bob"}}
@@ -364,10 +364,10 @@ func (r *run) check() {
 	if r.choose(3) == 0 {
 		sel.ExceptIDs = []string{fmt.Sprint(r.choose(20)), fmt.Sprint(r.choose(20))}
 	}
-	meant := func(s *modelSeat) bool { return s.isFor(&sel, s.conn.is.Identity) }
+	meant := func(s *modelSeat) bool { return s.isSelected(&sel, s.conn.bound.Identity) }
 	requireSame(t, r.model.seats(sel.Namespace, meant), h.Select(&sel))
 	receive := func(s *modelSeat) bool {
-		return meant(s) || sel.IsPersonal() && s.visible && s.conn.claim != nil && s.isFor(&sel, s.conn.claim.to.Identity)
+		return meant(s) || sel.IsPersonal() && s.visible && s.conn.claim != nil && s.isSelected(&sel, s.conn.claim.to.Identity)
 	}
 	requireSame(t, r.model.seats(sel.Namespace, receive), h.Receivers(&sel))
 }
@@ -408,11 +408,11 @@ func (r *run) end() {
 		r.model.remove(c)
 		r.hub.Forget(c.conn)
 	}
-	r.model.look()
-	r.clock.pass(r.model.config.PresenceGrace)
+	r.model.updatePresence()
+	r.clock.advance(r.model.config.PresenceGrace)
 	work := r.hub.EndGrace()
-	require.Zero(r.t, work.Wait, "there is no grace to end")
-	r.model.pass()
+	require.Zero(r.t, work.EndGraceAfter, "there is no grace to end")
+	r.model.endGrace()
 	var told []presence.Transition
 	for {
 		transition, ok := r.hub.NextTransition()
@@ -425,8 +425,8 @@ func (r *run) end() {
 		return strings.Compare(fmt.Sprint(a.Namespace, a.Key), fmt.Sprint(b.Namespace, b.Key))
 	}
 	slices.SortStableFunc(told, byKey)
-	slices.SortStableFunc(r.model.wanted, byKey)
-	require.Equal(r.t, r.model.wanted, told)
+	slices.SortStableFunc(r.model.transitions, byKey)
+	require.Equal(r.t, r.model.transitions, told)
 	requireEmpty(r.t, r.hub)
 	for _, namespace := range []string{"", "/a", "/b"} {
 		r.checkPresence(namespace)
@@ -434,7 +434,7 @@ func (r *run) end() {
 }
 
 // agree runs what the bytes say on a hub and on its model.
-func agree(t *testing.T, input []byte) {
+func compareWithModel(t *testing.T, input []byte) {
 	clock := newClock()
 	r := &run{t: t, clock: clock, input: input}
 	config := clock.config()
@@ -458,13 +458,13 @@ func FuzzHub(f *testing.F) {
 	for seed := range uint64(20) {
 		f.Add(randomBytes(seed, 300))
 	}
-	f.Fuzz(agree)
+	f.Fuzz(compareWithModel)
 }
 
 // TestHubAgreesWithItsModel is FuzzHub with long inputs by chance.
 func TestHubAgreesWithItsModel(t *testing.T) {
 	for seed := range uint64(20) {
-		agree(t, randomBytes(1000+seed, 20_000))
+		compareWithModel(t, randomBytes(1000+seed, 20_000))
 	}
 }
 

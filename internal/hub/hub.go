@@ -3,25 +3,26 @@
 // session ids and logins that are not valid any more, presence, and the
 // selection of the receivers of a message.
 //
-// It does no I/O, knows no protocol, calls no code of its users and starts no
-// goroutine and no timer. The layer above embeds Conn and Seat in its own
-// records, calls the methods of Hub, and acts on what they return: it closes
-// connections, tells applications and queues messages.
+// It does no I/O, does not depend on a protocol, calls no callbacks, and starts
+// no goroutine and no timer. The layer above embeds Conn and Seat in its own
+// records, calls the methods of Hub, and acts on what they return: it calls
+// handlers of applications
 //
-// The commands are those of package command, values that can be applied to the
-// hub of another process, too. Packages index, ledger, presence and slots have
-// the types of which the state consists.
+// The commands are those of package command. They are values, so they can also
+// be applied to the hub of another process. Packages index, ledger, presence
+// and slots have the types of the state.
 //
 // Locks:
 //
 //  1. Hub.mu, the only one. It guards Hub.hubByMu, Namespace.namespaceByMu,
 //     Conn.connByMu and Seat.seatByMu, and with these the values of the
-//     packages below. It must be held for functions whose name ends in Locked,
-//     and for writing for those that change anything.
+//     packages below. It must be held for functions whose name ends in Locked.
+//     It must be held for writing if they change anything.
 //
 // Conn.binding changes with Hub.mu held for writing and is read without it.
-// Bindings and claims are immutable, and what a Proof notes is atomic. All
-// other fields are set before other goroutines know the value, and stay.
+// Bindings and claims are immutable, and the state of a Proof is atomic. All
+// other fields are set before other goroutines can access the value, and do not
+// change.
 package hub
 
 import (
@@ -43,14 +44,14 @@ type Config struct {
 	RequireSession bool // Admit refuses connections without a session
 	MaxPerSession  int  // connections; 0: no limit
 	MaxPerUser     int  // connections; 0: no limit
-	CloseOldest    bool // above these two, the oldest connections end and Admit refuses none
+	CloseOldest    bool // above these limits the oldest connections end, and Admit refuses none
 
 	MaxRooms    int // of a seat; 0: no limit
 	MaxRoomName int // bytes; 0: no limit
 
 	WatchPresence bool          // report the transitions of the whole server
 	PresenceGrace time.Duration // from the removal of the last seat of an id until it is offline
-	AskTime       time.Duration // in which a WebSocket must try to prove its claim
+	AskTime       time.Duration // the time in which a WebSocket must try to prove its claim
 
 	Revalidate bool // keep the list of identities that Portion walks
 
@@ -69,16 +70,16 @@ type hubByMu struct {
 	namespaces map[string]*Namespace
 	all        scope
 
-	// conns has every connection from before its handshake is answered. So Admit
-	// and a change of identity come one after the other, and Admit knows of the
-	// changes that came before.
-	conns    [command.Kinds]index.Index[*Conn]
+	// conns has every connection from before the response to its handshake. So
+	// Admit and a change of identity exclude each other, and Admit sees all
+	// earlier changes.
+	conns    [command.NumKinds]index.Index[*Conn]
 	arrivals uint32 // the latest connByMu.arrival
 
-	claims    [command.Kinds]index.Index[*Conn] // by the ids of Claim.To
-	claimants map[string]*Conn                  // by Proof.Value
+	claims    [command.NumKinds]index.Index[*Conn] // by the ids of Claim.To
+	claimants map[string]*Conn                     // by Proof.Value
 	ledger    ledger.Ledger
-	inPlace   ledger.InPlace
+	inPlace   ledger.RecentChanges
 	presence  presence.Presence
 
 	// identities counts the connections of each identity. It is nil without
@@ -99,7 +100,7 @@ type Conn struct {
 // connByMu is guarded by Hub.mu.
 type connByMu struct {
 	seats   []*Seat // that are visible or in rooms
-	removed bool    // from every index, for good
+	removed bool    // from every index; it cannot be added again
 	arrival uint32  // a number in the order of Hub.Arrived, modulo 2^32; 0 before that
 }
 
@@ -107,7 +108,7 @@ type connByMu struct {
 // Hub.Admit it is nil.
 func (c *Conn) Binding() *Binding { return c.binding.Load() }
 
-// addSeatLocked lists a seat that becomes visible or joins a room.
+// addSeatLocked adds a seat that becomes visible or joins a room.
 func (c *connByMu) addSeatLocked(s *Seat) {
 	if !slices.Contains(c.seats, s) {
 		c.seats = append(c.seats, s)
@@ -125,25 +126,25 @@ func (c *connByMu) removeSeatLocked(s *Seat) {
 type Binding struct {
 	command.Identified
 	Version int32  // counts the changes of Identity
-	Claim   *Claim // what the connection becomes with a proof; nil if there is none
+	Claim   *Claim // the identity that the connection gets after a proof; nil if there is none
 }
 
 // Expired reports whether the binding has expired.
 func (b *Binding) Expired(now time.Time) bool { return !b.Expires.IsZero() && !now.Before(b.Expires) }
 
-// ExpiredTo reports whether the binding has expired and id is what remains of
-// its identity without the cookies that have expired. The poll that fetches the
-// last messages of a connection comes with such an identity.
+// ExpiredTo reports whether the binding has expired, and whether id is the rest
+// of its identity without the expired cookies. The poll that fetches the last
+// messages of a connection has such an identity.
 func (b *Binding) ExpiredTo(id command.Identity, now time.Time) bool {
 	return b.Expired(now) && (id.Session == "" || id.Session == b.Session) && (id.User == "" || id.User == b.User)
 }
 
-// isOf reports whether a connection belongs to a session, or claims to.
-func (b *Binding) isOf(session string) bool {
+// hasSession reports whether a connection has or claims a session.
+func (b *Binding) hasSession(session string) bool {
 	return b.Session == session || b.Claim != nil && b.Claim.To.Session == session
 }
 
-// next returns the binding that follows with another identity.
+// next returns the next binding, with another identity.
 func (b *Binding) next(to command.Identified) *Binding {
 	return &Binding{Identified: to, Version: b.Version + 1}
 }
@@ -160,12 +161,12 @@ type namespaceByMu struct {
 	byID map[string]*Seat // the visible ones
 }
 
-// scope is the index of a namespace or of the whole server: all visible seats,
-// and those under each key. Rooms also hold seats that are not visible yet, and
-// exist in namespaces alone. It is part of namespaceByMu and hubByMu.
+// scope is the index of a namespace or of the whole server. It has all visible
+// seats, and the seats of each key. Rooms also have seats that are not visible
+// yet, and only namespaces have rooms. It is part of namespaceByMu and hubByMu.
 type scope struct {
 	everyone index.Group[*Seat]
-	keyed    [command.Kinds]index.Index[*Seat]
+	keyed    [command.NumKinds]index.Index[*Seat]
 }
 
 func (sc *scope) addLocked(k command.Key, s *Seat) (first bool) {
@@ -176,7 +177,7 @@ func (sc *scope) removeLocked(k command.Key, s *Seat) (last bool) {
 	return sc.keyed[k.Kind].Remove(k.ID, s)
 }
 
-// underLocked returns the seats under a key.
+// underLocked returns the seats of a key.
 func (sc *scope) underLocked(k command.Key) []*Seat { return sc.keyed[k.Kind].Members(k.ID) }
 
 // showLocked adds a seat that becomes visible.
@@ -194,8 +195,9 @@ func (n *namespaceByMu) hideLocked(s *Seat) {
 	n.everyone.Remove(s)
 }
 
-// Seat is the place of one connection on one namespace. The layer above embeds
-// it in its own record. Owner stands last, beside what a broadcast reads there.
+// Seat is one connection on one namespace; other servers call it a socket. The
+// layer above embeds it in its own record. Owner is the last field, next to the
+// fields of that record that a broadcast reads.
 type Seat struct {
 	id        string
 	conn      *Conn
@@ -210,7 +212,7 @@ type Seat struct {
 type seatByMu struct {
 	rooms   map[string]struct{}
 	visible bool
-	removed bool // from every index, for good
+	removed bool // from every index; it cannot be added again
 }
 
 // NewSeat returns the seat of a connection on a namespace. It is in no index
@@ -219,29 +221,29 @@ func NewSeat(c *Conn, n *Namespace, id string, owner any) Seat {
 	return Seat{id: id, conn: c, namespace: n, Owner: owner}
 }
 
-// ID is the id of the seat.
+// ID returns the id of the seat.
 func (s *Seat) ID() string { return s.id }
 
-// Conn is the connection that the seat belongs to.
+// Conn returns the connection of the seat.
 func (s *Seat) Conn() *Conn { return s.conn }
 
-// Effects is what a command did here, for the layer above to act on.
+// Effects are the effects of a command that the layer above must act on.
 type Effects struct {
-	Moved    []Moved // connections with another binding
-	Outdated []*Conn // to be closed, so that they come back with their browser's cookies
-	Ended    []*Conn // to be told and closed; see Hub.Revoke
+	Moved    []Moved // connections with a new binding
+	Outdated []*Conn // to be closed, so that they reconnect with the cookies of their browser
+	Ended    []*Conn // to be notified and closed; see Hub.Revoke
 	Presence presence.Work
 }
 
-// Moved is a connection that has got another binding.
+// Moved is a connection that has a new binding.
 type Moved struct {
 	Conn     *Conn
 	From, To *Binding
 }
 
-// Settling is how long a browser may lack the cookies of its new identity after
-// the earlier one was given up.
-const Settling = 30 * time.Second
+// CookieDelay is the time after a change of identity in which a browser may
+// still send its old cookies.
+const CookieDelay = 30 * time.Second
 
 // New returns a Hub without connections.
 func New(config Config) *Hub {
@@ -259,8 +261,8 @@ func New(config Config) *Hub {
 	return h
 }
 
-// Namespace returns the namespace of this name and makes it if there is none.
-// Presence in it is watched from the first call on that asks for it.
+// Namespace returns the namespace of this name. It makes the namespace if there
+// is none. Presence is watched after the first call with watchPresence.
 func (h *Hub) Namespace(name string, watchPresence bool) *Namespace {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -276,7 +278,7 @@ func (h *Hub) Namespace(name string, watchPresence bool) *Namespace {
 }
 
 // scopeLocked returns the index of a namespace or, if the name is empty, of the
-// whole server. It is nil for a name that Namespace was not called for.
+// whole server. It is nil if Namespace was not called for the name.
 func (h *Hub) scopeLocked(namespace string) *scope {
 	if namespace == "" {
 		return &h.all

@@ -18,7 +18,7 @@ type clock struct{ now time.Time }
 
 func newClock() *clock { return &clock{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
 
-func (c *clock) pass(d time.Duration) { c.now = c.now.Add(d) }
+func (c *clock) advance(d time.Duration) { c.now = c.now.Add(d) }
 
 func (c *clock) config() Config {
 	return Config{AskTime: time.Second, Now: func() time.Time { return c.now }}

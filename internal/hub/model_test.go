@@ -11,37 +11,37 @@ import (
 // model is a hub as one would write it without indexes: lists that are walked
 // for every question.
 type model struct {
-	clock    *clock
-	config   Config
-	conns    []*modelConn
-	retired  map[string]modelRetired
-	cutoffs  map[string]modelCutoff
-	inPlace  []string // sessions, in the order of their changes
-	arrivals int
-	online   map[presence.Transition]time.Time // with Online set; the time at which it ends, zero while connected
-	wanted   []presence.Transition             // that are to be told
+	clock       *clock
+	config      Config
+	conns       []*modelConn
+	retired     map[string]modelRetired
+	cutoffs     map[string]modelCutoff
+	inPlace     []string // sessions, in the order of their changes
+	arrivals    int
+	online      map[presence.Transition]time.Time // with Online set; the time at which it ends, zero while connected
+	transitions []presence.Transition             // that are to be told
 }
 
 type modelConn struct {
 	conn    *Conn
-	is      command.Identified
+	bound   command.Identified
 	version int32
 	claim   *modelClaim
 	seats   []*modelSeat
 	removed bool
-	arrived int
+	arrival int
 }
 
 type modelClaim struct {
-	to    command.Identified
-	known command.Identity // as which the applications know the connection
+	to        command.Identified
+	visibleAs command.Identity // as which the applications know the connection
 	*modelProof
 }
 
 type modelProof struct {
-	since        time.Time
-	told         time.Time // zero: not yet
-	tried, muted bool
+	since                    time.Time
+	sent                     time.Time // zero: not yet
+	attempted, pollsRejected bool
 }
 
 type modelSeat struct {
@@ -78,7 +78,7 @@ func (m *model) isRetired(session string) (modelRetired, bool) {
 	return r, listed
 }
 
-func (m *model) counts(id command.Identity, proven time.Time) bool {
+func (m *model) loginCounts(id command.Identity, proven time.Time) bool {
 	cut, listed := m.cutoffs[id.User]
 	if !listed || !cut.until.IsZero() && m.clock.now.After(cut.until) || proven.IsZero() || proven.After(cut.since) {
 		return true
@@ -94,28 +94,28 @@ func (m *model) admit(c *modelConn, id command.Identified) error {
 		}
 		id = command.Identified{}
 	}
-	if !m.counts(id.Identity, id.Proven) {
+	if !m.loginCounts(id.Identity, id.Proven) {
 		id.User = ""
 	}
 	if m.config.RequireSession && id.Session == "" {
 		return ErrNoSession
 	}
-	if !m.config.CloseOldest && (m.crowded(command.Key{Kind: command.Session, ID: id.Session}, m.config.MaxPerSession) || m.crowded(command.Key{Kind: command.User, ID: id.User}, m.config.MaxPerUser)) {
+	if !m.config.CloseOldest && (m.exceeds(command.Key{Kind: command.Session, ID: id.Session}, m.config.MaxPerSession) || m.exceeds(command.Key{Kind: command.User, ID: id.User}, m.config.MaxPerUser)) {
 		id = command.Identified{}
 	}
-	c.is = id
+	c.bound = id
 	m.conns = append(m.conns, c)
 	return nil
 }
 
-func (m *model) crowded(k command.Key, most int) bool {
+func (m *model) exceeds(k command.Key, most int) bool {
 	return most > 0 && k.ID != "" && len(m.under(k)) >= most
 }
 
 // under returns the connections under a key.
 func (m *model) under(k command.Key) (found []*modelConn) {
 	for _, c := range m.conns {
-		if k.ID != "" && !c.removed && c.is.Key(k.Kind) == k.ID {
+		if k.ID != "" && !c.removed && c.bound.Key(k.Kind) == k.ID {
 			found = append(found, c)
 		}
 	}
@@ -137,15 +137,15 @@ func (m *model) arrive(c *modelConn) (ended []*modelConn) {
 		return nil
 	}
 	m.arrivals++
-	c.arrived = m.arrivals
+	c.arrival = m.arrivals
 	for _, l := range m.config.limits() {
-		under := m.under(command.Key{Kind: l.Kind, ID: c.is.Key(l.Kind)})
-		if c.removed || l.Most == 0 || len(under) <= l.Most {
+		under := m.under(command.Key{Kind: l.Kind, ID: c.bound.Key(l.Kind)})
+		if c.removed || l.Max == 0 || len(under) <= l.Max {
 			continue
 		}
-		under = slices.DeleteFunc(under, func(c *modelConn) bool { return c.arrived == 0 })
-		slices.SortFunc(under, func(a, b *modelConn) int { return a.arrived - b.arrived })
-		for len(under) > l.Most {
+		under = slices.DeleteFunc(under, func(c *modelConn) bool { return c.arrival == 0 })
+		slices.SortFunc(under, func(a, b *modelConn) int { return a.arrival - b.arrival })
+		for len(under) > l.Max {
 			m.remove(under[0])
 			ended = append(ended, under[0])
 			under = under[1:]
@@ -175,12 +175,12 @@ func (m *model) rebind(cmd command.Rebind) (moved, outdated []*modelConn, err er
 	if proven.IsZero() {
 		proven = time.Unix(m.clock.now.Unix(), 0)
 	}
-	if cmd.To.Session != "" && !m.counts(cmd.To.Identity, proven) {
+	if cmd.To.Session != "" && !m.loginCounts(cmd.To.Identity, proven) {
 		m.cutoffs[cmd.To.User].exempt[cmd.To.Session] = true
 	}
 	if cmd.From.Session == "" {
 		for _, c := range m.under(command.Key{Kind: command.User, ID: cmd.From.User}) {
-			if c.is.Session == "" {
+			if c.bound.Session == "" {
 				outdated = append(outdated, c)
 			}
 		}
@@ -189,7 +189,7 @@ func (m *model) rebind(cmd command.Rebind) (moved, outdated []*modelConn, err er
 	var named *modelConn
 	for _, c := range m.conns {
 		for _, s := range c.seats {
-			if s.visible && s.seat.ID() == cmd.SeatID && (c.is.Session == cmd.From.Session || c.claim != nil && c.claim.to.Session == cmd.From.Session) {
+			if s.visible && s.seat.ID() == cmd.SeatID && (c.bound.Session == cmd.From.Session || c.claim != nil && c.claim.to.Session == cmd.From.Session) {
 				named = c
 			}
 		}
@@ -197,23 +197,23 @@ func (m *model) rebind(cmd command.Rebind) (moved, outdated []*modelConn, err er
 	move := func(c *modelConn) {
 		c.version++
 		moved = append(moved, c)
-		if c == named || c.claim == nil && (cmd.To.User == "" || cmd.To.User == c.is.User) {
-			c.is, c.claim = cmd.To, nil
+		if c == named || c.claim == nil && (cmd.To.User == "" || cmd.To.User == c.bound.User) {
+			c.bound, c.claim = cmd.To, nil
 			return
 		}
-		claim := &modelClaim{cmd.To, c.is.Identity, &modelProof{since: m.clock.now}}
+		claim := &modelClaim{cmd.To, c.bound.Identity, &modelProof{since: m.clock.now}}
 		if c.claim != nil {
-			claim.known, claim.modelProof = c.claim.known, c.claim.modelProof
+			claim.visibleAs, claim.modelProof = c.claim.visibleAs, c.claim.modelProof
 		}
-		if claim.known.User != "" { // the applications are told that it is nobody's
-			claim.known = command.Identity{}
+		if claim.visibleAs.User != "" { // the applications are told that it is nobody's
+			claim.visibleAs = command.Identity{}
 		}
-		c.is, c.claim = command.Identified{}, claim
+		c.bound, c.claim = command.Identified{}, claim
 	}
 	moveAll := func(session string, own bool) {
 		claiming := m.claiming(session)
 		for _, c := range m.under(command.Key{Kind: command.Session, ID: session}) {
-			if own || c.is.User == cmd.To.User && cmd.To.User != "" {
+			if own || c.bound.User == cmd.To.User && cmd.To.User != "" {
 				move(c)
 			} else {
 				outdated = append(outdated, c)
@@ -230,7 +230,7 @@ func (m *model) rebind(cmd command.Rebind) (moved, outdated []*modelConn, err er
 				m.retired[session] = modelRetired{since: m.clock.now, until: cmd.Until, successor: cmd.To.Session}
 				return
 			}
-			if r.successor == "" || r.successor == cmd.To.Session || m.clock.now.Sub(r.since) >= Settling {
+			if r.successor == "" || r.successor == cmd.To.Session || m.clock.now.Sub(r.since) >= CookieDelay {
 				return
 			}
 			session = r.successor
@@ -256,17 +256,17 @@ func (m *model) prove(c *modelConn, id command.Identified) (proven bool) {
 	if c.removed || c.claim == nil || c.claim.to.Identity != id.Identity {
 		return false
 	}
-	if _, retired := m.isRetired(id.Session); retired || !m.counts(id.Identity, c.claim.to.Proven) {
+	if _, retired := m.isRetired(id.Session); retired || !m.loginCounts(id.Identity, c.claim.to.Proven) {
 		return false
 	}
-	c.is, c.claim = c.claim.to, nil
+	c.bound, c.claim = c.claim.to, nil
 	c.version++
 	return true
 }
 
 func (m *model) revoke(cmd command.Revoke) (ended []*modelConn) {
 	for _, c := range m.under(cmd.Key) {
-		if cmd.Except == "" || c.is.Session != cmd.Except {
+		if cmd.Except == "" || c.bound.Session != cmd.Except {
 			ended = append(ended, c)
 		}
 	}
@@ -274,7 +274,7 @@ func (m *model) revoke(cmd command.Revoke) (ended []*modelConn) {
 		return ended
 	}
 	revoked := modelRetired{since: m.clock.now, until: cmd.Until, revoked: true}
-	if cmd.Lasting {
+	if cmd.Invalidate {
 		if cmd.Key.Kind == command.Session {
 			m.retired[cmd.Key.ID] = revoked
 		} else {
@@ -285,8 +285,8 @@ func (m *model) revoke(cmd command.Revoke) (ended []*modelConn) {
 		}
 	}
 	for _, c := range ended {
-		if cmd.Lasting && c.is.Session != "" {
-			m.retired[c.is.Session] = revoked
+		if cmd.Invalidate && c.bound.Session != "" {
+			m.retired[c.bound.Session] = revoked
 		}
 		m.remove(c)
 	}
@@ -296,14 +296,14 @@ func (m *model) revoke(cmd command.Revoke) (ended []*modelConn) {
 // revokeIdentity returns the connections that end.
 func (m *model) revokeIdentity(cmd command.RevokeIdentity) (ended []*modelConn) {
 	for _, c := range m.conns {
-		if !c.removed && c.is.Identity == cmd.Identity {
+		if !c.removed && c.bound.Identity == cmd.Identity {
 			ended = append(ended, c)
 		}
 	}
 	if len(ended) == 0 && m.changedSince(cmd.Seen, cmd.Identity.Session) {
 		return nil
 	}
-	if _, retired := m.isRetired(cmd.Identity.Session); cmd.Lasting && cmd.Identity.Session != "" && !retired {
+	if _, retired := m.isRetired(cmd.Identity.Session); cmd.Invalidate && cmd.Identity.Session != "" && !retired {
 		m.retired[cmd.Identity.Session] = modelRetired{since: m.clock.now, until: cmd.Until, revoked: true}
 	}
 	for _, c := range ended {
@@ -320,16 +320,16 @@ func (m *model) changedSince(n int, session string) bool {
 
 // isOver reports whether the time for the proof is over.
 func (m *model) isOver(p *modelProof, polling bool) bool {
-	tries := p.tried || polling && !p.muted
-	return m.clock.now.Sub(p.since) >= proofTime || !p.told.IsZero() && m.clock.now.Sub(p.told) >= m.config.AskTime && !tries
+	tries := p.attempted || polling && !p.pollsRejected
+	return m.clock.now.Sub(p.since) >= proofTime || !p.sent.IsZero() && m.clock.now.Sub(p.sent) >= m.config.AskTime && !tries
 }
 
 // extend reports whether a connection gets a later expiry.
 func (m *model) extend(c *modelConn, to command.Identified) bool {
-	if c.is.Identity != to.Identity || c.is.Expires.IsZero() || !c.is.Expires.Before(to.Expires) {
+	if c.bound.Identity != to.Identity || c.bound.Expires.IsZero() || !c.bound.Expires.Before(to.Expires) {
 		return false
 	}
-	c.is = to
+	c.bound = to
 	return true
 }
 
@@ -338,7 +338,7 @@ func (m *model) lapse(c *modelConn, polling bool) Lapse {
 	case c.claim != nil && m.isOver(c.claim.modelProof, polling):
 		m.remove(c)
 		return Unproven
-	case !c.is.Expires.IsZero() && !m.clock.now.Before(c.is.Expires):
+	case !c.bound.Expires.IsZero() && !m.clock.now.Before(c.bound.Expires):
 		m.remove(c)
 		return Expired
 	}
@@ -359,7 +359,7 @@ func (m *model) seats(namespace string, match func(s *modelSeat) bool) (found []
 }
 
 // isFor reports whether a selector means a seat of this identity.
-func (s *modelSeat) isFor(sel *command.Selector, id command.Identity) bool {
+func (s *modelSeat) isSelected(sel *command.Selector, id command.Identity) bool {
 	under := func(k command.Key) bool {
 		if k.Kind == command.Room {
 			return s.rooms[k.ID]
@@ -370,28 +370,28 @@ func (s *modelSeat) isFor(sel *command.Selector, id command.Identity) bool {
 		return false
 	}
 	excepted := func(k command.Key) bool {
-		return k.Kind == command.Room && s.rooms[k.ID] || k.Kind != command.Room && s.conn.is.Key(k.Kind) == k.ID
+		return k.Kind == command.Room && s.rooms[k.ID] || k.Kind != command.Room && s.conn.bound.Key(k.Kind) == k.ID
 	}
-	return (sel.Having == command.Room || id.Key(sel.Having) != "") && !slices.ContainsFunc(sel.Except, excepted) && !slices.Contains(sel.ExceptIDs, s.seat.ID())
+	return (sel.Requires == command.Room || id.Key(sel.Requires) != "") && !slices.ContainsFunc(sel.Except, excepted) && !slices.Contains(sel.ExceptIDs, s.seat.ID())
 }
 
 // look compares who is connected with the last look, and notes the transitions.
-func (m *model) look() {
+func (m *model) updatePresence() {
 	connected := make(map[presence.Transition]bool)
 	for _, c := range m.conns {
 		for _, s := range c.seats {
-			for k := command.Session; k < command.Kinds; k++ {
-				if id := c.is.Key(k); s.visible && id != "" {
+			for k := command.Session; k < command.NumKinds; k++ {
+				if id := c.bound.Key(k); s.visible && id != "" {
 					connected[presence.Transition{Key: command.Key{Kind: k, ID: id}, Online: true}] = true
 					connected[presence.Transition{Namespace: s.namespace, Key: command.Key{Kind: k, ID: id}, Online: true}] = true
 				}
 			}
 		}
 	}
-	m.pass()
+	m.endGrace()
 	for t := range connected {
 		if _, online := m.online[t]; !online {
-			m.wanted = append(m.wanted, t)
+			m.transitions = append(m.transitions, t)
 		}
 		m.online[t] = time.Time{}
 	}
@@ -403,12 +403,12 @@ func (m *model) look() {
 }
 
 // pass notes who is offline by now.
-func (m *model) pass() {
+func (m *model) endGrace() {
 	for t, until := range m.online {
 		if !until.IsZero() && !m.clock.now.Before(until) {
 			delete(m.online, t)
 			t.Online = false
-			m.wanted = append(m.wanted, t)
+			m.transitions = append(m.transitions, t)
 		}
 	}
 }

@@ -2,8 +2,7 @@ package hub
 
 import "github.com/mojosocket/mojo/internal/hub/presence"
 
-// EndGrace makes the ids go offline whose last seat was removed long enough
-// ago.
+// EndGrace reports the ids as offline whose grace period is over.
 func (h *Hub) EndGrace() presence.Work {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -11,26 +10,28 @@ func (h *Hub) EndGrace() presence.Work {
 	return h.presence.Work()
 }
 
-// Hurry ends all grace, now and from now on: the server goes away.
-func (h *Hub) Hurry() presence.Work {
+// EndAllGrace ends all grace periods, and there are none from now on. It is for
+// a server that shuts down.
+func (h *Hub) EndAllGrace() presence.Work {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.presence.Hurry()
+	h.presence.EndAllGrace()
 	return h.presence.Work()
 }
 
-// BeginTelling makes its caller the one that tells transitions: it has to take
-// them, with NextTransition, until there is none. BeginTelling reports false if
-// there is none, or if another caller tells them.
-func (h *Hub) BeginTelling() bool {
+// BeginNotifying reports whether the caller must notify applications of
+// transitions. If so, the caller takes transitions with NextTransition until
+// there is none left. It returns false if there is none, or if another caller
+// notifies.
+func (h *Hub) BeginNotifying() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.presence.BeginTelling()
+	return h.presence.BeginNotifying()
 }
 
-// NextTransition returns the oldest transition that was not told. It reports
-// false if there is none, which ends the telling. The transitions of one key
-// alternate.
+// NextTransition takes the oldest transition. If there is none, it returns
+// false, and the caller has finished what BeginNotifying began. The transitions
+// of one key alternate.
 func (h *Hub) NextTransition() (presence.Transition, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -10,21 +10,22 @@ import (
 // revoked.
 var ErrGivenUp = errors.New("session id was given up")
 
-// Rebind binds the connections of a session to another identity, whatever their
-// state. Those that would get a user that they did not have get a claim in
-// place of the identity. A session id that changes opens nothing new from then
-// on, until its time is up.
+// Rebind binds the connections of a session to another identity. Connections
+// that would get a new user get a claim to the identity instead. If the session
+// id changes, the old id is not valid any more; the ledger lists it until
+// Rebind.Until.
 //
-// Two requests can leave a browser with one session id, on a double click for
-// instance, and each gives it a new one. The browser keeps the later of these,
-// so the earlier is given up with the id that it replaced. Its connections are
-// bound to the new identity if they belong to the same user. Otherwise they are
-// outdated, to come back with their own cookies: an id that others knew before
-// a login must not log them in. This holds for ids that were given up less than
-// Settling ago.
+// A browser can send two requests with the same session id, for instance after
+// a double click, and each response sets a new id. The browser keeps the id of
+// the later response. So Rebind gives up the earlier id together with the id
+// that it replaced. The connections of the earlier id are bound to the new
+// identity if they belong to the same user. Otherwise they are outdated and
+// reconnect with their own cookies, because an attacker who knew the id before
+// the login must not be logged in. This applies to ids that were given up less
+// than CookieDelay ago.
 //
-// A login without a session cannot be told from other logins of the same user:
-// connections of these are outdated.
+// The hub cannot distinguish logins of the same user without a session. So
+// their connections are outdated.
 func (h *Hub) Rebind(cmd command.Rebind) (Effects, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -42,7 +43,7 @@ func (h *Hub) Rebind(cmd command.Rebind) (Effects, error) {
 type rebinding struct {
 	hub     *Hub
 	cmd     *command.Rebind
-	named   *Conn // the connection of SeatID, if it counts
+	named   *Conn // the connection of SeatID, which needs no proof; nil if there is none
 	effects Effects
 }
 
@@ -56,12 +57,12 @@ func (r *rebinding) runLocked() {
 		}
 		return
 	}
-	if s := h.visibleLocked("", r.cmd.SeatID); s != nil && s.conn.Binding().isOf(from.Session) {
+	if s := h.visibleLocked("", r.cmd.SeatID); s != nil && s.conn.Binding().hasSession(from.Session) {
 		r.named = s.conn
 	}
 	r.bindAllLocked(from.Session, true)
 	if from.Session == to.Session {
-		h.inPlace.Note(from.Session)
+		h.inPlace.Add(from.Session)
 		return
 	}
 	r.giveUpLocked(from.Session)
@@ -73,12 +74,11 @@ func (r *rebinding) runLocked() {
 	}
 }
 
-// bindAllLocked binds the connections of a session, and those that claim it.
-// Unless own is set, connections that do not belong to the user are outdated
-// instead.
+// bindAllLocked binds the connections of a session, and the connections that
+// claim it. If own is false, connections of another user are outdated instead.
 func (r *rebinding) bindAllLocked(session string, own bool) {
 	key := command.Key{Kind: command.Session, ID: session}
-	claimants := r.hub.claims[command.Session].Members(session) // before others get a claim to it
+	claimants := r.hub.claims[command.Session].Members(session) // without the connections that get a claim below
 	for _, c := range r.hub.connsLocked(key) {
 		if own || c.Binding().User == r.cmd.To.User && r.cmd.To.User != "" {
 			r.bindLocked(c)
@@ -95,20 +95,20 @@ func (r *rebinding) bindLocked(c *Conn) {
 	from := c.Binding()
 	to := from.next(r.cmd.To)
 	if c != r.named && (from.Claim != nil || needsProof(from.Identity, r.cmd.To.Identity)) {
-		to = r.hub.claim(from, r.cmd.To)
+		to = r.hub.newClaim(from, r.cmd.To)
 	}
 	r.effects.Moved = append(r.effects.Moved, Moved{c, from, to})
 	r.hub.bindLocked(c, to)
 }
 
-// giveUpLocked lists a session id as replaced by the new one, and the ids that
-// replaced it a moment ago.
+// giveUpLocked gives up a session id, and also the ids that replaced it a
+// moment ago.
 func (r *rebinding) giveUpLocked(session string) {
 	h, to := r.hub, r.cmd.To.Session
 	before, listed := h.ledger.GiveUp(session, to, r.cmd.Until)
-	for listed && before.Successor != "" && before.Successor != to && h.config.Now().Sub(before.Since) < Settling {
-		old := before.Successor
-		r.bindAllLocked(old, false)
-		before, listed = h.ledger.GiveUp(old, to, r.cmd.Until)
+	for listed && before.Successor != "" && before.Successor != to && h.config.Now().Sub(before.Since) < CookieDelay {
+		successor := before.Successor
+		r.bindAllLocked(successor, false)
+		before, listed = h.ledger.GiveUp(successor, to, r.cmd.Until)
 	}
 }

@@ -2,31 +2,31 @@ package hub
 
 import "github.com/mojosocket/mojo/internal/command"
 
-// Revoke ends the connections under a session or user. When it has returned
-// they are in no index. With Lasting their session ids open nothing any more,
-// and no login of the user counts that was proven up to now, outside of the
-// session Except.
+// Revoke ends the connections of a session or user. It removes them from every
+// index. With Invalidate their session ids are not valid any more, and all
+// earlier logins of the user are not valid any more, except in the session
+// Except.
 //
-// With a Namespace the connections stay, and Effects.Ended has those whose seat
-// on it, visible or not, the caller has to end.
+// With a Namespace the connections do not end. Effects.Ended has the
+// connections whose seats on the namespace the caller must end, visible or not.
 func (h *Hub) Revoke(cmd command.Revoke) (ef Effects) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	conns := h.connsLocked(cmd.Key)
 	if cmd.Except != "" {
-		conns = without(conns, cmd.Except)
+		conns = exceptSession(conns, cmd.Except)
 	}
 	if cmd.Namespace != "" {
 		return Effects{Ended: conns}
 	}
-	if cmd.Lasting {
-		h.forbidLocked(&cmd, conns)
+	if cmd.Invalidate {
+		h.invalidateLocked(&cmd, conns)
 	}
 	return h.endLocked(conns)
 }
 
-// without returns the connections that do not have a session.
-func without(conns []*Conn, session string) (kept []*Conn) {
+// exceptSession returns the connections that do not have the session.
+func exceptSession(conns []*Conn, session string) (kept []*Conn) {
 	for _, c := range conns {
 		if c.Binding().Session != session {
 			kept = append(kept, c)
@@ -35,8 +35,8 @@ func without(conns []*Conn, session string) (kept []*Conn) {
 	return kept
 }
 
-// forbidLocked lists what does not count any more.
-func (h *Hub) forbidLocked(cmd *command.Revoke, conns []*Conn) {
+// invalidateLocked adds the session ids and the logins to the ledger.
+func (h *Hub) invalidateLocked(cmd *command.Revoke, conns []*Conn) {
 	switch cmd.Key.Kind {
 	case command.Session:
 		h.ledger.RevokeSession(cmd.Key.ID, cmd.Until)
@@ -64,13 +64,13 @@ func (h *Hub) RevokeIdentity(cmd command.RevokeIdentity) Effects {
 	if len(conns) == 0 && h.inPlace.Since(cmd.Seen, id.Session) {
 		return Effects{}
 	}
-	if _, retired := h.ledger.Session(id.Session); cmd.Lasting && id.Session != "" && !retired {
+	if _, retired := h.ledger.Session(id.Session); cmd.Invalidate && id.Session != "" && !retired {
 		h.ledger.RevokeSession(id.Session, cmd.Until)
 	}
 	return h.endLocked(conns)
 }
 
-// endLocked takes connections out of every index.
+// endLocked removes connections from every index.
 func (h *Hub) endLocked(conns []*Conn) Effects {
 	for _, c := range conns {
 		h.removeLocked(c)

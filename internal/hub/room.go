@@ -16,9 +16,9 @@ var (
 	ErrRoomName     = errors.New("the name of a room is too long")
 )
 
-// JoinSeat puts a seat into rooms; those that it is in already stay. It returns
-// ErrRemoved after the end, and ErrRoomName or ErrTooManyRooms if it would
-// leave the bounds; then it has joined none.
+// JoinSeat adds a seat to rooms. It returns ErrRemoved if the seat was removed,
+// and ErrRoomName or ErrTooManyRooms if it would exceed a limit. After an error
+// the seat has joined none of the rooms.
 func (h *Hub) JoinSeat(s *Seat, rooms []string) error {
 	if err := h.checkRooms(rooms); err != nil {
 		return err
@@ -30,7 +30,7 @@ func (h *Hub) JoinSeat(s *Seat, rooms []string) error {
 
 func (h *Hub) checkRooms(rooms []string) error {
 	for _, room := range rooms {
-		if most := h.config.MaxRoomName; most > 0 && len(room) > most {
+		if limit := h.config.MaxRoomName; limit > 0 && len(room) > limit {
 			return ErrRoomName
 		}
 	}
@@ -41,7 +41,7 @@ func (h *Hub) joinLocked(s *Seat, rooms []string) error {
 	if s.removed || s.conn.removed {
 		return ErrRemoved
 	}
-	if most := h.config.MaxRooms; most > 0 && len(s.rooms)+len(rooms) > most && s.roomsWithLocked(rooms) > most {
+	if limit := h.config.MaxRooms; limit > 0 && len(s.rooms)+len(rooms) > limit && s.roomsWithLocked(rooms) > limit {
 		return ErrTooManyRooms
 	}
 	if s.rooms == nil {
@@ -57,7 +57,7 @@ func (h *Hub) joinLocked(s *Seat, rooms []string) error {
 	return nil
 }
 
-// roomsWithLocked is the number of rooms that the seat would be in.
+// roomsWithLocked returns the number of rooms that the seat would be in.
 func (s *seatByMu) roomsWithLocked(rooms []string) int {
 	all := make(map[string]struct{}, len(s.rooms)+len(rooms))
 	maps.Copy(all, s.rooms)
@@ -67,7 +67,7 @@ func (s *seatByMu) roomsWithLocked(rooms []string) int {
 	return len(all)
 }
 
-// LeaveSeat takes a seat out of rooms.
+// LeaveSeat removes a seat from rooms.
 func (h *Hub) LeaveSeat(s *Seat, rooms []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -90,9 +90,9 @@ func (h *Hub) Rooms(s *Seat) []string {
 	return slices.Sorted(maps.Keys(s.rooms))
 }
 
-// Join puts the seats that the command means into rooms. Seats that would be in
-// too many rooms join none; the error, an ErrTooManyRooms, says how many these
-// are.
+// Join adds the selected seats to rooms. Seats that would be in too many rooms
+// join none. Then the error is an ErrTooManyRooms with the number of these
+// seats.
 func (h *Hub) Join(cmd command.Join) error {
 	if err := h.checkRooms(cmd.Rooms); err != nil {
 		return err
@@ -111,7 +111,7 @@ func (h *Hub) Join(cmd command.Join) error {
 	return nil
 }
 
-// Leave takes the seats that the command means out of rooms.
+// Leave removes the selected seats from rooms.
 func (h *Hub) Leave(cmd command.Leave) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -7,16 +7,16 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
-// Select returns the seats that the selector means now. The list must not be
-// changed.
+// Select returns the selected seats. The list must not be changed.
 func (h *Hub) Select(sel *command.Selector) []*Seat {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.selectLocked(sel)
 }
 
-// Receivers returns the seats of Select, and those that the selector would mean
-// if their claims were proven: a message is held for these until then.
+// Receivers returns the seats of Select, and the seats that would be selected
+// after the proof of their claims. The caller holds messages for these until
+// the proof.
 func (h *Hub) Receivers(sel *command.Selector) []*Seat {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -49,28 +49,28 @@ func (h *Hub) selectLocked(sel *command.Selector) []*Seat {
 			}
 		}
 	}
-	if sel.Having == command.Room && len(sel.Except) == 0 && len(sel.ExceptIDs) == 0 {
+	if sel.Requires == command.Room && len(sel.Except) == 0 && len(sel.ExceptIDs) == 0 {
 		return seats
 	}
 	except := h.exceptionsLocked(sel)
 	kept := make([]*Seat, 0, len(seats))
 	for _, s := range seats {
-		if (sel.Having == command.Room || s.conn.Binding().Key(sel.Having) != "") && !except.haveLocked(s) {
+		if (sel.Requires == command.Room || s.conn.Binding().Key(sel.Requires) != "") && !except.containLocked(s) {
 			kept = append(kept, s)
 		}
 	}
 	return kept
 }
 
-// exceptions are the seats that a selector leaves out.
+// exceptions are the seats that a selector excludes.
 type exceptions struct {
 	keys  []command.Key
 	seats []*Seat
-	ids   []string // of seats that are not visible, or not there
+	ids   []string // of seats that are not visible or do not exist
 }
 
-// exceptionsLocked looks up the seats of ExceptIDs once, which spares a look at
-// the id of each seat that is selected.
+// exceptionsLocked looks up the seats of ExceptIDs once, so that the ids of the
+// selected seats need not be compared.
 func (h *Hub) exceptionsLocked(sel *command.Selector) exceptions {
 	except := exceptions{keys: sel.Except}
 	for _, id := range sel.ExceptIDs {
@@ -83,12 +83,12 @@ func (h *Hub) exceptionsLocked(sel *command.Selector) exceptions {
 	return except
 }
 
-func (e *exceptions) haveLocked(s *Seat) bool {
+func (e *exceptions) containLocked(s *Seat) bool {
 	return slices.ContainsFunc(e.keys, s.isUnderLocked) || slices.Contains(e.seats, s) ||
 		len(e.ids) > 0 && slices.Contains(e.ids, s.id)
 }
 
-// isUnderLocked reports whether the seat is to be found under a key.
+// isUnderLocked reports whether the seat has a key.
 func (s *Seat) isUnderLocked(k command.Key) bool {
 	if k.Kind == command.Room {
 		_, in := s.rooms[k.ID]
@@ -97,8 +97,8 @@ func (s *Seat) isUnderLocked(k command.Key) bool {
 	return s.conn.Binding().Key(k.Kind) == k.ID
 }
 
-// IDs returns the ids of a kind under which seats are in the namespace, or in
-// the whole server if that is empty.
+// IDs returns the ids of a kind that have visible seats in the namespace or, if
+// that is empty, in the whole server.
 func (h *Hub) IDs(namespace string, k command.Kind) []string {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -110,7 +110,7 @@ func (h *Hub) IDs(namespace string, k command.Kind) []string {
 	return slices.AppendSeq(make([]string, 0, keyed.Len()), keyed.IDs())
 }
 
-// Count is the length of IDs.
+// Count returns the length of IDs.
 func (h *Hub) Count(namespace string, k command.Kind) int {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -120,7 +120,7 @@ func (h *Hub) Count(namespace string, k command.Kind) int {
 	return 0
 }
 
-// CountUnder is the number of seats under a key.
+// CountUnder returns the number of seats of a key.
 func (h *Hub) CountUnder(namespace string, k command.Key) int {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -130,7 +130,7 @@ func (h *Hub) CountUnder(namespace string, k command.Key) int {
 	return 0
 }
 
-// Len is the number of visible seats.
+// Len returns the number of visible seats.
 func (h *Hub) Len(namespace string) int {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -140,24 +140,24 @@ func (h *Hub) Len(namespace string) int {
 	return 0
 }
 
-// Seat returns the visible seat of this id in a namespace or, if that is empty,
-// in any. It is nil if there is none.
+// Seat returns the visible seat with this id in a namespace or, if that is
+// empty, in any namespace. It is nil if there is none.
 func (h *Hub) Seat(namespace, id string) *Seat {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.visibleLocked(namespace, id)
 }
 
-// claimantsLocked returns the visible seats that a selector would mean if their
-// claims were proven, and does not mean yet.
+// claimantsLocked returns the visible seats that a selector does not match yet,
+// but would match after the proof of their claims.
 func (h *Hub) claimantsLocked(sel *command.Selector) (found []*Seat) {
-	several := len(sel.Keys) > 1 // of which one seat can be under more than one
+	several := len(sel.Keys) > 1 // then a seat can match more than one
 	except := h.exceptionsLocked(sel)
 	add := func(s *Seat) {
 		b := s.conn.Binding()
 		switch {
-		case !s.visible || b.Claim == nil || !b.Claim.means(sel, b):
-		case sel.Namespace != "" && sel.Namespace != s.namespace.name || except.haveLocked(s):
+		case !s.visible || b.Claim == nil || !b.Claim.wouldMatch(sel, b):
+		case sel.Namespace != "" && sel.Namespace != s.namespace.name || except.containLocked(s):
 		case several && slices.Contains(found, s):
 		default:
 			found = append(found, s)
@@ -187,9 +187,9 @@ func (h *Hub) claimantsLocked(sel *command.Selector) (found []*Seat) {
 	return found
 }
 
-// Online returns which of these ids have a visible seat, or had one until less
-// than Config.PresenceGrace ago, in a namespace or, if that is empty, in the
-// whole server.
+// Online returns the ids, among those given, that are online in a namespace or,
+// if that is empty, in the whole server. An id is online if it has a visible
+// seat, or had one less than Config.PresenceGrace ago.
 func (h *Hub) Online(namespace string, k command.Kind, ids []string) []string {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -199,7 +199,7 @@ func (h *Hub) Online(namespace string, k command.Kind, ids []string) []string {
 	}
 	var online []string
 	for _, id := range ids {
-		if sc.keyed[k].Has(id) || h.presence.Lingers(presence.Key{Namespace: namespace, Key: command.Key{Kind: k, ID: id}}) {
+		if sc.keyed[k].Has(id) || h.presence.IsInGrace(presence.Key{Namespace: namespace, Key: command.Key{Kind: k, ID: id}}) {
 			online = append(online, id)
 		}
 	}

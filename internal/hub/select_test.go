@@ -21,7 +21,7 @@ func TestUnknownNamespace(t *testing.T) {
 	require.NotNil(t, c.Binding().Claim)
 
 	for _, key := range []command.Key{{Kind: command.Room, ID: "x"}, {Kind: command.User, ID: "ann"}} {
-		sel := command.Selector{Namespace: "/b", Keys: []command.Key{key}, Having: command.User}
+		sel := command.Selector{Namespace: "/b", Keys: []command.Key{key}, Requires: command.User}
 		require.Empty(t, h.Select(&sel))
 		require.Empty(t, h.Receivers(&sel))
 	}

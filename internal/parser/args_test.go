@@ -30,12 +30,12 @@ func TestSplitArgs(t *testing.T) {
 		t.Run(tt.data, func(t *testing.T) {
 			args, err := SplitArgs([]byte(strings.TrimLeft(tt.data, " ")), nil)
 			require.NoError(t, err)
-			require.Equal(t, tt.want, raws(args))
+			require.Equal(t, tt.want, rawArgs(args))
 		})
 	}
 }
 
-func raws(args Args) []string {
+func rawArgs(args Args) []string {
 	var all []string
 	for i := range args.Len() {
 		all = append(all, string(args.Raw(i)))
@@ -78,7 +78,7 @@ func TestFrom(t *testing.T) {
 	var content []byte
 	require.NoError(t, rest.Decode(0, &content))
 	require.Equal(t, []byte{7}, content)
-	require.Equal(t, []string{`2`}, raws(rest.From(1)))
+	require.Equal(t, []string{`2`}, rawArgs(rest.From(1)))
 	require.Zero(t, rest.From(2).Len())
 	require.Zero(t, rest.From(99).Len())
 	require.Zero(t, Args{}.From(1).Len())
@@ -143,7 +143,7 @@ func TestPlaceholders(t *testing.T) {
 }
 
 // badPlaceholders has objects that do not name one of two attachments.
-var badPlaceholders = []string{
+var invalidPlaceholders = []string{
 	`{"_placeholder":true}`, `{"_placeholder":true,"num":null}`, `{"_placeholder":true,"num":"0"}`, `{"_placeholder":true,"num":"splice"}`,
 	`{"_placeholder":true,"num":-1}`, `{"_placeholder":true,"num":-0}`, `{"_placeholder":true,"num":0.0}`, `{"_placeholder":true,"num":0.5}`,
 	`{"_placeholder":true,"num":1e0}`, `{"_placeholder":true,"num":1E0}`, `{"_placeholder":true,"num":2}`, `{"_placeholder":true,"num":99999}`,
@@ -155,7 +155,7 @@ var badPlaceholders = []string{
 }
 
 func TestSplitArgsRefusesBadPlaceholders(t *testing.T) {
-	for _, object := range badPlaceholders {
+	for _, object := range invalidPlaceholders {
 		t.Run(object, func(t *testing.T) {
 			_, err := SplitArgs([]byte(`["e",`+object+`]`), [][]byte{{1}, {2}})
 			require.Error(t, err)

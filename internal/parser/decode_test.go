@@ -58,7 +58,7 @@ func TestDecode(t *testing.T) {
 }
 
 // refused has packets that close the connection of their sender.
-var refused = []string{
+var invalidPackets = []string{
 	"", "7", "8[]", "9", "a", "\x00", "\xff", " 2[\"e\"]", "-1",
 	`2`, `2[]`, `2[ ]`, `2{}`, `2null`, `2[null]`, `2[[1]]`, `2[{"toString":"x"}]`, `2[true]`, `2[false]`,
 	`2"e"`, `2["e"`, `2["e",]`, `2["e"]]`, `2["e"]x`, `2[e]`, `2[1e400]`, `2[-1e400,1]`, `2 ["e"]`, `2/admin["e"]`, `2/admin,`,
@@ -75,7 +75,7 @@ var refused = []string{
 }
 
 func TestDecodeRefuses(t *testing.T) {
-	for _, text := range refused {
+	for _, text := range invalidPackets {
 		t.Run(text, func(t *testing.T) {
 			got, err := Decode([]byte(text))
 			require.Error(t, err)

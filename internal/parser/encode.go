@@ -157,7 +157,7 @@ func (e *encoder) argument(arg any) error {
 	case attachment.Binary:
 		return e.bytes(arg)
 	}
-	binary, err := attachment.IsIn(arg)
+	binary, err := attachment.HoldsBinary(arg)
 	if err != nil {
 		return err
 	}

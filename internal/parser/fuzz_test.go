@@ -13,7 +13,7 @@ import (
 )
 
 func FuzzDecode(f *testing.F) {
-	for _, text := range refused {
+	for _, text := range invalidPackets {
 		f.Add([]byte(text))
 	}
 	for _, text := range hugePackets(1000) {
@@ -25,7 +25,7 @@ func FuzzDecode(f *testing.F) {
 	} {
 		f.Add([]byte(text))
 	}
-	for _, object := range badPlaceholders {
+	for _, object := range invalidPlaceholders {
 		f.Add([]byte(`52-["e",` + object + `]`))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -68,7 +68,7 @@ func decodeAll(args Args) {
 }
 
 func FuzzArgs(f *testing.F) {
-	for _, object := range badPlaceholders {
+	for _, object := range invalidPlaceholders {
 		f.Add([]byte(`["e",`+object+`]`), []byte("one"), []byte("two"))
 	}
 	for _, data := range []string{
@@ -109,7 +109,8 @@ func FuzzArgs(f *testing.F) {
 	})
 }
 
-// insertAttachments puts attachments into a decoded tree, in a slow and simple way.
+// insertAttachments puts attachments into a decoded tree, in a slow and simple
+// way.
 func insertAttachments(tree any, attachments [][]byte) any {
 	switch tree := tree.(type) {
 	case []any:

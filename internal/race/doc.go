@@ -1,3 +1,4 @@
-// Package race says whether the race detector is on. Under it sync.Pool drops
-// values at random, so allocations vary, and everything takes longer.
+// Package race tells tests whether the race detector is on. With the race
+// detector sync.Pool drops values at random, so the number of allocations
+// varies, and all code is slower.
 package race

@@ -1,5 +1,5 @@
-// Package setcookie edits the Set-Cookie lines of an answer and tells caches
-// about them.
+// Package setcookie edits the Set-Cookie lines of a response, and the headers
+// that tell caches not to store them.
 package setcookie
 
 import (
@@ -9,89 +9,93 @@ import (
 	"strings"
 )
 
-// Set adds a cookie to a header. It replaces one that differs in value and age
-// alone.
+// Set adds a cookie to the header of a response. It replaces a cookie of the
+// same name, domain and path.
 func Set(header http.Header, cookie http.Cookie) {
 	header["Set-Cookie"] = append(slices.DeleteFunc(slices.Clone(header["Set-Cookie"]), func(line string) bool {
-		return sets(line, cookie)
+		return isFor(line, cookie)
 	}), cookie.String())
 }
 
-// sets reports whether a Set-Cookie line is about the cookie of that name,
-// domain and path.
-func sets(line string, cookie http.Cookie) bool {
+// isFor reports whether a Set-Cookie line has the name, domain and path of the
+// cookie.
+func isFor(line string, cookie http.Cookie) bool {
 	if !strings.HasPrefix(line, cookie.Name+"=") {
 		return false
 	}
-	set, err := http.ParseSetCookie(line)
-	return err == nil && set.Path == cookie.Path && strings.EqualFold(strings.TrimPrefix(set.Domain, "."), cookie.Domain)
+	parsed, err := http.ParseSetCookie(line)
+	return err == nil && parsed.Path == cookie.Path && strings.EqualFold(strings.TrimPrefix(parsed.Domain, "."), cookie.Domain)
 }
 
-// The lines by which an answer removes cookies have at most mostRemoved bytes
-// together, and mostRemovedAlone if no cookie is known to be there twice.
-// Proxies refuse an answer whose header is long: for some that is 4 KiB.
+// The lines that remove cookies have at most maxRemovedBytes bytes in total,
+// and at most maxRemovedBytesSingle if the browser sent no cookie twice.
+// Proxies refuse responses with long headers; the limit of some is 4 KiB.
 const (
-	mostRemoved      = 2 << 10
-	mostRemovedAlone = mostRemoved / 4
+	maxRemovedBytes       = 2 << 10
+	maxRemovedBytesSingle = maxRemovedBytes / 4
 
-	mostPlaces = 12 // paths or domains that are tried
+	maxScopes = 12 // the number of paths, and of domains
 )
 
-// Sent is a cookie that a browser sent.
-type Sent struct {
-	Cookie   http.Cookie // its name, and the attributes with which the site sets it
-	Verified int         // how many cookies of its name the request has that verify
+// RequestCookie is a cookie of a request.
+type RequestCookie struct {
+	Cookie   http.Cookie // the name, and the attributes with which the site sets the cookie
+	Verified int         // how many cookies of this name in the request have a valid signature
 }
 
-// place is the path and the domain of a cookie.
-type place struct{ path, domain string }
+// scope is the path and the domain of a cookie.
+type scope struct{ path, domain string }
 
-// RemoveElsewhere removes from a browser the cookies of the same names that it
-// keeps for other paths and domains, if the header of the answer sets them. A
-// request does not say where a cookie is kept, so the places are tried from
-// which a browser would have sent it. A cookie of the name that does not verify
-// may belong to another program: none is removed then, unless several verify.
-func RemoveElsewhere(header http.Header, r *http.Request, sent ...Sent) {
+// RemoveOtherScopes removes old cookies from a browser: those that have the
+// name of a cookie that the response sets, but another path or domain. A
+// request does not tell the path and the domain of a cookie. So
+// RemoveOtherScopes removes the cookie from all scopes in which the browser
+// would have sent it.
+//
+// A cookie of the same name without a valid signature may belong to another
+// program. Then RemoveOtherScopes removes no cookie of this name, unless
+// several have a valid signature.
+func RemoveOtherScopes(header http.Header, r *http.Request, requestCookies ...RequestCookie) {
 	var cookies []http.Cookie
 	several := false
-	for _, s := range sent {
-		alone := s.Verified == 1 && len(r.CookiesNamed(s.Cookie.Name)) == 1
-		if (alone || s.Verified > 1) && isSetBy(header, s.Cookie) && !strings.HasPrefix(s.Cookie.Name, "__Host-") {
-			cookies = append(cookies, s.Cookie)
-			several = several || s.Verified > 1
+	for _, c := range requestCookies {
+		single := c.Verified == 1 && len(r.CookiesNamed(c.Cookie.Name)) == 1
+		if (single || c.Verified > 1) && isSetBy(header, c.Cookie) && !strings.HasPrefix(c.Cookie.Name, "__Host-") {
+			cookies = append(cookies, c.Cookie)
+			several = several || c.Verified > 1
 		}
 	}
 	if len(cookies) == 0 {
 		return
 	}
-	most := mostRemovedAlone
+	maxBytes := maxRemovedBytesSingle
 	if several {
-		most = mostRemoved
+		maxBytes = maxRemovedBytes
 	}
-	removed := removals(cookies, otherPlaces(r, place{cookies[0].Path, cookies[0].Domain}, several), most)
+	removed := removeLines(cookies, otherScopes(r, scope{cookies[0].Path, cookies[0].Domain}, several), maxBytes)
 	if len(removed) == 0 {
 		return
 	}
-	// The lines that set cookies stand behind these: for some clients a host's
-	// own cookie and that of a domain of the same name are one.
-	set := slices.DeleteFunc(slices.Clone(header["Set-Cookie"]), func(line string) bool { return slices.Contains(removed, line) })
-	header["Set-Cookie"] = append(removed, set...)
+	// The lines that set cookies come last. Some clients treat a cookie of a
+	// host and a cookie of the domain with the same name as one cookie.
+	other := slices.DeleteFunc(slices.Clone(header["Set-Cookie"]), func(line string) bool { return slices.Contains(removed, line) })
+	header["Set-Cookie"] = append(removed, other...)
 }
 
 func isSetBy(header http.Header, cookie http.Cookie) bool {
-	return slices.ContainsFunc(header["Set-Cookie"], func(line string) bool { return sets(line, cookie) })
+	return slices.ContainsFunc(header["Set-Cookie"], func(line string) bool { return isFor(line, cookie) })
 }
 
-// removals returns the lines that remove these cookies from the places, as long
-// as they have at most that many bytes.
-func removals(cookies []http.Cookie, places []place, most int) (lines []string) {
+// removeLines returns lines that remove the cookies from the scopes. It stops
+// before the lines have more than maxBytes bytes.
+func removeLines(cookies []http.Cookie, scopes []scope, maxBytes int) (lines []string) {
 	size := 0
-	for _, p := range places {
+	for _, s := range scopes {
 		for _, cookie := range cookies {
 			cookie.Value, cookie.MaxAge = "", -1
-			cookie.Path, cookie.Domain = p.path, p.domain
+			cookie.Path, cookie.Domain = s.path, s.domain
 			line := cookie.String()
-			if size += len(line); size > most {
+			if size += len(line); size > maxBytes {
 				return lines
 			}
 			lines = append(lines, line)
@@ -100,11 +104,11 @@ func removals(cookies []http.Cookie, places []place, most int) (lines []string) 
 	return lines
 }
 
-// otherPlaces returns the places other than the site's own from which a
-// request's cookies may come, the likely ones first. A cookie that comes alone
-// will come beside the new one if it is kept for a parent domain or this very
-// path, and is removed then.
-func otherPlaces(r *http.Request, own place, several bool) (places []place) {
+// otherScopes returns the scopes other than the site's own from which the
+// cookies of a request may come, the most likely ones first. If the request has
+// a single cookie, the list is short. An old cookie that it misses comes again
+// in the next request, beside the new cookie, and is removed then.
+func otherScopes(r *http.Request, own scope, several bool) (scopes []scope) {
 	domains, paths := []string{"", own.domain}, directoriesOf(r.URL.EscapedPath())
 	if several {
 		domains = append(domains, domainsOf(r.Host)...)
@@ -112,17 +116,18 @@ func otherPlaces(r *http.Request, own place, several bool) (places []place) {
 	}
 	for _, path := range paths {
 		for _, domain := range domains {
-			p := place{path, domain}
+			s := scope{path, domain}
 			valid := (&http.Cookie{Name: "x", Path: path, Domain: domain}).Valid() == nil
-			if valid && p != own && !slices.Contains(places, p) {
-				places = append(places, p)
+			if valid && s != own && !slices.Contains(scopes, s) {
+				scopes = append(scopes, s)
 			}
 		}
 	}
-	return places
+	return scopes
 }
 
-// domainsOf returns the domains that a host can set cookies for, its own first.
+// domainsOf returns the domains for which a host can set cookies, beginning
+// with the host itself.
 func domainsOf(host string) (domains []string) {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -130,23 +135,23 @@ func domainsOf(host string) (domains []string) {
 	if net.ParseIP(strings.Trim(host, "[]")) != nil {
 		return nil
 	}
-	for host = strings.ToLower(host); strings.Contains(host, ".") && len(domains) < mostPlaces; {
+	for host = strings.ToLower(host); strings.Contains(host, ".") && len(domains) < maxScopes; {
 		domains = append(domains, host)
 		_, host, _ = strings.Cut(host, ".")
 	}
 	return domains
 }
 
-// directoriesOf returns the directories that a path is in, from "/" on, first
-// as most sites write them, then with a slash at the end.
+// directoriesOf returns the parent directories of a path, from "/" on: first
+// all without a slash at the end, as most sites set them, then all with one.
 func directoriesOf(path string) []string {
 	directories := []string{"/"}
-	var slashed []string
-	for i := 1; i < len(path) && len(directories) < mostPlaces; i++ {
+	var withSlash []string
+	for i := 1; i < len(path) && len(directories) < maxScopes; i++ {
 		if path[i] == '/' {
 			directories = append(directories, path[:i])
-			slashed = append(slashed, path[:i+1])
+			withSlash = append(withSlash, path[:i+1])
 		}
 	}
-	return append(directories, slashed...)
+	return append(directories, withSlash...)
 }

@@ -25,12 +25,12 @@ func TestSet(t *testing.T) {
 	require.Equal(t, []string{"a=2; Path=/app", "ab=3; Path=/", "a=4; Path=/"}, header["Set-Cookie"])
 }
 
-// KeepFromCaches adds what is missing, and leaves stricter headers alone.
+// KeepFromCaches adds missing directives, and does not change stricter headers.
 func TestKeepFromCaches(t *testing.T) {
 	for name, test := range map[string]struct{ header, want http.Header }{
-		"nothing":  {http.Header{}, http.Header{"Vary": {"Cookie"}, "Cache-Control": {`no-cache="Set-Cookie"`}}},
-		"others":   {http.Header{"Vary": {"Origin"}, "Cache-Control": {"max-age=60"}}, http.Header{"Vary": {"Origin", "Cookie"}, "Cache-Control": {"max-age=60", `no-cache="Set-Cookie"`}}},
-		"stricter": {http.Header{"Vary": {"Origin, *"}, "Cache-Control": {"private, No-Cache"}}, http.Header{"Vary": {"Origin, *"}, "Cache-Control": {"private, No-Cache"}}},
+		"no headers":       {http.Header{}, http.Header{"Vary": {"Cookie"}, "Cache-Control": {`no-cache="Set-Cookie"`}}},
+		"other headers":    {http.Header{"Vary": {"Origin"}, "Cache-Control": {"max-age=60"}}, http.Header{"Vary": {"Origin", "Cookie"}, "Cache-Control": {"max-age=60", `no-cache="Set-Cookie"`}}},
+		"stricter headers": {http.Header{"Vary": {"Origin, *"}, "Cache-Control": {"private, No-Cache"}}, http.Header{"Vary": {"Origin, *"}, "Cache-Control": {"private, No-Cache"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			KeepFromCaches(test.header)
@@ -41,21 +41,21 @@ func TestKeepFromCaches(t *testing.T) {
 	}
 }
 
-// A Writer keeps an answer from caches if it sets one of its cookies. It calls
-// Before and Sent in time, and Sent once.
+// A Writer calls KeepFromCaches if the response sets one of its cookies. It
+// calls BeforeHeader, then HeaderWritten, each once.
 func TestWriter(t *testing.T) {
 	var calls []string
-	answer := httptest.NewRecorder()
+	response := httptest.NewRecorder()
 	owner := new(int)
-	w := &Writer{ResponseWriter: answer, Owner: owner, Names: []string{"ours"}}
-	w.Before = func() {
-		calls = append(calls, "before")
+	w := &Writer{ResponseWriter: response, Owner: owner, Names: []string{"ours"}}
+	w.BeforeHeader = func() {
+		calls = append(calls, "BeforeHeader")
 		Set(w.Header(), http.Cookie{Name: "ours", Value: "1"})
 	}
-	w.Sent = func() { calls = append(calls, "sent") }
-	wrapped := http.ResponseWriter(&struct{ *Writer }{w}) // has an Unwrap, too
+	w.HeaderWritten = func() { calls = append(calls, "HeaderWritten") }
+	wrapped := http.ResponseWriter(&struct{ *Writer }{w}) // has the promoted Unwrap method
 	require.Nil(t, Find(wrapped, new(int)))
-	require.Nil(t, Find(answer, owner))
+	require.Nil(t, Find(response, owner))
 
 	require.False(t, w.Written())
 	_, err := w.Write([]byte("x"))
@@ -63,21 +63,21 @@ func TestWriter(t *testing.T) {
 	w.Finish()
 
 	require.True(t, w.Written())
-	require.Equal(t, []string{"before", "sent"}, calls)
-	require.Equal(t, `no-cache="Set-Cookie"`, answer.Header().Get("Cache-Control"))
+	require.Equal(t, []string{"BeforeHeader", "HeaderWritten"}, calls)
+	require.Equal(t, `no-cache="Set-Cookie"`, response.Header().Get("Cache-Control"))
 	require.Same(t, w, Find(w, owner))
 }
 
-// RemoveElsewhere removes a cookie from the places that the request could have
-// had it from, in a bounded number of bytes, before the line that sets it.
-func TestRemoveElsewhere(t *testing.T) {
+// The lines that remove a cookie from other scopes come before the line that
+// sets it, and their size is bounded.
+func TestRemoveOtherScopes(t *testing.T) {
 	cookie := http.Cookie{Name: "ours", Value: "new", Path: "/"}
 	r := httptest.NewRequest(http.MethodGet, "https://a.example.com/app/page", nil)
 	r.Header["Cookie"] = []string{"ours=1; ours=2"}
 	header := http.Header{}
 	Set(header, cookie)
 
-	RemoveElsewhere(header, r, Sent{Cookie: cookie, Verified: 2})
+	RemoveOtherScopes(header, r, RequestCookie{Cookie: cookie, Verified: 2})
 
 	lines := header["Set-Cookie"]
 	require.Equal(t, "ours=new; Path=/", lines[len(lines)-1])
@@ -87,17 +87,17 @@ func TestRemoveElsewhere(t *testing.T) {
 
 	long := httptest.NewRequest(http.MethodGet, "https://a.example.com"+strings.Repeat("/directory", 100), nil)
 	long.Header = r.Header
-	RemoveElsewhere(header, long, Sent{Cookie: cookie, Verified: 2})
+	RemoveOtherScopes(header, long, RequestCookie{Cookie: cookie, Verified: 2})
 	size := 0
 	for _, line := range header["Set-Cookie"] {
 		if strings.Contains(line, "Max-Age=0") {
 			size += len(line)
 		}
 	}
-	require.LessOrEqual(t, size, 2*mostRemoved)
+	require.LessOrEqual(t, size, 2*maxRemovedBytes)
 
 	header = http.Header{}
 	Set(header, cookie)
-	RemoveElsewhere(header, r, Sent{Cookie: cookie, Verified: 1}) // the other one may be another program's
+	RemoveOtherScopes(header, r, RequestCookie{Cookie: cookie, Verified: 1}) // the other cookie may belong to another program
 	require.Equal(t, []string{"ours=new; Path=/"}, header["Set-Cookie"])
 }

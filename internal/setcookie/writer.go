@@ -9,22 +9,20 @@ import (
 	"strings"
 )
 
-// Writer is an http.ResponseWriter around another one. When the header is
-// written and sets one of the cookies, it calls KeepFromCaches, whatever the
-// handler has set by then. Like the ResponseWriter of net/http it is for one
-// goroutine.
+// Writer wraps an http.ResponseWriter. Before a header is written that sets one
+// of the cookies, it calls KeepFromCaches. It must not be used concurrently.
 type Writer struct {
 	http.ResponseWriter
-	Owner  any      // tells the Writers around one answer apart, see Find
-	Names  []string // of the cookies
-	Before func()   // is called when the header is about to be written; may be nil
-	Sent   func()   // is called when the header of the final answer is written; may be nil
+	Owner         any      // identifies the Writer if a response has several, see Find
+	Names         []string // of the cookies
+	BeforeHeader  func()   // called before the header is written; may be nil
+	HeaderWritten func()   // called when the header of the final response is written; may be nil
 
-	written bool // the header of the final answer
+	written bool // the header of the final response is written
 }
 
-// Find returns the Writer of this owner in a chain of writers that can be
-// unwrapped, nil if there is none.
+// Find returns the Writer of an owner in a chain of ResponseWriters, nil if
+// there is none. It follows the Unwrap methods.
 func Find(w http.ResponseWriter, owner any) *Writer {
 	for {
 		if found, ok := w.(*Writer); ok && found.Owner == owner {
@@ -38,7 +36,7 @@ func Find(w http.ResponseWriter, owner any) *Writer {
 	}
 }
 
-// Written reports whether the header of the final answer was written.
+// Written reports whether the header of the final response was written.
 func (w *Writer) Written() bool { return w.written }
 
 // prepare is called before the header is written.
@@ -46,8 +44,8 @@ func (w *Writer) prepare() {
 	if w.written {
 		return
 	}
-	if w.Before != nil {
-		w.Before()
+	if w.BeforeHeader != nil {
+		w.BeforeHeader()
 	}
 	if w.setsCookies() {
 		KeepFromCaches(w.Header())
@@ -62,12 +60,13 @@ func (w *Writer) setsCookies() bool {
 	})
 }
 
-// Finish is called before the header of the final answer is written. A handler
-// that writes nothing, or panics, does not call it.
+// Finish prepares the header of the final response. The methods of Writer call
+// it before they write. The caller must also call it after the handler, because
+// a handler may write nothing or panic.
 func (w *Writer) Finish() {
 	w.prepare()
-	if !w.written && w.Sent != nil {
-		w.Sent()
+	if !w.written && w.HeaderWritten != nil {
+		w.HeaderWritten()
 	}
 	w.written = true
 }
@@ -94,7 +93,8 @@ func (w *Writer) WriteString(s string) (int, error) {
 	return io.WriteString(w.ResponseWriter, s)
 }
 
-// ReadFrom implements io.ReaderFrom, which lets net/http send files by itself.
+// ReadFrom implements io.ReaderFrom, so that net/http can send files with
+// sendfile.
 func (w *Writer) ReadFrom(src io.Reader) (int64, error) {
 	w.Finish()
 	return io.Copy(w.ResponseWriter, src)
@@ -115,21 +115,21 @@ func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(w.ResponseWriter).Hijack()
 }
 
-// Unwrap is for an http.ResponseController.
+// Unwrap returns the wrapped writer, for http.ResponseController.
 func (w *Writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// uncachedCookie is the directive of Cache-Control that keeps caches from
-// storing the Set-Cookie lines of an answer.
+// uncachedCookie is the directive of Cache-Control that tells caches not to
+// store the Set-Cookie lines of a response.
 const uncachedCookie = `no-cache="Set-Cookie"`
 
-// KeepFromCaches tells caches that an answer is for one browser: they must not
-// give its Set-Cookie lines to anybody else.
+// KeepFromCaches tells caches that a response is for one browser. They must not
+// send its Set-Cookie lines to other browsers.
 func KeepFromCaches(header http.Header) {
 	if !hasToken(header["Vary"], "Cookie") && !hasToken(header["Vary"], "*") {
 		header.Add("Vary", "Cookie")
 	}
-	// "no-cache" alone says more, and a cache might believe the last of the
-	// two.
+	// A plain "no-cache" is stricter, and some caches obey only the last
+	// directive.
 	if !hasToken(header["Cache-Control"], uncachedCookie) && !hasToken(header["Cache-Control"], "no-cache") {
 		header.Add("Cache-Control", uncachedCookie)
 	}

@@ -1,18 +1,18 @@
-// Package siblings finds sessions that one browser may have got at the same
-// time.
+// Package siblings finds sessions that the server gave to one browser at the
+// same time.
 //
-// A browser that has no session yet can send two requests at once, with two
-// tabs for instance. Each gets a session, and the browser keeps the one that
-// arrives last. A connection that was opened under the other one in between
-// would stay there: nothing that is sent to the browser's session would reach
-// it, and no login would find it.
+// A browser that has no session yet can send two requests at once, for instance
+// from two tabs. The server begins a session for each, and the browser keeps
+// the one whose response arrives last. Meanwhile the browser may have opened a
+// connection with the other session. That connection would never receive what
+// is sent to the browser's session, and a login would not change it.
 //
-// Sessions that the same browser may have got at the same time are siblings.
-// Connections under those siblings with which no page was requested since then
-// have to be closed by their transport, once, so that they come back with the
-// cookie that their browser has. The caller does that a moment after the
-// answers of two requests that crossed, and when a user logs in who has no
-// connection although a sibling has.
+// Sessions that the same browser may have received at the same time are called
+// siblings. A sibling with which no page was requested since is unused. The
+// caller closes the transports of its connections once, so that their clients
+// reconnect with the cookie that the browser has kept. It does so soon after
+// the responses to two crossing requests, and when a user logs in whose session
+// has no connection although a sibling has one.
 package siblings
 
 import (
@@ -25,39 +25,39 @@ import (
 )
 
 const (
-	// Settle is the time from an answer until its browser has stored the
+	// CookieDelay is the time after a response in which a browser stores the
 	// cookie.
-	Settle = time.Second
-	// FreshTime is how long a session is remembered after it began.
-	FreshTime = 30 * time.Second
+	CookieDelay = time.Second
+	// MaxAge is the time for which a List remembers a session.
+	MaxAge = 30 * time.Second
 
-	betweenSiblings = 5 * time.Second // the most between the beginnings of two siblings
-	mostSessions    = 4096            // that are remembered
+	maxInterval = 5 * time.Second // between the beginnings of two siblings
+	maxSessions = 4096            // in a List
 )
 
 // Session is a session that has just begun.
 type Session struct {
 	id      string
-	browser uint64 // a hash of what tells browsers apart, roughly
+	browser uint64 // see List.hashBrowser
 	begun   time.Time
 	sessionByMu
 }
 
 // sessionByMu is guarded by List.mu.
 type sessionByMu struct {
-	answered     time.Time // when its cookie was sent; zero before
-	seen         time.Time // when a page was requested with it
-	requestEvent uint64    // the number of the event of the request
-	answerEvent  uint64    // and of the answer; zero before
-	scheduled    bool      // its siblings are about to be looked at
-	settled      bool      // connections of its siblings were closed to come back
+	responseSent   time.Time // when the response with its cookie was sent; zero before that
+	pageRequested  time.Time // the last time at which a page was requested with it
+	requestEvent   uint64    // listByMu.events at the request
+	responseEvent  uint64    // listByMu.events at the response; zero before that
+	checkScheduled bool      // the caller will call Unused
+	reconnected    bool      // connections of its siblings were closed, so that they reconnect
 }
 
 // ID returns the id of the session.
 func (s *Session) ID() string { return s.id }
 
-// List remembers the sessions that began a moment ago, a bounded number. Make
-// one with New. It is safe for concurrent use.
+// List remembers new sessions. Their number is bounded. Make a List with New.
+// It is safe for concurrent use.
 type List struct {
 	seed maphash.Seed
 
@@ -67,7 +67,7 @@ type List struct {
 
 // listByMu is guarded by List.mu.
 type listByMu struct {
-	events uint64     // the number of requests and answers so far, which orders them
+	events uint64     // counts requests and responses, to know their order
 	order  []*Session // oldest first
 	byID   map[string]*Session
 }
@@ -77,10 +77,10 @@ func New() *List {
 	return &List{seed: maphash.MakeSeed(), listByMu: listByMu{byID: make(map[string]*Session)}}
 }
 
-// browserOf hashes what a request says about its browser. A client that says
-// the same as another can make that one reconnect, once, so none of it needs to
-// be true.
-func (l *List) browserOf(r *http.Request) uint64 {
+// hashBrowser returns a hash of the client's address and of headers that differ
+// between browsers. A client can forge them. It can then only make another
+// client reconnect once.
+func (l *List) hashBrowser(r *http.Request) uint64 {
 	var h maphash.Hash
 	h.SetSeed(l.seed)
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
@@ -96,33 +96,35 @@ func (l *List) browserOf(r *http.Request) uint64 {
 	return h.Sum64()
 }
 
-// IsBrowser reports whether a request is a browser's, which keeps one of
-// several sessions that it gets at once. Other clients may keep none.
+// IsBrowser reports whether a request comes from a browser. A browser that
+// receives several sessions at once keeps one. Other clients may keep none.
 func IsBrowser(r *http.Request) bool {
 	return r.Header.Get("Origin")+r.Header.Get("Sec-Fetch-Site") != "" && r.Header.Get("Accept-Language") != ""
 }
 
-// Begin adds a session that begins with the answer to r.
+// Begin adds a session that begins with the response to r.
 func (l *List) Begin(r *http.Request, id string) *Session {
 	now := time.Now()
-	s := &Session{id: id, browser: l.browserOf(r), begun: now}
+	s := &Session{id: id, browser: l.hashBrowser(r), begun: now}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.order) > 0 && (len(l.order) >= mostSessions || now.Sub(l.order[0].begun) > FreshTime) {
+	for len(l.order) > 0 && (len(l.order) >= maxSessions || now.Sub(l.order[0].begun) > MaxAge) {
 		delete(l.byID, l.order[0].id)
 		l.order[0] = nil
 		l.order = l.order[1:]
 	}
 	l.events++
 	s.requestEvent = l.events
-	// A browser that keeps no cookies begins one session after another.
-	s.settled = slices.ContainsFunc(l.siblingsLocked(s, false), func(s *Session) bool { return s.settled })
+	// A client that keeps no cookies begins many sessions. It must not
+	// reconnect after each.
+	s.reconnected = slices.ContainsFunc(l.siblingsLocked(s, false), func(s *Session) bool { return s.reconnected })
 	l.order = append(l.order, s)
 	l.byID[id] = s
 	return s
 }
 
-// Forget removes a session that no browser will get. It does nothing for nil.
+// Forget removes a session whose cookie will not be sent. It does nothing for
+// nil.
 func (l *List) Forget(s *Session) {
 	if s == nil {
 		return
@@ -133,29 +135,30 @@ func (l *List) Forget(s *Session) {
 	l.order = slices.DeleteFunc(l.order, func(other *Session) bool { return other == s })
 }
 
-// Seen notes that a page was requested with a session.
-func (l *List) Seen(id string) {
+// PageRequested records that a page was requested with a session.
+func (l *List) PageRequested(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s := l.byID[id]; s != nil {
-		s.seen = time.Now()
+		s.pageRequested = time.Now()
 	}
 }
 
-// Answered notes that the answer with which a session begins was sent.
-func (l *List) Answered(s *Session) {
+// ResponseSent records that the response that begins a session was sent.
+func (l *List) ResponseSent(s *Session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.events++
-	s.answered, s.answerEvent = time.Now(), l.events
+	s.responseSent, s.responseEvent = time.Now(), l.events
 }
 
-// siblingsLocked returns a session with its siblings. If they have to cross,
-// each request came before the other one was answered. l.mu must be held.
+// siblingsLocked returns a session and its siblings. With crossing, it returns
+// only siblings whose request came before the response to the session's
+// request, and the other way round. l.mu must be held.
 func (l *List) siblingsLocked(of *Session, crossing bool) (all []*Session) {
 	for _, s := range l.order {
 		switch {
-		case s.browser != of.browser || s.begun.Sub(of.begun).Abs() > betweenSiblings:
+		case s.browser != of.browser || s.begun.Sub(of.begun).Abs() > maxInterval:
 		case !crossing || !s.endedBefore(of) && !of.endedBefore(s):
 			all = append(all, s)
 		}
@@ -163,65 +166,66 @@ func (l *List) siblingsLocked(of *Session, crossing bool) (all []*Session) {
 	return all
 }
 
-// endedBefore reports whether the answer with s was sent before the request of
-// the other session came. List.mu must be held.
+// endedBefore reports whether the response that began s was sent before the
+// request of the other session arrived. List.mu must be held.
 func (s *Session) endedBefore(other *Session) bool {
-	return s.answerEvent != 0 && s.answerEvent < other.requestEvent
+	return s.responseEvent != 0 && s.responseEvent < other.requestEvent
 }
 
-// Schedule returns a session that has siblings whose requests crossed, nil if
-// it has none. The caller calls Lost when Settle has passed; until then
-// Schedule returns nil for it.
-func (l *List) Schedule(id string) *Session {
+// ScheduleCheck returns the session if it has siblings whose requests crossed,
+// and nil otherwise. The caller must call Unused after CookieDelay. Until then
+// ScheduleCheck returns nil for the session.
+func (l *List) ScheduleCheck(id string) *Session {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.byID[id]
-	if s == nil || s.scheduled || s.settled || len(l.siblingsLocked(s, true)) < 2 {
+	if s == nil || s.checkScheduled || s.reconnected || len(l.siblingsLocked(s, true)) < 2 {
 		return nil
 	}
-	s.scheduled = true
+	s.checkScheduled = true
 	return s
 }
 
-// Lost returns the ids among a session and its siblings with which no page was
-// requested since the last of their answers.
-func (l *List) Lost(id string, crossing bool) (ids []string) {
+// Unused returns the unused ones among a session and its siblings: no page was
+// requested with them since the last of their responses.
+func (l *List) Unused(id string, crossing bool) (ids []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	of := l.byID[id]
-	if of == nil {
+	session := l.byID[id]
+	if session == nil {
 		return nil
 	}
-	of.scheduled = false
-	if of.settled {
+	session.checkScheduled = false
+	if session.reconnected {
 		return nil
 	}
 	var since time.Time
-	siblings := l.siblingsLocked(of, crossing)
+	siblings := l.siblingsLocked(session, crossing)
 	if len(siblings) < 2 {
 		return nil
 	}
 	for _, s := range siblings {
-		if s.answered.After(since) {
-			since = s.answered
+		if s.responseSent.After(since) {
+			since = s.responseSent
 		}
 	}
 	for _, s := range siblings {
-		if !s.seen.After(since.Add(Settle / 4)) { // the request may have left before
+		if !s.pageRequested.After(since.Add(CookieDelay / 4)) { // the browser may have sent the request before it stored the cookie
 			ids = append(ids, s.id)
 		}
 	}
 	return ids
 }
 
-// Settled notes that connections of the siblings of a session were closed to
-// come back. They are not looked at again.
-func (l *List) Settled(id string) {
+// Reconnected records that connections of the siblings of a session were
+// closed, so that they reconnect. Unused returns nothing for these siblings
+// from then on.
+func (l *List) Reconnected(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if of := l.byID[id]; of != nil {
-		for _, s := range l.siblingsLocked(of, false) {
-			s.settled = true
+	if session := l.byID[id]; session != nil {
+		for _, s := range l.siblingsLocked(session, false) {
+			s.reconnected = true
 		}
 	}
 }

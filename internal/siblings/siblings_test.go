@@ -20,58 +20,58 @@ func request(language string) *http.Request {
 	return r
 }
 
-// The list of sessions is bounded in number and in time.
+// A List has a bounded number of sessions, and removes old ones.
 func TestListIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New()
-		for range 2 * mostSessions {
+		for range 2 * maxSessions {
 			l.Begin(request("en"), rand.Text())
 		}
-		require.Len(t, l.order, mostSessions)
-		require.Len(t, l.byID, mostSessions)
-		time.Sleep(FreshTime + time.Second)
+		require.Len(t, l.order, maxSessions)
+		require.Len(t, l.byID, maxSessions)
+		time.Sleep(MaxAge + time.Second)
 		l.Begin(request("en"), rand.Text())
 		require.Len(t, l.order, 1)
 		require.Len(t, l.byID, 1)
 	})
 }
 
-// Two sessions of one browser whose requests crossed are lost until a page is
-// requested with one of them. Those of another browser are no siblings.
+// Two sessions of one browser whose requests crossed are unused until a page is
+// requested with them. A session of another browser is no sibling.
 func TestCrossingRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New()
 		a, b, other := l.Begin(request("en"), "a"), l.Begin(request("en"), "b"), l.Begin(request("de"), "other")
-		l.Answered(a)
-		l.Answered(b)
-		l.Answered(other)
-		require.Same(t, a, l.Schedule("a"))
-		require.Nil(t, l.Schedule("a"), "it is scheduled already")
-		require.Nil(t, l.Schedule("other"))
+		l.ResponseSent(a)
+		l.ResponseSent(b)
+		l.ResponseSent(other)
+		require.Same(t, a, l.ScheduleCheck("a"))
+		require.Nil(t, l.ScheduleCheck("a"), "the check is already scheduled")
+		require.Nil(t, l.ScheduleCheck("other"))
 
-		time.Sleep(Settle)
-		require.Equal(t, []string{"a", "b"}, l.Lost("a", true))
-		l.Seen("b")
-		require.Equal(t, []string{"a"}, l.Lost("a", true))
+		time.Sleep(CookieDelay)
+		require.Equal(t, []string{"a", "b"}, l.Unused("a", true))
+		l.PageRequested("b")
+		require.Equal(t, []string{"a"}, l.Unused("a", true))
 
-		l.Settled("a")
-		require.Nil(t, l.Lost("b", true))
-		require.Nil(t, l.Schedule("b"))
+		l.Reconnected("a")
+		require.Nil(t, l.Unused("b", true))
+		require.Nil(t, l.ScheduleCheck("b"))
 	})
 }
 
-// Requests one after the other do not cross, but are those of siblings.
-func TestRequestsInTurn(t *testing.T) {
+// Sessions of requests that followed each other are siblings, but do not cross.
+func TestSequentialRequests(t *testing.T) {
 	l := New()
-	l.Answered(l.Begin(request("en"), "a"))
-	l.Answered(l.Begin(request("en"), "b"))
+	l.ResponseSent(l.Begin(request("en"), "a"))
+	l.ResponseSent(l.Begin(request("en"), "b"))
 
-	require.Nil(t, l.Schedule("b"))
-	require.Nil(t, l.Lost("b", true))
-	require.Equal(t, []string{"a", "b"}, l.Lost("b", false))
+	require.Nil(t, l.ScheduleCheck("b"))
+	require.Nil(t, l.Unused("b", true))
+	require.Equal(t, []string{"a", "b"}, l.Unused("b", false))
 }
 
-// A session that no browser gets is no sibling.
+// A session whose cookie is not sent is no sibling.
 func TestForget(t *testing.T) {
 	l := New()
 	a := l.Begin(request("en"), "a")
@@ -80,6 +80,6 @@ func TestForget(t *testing.T) {
 	l.Forget(a)
 	l.Forget(nil)
 
-	require.Nil(t, l.Schedule("b"))
-	require.Nil(t, l.Lost("a", false))
+	require.Nil(t, l.ScheduleCheck("b"))
+	require.Nil(t, l.Unused("a", false))
 }

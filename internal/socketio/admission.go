@@ -70,15 +70,15 @@ func (s *Server) admit(c *client, r *http.Request) (early bool, header http.Head
 			return false, nil, refusalOf(err)
 		}
 		s.identitiesAdded()
-		if admission.Crowded.Most > 0 {
-			s.refuseAll(c, admission.Crowded)
-			return admission.Early, nil, nil
+		if admission.Exceeded.Max > 0 {
+			s.refuseAll(c, admission.Exceeded)
+			return admission.RecentlyGivenUp, nil, nil
 		}
 		if begun == nil {
-			return admission.Early, nil, nil
+			return admission.RecentlyGivenUp, nil, nil
 		}
 		begun.Taken()
-		return admission.Early, begun.Header, nil
+		return admission.RecentlyGivenUp, begun.Header, nil
 	}
 }
 
@@ -120,7 +120,7 @@ func (s *Server) refuseAll(c *client, l hub.Limit) {
 	if l.Kind == command.User {
 		text = "too many connections of this user"
 	}
-	c.refusal = &Refusal{Message: text, Data: map[string]int{"limit": l.Most}}
+	c.refusal = &Refusal{Message: text, Data: map[string]int{"limit": l.Max}}
 	s.warn.Warn("crowded "+text, "mojo: refused a connection", "cause", text,
 		"help", "Options.Limits.MaxConnsPerSession and Options.Limits.MaxConnsPerUser limit connections")
 }

@@ -82,7 +82,7 @@ func (s *Server) Prove(value string, r *http.Request) Proof {
 	if err == nil && (c.proves(now) || c.is(now.Identity)) { // a poll was faster
 		return Proven
 	}
-	if b := conn.Binding(); b.Claim != nil && b.Claim.Tried() {
+	if b := conn.Binding(); b.Claim != nil && b.Claim.Attempted() {
 		c.watchExpiry()
 	}
 	return NotProven
@@ -121,5 +121,5 @@ func (s *Socket) queueClaimLocked(b *engineio.Batch) (first bool) {
 		Proof string `json:"proof"`
 	}{cl.Value}}) // cannot fail
 	_ = s.session.Queue(packet(parser.Event, s.namespace.name, payload), engineio.Delivery{Owner: s.namespace}, b)
-	return cl.Told()
+	return cl.ValueSent()
 }

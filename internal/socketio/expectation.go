@@ -94,7 +94,7 @@ func (e *expectation) admitAlso(id command.Identity) {
 // change makes requests come with another identity from here on.
 func (e *expectation) change(id command.Identity) {
 	e.earlier = slices.DeleteFunc(e.earlier, func(e earlierIdentity) bool { return e.until.IsZero() })
-	e.earlier = append(e.earlier, earlierIdentity{Identity: e.latest, until: time.Now().Add(hub.Settling)})
+	e.earlier = append(e.earlier, earlierIdentity{Identity: e.latest, until: time.Now().Add(hub.CookieDelay)})
 	if n := len(e.earlier) - maxEarlier; n > 0 {
 		e.earlier = slices.Clone(e.earlier[n:])
 	}

@@ -29,7 +29,7 @@ type request struct {
 func TestRequestsAfterAChange(t *testing.T) {
 	const get, post = http.MethodGet, http.MethodPost
 	for name, requests := range map[string][]request{
-		"earlier only":   {{0, get, "old", true}, {0, post, "old", true}, {hub.Settling - 1, get, "old", true}, {1, get, "old", false}, {0, get, "new", true}},
+		"earlier only":   {{0, get, "old", true}, {0, post, "old", true}, {hub.CookieDelay - 1, get, "old", true}, {1, get, "old", false}, {0, get, "new", true}},
 		"latest only":    {{0, get, "new", true}, {0, post, "new", true}, {time.Hour, get, "new", true}},
 		"of another":     {{0, get, "other", false}, {0, get, "", false}, {0, get, "old", true}},
 		"a late poll":    {{0, post, "new", true}, {0, get, "old", true}, {0, get, "old", false}, {0, get, "new", true}},
@@ -43,7 +43,7 @@ func TestRequestsAfterAChange(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var e expectation
 				e.latest = command.Identity{Session: "new"}
-				e.earlier = []earlierIdentity{{Identity: command.Identity{Session: "old"}, until: time.Now().Add(hub.Settling)}}
+				e.earlier = []earlierIdentity{{Identity: command.Identity{Session: "old"}, until: time.Now().Add(hub.CookieDelay)}}
 				for i, r := range requests {
 					time.Sleep(r.after)
 					require.Equal(t, r.ok, e.admits(command.Identity{Session: r.session}, r.method) != engineio.Refused, "request %d", i)
@@ -69,10 +69,10 @@ func TestRequestsAfterTwoChanges(t *testing.T) {
 				oldest, old := command.Identity{Session: "oldest"}, command.Identity{Session: "old"}
 				var e expectation
 				e.latest = old
-				e.earlier = []earlierIdentity{{Identity: oldest, until: time.Now().Add(hub.Settling)}}
+				e.earlier = []earlierIdentity{{Identity: oldest, until: time.Now().Add(hub.CookieDelay)}}
 				require.NotEqual(t, engineio.Refused, e.admits(old, post))
 				e.latest = command.Identity{Session: "new"}
-				e.earlier = append(e.earlier, earlierIdentity{Identity: old, until: time.Now().Add(hub.Settling)})
+				e.earlier = append(e.earlier, earlierIdentity{Identity: old, until: time.Now().Add(hub.CookieDelay)})
 				for i, r := range requests {
 					time.Sleep(r.after)
 					require.Equal(t, r.ok, e.admits(command.Identity{Session: r.session}, r.method) != engineio.Refused, "request %d", i)

@@ -31,7 +31,7 @@ func (c *client) Admits(r *http.Request) engineio.Admission {
 		return admission
 	case b.Claim == nil || b.Claim.To.Identity != now.Identity:
 	case !c.isOwnPoll(r):
-		if r.Method == http.MethodGet && b.Claim.Muted() {
+		if r.Method == http.MethodGet && b.Claim.PollsRejected() {
 			c.watchExpiry()
 		}
 		return engineio.Admitted

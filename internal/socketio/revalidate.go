@@ -51,7 +51,7 @@ type revalidatorByMu struct {
 }
 
 // failures counts the failures of Ask in a row, by slot and identity.
-type failures [slots.N]map[command.Identity]int
+type failures [slots.Count]map[command.Identity]int
 
 func (f *failures) empty() bool {
 	return !slices.ContainsFunc(f[:], func(slot map[command.Identity]int) bool { return len(slot) > 0 })
@@ -85,7 +85,7 @@ func (v *revalidator) armLocked() {
 		return
 	}
 	v.armed.Store(true)
-	wait := v.Every / slots.N
+	wait := v.Every / slots.Count
 	if v.timer == nil {
 		v.timer = time.AfterFunc(wait, v.turn)
 		return
@@ -115,10 +115,10 @@ func (v *revalidator) turn() {
 		return
 	}
 	defer v.server.activity.end()
-	slot := turn % slots.N
+	slot := turn % slots.Count
 	v.forgetFailures(slot)
 	at := v.server.hub.SlotLen(slot)
-	pause := v.Every / slots.N / time.Duration(at/slots.PortionSize+1)
+	pause := v.Every / slots.Count / time.Duration(at/slots.PortionSize+1)
 	for at > 0 {
 		var due []command.Identity
 		due, at = v.server.hub.Portion(slot, turn, at)
@@ -261,7 +261,7 @@ func (v *revalidator) settle(id command.Identity, seen int, valid bool, err erro
 	}
 	// A question without an answer proves nothing against the session: it is
 	// closed, and asked about again if it comes back.
-	revoke := command.RevokeIdentity{Identity: id, Seen: seen, Lasting: err == nil, Until: v.Until()}
+	revoke := command.RevokeIdentity{Identity: id, Seen: seen, Invalidate: err == nil, Until: v.Until()}
 	v.server.dismissEnded(v.server.hub.RevokeIdentity(revoke), Revocation{Code: CodeInvalid, Reason: Invalid})
 }
 

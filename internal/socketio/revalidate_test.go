@@ -73,7 +73,7 @@ func TestRevalidatorSpreadsASlot(t *testing.T) {
 		for i := range identities {
 			enter(t, s, command.Identity{Session: fmt.Sprint("s", i)})
 		}
-		time.Sleep(opts.Revalidation.Every + opts.Revalidation.Every/slots.N)
+		time.Sleep(opts.Revalidation.Every + opts.Revalidation.Every/slots.Count)
 		s.validity.stop()
 		synctest.Wait()
 		all := 0

@@ -241,7 +241,7 @@ func (s *Server) Closed() bool { return s.closed.Load() }
 func (s *Server) markClosed() {
 	s.closed.Store(true)
 	s.validity.stop()
-	s.doPresenceWork(s.hub.Hurry())
+	s.doPresenceWork(s.hub.EndAllGrace())
 	s.stopGrace()
 }
 
@@ -296,17 +296,17 @@ func (s *Server) panicked(callback string, with any, more ...any) {
 // come to telling transitions, the next one tells them: at the latest the end
 // of the last connection, for which Shutdown waits.
 func (s *Server) doPresenceWork(work presence.Work) {
-	if work.Wait > 0 {
-		s.grace.Store(time.AfterFunc(work.Wait, func() { s.doPresenceWork(s.hub.EndGrace()) }))
+	if work.EndGraceAfter > 0 {
+		s.grace.Store(time.AfterFunc(work.EndGraceAfter, func() { s.doPresenceWork(s.hub.EndGrace()) }))
 		if s.Closed() { // Hurry may have come before
 			s.stopGrace()
 		}
 	}
-	if !work.Tell {
+	if !work.Notify {
 		return
 	}
 	s.activity.begin() // before the hub knows of it: Shutdown waits for transitions that are being told
-	if s.hub.BeginTelling() {
+	if s.hub.BeginNotifying() {
 		go s.tellTransitions()
 	} else {
 		s.activity.end()

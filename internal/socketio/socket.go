@@ -169,11 +169,11 @@ func (s *Socket) queue(m *engineio.Message, d command.Delivery, to *command.Sele
 	if to != nil {
 		binding := s.seat.Conn().Binding()
 		switch {
-		case to.Means(binding.Identity):
+		case to.Matches(binding.Identity):
 			if s.state == connected && len(s.held) > 0 { // it goes behind these
 				person = to.Clone()
 			}
-		case binding.Claim != nil && to.Means(binding.Claim.To.Identity):
+		case binding.Claim != nil && to.Matches(binding.Claim.To.Identity):
 			person = to.Clone()
 		default:
 			return nil
@@ -239,7 +239,7 @@ func (s *Socket) dropHeldLocked() {
 // dropped.
 func (s *Socket) releaseLocked(proven *command.Identity, b *engineio.Batch) {
 	s.held = slices.DeleteFunc(s.held, func(h held) bool {
-		theirs := h.person == nil || proven != nil && h.person.Means(*proven)
+		theirs := h.person == nil || proven != nil && h.person.Matches(*proven)
 		switch {
 		case s.state == connected && theirs:
 			s.heldLen -= h.message.Size()

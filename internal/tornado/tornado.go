@@ -1,4 +1,5 @@
-// Package tornado verifies the signed cookies of Python sites on Tornado.
+// Package tornado verifies signed cookies that were written by Tornado, a
+// Python web framework.
 package tornado
 
 import (
@@ -12,21 +13,22 @@ import (
 	"strings"
 )
 
-// Verifier verifies the signature of a cookie and returns the parts that were
-// signed, or false. It is a function because functions print as addresses, so
-// that nothing that holds one prints a secret.
+// Verifier verifies the signature of a cookie and returns the signed parts, or
+// false. It is a function because fmt prints functions as addresses: a struct
+// with a Verifier can be printed without printing a secret.
 type Verifier func(name, text string) (Parts, bool)
 
-// Parts are the parts of a cookie that are the same in both versions.
+// Parts are the signed parts that cookies of both versions have.
 type Parts struct {
-	Date  string // when it was signed, in seconds
+	Date  string // the time of the signature, in seconds
 	Value string // in base64
 }
 
-// NewVerifier returns a Verifier for cookies in version 2 with these secrets by
-// key version, and in version 1 with that secret, if it is not empty.
+// NewVerifier returns a Verifier. For cookies in version 2 it uses the secrets
+// in version2, by key version. For cookies in version 1 it uses the secret
+// version1, unless that is empty.
 func NewVerifier(version2 map[int]string, version1 string) Verifier {
-	// The text of a key version has one spelling in this map.
+	// As strings, so that a key version like "01" is unknown.
 	secrets := make(map[string][]byte, len(version2))
 	for version, secret := range version2 {
 		secrets[strconv.Itoa(version)] = []byte(secret)
@@ -41,8 +43,8 @@ func NewVerifier(version2 map[int]string, version1 string) Verifier {
 }
 
 // verify2 verifies "2|1:0|10:1300000000|9:logged_in|12:dXNlci00Mg==|signature",
-// where each length stands before its field, and everything up to the last "|"
-// is signed. The rest is the text behind the first "|".
+// where each field follows its length, and all text up to the last "|" is
+// signed. The rest is the text after the first "|".
 func verify2(secrets map[string][]byte, name, text, rest string) (Parts, bool) {
 	var fields [4]string // key version, date, name, value
 	for i := range fields {
@@ -58,7 +60,7 @@ func verify2(secrets map[string][]byte, name, text, rest string) (Parts, bool) {
 	return Parts{Date: fields[1], Value: fields[3]}, true
 }
 
-// cutField takes "length:field|" off the front of text.
+// cutField removes "length:field|" from the beginning of text.
 func cutField(text string) (field, rest string, ok bool) {
 	digits, rest, found := strings.Cut(text, ":")
 	length, ok := ParseNumber(digits)
@@ -68,10 +70,10 @@ func cutField(text string) (field, rest string, ok bool) {
 	return rest[:length], rest[length+1:], true
 }
 
-// verify1 verifies "dXNlci00Mg==|1300000000|signature", where the signature is
-// of name, value and date put together. Digits could move from one to its
-// neighbour under the same signature, so the date must have the ten digits that
-// it has from 2001 until 2286.
+// verify1 verifies "dXNlci00Mg==|1300000000|signature". The signature is that
+// of name, value and date, concatenated without separators. An attacker could
+// move digits from the date to the value and keep the signature. So the date
+// must have exactly ten digits, as all dates from 2001 to 2286 have.
 func verify1(secret []byte, name, text string) (Parts, bool) {
 	value, rest, _ := strings.Cut(text, "|")
 	date, signature, found := strings.Cut(rest, "|")
@@ -81,8 +83,8 @@ func verify1(secret []byte, name, text string) (Parts, bool) {
 	return Parts{date, value}, true
 }
 
-// isSigned reports in constant time whether the signature, in lower case, is
-// the one of parts.
+// isSigned reports in constant time whether the signature, in lower-case
+// hexadecimal digits, is the HMAC of the concatenated parts.
 func isSigned(algorithm func() hash.Hash, secret []byte, signature string, parts ...string) bool {
 	mac := hmac.New(algorithm, secret)
 	for _, part := range parts {
@@ -91,8 +93,8 @@ func isSigned(algorithm func() hash.Hash, secret []byte, signature string, parts
 	return hmac.Equal([]byte(signature), hex.AppendEncode(nil, mac.Sum(nil)))
 }
 
-// ParseNumber reads a number as Python writes it: digits alone, with no 0 in
-// front.
+// ParseNumber parses a number as Python writes it: only digits, without leading
+// zeros.
 func ParseNumber(text string) (int64, bool) {
 	n, err := strconv.ParseUint(text, 10, 63)
 	return int64(n), err == nil && (text[0] != '0' || text == "0")

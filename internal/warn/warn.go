@@ -12,21 +12,22 @@ import (
 
 // The bounds of a Log.
 const (
-	interval = time.Minute // between two lines of one key
-	mostKeys = 64          // keys in a Log
-	mostEach = 16          // keys of one kind in a Log
-	mostText = 200         // bytes of a key, and of a text in a line
+	interval       = time.Minute // between two lines of the same key
+	maxKeys        = 64          // in a Log
+	maxKeysPerKind = 16          // of the same kind in a Log
+	maxText        = 200         // bytes of a key, and of a string in a line
 )
 
-// helpKey is the name of the argument with advice. The server chooses its text.
+// helpKey is the name of the argument with advice for the operator. The server
+// chooses its text, so it need not be shortened.
 const helpKey = "help"
 
-// rest is the key that is shared by all kinds for which there is no room.
-const rest = "rest"
+// sharedKey is the key of all kinds that do not fit into the Log.
+const sharedKey = "rest"
 
-// Log writes warnings, at most one a minute for each key. Make one with New;
-// one Log serves a whole server. It is safe for concurrent use, and holds no
-// lock while the logger writes.
+// Log writes at most one warning per minute for each key. Make one with New. A
+// server needs one Log. It is safe for concurrent use, and holds no lock while
+// the logger writes.
 type Log struct {
 	logger *slog.Logger
 
@@ -36,13 +37,13 @@ type Log struct {
 
 // entry is the state of a key.
 type entry struct {
-	kind    string
-	written time.Time // of the last line
-	left    int       // lines left out since then
+	kind       string
+	written    time.Time // when the last line was written
+	suppressed int       // lines that were not written since then
 }
 
-// silent reports whether the last line is too recent for another one.
-func (e *entry) silent(now time.Time) bool { return now.Sub(e.written) < interval }
+// isSilent reports whether the last line is too recent for another one.
+func (e *entry) isSilent(now time.Time) bool { return now.Sub(e.written) < interval }
 
 // New returns a Log that writes to logger; nil: slog.Default().
 func New(logger *slog.Logger) *Log {
@@ -52,21 +53,21 @@ func New(logger *slog.Logger) *Log {
 	return &Log{logger: logger, entries: make(map[string]*entry)}
 }
 
-// Warn writes a line, unless one of the same key was written within the last
-// minute. The next line of the key says how many were left out, as
-// "suppressed".
+// Warn writes a line, unless it has written a line with the same key within the
+// last minute. The next line with the key has the number of lines that were not
+// written, as "suppressed".
 //
-// A key is a kind. After a space it may have a detail that a client chose, such
-// as "origin https://example.com". A Log has at most 16 keys of a kind and 64
-// in all; further details share the key of their kind, and further kinds share
-// one key.
+// A key begins with a kind. After a space it may have a detail that a client
+// chose, such as "origin https://example.com". A Log has at most 16 keys of a
+// kind and 64 keys in total. More details share the key of their kind, and more
+// kinds share one key.
 //
-// Args are those of slog.Logger.Warn. Strings and errors among them are cut to
-// 200 bytes, and their characters that cannot be printed are replaced. The
-// string after "help" is logged unchanged.
+// The args are those of slog.Logger.Warn. Strings and errors are cut to 200
+// bytes, and characters that cannot be printed are replaced. The string after
+// "help" is logged unchanged.
 //
-// The logger may block, so Warn must not be called with a lock held, nor on an
-// event loop that other connections wait for.
+// The logger may block. So Warn must not be called with a lock held, and not on
+// an event loop that serves other connections.
 func (l *Log) Warn(key, msg string, args ...any) {
 	if write := l.line(key, msg, args); write != nil {
 		write()
@@ -81,9 +82,10 @@ func (l *Log) Later(key, msg string, args ...any) {
 	}
 }
 
-// line returns a function that writes the line, or nil if no line is due.
+// line returns a function that writes the line, or nil if the line must not be
+// written now.
 func (l *Log) line(key, msg string, args []any) func() {
-	left, due := l.due(clean(key), time.Now())
+	suppressed, due := l.due(clean(key), time.Now())
 	if !due {
 		return nil
 	}
@@ -99,47 +101,47 @@ func (l *Log) line(key, msg string, args []any) func() {
 		}
 		line = append(line, a)
 	}
-	if left > 0 {
-		line = append(line, "suppressed", left)
+	if suppressed > 0 {
+		line = append(line, "suppressed", suppressed)
 	}
 	return func() { l.logger.Warn(msg, line...) }
 }
 
-// due reports whether a line of the key is written now, and how many were left
-// out before it.
-func (l *Log) due(key string, now time.Time) (left int, due bool) {
+// due reports whether a line with the key may be written now, and how many
+// lines were not written before it.
+func (l *Log) due(key string, now time.Time) (suppressed int, due bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entryLocked(key, now)
-	if e.silent(now) {
-		e.left++
+	if e.isSilent(now) {
+		e.suppressed++
 		return 0, false
 	}
-	left, e.left, e.written = e.left, 0, now
-	return left, true
+	suppressed, e.suppressed, e.written = e.suppressed, 0, now
+	return suppressed, true
 }
 
 // entryLocked returns the entry of the key, or the entry that the key shares
 // with others. l.mu must be held.
 func (l *Log) entryLocked(key string, now time.Time) *entry {
 	kind, _, _ := strings.Cut(key, " ")
-	for _, k := range [...]string{key, kind, rest} {
+	for _, k := range [...]string{key, kind, sharedKey} {
 		if e := l.entries[k]; e != nil {
 			return e
 		}
-		if k == rest || l.roomLocked(k, kind, now) {
+		if k == sharedKey || l.hasRoomLocked(k, kind, now) {
 			e := &entry{kind: kind}
 			l.entries[k] = e
 			return e
 		}
 	}
-	panic("warn: rest has always room")
+	panic("warn: there is no room for the shared key")
 }
 
-// roomLocked reports whether there is room for the key. It removes old keys if
-// necessary. One entry of each kind is reserved for the key that its details
-// share, and one of all entries for rest. l.mu must be held.
-func (l *Log) roomLocked(key, kind string, now time.Time) bool {
+// hasRoomLocked reports whether there is room for the key. It removes old keys
+// if necessary. One entry of each kind is reserved for the key that is only the
+// kind, and one entry of the Log for sharedKey. l.mu must be held.
+func (l *Log) hasRoomLocked(key, kind string, now time.Time) bool {
 	fits := func() bool {
 		ofKind := 0
 		for _, e := range l.entries {
@@ -147,26 +149,26 @@ func (l *Log) roomLocked(key, kind string, now time.Time) bool {
 				ofKind++
 			}
 		}
-		return len(l.entries) < mostKeys-1 && (key == kind || ofKind < mostEach-1)
+		return len(l.entries) < maxKeys-1 && (key == kind || ofKind < maxKeysPerKind-1)
 	}
 	if fits() {
 		return true
 	}
 	for k, e := range l.entries {
-		if !e.silent(now) && k != rest {
+		if !e.isSilent(now) && k != sharedKey {
 			delete(l.entries, k)
 		}
 	}
 	return fits()
 }
 
-// clean returns the beginning of a text, with a ? for each character that
-// cannot be printed.
+// clean shortens a string to maxText bytes and replaces each character that
+// cannot be printed by a question mark.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r
-	}, s[:min(len(s), mostText)])
+	}, s[:min(len(s), maxText)])
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newLog returns a Log and what it has written.
+// newLog returns a Log and the buffer that it writes to.
 func newLog() (*Log, *bytes.Buffer) {
 	var out bytes.Buffer
 	return New(slog.New(slog.NewTextHandler(&out, nil))), &out
@@ -22,7 +22,7 @@ func newLog() (*Log, *bytes.Buffer) {
 
 func lines(out *bytes.Buffer) int { return strings.Count(out.String(), "\n") }
 
-func TestOneLineAMinute(t *testing.T) {
+func TestOneLinePerMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, out := newLog()
 		for range 5 {
@@ -47,28 +47,28 @@ func TestOneLineAMinute(t *testing.T) {
 	})
 }
 
-func TestStrangersCannotFillTheLog(t *testing.T) {
+func TestClientsCannotFillTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, out := newLog()
 		for i := range 10_000 {
 			l.Warn(fmt.Sprint("origin ", i), "mojo: refused")
 		}
-		require.Equal(t, mostEach, lines(out))
-		require.Len(t, l.entries, mostEach)
+		require.Equal(t, maxKeysPerKind, lines(out))
+		require.Len(t, l.entries, maxKeysPerKind)
 		l.Warn("limit", "mojo: full")
-		require.Equal(t, mostEach+1, lines(out), "another kind has its line")
+		require.Equal(t, maxKeysPerKind+1, lines(out), "another kind has its own line")
 
 		for i := range 10_000 {
 			l.Warn(fmt.Sprint("kind", i), "mojo: refused")
 		}
-		require.Len(t, l.entries, mostKeys)
-		require.Equal(t, mostKeys, lines(out))
+		require.Len(t, l.entries, maxKeys)
+		require.Equal(t, maxKeys, lines(out))
 
 		out.Reset()
 		time.Sleep(time.Minute)
 		l.Warn("new", "mojo: refused")
 		l.Warn("origin new", "mojo: refused")
-		require.Equal(t, 2, lines(out), "old keys make room")
+		require.Equal(t, 2, lines(out), "old keys are removed")
 		require.NotContains(t, out.String(), "suppressed")
 	})
 }
@@ -78,18 +78,18 @@ func TestTextIsBounded(t *testing.T) {
 	long := strings.Repeat("x", 10_000)
 	l.Warn("origin "+long, "mojo: refused", "origin", long, "error", errors.New(long),
 		"name", "a\nb\x1b\xff\u202e")
-	require.Less(t, out.Len(), 2*mostText+200)
+	require.Less(t, out.Len(), 2*maxText+200)
 	require.Contains(t, out.String(), "name=a?b???")
 	for k := range l.entries {
-		require.LessOrEqual(t, len(k), mostText)
+		require.LessOrEqual(t, len(k), maxText)
 	}
 }
 
-// TestHelpIsWhole, however long it is: it says what to do.
-func TestHelpIsWhole(t *testing.T) {
+// TestHelpIsNotShortened: a long help text is logged completely.
+func TestHelpIsNotShortened(t *testing.T) {
 	log, out := newLog()
 	help := strings.Repeat("do this and that; ", 30)
-	log.Warn("cause", "it failed", "stranger", strings.Repeat("x", 1000), "help", help)
+	log.Warn("cause", "it failed", "name", strings.Repeat("x", 1000), "help", help)
 
 	require.Contains(t, out.String(), help)
 	require.NotContains(t, out.String(), strings.Repeat("x", 201))
@@ -99,15 +99,15 @@ func TestConcurrentUse(t *testing.T) {
 	var mu sync.Mutex
 	var out bytes.Buffer
 	l := New(slog.New(slog.NewTextHandler(&lockedWriter{&mu, &out}, nil)))
-	var all sync.WaitGroup
+	var goroutines sync.WaitGroup
 	for i := range 8 {
-		all.Go(func() {
+		goroutines.Go(func() {
 			for range 100 {
 				l.Warn(fmt.Sprint("kind", i%2), "mojo: refused")
 			}
 		})
 	}
-	all.Wait()
+	goroutines.Wait()
 	require.Equal(t, 2, lines(&out))
 }
 

@@ -1,10 +1,11 @@
 // Package chat is the app Chat: one room, which everybody can read and in which
-// users who are logged in can write. Pages connect to it with io("/ChatSocket").
+// users who are logged in can write. Pages connect to it with
+// io("/ChatSocket").
 //
-// A page receives the event "history" with a list of lines when it connects, and
-// "said" for each new line. The events "online" and "offline" have the name of a
-// user. A page sends "say" with a text. The ack is the Line, or an error with a
-// message for the user.
+// A page receives the event "history" with a list of lines when it connects,
+// and "said" for each new line. The events "online" and "offline" have the name
+// of a user. A page sends "say" with a text. The ack is the Line, or an error
+// with a message for the user.
 package chat
 
 import (
@@ -39,8 +40,8 @@ func Handlers() mojo.SocketHandler {
 	return ev.Handler()
 }
 
-// announce tells the room that a user is online or offline. Presence has a grace
-// period, so a reload of a page causes neither event.
+// announce tells the room that a user is online or offline. Presence has a
+// grace period, so a reload of a page causes neither event.
 func announce(ch *mojo.Channel, p mojo.Presence) {
 	if p.Kind != mojo.UserPresence {
 		return
@@ -54,10 +55,10 @@ func announce(ch *mojo.Channel, p mojo.Presence) {
 	}
 }
 
-// room has the latest lines of the chat. Its lock is also held while an event is
-// sent, which never blocks. So all connections receive the lines in the order of
-// their ids, and a new connection receives each line once: in the history or as
-// an event.
+// room has the latest lines of the chat. Its lock is also held while an event
+// is sent, which never blocks. So all connections receive the lines in the
+// order of their ids, and a new connection receives each line once: in the
+// history or as an event.
 type room struct {
 	mu     sync.Mutex // guards the fields below
 	lines  []Line
@@ -75,8 +76,8 @@ func (r *room) join(c *mojo.Conn) error {
 	return c.Emit("history", r.lines)
 }
 
-// onSay handles the event "say". What it returns is the ack. It reads the user id
-// once, because another tab may log in or out at any moment.
+// onSay handles the event "say". What it returns is the ack. It reads the user
+// id once, because another tab may log in or out at any moment.
 func (r *room) onSay(c *mojo.Conn, message string) (Line, error) {
 	from := c.UserID()
 	if from == "" {

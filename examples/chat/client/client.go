@@ -23,8 +23,8 @@ const (
 	Path = "/client/" + FileName
 
 	// npm installs this release, and the CDN has it. The hash is that of
-	// dist/socket.io.min.js in the npm package. The CDN serves the same file, and
-	// browsers refuse a file with another hash.
+	// dist/socket.io.min.js in the npm package. The CDN serves the same file,
+	// and browsers refuse a file with another hash.
 	version   = "4.8.1"
 	integrity = "sha384-mkQ3/7FUtcGyoppY6bz/PORYoGqOl7/aSUMn2ymDOJcapfS6PHqxhRTMh1RR0Q6+"
 
@@ -87,9 +87,9 @@ func thisMachine() machine {
 }
 
 // Find finds the client. It takes the file in the folder, if one is given.
-// Otherwise it looks for an installed client, and for one that an earlier run has
-// put into the cache directory. If there is none, npm installs it into the cache
-// directory. If that fails, the source is the CDN.
+// Otherwise it looks for an installed client, and for one that an earlier run
+// has put into the cache directory. If there is none, npm installs it into the
+// cache directory. If that fails, the source is the CDN.
 func Find(ctx context.Context, folder string) (Source, error) {
 	return find(ctx, folder, thisMachine())
 }

@@ -13,7 +13,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// folderWithClient returns a folder that has a file with the name of the client.
+// folderWithClient returns a folder that has a file with the name of the
+// client.
 func folderWithClient(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()

@@ -117,8 +117,8 @@ func (tb *tab) awaitOnline(want status.Online) {
 	}
 }
 
-// unread returns the names of the events that a socket has received and the test
-// has not read.
+// unread returns the names of the events that a socket has received and the
+// test has not read.
 func unread(s *mojotest.Socket) []string {
 	names := []string{}
 	for _, m := range s.Unread() {

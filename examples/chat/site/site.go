@@ -30,9 +30,9 @@ type Site struct {
 
 // New makes the mojo.Server and registers the two apps.
 //
-// The keys of the cookies are new at each start, so logins end with the process.
-// A site in production makes its keys once and stores them with its other
-// secrets.
+// The keys of the cookies are new at each start, so logins end with the
+// process. A site in production makes its keys once and stores them with its
+// other secrets.
 func New(source client.Source) (*Site, error) {
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{
 		Keys:     []mojo.Key{mojo.NewKey()},
@@ -174,8 +174,8 @@ func (s *Site) note(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// readNote reads a note from a form. If the form is not valid or the user is not
-// logged in, it answers the request with an error and returns false.
+// readNote reads a note from a form. If the form is not valid or the user is
+// not logged in, it answers the request with an error and returns false.
 func (s *Site) readNote(w http.ResponseWriter, r *http.Request, what string) (Note, bool) {
 	from := s.Sockets.Identity(r).UserID
 	if from == "" {

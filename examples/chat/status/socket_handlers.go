@@ -1,9 +1,9 @@
-// Package status is the app Status: it tells a page which user it belongs to, and
-// who is online. Pages connect to it with io("/StatusSocket").
+// Package status is the app Status: it tells a page which user it belongs to,
+// and who is online. Pages connect to it with io("/StatusSocket").
 //
-// A page receives "you" when it connects, and again after each login or logout in
-// its browser. It sends "ready" once. From then on it receives "online" when a
-// user has connected or disconnected. On the same socket it also receives the
+// A page receives "you" when it connects, and again after each login or logout
+// in its browser. It sends "ready" once. From then on it receives "online" when
+// a user has connected or disconnected. On the same socket it also receives the
 // messages of the site's HTTP handlers.
 package status
 

@@ -11,11 +11,11 @@ import (
 // Max is how many characters people may write at once.
 const Max = 500
 
-// Line returns s without the spaces around it. It returns an error for the person who
-// wrote it, which begins with what, if nothing visible is left or more than limit
-// characters, or if s has characters that could disturb the page of a reader:
-// line breaks and other control characters, and those that turn the direction of
-// the text around them.
+// Line returns s without the spaces around it. It returns an error for the
+// person who wrote it, which begins with what, if nothing visible is left or
+// more than limit characters, or if s has characters that could disturb the
+// page of a reader: line breaks and other control characters, and those that
+// turn the direction of the text around them.
 func Line(what, s string, limit int) (string, error) {
 	s = strings.TrimSpace(s)
 	switch {

@@ -1,5 +1,6 @@
-// Command gorilla is a site whose sessions are those of github.com/gorilla/sessions, kept in a cookie. mojo
-// takes from them who is who: identity.go is all it needs.
+// Command gorilla is a site whose sessions are those of
+// github.com/gorilla/sessions, kept in a cookie. mojo takes from them who is
+// who: identity.go is all it needs.
 //
 //	cd examples/identity && go run ./gorilla
 package main
@@ -96,8 +97,9 @@ func (s *site) login(w http.ResponseWriter, r *http.Request) {
 	s.become(w, r, user)
 }
 
-// A CookieStore keeps no sessions, so pages accept a copy of the old cookie until
-// it expires; a store that keeps sessions avoids that. mojo has given up its id.
+// A CookieStore keeps no sessions, so pages accept a copy of the old cookie
+// until it expires; a store that keeps sessions avoids that. mojo has given up
+// its id.
 func (s *site) logout(w http.ResponseWriter, r *http.Request) { s.become(w, r, "") }
 
 // become makes a browser a user's, or nobody's, and the connections of all its

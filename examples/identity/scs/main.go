@@ -1,5 +1,5 @@
-// Command scs is a site whose sessions are those of github.com/alexedwards/scs. mojo takes from them who
-// is who: identity.go is all it needs.
+// Command scs is a site whose sessions are those of github.com/alexedwards/scs.
+// mojo takes from them who is who: identity.go is all it needs.
 //
 //	cd examples/identity && go run ./scs
 package main

@@ -1,4 +1,5 @@
-// Package visitor is for the tests of the examples beside it: a browser on their site.
+// Package visitor is for the tests of the examples beside it: a browser on
+// their site.
 package visitor
 
 import (
@@ -23,8 +24,8 @@ func New(t testing.TB, site *mojotest.Server) *Visitor {
 	return v
 }
 
-// Post sends a form, given as name, value, name, value, and returns the status of
-// the page that it leads to.
+// Post sends a form, given as name, value, name, value, and returns the status
+// of the page that it leads to.
 func (v *Visitor) Post(path string, pairs ...string) int {
 	v.t.Helper()
 	form := make(url.Values)
@@ -43,8 +44,8 @@ func (v *Visitor) Header() http.Header {
 	return r.Header
 }
 
-// Notes opens a connection to the app of the examples. It is told who it is: user, ""
-// for nobody.
+// Notes opens a connection to the app of the examples. It is told who it is:
+// user, "" for nobody.
 func (v *Visitor) Notes(transport mojotest.Transport, user string) *mojotest.Socket {
 	v.t.Helper()
 	notes := v.Dial("/NotesSocket", &mojotest.DialOptions{Transport: transport})

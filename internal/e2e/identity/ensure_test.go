@@ -129,7 +129,7 @@ func TestEnsureSessionAfterLogOut(t *testing.T) {
 		require.Equal(t, mojo.Identity{}, id)
 		require.NotContains(t, w.Header(), "Set-Cookie")
 
-		time.Sleep(hub.Settling)
+		time.Sleep(hub.CookieDelay)
 		h.ServeHTTP(w, cookietest.Request(old...))
 		require.NotContains(t, []string{"", "s"}, id.SessionID)
 		require.Equal(t, "", id.UserID)

@@ -266,7 +266,7 @@ func TestReconnectBeforeTheNewCookies(t *testing.T) {
 		require.Zero(t, srv.CurrentSessions().Len()+srv.LoggedInSessions().Len())
 		require.Equal(t, siotest.ReasonCloseFrame, early.Engine.AwaitClosed())
 
-		time.Sleep(hub.Settling)
+		time.Sleep(hub.CookieDelay)
 		late := e2e.Dial(t, site, "websocket", old...).Connect(e2e.ChatNamespace, nil)
 		time.Sleep(5 * time.Second)
 		late.Barrier()

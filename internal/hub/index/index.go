@@ -1,5 +1,5 @@
-// Package index has indexes that are read far more often than they change.
-// Their users guard them.
+// Package index has indexes that are read far more often than they change. The
+// caller must hold a lock.
 package index
 
 import (
@@ -8,53 +8,55 @@ import (
 	"sync/atomic"
 )
 
-// Index is groups by id. Most have one member, that of a browser with one tab,
-// and these take no more than an entry of a map. The zero value is empty.
+// Index has groups of members by id. Most groups have one member, because most
+// browsers have one tab. Such a group takes only an entry of a map. The zero
+// value is empty.
 type Index[T comparable] struct {
-	lone map[string]T
-	many map[string]*Group[T]
+	single map[string]T
+	groups map[string]*Group[T]
 }
 
-// Len is the number of ids.
-func (x *Index[T]) Len() int { return len(x.lone) + len(x.many) }
+// Len returns the number of ids.
+func (x *Index[T]) Len() int { return len(x.single) + len(x.groups) }
 
-// Has reports whether there is a member under an id.
+// Has reports whether an id has a member.
 func (x *Index[T]) Has(id string) bool {
-	_, lone := x.lone[id]
-	return lone || x.many[id] != nil
+	_, single := x.single[id]
+	return single || x.groups[id] != nil
 }
 
-// Members returns the members under an id. The list is never changed in place.
+// Members returns the members of an id. The list is never changed in place.
 func (x *Index[T]) Members(id string) []T {
-	if v, lone := x.lone[id]; lone {
+	if v, single := x.single[id]; single {
 		return []T{v}
 	}
-	if g := x.many[id]; g != nil {
+	if g := x.groups[id]; g != nil {
 		return g.Snapshot()
 	}
 	return nil
 }
 
-// Count is the length of Members.
+// Count returns the length of Members.
 func (x *Index[T]) Count(id string) int {
-	if _, lone := x.lone[id]; lone {
+	if _, single := x.single[id]; single {
 		return 1
 	}
-	if g := x.many[id]; g != nil {
+	if g := x.groups[id]; g != nil {
 		return g.Len()
 	}
 	return 0
 }
 
-// IDs walks the ids, in no order. The index must not change meanwhile.
+// IDs iterates over the ids in no particular order. The index must not change
+// meanwhile.
 func (x *Index[T]) IDs() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for id := range x.lone {
+		for id := range x.single {
 			if !yield(id) {
 				return
 			}
 		}
-		for id := range x.many {
+		for id := range x.groups {
 			if !yield(id) {
 				return
 			}
@@ -62,41 +64,41 @@ func (x *Index[T]) IDs() iter.Seq[string] {
 	}
 }
 
-// Add puts v, which is not there, under an id, and reports whether it is the
-// first.
+// Add adds v to an id and reports whether it is the first member. The id must
+// not have v yet.
 func (x *Index[T]) Add(id string, v T) (first bool) {
-	if g := x.many[id]; g != nil {
+	if g := x.groups[id]; g != nil {
 		g.Add(v)
 		return false
 	}
-	other, lone := x.lone[id]
-	if !lone {
-		if x.lone == nil {
-			x.lone = make(map[string]T)
+	other, single := x.single[id]
+	if !single {
+		if x.single == nil {
+			x.single = make(map[string]T)
 		}
-		x.lone[id] = v
+		x.single[id] = v
 		return true
 	}
-	delete(x.lone, id)
-	if x.many == nil {
-		x.many = make(map[string]*Group[T])
+	delete(x.single, id)
+	if x.groups == nil {
+		x.groups = make(map[string]*Group[T])
 	}
 	g := new(Group[T])
 	g.Add(other)
 	g.Add(v)
-	x.many[id] = g
+	x.groups[id] = g
 	return false
 }
 
-// Remove takes v from under an id, and reports whether it was the last.
+// Remove removes v from an id and reports whether it was the last member.
 func (x *Index[T]) Remove(id string, v T) (last bool) {
-	if other, lone := x.lone[id]; lone {
+	if other, single := x.single[id]; single {
 		if other == v {
-			delete(x.lone, id)
+			delete(x.single, id)
 		}
 		return other == v
 	}
-	g := x.many[id]
+	g := x.groups[id]
 	if g == nil {
 		return false
 	}
@@ -104,51 +106,53 @@ func (x *Index[T]) Remove(id string, v T) (last bool) {
 	if g.Len() > 0 {
 		return false
 	}
-	delete(x.many, id)
+	delete(x.groups, id)
 	return true
 }
 
-// Group is a set. Several goroutines may call Snapshot and Len at a time, while
-// none changes the set. The zero value is empty.
+// Group is a set. Several goroutines may call Snapshot and Len at the same time
+// if none changes the set. The zero value is empty.
 type Group[T comparable] struct {
-	list   []T
-	at     map[T]int   // the position of each member, once the list is long
-	shared atomic.Bool // a snapshot may be in use
+	list      []T
+	positions map[T]int   // the position of each member; nil for a short list
+	shared    atomic.Bool // a snapshot may be in use
 }
 
-// searched is the length up to which a list is searched and not indexed.
-const searched = 32
+// maxLinear is the greatest length of a list that has no positions, and is
+// searched linearly.
+const maxLinear = 32
 
-// Snapshot returns the members. It copies nothing: the list is never changed in
-// place from then on.
+// Snapshot returns the members without copying them. Later changes of the set
+// do not change the returned slice.
 func (g *Group[T]) Snapshot() []T {
 	if len(g.list) == 0 {
 		return nil
 	}
-	if !g.shared.Load() { // many read at a time, and should not have to write
+	if !g.shared.Load() { // avoids concurrent writes by many readers
 		g.shared.Store(true)
 	}
 	return g.list[:len(g.list):len(g.list)]
 }
 
-// Len is the number of members.
+// Len returns the number of members.
 func (g *Group[T]) Len() int { return len(g.list) }
 
-// Add appends v, which is not in the set. Snapshots end before it.
+// Add adds v, which must not be in the set. Earlier snapshots do not contain
+// it.
 func (g *Group[T]) Add(v T) {
 	g.list = append(g.list, v)
 	switch {
-	case g.at != nil:
-		g.at[v] = len(g.list) - 1
-	case len(g.list) > searched:
-		g.at = make(map[T]int, 2*searched)
+	case g.positions != nil:
+		g.positions[v] = len(g.list) - 1
+	case len(g.list) > maxLinear:
+		g.positions = make(map[T]int, 2*maxLinear)
 		for i, v := range g.list {
-			g.at[v] = i
+			g.positions[v] = i
 		}
 	}
 }
 
-// Remove takes v out, if it is in.
+// Remove removes v if it is in the set.
 func (g *Group[T]) Remove(v T) {
 	i, in := g.find(v)
 	if !in {
@@ -163,19 +167,19 @@ func (g *Group[T]) Remove(v T) {
 	moved := g.list[last]
 	g.list[i] = moved
 	g.list[last] = zero
-	if g.at != nil {
-		g.at[moved] = i
-		delete(g.at, v)
+	if g.positions != nil {
+		g.positions[moved] = i
+		delete(g.positions, v)
 	}
 	g.list = g.list[:last]
-	if last <= searched/2 {
-		g.at = nil
+	if last <= maxLinear/2 {
+		g.positions = nil
 	}
 }
 
 func (g *Group[T]) find(v T) (int, bool) {
-	if g.at != nil {
-		i, in := g.at[v]
+	if g.positions != nil {
+		i, in := g.positions[v]
 		return i, in
 	}
 	i := slices.Index(g.list, v)

@@ -8,17 +8,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestGroupIsASet: it behaves as a map does, through all sizes at which it
-// changes its shape, and what a snapshot held it holds for ever.
-func TestGroupIsASet(t *testing.T) {
+// TestGroupLikeMap: a Group behaves like a map at all sizes, and snapshots do
+// not change.
+func TestGroupLikeMap(t *testing.T) {
 	for seed := range uint64(30) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		var g Group[int]
 		model := make(map[int]bool)
-		type kept struct{ snapshot, copy []int }
-		var snapshots []kept
+		type snapshot struct{ got, copied []int }
+		var snapshots []snapshot
 		for step := range 3000 {
-			value := random.IntN(100) // zero among them
+			value := random.IntN(100) // includes zero
 			growing := step/300%2 == 0
 			switch {
 			case model[value] && (!growing || random.IntN(4) == 0):
@@ -28,11 +28,11 @@ func TestGroupIsASet(t *testing.T) {
 				g.Add(value)
 				model[value] = true
 			case !model[value]:
-				g.Remove(value) // not in: nothing happens
+				g.Remove(value) // it is not in the set
 			}
 			if random.IntN(10) == 0 {
 				s := g.Snapshot()
-				snapshots = append(snapshots, kept{s, slices.Clone(s)})
+				snapshots = append(snapshots, snapshot{s, slices.Clone(s)})
 			}
 
 			require.Equal(t, len(model), g.Len())
@@ -42,21 +42,21 @@ func TestGroupIsASet(t *testing.T) {
 				for _, v := range members {
 					require.True(t, model[v])
 				}
-				require.Len(t, slices.Compact(members), len(model), "each once")
-				if g.at != nil {
-					require.Len(t, g.at, len(g.list))
+				require.Len(t, slices.Compact(members), len(model), "each member once")
+				if g.positions != nil {
+					require.Len(t, g.positions, len(g.list))
 				}
 			}
 		}
-		for _, k := range snapshots {
-			require.Equal(t, k.copy, k.snapshot)
+		for _, s := range snapshots {
+			require.Equal(t, s.copied, s.got)
 		}
 	}
 }
 
-// TestGroupLetsGo: it keeps no reference to what was removed, and no room for
-// what once was.
-func TestGroupLetsGo(t *testing.T) {
+// TestGroupReleasesMemory: a Group does not reference removed members, and its
+// array shrinks.
+func TestGroupReleasesMemory(t *testing.T) {
 	var g Group[*int]
 	values := make([]*int, 1000)
 	for i := range values {
@@ -69,14 +69,14 @@ func TestGroupLetsGo(t *testing.T) {
 
 	require.Equal(t, []*int{values[999]}, g.list)
 	require.LessOrEqual(t, cap(g.list), 8)
-	require.Nil(t, g.at)
+	require.Nil(t, g.positions)
 	for _, v := range g.list[:cap(g.list)][1:] {
 		require.Nil(t, v)
 	}
 }
 
-// TestSnapshotCannotBeAppendedInto the group.
-func TestSnapshotCannotBeAppendedInto(t *testing.T) {
+// TestAppendToSnapshot: an append to a snapshot does not change the Group.
+func TestAppendToSnapshot(t *testing.T) {
 	var g Group[int]
 	for i := range 5 {
 		g.Add(i)

@@ -1,6 +1,5 @@
-// Package ledger lists what is not valid any more: session ids that were given
-// up or revoked, and the logins that a user made before some moment. Package
-// hub guards it.
+// Package ledger lists session ids that were given up or revoked, and users
+// whose earlier logins are not valid any more. The caller must hold a lock.
 package ledger
 
 import (
@@ -11,8 +10,8 @@ import (
 	"github.com/mojosocket/mojo/internal/command"
 )
 
-// entries lists ids, each up to the time at which its cookies have expired. It
-// is bounded: the oldest are dropped.
+// entries lists ids. Each is removed when its cookies have expired. The number
+// is bounded: the oldest entries are removed first.
 type entries[T any] struct {
 	byID  map[string]*list.Element
 	order list.List // of *entry[T], oldest first
@@ -24,13 +23,13 @@ type entry[T any] struct {
 	value T
 }
 
-// Max is how many ids of each kind are listed at most.
-const Max = 1 << 16
+// MaxEntries is the largest number of ids of each kind.
+const MaxEntries = 1 << 16
 
 func (e *entry[T]) expired(now time.Time) bool { return !e.until.IsZero() && now.After(e.until) }
 
-// look returns what is listed for an id.
-func (l *entries[T]) look(id string, now time.Time) (v T, listed bool) {
+// get returns the value of an id, if it is listed.
+func (l *entries[T]) get(id string, now time.Time) (v T, listed bool) {
 	e := l.find(id)
 	if e == nil || e.expired(now) {
 		return v, false
@@ -45,8 +44,8 @@ func (l *entries[T]) find(id string) *entry[T] {
 	return nil
 }
 
-// note lists an id as the latest, or changes its entry.
-func (l *entries[T]) note(id string, v T, until, now time.Time) {
+// add lists an id, or replaces its entry. The id becomes the newest.
+func (l *entries[T]) add(id string, v T, until, now time.Time) {
 	if l.byID == nil {
 		l.byID = make(map[string]*list.Element)
 	}
@@ -56,7 +55,7 @@ func (l *entries[T]) note(id string, v T, until, now time.Time) {
 	l.byID[id] = l.order.PushBack(&entry[T]{id, until, v})
 	for at := l.order.Front(); at != nil; at = l.order.Front() {
 		oldest := at.Value.(*entry[T])
-		if len(l.byID) <= Max && !oldest.expired(now) {
+		if len(l.byID) <= MaxEntries && !oldest.expired(now) {
 			return
 		}
 		l.order.Remove(at)
@@ -64,41 +63,42 @@ func (l *entries[T]) note(id string, v T, until, now time.Time) {
 	}
 }
 
-// Ledger is what is not valid any more. Now must be set.
+// Ledger is the list of all invalid session ids and logins. Now must be set.
 type Ledger struct {
 	Now      func() time.Time
 	sessions entries[Session] // by session id
 	logins   entries[cutoff]  // by user id
 }
 
-// Session is the entry of a session id that opens nothing any more.
+// Session is the entry of a session id that is not valid any more.
 type Session struct {
 	Since     time.Time
 	Successor string // the session id that replaced it; empty if there is none
-	Revoked   bool   // a handshake with it is refused; otherwise it is nobody's
+	Revoked   bool   // a handshake with the id is refused; otherwise it has no identity
 }
 
-// cutoff is a user whose logins up to a moment do not count any more.
+// cutoff is the entry of a user. Logins up to the time since are not valid any
+// more.
 type cutoff struct {
 	since  time.Time
-	exempt []string // sessions whose logins count
+	exempt []string // sessions whose logins are valid
 }
 
 // Session returns the entry of a session id, if it is listed.
 func (l *Ledger) Session(id string) (Session, bool) {
-	if len(l.sessions.byID) == 0 { // nearly always; Hub.Admit has little room on the stack
+	if len(l.sessions.byID) == 0 { // the usual case; avoids that Hub.Admit has to grow its stack
 		return Session{}, false
 	}
-	return l.sessions.look(id, l.Now())
+	return l.sessions.get(id, l.Now())
 }
 
-// GiveUp lists a session id that another one, the successor, replaces. If it is
-// listed already, GiveUp changes nothing and returns the entry.
+// GiveUp lists a session id that the successor replaces. If the id is already
+// listed, GiveUp changes nothing and returns the entry.
 func (l *Ledger) GiveUp(id, successor string, until time.Time) (before Session, listed bool) {
 	now := l.Now()
-	before, listed = l.sessions.look(id, now)
+	before, listed = l.sessions.get(id, now)
 	if !listed {
-		l.sessions.note(id, Session{Since: now, Successor: successor}, until, now)
+		l.sessions.add(id, Session{Since: now, Successor: successor}, until, now)
 	}
 	return before, listed
 }
@@ -106,22 +106,22 @@ func (l *Ledger) GiveUp(id, successor string, until time.Time) (before Session, 
 // RevokeSession lists a session id as revoked.
 func (l *Ledger) RevokeSession(id string, until time.Time) {
 	now := l.Now()
-	l.sessions.note(id, Session{Since: now, Revoked: true}, until, now)
+	l.sessions.add(id, Session{Since: now, Revoked: true}, until, now)
 }
 
-// CutOff lists a user: logins that were signed before do not count, except those
-// of the session `except`.
+// CutOff lists a user. All logins of the user up to now are not valid any more,
+// except those of the session `except`.
 func (l *Ledger) CutOff(user, except string, until time.Time) {
 	now := l.Now()
 	c := cutoff{since: now}
 	if except != "" {
 		c.exempt = []string{except}
 	}
-	l.logins.note(user, c, until, now)
+	l.logins.add(user, c, until, now)
 }
 
-// Exempt makes a login count that is being made now, even if its cookie was
-// written before a Revoke or in the same second.
+// Exempt makes a new login valid, even if its cookie was written before a
+// Revoke or in the same second.
 func (l *Ledger) Exempt(id command.Identified) {
 	proven := id.Proven
 	if proven.IsZero() {
@@ -133,40 +133,41 @@ func (l *Ledger) Exempt(id command.Identified) {
 	}
 }
 
-// LoginCounts reports whether a login of this user that was proven at that
-// time, in this session, counts.
+// LoginCounts reports whether a login of this user and session is valid. The
+// argument proven is the time of the login.
 func (l *Ledger) LoginCounts(id command.Identity, proven time.Time) bool {
 	if len(l.logins.byID) == 0 {
 		return true
 	}
-	c, listed := l.logins.look(id.User, l.Now())
+	c, listed := l.logins.get(id.User, l.Now())
 	if !listed || proven.IsZero() || proven.After(c.since) {
 		return true
 	}
 	return id.Session != "" && slices.Contains(c.exempt, id.Session)
 }
 
-// InPlace is the latest sessions that changed their identity and kept their id.
-type InPlace struct {
-	n      int // of all
+// RecentChanges has the latest sessions whose identity changed in place: they
+// kept their id.
+type RecentChanges struct {
+	count  int // the number of all changes
 	latest [64]string
 }
 
-// N is the number of changes so far.
-func (p *InPlace) N() int { return p.n }
+// Count returns the number of all changes.
+func (p *RecentChanges) Count() int { return p.count }
 
-// Note notes a change.
-func (p *InPlace) Note(session string) {
-	p.latest[p.n%len(p.latest)] = session
-	p.n++
+// Add adds a change.
+func (p *RecentChanges) Add(session string) {
+	p.latest[p.count%len(p.latest)] = session
+	p.count++
 }
 
-// Since reports whether the session may be among those from the n-th change on.
-func (p *InPlace) Since(n int, session string) bool {
-	if p.n-n > len(p.latest) {
+// Since reports whether the session may have changed after the first n changes.
+func (p *RecentChanges) Since(n int, session string) bool {
+	if p.count-n > len(p.latest) {
 		return true
 	}
-	for ; n < p.n; n++ {
+	for ; n < p.count; n++ {
 		if p.latest[n%len(p.latest)] == session {
 			return true
 		}

@@ -8,60 +8,60 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestLedgerIsBounded: the oldest entries are dropped.
+// TestLedgerIsBounded: the oldest entries are removed.
 func TestLedgerIsBounded(t *testing.T) {
 	var l entries[int]
 	now := time.Now()
 	const extra = 100
-	for i := range Max + extra {
-		l.note(fmt.Sprint(i), i, now.Add(time.Hour), now)
+	for i := range MaxEntries + extra {
+		l.add(fmt.Sprint(i), i, now.Add(time.Hour), now)
 	}
 
-	require.Len(t, l.byID, Max)
-	require.Equal(t, Max, l.order.Len())
-	_, listed := l.look(fmt.Sprint(extra-1), now)
+	require.Len(t, l.byID, MaxEntries)
+	require.Equal(t, MaxEntries, l.order.Len())
+	_, listed := l.get(fmt.Sprint(extra-1), now)
 	require.False(t, listed)
-	v, listed := l.look(fmt.Sprint(extra), now)
+	v, listed := l.get(fmt.Sprint(extra), now)
 	require.True(t, listed)
 	require.Equal(t, extra, v)
 }
 
-// TestLedgerExpires: expired entries are dropped when others are added.
+// TestLedgerExpires: expired entries are removed when others are added.
 func TestLedgerExpires(t *testing.T) {
 	var l entries[int]
 	now := time.Now()
-	l.note("a", 1, now.Add(time.Hour), now)
+	l.add("a", 1, now.Add(time.Hour), now)
 	now = now.Add(time.Hour)
-	_, listed := l.look("a", now)
+	_, listed := l.get("a", now)
 	require.True(t, listed)
-	_, listed = l.look("", now)
+	_, listed = l.get("", now)
 	require.False(t, listed)
 
 	now = now.Add(time.Second)
-	_, listed = l.look("a", now)
+	_, listed = l.get("a", now)
 	require.False(t, listed)
-	l.note("b", 2, time.Time{}, now)
+	l.add("b", 2, time.Time{}, now)
 	require.Len(t, l.byID, 1)
 	require.Equal(t, 1, l.order.Len())
 	now = now.Add(1e6 * time.Hour)
-	_, listed = l.look("b", now)
-	require.True(t, listed, "without a time it is forever")
+	_, listed = l.get("b", now)
+	require.True(t, listed, "an entry without a time does not expire")
 }
 
-// TestLedgerKeepsTheLatest: an entry that is noted again is the latest.
-func TestLedgerKeepsTheLatest(t *testing.T) {
+// TestAddAgain: an entry that is added again becomes the newest.
+func TestAddAgain(t *testing.T) {
 	var l entries[int]
 	now := time.Now()
-	for i := range Max {
-		l.note(fmt.Sprint(i), i, time.Time{}, now)
+	for i := range MaxEntries {
+		l.add(fmt.Sprint(i), i, time.Time{}, now)
 	}
-	l.note("0", -1, time.Time{}, now)
-	l.note("new", 1, time.Time{}, now)
+	l.add("0", -1, time.Time{}, now)
+	l.add("new", 1, time.Time{}, now)
 
-	v, listed := l.look("0", now)
+	v, listed := l.get("0", now)
 	require.True(t, listed)
 	require.Equal(t, -1, v)
-	_, listed = l.look("1", now)
+	_, listed = l.get("1", now)
 	require.False(t, listed)
-	require.Len(t, l.byID, Max)
+	require.Len(t, l.byID, MaxEntries)
 }

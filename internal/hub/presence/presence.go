@@ -1,6 +1,6 @@
 // Package presence finds out when a session or user comes online and goes
-// offline, the latter some time after its last seat was removed. Package hub
-// guards it.
+// offline. An id goes offline a grace period after its last seat was removed.
+// The caller must hold a lock.
 package presence
 
 import (
@@ -10,80 +10,82 @@ import (
 	"github.com/mojosocket/mojo/internal/fifo"
 )
 
-// Transition is an id that comes online or goes offline.
+// Transition is the event that an id comes online or goes offline.
 type Transition struct {
 	Namespace string      // empty: the whole server
 	Key       command.Key // a Session or User
 	Online    bool
 }
 
-// Work is what a caller has to do after it has changed presence.
+// Work is what the caller must do after a change of presence.
 type Work struct {
-	// Tell reports that transitions wait and that no caller takes them: see
-	// BeginTelling.
-	Tell bool
-	// Wait asks the caller to call EndGrace after this time; zero: it does not.
-	Wait time.Duration
+	// Notify reports that there are transitions and that no caller takes them,
+	// see BeginNotifying.
+	Notify bool
+	// EndGraceAfter is the time after which the caller must call EndGrace;
+	// zero: it need not.
+	EndGraceAfter time.Duration
 }
 
-// Key is an id in the whole server or, with a namespace, in that.
+// Key is an id in a namespace or, if that is empty, in the whole server.
 type Key struct {
 	Namespace string
 	command.Key
 }
 
-// Presence is the state of all keys. Set the fields before anything else. A key
-// is present between Enter and Exit, which must alternate.
+// Presence is the state of all keys. The exported fields must be set before the
+// first call. A key is present between Enter and Exit, which must alternate.
 type Presence struct {
 	Now     func() time.Time
 	Grace   time.Duration
-	Watched map[string]bool // the namespaces whose transitions are wanted, the server among them
+	Watched map[string]bool // the namespaces with transitions; "": the whole server
 
-	lingering  map[Key]int64 // not present and not offline yet; the value is the latest number in departures
-	departures fifo.Queue[departure]
-	number     int64
-	armed      bool // a caller was asked to call EndGrace
-	hurried    bool // there is no grace any more
+	inGrace        map[Key]int64 // keys in their grace period, with the number of their latest departure
+	departures     fifo.Queue[departure]
+	lastNumber     int64
+	timerRequested bool // a caller will call EndGrace
+	graceEnded     bool // there are no grace periods any more
 
-	transitions fifo.Queue[Transition] // not told yet
-	telling     bool                   // since BeginTelling
+	transitions fifo.Queue[Transition] // that no caller has taken
+	notifying   bool                   // a caller takes transitions
 }
 
-// departure is a key that is not present any more. It is void if the key does
-// not linger under this number.
+// departure is the beginning of a grace period. It is obsolete if inGrace has
+// another number for the key, or none.
 type departure struct {
 	key    Key
 	number int64
 	due    time.Time
 }
 
-// Enter notes that a key is present.
+// Enter records that a key is present.
 func (p *Presence) Enter(k Key) {
-	if _, lingers := p.lingering[k]; lingers {
-		delete(p.lingering, k) // a page was reloaded
+	if _, ok := p.inGrace[k]; ok {
+		delete(p.inGrace, k) // it was offline for a short time, for instance during a reload
 		return
 	}
 	p.add(k, true)
 }
 
-// Exit notes that a key is not present any more.
+// Exit records that a key is not present any more.
 func (p *Presence) Exit(k Key) {
-	if p.hurried || p.Grace == 0 {
+	if p.graceEnded || p.Grace == 0 {
 		p.add(k, false)
 		return
 	}
-	if p.lingering == nil {
-		p.lingering = make(map[Key]int64)
+	if p.inGrace == nil {
+		p.inGrace = make(map[Key]int64)
 	}
-	p.number++
-	p.lingering[k] = p.number
-	p.departures.Push(departure{k, p.number, p.Now().Add(p.Grace)})
+	p.lastNumber++
+	p.inGrace[k] = p.lastNumber
+	p.departures.Push(departure{k, p.lastNumber, p.Now().Add(p.Grace)})
 }
 
-// Lingers reports whether a key is not present and not offline yet.
-func (p *Presence) Lingers(k Key) bool {
-	_, lingers := p.lingering[k]
-	return lingers
+// IsInGrace reports whether a key is in its grace period: not present, and not
+// offline yet.
+func (p *Presence) IsInGrace(k Key) bool {
+	_, ok := p.inGrace[k]
+	return ok
 }
 
 func (p *Presence) add(k Key, online bool) {
@@ -92,55 +94,56 @@ func (p *Presence) add(k Key, online bool) {
 	}
 }
 
-// Work returns what the caller has to do after changes.
+// Work returns what the caller must do after changes.
 func (p *Presence) Work() (work Work) {
-	work.Tell = p.transitions.Len() > 0 && !p.telling
-	if p.departures.Len() > 0 && !p.armed {
-		p.armed = true
-		work.Wait = max(p.departures.At(0).due.Sub(p.Now()), 1)
+	work.Notify = p.transitions.Len() > 0 && !p.notifying
+	if p.departures.Len() > 0 && !p.timerRequested {
+		p.timerRequested = true
+		work.EndGraceAfter = max(p.departures.At(0).due.Sub(p.Now()), 1)
 	}
 	return work
 }
 
-// EndGrace is called some time after Work has asked for it.
+// EndGrace ends the grace periods that are over. See Work.EndGraceAfter.
 func (p *Presence) EndGrace() {
-	p.armed = false
-	p.endGrace()
+	p.timerRequested = false
+	p.takeOffline()
 }
 
-// Hurry ends all grace, now and from now on.
-func (p *Presence) Hurry() {
-	p.hurried = true
-	p.endGrace()
+// EndAllGrace ends all grace periods, and there are none from now on.
+func (p *Presence) EndAllGrace() {
+	p.graceEnded = true
+	p.takeOffline()
 }
 
-func (p *Presence) endGrace() {
+func (p *Presence) takeOffline() {
 	now := p.Now()
-	for p.departures.Len() > 0 && (p.hurried || !now.Before(p.departures.At(0).due)) {
+	for p.departures.Len() > 0 && (p.graceEnded || !now.Before(p.departures.At(0).due)) {
 		d := p.departures.Pop()
-		if p.lingering[d.key] == d.number {
-			delete(p.lingering, d.key)
+		if p.inGrace[d.key] == d.number {
+			delete(p.inGrace, d.key)
 			p.add(d.key, false)
 		}
 	}
 }
 
-// BeginTelling makes its caller the one that tells transitions: it has to take
-// them, with Next, until there is none. BeginTelling reports false if there is
-// none, or if another caller tells them.
-func (p *Presence) BeginTelling() bool {
-	if p.transitions.Len() == 0 || p.telling {
+// BeginNotifying reports whether the caller must notify applications of
+// transitions. If so, the caller takes transitions with Next until there is
+// none left. It returns false if there is none, or if another caller notifies.
+func (p *Presence) BeginNotifying() bool {
+	if p.transitions.Len() == 0 || p.notifying {
 		return false
 	}
-	p.telling = true
+	p.notifying = true
 	return true
 }
 
-// Next returns the oldest transition that was not taken. It reports false if
-// there is none, which ends the telling. The transitions of one key alternate.
+// Next takes the oldest transition. If there is none, it returns false, and the
+// caller has finished what BeginNotifying began. The transitions of one key
+// alternate.
 func (p *Presence) Next() (Transition, bool) {
 	if p.transitions.Len() == 0 {
-		p.telling = false
+		p.notifying = false
 		return Transition{}, false
 	}
 	return p.transitions.Pop(), true

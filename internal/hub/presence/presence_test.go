@@ -15,7 +15,7 @@ func newPresence(now *time.Time, grace time.Duration) *Presence {
 	return &Presence{Now: func() time.Time { return *now }, Grace: grace, Watched: map[string]bool{"": true}}
 }
 
-// take returns the transitions that wait.
+// take takes all transitions.
 func (p *Presence) take() (all []Transition) {
 	for {
 		t, ok := p.Next()
@@ -29,28 +29,28 @@ func (p *Presence) take() (all []Transition) {
 // requireEmpty requires that p keeps no state of any key.
 func requireEmpty(t *testing.T, p *Presence) {
 	t.Helper()
-	require.Empty(t, p.lingering)
+	require.Empty(t, p.inGrace)
 	require.Zero(t, p.departures.Len())
 	require.Zero(t, p.transitions.Len())
 }
 
-// TestGrace: an id that comes back within the grace was never offline.
+// TestGrace: an id that comes back within the grace period does not go offline.
 func TestGrace(t *testing.T) {
 	now := time.Unix(1, 0)
 	p := newPresence(&now, 10*time.Second)
 	ann := Key{Key: command.Key{Kind: command.User, ID: "ann"}}
 
 	p.Enter(ann)
-	require.Equal(t, Work{Tell: true}, p.Work())
-	require.True(t, p.BeginTelling())
+	require.Equal(t, Work{Notify: true}, p.Work())
+	require.True(t, p.BeginNotifying())
 	require.Equal(t, Work{}, p.Work())
-	require.False(t, p.BeginTelling(), "one caller tells")
+	require.False(t, p.BeginNotifying(), "another caller notifies")
 	require.Equal(t, []Transition{{"", ann.Key, true}}, p.take())
 
 	p.Exit(ann)
-	require.Equal(t, Work{Wait: 10 * time.Second}, p.Work())
+	require.Equal(t, Work{EndGraceAfter: 10 * time.Second}, p.Work())
 	now = now.Add(9 * time.Second)
-	require.True(t, p.Lingers(ann))
+	require.True(t, p.IsInGrace(ann))
 	p.Enter(ann)
 	now = now.Add(time.Second)
 	p.EndGrace()
@@ -58,33 +58,32 @@ func TestGrace(t *testing.T) {
 
 	p.Exit(ann)
 	now = now.Add(time.Second)
-	p.Hurry()
+	p.EndAllGrace()
 	require.Equal(t, []Transition{{"", ann.Key, false}}, p.take())
 	p.Enter(ann)
 	p.Exit(ann)
-	require.Equal(t, []Transition{{"", ann.Key, true}, {"", ann.Key, false}}, p.take(), "there is no grace any more")
+	require.Equal(t, []Transition{{"", ann.Key, true}, {"", ann.Key, false}}, p.take(), "there are no grace periods any more")
 	requireEmpty(t, p)
 }
 
-// TestNotWatched: without a watcher there are no transitions, and ids are
-// online all the same.
+// TestNotWatched: a namespace that is not watched has no transitions, but grace
+// periods.
 func TestNotWatched(t *testing.T) {
 	now := time.Unix(1, 0)
 	p := newPresence(&now, time.Second)
 	k := Key{"/a", command.Key{Kind: command.User, ID: "ann"}}
 	p.Enter(k)
 	p.Exit(k)
-	require.Equal(t, Work{Wait: time.Second}, p.Work())
-	require.True(t, p.Lingers(k))
+	require.Equal(t, Work{EndGraceAfter: time.Second}, p.Work())
+	require.True(t, p.IsInGrace(k))
 	now = now.Add(time.Second)
 	p.EndGrace()
-	require.False(t, p.Lingers(k))
+	require.False(t, p.IsInGrace(k))
 	require.Equal(t, Work{}, p.Work())
 }
 
-// TestNothingGrows with the ids that were here: what is kept is for those of
-// one grace.
-func TestNothingGrows(t *testing.T) {
+// TestMemoryIsBounded: Presence keeps state only for ids in their grace period.
+func TestMemoryIsBounded(t *testing.T) {
 	now := time.Unix(1, 0)
 	p := newPresence(&now, time.Second)
 	for i := range 10_000 {
@@ -92,12 +91,12 @@ func TestNothingGrows(t *testing.T) {
 		p.Enter(k)
 		p.Exit(k)
 		now = now.Add(10 * time.Millisecond)
-		if work := p.Work(); work.Wait > 0 {
-			require.LessOrEqual(t, work.Wait, time.Second)
+		if work := p.Work(); work.EndGraceAfter > 0 {
+			require.LessOrEqual(t, work.EndGraceAfter, time.Second)
 		}
 		p.EndGrace()
 		require.LessOrEqual(t, p.departures.Len(), 100)
-		require.LessOrEqual(t, len(p.lingering), 100)
+		require.LessOrEqual(t, len(p.inGrace), 100)
 		p.take()
 	}
 	now = now.Add(time.Second)
@@ -106,8 +105,8 @@ func TestNothingGrows(t *testing.T) {
 	requireEmpty(t, p)
 }
 
-// TestTransitionsAlternate, whatever the order in which ids come and go and
-// time passes.
+// TestTransitionsAlternate: the transitions of a key alternate, in random order
+// of Enter, Exit and EndGrace.
 func TestTransitionsAlternate(t *testing.T) {
 	for seed := range uint64(20) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -131,7 +130,7 @@ func TestTransitionsAlternate(t *testing.T) {
 				require.Equal(t, !online[tr.Key], tr.Online)
 				online[tr.Key] = tr.Online
 			}
-			require.Equal(t, present[k] || p.Lingers(k), online[k.Key])
+			require.Equal(t, present[k] || p.IsInGrace(k), online[k.Key])
 		}
 	}
 }

@@ -1,48 +1,49 @@
-// Package slots divides keys into slots, so that each of them can have its turn
-// without a walk through all. Package hub guards it.
+// Package slots divides a set of keys into slots, so that a caller can process
+// one slot at a time and does not have to iterate over all keys. The caller
+// must hold a lock.
 package slots
 
 import "hash/maphash"
 
-// N is how many slots there are.
-const N = 64
+// Count is the number of slots.
+const Count = 64
 
-// PortionSize is how many keys Portion looks at.
+// PortionSize is the largest number of keys that Portion visits.
 const PortionSize = 256
 
-// Slots is a set of keys that counts how often each was added. The slot of a
-// key is given by its hash. Set it up with New.
+// Slots is a set of keys. It counts how often each key was added. The hash of a
+// key determines its slot. Make one with New.
 type Slots[K comparable] struct {
 	seed  maphash.Seed
-	slots [N]slot[K]
+	slots [Count]slot[K]
 	n     int // keys in all slots
 }
 
-// slot is the keys of one slot, in no order.
+// slot has the keys of one slot, in no particular order.
 type slot[K comparable] struct {
-	list  []listed[K]
-	index map[K]int // into list
+	keys  []counted[K]
+	index map[K]int // the position in keys
 }
 
-type listed[K comparable] struct {
+type counted[K comparable] struct {
 	key   K
 	count int
-	turn  int // the last one in which it was returned
+	round int // the latest round in which the key was returned
 }
 
 // New returns an empty set.
 func New[K comparable]() *Slots[K] { return &Slots[K]{seed: maphash.MakeSeed()} }
 
 // Of returns the slot of a key. It is safe for concurrent use.
-func (x *Slots[K]) Of(k K) int { return int(maphash.Comparable(x.seed, k) % N) }
+func (x *Slots[K]) Of(k K) int { return int(maphash.Comparable(x.seed, k) % Count) }
 
-// Len is the number of keys.
+// Len returns the number of keys.
 func (x *Slots[K]) Len() int { return x.n }
 
-// SlotLen is the number of keys in a slot, of 0 to N-1.
-func (x *Slots[K]) SlotLen(slot int) int { return len(x.slots[slot].list) }
+// SlotLen returns the number of keys in a slot, from 0 to Count-1.
+func (x *Slots[K]) SlotLen(slot int) int { return len(x.slots[slot].keys) }
 
-// Add adds a key once more.
+// Add adds a key, or increments its count.
 func (x *Slots[K]) Add(k K) {
 	s := &x.slots[x.Of(k)]
 	i, in := s.index[k]
@@ -50,54 +51,54 @@ func (x *Slots[K]) Add(k K) {
 		if s.index == nil {
 			s.index = make(map[K]int)
 		}
-		i = len(s.list)
+		i = len(s.keys)
 		s.index[k] = i
-		s.list = append(s.list, listed[K]{key: k})
+		s.keys = append(s.keys, counted[K]{key: k})
 		x.n++
 	}
-	s.list[i].count++
+	s.keys[i].count++
 }
 
-// Remove removes a key once. The last key of a slot takes the place of one that
-// is removed for good.
+// Remove decrements the count of a key, and removes the key if the count is
+// zero. The last key of the slot moves to the position of a removed key.
 func (x *Slots[K]) Remove(k K) {
 	s := &x.slots[x.Of(k)]
 	i, in := s.index[k]
 	if !in {
 		return
 	}
-	if s.list[i].count--; s.list[i].count > 0 {
+	if s.keys[i].count--; s.keys[i].count > 0 {
 		return
 	}
-	last := len(s.list) - 1
+	last := len(s.keys) - 1
 	delete(s.index, k)
 	if i < last {
-		s.list[i] = s.list[last]
-		s.index[s.list[i].key] = i
+		s.keys[i] = s.keys[last]
+		s.index[s.keys[i].key] = i
 	}
-	s.list[last] = listed[K]{}
-	s.list = s.list[:last]
+	s.keys[last] = counted[K]{}
+	s.keys = s.keys[:last]
 	x.n--
 	if last == 0 {
 		*s = slot[K]{}
 	}
 }
 
-// Portion returns the keys of a portion of a slot, which ends at `at`, and
-// where the next portion ends; begin with SlotLen, and end when that is 0. Each
-// key is returned once a turn.
+// Portion returns keys of a slot. It visits a portion that ends before the
+// position end, and returns the end of the next portion. The caller begins with
+// SlotLen and stops when next is 0. Each key is returned once in a round.
 //
-// The walk goes from the end of the slot to its beginning: a key from the end
-// takes the place of one that is removed meanwhile. One that was returned may
-// be met again, and is known by its turn, and none is passed over. Keys that
-// are added meanwhile wait for the next turn of the slot.
-func (x *Slots[K]) Portion(slot, turn, at int) (due []K, next int) {
-	list := x.slots[slot].list
-	at = min(at, len(list))
-	next = max(at-PortionSize, 0)
-	for i := at - 1; i >= next; i-- {
-		if l := &list[i]; l.turn != turn {
-			l.turn = turn
+// The portions go from the end of the slot to its beginning. If a key is
+// removed meanwhile, a key from the end moves to its position. So Portion may
+// visit a key again, which it knows by the round, and it misses no key. Keys
+// that are added meanwhile are returned in the next round of the slot.
+func (x *Slots[K]) Portion(slot, round, end int) (due []K, next int) {
+	list := x.slots[slot].keys
+	end = min(end, len(list))
+	next = max(end-PortionSize, 0)
+	for i := end - 1; i >= next; i-- {
+		if l := &list[i]; l.round != round {
+			l.round = round
 			due = append(due, l.key)
 		}
 	}

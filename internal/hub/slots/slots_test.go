@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPortions: no more than a portion is looked at at a time, and all keys are
-// returned once a turn, also if some are added and removed between the
-// portions.
+// TestPortions: each call visits at most PortionSize keys, and each key is
+// returned once in a round, also if keys are added and removed between the
+// calls.
 func TestPortions(t *testing.T) {
 	x := New[string]()
 	keys := make([]string, 100_000)
@@ -21,22 +21,21 @@ func TestPortions(t *testing.T) {
 	}
 	returned := make(map[string]int)
 	changed := 0
-	for turn := range N {
-		slot := turn % N
-		for at := x.SlotLen(slot); at > 0; {
-			due, next := x.Portion(slot, turn+1, at)
+	for slot := range Count {
+		for end := x.SlotLen(slot); end > 0; {
+			due, next := x.Portion(slot, slot+1, end)
 			require.LessOrEqual(t, len(due), PortionSize)
-			require.LessOrEqual(t, at-next, PortionSize)
+			require.LessOrEqual(t, end-next, PortionSize)
 			for _, k := range due {
 				returned[k]++
 			}
-			for range 50 { // of those that are removed some were returned and some were not
+			for range 50 { // some of the removed keys were returned before
 				x.Remove(keys[changed])
 				keys[changed] = fmt.Sprint("late", changed)
 				x.Add(keys[changed])
 				changed++
 			}
-			at = min(next, x.SlotLen(slot))
+			end = min(next, x.SlotLen(slot))
 		}
 	}
 	for k, n := range returned {
@@ -46,24 +45,25 @@ func TestPortions(t *testing.T) {
 	}
 	for _, k := range keys[changed:] {
 		if returned[k] == 0 {
-			t.Errorf("%s was passed over", k)
+			t.Errorf("%s was not returned", k)
 		}
 	}
 	for _, k := range keys {
 		x.Remove(k)
 	}
 	require.Zero(t, x.Len())
-	require.Equal(t, [N]slot[string]{}, x.slots)
+	require.Equal(t, [Count]slot[string]{}, x.slots)
 }
 
-// TestCounts: a key is there until it was removed as often as it was added.
+// TestCounts: a key stays in the set until it was removed as often as it was
+// added.
 func TestCounts(t *testing.T) {
 	x := New[string]()
-	turn := 0
-	listed := func() (all []string) {
-		turn++
-		for slot := range N {
-			due, _ := x.Portion(slot, turn, x.SlotLen(slot))
+	round := 0
+	allKeys := func() (all []string) {
+		round++
+		for slot := range Count {
+			due, _ := x.Portion(slot, round, x.SlotLen(slot))
 			all = append(all, due...)
 		}
 		return all
@@ -71,38 +71,39 @@ func TestCounts(t *testing.T) {
 	x.Add("a")
 	x.Add("a")
 	x.Add("b")
-	require.ElementsMatch(t, []string{"a", "b"}, listed())
+	require.ElementsMatch(t, []string{"a", "b"}, allKeys())
 
 	x.Remove("a")
 	x.Remove("b")
 	x.Remove("b")
 	x.Remove("c")
 	require.Equal(t, 1, x.Len())
-	require.Equal(t, []string{"a"}, listed())
+	require.Equal(t, []string{"a"}, allKeys())
 
 	x.Remove("a")
 	require.Zero(t, x.Len())
-	require.Equal(t, [N]slot[string]{}, x.slots)
+	require.Equal(t, [Count]slot[string]{}, x.slots)
 }
 
-// BenchmarkTurn reports how long a turn with 300,000 keys takes, and how long a
-// portion of it, during which the lock of the user is held: nearly all of them,
-// as what else the machine does falls on a few.
-func BenchmarkTurn(b *testing.B) {
+// BenchmarkRound measures the time of one slot of 300,000 keys. It also reports
+// the time of a portion, during which the caller holds its lock. That is the
+// 99.9th percentile, because other load on the machine makes a few portions
+// slow.
+func BenchmarkRound(b *testing.B) {
 	x := New[string]()
 	for i := range 300_000 {
 		x.Add(fmt.Sprint("s", i))
 	}
 	var portions []time.Duration
-	turn := 0
+	round := 0
 	b.ReportAllocs()
 	for b.Loop() {
-		turn++
-		slot := turn % N
-		for at := x.SlotLen(slot); at > 0; {
-			begun := time.Now()
-			_, at = x.Portion(slot, turn, at)
-			portions = append(portions, time.Since(begun))
+		round++
+		slot := round % Count
+		for end := x.SlotLen(slot); end > 0; {
+			start := time.Now()
+			_, end = x.Portion(slot, round, end)
+			portions = append(portions, time.Since(start))
 		}
 	}
 	slices.Sort(portions)

@@ -55,7 +55,7 @@ var binarySearch = jsontype.NewSearch(func(t reflect.Type) bool { return t == bi
 
 // IsIn reports whether an argument holds binary content that is sent as
 // attachments. For ordinary arguments their type tells.
-func IsIn(arg any) (bool, error) { return holdsBinary(arg, true, 0) }
+func HoldsBinary(arg any) (bool, error) { return holdsBinary(arg, true, 0) }
 
 // holdsBinary reports whether v holds binary content. If open is true, a []byte
 // is such content.
@@ -119,13 +119,13 @@ func valueHoldsBinary(v reflect.Value, depth int) (bool, error) {
 		return structHoldsBinary(v, depth)
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
-			if found, err := elementHoldsBinary(v.Index(i), isOpen(t), depth+1); found || err != nil {
+			if found, err := elementHoldsBinary(v.Index(i), hasAnyElements(t), depth+1); found || err != nil {
 				return found, err
 			}
 		}
 	case reflect.Map:
 		for entry := v.MapRange(); entry.Next(); {
-			if found, err := elementHoldsBinary(entry.Value(), isOpen(t), depth+1); found || err != nil {
+			if found, err := elementHoldsBinary(entry.Value(), hasAnyElements(t), depth+1); found || err != nil {
 				return found, err
 			}
 		}
@@ -165,7 +165,7 @@ func elementHoldsBinary(v reflect.Value, open bool, depth int) (bool, error) {
 // isOpen reports whether t is map[string]any, []any or a type made of them.
 // Their element type does not say what the elements are, so a []byte among them
 // is binary content.
-func isOpen(t reflect.Type) bool {
+func hasAnyElements(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Map:
 		return t.Key().Kind() == reflect.String && jsontype.IsAny(t.Elem())
@@ -190,17 +190,17 @@ const (
 
 // Copier copies an argument and replaces its binary content by tokens.
 type Copier struct {
-	random     [randomLen]byte
-	contents   [][]byte // by the index of their token
-	opaque     bool     // types that encode themselves are not copied
-	marshalers bool     // there is such a type
+	tokenPrefix    [randomLen]byte
+	contents       [][]byte // by the index of their token
+	keepMarshalers bool     // types that encode themselves are not copied
+	hasMarshalers  bool     // there is such a type
 }
 
 // NewCopier returns a Copier for one argument. If opaque is true, it does not
 // replace content in types that encode themselves.
 func NewCopier(opaque bool) *Copier {
-	c := &Copier{opaque: opaque}
-	rand.Read(c.random[:]) // never fails
+	c := &Copier{keepMarshalers: opaque}
+	rand.Read(c.tokenPrefix[:]) // never fails
 	return c
 }
 
@@ -211,7 +211,7 @@ func (c *Copier) Copy(arg any) (any, error) {
 }
 
 // HasMarshalers reports whether the argument has a type that encodes itself.
-func (c *Copier) HasMarshalers() bool { return c.marshalers }
+func (c *Copier) HasMarshalers() bool { return c.hasMarshalers }
 
 // Expand calls attach for each token in the text of the copy, and write for the
 // text between them. It reports whether each content has a token in the text.
@@ -249,12 +249,12 @@ func (c *Copier) token(content []byte) ([]byte, error) {
 		return nil, ErrTooMany
 	}
 	c.contents = append(c.contents, content)
-	return append(c.random[:randomLen:randomLen], byte(n>>16), byte(n>>8), byte(n)), nil
+	return append(c.tokenPrefix[:randomLen:randomLen], byte(n>>16), byte(n>>8), byte(n)), nil
 }
 
 // prefix returns the beginning of the text of each token.
 func (c *Copier) prefix() []byte {
-	return base64.StdEncoding.AppendEncode([]byte{'"'}, c.random[:])
+	return base64.StdEncoding.AppendEncode([]byte{'"'}, c.tokenPrefix[:])
 }
 
 // index returns the index of the token at the beginning of text, which has the
@@ -288,8 +288,8 @@ func (c *Copier) replace(v reflect.Value, open bool, depth int) error {
 		return ErrNesting
 	}
 	if jsontype.Marshals(t) {
-		c.marshalers = true
-		if c.opaque {
+		c.hasMarshalers = true
+		if c.keepMarshalers {
 			return nil
 		}
 	}
@@ -380,7 +380,7 @@ func (c *Copier) replaceSlice(v reflect.Value, depth int) error {
 	}
 	elements := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
 	reflect.Copy(elements, v)
-	if err := c.replaceElements(elements, isOpen(v.Type()), depth); err != nil {
+	if err := c.replaceElements(elements, hasAnyElements(v.Type()), depth); err != nil {
 		return err
 	}
 	v.Set(elements)
@@ -396,7 +396,7 @@ func (c *Copier) replaceMap(v reflect.Value, depth int) error {
 	for entry := v.MapRange(); entry.Next(); {
 		element := reflect.New(t.Elem()).Elem()
 		element.Set(entry.Value())
-		if err := c.replace(element, isOpen(t), depth+1); err != nil {
+		if err := c.replace(element, hasAnyElements(t), depth+1); err != nil {
 			return err
 		}
 		entries.SetMapIndex(entry.Key(), element)

@@ -29,13 +29,13 @@ func TestIsIn(t *testing.T) {
 		{map[string]any{"a": []any{[]byte{1}}}, true},
 		{map[string][]byte{"a": {1}}, false},
 	} {
-		got, err := IsIn(c.arg)
+		got, err := HoldsBinary(c.arg)
 		require.NoError(t, err)
 		require.Equal(t, c.want, got, "%#v", c.arg)
 	}
 	var cycle any
 	cycle = &cycle
-	_, err := IsIn(cycle)
+	_, err := HoldsBinary(cycle)
 	require.ErrorIs(t, err, ErrNesting)
 }
 

@@ -224,7 +224,7 @@ func (v *validator) key() bool {
 func validStringEnd(data []byte, i int) int {
 	for i++; ; {
 		for ; i+8 <= len(data); i += 8 {
-			if special := specials(binary.LittleEndian.Uint64(data[i:])); special != 0 {
+			if special := specialBits(binary.LittleEndian.Uint64(data[i:])); special != 0 {
 				i += bits.TrailingZeros64(special) / 8
 				break
 			}
@@ -252,7 +252,7 @@ func validStringEnd(data []byte, i int) int {
 // specials has a bit set for the first of eight bytes that is a quote, a
 // backslash or a control character. It may have bits set for bytes behind that
 // one.
-func specials(word uint64) uint64 {
+func specialBits(word uint64) uint64 {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	quote, backslash := word^(ones*'"'), word^(ones*'\\')
 	return ((quote-ones)&^quote | (backslash-ones)&^backslash | (word-ones*' ')&^word) & tops

@@ -28,21 +28,21 @@ type Placeholder struct {
 }
 
 // key is the key of a member of an object.
-type key byte
+type keyKind byte
 
 const (
-	otherKey key = iota
-	markKey      // "_placeholder"
-	numKey       // "num"
+	otherKey keyKind = iota
+	markKey          // "_placeholder"
+	numKey           // "num"
 )
 
 // container is an array or object that the scanner is inside of.
 type container struct {
 	start    int
 	isObject bool
-	isMarked bool  // the last "_placeholder" was true
-	key      key   // the key whose value comes next
-	num      int32 // the last "num", or -1 if it was not a valid number
+	isMarked bool    // the last "_placeholder" was true
+	key      keyKind // the key whose value comes next
+	num      int32   // the last "num", or -1 if it was not a valid number
 }
 
 // scanner finds placeholders at any depth in one pass. Its stack has
@@ -186,7 +186,7 @@ func (s *scanner) number(literal []byte) int32 {
 
 // readKey returns the kind of a key. The keys of a placeholder may be written
 // with escapes, which have at most six bytes for each character.
-func readKey(raw []byte) key {
+func readKey(raw []byte) keyKind {
 	const mark, num = "_placeholder", "num"
 	if len(raw) > 2+6*len(mark) {
 		return otherKey

@@ -1,5 +1,5 @@
-// Package reconstruct decodes arguments of a packet and replaces the placeholders
-// in them by the attachments.
+// Package reconstruct decodes arguments of a packet and replaces the
+// placeholders in them by the attachments.
 package reconstruct
 
 import (
@@ -74,10 +74,10 @@ func (a *Attachments) decode(raw []byte, offset int, placeholders []placeholder.
 	if err := json.Unmarshal(a.substitute(raw, offset, placeholders, EscapedMark), dst); err != nil {
 		return err
 	}
-	r := restorer{texts: make(map[string][]byte, len(placeholders))}
+	r := restorer{contents: make(map[string][]byte, len(placeholders))}
 	for _, p := range placeholders {
 		content := a.contents[p.Num]
-		r.texts[base64.StdEncoding.EncodeToString(content)+mark] = content
+		r.contents[base64.StdEncoding.EncodeToString(content)+mark] = content
 	}
 	r.restore(v, 0)
 	return nil
@@ -109,19 +109,19 @@ func (a *Attachments) assign(num int, dst any) bool {
 	switch dst := dst.(type) {
 	case *[]byte:
 		if dst != nil {
-			*dst = clone(a.contents[num])
+			*dst = copyContent(a.contents[num])
 		}
 		return dst != nil
 	case *attachment.Binary:
 		if dst != nil {
-			*dst = clone(a.contents[num])
+			*dst = copyContent(a.contents[num])
 		}
 		return dst != nil
 	case *any:
 		if dst == nil || *dst != nil { // it may hold a pointer to decode into
 			return false
 		}
-		*dst = clone(a.contents[num])
+		*dst = copyContent(a.contents[num])
 		return true
 	}
 	return false
@@ -149,7 +149,7 @@ func (a *Attachments) substitute(raw []byte, offset int, placeholders []placehol
 
 // clone returns a copy that is not nil, because an empty attachment is not an
 // absent one.
-func clone(content []byte) []byte {
+func copyContent(content []byte) []byte {
 	return append(make([]byte, 0, len(content)), content...)
 }
 
@@ -157,22 +157,22 @@ func clone(content []byte) []byte {
 // the mark from other texts. It visits everything that encoding/json can have
 // stored.
 type restorer struct {
-	texts map[string][]byte  // the attachments by their marked text
-	seen  map[visit]struct{} // visited pointers: old values in dst may have cycles
+	contents map[string][]byte           // the attachments by their marked text
+	visited  map[visitedPointer]struct{} // visited pointers: old values in dst may have cycles
 }
 
-type visit struct {
+type visitedPointer struct {
 	pointer uintptr
 	typ     reflect.Type
 }
 
 // maxRestore is the greatest depth that is visited. It allows for pointers and
 // interfaces between the levels that encoding/json counts.
-const maxRestore = 4 * jsonscan.MaxDepth
+const maxDepth = 4 * jsonscan.MaxDepth
 
 // restore handles v. Everything in it that has to be replaced must be settable.
 func (r *restorer) restore(v reflect.Value, depth int) {
-	if depth > maxRestore || !textSearch.Finds(v.Type()) {
+	if depth > maxDepth || !textSearch.Finds(v.Type()) {
 		return
 	}
 	if v.Type() == rawType {
@@ -183,11 +183,11 @@ func (r *restorer) restore(v reflect.Value, depth int) {
 	case reflect.Interface:
 		r.restoreInterface(v, depth)
 	case reflect.String:
-		if _, marked := r.texts[v.String()]; marked {
+		if _, marked := r.contents[v.String()]; marked {
 			v.SetString(strings.TrimSuffix(v.String(), mark))
 		}
 	case reflect.Pointer:
-		if !v.IsNil() && r.enter(v) {
+		if !v.IsNil() && r.visit(v) {
 			r.restore(v.Elem(), depth+1)
 		}
 	case reflect.Slice, reflect.Array:
@@ -224,13 +224,13 @@ func (r *restorer) restoreInterface(v reflect.Value, depth int) {
 // It changes maps and slices in place. If held itself has to be replaced, it
 // returns the new value.
 func (r *restorer) restoreAny(held any, depth int) (restored any, changed bool) {
-	if depth > maxRestore {
+	if depth > maxDepth {
 		return nil, false
 	}
 	switch held := held.(type) {
 	case string:
-		if content, ok := r.texts[held]; ok {
-			return clone(content), true
+		if content, ok := r.contents[held]; ok {
+			return copyContent(content), true
 		}
 	case []any:
 		for i, element := range held {
@@ -260,14 +260,14 @@ func (r *restorer) restoreMap(v reflect.Value, depth int) {
 }
 
 // enter reports whether a pointer is visited for the first time.
-func (r *restorer) enter(v reflect.Value) bool {
-	at := visit{v.Pointer(), v.Type()}
-	if _, ok := r.seen[at]; ok {
+func (r *restorer) visit(v reflect.Value) bool {
+	at := visitedPointer{v.Pointer(), v.Type()}
+	if _, ok := r.visited[at]; ok {
 		return false
 	}
-	if r.seen == nil {
-		r.seen = make(map[visit]struct{})
+	if r.visited == nil {
+		r.visited = make(map[visitedPointer]struct{})
 	}
-	r.seen[at] = struct{}{}
+	r.visited[at] = struct{}{}
 	return true
 }
