@@ -15,8 +15,8 @@ var (
 	errTooLong  = errors.New("arguments are too long")
 )
 
-// Args are the arguments of an event or ack: split, but not decoded. The zero
-// value has none.
+// Args are the arguments of an event or ack, split but not decoded. The zero
+// value has no arguments.
 type Args struct {
 	data        []byte
 	spans       []span
@@ -24,20 +24,21 @@ type Args struct {
 }
 
 // span is the position of an element in the data. It is small, because a
-// message may consist of hundreds of thousands of elements of one byte.
+// message may have hundreds of thousands of elements of one byte.
 type span struct{ start, end uint32 }
 
-// fewArgs is the greatest number of arguments that are split in one pass.
+// fewArgs is the largest number of arguments that are split in one pass.
 const fewArgs = 8
 
 // SplitArgs splits a JSON array, which is the payload of an event or ack
 // ("Sending and receiving data", "Acknowledgement"). The data should have
 // passed Decode: SplitArgs checks only the boundaries of elements.
 //
-// The attachments are those of a BinaryEvent or BinaryAck, and nil for every
-// other packet. Unless they are nil, each placeholder in the data must name one
-// of them, and no two the same one. No client sends that, and thousands of them
-// would multiply a large attachment.
+// The attachments are those of a BinaryEvent or BinaryAck, and nil for other
+// packets. Unless they are nil, each placeholder in the data must have the
+// number of an attachment, and no two placeholders the same number. No client
+// sends a number twice, and thousands of placeholders would multiply a large
+// attachment.
 //
 // The Args alias data and attachments.
 func SplitArgs(data []byte, attachments [][]byte) (Args, error) {
@@ -73,8 +74,8 @@ func (a Args) From(n int) Args {
 
 // Decode decodes an argument into dst as json.Unmarshal does. An attachment
 // decodes into Binary or []byte at any depth, into an interface as []byte, and
-// into a string as base64. Decode can be called any number of times. Its
-// results share no memory with each other or with the Args.
+// into a string as base64. Decode can be called many times. Its results share
+// no memory with each other or with the Args.
 func (a Args) Decode(i int, dst any) error {
 	if i < 0 || i >= len(a.spans) {
 		return fmt.Errorf("argument %d is missing, there are %d", i+1, len(a.spans))
@@ -84,15 +85,15 @@ func (a Args) Decode(i int, dst any) error {
 			return err
 		}
 	}
-	if raw, ok := dst.(*json.RawMessage); ok && raw != nil { // the function Decode has checked it
+	if raw, ok := dst.(*json.RawMessage); ok && raw != nil { // valid, because the function Decode has checked it
 		*raw = append((*raw)[:0], a.Raw(i)...)
 		return nil
 	}
 	return json.Unmarshal(a.Raw(i), dst)
 }
 
-// splitElements returns the spans of the elements, in a slice without room for
-// more.
+// splitElements returns the spans of the elements, in a slice without spare
+// capacity.
 func splitElements(data []byte) ([]span, error) {
 	if len(data) > math.MaxUint32 {
 		return nil, errTooLong
@@ -111,8 +112,8 @@ func splitElements(data []byte) ([]span, error) {
 	return spans, err
 }
 
-// fillSpans counts the elements of an array and stores as many spans as there
-// is room for.
+// fillSpans counts the elements of an array and stores the first len(spans) of
+// their spans.
 func fillSpans(spans []span, data []byte) (n int, err error) {
 	if len(data) == 0 || data[0] != '[' {
 		return 0, errBrackets
@@ -144,7 +145,7 @@ func fillSpans(spans []span, data []byte) (n int, err error) {
 	}
 }
 
-// checkEnd requires that only white space is left.
+// checkEnd returns an error unless only white space follows.
 func checkEnd(data []byte, i int) error {
 	if jsonscan.SkipSpace(data, i) != len(data) {
 		return errBrackets
@@ -152,8 +153,8 @@ func checkEnd(data []byte, i int) error {
 	return nil
 }
 
-// valueEnd returns the position behind the value at data[i], or -1. It counts
-// brackets, but does not compare their kinds.
+// valueEnd returns the position after the value at data[i], or -1. It counts
+// brackets, but does not check their kinds.
 func valueEnd(data []byte, i int) int {
 	for depth := 0; i < len(data); {
 		switch data[i] {

@@ -43,12 +43,12 @@ func rawArgs(args Args) []string {
 	return all
 }
 
-func TestSplitArgsRefusesBrokenData(t *testing.T) {
-	broken := []string{
+func TestSplitArgsRefusesInvalidData(t *testing.T) {
+	invalid := []string{
 		``, ` `, `1`, `{}`, `[`, `[1`, `[1,`, `[1,]`, `[,]`, `[,1]`, `[1 2]`, `["a`, `["a]`, `["a\"]`, `[]]`, `[1]]`, `[1]x`, `[{]`,
 		`[}`, `[}]`, `[:]`, `["a"b]`, `[1"a"]`, `null`, "[\"a\\", "[\"", "[" + strings.Repeat("[", 1000),
 	}
-	for _, data := range broken {
+	for _, data := range invalid {
 		t.Run(data, func(t *testing.T) {
 			_, err := SplitArgs([]byte(data), nil)
 			require.Error(t, err)
@@ -99,7 +99,7 @@ func TestDecodeArgument(t *testing.T) {
 	require.Error(t, args.Decode(0, number))
 }
 
-func TestPlaceholderOfAPlainPacketIsPlainData(t *testing.T) {
+func TestPlaceholderWithoutAttachmentsIsData(t *testing.T) {
 	args, err := SplitArgs([]byte(`["e",{"_placeholder":true,"num":0}]`), nil)
 	require.NoError(t, err)
 	var got any
@@ -142,7 +142,7 @@ func TestPlaceholders(t *testing.T) {
 	}
 }
 
-// badPlaceholders has objects that do not name one of two attachments.
+// invalidPlaceholders has objects without the number of one of two attachments.
 var invalidPlaceholders = []string{
 	`{"_placeholder":true}`, `{"_placeholder":true,"num":null}`, `{"_placeholder":true,"num":"0"}`, `{"_placeholder":true,"num":"splice"}`,
 	`{"_placeholder":true,"num":-1}`, `{"_placeholder":true,"num":-0}`, `{"_placeholder":true,"num":0.0}`, `{"_placeholder":true,"num":0.5}`,
@@ -154,7 +154,7 @@ var invalidPlaceholders = []string{
 	`[{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]`, `{"_placeholder":true,"x":{"num":0}}`,
 }
 
-func TestSplitArgsRefusesBadPlaceholders(t *testing.T) {
+func TestSplitArgsRefusesInvalidPlaceholders(t *testing.T) {
 	for _, object := range invalidPlaceholders {
 		t.Run(object, func(t *testing.T) {
 			_, err := SplitArgs([]byte(`["e",`+object+`]`), [][]byte{{1}, {2}})
@@ -183,10 +183,10 @@ type nested struct{ Any any }
 type embeddedPhoto struct{ Inner any }
 
 func TestAttachmentsDecodeAtEveryDepth(t *testing.T) {
-	hold := func(n int) string { return fmt.Sprintf(`{"_placeholder":true,"num":%d}`, n) }
-	data := `["e",{"name":"x","plain":` + hold(0) + `,"content":` + hold(1) + `,"any":` + hold(2) + `,"pointer":` + hold(3) +
-		`,"list":[` + hold(4) + `,` + hold(5) + `],"map":{"a":{"b":[` + hold(6) + `]},"c":"text"},"nested":[{"any":[` + hold(7) + `]},{"any":` + hold(8) +
-		`}],"Inner":` + hold(9) + `}]`
+	placeholder := func(n int) string { return fmt.Sprintf(`{"_placeholder":true,"num":%d}`, n) }
+	data := `["e",{"name":"x","plain":` + placeholder(0) + `,"content":` + placeholder(1) + `,"any":` + placeholder(2) + `,"pointer":` + placeholder(3) +
+		`,"list":[` + placeholder(4) + `,` + placeholder(5) + `],"map":{"a":{"b":[` + placeholder(6) + `]},"c":"text"},"nested":[{"any":[` + placeholder(7) + `]},{"any":` + placeholder(8) +
+		`}],"Inner":` + placeholder(9) + `}]`
 	content := func(n int) []byte { return []byte{byte(n), 255, 0} }
 	var attachments [][]byte
 	for i := range 10 {
@@ -207,12 +207,12 @@ func TestAttachmentsDecodeAtEveryDepth(t *testing.T) {
 	require.Equal(t, want, first)
 	first.Plain[0], first.Any.([]byte)[0] = 'x', 'x'
 	require.NoError(t, args.Decode(1, &second))
-	require.Equal(t, want, second, "two results share memory")
+	require.Equal(t, want, second, "the results share memory")
 }
 
-// TestAttachmentsDecodeIntoTexts: a string and a RawMessage get plain base64,
-// also beside interfaces.
-func TestAttachmentsDecodeIntoTexts(t *testing.T) {
+// TestAttachmentsDecodeIntoStrings: strings and a RawMessage receive plain
+// base64, also in a struct with interfaces.
+func TestAttachmentsDecodeIntoStrings(t *testing.T) {
 	type texts struct {
 		Text  string
 		Texts map[string]string
@@ -286,7 +286,7 @@ func TestAttachmentsDecodeIntoRecursiveTypes(t *testing.T) {
 	require.Equal(t, []byte{2}, dst.All["a"].Any)
 }
 
-func TestAttachmentsDecodeIntoWhatAnInterfacePointsTo(t *testing.T) {
+func TestAttachmentsDecodeThroughPointerInInterface(t *testing.T) {
 	args, err := SplitArgs([]byte(`[{"Any":{"_placeholder":true,"num":0}}]`), [][]byte{{1}})
 	require.NoError(t, err)
 	target := &nested{}
@@ -303,7 +303,7 @@ func (w *wrapped) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*plain)(w))
 }
 
-func TestAttachmentsDecodeIntoTypesThatDecodeThemselves(t *testing.T) {
+func TestAttachmentsDecodeIntoTypesWithUnmarshalJSON(t *testing.T) {
 	args, err := SplitArgs([]byte(`[{"Any":{"_placeholder":true,"num":0}}]`), [][]byte{{1}})
 	require.NoError(t, err)
 	var dst []wrapped
@@ -316,7 +316,7 @@ func TestAttachmentsDecodeIntoTypesThatDecodeThemselves(t *testing.T) {
 	require.JSONEq(t, `{"Any":"AQ=="}`, string(raw))
 }
 
-func TestBase64TextThatIsNoAttachmentStaysText(t *testing.T) {
+func TestOtherBase64StaysText(t *testing.T) {
 	args, err := SplitArgs([]byte(`[["AQ==",{"_placeholder":true,"num":0},"AQ==\n"]]`), [][]byte{{1}})
 	require.NoError(t, err)
 	var dst any
@@ -324,7 +324,7 @@ func TestBase64TextThatIsNoAttachmentStaysText(t *testing.T) {
 	require.Equal(t, []any{"AQ==", []byte{1}, "AQ==\n"}, dst)
 }
 
-func TestOneLargeAttachmentIsNotMultiplied(t *testing.T) {
+func TestLargeAttachmentIsNotMultiplied(t *testing.T) {
 	many := strings.Repeat(`{"_placeholder":true,"num":0},`, 10_000)
 	_, err := SplitArgs([]byte(`["e",`+many+`0]`), [][]byte{make([]byte, 1_000_000)})
 	require.ErrorIs(t, err, ErrAmbiguous)
@@ -349,10 +349,10 @@ func TestDecodingIsLinear(t *testing.T) {
 		"escapes":   func(n int) string { return `["` + strings.Repeat(`\\`, n) + `","` + strings.Repeat(`\"`, n) + `"]` },
 		"long keys": func(n int) string { return `[{"` + strings.Repeat(`\u005f`, n) + `":true}]` },
 	}
-	for name, make := range data {
+	for name, generate := range data {
 		t.Run(name, func(t *testing.T) {
 			cost := func(n int) uint64 {
-				text := []byte(make(n))
+				text := []byte(generate(n))
 				return allocated(func() {
 					args, err := SplitArgs(text, [][]byte{{1}})
 					if err != nil {

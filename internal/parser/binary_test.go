@@ -35,12 +35,14 @@ func (a aliased) MarshalJSON() ([]byte, error) {
 	}{"aliased", plain(a)})
 }
 
-// hexed encodes its content as hexadecimal digits.
-type hexed struct{ Data Binary }
+// hexText has a MarshalText method that writes hexadecimal digits.
+type hexText struct{ Data Binary }
 
-func (h hexed) MarshalText() ([]byte, error) { return []byte("hex:" + hex.EncodeToString(h.Data)), nil }
+func (h hexText) MarshalText() ([]byte, error) {
+	return []byte("hex:" + hex.EncodeToString(h.Data)), nil
+}
 
-// prefixed puts base64 into a longer string.
+// prefixed has a MarshalJSON method that writes text before the base64.
 type prefixed struct{ Data Binary }
 
 func (p *prefixed) MarshalJSON() ([]byte, error) {
@@ -48,7 +50,7 @@ func (p *prefixed) MarshalJSON() ([]byte, error) {
 	return []byte(`"data:` + string(text[1:])), err
 }
 
-// suffixed puts text behind the base64.
+// suffixed has a MarshalJSON method that writes text after the base64.
 type suffixed struct{ Data Binary }
 
 func (s suffixed) MarshalJSON() ([]byte, error) {
@@ -74,8 +76,8 @@ func TestBinaryBecomesAttachments(t *testing.T) {
 		"empty":                  {[]any{[]byte{}, Binary{}, []any{Binary{}}}, `[` + p0 + `,` + p1 + `,[` + p2 + `]]`, []string{"", "", ""}},
 		"map[string]any":         {[]any{map[string]any{"a": []byte("xx"), "b": y}}, `[{"a":` + p0 + `,"b":` + p1 + `}]`, []string{"xx", "yy"}},
 		"[]any":                  {[]any{[]any{[]byte("xx"), y, "z"}}, `[[` + p0 + `,` + p1 + `,"z"]]`, []string{"xx", "yy"}},
-		"named types of those":   {[]any{namedMap{"a": namedList{[]byte("xx")}}, map[namedKey]any{"b": []byte("yy")}}, `[{"a":[` + p0 + `]},{"b":` + p1 + `}]`, []string{"xx", "yy"}},
-		"pointer to those":       {[]any{&map[string]any{"a": &[]any{[]byte("xx")}}}, `[{"a":[` + p0 + `]}]`, []string{"xx"}},
+		"named types":            {[]any{namedMap{"a": namedList{[]byte("xx")}}, map[namedKey]any{"b": []byte("yy")}}, `[{"a":[` + p0 + `]},{"b":` + p1 + `}]`, []string{"xx", "yy"}},
+		"pointers":               {[]any{&map[string]any{"a": &[]any{[]byte("xx")}}}, `[{"a":[` + p0 + `]}]`, []string{"xx"}},
 		"struct field":           {[]any{inner{x}, &inner{y}}, `[{"Data":` + p0 + `},{"Data":` + p1 + `}]`, []string{"xx", "yy"}},
 		"map of structs":         {[]any{map[string]inner{"a": {x}}}, `[{"a":{"Data":` + p0 + `}}]`, []string{"xx"}},
 		"slices and arrays":      {[]any{[]Binary{x}, [2]Binary{y}, [][]*Binary{{&x, nil}}}, `[[` + p0 + `],[` + p1 + `,null],[[` + p2 + `,null]]]`, []string{"xx", "yy", "xx"}},
@@ -102,8 +104,8 @@ func TestBinaryBecomesAttachments(t *testing.T) {
 		"a []byte elsewhere":     {[]any{struct{ A any }{[]byte("x")}, map[string][]byte{"a": []byte("x")}, [][]byte{[]byte("x")}, &[]byte{'x'}, []any{namedBytes("x")}, map[int]any{1: []byte("x")}}, `[{"A":"eA=="},{"a":"eA=="},["eA=="],"eA==",["eA=="],{"1":"eA=="}]`, nil},
 		"beside a Binary":        {[]any{struct{ A, B any }{[]byte("x"), y}}, `[{"A":"eA==","B":` + p0 + `}]`, []string{"yy"}},
 		"own MarshalJSON":        {[]any{aliased{x}, []any{&aliased{y}}}, `[{"Kind":"aliased","Data":` + p0 + `},[{"Kind":"aliased","Data":` + p1 + `}]]`, []string{"xx", "yy"}},
-		"own text":               {[]any{hexed{x}, y}, `["hex:7878",` + p0 + `]`, []string{"yy"}},
-		"own text beside Binary": {[]any{[]any{x, hexed{x}, y, &prefixed{x}}}, `[[` + p0 + `,"hex:7878",` + p1 + `,"data:eHg="]]`, []string{"xx", "yy"}},
+		"own text":               {[]any{hexText{x}, y}, `["hex:7878",` + p0 + `]`, []string{"yy"}},
+		"own text beside Binary": {[]any{[]any{x, hexText{x}, y, &prefixed{x}}}, `[[` + p0 + `,"hex:7878",` + p1 + `,"data:eHg="]]`, []string{"xx", "yy"}},
 		"own suffix":             {[]any{[]any{suffixed{x}, y}}, `[["eHg=.png",` + p0 + `]]`, []string{"yy"}},
 		"raw JSON beside Binary": {[]any{[]any{json.RawMessage(`"eHg="`), x, "eHg="}}, `[["eHg=",` + p0 + `,"eHg="]]`, []string{"xx"}},
 		"recursive type":         {[]any{chain{Next: &chain{Data: x}}}, `[{"Next":{"Next":null,"Data":` + p0 + `},"Data":null}]`, []string{"xx"}},
@@ -172,12 +174,12 @@ func TestEncodingRefusesCycles(t *testing.T) {
 	typed["a"] = typed
 	var self any
 	self = &self
-	quiet := &chain{}
-	quiet.Next = quiet
-	behind := &loop{Any: Binary("x"), All: map[string]loop{}}
-	behind.All["a"] = loop{Next: behind}
+	withoutBinary := &chain{}
+	withoutBinary.Next = withoutBinary
+	mixed := &loop{Any: Binary("x"), All: map[string]loop{}}
+	mixed.All["a"] = loop{Next: mixed}
 	for name, arg := range map[string]any{
-		"pointers": ring, "slice": list, "map": table, "named map": typed, "interface": self, "without binary": quiet, "several kinds": behind,
+		"pointers": ring, "slice": list, "map": table, "named map": typed, "interface": self, "without binary": withoutBinary, "several kinds": mixed,
 		"beside binary": []any{Binary("x"), list}, "map beside binary": []any{Binary("x"), table}, "pointer beside binary": []any{Binary("x"), self},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -198,25 +200,25 @@ func TestDeepArgumentsAreEncoded(t *testing.T) {
 	require.Len(t, p.Attachments, 1)
 }
 
-func TestDataLikeAPlaceholderIsNotSentBesideBinary(t *testing.T) {
-	for _, like := range []map[string]any{
+func TestEncodingRefusesDataLikePlaceholders(t *testing.T) {
+	for _, object := range []map[string]any{
 		{"_placeholder": true, "num": 0}, {"_placeholder": true, "num": 7}, {"_placeholder": true}, {"_placeholder": true, "num": 0, "x": Binary("y")},
 	} {
-		_, err := EncodeArgs([]any{Binary("x"), []any{like}})
+		_, err := EncodeArgs([]any{Binary("x"), []any{object}})
 		require.ErrorIs(t, err, errOwnPlaceholder)
 	}
 }
 
-func TestTokensAreNotReused(t *testing.T) {
+func TestEachPayloadHasOtherTokens(t *testing.T) {
 	var seen []string
-	spy := spying{Data: Binary("x"), seen: &seen}
+	arg := recorder{Data: Binary("x"), seen: &seen}
 	for range 2 {
-		_, err := EncodeArgs([]any{spy})
+		_, err := EncodeArgs([]any{arg})
 		require.NoError(t, err)
 	}
 	require.Len(t, seen, 2)
 	require.NotEqual(t, seen[0], seen[1])
-	// A token of one payload is plain text in the next.
+	// A token of an earlier payload is plain text.
 	p, err := EncodeArgs([]any{struct {
 		A string
 		B Binary
@@ -225,20 +227,19 @@ func TestTokensAreNotReused(t *testing.T) {
 	require.Equal(t, fmt.Sprintf(`[{"A":%q,"B":%s}]`, seen[0], p0), string(p.JSON))
 }
 
-// spying records the base64 text that it writes.
-type spying struct {
+// recorder has a MarshalJSON method that records its result.
+type recorder struct {
 	Data Binary
 	seen *[]string
 }
 
-func (s spying) MarshalJSON() ([]byte, error) {
+func (s recorder) MarshalJSON() ([]byte, error) {
 	text, err := json.Marshal(s.Data)
 	*s.seen = append(*s.seen, strings.Trim(string(text), `"`))
 	return text, err
 }
 
-// document has binary content in every place from which it can be decoded
-// again.
+// document has binary content in all places from which it can be decoded.
 type document struct {
 	Text    string
 	Content Binary
@@ -270,7 +271,8 @@ func TestRoundTrip(t *testing.T) {
 	require.Equal(t, Binary("last"), last)
 }
 
-// roundTrip encodes an event, decodes it and returns the result.
+// roundTrip encodes and decodes an event. It returns the decoded name and
+// arguments.
 func roundTrip(event string, args []any) (string, Args, error) {
 	p, err := EncodeEvent(event, args)
 	if err != nil {

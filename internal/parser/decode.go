@@ -27,8 +27,8 @@ var (
 )
 
 // Decode decodes the text of one packet ("Packet encoding", "Format"). It is
-// stricter than the official parser: every part must be written as the format
-// says, and the payload must be one valid JSON value of the kind that the type
+// stricter than the official parser: all parts must have the specified format,
+// and the payload must be one valid JSON value of the kind that the type
 // requires. It does not refuse reserved event names; the caller gets the name
 // from EventName.
 //
@@ -65,8 +65,8 @@ func Decode(text []byte) (Packet, error) {
 	return p, nil
 }
 
-// cutAttachments cuts off "<count>-". It reads at most two digits, however long
-// the input is.
+// cutAttachments removes "<count>-" from the beginning of text. It reads at
+// most two digits.
 func cutAttachments(text []byte) (int, []byte, error) {
 	n, i := 0, 0
 	for ; i < len(text) && i < 2 && jsonscan.IsDigit(text[i]); i++ {
@@ -78,7 +78,7 @@ func cutAttachments(text []byte) (int, []byte, error) {
 	return n, text[i+1:], nil
 }
 
-// cutNamespace cuts off "<namespace>,". At the end of the packet the comma may
+// cutNamespace removes "<namespace>,". At the end of the packet the comma may
 // be missing.
 func cutNamespace(text []byte) (namespace, rest []byte) {
 	if len(text) == 0 || text[0] != '/' {
@@ -94,8 +94,8 @@ func cutNamespace(text []byte) (namespace, rest []byte) {
 	return namespace, rest
 }
 
-// cutID cuts off the digits of an ack id. It stops at the first digit too many,
-// so a megabyte of digits costs nothing.
+// cutID removes the digits of an ack id. It returns an error at the first digit
+// that makes the id too large, so it does not read a megabyte of digits.
 func cutID(text []byte) (id uint64, ok bool, rest []byte, err error) {
 	i := 0
 	for ; i < len(text) && jsonscan.IsDigit(text[i]); i++ {
@@ -112,8 +112,8 @@ func cutID(text []byte) (id uint64, ok bool, rest []byte, err error) {
 const maxDigits = 21
 
 // skipNumber skips digits before the payload of a CONNECT. A client whose auth
-// is a number sends it there. The official server reads it as an ack id, which
-// a CONNECT does not use.
+// value is a number sends such digits. The official server parses them as an
+// ack id, which a CONNECT does not use.
 func skipNumber(text []byte) []byte {
 	i := 0
 	for i < len(text) && i < maxDigits && jsonscan.IsDigit(text[i]) {

@@ -57,7 +57,7 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// refused has packets that close the connection of their sender.
+// invalidPackets has packets for which a server closes the connection.
 var invalidPackets = []string{
 	"", "7", "8[]", "9", "a", "\x00", "\xff", " 2[\"e\"]", "-1",
 	`2`, `2[]`, `2[ ]`, `2{}`, `2null`, `2[null]`, `2[[1]]`, `2[{"toString":"x"}]`, `2[true]`, `2[false]`,
@@ -84,7 +84,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-func TestDecodeAliasesItsInputButCannotWriteBehindIt(t *testing.T) {
+func TestDecodeAliasesItsInput(t *testing.T) {
 	text := []byte(`2/admin,1["foo"]`)
 	p, err := Decode(text)
 	require.NoError(t, err)
@@ -105,8 +105,8 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 	}
 }
 
-// hugePackets returns packets of n bytes on which a careless decoder would be
-// slow or waste memory.
+// hugePackets returns packets of n bytes that could make a decoder slow or
+// waste memory.
 func hugePackets(n int) map[string]string {
 	return map[string]string{
 		"attachment count": `5` + strings.Repeat("1", n),
@@ -122,7 +122,7 @@ func hugePackets(n int) map[string]string {
 	}
 }
 
-func TestDecodeRefusesHugePacketsWithoutCopyingThemTwice(t *testing.T) {
+func TestDecodeRefusesHugePacketsWithLittleMemory(t *testing.T) {
 	const size = 1_000_000
 	for name, text := range hugePackets(size) {
 		t.Run(name, func(t *testing.T) {
@@ -135,7 +135,7 @@ func TestDecodeRefusesHugePacketsWithoutCopyingThemTwice(t *testing.T) {
 	}
 }
 
-func TestDecodeAcceptsAHugeNamespaceWithoutCopyingIt(t *testing.T) {
+func TestDecodeDoesNotCopyHugeNamespace(t *testing.T) {
 	packet := []byte(`0/` + strings.Repeat("1", 1_000_000))
 	p, err := Decode(packet)
 	require.NoError(t, err)
@@ -212,7 +212,7 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// allocated calls f several times and returns the smallest number of bytes that
+// allocated calls f several times. It returns the smallest number of bytes that
 // a call has allocated.
 func allocated(f func()) uint64 {
 	smallest := uint64(math.MaxUint64)

@@ -15,9 +15,9 @@ import (
 var errOwnPlaceholder = errors.New(`an object with "_placeholder": true cannot be sent together with binary`)
 
 // EncodeEvent returns the payload of an event ("Sending and receiving data"):
-// an array of its name and arguments. Their binary content becomes attachments,
-// see Binary. The arguments are not modified, and only their binary content is
-// kept. The error for a reserved name is ErrReservedEvent.
+// an array of its name and arguments. Binary content becomes attachments, see
+// Binary. The arguments are not modified. The Payload aliases only their binary
+// content. The error for a reserved name is ErrReservedEvent.
 func EncodeEvent(event string, args []any) (Payload, error) {
 	if Reserved(event) {
 		return Payload{}, fmt.Errorf("%w: %q", ErrReservedEvent, event)
@@ -37,23 +37,23 @@ func EncodeOwnEvent(event string, args []any) (Payload, error) {
 }
 
 // EncodeArgs returns the payload of an ack ("Acknowledgement"): an array of the
-// arguments, of which there may be none. It handles them like EncodeEvent.
+// arguments, possibly empty. It handles them like EncodeEvent.
 func EncodeArgs(args []any) (Payload, error) {
 	e := encoders.Get().(*encoder)
 	e.text.WriteByte('[')
 	return e.array(args, false)
 }
 
-// encoder encodes one payload after another. It is not used again after a panic
-// of a method of an argument.
+// encoder encodes payloads. It can be used again, unless a method of an
+// argument has panicked.
 type encoder struct {
 	text        bytes.Buffer
 	json        *json.Encoder // writes to text
 	attachments [][]byte
 }
 
-// maxPooled is the size of the text above which an encoder is not put back into
-// the pool.
+// maxPooled is the size of the text above which an encoder is not returned
+// to the pool.
 const maxPooled = 64 << 10
 
 var encoders = sync.Pool{New: func() any {
@@ -63,7 +63,7 @@ var encoders = sync.Pool{New: func() any {
 	return e
 }}
 
-// release puts the encoder back into the pool.
+// release returns the encoder to the pool.
 func (e *encoder) release() {
 	if e.text.Cap() > maxPooled {
 		return
@@ -101,9 +101,9 @@ func (e *encoder) array(args []any, comma bool) (Payload, error) {
 	return p, nil
 }
 
-// check refuses data of the application that looks like a placeholder, if there
-// are real ones. A client could not tell them apart, and would close the
-// connection because of a malformed one.
+// check returns an error if data of the application looks like a placeholder
+// and the payload has real placeholders. A client could not distinguish them,
+// and would close the connection because of a malformed one.
 func (e *encoder) check() error {
 	if len(e.attachments) == 0 {
 		return nil
@@ -170,23 +170,23 @@ func (e *encoder) argument(arg any) error {
 // binary writes an argument that holds binary content.
 func (e *encoder) binary(arg any) error {
 	start, attached := e.text.Len(), len(e.attachments)
-	complete, marshalers, err := e.copied(arg, false)
+	complete, marshalers, err := e.encodeCopy(arg, false)
 	if err != nil || complete || !marshalers {
 		return err
 	}
-	// A MarshalJSON or MarshalText method has not written the base64 of the
-	// bytes that it has seen, so it has to see the true ones.
+	// A MarshalJSON or MarshalText method did not write the base64 of its
+	// tokens. So it must be called with the original content.
 	e.text.Truncate(start)
 	e.attachments = e.attachments[:attached]
-	_, _, err = e.copied(arg, true)
+	_, _, err = e.encodeCopy(arg, true)
 	return err
 }
 
-// copied writes a copy of an argument, with placeholders for its tokens. It
-// reports whether all tokens were found in the text, and whether a type that
-// encodes itself can be the reason if not.
-func (e *encoder) copied(arg any, opaque bool) (complete, marshalers bool, err error) {
-	c := attachment.NewCopier(opaque)
+// encodeCopy writes a copy of an argument, with placeholders in place of
+// tokens. It reports whether the text had all tokens, and whether the argument
+// has a type that encodes itself, which may have omitted tokens.
+func (e *encoder) encodeCopy(arg any, keepMarshalers bool) (complete, marshalers bool, err error) {
+	c := attachment.NewCopier(keepMarshalers)
 	arg, err = c.Copy(arg)
 	if err != nil {
 		return false, false, err

@@ -37,7 +37,7 @@ func TestEncodeEvent(t *testing.T) {
 		"nil binary":       {"e", []any{[]byte(nil), Binary(nil), []any{[]byte(nil), Binary(nil)}}, `["e",null,null,[null,null]]`},
 		"plain data":       {"e", []any{map[string]any{"_placeholder": true, "num": "x"}}, `["e",{"_placeholder":true,"num":"x"}]`},
 		"line separator":   {"e", []any{"\u2028"}, `["e","\u2028"]`},
-		"several of a few": {"e", []any{[]string{"a"}, map[string]int{"b": 1}, [2]bool{}}, `["e",["a"],{"b":1},[false,false]]`},
+		"typed containers": {"e", []any{[]string{"a"}, map[string]int{"b": 1}, [2]bool{}}, `["e",["a"],{"b":1},[false,false]]`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -65,10 +65,10 @@ func TestEncodeEventRefusesReservedNames(t *testing.T) {
 	}
 }
 
-// failing is a type that cannot be encoded.
+// failing has a MarshalJSON method that returns an error.
 type failing struct{}
 
-var errFailing = errors.New("out of order")
+var errFailing = errors.New("cannot be encoded")
 
 func (failing) MarshalJSON() ([]byte, error) { return nil, errFailing }
 
@@ -93,12 +93,12 @@ func TestEncodingErrorsNameTheArgument(t *testing.T) {
 	require.Equal(t, `["after","errors"]`, string(p.JSON))
 }
 
-// panicking is a type whose method has a bug.
+// panicking has a MarshalJSON method that panics.
 type panicking struct{}
 
 func (panicking) MarshalJSON() ([]byte, error) { panic("bug") }
 
-func TestPanicOfAnArgumentReachesTheCaller(t *testing.T) {
+func TestPanicOfMarshalJSONReachesCaller(t *testing.T) {
 	require.PanicsWithValue(t, "bug", func() { _, _ = EncodeEvent("e", []any{"x", panicking{}}) })
 	p, err := EncodeEvent("after", nil)
 	require.NoError(t, err)
@@ -146,7 +146,7 @@ func TestAppendPacketAllocatesNothing(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(1000, func() { AppendPacket(dst, Event, "/chatSocket", 1234567, true, p) }))
 }
 
-func TestOrdinaryArgumentsAreEncodedWithFewAllocations(t *testing.T) {
+func TestEncodeEventAllocatesLittle(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the pools are unreliable under the race detector")
 	}
@@ -154,7 +154,7 @@ func TestOrdinaryArgumentsAreEncodedWithFewAllocations(t *testing.T) {
 	require.LessOrEqual(t, testing.AllocsPerRun(1000, func() { _, _ = EncodeEvent("message", args) }), 3.0)
 }
 
-func TestEncodingDoesNotKeepOrShareItsBuffer(t *testing.T) {
+func TestPayloadsDoNotShareMemory(t *testing.T) {
 	first, err := EncodeEvent("first", []any{strings.Repeat("x", 100)})
 	require.NoError(t, err)
 	before := string(first.JSON)

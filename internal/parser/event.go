@@ -20,8 +20,8 @@ var errEventName = errors.New("event name is neither a string nor a number")
 // Reserved reports whether an application must not use an event name. Some
 // names belong to the life cycle of a connection; the official parser refuses
 // them in both directions. Names that begin with "mojo:" belong to the server.
-// Clients trust such events, so an application must not pass on one that
-// another client has sent.
+// Clients trust these events, so an application must not forward one from
+// another client.
 func Reserved(event string) bool {
 	switch event {
 	case "connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener":
@@ -53,8 +53,8 @@ func EventName(raw []byte) (string, error) {
 	return name, nil
 }
 
-// formatNumber returns a number as JavaScript's String does: the sender has
-// registered its own listeners under that name.
+// formatNumber formats a number like String in JavaScript, because clients use
+// that name for their own listeners.
 func formatNumber(number float64) string {
 	abs := math.Abs(number)
 	if abs == 0 {

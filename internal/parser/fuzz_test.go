@@ -101,7 +101,7 @@ func FuzzArgs(f *testing.F) {
 		for i := range args.Len() {
 			var tree, got any
 			if json.Unmarshal(args.Raw(i), &tree) != nil {
-				continue // a number out of range
+				continue // a number is out of range
 			}
 			require.NoError(t, args.Decode(i, &got))
 			require.Equal(t, insertAttachments(tree, attachments), got)
@@ -109,8 +109,8 @@ func FuzzArgs(f *testing.F) {
 	})
 }
 
-// insertAttachments puts attachments into a decoded tree, in a slow and simple
-// way.
+// insertAttachments replaces placeholders in a decoded value by attachments, in
+// a slow and simple way.
 func insertAttachments(tree any, attachments [][]byte) any {
 	switch tree := tree.(type) {
 	case []any:

@@ -2,9 +2,9 @@
 // revision 5.
 //
 // It starts no goroutine, takes no lock and does no I/O. It refuses packets of
-// clients that have anything that the protocol does not allow, and values of
-// the application whose encoding a client would refuse. In doc comments, names
-// in quotes are headings of the specification.
+// clients that violate the protocol, and values of the application whose
+// encoding a client would refuse. In doc comments, names in quotes are headings
+// of the specification.
 package parser
 
 import (
@@ -48,8 +48,7 @@ const maxID = 1<<53 - 1
 
 // Payload is the payload of a packet ("Packet encoding", "Format"). The JSON
 // belongs to the Payload. The Attachments alias the arguments of EncodeEvent or
-// EncodeArgs. They have to be copied if they are kept for longer than the
-// arguments stay unchanged.
+// EncodeArgs. The caller must copy them if the arguments may change later.
 type Payload struct {
 	JSON        []byte
 	Attachments [][]byte
@@ -59,7 +58,7 @@ type Payload struct {
 // the input of Decode.
 type Packet struct {
 	Type        Type
-	Namespace   []byte // empty for the main namespace, also when it was written out as "/"
+	Namespace   []byte // empty for the main namespace, also if the packet has "/"
 	ID          uint64 // the ack id, if HasID
 	HasID       bool
 	Attachments int    // the number of attachments that follow: 1 to MaxAttachments for BinaryEvent and BinaryAck, else 0
@@ -68,9 +67,9 @@ type Packet struct {
 
 // AppendPacket appends the text of a packet to dst ("Packet encoding",
 // "Format") and returns the extended slice. With attachments an Event becomes a
-// BinaryEvent and an Ack a BinaryAck; the attachments are messages of their
-// own, which follow, and not part of the text. The namespace "" or "/" is the
-// main one and is not written. The namespace must not contain a comma.
+// BinaryEvent and an Ack a BinaryAck. The attachments are not part of the text;
+// the caller sends them as separate messages after it. The namespace "" or "/"
+// is the main one and is not written. The namespace must not contain a comma.
 func AppendPacket(dst []byte, t Type, namespace string, id uint64, hasID bool, p Payload) []byte {
 	n := len(p.Attachments)
 	t = wireType(t, n > 0)
@@ -89,7 +88,7 @@ func AppendPacket(dst []byte, t Type, namespace string, id uint64, hasID bool, p
 	return append(dst, p.JSON...)
 }
 
-// wireType returns the variant of t that says whether attachments follow.
+// wireType returns the variant of t for a packet with or without attachments.
 func wireType(t Type, binary bool) Type {
 	switch {
 	case t == Event && binary:

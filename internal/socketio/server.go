@@ -298,7 +298,7 @@ func (s *Server) panicked(callback string, with any, more ...any) {
 func (s *Server) doPresenceWork(work presence.Work) {
 	if work.EndGraceAfter > 0 {
 		s.grace.Store(time.AfterFunc(work.EndGraceAfter, func() { s.doPresenceWork(s.hub.EndGrace()) }))
-		if s.Closed() { // Hurry may have come before
+		if s.Closed() { // EndAllGrace may have run before
 			s.stopGrace()
 		}
 	}

@@ -22,26 +22,23 @@ const Max = 10
 var ErrTooMany = errors.New("more than " + strconv.Itoa(Max) + " attachments")
 
 // Binary is sent as an attachment ("Sending and receiving data", with binary
-// data), and not as base64, wherever it stands in an argument. A nil Binary is
-// null.
+// data), at any depth of an argument. It does not become base64. A nil Binary
+// is null.
 //
-// A []byte is sent as an attachment, too, if it is an argument itself, or an
-// element of a map[string]any or []any. Elsewhere it becomes base64, as in
-// encoding/json.
+// A []byte is also sent as an attachment if it is an argument, or an element of
+// a map[string]any or []any. Elsewhere it becomes base64, as in encoding/json.
 //
-// A value that holds binary content is copied before it is encoded. In the
-// copy, 21 random bytes stand for each content, and a MarshalJSON or
-// MarshalText method of the value sees those. If it does not write their
-// base64, it is called again with the true content, and its result is sent
-// unchanged.
+// A value with binary content is copied before it is encoded. The copy has 21
+// random bytes in place of each content, and a MarshalJSON or MarshalText
+// method of the value sees these bytes. If it does not write their base64, it
+// is called again with the original content, and its result is sent unchanged.
 type Binary []byte
 
-// MaxNesting is the depth to which an argument may be nested. A deeper one is
-// most likely a cycle.
+// MaxNesting is the greatest depth of an argument. A deeper argument is most
+// likely a cycle.
 const MaxNesting = 1000
 
-// ErrNesting is the error for an argument that is nested more deeply than
-// MaxNesting.
+// ErrNesting is the error for an argument that is deeper than MaxNesting.
 var ErrNesting = errors.New("nested too deeply, or in a cycle")
 
 var (
@@ -53,20 +50,20 @@ var (
 // can.
 var binarySearch = jsontype.NewSearch(func(t reflect.Type) bool { return t == binaryType || jsontype.IsInterface(t) })
 
-// IsIn reports whether an argument holds binary content that is sent as
-// attachments. For ordinary arguments their type tells.
+// HoldsBinary reports whether an argument holds binary content that is sent as
+// attachments. For most arguments it only looks at the type.
 func HoldsBinary(arg any) (bool, error) { return holdsBinary(arg, true, 0) }
 
-// holdsBinary reports whether v holds binary content. If open is true, a []byte
-// is such content.
-func holdsBinary(v any, open bool, depth int) (bool, error) {
+// holdsBinary reports whether v holds binary content. If bytesAreBinary is
+// true, a []byte is such content.
+func holdsBinary(v any, bytesAreBinary bool, depth int) (bool, error) {
 	switch v := v.(type) {
 	case nil, bool, string, int, int64, float64, json.Number, json.RawMessage:
 		return false, nil
 	case Binary:
 		return v != nil, nil
 	case []byte:
-		return open && v != nil, nil
+		return bytesAreBinary && v != nil, nil
 	case map[string]any:
 		return mapHoldsBinary(v, depth)
 	case []any:
@@ -133,8 +130,8 @@ func valueHoldsBinary(v reflect.Value, depth int) (bool, error) {
 	return false, nil
 }
 
-// structHoldsBinary adds nothing to the depth, because no cycle consists of
-// structs alone.
+// structHoldsBinary does not increase the depth, because a cycle cannot consist
+// only of structs.
 func structHoldsBinary(v reflect.Value, depth int) (bool, error) {
 	for field, value := range v.Fields() {
 		if !jsontype.Encodes(field) {
@@ -148,23 +145,22 @@ func structHoldsBinary(v reflect.Value, depth int) (bool, error) {
 }
 
 // elementHoldsBinary is valueHoldsBinary for an element, which may be the zero
-// Value. If open is true, a []byte in an interface is binary content.
-func elementHoldsBinary(v reflect.Value, open bool, depth int) (bool, error) {
-	if open && v.IsValid() {
+// Value. If bytesAreBinary is true, a []byte in an interface is binary content.
+func elementHoldsBinary(v reflect.Value, bytesAreBinary bool, depth int) (bool, error) {
+	if bytesAreBinary && v.IsValid() {
 		v = v.Elem()
 	}
 	if !v.IsValid() {
 		return false, nil
 	}
-	if open && v.Type() == bytesType {
+	if bytesAreBinary && v.Type() == bytesType {
 		return !v.IsNil(), nil
 	}
 	return valueHoldsBinary(v, depth)
 }
 
-// isOpen reports whether t is map[string]any, []any or a type made of them.
-// Their element type does not say what the elements are, so a []byte among them
-// is binary content.
+// hasAnyElements reports whether t is map[string]any, []any or a type defined
+// as one of them. A []byte among their elements is binary content.
 func hasAnyElements(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Map:
@@ -175,32 +171,32 @@ func hasAnyElements(t reflect.Type) bool {
 	return false
 }
 
-// An argument that holds binary content is encoded in three steps. A Copier
-// makes a copy in which tokens stand for the contents. Then encoding/json
-// encodes the copy, and the tokens in its text are replaced by placeholders. So
-// types keep their tags and methods. Tokens are random, so no other text can
-// look like one.
+// An argument with binary content is encoded in three steps. A Copier makes a
+// copy and replaces each content by a token. Then encoding/json encodes the
+// copy, so that the tags and methods of types work as usual. Then placeholders
+// replace the tokens in the text. Tokens are random, so no other text is equal
+// to one.
 
 const (
 	randomLen = 18 // random bytes of a token: whole groups of base64
-	indexLen  = 3  // bytes of its index, which follows them
+	indexLen  = 3  // bytes of the index of a token, after the random bytes
 	prefixLen = 1 + randomLen/3*4
-	tokenLen  = prefixLen + indexLen/3*4 + 1 // as a JSON string, with its quotes
+	tokenLen  = prefixLen + indexLen/3*4 + 1 // of the JSON string, with quotes
 )
 
 // Copier copies an argument and replaces its binary content by tokens.
 type Copier struct {
-	tokenPrefix    [randomLen]byte
-	contents       [][]byte // by the index of their token
-	keepMarshalers bool     // types that encode themselves are not copied
-	hasMarshalers  bool     // there is such a type
+	randomBytes    [randomLen]byte
+	contents       [][]byte // by the index of the token
+	keepMarshalers bool     // do not replace content in types that encode themselves
+	hasMarshalers  bool     // the argument has a type that encodes itself
 }
 
-// NewCopier returns a Copier for one argument. If opaque is true, it does not
-// replace content in types that encode themselves.
-func NewCopier(opaque bool) *Copier {
-	c := &Copier{keepMarshalers: opaque}
-	rand.Read(c.tokenPrefix[:]) // never fails
+// NewCopier returns a Copier for one argument. If keepMarshalers is true, it
+// does not replace content in types that encode themselves.
+func NewCopier(keepMarshalers bool) *Copier {
+	c := &Copier{keepMarshalers: keepMarshalers}
+	rand.Read(c.randomBytes[:]) // never fails
 	return c
 }
 
@@ -213,8 +209,9 @@ func (c *Copier) Copy(arg any) (any, error) {
 // HasMarshalers reports whether the argument has a type that encodes itself.
 func (c *Copier) HasMarshalers() bool { return c.hasMarshalers }
 
-// Expand calls attach for each token in the text of the copy, and write for the
-// text between them. It reports whether each content has a token in the text.
+// Expand calls attach for each token in the encoded copy, and write for the
+// text between tokens. It reports whether the text has a token for each
+// content.
 func (c *Copier) Expand(text []byte, write, attach func([]byte)) (complete bool) {
 	prefix := c.prefix()
 	seen := make([]bool, len(c.contents))
@@ -242,23 +239,23 @@ func (c *Copier) Expand(text []byte, write, attach func([]byte)) (complete bool)
 	return missing == 0
 }
 
-// token returns the bytes that stand for content.
+// token returns a new token for content.
 func (c *Copier) token(content []byte) ([]byte, error) {
 	n := len(c.contents)
 	if n >= 1<<(8*indexLen) {
 		return nil, ErrTooMany
 	}
 	c.contents = append(c.contents, content)
-	return append(c.tokenPrefix[:randomLen:randomLen], byte(n>>16), byte(n>>8), byte(n)), nil
+	return append(c.randomBytes[:randomLen:randomLen], byte(n>>16), byte(n>>8), byte(n)), nil
 }
 
-// prefix returns the beginning of the text of each token.
+// prefix returns the text with which each token begins in JSON.
 func (c *Copier) prefix() []byte {
-	return base64.StdEncoding.AppendEncode([]byte{'"'}, c.tokenPrefix[:])
+	return base64.StdEncoding.AppendEncode([]byte{'"'}, c.randomBytes[:])
 }
 
-// index returns the index of the token at the beginning of text, which has the
-// prefix of one. It returns -1 if the text is not a token.
+// index returns the index of the token at the beginning of text, or -1 if the
+// text is not a token. The text must begin with the prefix.
 func (c *Copier) index(text []byte) int {
 	if len(text) < tokenLen || text[tokenLen-1] != '"' {
 		return -1
@@ -274,11 +271,11 @@ func (c *Copier) index(text []byte) int {
 	return n
 }
 
-// replace replaces a value by its copy. v must be settable and belong to the
-// copy already. If open is true, a []byte is binary content.
-func (c *Copier) replace(v reflect.Value, open bool, depth int) error {
+// replace replaces v, which must be a settable part of the copy, by a copy of
+// itself with tokens. If bytesAreBinary is true, a []byte is binary content.
+func (c *Copier) replace(v reflect.Value, bytesAreBinary bool, depth int) error {
 	t := v.Type()
-	if t == binaryType || open && t == bytesType {
+	if t == binaryType || bytesAreBinary && t == bytesType {
 		return c.replaceBytes(v)
 	}
 	if !binarySearch.Finds(t) {
@@ -295,7 +292,7 @@ func (c *Copier) replace(v reflect.Value, open bool, depth int) error {
 	}
 	switch t.Kind() {
 	case reflect.Interface:
-		return c.replaceInterface(v, open, depth)
+		return c.replaceInterface(v, bytesAreBinary, depth)
 	case reflect.Pointer:
 		return c.replacePointer(v, depth)
 	case reflect.Struct:
@@ -321,13 +318,13 @@ func (c *Copier) replaceBytes(v reflect.Value) error {
 	return err
 }
 
-func (c *Copier) replaceInterface(v reflect.Value, open bool, depth int) error {
+func (c *Copier) replaceInterface(v reflect.Value, bytesAreBinary bool, depth int) error {
 	if v.IsNil() {
 		return nil
 	}
 	held := reflect.New(v.Elem().Type()).Elem()
 	held.Set(v.Elem())
-	if err := c.replace(held, open, depth); err != nil {
+	if err := c.replace(held, bytesAreBinary, depth); err != nil {
 		return err
 	}
 	v.Set(held)
@@ -343,7 +340,7 @@ func (c *Copier) replacePointer(v reflect.Value, depth int) error {
 	if err := c.replace(target.Elem(), false, depth+1); err != nil {
 		return err
 	}
-	v.Set(target.Convert(v.Type())) // the pointer type may have a name
+	v.Set(target.Convert(v.Type())) // to a named pointer type
 	return nil
 }
 
@@ -365,9 +362,9 @@ func (c *Copier) replaceStruct(v reflect.Value, depth int) error {
 }
 
 // replaceElements replaces the elements of an array or slice in place.
-func (c *Copier) replaceElements(v reflect.Value, open bool, depth int) error {
+func (c *Copier) replaceElements(v reflect.Value, bytesAreBinary bool, depth int) error {
 	for i := range v.Len() {
-		if err := c.replace(v.Index(i), open, depth+1); err != nil {
+		if err := c.replace(v.Index(i), bytesAreBinary, depth+1); err != nil {
 			return err
 		}
 	}

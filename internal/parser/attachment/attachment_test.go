@@ -10,7 +10,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestIsIn(t *testing.T) {
+func TestHoldsBinary(t *testing.T) {
 	type named struct{ B Binary }
 	type bytes struct{ B []byte }
 	for _, c := range []struct {
@@ -39,8 +39,8 @@ func TestIsIn(t *testing.T) {
 	require.ErrorIs(t, err, ErrNesting)
 }
 
-// TestCopierAndExpand: the copy has tokens in place of the contents, and the
-// argument is not changed.
+// TestCopierAndExpand: the copy has tokens in place of contents, and the
+// argument does not change.
 func TestCopierAndExpand(t *testing.T) {
 	arg := map[string]any{"a": []byte("content"), "b": Binary("more")}
 	c := NewCopier(false)

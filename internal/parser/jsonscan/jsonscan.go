@@ -9,10 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// SkipSpace, StringEnd and ScalarLen may be called with data that is not valid
-// JSON: they never leave the data, and never move backwards.
+// SkipSpace, StringEnd and ScalarLen also accept data that is not valid JSON.
+// They never read outside of the data.
 
-// SkipSpace returns the first position, from i on, that is not white space.
+// SkipSpace returns the first position from i on that has no white space.
 func SkipSpace(data []byte, i int) int {
 	for i < len(data) {
 		switch data[i] {
@@ -25,7 +25,7 @@ func SkipSpace(data []byte, i int) int {
 	return i
 }
 
-// StringEnd returns the position behind the string that begins at data[i], or
+// StringEnd returns the position after the string that begins at data[i], or
 // -1 if it does not end.
 func StringEnd(data []byte, i int) int {
 	for i++; ; i++ {
@@ -40,9 +40,9 @@ func StringEnd(data []byte, i int) int {
 	}
 }
 
-// isEscaped reports whether an odd number of backslashes stands before data[i].
-// The quote that opens the string ends the run, so no backslash is counted for
-// two quotes.
+// isEscaped reports whether an odd number of backslashes precedes data[i]. It
+// reads back at most to the quote that opens the string, so StringEnd is
+// linear.
 func isEscaped(data []byte, i int) bool {
 	start := i
 	for i > 0 && data[i-1] == '\\' {
@@ -81,13 +81,13 @@ func IsPlainString(raw []byte) bool {
 	return utf8.Valid(inner)
 }
 
-// MaxDepth is the greatest depth of nested containers that encoding/json
-// accepts, and Valid.
+// MaxDepth is the greatest depth of nested containers that Valid and
+// encoding/json accept.
 const MaxDepth = 10000
 
 // Valid reports whether data is one JSON value, perhaps with white space around
-// it. Its result is that of json.Valid. It takes a fraction of the time for
-// long strings, of which large messages consist.
+// it. It returns the same as json.Valid, but is several times faster for long
+// strings, which most large messages have.
 func Valid(data []byte) bool {
 	v := validator{data: data}
 	for v.i = SkipSpace(data, 0); v.value(); {
@@ -98,20 +98,20 @@ func Valid(data []byte) bool {
 	return false
 }
 
-// validator is the state of Valid: it has checked the data before i, and is
-// inside of depth containers.
+// validator is the state of Valid. It has checked the data before i, where
+// depth containers are open.
 type validator struct {
 	data  []byte
 	i     int
 	depth int
 
-	// A bit for each container, which is set if it is an object.
-	outer uint64   // of the outermost 64
-	inner []uint64 // of those inside them
+	// These have one bit for each open container. It is set for an object.
+	outer uint64   // for the outermost 64
+	inner []uint64 // for the containers inside them
 }
 
-// objectBit returns the word that has the bit of the container at a depth, and
-// the bit.
+// objectBit returns the bit of the container at a depth, and the word that has
+// it.
 func (v *validator) objectBit(depth int) (word *uint64, bit uint64) {
 	bit = 1 << (depth % 64)
 	if depth < 64 {
@@ -124,9 +124,10 @@ func (v *validator) objectBit(depth int) (word *uint64, bit uint64) {
 	return &v.inner[at], bit
 }
 
-// value checks a scalar or an empty container and the ends of containers behind
-// it, or the beginning of another container. It moves on to the next value, if
-// one has to follow.
+// value checks the value at v.i. Of a container that is not empty it checks
+// only the beginning. After a complete value it also checks the ends of
+// containers that follow. Then v.i is the position of the next value, if there
+// must be one.
 func (v *validator) value() bool {
 	if v.i == len(v.data) {
 		return false
@@ -219,7 +220,7 @@ func (v *validator) key() bool {
 	return true
 }
 
-// validStringEnd returns the position behind the string that begins at data[i],
+// validStringEnd returns the position after the string that begins at data[i],
 // or -1 if that is not a valid string.
 func validStringEnd(data []byte, i int) int {
 	for i++; ; {
@@ -249,9 +250,9 @@ func validStringEnd(data []byte, i int) int {
 	}
 }
 
-// specials has a bit set for the first of eight bytes that is a quote, a
-// backslash or a control character. It may have bits set for bytes behind that
-// one.
+// specialBits returns a word whose lowest bit belongs to the first of eight
+// bytes that is a quote, a backslash or a control character. It may also have
+// bits for later bytes, even if they are ordinary.
 func specialBits(word uint64) uint64 {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	quote, backslash := word^(ones*'"'), word^(ones*'\\')
@@ -277,7 +278,7 @@ func escapeLen(data []byte) int {
 
 func isHex(c byte) bool { return IsDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
 
-// validNumberEnd returns the position behind the number that begins at data[i],
+// validNumberEnd returns the position after the number that begins at data[i],
 // or -1 if that is not a valid number.
 func validNumberEnd(data []byte, i int) int {
 	if i < len(data) && data[i] == '-' {

@@ -11,9 +11,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// validSamples returns JSON, and text that is nearly JSON.
-func validSamples() []string {
-	samples := []string{
+// samples returns valid JSON, and similar text that is not valid.
+func samples() []string {
+	list := []string{
 		"", " ", "1", " 1 ", "-", "-0", "-01", "01", "00", "1.", ".5", "1.5", "1.5.5", "1e", "1e5", "1E+5", "1e-05", "1e+", "--1", "+1", "1a", "-a",
 		"true", "tru", "truee", "True", "false", "fals", "null", "nul", "nulll", "t", "f", "n", "NaN",
 		`""`, `"`, `"a`, `"a"`, `"a"b`, `"\"`, `"\""`, `"\\"`, `"\/\b\f\n\r\t"`, `"\a"`, `"\u12aF"`, `"\u12aG"`, `"\u12a"`, `"\u12`, `"\u`, `'a'`,
@@ -23,7 +23,7 @@ func validSamples() []string {
 		`{"a":1]`, `["a":1]`, `{"a",1}`, `{,}`, `{:}`, `[{"a":[{}]},{}]`, "\v1", "\u00a01", "1\x00", "[1,\r\n\t 2]", `[1]x`, `"a" "b"`,
 	}
 	for _, n := range []int{63, 64, 65, 128, 300, MaxDepth - 1, MaxDepth, MaxDepth + 1} {
-		samples = append(samples,
+		list = append(list,
 			strings.Repeat("[", n)+strings.Repeat("]", n),
 			strings.Repeat(`{"a":`, n)+"1"+strings.Repeat("}", n),
 			strings.Repeat(`[{"a":`, n/2)+"1"+strings.Repeat("}]", n/2),
@@ -31,23 +31,23 @@ func validSamples() []string {
 			strings.Repeat("[[],", n/2)+"1"+strings.Repeat("]", n/2),
 		)
 	}
-	for n := range 20 { // each character that ends a string stands at each position of a word
+	for n := range 20 { // each special character at each position in a word
 		for _, end := range []string{`"`, `\"`, `\n"`, `\`, "\x1f\"", "\x80\"", `!"`, `#"`, `]"`, `["`} {
-			samples = append(samples, `"`+strings.Repeat("x", n)+end, `"`+strings.Repeat("\xff", n)+end+`    `)
+			list = append(list, `"`+strings.Repeat("x", n)+end, `"`+strings.Repeat("\xff", n)+end+`    `)
 		}
 	}
-	return samples
+	return list
 }
 
-// TestValid: the result is that of encoding/json.
+// TestValid: Valid returns the same as json.Valid.
 func TestValid(t *testing.T) {
-	for _, s := range validSamples() {
+	for _, s := range samples() {
 		require.Equal(t, json.Valid([]byte(s)), Valid([]byte(s)), "%.100q", s)
 	}
 }
 
 func FuzzValid(f *testing.F) {
-	for _, s := range validSamples() {
+	for _, s := range samples() {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

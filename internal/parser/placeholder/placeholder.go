@@ -10,24 +10,24 @@ import (
 	"github.com/mojosocket/mojo/internal/parser/jsonscan"
 )
 
-// ErrAmbiguous is the error for data of an application that looks like a
-// placeholder: two placeholders name one attachment, or one names an attachment
-// that a packet can have but this one has not.
-var ErrAmbiguous = errors.New("arguments hold data that reads as a placeholder for an attachment")
+// ErrAmbiguous is the error for application data that looks like a placeholder:
+// two placeholders have the same number, or a number is valid, but the packet
+// has fewer attachments.
+var ErrAmbiguous = errors.New("arguments have data that looks like a placeholder for an attachment")
 
 var (
-	errPlaceholder = errors.New("placeholder without a valid number of an attachment")
+	errPlaceholder = errors.New("placeholder without a valid attachment number")
 	errStructure   = errors.New("arguments are not valid JSON")
 )
 
-// Placeholder is an object that stands for an attachment ("Packet encoding",
-// "Examples").
+// Placeholder is a JSON object in the place of an attachment ("Packet
+// encoding", "Examples").
 type Placeholder struct {
 	Start, End int // its position in the data
 	Num        int // the number of the attachment
 }
 
-// key is the key of a member of an object.
+// keyKind is the kind of a key in an object.
 type keyKind byte
 
 const (
@@ -36,23 +36,23 @@ const (
 	numKey           // "num"
 )
 
-// container is an array or object that the scanner is inside of.
+// container is an open array or object.
 type container struct {
 	start    int
 	isObject bool
-	isMarked bool    // the last "_placeholder" was true
+	isMarked bool    // the value of the last "_placeholder" was true
 	key      keyKind // the key whose value comes next
-	num      int32   // the last "num", or -1 if it was not a valid number
+	num      int32   // the value of the last "num", or -1 if it was not a valid number
 }
 
 // scanner finds placeholders at any depth in one pass. Its stack has
 // at most jsonscan.MaxDepth elements.
 type scanner struct {
 	data  []byte
-	count int // of the attachments
+	count int // the number of attachments
 	stack []container
 	found []Placeholder // in order, none inside another
-	used  []bool        // by the number of an attachment
+	used  []bool        // by the number of the attachment
 }
 
 // Find returns the placeholders in data, which must be the JSON of
@@ -99,8 +99,8 @@ func (s *scanner) open(i int) error {
 	return nil
 }
 
-// close ends a container. If it is a placeholder, those inside it do not count:
-// only the outer one is replaced.
+// close ends a container. If it is a placeholder, it replaces all placeholders
+// inside it: only the outer one is returned.
 func (s *scanner) close(end int) error {
 	last := len(s.stack) - 1
 	if last < 0 {
@@ -142,8 +142,8 @@ func (s *scanner) str(i int) (int, error) {
 	return colon + 1, nil
 }
 
-// value handles the value of a key. Of several values of one key the last one
-// counts, as for JSON.parse. The scalar is nil if the value is not a number or
+// value handles a value. If an object has a key several times, the last value
+// is used, as in JSON.parse. The scalar is nil if the value is not a number or
 // literal name.
 func (s *scanner) value(scalar []byte) {
 	top := s.top()
@@ -166,7 +166,7 @@ func (s *scanner) top() *container {
 	return &s.stack[len(s.stack)-1]
 }
 
-// number returns the number of an attachment, or -1.
+// number parses the number of an attachment. It returns -1 if it is not valid.
 func (s *scanner) number(literal []byte) int32 {
 	if len(literal) == 0 || len(literal) > 9 || len(literal) > 1 && literal[0] == '0' {
 		return -1
@@ -184,8 +184,8 @@ func (s *scanner) number(literal []byte) int32 {
 	return int32(n)
 }
 
-// readKey returns the kind of a key. The keys of a placeholder may be written
-// with escapes, which have at most six bytes for each character.
+// readKey returns the kind of a key. A key may have escapes, which have at most
+// six bytes for each character.
 func readKey(raw []byte) keyKind {
 	const mark, num = "_placeholder", "num"
 	if len(raw) > 2+6*len(mark) {

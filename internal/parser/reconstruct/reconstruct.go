@@ -48,11 +48,11 @@ func (a *Attachments) within(start, end int) []placeholder.Placeholder {
 // dst. If raw has no placeholder it does nothing and reports false.
 //
 // A placeholder is replaced by the base64 text that encoding/json expects for a
-// []byte, so every type that takes bytes works as it is. An interface would get
-// that text as a string. If dst can contain an interface, the text therefore
-// ends with a mark that the base64 decoder ignores. Afterwards the marked texts
-// in interfaces are replaced by the bytes, and the mark is removed from all
-// others.
+// []byte, so all types that accept bytes work. But an interface would receive
+// that text as a string. So if dst can contain an interface, the text ends with
+// a mark that the base64 decoder ignores. After decoding, marked texts in
+// interfaces are replaced by the bytes, and the mark is removed from all other
+// texts.
 func (a *Attachments) Decode(raw []byte, offset int, dst any) (decoded bool, err error) {
 	placeholders := a.within(offset, offset+len(raw))
 	if len(placeholders) == 0 {
@@ -84,11 +84,11 @@ func (a *Attachments) decode(raw []byte, offset int, placeholders []placeholder.
 }
 
 // The mark consists of line ends in an order that no base64 encoder produces.
-// It is so long that no other text is only the mark, which is the text of an
-// empty attachment.
+// It is long, because the text of an empty attachment is only the mark and must
+// not be equal to other texts.
 const (
 	mark        = "\n\r\r\n\r\n\n\r"
-	EscapedMark = `\n\r\r\n\r\n\n\r` // the same, as it stands in JSON
+	EscapedMark = `\n\r\r\n\r\n\n\r` // the mark in JSON
 )
 
 var (
@@ -103,8 +103,8 @@ var (
 	rawType = reflect.TypeFor[json.RawMessage]()
 )
 
-// assign stores an attachment in dst without base64. It reports whether it can
-// do so.
+// assign stores an attachment in dst without base64, if the type of dst permits
+// that. It reports whether it did.
 func (a *Attachments) assign(num int, dst any) bool {
 	switch dst := dst.(type) {
 	case *[]byte:
@@ -127,8 +127,8 @@ func (a *Attachments) assign(num int, dst any) bool {
 	return false
 }
 
-// substitute replaces the placeholders in raw by base64 strings that end with
-// the suffix.
+// substitute returns raw with base64 strings in place of the placeholders. Each
+// string ends with the suffix.
 func (a *Attachments) substitute(raw []byte, offset int, placeholders []placeholder.Placeholder, suffix string) []byte {
 	size := len(raw)
 	for _, p := range placeholders {
@@ -147,18 +147,17 @@ func (a *Attachments) substitute(raw []byte, offset int, placeholders []placehol
 	return append(text, raw[done:]...)
 }
 
-// clone returns a copy that is not nil, because an empty attachment is not an
-// absent one.
+// copyContent returns a copy that is not nil, also for an empty attachment.
 func copyContent(content []byte) []byte {
 	return append(make([]byte, 0, len(content)), content...)
 }
 
 // restorer replaces marked texts in interfaces by the attachments, and removes
-// the mark from other texts. It visits everything that encoding/json can have
+// the mark from other texts. It visits all values that encoding/json may have
 // stored.
 type restorer struct {
-	contents map[string][]byte           // the attachments by their marked text
-	visited  map[visitedPointer]struct{} // visited pointers: old values in dst may have cycles
+	contents map[string][]byte           // the attachments, by marked text
+	visited  map[visitedPointer]struct{} // pointers; dst may have cycles
 }
 
 type visitedPointer struct {
@@ -166,11 +165,12 @@ type visitedPointer struct {
 	typ     reflect.Type
 }
 
-// maxRestore is the greatest depth that is visited. It allows for pointers and
-// interfaces between the levels that encoding/json counts.
+// maxDepth is the greatest depth that is visited. It is greater than
+// jsonscan.MaxDepth, because encoding/json does not count pointers and
+// interfaces.
 const maxDepth = 4 * jsonscan.MaxDepth
 
-// restore handles v. Everything in it that has to be replaced must be settable.
+// restore handles v. All parts of v that must be replaced must be settable.
 func (r *restorer) restore(v reflect.Value, depth int) {
 	if depth > maxDepth || !textSearch.Finds(v.Type()) {
 		return
@@ -206,7 +206,7 @@ func (r *restorer) restore(v reflect.Value, depth int) {
 }
 
 // restoreInterface handles an interface. If it holds a pointer, encoding/json
-// has found that there and decoded into its target.
+// has decoded into the target of the pointer.
 func (r *restorer) restoreInterface(v reflect.Value, depth int) {
 	if jsontype.IsAny(v.Type()) && v.CanSet() {
 		held := v.Interface()
@@ -220,9 +220,9 @@ func (r *restorer) restoreInterface(v reflect.Value, depth int) {
 	}
 }
 
-// restoreAny handles the trees that encoding/json builds, without reflection.
-// It changes maps and slices in place. If held itself has to be replaced, it
-// returns the new value.
+// restoreAny handles the values that encoding/json stores in an interface,
+// without reflection. It changes maps and slices in place. If held itself must
+// be replaced, it returns the new value.
 func (r *restorer) restoreAny(held any, depth int) (restored any, changed bool) {
 	if depth > maxDepth {
 		return nil, false
@@ -259,7 +259,7 @@ func (r *restorer) restoreMap(v reflect.Value, depth int) {
 	}
 }
 
-// enter reports whether a pointer is visited for the first time.
+// visit reports whether a pointer is visited for the first time.
 func (r *restorer) visit(v reflect.Value) bool {
 	at := visitedPointer{v.Pointer(), v.Type()}
 	if _, ok := r.visited[at]; ok {
