@@ -78,8 +78,8 @@ func (e *Engine) newWheel(tick time.Duration) *timingwheel.Wheel[Session] {
 }
 
 // now returns the time on the engine's clock: since the engine was made, on the
-// monotonic clock. It stands still in a bubble of testing/synctest that the engine
-// was not made in, whose clock begins before.
+// monotonic clock. It stands still in a bubble of testing/synctest that the
+// engine was not made in, whose clock begins before.
 func (e *Engine) now() time.Duration { return max(time.Since(e.start), 0) }
 
 // moment returns now in milliseconds, but never 0. It overflows after 49 days.

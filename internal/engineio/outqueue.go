@@ -40,8 +40,8 @@ func (q *outQueue) pop() *Message {
 	return m
 }
 
-// drop removes a message from the middle. A nil message stays at its place until
-// it is the first.
+// drop removes a message from the middle. A nil message stays at its place
+// until it is the first.
 func (q *outQueue) drop(i int) {
 	*q.messages.At(i) = nil
 	q.queued--

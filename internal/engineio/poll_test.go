@@ -257,8 +257,8 @@ func TestClientClosesByPolling(t *testing.T) {
 }
 
 // TestLastPacketWaitsForAPoll: the noop that answers the client's close packet
-// waits 100 ms for a poll, and the server's close packet a second. After that the
-// session is unknown.
+// waits 100 ms for a poll, and the server's close packet a second. After that
+// the session is unknown.
 func TestLastPacketWaitsForAPoll(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(*siotest.Engine, *peer)
@@ -302,8 +302,8 @@ func TestLastPacketWaitsForAPoll(t *testing.T) {
 	}
 }
 
-// TestPollAfterARefusedPost: a session that ended by a malformed POST is unknown at
-// once. Only a poll that waits by then gets a close packet.
+// TestPollAfterARefusedPost: a session that ended by a malformed POST is
+// unknown at once. Only a poll that waits by then gets a close packet.
 func TestPollAfterARefusedPost(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -429,8 +429,8 @@ func (h *host) await(p *peer, state func() bool) {
 	})
 }
 
-// TestEngineCloseAfterARefusedPost: the poll of a client whose POST has just ended
-// the session waits for a moment. Close answers it at once.
+// TestEngineCloseAfterARefusedPost: the poll of a client whose POST has just
+// ended the session waits for a moment. Close answers it at once.
 func TestEngineCloseAfterARefusedPost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, nil)
