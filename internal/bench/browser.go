@@ -7,8 +7,9 @@ import (
 	"github.com/mojosocket/mojo/internal/bench/servers"
 )
 
-// browserHeaders returns the headers that a browser sends with a handshake, about 1 KB with the cookies of
-// user n. They are made before anything is measured.
+// browserHeaders returns the headers that a browser sends with a handshake,
+// about 1 KB with the cookies of user n. They are made before anything is
+// measured.
 func browserHeaders(clients int) (func(n int) string, error) {
 	headers := make([]string, clients)
 	for n := range headers {

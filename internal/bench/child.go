@@ -18,9 +18,10 @@ import (
 	"github.com/mojosocket/mojo/internal/bench/servers"
 )
 
-// A server runs in a process of its own and takes commands from its standard input: a letter and four bytes
-// with a number, least significant first. It first prints a line with its address, and answers some commands
-// with a line of JSON.
+// A server runs in a process of its own and takes commands from its standard
+// input: a letter and four bytes with a number, least significant first. It
+// first prints a line with its address, and answers some commands with a line
+// of JSON.
 const (
 	cmdBroadcast = 'b' // send an event to everybody
 	cmdEmit      = 'u' // send one to the user of the number
@@ -41,7 +42,8 @@ type childStats struct {
 	Stacks     uint64 `json:"stack"` // likewise
 }
 
-// child is the main function of such a process. It returns when its standard input ends.
+// child is the main function of such a process. It returns when its standard
+// input ends.
 func child(name string, beat servers.Heartbeat, cpuProfile, memProfile string) error {
 	if memProfile != "" {
 		runtime.MemProfileRate = memProfileRate // before there is much to see
@@ -73,7 +75,8 @@ func child(name string, beat servers.Heartbeat, cpuProfile, memProfile string) e
 	}
 }
 
-// memProfileRate is of how many bytes one is seen in a heap profile. Connections are small.
+// memProfileRate is of how many bytes one is seen in a heap profile.
+// Connections are small.
 const memProfileRate = 4 << 10
 
 // obey runs commands until there are no more.
@@ -120,14 +123,15 @@ func obey(s *servers.Server, say *json.Encoder, cpuProfile, memProfile string) e
 	}
 }
 
-// commandInput is the standard input without a thread that blocks in it: waking one would cost more than a
-// command.
+// commandInput is the standard input without a thread that blocks in it: waking
+// one would cost more than a command.
 func commandInput() *os.File {
 	_ = syscall.SetNonblock(0, true)
 	return os.NewFile(0, "commands")
 }
 
-// collect gives free memory back. The second round gets what finalizers and pools held on to.
+// collect gives free memory back. The second round gets what finalizers and
+// pools held on to.
 func collect() {
 	for range 2 {
 		debug.FreeOSMemory()

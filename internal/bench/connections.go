@@ -50,8 +50,8 @@ func (m *measurement) pool(asUsers bool) (*load.Pool, error) {
 	return load.NewPool(m.loop, site), nil
 }
 
-// leave has all clients leave, and returns when the server knows it. Those that it lost on their way in it
-// may count for as long as it likes.
+// leave has all clients leave, and returns when the server knows it. Those that
+// it lost on their way in it may count for as long as it likes.
 func (m *measurement) leave(pool *load.Pool) error {
 	stalled, err := pool.Leave()
 	if err != nil {

@@ -1,5 +1,6 @@
-// Command bench measures mojo beside its peers: the same load on each server in turn, in one run on one
-// machine. What it prints are medians and, because machines drift and differ, ratios.
+// Command bench measures mojo beside its peers: the same load on each server in
+// turn, in one run on one machine. What it prints are medians and, because
+// machines drift and differ, ratios.
 //
 //	cd internal/bench
 //	go run .                                                    # everything, five rounds: more than an hour
@@ -9,8 +10,8 @@
 //	go run . -scenarios echo -servers mojo -cpuprofile /tmp     # where the time goes
 //	go run . -million                                           # a million sessions without sockets
 //
-// It needs Linux, and Node with npm for the peer in Node, whose packages are those of internal/interop. All
-// traffic is on loopback.
+// It needs Linux, and Node with npm for the peer in Node, whose packages are
+// those of internal/interop. All traffic is on loopback.
 //
 // # Servers
 //
@@ -27,17 +28,20 @@
 //
 // # Scenarios
 //
-// The package prints their names with -h, and what they are above their tables. What is counted is CPU time
-// of the server, in user and system mode, by the system's account; resident memory, likewise; and what got
-// done per second, for which the load generator competes with the server. Within a round all servers are
-// measured at a scenario before the next scenario; "mojo/bare" is the median of the ratios of each round.
+// The package prints their names with -h, and what they are above their tables.
+// What is counted is CPU time of the server, in user and system mode, by the
+// system's account; resident memory, likewise; and what got done per second,
+// for which the load generator competes with the server. Within a round all
+// servers are measured at a scenario before the next scenario; "mojo/bare" is
+// the median of the ratios of each round.
 //
-// In fan-out the clients know each other's progress: the next event is sent when all have got one. The
-// command tells the server so through a pipe.
+// In fan-out the clients know each other's progress: the next event is sent
+// when all have got one. The command tells the server so through a pipe.
 //
-// The load generator is package load: one thread, epoll, one buffer. How much of a core it used is in the
-// JSON as load_cores: near 1 the rate is its own, but the CPU time of the server holds all the same.
+// The load generator is package load: one thread, epoll, one buffer. How much
+// of a core it used is in the JSON as load_cores: near 1 the rate is its own,
+// but the CPU time of the server holds all the same.
 //
-// A failure is printed as a problem, and its cell stays empty: a client that is lost while live, an event
-// that does not arrive, arrives elsewhere or changed.
+// A failure is printed as a problem, and its cell stays empty: a client that is
+// lost while live, an event that does not arrive, arrives elsewhere or changed.
 package main

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// childEnv is set in the environment of a server, for the sake of the tests, which are another executable.
+// childEnv is set in the environment of a server, for the sake of the tests,
+// which are another executable.
 const childEnv = "MOJO_BENCH_CHILD"
 
 func main() {
@@ -132,8 +133,9 @@ func (o *options) writeJSON(r *results, out io.Writer) error {
 	return os.WriteFile(o.json, text, 0o644)
 }
 
-// measureAll measures everything that was asked for. Within a round the servers take turns at each scenario,
-// and each round begins with another one, so that a machine that drifts is fair to all.
+// measureAll measures everything that was asked for. Within a round the servers
+// take turns at each scenario, and each round begins with another one, so that
+// a machine that drifts is fair to all.
 func (o *options) measureAll() (*results, error) {
 	files, err := raiseFileLimit()
 	if err != nil {

@@ -118,8 +118,8 @@ func threadCPU() time.Duration {
 // patience is how long a server may be silent while something is under way.
 const patience = 10 * time.Second
 
-// cycle is units of work of which each begins when another is done: run starts a number of them, lets that
-// go on for a time, and waits for the last ones.
+// cycle is units of work of which each begins when another is done: run starts
+// a number of them, lets that go on for a time, and waits for the last ones.
 type cycle struct {
 	m        *measurement
 	begun    int
@@ -157,7 +157,8 @@ func (c *cycle) explain(err error) error {
 	return fmt.Errorf("%w; %d of %d under way were done", err, c.done, c.begun)
 }
 
-// measure warms up and then measures. A unit of the cycle is several of what is counted.
+// measure warms up and then measures. A unit of the cycle is several of what is
+// counted.
 func (c *cycle) measure(unitsEach int, start func() (units int)) (sample, error) {
 	if _, err := c.run(c.m.warmUp, start); err != nil {
 		return nil, err
@@ -202,7 +203,8 @@ func fanOut(inFlight int) func(m *measurement) (sample, error) {
 	}
 }
 
-// connect connects n clients and waits until the server counts them all: some answer a client before that.
+// connect connects n clients and waits until the server counts them all: some
+// answer a client before that.
 func (m *measurement) connect(pool *load.Pool, n int) error {
 	if err := pool.ConnectAll(n, m.parallel); err != nil {
 		return err
@@ -258,7 +260,8 @@ func emitToUsers(m *measurement) (sample, error) {
 	turns := make([]int, m.clients) // events that each client has
 	seen := 0
 	pool.OnEvent = func(client *load.Client, _ []byte) {
-		// The events to different users may overtake each other, but none may go astray.
+		// The events to different users may overtake each other, but none may
+		// go astray.
 		if turns[client.Index]++; turns[client.Index] > seen/m.clients+2 {
 			m.loop.Fail(fmt.Errorf("user %d got an event that was for another one", client.Index))
 		}
@@ -276,7 +279,8 @@ func emitToUsers(m *measurement) (sample, error) {
 	})
 }
 
-// echo has every client send an event and wait for what begins with an answer's prefix.
+// echo has every client send an event and wait for what begins with an answer's
+// prefix.
 func echo(packet, answer string) func(m *measurement) (sample, error) {
 	return func(m *measurement) (sample, error) {
 		pool := load.NewPool(m.loop, m.site())

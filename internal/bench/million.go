@@ -18,16 +18,18 @@ import (
 	"github.com/mojosocket/mojo/internal/bench/memory"
 )
 
-// millionResult is what -million measures: a Server of mojo with more sessions than a process may open files
-// for, with connections in memory in place of sockets.
+// millionResult is what -million measures: a Server of mojo with more sessions
+// than a process may open files for, with connections in memory in place of
+// sockets.
 type millionResult struct {
 	Machine  machine `json:"machine"`
 	Sessions int     `json:"sessions"`
 	Users    int     `json:"users"`
 
 	OpenedPerSecond float64 `json:"opened_per_second"`
-	// Bytes per session, all but what stands in for its socket. Of the Heap, Descriptor and ReadBuffer are its
-	// goroutine's; the latter only where the connection is not plain TCP. Stack is no part of it.
+	// Bytes per session, all but what stands in for its socket. Of the Heap,
+	// Descriptor and ReadBuffer are its goroutine's; the latter only where the
+	// connection is not plain TCP. Stack is no part of it.
 	Heap       float64 `json:"heap_bytes"`
 	Descriptor float64 `json:"goroutine_descriptor_bytes"`
 	ReadBuffer float64 `json:"read_buffer_bytes"`
@@ -36,7 +38,8 @@ type millionResult struct {
 	SessionLookup float64 `json:"session_lookup_ns"`
 	UserLookup    float64 `json:"user_lookup_ns"`
 
-	// Over Window, which is one ping interval. The client's side, which is little, is part of it.
+	// Over Window, which is one ping interval. The client's side, which is
+	// little, is part of it.
 	Window         float64 `json:"window_s"`
 	HeartbeatCores float64 `json:"heartbeat_cores"`
 	Pings          int64   `json:"pings"`
@@ -183,7 +186,8 @@ func lookups(n int, id func(int) string, look func(id string) int) float64 {
 
 type heapState struct{ heap, readBuffers, stacks uint64 }
 
-// readBufferSize is that of the buffer with which a goroutine waits where the connection is not plain TCP.
+// readBufferSize is that of the buffer with which a goroutine waits where the
+// connection is not plain TCP.
 const readBufferSize = 2 << 10
 
 func heapNow() heapState {
@@ -202,7 +206,8 @@ func heapNow() heapState {
 	return s
 }
 
-// goroutineHeap is how many bytes of the heap a goroutine takes that does nothing.
+// goroutineHeap is how many bytes of the heap a goroutine takes that does
+// nothing.
 func goroutineHeap() float64 {
 	const many = 1000
 	before := heapNow()

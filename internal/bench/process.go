@@ -89,7 +89,8 @@ func (l *launch) start(name string) (*process, error) {
 	return p, nil
 }
 
-// stop ends the server, which may take a moment for profiles, or after a while kills it.
+// stop ends the server, which may take a moment for profiles, or after a while
+// kills it.
 func (p *process) stop() {
 	p.commands.Close()
 	kill := time.AfterFunc(20*time.Second, func() { _ = p.cmd.Process.Kill() })
@@ -129,7 +130,8 @@ func (p *process) ask(command byte, number int) (childStats, error) {
 	return p.answer()
 }
 
-// cpu is the CPU time that the process has used, in user and system mode, by the system's account.
+// cpu is the CPU time that the process has used, in user and system mode, by
+// the system's account.
 func (p *process) cpu() (time.Duration, error) { return processCPU(p.cmd.Process.Pid) }
 
 func processCPU(pid int) (time.Duration, error) {
@@ -156,7 +158,8 @@ func (p *process) resident() (uint64, error) {
 	return 0, errors.New("smaps_rollup has no Rss")
 }
 
-// raiseFileLimit lets this process and those it starts open as many files as the system permits.
+// raiseFileLimit lets this process and those it starts open as many files as
+// the system permits.
 func raiseFileLimit() (int, error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

@@ -27,7 +27,8 @@ type cell struct {
 	Samples map[string][]sample `json:"samples"`
 	// Medians are by server and metric.
 	Medians map[string]sample `json:"medians"`
-	// Ratios are of the base server to another, by that and metric: medians of the ratios within each round.
+	// Ratios are of the base server to another, by that and metric: medians of
+	// the ratios within each round.
 	Ratios map[string]sample `json:"ratios"`
 
 	scenario *scenario
@@ -76,7 +77,8 @@ func median(values []float64) float64 {
 	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
-// table writes the medians, and the ratios of the base to each other server, as Markdown.
+// table writes the medians, and the ratios of the base to each other server, as
+// Markdown.
 func (r *results) table(w io.Writer) {
 	fmt.Fprintf(w, "%s\nMedians of %d rounds; ratios are medians of the ratios within a round.\n", r.Machine, r.Rounds)
 	for i, c := range r.Cells {

@@ -22,8 +22,8 @@ type metric struct{ name, about string }
 // sample is what one measurement gave, by the names of metrics.
 type sample map[string]float64
 
-// What every scenario tells beside its metrics, to see what limited it: how many cores the server and the
-// load generator kept busy.
+// What every scenario tells beside its metrics, to see what limited it: how
+// many cores the server and the load generator kept busy.
 const (
 	serverCores = "server_cores"
 	loadCores   = "load_cores"
@@ -97,7 +97,8 @@ var serverNames = []string{"mojo", "bare", "buffered", nodeServer, "zishang520",
 
 func (s *scenario) cannot(server string) bool { return slices.Contains(s.without, server) }
 
-// choose returns those of all that are named in a list with commas, in their own order; "" or "all" is all.
+// choose returns those of all that are named in a list with commas, in their
+// own order; "" or "all" is all.
 func choose[T any](list string, all []T, name func(T) string) ([]T, error) {
 	if list == "" || list == "all" {
 		return all, nil

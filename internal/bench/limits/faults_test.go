@@ -79,8 +79,9 @@ func TestOthersBesideAStoppedReader(t *testing.T) {
 	t.Logf("%.2f times", float64(with)/float64(without))
 }
 
-// steadyBroadcast returns medians of the 99th percentile of the time from the broadcast call to the arrival of an
-// event at one of 999 clients, without and with one that has stopped reading.
+// steadyBroadcast returns medians of the 99th percentile of the time from the
+// broadcast call to the arrival of an event at one of 999 clients, without and
+// with one that has stopped reading.
 func steadyBroadcast(t *testing.T) (without, with time.Duration) {
 	t.Helper()
 	const phases, events, pause, size = 10, 20, 40 * time.Millisecond, 200

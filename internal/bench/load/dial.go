@@ -8,11 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sourceAddresses is from how many addresses clients connect. One would do for 28,000 ports, but the ports
-// of earlier connections stay taken for a minute.
+// sourceAddresses is from how many addresses clients connect. One would do for
+// 28,000 ports, but the ports of earlier connections stay taken for a minute.
 const sourceAddresses = 16
 
-// dial begins to connect to the server, from an address of its own for each few clients.
+// dial begins to connect to the server, from an address of its own for each few
+// clients.
 func dial(server netip.AddrPort, index int) (fd int, err error) {
 	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -42,7 +43,8 @@ func dial(server netip.AddrPort, index int) (fd int, err error) {
 	return fd, nil
 }
 
-// abort has the coming close of fd reset the connection, so that its port is free at once.
+// abort has the coming close of fd reset the connection, so that its port is
+// free at once.
 func abort(fd int) {
 	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 }

@@ -1,7 +1,9 @@
-// Package load is a load generator: thousands of clients of a Socket.IO server in one thread, which waits
-// with epoll and reads into one buffer. It knows just enough of WebSocket, HTTP, Engine.IO (revisions 3 and
-// 4) and Socket.IO to connect, answer heartbeats and count messages, and trusts the server for the rest.
-// Nothing is allocated per message, so that what is measured is the server.
+// Package load is a load generator: thousands of clients of a Socket.IO server
+// in one thread, which waits with epoll and reads into one buffer. It knows
+// just enough of WebSocket, HTTP, Engine.IO (revisions 3 and 4) and Socket.IO
+// to connect, answer heartbeats and count messages, and trusts the server for
+// the rest. Nothing is allocated per message, so that what is measured is the
+// server.
 //
 // A Loop and everything on it belong to one goroutine. It runs on Linux only.
 package load
@@ -15,7 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Loop waits for the sockets of any number of clients, which handle what they read.
+// Loop waits for the sockets of any number of clients, which handle what they
+// read.
 type Loop struct {
 	epoll   int
 	events  [512]unix.EpollEvent
@@ -28,7 +31,8 @@ type Loop struct {
 
 	failure error // the first one, which ends Run
 
-	// AfterBatch, if not nil, is called whenever all that was ready has been handled.
+	// AfterBatch, if not nil, is called whenever all that was ready has been
+	// handled.
 	AfterBatch func()
 }
 
@@ -37,11 +41,12 @@ type source interface {
 	ready(l *Loop, events uint32)
 }
 
-// readSize is how much one read takes. Of a buffer twice as large the first half is for what is left of an
-// earlier read.
+// readSize is how much one read takes. Of a buffer twice as large the first
+// half is for what is left of an earlier read.
 const readSize = 64 << 10
 
-// NewLoop returns a Loop without clients. It ties the goroutine to its thread. The Loop must be closed.
+// NewLoop returns a Loop without clients. It ties the goroutine to its thread.
+// The Loop must be closed.
 func NewLoop() (*Loop, error) {
 	runtime.LockOSThread()
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
@@ -93,9 +98,9 @@ var ErrSilent = errors.New("the server has gone silent")
 // tick is how often the Loop looks at the time while nothing happens.
 const tick = 50 * time.Millisecond
 
-// Run handles what clients read until done, which it calls after each batch, returns
-// true, or until an error. If patience is not 0 and no client reads anything for so
-// long, it returns ErrSilent.
+// Run handles what clients read until done, which it calls after each batch,
+// returns true, or until an error. If patience is not 0 and no client reads
+// anything for so long, it returns ErrSilent.
 func (l *Loop) Run(patience time.Duration, done func() bool) error {
 	now := time.Now()
 	lastEvent, lastTick := now, now

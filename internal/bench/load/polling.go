@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PollPool is clients that use HTTP long-polling, each with two connections: one for the poll that waits,
-// one for what it posts. They echo: each posts an event, and the next one when it has come back.
+// PollPool is clients that use HTTP long-polling, each with two connections:
+// one for the poll that waits, one for what it posts. They echo: each posts an
+// event, and the next one when it has come back.
 type PollPool struct {
 	loop    *Loop
 	site    Site
@@ -21,7 +22,8 @@ type PollPool struct {
 
 	// Echoed counts the events that came back, up to those that Stop held back.
 	Echoed int
-	// OnEvent, if not nil, sees each event that came back, as an Engine.IO packet.
+	// OnEvent, if not nil, sees each event that came back, as an Engine.IO
+	// packet.
 	OnEvent func(packet []byte)
 
 	stopping bool
@@ -52,7 +54,8 @@ type exchange struct {
 	refused  func(err error)
 }
 
-// NewPollPool returns a PollPool on l without clients. The event is an Engine.IO packet.
+// NewPollPool returns a PollPool on l without clients. The event is an
+// Engine.IO packet.
 func NewPollPool(l *Loop, site Site, event string) *PollPool {
 	return &PollPool{loop: l, site: site, event: payload(site.Protocol, event)}
 }
@@ -110,7 +113,8 @@ func (p *PollPool) Start() {
 	}
 }
 
-// Stop holds clients back whose event has come, and returns when that is all of them.
+// Stop holds clients back whose event has come, and returns when that is all of
+// them.
 func (p *PollPool) Stop() error {
 	p.stopping = true
 	return p.loop.Run(StallAfter, func() bool { return p.waiting == 0 })
@@ -163,8 +167,8 @@ func (c *pollClient) onPosted([]byte) {
 	}
 }
 
-// onRefused has a client start anew whose session is not known yet: one of the servers tells its id before it
-// knows it itself.
+// onRefused has a client start anew whose session is not known yet: one of the
+// servers tells its id before it knows it itself.
 func (c *pollClient) onRefused(err error) {
 	if c.tries++; c.connected || c.pool.site.Protocol != EngineIO3 || c.tries > 100 {
 		c.pool.loop.Fail(err)

@@ -26,7 +26,8 @@ type Pool struct {
 	stalled  int
 	lastErr  error
 
-	// OnEvent takes each event or ack, as an Engine.IO packet, in a client that is live.
+	// OnEvent takes each event or ack, as an Engine.IO packet, in a client that
+	// is live.
 	OnEvent func(c *Client, packet []byte)
 	// Pings counts the pings from the server.
 	Pings int
@@ -56,8 +57,8 @@ type Tally struct {
 // StallAfter is how long a client may take to connect.
 const StallAfter = 5 * time.Second
 
-// Connect has as many clients connect as n lacks, parallel of them at a time, and returns when each is live,
-// refused or stalled.
+// Connect has as many clients connect as n lacks, parallel of them at a time,
+// and returns when each is live, refused or stalled.
 func (p *Pool) Connect(n, parallel int) (Tally, error) {
 	p.refused, p.stalled, p.lastErr, p.started = 0, 0, nil, 0
 	for len(p.clients) < n {
@@ -78,7 +79,8 @@ func (p *Pool) Connect(n, parallel int) (Tally, error) {
 	return Tally{p.live, p.lastLive.Sub(begin), p.refused, p.stalled, p.lastErr}, err
 }
 
-// ConnectAll is Connect until all n are live. Servers lose a client now and then.
+// ConnectAll is Connect until all n are live. Servers lose a client now and
+// then.
 func (p *Pool) ConnectAll(n, parallel int) error {
 	var t Tally
 	for range 10 {
@@ -113,7 +115,8 @@ func (p *Pool) dial(index int) {
 	p.loop.Fail(err) // it is the machine's fault and not the server's
 }
 
-// handshake is a client's request. It is made once for all, if they say the same.
+// handshake is a client's request. It is made once for all, if they say the
+// same.
 func (p *Pool) handshake(client int) []byte {
 	s := &p.site
 	if p.request != nil {
@@ -200,8 +203,9 @@ func (p *Pool) Each(f func(c *Client)) {
 	}
 }
 
-// Leave has every live client take leave, and returns when the server has closed all their connections, or
-// how many it had not when no more came for a while.
+// Leave has every live client take leave, and returns when the server has
+// closed all their connections, or how many it had not when no more came for a
+// while.
 func (p *Pool) Leave() (stalled int, err error) {
 	p.left = 0
 	leaving := 0

@@ -22,9 +22,11 @@ const (
 type Site struct {
 	Address  netip.AddrPort
 	Protocol Protocol
-	// Query returns what stands behind the parameters of Engine.IO in a client's URL, "&..." or "".
+	// Query returns what stands behind the parameters of Engine.IO in a
+	// client's URL, "&..." or "".
 	Query func(client int) string
-	// Header returns further header lines of a client's handshake, each with its end.
+	// Header returns further header lines of a client's handshake, each with
+	// its end.
 	Header func(client int) string
 }
 
@@ -60,8 +62,8 @@ func parseGreeting(packet []byte) (greeting, error) {
 
 func (g greeting) interval() time.Duration { return time.Duration(g.PingInterval) * time.Millisecond }
 
-// refused reports whether the head of an HTTP answer has another status than want, and is the start of its
-// error.
+// refused reports whether the head of an HTTP answer has another status than
+// want, and is the start of its error.
 func statusError(head []byte, want string) error {
 	if bytes.HasPrefix(head, []byte("HTTP/1.1 "+want)) {
 		return nil

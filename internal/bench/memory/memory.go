@@ -1,4 +1,5 @@
-// Package memory is clients without sockets: more of them than a process may open files for.
+// Package memory is clients without sockets: more of them than a process may
+// open files for.
 package memory
 
 import (
@@ -22,13 +23,14 @@ func SessionID(n int) string { return "session-of-the-browser-" + strconv.Itoa(n
 // UserID is the n-th user.
 func UserID(n int) string { return "user-" + strconv.Itoa(n) }
 
-// Identify believes what the crowd says of itself: cookies were verified elsewhere.
+// Identify believes what the crowd says of itself: cookies were verified
+// elsewhere.
 func Identify(r *http.Request) (mojo.Identity, error) {
 	return mojo.Identity{SessionID: r.Header.Get("X-Session"), UserID: r.Header.Get("X-User")}, nil
 }
 
-// Crowd is clients in memory. All of them are made beforehand, so that they are in the heap from which the
-// measurement begins.
+// Crowd is clients in memory. All of them are made beforehand, so that they are
+// in the heap from which the measurement begins.
 type Crowd struct {
 	conns []memoryConn
 	wake  []chan struct{}
@@ -71,7 +73,8 @@ func (c *Crowd) Open(srv http.Handler, users int, accepted <-chan struct{}) (per
 	return float64(len(c.conns)) / time.Since(begin).Seconds(), nil
 }
 
-// Connect has client i connect, and reports whether it was let in. It can do so once.
+// Connect has client i connect, and reports whether it was let in. It can do so
+// once.
 func (c *Crowd) Connect(srv http.Handler, i, users int) bool {
 	w := &takenOver{conn: &c.conns[i]}
 	srv.ServeHTTP(w, handshake(i, users))
@@ -128,8 +131,8 @@ func (w *takenOver) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return w.conn, bufio.NewReadWriter(bufio.NewReaderSize(w.conn, 16), bufio.NewWriter(w.conn)), nil
 }
 
-// memoryConn is the server's end of a connection to a client that connects to a namespace and then answers
-// pings.
+// memoryConn is the server's end of a connection to a client that connects to a
+// namespace and then answers pings.
 type memoryConn struct {
 	crowd  *Crowd
 	wake   chan struct{} // for a pong to read

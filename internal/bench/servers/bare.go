@@ -14,10 +14,11 @@ import (
 	"github.com/gobwas/ws/wsutil"
 )
 
-// bare is the least that a server in this style can do, the measure for all others: WebSocket frames over
-// gobwas/ws, one goroutine per connection, a ready-made frame written to each net.Conn. It knows nothing of
-// Engine.IO and Socket.IO, has no queue, no heartbeat and no identity, and a client that does not read stops
-// it.
+// bare is the least that a server in this style can do, the measure for all
+// others: WebSocket frames over gobwas/ws, one goroutine per connection, a
+// ready-made frame written to each net.Conn. It knows nothing of Engine.IO and
+// Socket.IO, has no queue, no heartbeat and no identity, and a client that does
+// not read stops it.
 type bare struct {
 	buffered bool
 
@@ -128,8 +129,8 @@ func plainEcho(c net.Conn) error {
 	return wsutil.WriteServerMessage(c, op, message)
 }
 
-// bufferedEcho reads an event at once, where gobwas/ws by itself takes three reads, and writes it from a buffer
-// that it keeps.
+// bufferedEcho reads an event at once, where gobwas/ws by itself takes three
+// reads, and writes it from a buffer that it keeps.
 func bufferedEcho(c net.Conn) func() error {
 	r := bufio.NewReaderSize(c, 256)
 	var scratch [ws.MaxHeaderSize]byte
@@ -160,7 +161,8 @@ func bufferedEcho(c net.Conn) func() error {
 	}
 }
 
-// acknowledge makes an event that asks for an acknowledgement look enough like one.
+// acknowledge makes an event that asks for an acknowledgement look enough like
+// one.
 func acknowledge(packet []byte) {
 	if bytes.HasPrefix(packet, []byte(`421["`)) {
 		packet[1] = '3'

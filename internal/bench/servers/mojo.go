@@ -17,7 +17,8 @@ func newCookies() (*mojo.Cookies, error) {
 	return mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{cookieKey}, Insecure: true})
 }
 
-// MojoCookies returns the value of the Cookie header of user n, in a session of its own.
+// MojoCookies returns the value of the Cookie header of user n, in a session of
+// its own.
 func MojoCookies(n int) (string, error) {
 	cookies, err := newCookies()
 	if err != nil {

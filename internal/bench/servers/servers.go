@@ -1,5 +1,5 @@
-// Package servers is the Go servers that are measured beside each other. Each does the same with its own
-// means, as its documentation shows it:
+// Package servers is the Go servers that are measured beside each other. Each
+// does the same with its own means, as its documentation shows it:
 //
 //   - it accepts everybody on the root namespace, and knows who is user n;
 //   - it answers the event "echo" with the same event, and acknowledges "ack" with what it brought;
@@ -16,7 +16,8 @@ import (
 
 // Server is a server under measurement.
 type Server struct {
-	// Serve serves until the listener is closed. Where it is nil, Handler is served.
+	// Serve serves until the listener is closed. Where it is nil, Handler is
+	// served.
 	Serve   func(net.Listener) error
 	Handler http.Handler
 
@@ -38,7 +39,8 @@ const EventSize = 100
 
 var body = Body{strings.Repeat("x", EventSize-len(`["note",{"data":""}]`))}
 
-// EventJSON is an event of EventSize bytes, as it is on the wire behind the packet type.
+// EventJSON is an event of EventSize bytes, as it is on the wire behind the
+// packet type.
 func EventJSON(event string) string {
 	empty := fmt.Sprintf(`["%s",{"data":""}]`, event)
 	return fmt.Sprintf(`["%s",{"data":"%s"}]`, event, strings.Repeat("x", EventSize-len(empty)))
@@ -47,7 +49,8 @@ func EventJSON(event string) string {
 // AckJSON is what acknowledges EventJSON("ack").
 func AckJSON() string { return `[` + strings.TrimPrefix(EventJSON("ack"), `["ack",`) }
 
-// UserQuery is the query parameter in which a client says who it is, for servers without identities.
+// UserQuery is the query parameter in which a client says who it is, for
+// servers without identities.
 const UserQuery = "user"
 
 func room(user string) string { return "user-" + user }
