@@ -1,4 +1,4 @@
-// Package buffer joins the parts of messages in buffers that are used again.
+// Package buffer joins the parts of messages in pooled buffers.
 package buffer
 
 import (
@@ -7,46 +7,48 @@ import (
 	"sync"
 )
 
-// Large messages are joined in pooled buffers of these sizes. Without a pool, a
-// garbage collection would be due after every few messages. The buffer of a
-// slow client has at most twice the bytes that the client has sent.
+// The sizes of the pooled buffers are the powers of two with these exponents.
+// Without a pool, every few messages would cause a garbage collection. The
+// buffer of a slow client is at most twice as large as the bytes that the
+// client has sent.
 const (
-	minPower = 16 // 64 KiB
-	maxPower = 20 // 1 MiB
+	minExponent = 16 // 64 KiB
+	maxExponent = 20 // 1 MiB
 )
 
-var pools [maxPower - minPower + 1]sync.Pool // of *[]byte
+// pools has a pool of *[]byte for each size.
+var pools [maxExponent - minExponent + 1]sync.Pool
 
 // Append appends part to a message and returns the message. If it needs a
-// larger buffer, the old one goes back to the pool, so the old slice must not
-// be used again.
+// larger buffer, it puts the old one back into the pool, so the old slice must
+// not be used again.
 func Append(message, part []byte) []byte {
 	size := len(message) + len(part)
 	if size <= cap(message) {
 		return append(message, part...)
 	}
-	power := bits.Len(uint(size - 1))
-	if power < minPower || power > maxPower {
+	exponent := bits.Len(uint(size - 1))
+	if exponent < minExponent || exponent > maxExponent {
 		return append(slices.Grow(message, len(part)), part...)
 	}
-	larger, ok := pools[power-minPower].Get().(*[]byte)
+	larger, ok := pools[exponent-minExponent].Get().(*[]byte)
 	if !ok {
-		fresh := make([]byte, 1<<power)
-		larger = &fresh
+		buffer := make([]byte, 1<<exponent)
+		larger = &buffer
 	}
-	whole := append(append((*larger)[:0], message...), part...)
+	joined := append(append((*larger)[:0], message...), part...)
 	Recycle(message)
-	return whole
+	return joined
 }
 
 // Recycle puts the buffer of a message back into the pool, if it is a pooled
 // one. The message must not be used again.
 func Recycle(message []byte) {
 	size := cap(message)
-	power := bits.Len(uint(size)) - 1
-	if power < minPower || power > maxPower || size != 1<<power {
+	exponent := bits.Len(uint(size)) - 1
+	if exponent < minExponent || exponent > maxExponent || size != 1<<exponent {
 		return
 	}
 	buffer := message[:size]
-	pools[power-minPower].Put(&buffer)
+	pools[exponent-minExponent].Put(&buffer)
 }

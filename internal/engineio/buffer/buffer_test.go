@@ -10,7 +10,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestMessagesOfAnySizeAreJoinedFromAnyParts(t *testing.T) {
+func TestAppendJoinsParts(t *testing.T) {
 	for _, part := range []int{1000, 16 << 10, 100_000, 3 << 20} {
 		var first, second, want []byte
 		for i := range 3 << 20 / part {
@@ -30,15 +30,15 @@ func TestMessagesOfAnySizeAreJoinedFromAnyParts(t *testing.T) {
 func TestBuffersAreReused(t *testing.T) {
 	part := make([]byte, 16<<10)
 	var message []byte
-	again := false
-	for range 100 { // a sync.Pool may forget, and does so under the race detector
+	reused := false
+	for range 100 { // a sync.Pool may drop buffers, and does so under the race detector
 		before := message[:min(1, cap(message))]
 		message = nil
 		for range 50 {
 			message = Append(message, part)
 		}
-		again = again || len(before) > 0 && &before[0] == &message[0]
+		reused = reused || len(before) > 0 && &before[0] == &message[0]
 		Recycle(message)
 	}
-	require.True(t, again)
+	require.True(t, reused)
 }
