@@ -6,20 +6,21 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// Message is a unit that leaves for a client: one or no text packet and the
+// Message is what a server sends as a unit: at most one text packet, and the
 // binary packets that belong to it. It is encoded once and shared by any number
-// of sessions, so nothing may change it.
+// of sessions, so it must not be changed.
 type Message struct {
 	frames      []byte // all packets, as WebSocket frames
 	text        span   // the text packet within frames; empty if there is none
 	attachments []span // the binary packets within frames
 }
 
+// span is a part of Message.frames.
 type span struct{ start, end int }
 
-// NewMessage makes a message packet, whose text is what fill appends, followed
-// by a binary packet for each attachment. It copies the attachments. The hint
-// is the expected number of bytes that fill appends.
+// NewMessage makes a message packet and a binary packet for each attachment.
+// The function fill appends the text. The hint is the number of bytes that it
+// is expected to append. NewMessage copies the attachments.
 func NewMessage(hint int, fill func(dst []byte) []byte, attachments [][]byte) *Message {
 	size := websocket.MaxHeader + 1 + hint
 	for _, a := range attachments {
@@ -30,7 +31,7 @@ func NewMessage(hint int, fill func(dst []byte) []byte, attachments [][]byte) *M
 	return finish(fill(buf), attachments)
 }
 
-// NewText makes a message packet of a text.
+// NewText makes a message packet with a text.
 func NewText(text []byte) *Message {
 	return NewMessage(len(text), func(dst []byte) []byte { return append(dst, text...) }, nil)
 }
@@ -39,8 +40,8 @@ func NewText(text []byte) *Message {
 // data.
 func NewBinary(data []byte) *Message {
 	buf := websocket.AppendHeader(make([]byte, 0, websocket.MaxHeader+len(data)), websocket.Binary, len(data))
-	at := len(buf)
-	return &Message{frames: append(buf, data...), attachments: []span{{at, at + len(data)}}}
+	start := len(buf)
+	return &Message{frames: append(buf, data...), attachments: []span{{start, start + len(data)}}}
 }
 
 // NewPacket makes a text packet of any type. Its text is the parts, joined.
@@ -56,8 +57,8 @@ func NewPacket(parts ...string) *Message {
 	return finish(buf, nil)
 }
 
-// finish writes the frame header of a text, which stands in buf behind
-// websocket.MaxHeader unused bytes, and appends the frames of the attachments.
+// finish makes a Message of a text and attachments. The text is in buf, behind
+// websocket.MaxHeader unused bytes for its frame header.
 func finish(buf []byte, attachments [][]byte) *Message {
 	text := len(buf) - websocket.MaxHeader
 	var header [websocket.MaxHeader]byte
@@ -67,9 +68,9 @@ func finish(buf []byte, attachments [][]byte) *Message {
 	m := &Message{text: span{len(h), len(h) + text}}
 	for _, a := range attachments {
 		buf = websocket.AppendHeader(buf, websocket.Binary, len(a))
-		at := len(buf) - skip
+		start := len(buf) - skip
 		buf = append(buf, a...)
-		m.attachments = append(m.attachments, span{at, at + len(a)})
+		m.attachments = append(m.attachments, span{start, start + len(a)})
 	}
 	m.frames = buf[skip:]
 	return m
@@ -82,8 +83,8 @@ func (m *Message) Size() int { return len(m.frames) }
 // Frames returns the packets as WebSocket frames. They must not be changed.
 func (m *Message) Frames() []byte { return m.frames }
 
-// TextFrames returns the packets as WebSocket frames for a client that asked
-// for base64: its binary packets are text frames, too. They must not be
+// TextFrames returns the packets as WebSocket frames for a client that has
+// requested base64: binary packets are sent in text frames. They must not be
 // changed.
 func (m *Message) TextFrames() []byte {
 	if len(m.attachments) == 0 {

@@ -1,5 +1,5 @@
-// Package codec encodes and decodes the packets of Engine.IO, revision 4, as
-// they stand in a polling payload and in WebSocket frames. It does no I/O.
+// Package codec encodes and decodes the packets of Engine.IO, revision 4, for
+// polling payloads and for WebSocket frames. It does no I/O.
 package codec
 
 import (
@@ -27,16 +27,15 @@ const (
 	ProbePong = "3probe"
 )
 
-// Separator stands between the packets of a polling payload.
+// Separator separates the packets of a polling payload.
 const Separator = '\x1e'
 
-// ErrPacket is the error for a packet that a server cannot be sent.
+// ErrPacket is the error for a packet that a client must not send.
 var ErrPacket = errors.New("invalid Engine.IO packet")
 
-// Decode returns the type of a text packet from a client and its data. The type
-// is one that a client may send on an established session; TypeMessage for a
-// text message, and TypeBinary for a binary one, whose data has been decoded.
-// The packet may be modified.
+// Decode returns the type of a text packet from a client and its data. It
+// accepts the types that a client may send on an established session. The data
+// of a TypeBinary packet is decoded from base64. Decode may modify the packet.
 func Decode(packet []byte) (packetType byte, data []byte, err error) {
 	if len(packet) == 0 {
 		return 0, nil, ErrPacket
@@ -53,8 +52,8 @@ func Decode(packet []byte) (packetType byte, data []byte, err error) {
 	return 0, nil, ErrPacket
 }
 
-// decodeBase64 decodes text, which it may modify. It takes the URL-safe
-// alphabet and text without padding, too, as Node.js does.
+// decodeBase64 decodes text, which it may modify. It also accepts the URL-safe
+// alphabet and text without padding, as Node.js does.
 func decodeBase64(text []byte) ([]byte, error) {
 	data := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 	n, err := base64.StdEncoding.Decode(data, text)
