@@ -8,19 +8,20 @@ import (
 	"strings"
 )
 
-// Policy says which pages may talk to the server besides its own. The zero
-// value admits no others. It is safe for concurrent use.
+// Policy says which pages of other origins may talk to the server. The zero
+// value admits none. A Policy does not change after New, and is safe for
+// concurrent use.
 type Policy struct {
-	any    bool
-	listed map[string]bool
-	ask    func(r *http.Request, origin string) bool
+	any    bool                                      // every origin is admitted
+	listed map[string]bool                           // normalized origins and patterns
+	ask    func(r *http.Request, origin string) bool // decides about origins that are not listed; may be nil
 }
 
 // New returns a Policy. The list has origins as browsers send them,
 // scheme://host[:port] or "null", patterns for the leftmost label of a host,
-// scheme://*.host[:port], or "*" for any origin. They must be well formed. For
-// an origin that is not listed ask decides, unless it is nil. It must not
-// panic.
+// scheme://*.host[:port], or "*" for any origin. They must be well formed. The
+// function ask decides about an origin that is not listed. It may be nil, and
+// must not panic.
 func New(list []string, ask func(r *http.Request, origin string) bool) Policy {
 	p := Policy{listed: make(map[string]bool, len(list)), ask: ask}
 	for _, origin := range list {
@@ -37,7 +38,7 @@ func New(list []string, ask func(r *http.Request, origin string) bool) Policy {
 func (p *Policy) lists(origin string) bool {
 	origin = normalize(origin)
 	if strings.Contains(origin, "*") {
-		return false // no browser sends this, and it would match a pattern literally
+		return false // browsers do not send this, and it would equal a pattern
 	}
 	if p.listed[origin] {
 		return true
@@ -56,8 +57,8 @@ func isLabel(s string) bool {
 }
 
 // normalize returns an origin in lower case, without the default port of its
-// scheme. The schemes ws and wss, which some clients that are not browsers
-// send, become http and https.
+// scheme. It replaces the schemes ws and wss, which some clients send that are
+// not browsers, by http and https.
 func normalize(origin string) string {
 	scheme, host, ok := strings.Cut(strings.ToLower(origin), "://")
 	if !ok {
@@ -88,12 +89,12 @@ func withoutDefaultPort(scheme, host string) string {
 }
 
 // Admit reports whether the page that made the request may talk to the server,
-// and sets the headers that tell its browser. The answer to a WebSocket
-// handshake has no such headers, because no script sees it.
+// and sets the CORS headers of the answer. The answer to a WebSocket handshake
+// has no such headers, because scripts cannot read it.
 func (p *Policy) Admit(w http.ResponseWriter, r *http.Request, webSocket bool) bool {
 	h := w.Header()
-	seen := !webSocket || len(r.Header["Upgrade"]) == 0 // a script cannot set this header
-	if seen {
+	readable := !webSocket || len(r.Header["Upgrade"]) == 0 // a script cannot set this header
+	if readable {
 		h.Add("Vary", "Origin")
 	}
 	values := r.Header.Values("Origin")
@@ -106,7 +107,7 @@ func (p *Policy) Admit(w http.ResponseWriter, r *http.Request, webSocket bool) b
 	origin := values[0]
 	listed := p.lists(origin) || sameOrigin(r, origin) || !p.any && p.ask != nil && p.ask(r, origin)
 	switch {
-	case !seen:
+	case !readable:
 	case listed:
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Allow-Credentials", "true")
@@ -124,9 +125,9 @@ func crossSite(r *http.Request) bool {
 	return site == "cross-site" || site == "same-site"
 }
 
-// sameOrigin reports whether the origin is the one that the request was sent
-// to. A request without TLS may have an https origin, because a proxy in front
-// of the server may terminate TLS.
+// sameOrigin reports whether the origin is that of the server, as the request
+// names it. A request without TLS may have an https origin, because a proxy in
+// front of the server may terminate TLS.
 func sameOrigin(r *http.Request, origin string) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" || u.Path != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
