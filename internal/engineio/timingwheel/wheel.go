@@ -1,4 +1,4 @@
-// Package timingwheel has a timer for very many deadlines.
+// Package timingwheel has a timer for a large number of deadlines.
 package timingwheel
 
 import (
@@ -12,41 +12,39 @@ const Slots = 512
 // Wheel holds at most one deadline for each item. It calls a function with the
 // items whose deadline has passed, at most one tick late. All deadlines share
 // one runtime timer, which runs only while there is a deadline. It is safe for
-// concurrent use.
-//
-// Deadlines stand in slots of one tick each. One that is more than Slots ticks
-// away shares its slot with nearer ones.
+// concurrent use. Each tick has a slot, and the slots repeat after Slots ticks.
+// So a deadline that is more than Slots ticks away shares its slot with nearer
+// deadlines.
 type Wheel[T any] struct {
 	tick  time.Duration
 	now   func() time.Duration
 	entry func(*T) *Entry[T]
 	fire  func(due []*T)
 
-	mu    sync.Mutex // guards the fields below, and the entries
-	slots [Slots]*T
-	done  int64 // the last tick that was handled
-	count int
-	timer *time.Timer
-	armed bool
+	mu    sync.Mutex  // guards the fields below, and the entries
+	slots [Slots]*T   // the first item of each slot
+	done  int64       // the last tick that was handled
+	count int         // deadlines
+	timer *time.Timer // nil before the first deadline
+	armed bool        // the timer runs
 }
 
 // Entry is the part of an item that belongs to a Wheel: it links the items of a
 // slot. The zero value is an item without a deadline.
 type Entry[T any] struct {
 	next, prev *T
-	due        int64 // in ticks; 0 without a deadline
+	due        int64 // the tick of the deadline; 0 without a deadline
 }
 
-// TickFor returns a tick that is fine enough for deadlines up to furthest away,
-// and not finer than they need.
+// TickFor returns a suitable tick for deadlines that are at most furthest away.
 func TickFor(furthest time.Duration) time.Duration {
 	return min(max(furthest/Slots, time.Millisecond), 100*time.Millisecond)
 }
 
-// New returns an empty Wheel. Times are those of the clock now, which must be
-// monotonic and must not be negative. The function entry returns the Entry of
-// an item, and fire is called with the items that are due, in a goroutine,
-// without a lock.
+// New returns an empty Wheel. The function now is the clock of the deadlines;
+// it must be monotonic and must not return a negative time. The function entry
+// returns the Entry of an item. The Wheel calls fire with the items whose
+// deadline has passed, in a goroutine of its own and without a lock.
 func New[T any](tick time.Duration, now func() time.Duration, entry func(*T) *Entry[T], fire func(due []*T)) *Wheel[T] {
 	return &Wheel[T]{tick: tick, now: now, entry: entry, fire: fire}
 }
@@ -88,6 +86,7 @@ func (w *Wheel[T]) Remove(item *T) {
 	w.unlinkLocked(item)
 }
 
+// unlinkLocked removes an item from its slot. w.mu must be held.
 func (w *Wheel[T]) unlinkLocked(item *T) {
 	e := w.entry(item)
 	if e.due == 0 {
@@ -105,7 +104,8 @@ func (w *Wheel[T]) unlinkLocked(item *T) {
 	w.count--
 }
 
-// armLocked starts the timer for the next tick, if there is a deadline.
+// armLocked starts the timer for the next tick, if there is a deadline. w.mu
+// must be held.
 func (w *Wheel[T]) armLocked() {
 	if w.armed || w.count == 0 {
 		return
@@ -113,19 +113,19 @@ func (w *Wheel[T]) armLocked() {
 	w.armed = true
 	wait := time.Duration(w.done+1)*w.tick - w.now()
 	if w.timer == nil {
-		w.timer = time.AfterFunc(wait, w.turn)
+		w.timer = time.AfterFunc(wait, w.handleTicks)
 		return
 	}
 	w.timer.Reset(wait)
 }
 
-// turn handles the ticks that have passed.
-func (w *Wheel[T]) turn() {
+// handleTicks handles the ticks that have passed.
+func (w *Wheel[T]) handleTicks() {
 	var due []*T
 	w.mu.Lock()
 	w.armed = false
 	now := int64(w.now() / w.tick)
-	first := max(w.done+1, now-Slots+1) // one turn sees every slot
+	first := max(w.done+1, now-Slots+1) // each slot once
 	for t := first; t <= now; t++ {
 		for item := w.slots[t%Slots]; item != nil; {
 			e := w.entry(item)
@@ -145,9 +145,9 @@ func (w *Wheel[T]) turn() {
 	}
 }
 
-// AppendSlot appends the items of one slot to dst. All slots together hold
-// every item; to go through them one by one holds the lock for a short time
-// only.
+// AppendSlot appends the items of one slot to dst. All slots together have
+// every item. A caller that reads one slot after another holds the lock for a
+// short time only.
 func (w *Wheel[T]) AppendSlot(dst []*T, slot int) []*T {
 	w.mu.Lock()
 	defer w.mu.Unlock()

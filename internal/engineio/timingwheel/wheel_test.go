@@ -17,7 +17,7 @@ type item struct{ entry Entry[item] }
 
 func entryOf(i *item) *Entry[item] { return &i.entry }
 
-// wheelLog is a Wheel that records when each item was due.
+// wheelLog is a Wheel that records when each item fired.
 type wheelLog struct {
 	*Wheel[item]
 	start time.Time
@@ -39,7 +39,7 @@ func newWheelLog(tick time.Duration) *wheelLog {
 	return w
 }
 
-// times returns the times at which an item was due.
+// times returns the times at which an item fired.
 func (w *wheelLog) times(s *item) []time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -56,7 +56,7 @@ func TestTickFor(t *testing.T) {
 	}
 }
 
-// TestWheelFiresInTime schedules, moves and removes deadlines in any order:
+// TestWheelFiresInTime schedules, changes and removes deadlines in any order:
 // each fires once, not early, and at most a tick late.
 func TestWheelFiresInTime(t *testing.T) {
 	for seed := range uint64(30) {
@@ -67,7 +67,7 @@ func TestWheelFiresInTime(t *testing.T) {
 			want := make(map[*item]time.Duration)
 			begun := w.start
 			for range 300 {
-				// Up to three circumferences ahead, and some in the past.
+				// Up to three rounds of the slots ahead, and some in the past.
 				at := time.Since(begun) + time.Duration(random.Int64N(int64(3*Slots*tick))) - 20*tick
 				s := new(item)
 				w.Schedule(s, at)
@@ -95,12 +95,12 @@ func TestWheelFiresInTime(t *testing.T) {
 				require.LessOrEqual(t, w.times(s)[0], at+tick)
 			}
 			require.Zero(t, w.Len())
-			require.False(t, w.armed, "an empty wheel has nothing running")
+			require.False(t, w.armed, "the timer of an empty wheel runs")
 		})
 	}
 }
 
-func TestWheelStartsAgainAfterARest(t *testing.T) {
+func TestWheelStartsAgainAfterItWasEmpty(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWheelLog(time.Millisecond)
 		for range 3 {
