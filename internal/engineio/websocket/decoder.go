@@ -6,13 +6,12 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/buffer"
 )
 
-// MaxFragments is the greatest number of frames of one message. A frame costs
-// the client a few bytes to send, and the server work to read, however small it
-// is.
+// MaxFragments is the maximum number of frames of one message. A small frame
+// costs the client a few bytes, but the server as much work as a larger one.
 const MaxFragments = 4096
 
-// Error is a violation of the protocol by a client. Its text holds nothing that
-// the client sent.
+// Error is a violation of the protocol by a client. Its text contains nothing
+// that the client sent.
 type Error struct {
 	Status uint16 // for the Close frame that answers it
 	text   string
@@ -31,13 +30,13 @@ var (
 // Frame is a decoded message, whose fragments are joined, or a control frame.
 type Frame struct {
 	// Op is Text, Binary, Ping, Pong or Close. Continuation, the zero value,
-	// says that nothing is complete yet.
+	// means that no message or control frame is complete yet.
 	Op Opcode
-	// Payload may be modified. It is valid until Release, or until the bytes
-	// are reused that the Decoder was given.
+	// Payload may be modified. It is valid until Release, or until the caller
+	// reuses the bytes that it passed to Decoder.Next.
 	Payload []byte
 
-	joined bool // Payload is a buffer of its own
+	joined bool // Payload is a buffer of package buffer
 }
 
 // Release gives up the payload.
@@ -48,8 +47,8 @@ func (f *Frame) Release() {
 	*f = Frame{}
 }
 
-// CheckText returns ErrNotUTF8 for a Text frame that is not UTF-8. That takes a
-// while if the text is large, so Decoder.Next leaves it to its caller.
+// CheckText returns ErrNotUTF8 for a Text frame that is not UTF-8. Decoder.Next
+// does not check this, because it takes long for a large text.
 func (f *Frame) CheckText() error {
 	if f.Op == Text && !utf8.Valid(f.Payload) {
 		return ErrNotUTF8
@@ -57,26 +56,27 @@ func (f *Frame) CheckText() error {
 	return nil
 }
 
-// Decoder decodes the frames that a client sends. It is given the bytes as they
-// arrive, and keeps only incomplete frames and messages. The zero value is
-// ready to use. A Decoder is not safe for concurrent use.
+// Decoder decodes the frames that a client sends. Next gets the bytes as they
+// arrive, and the Decoder keeps only incomplete frames and messages. The zero
+// value is ready to use. A Decoder is not safe for concurrent use.
 type Decoder struct {
-	header   header
-	inFrame  bool
-	got      int64 // payload bytes of this frame so far
-	partial  [maxClientHeader]byte
-	nPartial int
+	header   header                // of the current frame
+	inFrame  bool                  // the payload of the current frame is incomplete
+	received int64                 // payload bytes of the current frame so far
+	partial  [maxClientHeader]byte // an incomplete header
+	nPartial int                   // bytes in partial
 
 	message   []byte // payload of an incomplete message
 	op        Opcode // type of an incomplete message; Continuation if there is none
-	fragments int
+	fragments int    // frames of an incomplete message
 	control   []byte // payload of an incomplete control frame
 }
 
-// Next decodes up to the end of one frame. It returns the message or control
-// frame that this completes, if it does, and the bytes behind it, which are for
-// the next call. It modifies p. A message may have at most limit bytes. After
-// an error the Decoder must not be used again.
+// Next decodes p up to the end of one frame. If the frame completes a message,
+// or is a control frame, Next returns it. It also returns the bytes behind the
+// frame, which the caller must pass to the next call. It modifies p. A message
+// may have at most limit bytes. After an error the Decoder must not be used
+// again.
 func (d *Decoder) Next(p []byte, scratch *Scratch, limit int) (f Frame, rest []byte, err error) {
 	if !d.inFrame {
 		n, err := d.readHeader(p, scratch, limit)
@@ -85,11 +85,11 @@ func (d *Decoder) Next(p []byte, scratch *Scratch, limit int) (f Frame, rest []b
 		}
 		p = p[n:]
 	}
-	n := int(min(int64(len(p)), d.header.length-d.got))
+	n := int(min(int64(len(p)), d.header.length-d.received))
 	chunk := p[:n]
-	unmask(chunk, d.header.mask, int(d.got&3))
-	d.got += int64(n)
-	d.inFrame = d.got < d.header.length
+	unmask(chunk, d.header.mask, int(d.received&3))
+	d.received += int64(n)
+	d.inFrame = d.received < d.header.length
 	if d.header.op >= Close {
 		f, err = d.readControl(chunk)
 	} else {
@@ -133,12 +133,12 @@ func (d *Decoder) readHeader(p []byte, scratch *Scratch, limit int) (int, error)
 			d.op = h.op
 		}
 	}
-	d.header, d.inFrame, d.got = h, true, 0
+	d.header, d.inFrame, d.received = h, true, 0
 	return n, nil
 }
 
-// readControl takes the next part of the payload of a control frame, the last
-// part if inFrame is false.
+// readControl handles the next part of the payload of a control frame. It is
+// the last part if inFrame is false.
 func (d *Decoder) readControl(chunk []byte) (Frame, error) {
 	if d.inFrame || len(d.control) > 0 {
 		d.control = append(d.control, chunk...)
@@ -154,7 +154,7 @@ func (d *Decoder) readControl(chunk []byte) (Frame, error) {
 	return Frame{Op: d.header.op, Payload: chunk}, nil
 }
 
-// readMessage takes the next part of the payload of a message.
+// readMessage handles the next part of the payload of a message.
 func (d *Decoder) readMessage(chunk []byte) Frame {
 	last := !d.inFrame && d.header.fin
 	f := Frame{Op: d.op, Payload: chunk}

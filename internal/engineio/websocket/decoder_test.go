@@ -42,7 +42,7 @@ func decode(d *Decoder, limit int, pieces ...[]byte) (lines []string, err error)
 			if f.Op != Continuation {
 				lines = append(lines, fmt.Sprintf("%d %q", f.Op, f.Payload))
 			}
-			clear(f.Payload) // a caller may do that
+			clear(f.Payload) // a caller may modify it
 			f.Release()
 		}
 	}
@@ -75,8 +75,8 @@ func TestDecoderDecodesEveryKindOfFrame(t *testing.T) {
 	}, lines)
 }
 
-// TestDecoderOfPieces: however a network cuts the stream, the frames are the
-// same, and between two messages the Decoder holds no memory.
+// TestDecoderOfPieces: the pieces in which a stream arrives do not change the
+// frames. Between two messages the Decoder holds no memory.
 func TestDecoderOfPieces(t *testing.T) {
 	want, err := decode(new(Decoder), 1<<20, stream())
 	require.NoError(t, err)
@@ -108,21 +108,21 @@ func TestDecoderRefuses(t *testing.T) {
 		bytes []byte
 		err   *Error
 	}{
-		"reserved bit":            {append([]byte{0xc1}, frame(ws.OpText, true, "a")[1:]...), ErrProtocol},
-		"unmasked":                {ws.MustCompileFrame(ws.NewTextFrame([]byte("a"))), ErrProtocol},
-		"reserved opcode":         {frame(3, true, ""), ErrProtocol},
-		"continuation of nothing": {frame(ws.OpContinuation, true, "a"), ErrProtocol},
-		"text within a message":   {slices.Concat(frame(ws.OpText, false, "a"), frame(ws.OpText, true, "b")), ErrProtocol},
-		"ping in fragments":       {frame(ws.OpPing, false, ""), ErrProtocol},
-		"ping of 126 bytes":       {frame(ws.OpPing, true, strings.Repeat("a", 126)), ErrProtocol},
-		"close of one byte":       {frame(ws.OpClose, true, "a"), ErrProtocol},
-		"close with status 1005":  {frame(ws.OpClose, true, "\x03\xed"), ErrProtocol},
-		"2^64-1 bytes":            {claim(ws.OpText, 1<<64-1), ErrProtocol},
-		"2^62 bytes":              {claim(ws.OpText, 1<<62), ErrTooBig},
-		"one byte too many":       {claim(ws.OpBinary, 1001), ErrTooBig},
-		"too many in fragments":   {slices.Concat(frame(ws.OpText, false, strings.Repeat("a", 900)), claim(ws.OpContinuation, 101)), ErrTooBig},
-		"too many fragments":      {slices.Concat(frame(ws.OpText, false, ""), fragments), ErrFragments},
-		"not UTF-8":               {frame(ws.OpText, true, "\xff"), ErrNotUTF8},
+		"reserved bit":                   {append([]byte{0xc1}, frame(ws.OpText, true, "a")[1:]...), ErrProtocol},
+		"unmasked":                       {ws.MustCompileFrame(ws.NewTextFrame([]byte("a"))), ErrProtocol},
+		"reserved opcode":                {frame(3, true, ""), ErrProtocol},
+		"continuation without a message": {frame(ws.OpContinuation, true, "a"), ErrProtocol},
+		"text within a message":          {slices.Concat(frame(ws.OpText, false, "a"), frame(ws.OpText, true, "b")), ErrProtocol},
+		"ping in fragments":              {frame(ws.OpPing, false, ""), ErrProtocol},
+		"ping of 126 bytes":              {frame(ws.OpPing, true, strings.Repeat("a", 126)), ErrProtocol},
+		"close of one byte":              {frame(ws.OpClose, true, "a"), ErrProtocol},
+		"close with status 1005":         {frame(ws.OpClose, true, "\x03\xed"), ErrProtocol},
+		"2^64-1 bytes":                   {claim(ws.OpText, 1<<64-1), ErrProtocol},
+		"2^62 bytes":                     {claim(ws.OpText, 1<<62), ErrTooBig},
+		"one byte too many":              {claim(ws.OpBinary, 1001), ErrTooBig},
+		"too many in fragments":          {slices.Concat(frame(ws.OpText, false, strings.Repeat("a", 900)), claim(ws.OpContinuation, 101)), ErrTooBig},
+		"too many fragments":             {slices.Concat(frame(ws.OpText, false, ""), fragments), ErrFragments},
+		"not UTF-8":                      {frame(ws.OpText, true, "\xff"), ErrNotUTF8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := decode(new(Decoder), 1000, c.bytes)
@@ -148,7 +148,7 @@ func TestDecoderDoesNotAllocate(t *testing.T) {
 	}))
 }
 
-func TestHeadersAreThoseOfTheLibrary(t *testing.T) {
+func TestAppendHeaderEqualsTheLibrary(t *testing.T) {
 	for _, length := range []int{0, 1, 125, 126, 65_535, 65_536, 1 << 30} {
 		for _, op := range []Opcode{Text, Binary, Pong} {
 			var want bytes.Buffer
@@ -159,9 +159,9 @@ func TestHeadersAreThoseOfTheLibrary(t *testing.T) {
 	require.Equal(t, "\x88\x02\x03\xe8", string(AppendClose(nil, StatusNormal)))
 }
 
-// FuzzDecoder: however the bytes are cut, the frames and the error are the
-// same, and an incomplete message takes no more memory than a small multiple of
-// its limit.
+// FuzzDecoder: the pieces in which the bytes arrive do not change the frames
+// and the error. An incomplete message takes at most a small multiple of its
+// limit.
 func FuzzDecoder(f *testing.F) {
 	f.Add(stream()[:500], []byte{1, 0, 7}) // small, so that the fuzzer is fast
 	f.Add(slices.Concat(frame(ws.OpText, false, "4"), frame(ws.OpText, true, "4a")), []byte{3})

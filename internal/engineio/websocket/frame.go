@@ -34,13 +34,13 @@ const (
 	StatusGoingAway = uint16(ws.StatusGoingAway)
 )
 
-// MaxHeader is the greatest number of bytes of the header of a frame that a
-// server sends.
+// MaxHeader is the maximum size of the header of a frame that a server sends,
+// in bytes.
 const MaxHeader = 10
 
 const (
 	maxClientHeader = MaxHeader + 4 // a client adds a mask
-	statusBytes     = 2             // of the payload of a Close frame
+	statusBytes     = 2             // the status at the beginning of the payload of a Close frame
 )
 
 // header is the header of a frame from a client.
@@ -51,9 +51,8 @@ type header struct {
 	length int64
 }
 
-// Scratch is the memory that a Decoder needs while it works. It can be shared
-// by Decoders that do not work at the same time, and keeps parsing from
-// allocating.
+// Scratch is the memory that a call of Decoder.Next needs, so that it does not
+// allocate. Several Decoders can share it, if their calls do not overlap.
 type Scratch struct {
 	// Frames is the number of headers that were parsed with this Scratch.
 	Frames int
@@ -77,8 +76,8 @@ func headerSize(second byte) int {
 	return n
 }
 
-// parse parses a whole header. fragmented says that it stands between the
-// fragments of a message.
+// parse parses a complete header. The parameter fragmented says whether the
+// header follows a fragment of an incomplete message.
 func (s *Scratch) parse(p []byte, fragmented bool) (header, error) {
 	s.Frames++
 	s.reader.Reset(p)
@@ -96,13 +95,12 @@ func (s *Scratch) parse(p []byte, fragmented bool) (header, error) {
 	return header{op: h.OpCode, fin: h.Fin, mask: h.Mask, length: h.Length}, nil
 }
 
-// unmask removes the mask from p, which follows offset other bytes of its
-// payload.
+// unmask removes the mask from p, a part of a payload that begins at offset.
 func unmask(p []byte, mask [4]byte, offset int) { ws.Cipher(p, mask, offset) }
 
 // AppendHeader appends the header of a frame that is a whole message. The
-// WebSocket library has such a function, which wants an io.Writer and therefore
-// takes two allocations.
+// function of the WebSocket library needs an io.Writer and therefore two
+// allocations.
 func AppendHeader(dst []byte, op Opcode, length int) []byte {
 	const fin = 0x80
 	dst = append(dst, fin|byte(op))
@@ -127,13 +125,14 @@ func AppendClose(dst []byte, status uint16) []byte {
 	return AppendFrame(dst, Close, payload[:])
 }
 
-// checkClose checks the payload of a client's Close frame.
+// checkClose returns an error if the payload of a client's Close frame is
+// invalid.
 func checkClose(payload []byte) error {
 	switch len(payload) {
 	case 0:
 		return nil
 	case 1:
-		return errors.New("a close status of one byte")
+		return errors.New("the payload of a Close frame has one byte")
 	}
 	return ws.CheckCloseFrameData(ws.StatusCode(binary.BigEndian.Uint16(payload)), string(payload[statusBytes:]))
 }

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// CheckHandshake returns an error that says what is wrong with a handshake
-// request, section 4.2.1. Its text holds nothing that the client sent.
+// CheckHandshake returns an error if a handshake request is invalid, section
+// 4.2.1. The text of the error contains nothing that the client sent.
 func CheckHandshake(r *http.Request) error {
 	switch key := r.Header.Values("Sec-Websocket-Key"); {
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
@@ -30,8 +30,8 @@ func CheckHandshake(r *http.Request) error {
 	return nil
 }
 
-// HasToken reports whether the lines of a header, which are lists separated by
-// commas, contain a token in upper or lower case.
+// HasToken reports whether the lines of a header contain a token, in upper or
+// lower case. Each line is a list separated by commas.
 func HasToken(lines []string, token string) bool {
 	for _, line := range lines {
 		for part := range strings.SplitSeq(line, ",") {
@@ -43,8 +43,8 @@ func HasToken(lines []string, token string) bool {
 	return false
 }
 
-// Subprotocols returns the subprotocols that a client offers, in its order,
-// without those that are not a token.
+// Subprotocols returns the subprotocols that a client offers, in the order of
+// the client. It ignores names that are not tokens.
 func Subprotocols(r *http.Request) []string {
 	var offered []string
 	for _, line := range r.Header["Sec-Websocket-Protocol"] {
@@ -67,10 +67,9 @@ func isToken(s string) bool {
 
 // Answer returns the answer to a request that CheckHandshake has accepted,
 // section 4.2.2, ready to be written. The subprotocol is one that the client
-// offers, or "" for none. The header is added to the answer.
-//
-// The upgraders of the WebSocket library write by themselves. Adapting a
-// request to them took a tenth of the time of a handshake.
+// offers, or "" for none. The header is added to the answer. The upgraders of
+// the WebSocket library write the answer to a connection. To use them for an
+// http.Request took a tenth of the time of a handshake.
 func Answer(r *http.Request, subprotocol string, header http.Header) []byte {
 	const (
 		guid     = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

@@ -35,7 +35,7 @@ func TestCheckHandshake(t *testing.T) {
 	}
 }
 
-// TestAnswer has the key and the answer of RFC 6455, section 1.3.
+// TestAnswer uses the key and the answer of RFC 6455, section 1.3.
 func TestAnswer(t *testing.T) {
 	for _, subprotocol := range []string{"", "chat"} {
 		answer := Answer(request(nil), subprotocol, http.Header{"X-Mine": {"a", "b"}})
