@@ -12,6 +12,7 @@
 //  2. Session.mu, which guards the session and the write side of its links.
 //  3. The lock of the timing wheel, and flushList.mu.
 //
-// Engine.mu, eventLoop.mu and the locks of the counters are never held together
-// with another lock.
+// Engine.mu, eventLoop.mu, counters.mu and eventRate.mu are not in this order:
+// a goroutine that holds one of them takes no other lock. Of the locks above it
+// may hold Session.inbound only.
 package engineio

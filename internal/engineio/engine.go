@@ -19,21 +19,24 @@ import (
 // Engine is an http.Handler that speaks Engine.IO under the path at which it is
 // mounted. It is safe for concurrent use.
 type Engine struct {
+	// The fields above mu do not change after New, or are safe for concurrent
+	// use.
+
 	opts Options
 
-	greetings map[Transport]string // the text behind the sid in the open packet
+	openPacketTails map[Transport]string // the text behind the sid in the open packet
 
-	start      time.Time // the beginning of the engine's clock, see now
+	start      time.Time // the zero of the engine's clock, see now
 	heartbeats *timingwheel.Wheel[Session]
 	flush      flushList
 	loops      *eventLoops
 
-	large   chan struct{} // has room for as many large messages as are handled at a time
-	resting chan struct{} // has room for as many clients as rest at a time
+	largeSlots chan struct{} // as many large messages as its capacity are handled at a time
+	pauseSlots chan struct{} // as many clients as its capacity pause at a time
 
-	counters  counters
-	unknown   rush        // requests for sessions that do not exist
-	relieving atomic.Bool // a goroutine makes room, see relieve
+	counters        counters
+	unknownSessions eventRate   // requests for sessions that do not exist
+	shrinking       atomic.Bool // a goroutine runs shrinkTotal
 
 	mu sync.RWMutex
 	engineMu
@@ -42,11 +45,11 @@ type Engine struct {
 // engineMu has the fields of an Engine that its mu guards.
 type engineMu struct {
 	sessions map[string]*Session
-	opening  int // sessions that are not in the table yet
+	opening  int // sessions that are not in the map yet
 	links    map[*link]struct{}
-	closing  bool          // no session is opened any more
-	killing  bool          // no WebSocket is kept any more
-	idle     chan struct{} // closed when a closing engine has neither sessions nor links
+	closing  bool          // Shutdown was called: new sessions are refused
+	killing  bool          // Close was called: new WebSockets are closed
+	idle     chan struct{} // closed after Shutdown, when there are no sessions and links
 }
 
 // New returns an Engine. While it has no session it has no goroutine, and needs
@@ -56,18 +59,18 @@ func New(opts Options) *Engine {
 		opts.Warn = warn.New(opts.Logger)
 	}
 	e := &Engine{
-		opts:    opts,
-		start:   time.Now(),
-		loops:   newEventLoops(),
-		large:   make(chan struct{}, (runtime.GOMAXPROCS(0)+1)/2),
-		resting: make(chan struct{}, (runtime.GOMAXPROCS(0)+1)/2),
+		opts:       opts,
+		start:      time.Now(),
+		loops:      newEventLoops(),
+		largeSlots: make(chan struct{}, (runtime.GOMAXPROCS(0)+1)/2),
+		pauseSlots: make(chan struct{}, (runtime.GOMAXPROCS(0)+1)/2),
 		engineMu: engineMu{
 			sessions: make(map[string]*Session),
 			links:    make(map[*link]struct{}),
 			idle:     make(chan struct{}),
 		},
 	}
-	e.greetings = map[Transport]string{Polling: e.greeting(Polling), WebSocket: e.greeting(WebSocket)}
+	e.openPacketTails = map[Transport]string{Polling: e.openPacketTail(Polling), WebSocket: e.openPacketTail(WebSocket)}
 	e.heartbeats = e.newWheel(timingwheel.TickFor(opts.PingInterval + opts.PingTimeout))
 	return e
 }
@@ -77,19 +80,20 @@ func (e *Engine) newWheel(tick time.Duration) *timingwheel.Wheel[Session] {
 	return timingwheel.New(tick, e.now, entry, e.beat)
 }
 
-// now returns the time on the engine's clock: since the engine was made, on the
-// monotonic clock. It stands still in a bubble of testing/synctest that the
-// engine was not made in, whose clock begins before.
+// now returns the time on the engine's clock: the time since the engine was
+// made, by the monotonic clock. If the engine is used in a bubble of
+// testing/synctest but was made outside of it, the clock of the bubble is
+// behind, and now returns 0.
 func (e *Engine) now() time.Duration { return max(time.Since(e.start), 0) }
 
 // moment returns now in milliseconds, but never 0. It overflows after 49 days.
-func (e *Engine) moment() uint32 { return uint32(e.now()/time.Millisecond) | 1 }
+func (e *Engine) nowMillis() uint32 { return uint32(e.now()/time.Millisecond) | 1 }
 
 func (e *Engine) serves(t Transport) bool { return slices.Contains(e.opts.Transports, t) }
 
-// greeting returns the text of the open packet behind the sid.
+// openPacketTail returns the text of the open packet behind the sid.
 // https://github.com/socketio/engine.io-protocol#handshake
-func (e *Engine) greeting(t Transport) string {
+func (e *Engine) openPacketTail(t Transport) string {
 	data := struct {
 		SID          string      `json:"sid"`
 		Upgrades     []Transport `json:"upgrades"`
@@ -109,26 +113,26 @@ func (e *Engine) greeting(t Transport) string {
 	return strings.TrimPrefix(string(text), `{"sid":"`)
 }
 
-// open makes a session and its handler and enters it in the table of sessions.
-// The open packet is the first in its queue, before the messages of the
-// handler. The header is for the answer.
+// open makes a session and its handler, and adds the session to the map of
+// sessions. The open packet is the first in its queue, before the messages of
+// the handler. The header is for the answer.
 func (e *Engine) open(r *http.Request, t Transport) (*Session, http.Header, error) {
 	s := &Session{engine: e, id: rand.Text()}
-	greeting := codec.NewPacket(string(codec.TypeOpen), `{"sid":"`, s.id, e.greetings[t])
-	s.queue.push(greeting)
-	s.queued, s.progressAt = int32(greeting.Size()), e.moment()
+	openPacket := codec.NewPacket(string(codec.TypeOpen), `{"sid":"`, s.id, e.openPacketTails[t])
+	s.queue.push(openPacket)
+	s.queued, s.progressAt = int32(openPacket.Size()), e.nowMillis()
 
 	if err := e.reserve(); err != nil {
 		return nil, nil, err
 	}
-	h, header, closing, err := e.askToOpen(s, r)
+	h, header, closing, err := e.callOpen(s, r)
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case closing:
 		s.Close(ServerShutdown)
 	}
-	e.account(greeting.Size())
+	e.account(openPacket.Size())
 	e.counters.open()
 	if err := s.start(h); err != nil {
 		s.mu.Lock()
@@ -141,9 +145,9 @@ func (e *Engine) open(r *http.Request, t Transport) (*Session, http.Header, erro
 	return s, header, nil
 }
 
-// askToOpen calls Options.Open. Then it uses the place in the table that
-// reserve has kept, or gives it back, also when Options.Open panics.
-func (e *Engine) askToOpen(s *Session, r *http.Request) (h Handler, header http.Header, closing bool, err error) {
+// callOpen calls Options.Open. Then it adds the session to the map, or gives
+// back the place that reserve has reserved, also when Options.Open panics.
+func (e *Engine) callOpen(s *Session, r *http.Request) (h Handler, header http.Header, closing bool, err error) {
 	opened := false
 	defer func() { closing = e.enter(s, opened) }()
 	h, header, err = e.opts.Open(s, r)
@@ -151,9 +155,9 @@ func (e *Engine) askToOpen(s *Session, r *http.Request) (h Handler, header http.
 	return h, header, closing, err
 }
 
-// reserve keeps a place in the table for a new session. It returns ErrClosed
-// after Shutdown, so that Options.Open is not called in vain, and errFull if
-// there is no place.
+// reserve reserves a place in the map for a new session. It returns ErrClosed
+// after Shutdown, so that Options.Open is not called for nothing, and errFull
+// if there is no place.
 func (e *Engine) reserve() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -192,14 +196,13 @@ func (e *Engine) forget(s *Session) {
 	e.checkIdleLocked()
 }
 
-// addLink enters a new link in the table of links. After Close it kills the
-// link.
+// addLink adds a new link to the map of links. After Close it kills the link.
 func (e *Engine) addLink(l *link) {
 	e.mu.Lock()
 	e.links[l] = struct{}{}
-	late := e.killing
+	kill := e.killing
 	e.mu.Unlock()
-	if late {
+	if kill {
 		l.kill()
 	}
 }
@@ -211,7 +214,8 @@ func (e *Engine) forgetLink(l *link) {
 	e.checkIdleLocked()
 }
 
-// checkIdleLocked lets Shutdown return when nothing is left. e.mu must be held.
+// checkIdleLocked makes Shutdown return when there are no sessions and links.
+// e.mu must be held.
 func (e *Engine) checkIdleLocked() {
 	if e.closing && len(e.sessions) == 0 && len(e.links) == 0 {
 		select {
@@ -222,13 +226,14 @@ func (e *Engine) checkIdleLocked() {
 	}
 }
 
-// account adds n bytes, which may be negative, to the total of all queues.
+// account adds n, which may be negative, to the queued bytes of all clients.
+// Above Options.MaxQueuedTotal it starts to close clients.
 func (e *Engine) account(n int) {
 	if n == 0 {
 		return
 	}
 	total := e.counters.queued.Add(int64(n))
 	if limit := e.opts.MaxQueuedTotal; n > 0 && limit > 0 && total > int64(limit) {
-		e.relieve()
+		e.startShrinking()
 	}
 }

@@ -16,13 +16,13 @@ import (
 	"github.com/mojosocket/mojo/internal/fifo"
 )
 
-// eventLoops read plain TCP connections. A goroutine for each of them would
-// take more than half of the memory of an idle connection, and one more stack
-// for each garbage collection to scan. An event loop is one goroutine with an
-// epoll instance, which the runtime waits for as it does for any file. A loop
-// without connections has neither.
+// eventLoops read plain TCP connections. A goroutine for each connection would
+// take more than half of the memory of an idle connection, and its stack would
+// be scanned in each garbage collection. An event loop is one goroutine with an
+// epoll instance. The runtime waits for the instance, as for any file. A loop
+// without connections has no goroutine and no instance.
 type eventLoops struct {
-	shards []eventLoop
+	shards []eventLoop // the slice does not change
 	next   atomic.Uint32
 }
 
@@ -30,8 +30,8 @@ func newEventLoops() *eventLoops {
 	return &eventLoops{shards: make([]eventLoop, (runtime.GOMAXPROCS(0)+1)/2)}
 }
 
-// reserve gives l a number in one of the loops, or reports that there can be
-// none.
+// reserve gives l a number in one of the loops. It returns false if the loop
+// cannot be started.
 func (e *eventLoops) reserve(l *link) bool {
 	return e.shards[e.next.Add(1)%uint32(len(e.shards))].reserve(l)
 }
@@ -39,7 +39,7 @@ func (e *eventLoops) reserve(l *link) bool {
 // watch makes the goroutine of its loop read the link from now on.
 func (l *link) watch() {
 	set := l.watched.set
-	set.loop.mu.Lock() // the next reader locks it, too, and so sees the changes of this goroutine to l
+	set.loop.mu.Lock() // the goroutine of the loop locks it, too, and so sees what this goroutine has changed in l
 	err := set.control(syscall.EPOLL_CTL_ADD, l)
 	set.loop.mu.Unlock()
 	if err != nil {
@@ -47,7 +47,7 @@ func (l *link) watch() {
 	}
 }
 
-// unwatch takes the link out of its loop.
+// unwatch removes the link from its loop.
 func (l *link) unwatch() {
 	if l.owned {
 		l.watched.set.remove(l)
@@ -55,52 +55,52 @@ func (l *link) unwatch() {
 }
 
 type eventLoop struct {
-	mu  sync.Mutex // guards set, and links and free in it
+	mu  sync.Mutex // guards set, and the fields links and free of the watchSet
 	set *watchSet  // nil without links
 }
 
-// watchSet is the links of one epoll instance. The instance is closed with the
-// last of them and not used again, so that events which its goroutine has
-// already received are never taken for those of later links.
+// watchSet is the links of one epoll instance. When the last link is removed,
+// the instance is closed and not used again, so that events which the goroutine
+// has already received are never mistaken for events of later links.
 type watchSet struct {
-	loop  *eventLoop
-	fd    int      // the epoll instance
-	file  *os.File // the same, to wait for it
-	raw   syscall.RawConn
-	links []*link // by the number that epoll knows them by
+	loop *eventLoop
+	fd   int             // the epoll instance
+	file *os.File        // the same, with deadlines
+	raw  syscall.RawConn // the same, to wait for it
+
+	// loop.mu guards the fields below.
+	links []*link // the index is the number of a link in its events
 	free  []int32 // numbers without a link
 
 	// Only the goroutine of the loop uses the fields below.
 	//
 	// postponed has the links that have sent more than is handled in a turn, in
-	// the order in which they go on. Epoll does not watch them. The next of
-	// them goes on at resume. At allowed, as many portions could have been
-	// handled without a rest.
-	postponed fifo.Queue[postponed]
-	allowed   time.Time
-	resume    time.Time
+	// the order in which they are served next. Epoll does not watch them.
+	postponed fifo.Queue[postponedLink]
+	allowed   time.Time // when the portions handled so far would be due at an even rate
+	resume    time.Time // the end of a pause from postponed links
 }
 
-// A loop handles restAfter portions of postponed links in each restTime. It may
-// be ahead of that by restAhead, so that one large message does not wait, and
-// then rests from postponed links. Meanwhile it handles the messages of others,
-// and leaves a processor to the rest of the process: as long as there are
-// goroutines that can run, the runtime hardly looks for those that wait for
-// other connections.
+// A loop handles pauseAfter portions of postponed links in each pauseTime. It
+// may be ahead of that by pauseAhead, so that one large message does not wait.
+// If it is further ahead, it pauses for pauseTime. Meanwhile it serves the
+// other links, and leaves a processor to other goroutines: as long as there are
+// goroutines that can run, the runtime seldom checks for goroutines that wait
+// for other connections.
 const (
-	restAfter = 3
-	restTime  = time.Millisecond
-	restAhead = 6 * restTime
+	pauseAfter = 3
+	pauseTime  = time.Millisecond
+	pauseAhead = 6 * pauseTime
 )
 
-// postponed is a link that has sent more than is handled in a turn.
-type postponed struct {
+// postponedLink is a link that has sent more than is handled in a turn.
+type postponedLink struct {
 	link *link
-	buf  *readBuffer // nil without a rest
+	buf  *readBuffer // nil if rest is empty
 	rest []byte      // bytes in buf that were read but not handled
 }
 
-// watchEntry is where a link stands in a watchSet, after reserve.
+// watchEntry is the place of a link in a watchSet, after reserve.
 type watchEntry struct {
 	set    *watchSet
 	number int32
@@ -111,7 +111,7 @@ func (e *eventLoop) reserve(l *link) bool {
 	defer e.mu.Unlock()
 	if e.set == nil {
 		set, err := newWatchSet(e)
-		if err != nil { // most likely the process has no descriptor left
+		if err != nil { // most likely the process cannot open more files
 			return false
 		}
 		e.set = set
@@ -144,7 +144,7 @@ func newWatchSet(e *eventLoop) (*watchSet, error) {
 	return &watchSet{loop: e, fd: fd, file: file, raw: raw}, nil
 }
 
-// enterLocked gives a link a number. eventLoop.mu must be held.
+// enterLocked adds a link and gives it a number. eventLoop.mu must be held.
 func (set *watchSet) enterLocked(l *link) {
 	last := len(set.free) - 1
 	if last < 0 {
@@ -157,9 +157,9 @@ func (set *watchSet) enterLocked(l *link) {
 	set.free = set.free[:last]
 }
 
-// remove removes a link whose connection is about to be closed. Closing the
-// descriptor does not suffice: if there were a copy of it, epoll would report
-// it for ever.
+// remove removes a link whose connection is about to be closed. It is not
+// enough to close the descriptor: if there were a copy of it, epoll would
+// report it for ever.
 func (set *watchSet) remove(l *link) {
 	e := set.loop
 	e.mu.Lock()
@@ -180,26 +180,25 @@ func (set *watchSet) control(op int, l *link) error {
 }
 
 // loopBatch is the number of links that a loop reads before it yields to the
-// goroutines that handle their messages. The layer above keeps goroutines for
+// goroutines that run the handlers. The layer above keeps such goroutines for
 // the next batch, but only a limited number of them.
 const loopBatch = 8
 
 // loopTurn is the working memory of the goroutine of an event loop.
 type loopTurn struct {
-	set        *watchSet
-	link       *link // the one that is being read
-	goOn       bool  // one of the postponed links has its turn
-	handedOver bool  // this goroutine reads only link; another one is the loop's
-	events     [loopBatch]syscall.EpollEvent
-	links      [loopBatch]*link
-	n          int // of events, and of links
-	buf        *readBuffer
+	set             *watchSet
+	link            *link // the link that is being read
+	servesPostponed bool  // a postponed link is served in this turn
+	handedOver      bool  // this goroutine reads only link; another one runs the loop
+	events          [loopBatch]syscall.EpollEvent
+	links           [loopBatch]*link
+	n               int // of events, and of links
+	buf             *readBuffer
 }
 
-// work reads the readable links until the set is closed.
-//
-// After each batch of other links, one postponed link goes on, and none during
-// a rest. So the other links wait for one of them, however many there are.
+// work reads the readable links until the set is closed. After each batch of
+// other links it serves one postponed link, but none during a pause. So the
+// other links wait for one postponed link, however many there are.
 func (set *watchSet) work() {
 	t := &loopTurn{set: set, buf: readBuffers.Get().(*readBuffer)}
 	defer func() { readBuffers.Put(t.buf) }()
@@ -213,13 +212,13 @@ func (set *watchSet) work() {
 			if l == nil {
 				continue
 			}
-			if t.serve(postponed{link: l}, true); t.handedOver {
+			if t.serve(postponedLink{link: l}, true); t.handedOver {
 				return
 			}
 		}
 		clear(t.links[:t.n])
-		if t.goOn {
-			set.count(time.Now())
+		if t.servesPostponed {
+			set.countPortion(time.Now())
 			if t.serve(set.postponed.Pop(), false); t.handedOver {
 				return
 			}
@@ -228,32 +227,32 @@ func (set *watchSet) work() {
 	}
 }
 
-// count counts a portion of a postponed link, after which the loop may have to
-// rest.
-func (set *watchSet) count(now time.Time) {
+// countPortion counts a portion of a postponed link. The loop may have to pause
+// after it.
+func (set *watchSet) countPortion(now time.Time) {
 	if set.allowed.Before(now) {
 		set.allowed = now
 	}
-	set.allowed = set.allowed.Add(restTime / restAfter)
-	if set.allowed.Sub(now) >= restAhead {
-		set.resume = now.Add(restTime)
+	set.allowed = set.allowed.Add(pauseTime / pauseAfter)
+	if set.allowed.Sub(now) >= pauseAhead {
+		set.resume = now.Add(pauseTime)
 	}
 }
 
-// await returns when there is something to do, or reports false when the set is
+// await waits until there is something to do. It returns false when the set is
 // closed.
 func (t *loopTurn) await() bool {
 	set := t.set
-	t.goOn = set.postponed.Len() > 0
-	if !t.goOn || !time.Now().Before(set.resume) {
+	t.servesPostponed = set.postponed.Len() > 0
+	if !t.servesPostponed || !time.Now().Before(set.resume) {
 		return set.raw.Read(t.wait) == nil
 	}
-	t.goOn = false
+	t.servesPostponed = false
 	_ = set.file.SetReadDeadline(set.resume)
 	err := set.raw.Read(t.wait)
 	_ = set.file.SetReadDeadline(time.Time{})
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		t.n, t.goOn, err = 0, true, nil
+		t.n, t.servesPostponed, err = 0, true, nil
 	}
 	return err == nil
 }
@@ -266,13 +265,13 @@ func (t *loopTurn) wait(epfd uintptr) bool {
 		n, err = syscall.EpollWait(int(epfd), t.events[:], 0)
 	}
 	t.n = max(n, 0)
-	return t.n > 0 || t.goOn
+	return t.n > 0 || t.servesPostponed
 }
 
 // serve handles a portion of the bytes that a client has sent. It reads from
-// the link, unless there is a rest of an earlier read. watched says whether
-// epoll watches the link.
-func (t *loopTurn) serve(u postponed, watched bool) {
+// the link, unless bytes of an earlier read are left. The parameter watched
+// says whether epoll watches the link.
+func (t *loopTurn) serve(u postponedLink, watched bool) {
 	l := u.link
 	if u.buf != nil {
 		readBuffers.Put(t.buf)
@@ -302,32 +301,31 @@ func (t *loopTurn) serve(u postponed, watched bool) {
 		}
 		p, isFull = t.buf.data[:n], n == len(t.buf.data)
 	}
-	rest, goOn := t.handle(l, p)
+	rest, keepReading := t.handle(l, p)
 	switch {
-	case !goOn:
+	case !keepReading:
 		l.endReading(nil)
 	case t.handedOver:
 		l.watch()
 	case len(rest) > 0:
-		t.postpone(postponed{l, t.buf, rest}, watched)
+		t.postpone(postponedLink{l, t.buf, rest}, watched)
 		t.buf = readBuffers.Get().(*readBuffer)
-	case isFull || !watched: // it sends much; a turn of its own finds out when that ends
-		t.postpone(postponed{link: l}, watched)
+	case isFull || !watched: // the client may have sent more; a later turn reads it
+		t.postpone(postponedLink{link: l}, watched)
 	}
 }
 
-// postpone makes a link go on in a later turn.
-func (t *loopTurn) postpone(u postponed, watched bool) {
+// postpone makes the loop serve a link again in a later turn.
+func (t *loopTurn) postpone(u postponedLink, watched bool) {
 	if watched {
 		_ = t.set.control(syscall.EPOLL_CTL_DEL, u.link)
-		t.set.count(time.Now())
+		t.set.countPortion(time.Now())
 	}
 	t.set.postponed.Push(u)
 }
 
-// handle handles a portion of p, or all of it if this goroutine has handed the
-// loop over.
-func (t *loopTurn) handle(l *link, p []byte) (rest []byte, goOn bool) {
+// handle handles a portion of p, or all of it after handOver.
+func (t *loopTurn) handle(l *link, p []byte) (rest []byte, keepReading bool) {
 	s := l.session
 	if !s.inbound.TryLock() { // a POST from before the upgrade is being handled
 		t.handOver()
@@ -336,18 +334,18 @@ func (t *loopTurn) handle(l *link, p []byte) (rest []byte, goOn bool) {
 	defer s.inbound.Unlock()
 	s.turn = t
 	defer func() { s.turn = nil }()
-	rest, goOn = l.handle(t.buf, p)
-	if t.handedOver && goOn && len(rest) > 0 {
+	rest, keepReading = l.handle(t.buf, p)
+	if t.handedOver && keepReading && len(rest) > 0 {
 		runtime.Gosched()
 		return nil, l.handleAll(t.buf, rest)
 	}
-	return rest, goOn
+	return rest, keepReading
 }
 
-// handOver is called before something that may take long. It starts another
-// goroutine for the loop. This one keeps its link, which no other reads
-// meanwhile. The other links of the batch are still readable, so the new
-// goroutine finds them again.
+// handOver is called before something that may block or take long. It starts
+// another goroutine for the loop. This goroutine keeps its link, and no other
+// goroutine reads the link meanwhile. The other links of the batch are still
+// readable, so epoll reports them to the new goroutine.
 func (t *loopTurn) handOver() {
 	if t == nil || t.handedOver {
 		return

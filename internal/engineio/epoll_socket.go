@@ -9,14 +9,14 @@ import (
 	"syscall"
 )
 
-// socket is a file descriptor of the engine's own for a plain TCP connection.
-// Event loops read from it. Neither reads nor writes pass through net.Conn,
-// whose locks and poller take a tenth of the time of a small write. No other
-// code has the descriptor, so no other code can close it and let its number
-// become that of another connection.
+// socket is a file descriptor for a plain TCP connection that only the engine
+// has. Event loops read from it. Reads and writes do not use net.Conn, whose
+// locks and poller take a tenth of the time of a small write. No other code can
+// close the descriptor, so its number cannot become that of another connection.
 type socket struct {
 	// fd changes once, to -1, with session.mu held, when there is neither a
-	// reader nor a writer. So these two may use it without the lock.
+	// reader nor a writer. So the reader and the writer may use it without the
+	// lock.
 	fd    int
 	owned bool // does not change
 }
@@ -26,7 +26,7 @@ func (l *link) isOwned() bool { return l.owned }
 func (l *link) canTryWrite() bool { return l.owned }
 
 // adopt duplicates the descriptor of a plain TCP connection and closes conn, if
-// an event loop can take the link.
+// an event loop can read the link.
 func (l *link) adopt(conn net.Conn) bool {
 	fd, err := duplicate(conn)
 	if err != nil {
@@ -43,9 +43,9 @@ func (l *link) adopt(conn net.Conn) bool {
 }
 
 // duplicate returns another descriptor of a plain TCP connection. Its number is
-// not 1 or 2: an os.File with such a number ends the process when it is written
-// to after its reader has gone. It has no linger time, even if the site has
-// called SetLinger: event loops close it, and closing must not wait.
+// not 0, 1 or 2: a write to an os.File 1 or 2 whose reader has closed it ends
+// the process. It has no linger time, even if the site has called SetLinger:
+// event loops close it, and closing must not wait.
 func duplicate(conn net.Conn) (int, error) {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
@@ -55,11 +55,11 @@ func duplicate(conn net.Conn) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	const least = 3
+	const lowest = 3
 	var fd uintptr
 	var errno syscall.Errno
 	if err := raw.Control(func(old uintptr) {
-		fd, _, errno = syscall.Syscall(syscall.SYS_FCNTL, old, syscall.F_DUPFD_CLOEXEC, least)
+		fd, _, errno = syscall.Syscall(syscall.SYS_FCNTL, old, syscall.F_DUPFD_CLOEXEC, lowest)
 	}); err != nil {
 		return 0, err
 	}
@@ -84,8 +84,8 @@ func (l *link) tryWrite(p []byte) (int, error) {
 	return n, err
 }
 
-// prepareBlockingLocked makes the runtime's poller know the descriptor, which
-// it has to for writes that block.
+// prepareBlockingLocked registers the descriptor with the runtime's poller,
+// which writes that block need. session.mu must be held.
 func (l *link) prepareBlockingLocked() {
 	if l.owned && l.conn == nil {
 		l.conn = os.NewFile(uintptr(l.fd), "websocket")

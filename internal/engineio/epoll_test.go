@@ -456,7 +456,7 @@ func TestSenderOfMuchIsPostponed(t *testing.T) {
 	h := serve(t, siotest.TCP, nil)
 	turns := make(chan bool, messages)
 	h.message = func(p *peer, _ []byte, _ bool) error {
-		turns <- p.turn.goOn
+		turns <- p.turn.servesPostponed
 		return nil
 	}
 	sender, _ := h.rawWebSocket(t)

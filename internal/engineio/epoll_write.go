@@ -8,9 +8,9 @@ import (
 )
 
 // shortWrite is syscall.Write for a write that takes a few microseconds and
-// never waits. It does not tell the scheduler about the system call, as package
-// syscall does because a system call may block. That saves a fifteenth of the
-// time of a broadcast or more, see BenchmarkShortWrite.
+// never blocks. Unlike syscall.Write, it does not announce the system call to
+// the scheduler. That saves a fifteenth of the time of a broadcast or more, see
+// BenchmarkShortWrite.
 func shortWrite(fd int, p []byte) (int, error) {
 	n, _, errno := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
 	if errno != 0 {

@@ -4,6 +4,6 @@ package engineio
 
 import "syscall"
 
-// shortWrite calls package syscall, which tells the race detector that what
-// happens before a write happens before the read of the same bytes.
+// shortWrite calls syscall.Write, which informs the race detector that a write
+// happens before the read of the same bytes.
 func shortWrite(fd int, p []byte) (int, error) { return syscall.Write(fd, p) }

@@ -9,18 +9,19 @@ import (
 )
 
 // flushList is the links that have something to write, in the order in which
-// they came. Workers write to them, and live only while there are any. Messages
-// for a link that stands in the list leave together in one write.
+// they were added. Workers write to them, and exist only while the list is not
+// empty. The messages that are queued for a link while it is in the list are
+// written together.
 type flushList struct {
 	mu      sync.Mutex // guards the fields below
 	due     fifo.Queue[due]
 	workers int
 }
 
-// due is a link that has to be written to, and the message that it gets first.
-// If nothing is queued for a link, a message does not pass through the queue,
-// and counts as being written: of many clients in turn, the queue would be one
-// more cache line to load for each.
+// due is a link that has to be written to, and its first message. If nothing is
+// queued for a link, a message does not pass through the queue, and counts as
+// being written. In a fan-out to many clients, each queue would be one more
+// cache line to load.
 type due struct {
 	link  *link
 	first *Message // nil: write the queued messages
@@ -29,19 +30,19 @@ type due struct {
 // workerShare is the number of links that a worker takes at a time.
 const workerShare = 32
 
-// earlyStart is the number of links in the list at which workers start before a
-// fan-out has come to its end.
+// earlyStart is the number of links in the list at which workers start before
+// the fan-out ends.
 const earlyStart = 1 << 10
 
-// maxWorkers leaves half of the cores to the goroutines that send. Messages
-// that they queue meanwhile leave together with those that are queued already,
-// so there are fewer writes.
+// maxWorkers leaves half of the cores to the goroutines that send. The messages
+// that they queue meanwhile are written together with earlier ones, so there
+// are fewer writes.
 func maxWorkers() int { return (runtime.GOMAXPROCS(0) + 1) / 2 }
 
-// add appends links to the list. If start is false, workers are started by a
-// later call of the same fan-out, unless there is much to do already: on
-// another processor they would load the cache lines of the very clients that
-// the fan-out is about to use.
+// add appends links to the list. If start is false, a later call of the same
+// fan-out starts the workers, unless the list is long: on another processor,
+// the workers would load the cache lines of the clients that the fan-out uses
+// next.
 func (f *flushList) add(links []due, start bool) {
 	f.mu.Lock()
 	f.due.PushAll(links)
@@ -81,18 +82,18 @@ func (f *flushList) work() {
 }
 
 // Batch collects the sessions that a fan-out has queued a message for, and then
-// writes to them: to a few in the calling goroutine, to many by the flush
-// workers. The zero value is ready to use. It is not safe for concurrent use.
-// Flush must follow the last Queue.
+// writes to them: to a few in the calling goroutine, to many in the flush
+// workers. The zero value is ready to use. A Batch is not safe for concurrent
+// use. Flush must be called after the last Queue.
 type Batch struct {
 	due        [2 * workerShare]due
 	n          int
-	handed     bool // some links were handed to the flush list
+	handed     bool // some links were added to the flush list
 	overflowed []*Session
 
 	engine          *Engine
 	messages, bytes uint64
-	waiting         int // bytes to be added to the total
+	uncounted       int // queued bytes that Flush adds to the total
 }
 
 // count counts a message that was queued. The engine's counters are shared by
@@ -121,13 +122,13 @@ func (b *Batch) handToWorkers(start bool) {
 	b.handed = true
 }
 
-// Flush writes the messages that were queued with the batch, or leaves it to
-// the flush workers. It closes the sessions whose queue was full.
+// Flush writes the messages that were queued with the batch, or makes the flush
+// workers write them. It closes the sessions whose queue was full.
 func (b *Batch) Flush() {
 	if b.engine != nil {
 		b.engine.counters.messagesOut.Add(b.messages)
 		b.engine.counters.bytesOut.Add(b.bytes)
-		b.engine.account(b.waiting)
+		b.engine.account(b.uncounted)
 	}
 	if b.handed || b.n > writtenByCaller {
 		b.handToWorkers(true)
@@ -141,7 +142,7 @@ func (b *Batch) Flush() {
 		b.engine.account(-written)
 	}
 	b.n = 0
-	b.engine, b.messages, b.bytes, b.waiting = nil, 0, 0, 0
+	b.engine, b.messages, b.bytes, b.uncounted = nil, 0, 0, 0
 	if n := len(b.overflowed); n > 0 {
 		b.overflowed[0].engine.warnQueueFull(n)
 	}

@@ -7,12 +7,12 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// The heartbeat: a ping is sent every PingInterval, whether or not anything
-// else is sent. Its pong must come within PingTimeout after the ping was due,
-// or after the client last took a part of a long write. While handlers are
-// behind, the pong may be among the bytes that are not read, so its deadline is
-// suspended. Pings are still sent, because the client closes the connection
-// without them.
+// The heartbeat: the engine sends a ping every PingInterval, whether or not it
+// sends anything else. The pong must arrive within PingTimeout after the ping
+// was due, or after the client last took a part of a long write. While handlers
+// are behind, the pong may be among the bytes that are not read, so its
+// deadline is suspended. Pings are still sent, because the client closes the
+// connection without them.
 // https://github.com/socketio/engine.io-protocol#heartbeat
 
 // beat is called by the timing wheel with the sessions whose deadline has
@@ -23,15 +23,15 @@ func (e *Engine) beat(due []*Session) {
 		if h := s.takeLapse(); h != nil {
 			h.Lapsed()
 		}
-		if s.pingIsDue() {
+		if s.takePing() {
 			s.ping(&b)
 		}
 	}
 	b.Flush()
 }
 
-// ping sends a ping ahead of the queued messages. A slow client would close the
-// connection before it had read all of them.
+// ping sends a ping ahead of the queued messages. Behind them, the ping could
+// reach a slow client too late: the client closes a connection without pings.
 func (s *Session) ping(b *Batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,7 +48,7 @@ func (s *Session) ping(b *Batch) {
 		s.queued += int32(pingMessage.Size())
 		b.engine = s.engine
 		if s.progressAt != 0 {
-			b.waiting += pingMessage.Size()
+			b.uncounted += pingMessage.Size()
 		}
 		b.add(due{l, pingMessage})
 	case l.state.get() == linkOpen:
@@ -56,9 +56,9 @@ func (s *Session) ping(b *Batch) {
 	}
 }
 
-// pingIsDue reports whether a ping is to be sent, and schedules the next one.
-// It ends a session whose pong is overdue.
-func (s *Session) pingIsDue() bool {
+// takePing reports whether a ping is due, and schedules the next one. It ends a
+// session whose pong is overdue.
+func (s *Session) takePing() bool {
 	if s.pongIsOverdue() {
 		s.end(PingTimeout, endAbruptly, websocket.StatusNormal)
 		return false
@@ -71,9 +71,9 @@ func (s *Session) pingIsDue() bool {
 	now := s.engine.now()
 	due := now >= s.pingDue
 	if due {
-		// Counting from when the ping was due keeps the client's time and the
-		// server's together. After a long sleep of the machine the client gets
-		// its whole time.
+		// The next ping is due an interval after this one was due, so that a
+		// late ping does not delay later ones. After a long sleep of the
+		// machine the client gets its whole time.
 		const lateness = time.Second
 		if now-s.pingDue > lateness {
 			s.pingDue = now
@@ -107,12 +107,12 @@ func (s *Session) LapseAt(at time.Time) {
 	defer s.mu.Unlock()
 	s.lapseAt = 0
 	if !at.IsZero() {
-		// A time that is far away, the end of the year 9999 for instance, must
+		// A time in the far future, the end of the year 9999 for instance, must
 		// not overflow.
-		const most = math.MaxInt64 / 2
-		s.lapseAt = max(s.engine.now()+min(time.Until(at), most), 1)
+		const longest = math.MaxInt64 / 2
+		s.lapseAt = max(s.engine.now()+min(time.Until(at), longest), 1)
 	}
-	if s.state == sessionOpen { // before that, start schedules
+	if s.state == sessionOpen { // earlier, start calls scheduleLocked
 		s.scheduleLocked()
 	}
 }
@@ -128,16 +128,17 @@ func (s *Session) takeLapse() Handler {
 	return s.handler
 }
 
-// pongIsOverdue reports whether the session has to end. Requests ask it, too,
-// so that none is admitted late because the timing wheel is coarse.
+// pongIsOverdue reports whether the session has to end because its pong is
+// overdue. Requests also check this, because the timing wheel may be late by a
+// tick.
 func (s *Session) pongIsOverdue() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state == sessionOpen && s.pongDue != 0 && s.stall.Load() == nil && s.engine.now() >= s.pongDue
 }
 
-// extendPongLocked gives a client from which nothing was read its whole time
-// again. s.mu must be held.
+// extendPongLocked gives the client PingTimeout from now for its pong, because
+// the server has not read from it. s.mu must be held.
 func (s *Session) extendPongLocked() {
 	if s.pongDue == 0 {
 		return

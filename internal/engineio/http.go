@@ -8,7 +8,7 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// ServeHTTP answers every request of the protocol: handshakes, polls, posts,
+// ServeHTTP answers every request of the protocol: handshakes, polls, POSTs,
 // WebSocket upgrades and preflights.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := parseQuery(r.URL.RawQuery)
@@ -21,7 +21,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		origin.AnswerPreflight(w, r)
 		return
 	}
-	if q.transport.count == 0 && e.opts.Aside != nil && e.opts.Aside(w, r) {
+	if q.transport.count == 0 && e.opts.ServeOther != nil && e.opts.ServeOther(w, r) {
 		return
 	}
 	if q.isEmpty() && asksForScript(r) {
@@ -59,35 +59,35 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hasUnreadBody reports whether r has a body that nothing reads. The server
-// would delay the answer until all of it has come.
+// hasUnreadBody reports whether r has a body that the engine does not read. The
+// HTTP server would delay the answer until all of the body has arrived.
 func hasUnreadBody(r *http.Request) bool { return r.ContentLength != 0 && r.Method != http.MethodPost }
 
 // find returns the session that a request names, and what the request may do.
-// If the handler refuses the request, the session is as unknown as one that
+// If the handler refuses the request, find returns nil, as for a session that
 // does not exist.
-func (e *Engine) find(r *http.Request, q query) (*Session, pass) {
+func (e *Engine) find(r *http.Request, q query) (*Session, permission) {
 	if q.sid.count != 1 {
-		return nil, pass{}
+		return nil, permission{}
 	}
 	s := e.session(q.sid.value)
 	if s == nil {
-		return nil, pass{}
+		return nil, permission{}
 	}
 	p := s.admits(r)
 	if p.admission == Refused {
-		return nil, pass{}
+		return nil, permission{}
 	}
 	if s.pongIsOverdue() {
 		s.end(PingTimeout, endAbruptly, websocket.StatusNormal)
-		return nil, pass{}
+		return nil, permission{}
 	}
 	return s, p
 }
 
-// handshake opens a session. Code for refused clients stands in functions of
-// its own, because otherwise the stack of the goroutine would have to grow for
-// all clients.
+// handshake opens a session. The code for refused clients is in other
+// functions, because otherwise the stack of the goroutine would have to grow
+// for all clients.
 func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q *query, transport Transport) {
 	if e.refusesHandshake(w, r, q, transport) {
 		return
@@ -98,7 +98,7 @@ func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q *query, tra
 		e.refuseHandshake(w, r, err)
 	case transport == Polling:
 		addHeader(w, header)
-		s.servePoll(w, r, s.newPass())
+		s.servePoll(w, r, s.initialPermission())
 	default:
 		e.serveWebSocket(w, r, s, q.base64, header)
 	}
@@ -113,8 +113,8 @@ func addHeader(w http.ResponseWriter, header http.Header) {
 	}
 }
 
-// refusesHandshake answers a request that is not a handshake, and reports
-// whether it has.
+// refusesHandshake answers a request that is not a valid handshake, and reports
+// whether it has answered.
 func (e *Engine) refusesHandshake(w http.ResponseWriter, r *http.Request, q *query, transport Transport) bool {
 	switch {
 	case r.Method != http.MethodGet:

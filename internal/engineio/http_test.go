@@ -62,7 +62,7 @@ func TestDeadlinesDoNotStayOnAConnection(t *testing.T) {
 				mux := http.NewServeMux()
 				mux.Handle("/", h)
 				mux.HandleFunc("/slow", func(w http.ResponseWriter, _ *http.Request) {
-					time.Sleep(h.opts.PingTimeout + refusalPatience)
+					time.Sleep(h.opts.PingTimeout + refusalTimeout)
 					_, _ = w.Write([]byte("slow"))
 				})
 				h.site = siotest.Serve(t, siotest.Memory, mux)

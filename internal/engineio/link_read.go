@@ -8,8 +8,8 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// readBuffer is the memory that a read needs. A reader takes one from the pool
-// when there is something to read, and puts it back before it waits.
+// readBuffer is the memory that a read needs. A reader takes a buffer from the
+// pool when there is something to read, and puts it back before it waits.
 type readBuffer struct {
 	data    [16 << 10]byte
 	scratch websocket.Scratch
@@ -17,23 +17,24 @@ type readBuffer struct {
 
 var readBuffers = sync.Pool{New: func() any { return new(readBuffer) }}
 
-// streamBuffer is the number of bytes that are read at a time from a connection
-// for which a reader has to wait with a buffer.
+// streamBuffer is the size of the buffer that a reader keeps while it waits,
+// where the read itself has to wait.
 const streamBuffer = 2 << 10
 
-// largeMessage is the size above which a message may take longer to handle than
-// the other connections of an event loop should wait.
+// largeMessage is a number of bytes. To handle a larger message may take longer
+// than the other connections of an event loop should wait.
 const largeMessage = 64 << 10
 
-// A portion is the work that is done for one connection before others have
-// their turn: portionFrames frames, or as many as take portionTime.
+// A portion is the work that is done for one connection before other
+// connections are served: at most portionFrames frames, and no more after
+// portionTime.
 const (
 	portionFrames = 256
 	portionTime   = 50 * time.Microsecond
-	timedFrames   = 4        // the clock is read once for so many frames
+	timedFrames   = 4        // the clock is read once for this number of frames
 	portionHeld   = 16 << 10 // bytes waiting for handlers that end a portion, see Session.Hold
 
-	portionRest = time.Millisecond / 4 // between portions, of a goroutine that reads one connection
+	portionPause = time.Millisecond / 4 // the pause between two portions of a goroutine that reads one connection
 )
 
 // portion is the work that was done for a connection in its turn.
@@ -42,10 +43,10 @@ type portion struct {
 	begun  time.Duration
 }
 
-// over counts a frame that is not the last of the bytes that were read. It
-// reports whether the next one has to wait. Messages that are sent after the
-// first one leave when the portion ends.
-func (w *portion) over(l *link) bool {
+// addFrame counts a frame that is not the last of the bytes that were read. It
+// reports whether the portion is complete. The messages that are sent after the
+// first frame are written when the portion ends.
+func (w *portion) addFrame(l *link) bool {
 	e := l.session.engine
 	if w.frames++; w.frames == 1 {
 		w.begun = e.now()
@@ -58,8 +59,8 @@ func (w *portion) over(l *link) bool {
 
 var errClientClosed = errors.New("the client has answered the Close frame")
 
-// beginReading handles the bytes that came behind the handshake, and then all
-// that the client sends until the link ends.
+// beginReading starts to read. The bytes that arrived behind the handshake are
+// handled first.
 func (l *link) beginReading(early []byte) {
 	if len(early) == 0 && l.isOwned() {
 		l.watch()
@@ -71,9 +72,9 @@ func (l *link) beginReading(early []byte) {
 func (l *link) read(early []byte) {
 	if len(early) > 0 {
 		buf := readBuffers.Get().(*readBuffer)
-		goOn := l.handleAllAlone(buf, early)
+		keepReading := l.lockAndHandleAll(buf, early)
 		readBuffers.Put(buf)
-		if !goOn {
+		if !keepReading {
 			l.endReading(nil)
 			return
 		}
@@ -94,10 +95,10 @@ func (l *link) readStream() error {
 		if n > 0 {
 			buf := readBuffers.Get().(*readBuffer)
 			before := buf.scratch.Frames
-			goOn := l.handleAllAlone(buf, data[:n])
+			keepReading := l.lockAndHandleAll(buf, data[:n])
 			cost := n + (buf.scratch.Frames-before)*frameCost
 			readBuffers.Put(buf)
-			if !goOn {
+			if !keepReading {
 				return nil
 			}
 			pace.add(l.session, cost)
@@ -108,29 +109,30 @@ func (l *link) readStream() error {
 	}
 }
 
-// handleAllAlone is handleAll for a goroutine that reads one connection.
-func (l *link) handleAllAlone(buf *readBuffer, p []byte) (goOn bool) {
+// lockAndHandleAll is handleAll for a goroutine that does not hold
+// session.inbound.
+func (l *link) lockAndHandleAll(buf *readBuffer, p []byte) (keepReading bool) {
 	l.session.inbound.Lock()
 	defer l.session.inbound.Unlock()
 	return l.handleAll(buf, p)
 }
 
-// handleAll handles bytes in as many portions as it takes, with a rest between
-// them, and reports whether to read on. session.inbound must be held.
-func (l *link) handleAll(buf *readBuffer, p []byte) (goOn bool) {
+// handleAll handles all of p, in portions with a pause between them, and
+// reports whether to read on. session.inbound must be held.
+func (l *link) handleAll(buf *readBuffer, p []byte) (keepReading bool) {
 	for {
-		rest, goOn := l.handle(buf, p)
-		if !goOn || len(rest) == 0 {
-			return goOn
+		rest, keepReading := l.handle(buf, p)
+		if !keepReading || len(rest) == 0 {
+			return keepReading
 		}
 		p = rest
-		time.Sleep(portionRest)
+		time.Sleep(portionPause)
 	}
 }
 
 // handle handles a portion of the bytes p, which it may modify. It returns the
-// rest, and whether to read on. session.inbound must be held.
-func (l *link) handle(buf *readBuffer, p []byte) (rest []byte, goOn bool) {
+// remaining bytes, and whether to read on. session.inbound must be held.
+func (l *link) handle(buf *readBuffer, p []byte) (rest []byte, keepReading bool) {
 	if l.reading > readMessages {
 		return nil, true
 	}
@@ -146,7 +148,7 @@ func (l *link) handle(buf *readBuffer, p []byte) (rest []byte, goOn bool) {
 	if violation, ok := errors.AsType[*websocket.Error](err); ok {
 		status = violation.Status
 	}
-	l.session.turn.handOver() // a Logger may take long
+	l.session.turn.handOver() // the Logger may block
 	l.session.engine.logProtocolError(l.session, err)
 	l.refuse(ParseError, status)
 	return nil, true
@@ -165,7 +167,7 @@ func (l *link) handleFrames(p []byte, scratch *websocket.Scratch) (rest []byte, 
 		if err != nil {
 			return nil, err
 		}
-		if p = rest; len(p) > 0 && work.over(l) {
+		if p = rest; len(p) > 0 && work.addFrame(l) {
 			return p, nil
 		}
 	}
@@ -191,14 +193,14 @@ func (l *link) receive(frame *websocket.Frame) error {
 	return nil
 }
 
-// receiveClose handles the client's Close frame. If it answers ours, there is
-// nothing left to wait for; otherwise it is answered.
+// receiveClose handles the client's Close frame. If it answers a Close frame of
+// the server, reading ends; otherwise the server answers it.
 func (l *link) receiveClose() error {
 	l.session.mu.Lock()
 	l.setReadingLocked(readClosed)
-	answers := l.state.get() == linkDraining
+	isAnswer := l.state.get() == linkDraining
 	l.session.mu.Unlock()
-	if answers {
+	if isAnswer {
 		return errClientClosed
 	}
 	l.refuse(TransportClose, websocket.StatusNormal)
@@ -230,9 +232,9 @@ func (l *link) receivePacket(p []byte, isOpen bool) error {
 	return err
 }
 
-// refuse ends the session that the link carries, or only the link while it
-// probes. What the client sends from now on is ignored. The connection is
-// closed when the client has closed its side, or after closeLinger.
+// refuse ends the session that the link carries, or only the link if it probes.
+// Later bytes of the client are ignored. The connection is closed when the
+// client has closed its side, or after closeLinger.
 func (l *link) refuse(reason Reason, status uint16) {
 	l.decoder = websocket.Decoder{}
 	l.session.mu.Lock()

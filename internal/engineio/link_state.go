@@ -12,61 +12,61 @@ import (
 )
 
 // linkState is the state of a link. A link goes through the states in this
-// order. It may skip some, and may die in each.
+// order. It may skip some. From each state it may change to linkDead.
 //
 //	open ── beginClose ──▶ closing ── gather ──▶ closeSent ── endWrite ──▶ draining
 //	  │                       │                      │                        │
 //	  └───────────────────────┴──── kill, endReading ┴────────────────────────┘
 //	                                      │
 //	                                      ▼
-//	                                    dead ── release, by the last of reader and writer
+//	                                    dead ── release, called when reader and writer have ended
 //
 // The reader has states of its own, readState. A link ends in one of four ways:
-//
-//   - The server closes it: beginClose. The queued messages leave, then a Close
-//     frame (gather), and the sending side is shut (endWrite). The client has
-//     closeLinger to end its side; then the link is killed.
-//   - The client closes it, or breaks the protocol: refuse. The session ends, a
-//     Close frame leaves, and everything else that the client sends is ignored.
-//     If it was a Close frame of the client, the connection is closed as soon
-//     as ours is written.
-//   - Reading ends, because the client has gone: endReading.
-//   - A write fails, or the time for something is over: writeFailed, kill.
+//   - The server closes it: beginClose. The queued messages are written, then a
+//     Close frame (gather). Then the sending side of the connection is closed
+//     (endWrite). The client has closeLinger to close its side; then the link
+//     is killed.
+//   - The client closes it, or violates the protocol: refuse. The session ends,
+//     a Close frame is written, and everything else that the client sends is
+//     ignored. If the client has sent a Close frame, the connection is closed
+//     as soon as the server's is written.
+//   - Reading ends, because the client has disconnected: endReading.
+//   - A write fails (writeFailed), or a timeout ends the link (kill).
 type linkState uint32
 
 const (
 	linkOpen      linkState = iota // everything may be sent
 	linkClosing                    // only the queued messages and a Close frame are sent
 	linkCloseSent                  // the Close frame is being written
-	linkDraining                   // nothing is sent; the client is given time to close
+	linkDraining                   // nothing is sent; the client has time to close
 	linkDead                       // nothing is sent and nothing is read
 )
 
 // atomicLinkState is a linkState that is written with session.mu held and may
-// be read without.
+// be read without it.
 type atomicLinkState struct{ v atomic.Uint32 }
 
 func (s *atomicLinkState) get() linkState          { return linkState(s.v.Load()) }
 func (s *atomicLinkState) setLocked(now linkState) { s.v.Store(uint32(now)) }
 
-// readState says how the bytes of a client are handled. It only grows.
+// readState says how the bytes of a client are handled. It only increases.
 type readState uint8
 
 const (
-	readProbe    readState = iota // the link does not carry the session, or not yet
+	readProbe    readState = iota // the link does not carry the session
 	readMessages                  // messages are handled
 	readNothing                   // everything is ignored
-	readClosed                    // the same, and the client's Close frame has come
-	readEnded                     // there is no reader any more
+	readClosed                    // everything is ignored: the client has sent a Close frame
+	readEnded                     // the reader has ended
 )
 
-// setReadingLocked sets the state of reading, unless it is further on.
+// setReadingLocked sets the state of reading, unless it is already later.
 // session.mu must be held.
 func (l *link) setReadingLocked(now readState) { l.reading = max(l.reading, now) }
 
-// beginCloseLocked makes a Close frame follow the queued messages. It reports
-// whether the caller has to flush: it has got the claim to write. session.mu
-// must be held.
+// beginCloseLocked makes a Close frame follow the queued messages. If it
+// returns true, the caller has the claim to write and must call flush.
+// session.mu must be held.
 func (l *link) beginCloseLocked(status uint16) (flush bool) {
 	if l.state.get() != linkOpen {
 		return false
@@ -83,7 +83,7 @@ func (l *link) beginCloseLocked(status uint16) (flush bool) {
 	return true
 }
 
-// close closes a link that does not carry the session, or no longer.
+// close closes a link that does not carry an open session.
 func (l *link) close(status uint16) {
 	l.session.mu.Lock()
 	flush := l.beginCloseLocked(status)
@@ -93,9 +93,9 @@ func (l *link) close(status uint16) {
 	}
 }
 
-// endWriteLocked gives up the claim to write, because nothing is left to write.
-// It returns what the caller has to do without the lock, or nil. session.mu
-// must be held.
+// endWriteLocked gives up the claim to write, because everything is written. It
+// returns a function that the caller must call without the lock, or nil.
+// session.mu must be held.
 func (l *link) endWriteLocked() (then func(*link)) {
 	l.writing, l.full = false, false
 	switch {
@@ -111,9 +111,10 @@ func (l *link) endWriteLocked() (then func(*link)) {
 	return (*link).closeWrite
 }
 
-// closeWrite ends the sending side of the connection. The reader waits for the
-// client to end the other side. If the connection were closed while input is
-// unread, the system would send a reset, which can overtake the last message.
+// closeWrite closes the sending side of the connection. The reader waits until
+// the client closes the other side. If the connection were closed while input
+// is unread, the system would send a reset, which can overtake the last
+// message.
 func (l *link) closeWrite() {
 	if l.isOwned() {
 		l.session.mu.Lock()
@@ -128,8 +129,8 @@ func (l *link) closeWrite() {
 	}
 }
 
-// closeBoth closes the connection of a client whose Close frame has come: it
-// sends nothing more. The reader sees the end.
+// closeBoth closes the connection of a client that has sent a Close frame. The
+// next read of the reader fails.
 func (l *link) closeBoth() {
 	if l.isOwned() {
 		l.kill()
@@ -138,9 +139,9 @@ func (l *link) closeBoth() {
 	_ = l.conn.Close()
 }
 
-// kill ends the connection at once, in both directions. The reader and the
-// writer notice. A TLS connection is closed without a TLS alert, which might
-// have to wait.
+// kill ends the connection at once, in both directions. The current read and
+// write fail. A TLS connection is closed without a TLS alert, because writing
+// the alert could block.
 func (l *link) kill() {
 	l.session.mu.Lock()
 	l.state.setLocked(linkDead)
@@ -174,8 +175,8 @@ func (l *link) writeFailed(err error) {
 	}
 }
 
-// endReading ends the link because nothing is read from it any more. The error
-// is that of the last read, or nil.
+// endReading ends the link when the reader ends. The error is that of the last
+// read, or nil.
 func (l *link) endReading(err error) {
 	l.unwatch()
 	reason := TransportClose
@@ -192,13 +193,13 @@ func (l *link) endReading(err error) {
 	if last {
 		l.release()
 	} else {
-		l.kill() // a write that blocks fails, and its goroutine releases the link
+		l.kill() // a write that blocks fails, and the writer releases the link
 	}
 }
 
-// release closes the connection of a dead link that nobody reads from or writes
-// to, and drops the messages that were queued for it. The last of reader and
-// writer calls it.
+// release closes the connection of a dead link without reader and writer, and
+// drops the messages that were queued for it. The reader or the writer calls
+// it, the one that ends last.
 func (l *link) release() {
 	s := l.session
 	if !l.isOwned() {
@@ -215,10 +216,9 @@ func (l *link) release() {
 	s.engine.forgetLink(l)
 }
 
-// leaveSession tells the session that it cannot use the link any more. If the
-// link carries the session, the session ends. If the link only probes, polling
-// goes on.
-func (l *link) leaveSession(reason Reason, how manner, status uint16) {
+// leaveSession separates the link from the session. If the link carries the
+// session, the session ends. If the link only probes, polling goes on.
+func (l *link) leaveSession(reason Reason, mode endMode, status uint16) {
 	s := l.session
 	s.mu.Lock()
 	probes, carries := s.probe == l, s.link == l
@@ -229,7 +229,7 @@ func (l *link) leaveSession(reason Reason, how manner, status uint16) {
 	s.mu.Unlock()
 	switch {
 	case carries:
-		s.end(reason, how, status)
+		s.end(reason, mode, status)
 	case probes:
 		s.forget()
 	}

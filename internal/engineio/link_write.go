@@ -11,8 +11,8 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// output is bytes that are being written. If several messages were joined, the
-// bytes stand in a pooled buffer.
+// output is the bytes of a write. If several messages were joined, the bytes
+// are in a pooled buffer.
 type output struct {
 	bytes []byte
 	buf   *writeBuffer
@@ -22,14 +22,14 @@ type writeBuffer [64 << 10]byte
 
 var writeBuffers = sync.Pool{New: func() any { return new(writeBuffer) }}
 
-// compact puts the pooled buffer back if it is mostly empty: a write may have
-// to wait for long, and a client must not cost much more memory than the bytes
-// that are queued for it.
+// compact copies the bytes and puts the pooled buffer back, if the buffer is
+// mostly empty. A write may block for long, and a client must not take much
+// more memory than the bytes that are queued for it.
 func (o *output) compact() {
 	if o.buf != nil && len(o.bytes) < len(o.buf)/2 {
-		own := bytes.Clone(o.bytes)
+		clone := bytes.Clone(o.bytes)
 		o.release()
-		o.bytes = own
+		o.bytes = clone
 	}
 }
 
@@ -40,17 +40,17 @@ func (o *output) release() {
 	*o = output{}
 }
 
-// writesPerTurn is the number of writes to a link before others have their
-// turn. With a fast producer and a fast client, a flush worker could be busy
-// with one link for ever.
+// writesPerTurn is the number of writes to a link before a flush worker goes on
+// to other links. With a fast sender and a fast client, the worker could
+// otherwise write to one link for ever.
 const writesPerTurn = 8
 
 // flush writes first, unless it is nil, and then the queued frames and
 // messages. The claim to write must be held.
 func (l *link) flush(first *Message) { l.session.engine.account(-l.write(first)) }
 
-// write is flush, and leaves it to the caller to account for the bytes that
-// have been written.
+// write is flush without Engine.account: it returns the number of written bytes
+// that counted in the total, and the caller subtracts them.
 func (l *link) write(first *Message) (written int) {
 	for range writesPerTurn {
 		o, n, more := l.take(first)
@@ -74,9 +74,9 @@ func (l *link) write(first *Message) (written int) {
 			s := l.session
 			s.mu.Lock()
 			l.full = true
-			waiting := s.countLocked()
+			counted := s.countInTotalLocked()
 			s.mu.Unlock()
-			s.engine.account(waiting)
+			s.engine.account(counted)
 			go l.drain(o)
 			return written
 		}
@@ -87,7 +87,7 @@ func (l *link) write(first *Message) (written int) {
 }
 
 // drain writes o and then the queued frames and messages, with writes that
-// block, until nothing is left.
+// block, until everything is written.
 func (l *link) drain(o output) {
 	s := l.session
 	s.mu.Lock()
@@ -107,8 +107,9 @@ func (l *link) drain(o output) {
 	}
 }
 
-// writeChunk is the number of bytes that have to leave before a write deadline:
-// those of a TLS record. A timeout within a record is final.
+// writeChunk is the number of bytes that are written before a write deadline.
+// It is the size of a TLS record, because a TLS connection cannot be used after
+// a timeout within a record.
 const writeChunk = 16 << 10
 
 // writeAll writes p as long as it makes progress.
@@ -117,11 +118,11 @@ func (l *link) writeAll(p []byte) error {
 		return nil
 	}
 	if len(p) > writeChunk && !l.canTryWrite() {
-		defer time.AfterFunc(slowWrite, l.count).Stop()
+		defer time.AfterFunc(slowWrite, l.countInTotal).Stop()
 	}
-	for whole := len(p); len(p) > 0; {
+	for size := len(p); len(p) > 0; {
 		l.session.mu.Lock()
-		l.session.progressLocked(len(p) < whole)
+		l.session.progressLocked(len(p) < size)
 		l.setWriteDeadlineLocked()
 		l.session.mu.Unlock()
 		n, err := l.conn.Write(p[:min(len(p), writeChunk)])
@@ -134,24 +135,24 @@ func (l *link) writeAll(p []byte) error {
 }
 
 // slowWrite is the time after which the bytes of a large message count in the
-// total, where only the write itself can tell whether there is room.
+// total, if tryWrite cannot be called to see whether the socket is full.
 const slowWrite = 100 * time.Millisecond
 
-// count makes the queued bytes of the session count in the total.
-func (l *link) count() {
+// countInTotal makes the queued bytes of the session count in the total.
+func (l *link) countInTotal() {
 	s := l.session
 	s.mu.Lock()
-	waiting := 0
+	counted := 0
 	if l.writing && s.queued > 0 {
-		waiting = s.countLocked()
+		counted = s.countInTotalLocked()
 	}
 	s.mu.Unlock()
-	s.engine.account(waiting)
+	s.engine.account(counted)
 }
 
-// setWriteDeadlineLocked sets the time that the next write may take, or the
-// current one. It is called with session.mu held, so that a link that begins to
-// close does not get the longer time of an open one.
+// setWriteDeadlineLocked sets the deadline of the next write, or of the current
+// one. session.mu must be held, so that a link that begins to close does not
+// get the later deadline of an open one.
 func (l *link) setWriteDeadlineLocked() {
 	e := l.session.engine
 	by := e.now() + e.opts.PingTimeout
@@ -163,10 +164,10 @@ func (l *link) setWriteDeadlineLocked() {
 	}
 }
 
-// take takes the next bytes to write: first, unless it is nil, and queued
-// frames and messages. It returns the number of bytes that the call before it
-// took and that count in the total: they have been written. If nothing is left,
-// it gives up the claim to write.
+// take returns the next bytes to write: first, unless it is nil, and queued
+// frames and messages. The bytes that the previous call returned have been
+// written; take returns how many of them counted in the total. If there is
+// nothing to write, it gives up the claim to write.
 func (l *link) take(first *Message) (o output, written int, more bool) {
 	s := l.session
 	s.mu.Lock()
@@ -192,19 +193,19 @@ func (l *link) gatherLocked(first *Message) output {
 	if state == linkDead {
 		return output{}
 	}
-	var none outQueue
+	var empty outQueue
 	messages := &s.queue
 	if s.link != l { // a link that probes carries no messages
-		messages = &none
+		messages = &empty
 	}
-	last := state == linkClosing // a Close frame follows, in the same write
+	isLast := state == linkClosing // a Close frame follows, in the same write
 	if first == nil && len(l.control) == 0 && messages.len() > 0 {
 		first = messages.pop()
 	}
-	joined := len(l.control) > 0 || last || messages.len() > 0
+	joined := len(l.control) > 0 || isLast || messages.len() > 0
 	switch {
 	case first != nil && (!joined || 4*first.Size() > len(writeBuffer{})): // base64 may need twice the bytes
-		return output{bytes: l.sendLocked(first)}
+		return output{bytes: l.framesLocked(first)}
 	case first == nil && !joined:
 		return output{}
 	}
@@ -212,7 +213,7 @@ func (l *link) gatherLocked(first *Message) output {
 	out := append(buf[:0], l.control...)
 	l.control, l.pong = nil, 0
 	if first != nil {
-		out = append(out, l.sendLocked(first)...)
+		out = append(out, l.framesLocked(first)...)
 	}
 	for messages.len() > 0 {
 		size := 2 * messages.first().Size()
@@ -221,20 +222,20 @@ func (l *link) gatherLocked(first *Message) output {
 				return output{bytes: out, buf: buf}
 			}
 			writeBuffers.Put(buf)
-			return output{bytes: l.sendLocked(messages.pop())}
+			return output{bytes: l.framesLocked(messages.pop())}
 		}
-		out = append(out, l.sendLocked(messages.pop())...)
+		out = append(out, l.framesLocked(messages.pop())...)
 	}
-	if last {
+	if isLast {
 		l.state.setLocked(linkCloseSent)
 		out = websocket.AppendClose(out, l.status)
 	}
 	return output{bytes: out, buf: buf}
 }
 
-// sendLocked returns the frames of a message that is written next. session.mu
-// must be held.
-func (l *link) sendLocked(m *Message) []byte {
+// framesLocked returns the frames of a message and counts its bytes as being
+// written. session.mu must be held.
+func (l *link) framesLocked(m *Message) []byte {
 	l.inflight += m.Size()
 	if l.base64 {
 		return m.TextFrames()
@@ -243,8 +244,8 @@ func (l *link) sendLocked(m *Message) []byte {
 }
 
 // cork takes the claim to write and keeps it until uncork. So the answers to
-// many frames leave in one write. If another goroutine is writing, that one
-// takes them along.
+// many frames are written together. If another goroutine holds the claim, it
+// writes them.
 func (l *link) cork() {
 	l.session.mu.Lock()
 	defer l.session.mu.Unlock()
@@ -262,8 +263,8 @@ func (l *link) uncork() {
 	}
 }
 
-// uncorkIfFull writes the messages that were queued since cork, if they are
-// many. session.inbound must be held.
+// uncorkIfFull writes the messages that were queued since cork, if these are
+// many bytes. session.inbound must be held.
 func (l *link) uncorkIfFull() {
 	s := l.session
 	s.mu.Lock()
@@ -279,8 +280,8 @@ func (l *link) sendControl(frame []byte) {
 	l.queueControl(func() { l.control, l.pong = append(l.control, frame...), 0 })
 }
 
-// sendPong answers a ping. It replaces the answer to an earlier ping that has
-// not been written, RFC 6455 section 5.5.3.
+// sendPong answers a ping. If the answer to an earlier ping has not been
+// written, it replaces that answer, RFC 6455 section 5.5.3.
 func (l *link) sendPong(payload []byte) {
 	l.queueControl(func() {
 		before := len(l.control) - int(l.pong)
@@ -318,5 +319,5 @@ var (
 	closeMessage = codec.NewPacket(string(codec.TypeClose))
 	probePong    = codec.NewPacket(codec.ProbePong)
 
-	lateCloseMessage = codec.NewPacket(string(codec.TypeClose)) // for a poll that has to wait, see byAnswer
+	lateCloseMessage = codec.NewPacket(string(codec.TypeClose)) // for a poll that is answered after a POST, see endByAnswer
 )

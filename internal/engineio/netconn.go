@@ -7,7 +7,7 @@ import (
 	"net"
 )
 
-// socket is empty here: connections are read and written by blocking calls.
+// socket is empty here: reads and writes are blocking calls.
 type socket struct{ notOwned }
 
 func (*link) adopt(net.Conn) bool { return false }

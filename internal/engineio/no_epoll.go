@@ -2,12 +2,12 @@
 
 package engineio
 
-// eventLoops does not exist here: every connection is read by a goroutine of
-// its own.
+// eventLoops is empty here: each connection has a goroutine that reads it.
 type eventLoops struct{}
 
 func newEventLoops() *eventLoops { return nil }
 
+// loopTurn is empty here: Session.turn is always nil.
 type loopTurn struct{}
 
 func (*loopTurn) handOver() {}

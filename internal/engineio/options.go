@@ -10,8 +10,7 @@ import (
 	"github.com/mojosocket/mojo/internal/warn"
 )
 
-// Transport is the name of a transport, as it stands in the query parameter
-// "transport".
+// Transport is the name of a transport, as in the query parameter "transport".
 type Transport string
 
 // The transports of Engine.IO revision 4 that this engine speaks.
@@ -20,7 +19,8 @@ const (
 	WebSocket Transport = "websocket"
 )
 
-// Reason says why a session ended, in the words of Socket.IO where it has any.
+// Reason says why a session ended. Where Socket.IO has a text for a reason, it
+// is the same.
 type Reason string
 
 // The reasons that an engine gives.
@@ -41,14 +41,14 @@ const (
 // Options.Open returns it, the handshake is answered with 503.
 var ErrClosed = errors.New("engine.io: closed")
 
-// ErrQueueFull is the error of Session.Send for the message that did not fit
-// into Options.MaxQueue. It closes the session.
+// ErrQueueFull is the error of Session.Send for a message that does not fit
+// into Options.MaxQueue. The message closes the session.
 var ErrQueueFull = errors.New("send queue full")
 
 // Handler handles the events of one session.
 type Handler interface {
-	// Admits says what r may do, which names the session. It is called for
-	// every request after the handshake.
+	// Admits says what a request that names the session may do. It is called
+	// for every request after the handshake.
 	Admits(r *http.Request) Admission
 	// Message handles one message. Calls never overlap. The data is valid until
 	// Message returns, and may be modified. Message must not wait for user
@@ -58,8 +58,8 @@ type Handler interface {
 	// Lapsed is called at the time that was given to Session.LapseAt. It must
 	// not block.
 	Lapsed()
-	// Closed is called once, when the session ends. A call of Message that had
-	// begun may still be running; no other one follows. Closed must not block.
+	// Closed is called once, when the session ends. A call of Message that has
+	// begun may still be running; no other call follows. Closed must not block.
 	Closed(reason Reason)
 }
 
@@ -69,10 +69,10 @@ type Admission uint8
 const (
 	// Refused is answered as if the session did not exist.
 	Refused Admission = iota
-	// Admitted is a request of the client, as it is now.
+	// Admitted is a request of the client, with its present identity.
 	Admitted
 	// Outdated is a request that the client sent before its identity changed. A
-	// poll is answered within a moment, so that the next one brings the new
+	// poll is answered after noopDelay, so that the next poll has the new
 	// identity.
 	Outdated
 	// Withheld is Outdated, and a poll gets no messages, because they may be
@@ -81,8 +81,9 @@ const (
 	Withheld
 )
 
-// Options configures an Engine. The fields are not checked. Those whose zero
-// value has no meaning of its own must be set, and Logger or Warn must be.
+// Options configures an Engine. The fields are not checked. A field must be set
+// unless its comment says what its zero value means. Logger or Warn must be
+// set.
 type Options struct {
 	PingInterval   time.Duration
 	PingTimeout    time.Duration // also the time that a write may take without progress
@@ -90,20 +91,20 @@ type Options struct {
 	MaxPayload     int // bytes in one message, or in one polling request
 	MaxQueue       int // bytes queued for one client, at most 1 GiB
 	MaxQueuedTotal int // bytes queued for all clients together; 0: no limit
-	MaxInbound     int // bytes of one client that wait for handlers, see Session.Hold
-	MaxSessions    int // at a time; 0: no limit
+	MaxInbound     int // bytes of one client's messages that wait for handlers, see Session.Hold
+	MaxSessions    int // sessions at a time; 0: no limit
 	Transports     []Transport
 	Origins        origin.Policy
 
-	// Subprotocol chooses the subprotocol of a WebSocket among those that the
-	// client offers, of which there is at least one, or "" for none. It must
-	// not panic. If it is nil, the first is chosen.
+	// Subprotocol chooses the subprotocol of a WebSocket: one of those that the
+	// client offers, or "" for none. It is called if the client offers at least
+	// one. It must not panic. If it is nil, the first is chosen.
 	Subprotocol func(r *http.Request, offered []string) string
 
-	// Aside answers requests that do not belong to the protocol, and reports
-	// whether it has answered. It is called for those without a transport whose
-	// origin is admitted. It may be nil.
-	Aside func(w http.ResponseWriter, r *http.Request) bool
+	// ServeOther answers requests that do not belong to the protocol, and
+	// reports whether it has answered. It is called for requests without a
+	// transport whose origin is admitted. It may be nil.
+	ServeOther func(w http.ResponseWriter, r *http.Request) bool
 
 	// Open returns the Handler of a new session. It runs before the handshake
 	// is answered and must not keep r. The header, which may be nil, is added
@@ -112,7 +113,7 @@ type Options struct {
 	Open func(s *Session, r *http.Request) (h Handler, header http.Header, err error)
 
 	Logger *slog.Logger
-	Warn   *warn.Log // for lines that strangers can cause; nil: one that uses Logger
+	Warn   *warn.Log // for lines that any client can cause; nil: a warn.Log that uses Logger
 }
 
 // Refusal is an error of Options.Open.
@@ -120,7 +121,7 @@ type Refusal struct {
 	Status int
 	Cause  Cause  // for Stats and the log
 	Text   string // for the client
-	Help   string // for the log: the option that decides it
+	Help   string // for the log: the option that decides about it
 }
 
 func (r *Refusal) Error() string { return string(r.Cause) }

@@ -2,12 +2,13 @@ package engineio
 
 import "github.com/mojosocket/mojo/internal/fifo"
 
-// outQueue holds the messages that are queued for one client, oldest first.
+// outQueue holds the messages that are queued for one client, oldest first. It
+// is not safe for concurrent use.
 type outQueue struct {
-	queued   int // messages that are not nil; first, for the sake of the hot cache line
-	messages fifo.Queue[*Message]
-	pushed   int               // messages that were ever pushed, since the queue was last empty
-	latest   map[latestKey]int // the value of pushed when the message of a key was pushed
+	queued   int                  // messages that are not nil; the first field, so that it is in the cache line of the session
+	messages fifo.Queue[*Message] // nil for messages that were replaced
+	pushed   int                  // number of messages that were pushed since the queue was last empty
+	latest   map[latestKey]int    // the value of pushed when the message of a key was pushed
 }
 
 // latestKey is the key under which a later message replaces an earlier one.
@@ -40,7 +41,7 @@ func (q *outQueue) pop() *Message {
 	return m
 }
 
-// drop removes a message from the middle. A nil message stays at its place
+// drop removes a message from the middle. A nil message stays in its place
 // until it is the first.
 func (q *outQueue) drop(i int) {
 	*q.messages.At(i) = nil
@@ -71,7 +72,7 @@ func (q *outQueue) pushLatest(key latestKey, m *Message) {
 	const slack = 64
 	if len(q.latest) > 2*q.queued+slack {
 		for key := range q.latest {
-			if _, ok := q.find(key); !ok { // its message was sent
+			if _, ok := q.find(key); !ok { // the message was sent
 				delete(q.latest, key)
 			}
 		}

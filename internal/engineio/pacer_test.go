@@ -34,7 +34,7 @@ func TestPacer(t *testing.T) {
 					p.add(session, c.bytes)
 				}
 				rested := time.Since(begun) - parts*c.pause
-				require.Equal(t, time.Duration(c.rests)*paceRest, rested)
+				require.Equal(t, time.Duration(c.rests)*pacePause, rested)
 			})
 		})
 	}
@@ -87,10 +87,10 @@ func TestRestsDoNotOverlap(t *testing.T) {
 		e := New(testOptions())
 		begun := time.Now()
 		var all sync.WaitGroup
-		for range each * cap(e.resting) {
-			all.Go(func() { e.rest(paceRest) })
+		for range each * cap(e.pauseSlots) {
+			all.Go(func() { e.pause(pacePause) })
 		}
 		all.Wait()
-		require.Equal(t, each*paceRest, time.Since(begun))
+		require.Equal(t, each*pacePause, time.Since(begun))
 	})
 }

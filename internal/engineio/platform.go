@@ -12,13 +12,13 @@ import "net"
 //   - netconn.go (others): blocking calls on the net.Conn.
 //
 // Where there are no event loops, no_epoll.go has the parts that the second and
-// the third have in common. On each of them there are connections, TLS for
-// instance, of which only the net.Conn can be used: no socket is owned then,
-// and tryWrite cannot be called.
+// the third have in common. Everywhere there are connections, TLS for instance,
+// of which only the net.Conn can be used: the link does not own the socket, and
+// tryWrite must not be called.
 type platform interface {
-	// adopt prepares conn for non-blocking I/O, if it can be used that way. It
-	// reports whether the link has its own socket from now on; conn has been
-	// closed then.
+	// adopt prepares conn for non-blocking I/O, if that is possible. It reports
+	// whether the link owns a socket from now on; in this case it has closed
+	// conn.
 	adopt(conn net.Conn) (owned bool)
 	// isOwned returns the result of adopt. The methods whose names end in
 	// Locked do nothing if it is false.
@@ -32,15 +32,17 @@ type platform interface {
 	// prepareBlockingLocked makes l.conn a connection whose writes block.
 	prepareBlockingLocked()
 
-	// watch makes an event loop read. A link that does not own its socket is
-	// read by readAlone, which returns when the connection ends.
+	// watch makes an event loop read a link that owns its socket.
 	watch()
 	// unwatch undoes adopt and watch.
 	unwatch()
+	// readAlone reads a link that does not own its socket, in the calling
+	// goroutine. It returns when the connection ends.
 	readAlone() error
 
-	// The socket may be shut while others use it. It is closed after all
-	// others.
+	// The shut methods end one or both directions of the connection, while the
+	// reader and the writer may use it. closeOwnedLocked is called when there
+	// is neither.
 	shutWriteLocked()
 	shutBothLocked()
 	closeOwnedLocked()

@@ -10,20 +10,21 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// poller is a GET that waits. Session.mu guards its fields except wake.
+// poller is a GET request that waits for messages. Session.mu guards its
+// fields, except wake.
 type poller struct {
-	wake    chan struct{} // has room for one
-	noop    bool          // the client is to poll again at once
-	refused bool          // a WebSocket has taken over
-	answer  payload       // messages that RenewPoll has taken from the queue for it
+	wake    chan struct{} // has a buffer of one signal
+	noop    bool          // answer with a noop, so that the client polls again
+	refused bool          // a WebSocket carries the session now
+	answer  payload       // the messages that RenewPoll has taken from the queue for this poll
 
-	pass pass
+	permission permission
 }
 
-// isEmpty reports whether the poll gets no messages.
-func (p *poller) isEmpty() bool { return p.pass.admission == Withheld }
+// isWithheld reports whether the poll gets no messages.
+func (p *poller) isWithheld() bool { return p.permission.admission == Withheld }
 
-// signal wakes the poll, or keeps it from waiting.
+// signal wakes the poll. If the poll does not wait yet, it will not.
 func (p *poller) signal() {
 	select {
 	case p.wake <- struct{}{}:
@@ -33,25 +34,25 @@ func (p *poller) signal() {
 
 // servePoll answers a poll with the messages that are queued for the client, as
 // soon as there are any.
-func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, as pass) {
-	// The site's timeouts are not meant for a request that waits on purpose.
+func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, perm permission) {
+	// A poll waits longer than the timeouts that a site sets for its pages.
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Time{})
 	_ = rc.SetWriteDeadline(time.Time{})
 
-	p := &poller{wake: make(chan struct{}, 1), pass: as}
+	p := &poller{wake: make(chan struct{}, 1), permission: perm}
 	payload, answer := s.awaitAnswer(r, p)
 	switch answer {
 	case pollPayload:
-		s.writePoll(w, payload, patience{still: s.engine.opts.PingTimeout})
+		s.writePoll(w, payload, writeLimits{idle: s.engine.opts.PingTimeout})
 	case pollLastMessages:
-		if s.writePoll(w, payload, s.endPatience()) {
+		if s.writePoll(w, payload, s.lastWriteLimits()) {
 			s.awaitPoll()
 		} else {
 			s.clientLeft()
 		}
 	case pollLastPacket:
-		s.writePoll(w, payload, s.endPatience())
+		s.writePoll(w, payload, s.lastWriteLimits())
 		s.clientLeft()
 	case pollUnknown:
 		refuse(w, r, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
@@ -70,9 +71,9 @@ const (
 	pollPayload                 // 200
 	pollLastMessages            // 200; the last packet is for the next poll
 	pollLastPacket              // 200, and the session ends
-	pollRefused                 // 400: the session does not poll any more
-	pollDuplicate               // 400: another poll waits, and the session ends
-	pollUnknown                 // 400: the session does not exist any more
+	pollRefused                 // 400: a WebSocket carries the session
+	pollDuplicate               // 400: another poll is waiting, and the session ends
+	pollUnknown                 // 400: the session has ended
 )
 
 // awaitAnswer waits until there is an answer to a poll.
@@ -82,7 +83,7 @@ func (s *Session) awaitAnswer(r *http.Request, p *poller) (payload payload, answ
 		return payload, answer
 	}
 	var noop <-chan time.Time
-	if upgrading || p.pass.admission != Admitted {
+	if upgrading || p.permission.admission != Admitted {
 		t := time.NewTimer(noopDelay)
 		defer t.Stop()
 		noop = t.C
@@ -118,14 +119,14 @@ func (s *Session) beginPoll(p *poller) (answer pollAnswer, upgrading bool) {
 		return pollDuplicate, false
 	}
 	s.poll = p
-	if s.renewals != p.pass.renewals { // the identity has changed since the handler was asked
-		p.pass.admission = Withheld
+	if s.renewals != p.permission.renewals { // the identity has changed since Handler.Admits returned
+		p.permission.admission = Withheld
 	}
 	return pollWait, s.probe != nil && s.probe.probed
 }
 
-// abortPoll ends a poll whose client has gone, and with it the session. If a
-// WebSocket carries the session meanwhile, the poll was over anyway.
+// abortPoll ends a poll that its client has aborted, and ends the session. If a
+// WebSocket carries the session by then, the session goes on.
 func (s *Session) abortPoll(p *poller) pollAnswer {
 	s.mu.Lock()
 	if s.poll == p {
@@ -141,12 +142,11 @@ func (s *Session) abortPoll(p *poller) pollAnswer {
 	return pollUnknown
 }
 
-// takePoll returns the answer to a poll. Unless the answer is to wait, the
-// session has no poll any more.
-//
-// A close packet has a payload of its own, if there is time for one. The
-// official client acts upon it before it has handled the messages in the same
-// payload, and so loses them.
+// takePoll returns the answer to a poll. It removes the poll from the session,
+// unless the answer is pollWait. A close packet is sent in a payload of its
+// own, if the client may poll once more. The official client acts upon a close
+// packet before it has handled the messages in the same payload, and so loses
+// them.
 func (s *Session) takePoll(p *poller) (payload, pollAnswer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,27 +160,26 @@ func (s *Session) takePoll(p *poller) (payload, pollAnswer) {
 		return payload{}, pollWait
 	}
 	var taken payload
-	if !p.isEmpty() {
+	if !p.isWithheld() {
 		taken = s.takePayloadLocked()
 	}
 	answer := pollPayload
 	switch {
-	case s.lastPacket != nil && p.isEmpty() && s.queue.len() > 0:
-		// The last messages are for a poll that may get them, if it comes in
-		// time.
+	case s.lastPacket != nil && p.isWithheld() && s.queue.len() > 0:
+		// A later poll may get the last messages, if it arrives in time.
 		if !p.noop {
 			return payload{}, pollWait
 		}
 		taken.add(noopMessage)
 		answer = pollLastMessages
-	case s.lastPacket != nil && taken.packets != nil && (s.lastWaits || s.queue.len() > 0):
+	case s.lastPacket != nil && taken.packets != nil && (s.lastPacketAlone || s.queue.len() > 0):
 		answer = pollLastMessages
-		s.setTimerLocked(s.endPatience().total, s.stopWaiting)
+		s.setTimerLocked(s.lastWriteLimits().total, s.stopWaiting)
 	case s.lastPacket != nil:
 		taken.add(s.lastPacket)
 		answer = pollLastPacket
 		s.lastPacket = nil
-		s.setTimerLocked(s.endPatience().total, s.stopWaiting)
+		s.setTimerLocked(s.lastWriteLimits().total, s.stopWaiting)
 	case taken.packets != nil:
 	case s.state > sessionOpen:
 		answer = pollUnknown
@@ -196,14 +195,14 @@ func (s *Session) takePoll(p *poller) (payload, pollAnswer) {
 // payload is the body of the answer to a poll.
 type payload struct {
 	packets []byte
-	size    int // of the messages in it, which count as queued until it is written
+	size    int // bytes of its messages, which count as queued until it is written
 }
 
 func (p *payload) add(m *Message) { p.packets = m.AppendTo(p.packets) }
 
-// payloadSize is the number of bytes of messages in one payload, unless it has
-// only one message. A client handles nothing of a payload, not even a ping,
-// before it has all of it.
+// payloadSize limits the bytes of messages in one payload. A larger message has
+// a payload of its own. A client handles no packet of a payload, not even a
+// ping, before it has received all of it.
 const payloadSize = 1 << 20
 
 // takePayloadLocked takes as many messages from the queue as fit into one
@@ -225,9 +224,9 @@ func (s *Session) takePayloadLocked() payload {
 	return p
 }
 
-// RenewPoll makes the client poll anew, because its identity has changed. The
-// poll that waits, if there is one, is answered with the messages that are
-// queued now, or with a noop. Later messages are for a later poll.
+// RenewPoll makes the client poll again, because its identity has changed. If a
+// poll is waiting, it is answered with the messages that are queued now, or
+// with a noop. Later messages are sent to a later poll.
 func (s *Session) RenewPoll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -236,7 +235,7 @@ func (s *Session) RenewPoll() {
 	if p == nil || p.refused || s.state != sessionOpen {
 		return
 	}
-	if !p.isEmpty() {
+	if !p.isWithheld() {
 		p.answer = s.takePayloadLocked()
 	}
 	if p.answer.packets == nil {
@@ -246,21 +245,21 @@ func (s *Session) RenewPoll() {
 	p.signal()
 }
 
-// endPatience is the patience with a client that is told of the end. It is the
-// same for a WebSocket.
-func (s *Session) endPatience() patience {
-	return patience{still: closeLinger, total: s.engine.opts.PingTimeout}
+// lastWriteLimits returns the limits for the last answer of a session. A
+// WebSocket has the same time for its last messages.
+func (s *Session) lastWriteLimits() writeLimits {
+	return writeLimits{idle: closeLinger, total: s.engine.opts.PingTimeout}
 }
 
 // writePoll writes the answer to a poll. If that fails, its messages are lost
 // and the session ends.
-func (s *Session) writePoll(w http.ResponseWriter, answer payload, p patience) (sent bool) {
-	p.progress = func() {
+func (s *Session) writePoll(w http.ResponseWriter, answer payload, limits writeLimits) (sent bool) {
+	limits.onProgress = func() {
 		s.mu.Lock()
 		s.progressLocked(true)
 		s.mu.Unlock()
 	}
-	err := reply(w, http.StatusOK, textPlain, answer.packets, p)
+	err := reply(w, http.StatusOK, textPlain, answer.packets, limits)
 	s.Unreserve(answer.size)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -15,18 +15,17 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// servePost handles the packets of a POST, in order, and answers when the
-// handler has all of them.
+// servePost handles the packets of a POST, in order, and then answers it.
 func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	over, upgraded, overlaps := s.state != sessionOpen, s.link != nil, s.posting
-	if !over && !upgraded {
+	ended, upgraded, overlaps := s.state != sessionOpen, s.link != nil, s.posting
+	if !ended && !upgraded {
 		s.posting = true
 	}
 	s.mu.Unlock()
 	status, reason := http.StatusBadRequest, Reason("")
 	switch {
-	case over:
+	case ended:
 		refuse(w, r, status, codeUnknownSID, textUnknownSID)
 		return
 	case upgraded:
@@ -47,12 +46,13 @@ func (s *Session) servePost(w http.ResponseWriter, r *http.Request) {
 		refuse(w, r, status, codeBadRequest, textBadRequest)
 		return
 	}
-	// A client that has gone does not poll again, so the error does not matter.
-	_ = reply(w, status, textPlain, []byte("ok"), patience{still: s.engine.opts.PingTimeout})
+	// If writing fails, the client has disconnected. It does not poll again, so
+	// the error is ignored.
+	_ = reply(w, status, textPlain, []byte("ok"), writeLimits{idle: s.engine.opts.PingTimeout})
 }
 
-// takePost reads and handles the payload. It returns the status of the answer
-// and, if the session has to end, the reason.
+// takePost reads and handles the payload. It returns the status of the answer.
+// If the session has to end, it also returns the reason.
 func (s *Session) takePost(w http.ResponseWriter, r *http.Request) (status int, reason Reason) {
 	defer func() {
 		s.mu.Lock()
@@ -104,8 +104,8 @@ var (
 	errTooLarge   = errors.New("polling payload above MaxPayload")
 )
 
-// readPost reads the body. A client has as much time to send it as to answer a
-// ping. The caller recycles the body.
+// readPost reads the body. The client has PingInterval and PingTimeout to send
+// it. The caller must recycle the body.
 func (s *Session) readPost(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	limit := s.engine.opts.MaxPayload
 	if r.ContentLength > int64(limit) {
@@ -117,19 +117,18 @@ func (s *Session) readPost(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	// The answer may have to wait for handlers, longer than the site's
-	// timeouts.
+	// The answer may wait for handlers, longer than the site's timeouts.
 	_ = rc.SetReadDeadline(time.Time{})
 	_ = rc.SetWriteDeadline(time.Time{})
 	return body, nil
 }
 
-func (s *Session) readBody(from io.Reader, limit int) (body []byte, err error) {
+func (s *Session) readBody(r io.Reader, limit int) (body []byte, err error) {
 	buf := readBuffers.Get().(*readBuffer)
 	defer readBuffers.Put(buf)
 	var pace pacer
 	for {
-		n, err := from.Read(buf.data[:])
+		n, err := r.Read(buf.data[:])
 		switch {
 		case len(body)+n > limit:
 			return nil, errTooLarge
@@ -144,13 +143,13 @@ func (s *Session) readBody(from io.Reader, limit int) (body []byte, err error) {
 	}
 }
 
-// After postPortion packets of a POST other goroutines have their turn. After
-// restPortions portions the client rests, though not more often than mostRests
-// in one POST.
+// After each portion of postPortion packets of a POST, the reader yields to
+// other goroutines. After each pausePortions portions it pauses, but not more
+// often than maxPauses times in one POST.
 const (
-	postPortion  = 32
-	restPortions = 16
-	mostRests    = 16
+	postPortion   = 32
+	pausePortions = 16
+	maxPauses     = 16
 )
 
 // receivePayload handles the packets of a polling payload, one after another.
@@ -161,11 +160,11 @@ func (s *Session) receivePayload(payload []byte) error {
 	if !utf8.Valid(payload) {
 		return codec.ErrPacket
 	}
-	untilRest := max(restPortions, len(payload)/2/postPortion/mostRests) // a packet has at least two bytes
+	untilPause := max(pausePortions, len(payload)/2/postPortion/maxPauses) // a packet has at least two bytes
 	for n := 1; ; n++ {
 		switch {
-		case n%(untilRest*postPortion) == 0:
-			time.Sleep(portionRest)
+		case n%(untilPause*postPortion) == 0:
+			time.Sleep(portionPause)
 		case n%postPortion == 0:
 			runtime.Gosched()
 		}

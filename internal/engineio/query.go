@@ -11,10 +11,11 @@ type query struct {
 	base64              bool // binary packets are to be text
 }
 
+// parameter is a query parameter, which may occur several times.
 type parameter struct {
-	value   string
-	count   int
-	differs bool // it has two different values
+	value   string // the last value
+	count   int    // how often it occurs
+	differs bool   // it has two different values
 }
 
 // isSingle reports whether the parameter has one value, however often it
@@ -41,7 +42,7 @@ func parseQuery(raw string) query {
 		default:
 			continue
 		}
-		value, _ = url.QueryUnescape(value) // "" if it is malformed, which no parameter may be
+		value, _ = url.QueryUnescape(value) // malformed: ""; no parameter may be empty
 		p.differs = p.differs || p.count > 0 && value != p.value
 		p.count++
 		p.value = value

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// socket reads and writes a plain TCP connection without blocking. The
-// descriptor stays the net.Conn's.
+// socket reads and writes a plain TCP connection without blocking. The net.Conn
+// keeps the descriptor.
 type socket struct {
 	notOwned
 	raw syscall.RawConn // nil for other connections
@@ -35,8 +35,8 @@ func (l *link) readAlone() error {
 	return l.readRaw()
 }
 
-// readRaw reads until the connection ends or nothing more is to be read. It
-// waits without a buffer and takes one only when there is something to read.
+// readRaw reads until the connection or the link ends. It waits without a
+// buffer, and takes one only when there is something to read.
 func (l *link) readRaw() error {
 	var (
 		buf *readBuffer
@@ -60,7 +60,7 @@ func (l *link) readRaw() error {
 			return waitErr
 		}
 		before := buf.scratch.Frames
-		goOn := err == nil && n > 0 && l.handleAllAlone(buf, buf.data[:n])
+		keepReading := err == nil && n > 0 && l.lockAndHandleAll(buf, buf.data[:n])
 		cost := n + (buf.scratch.Frames-before)*frameCost
 		readBuffers.Put(buf)
 		buf = nil
@@ -69,7 +69,7 @@ func (l *link) readRaw() error {
 			return err
 		case n == 0:
 			return io.EOF
-		case !goOn:
+		case !keepReading:
 			return nil
 		}
 		pace.add(l.session, cost)
@@ -96,7 +96,7 @@ func (op *writeOp) write(fd uintptr) bool {
 	if errors.Is(op.err, syscall.EAGAIN) {
 		op.n, op.err = 0, nil
 	}
-	return true // whether or not the socket took everything: RawConn is not to wait
+	return true // also if the socket did not take everything: RawConn must not wait
 }
 
 func (l *link) tryWrite(p []byte) (int, error) {

@@ -9,8 +9,8 @@ import (
 
 var errClientClose = errors.New("the client sent a close packet")
 
-// receive handles one text packet. After the end of the session a message is
-// ignored. A close packet is answered with errClientClose. s.inbound must be
+// receive handles one text packet. After the end of the session, messages are
+// ignored. For a close packet, the error is errClientClose. s.inbound must be
 // held.
 func (s *Session) receive(p []byte, isOpen bool) error {
 	packetType, data, err := codec.Decode(p)
@@ -28,8 +28,8 @@ func (s *Session) receive(p []byte, isOpen bool) error {
 	return nil
 }
 
-// deliver passes a message to the handler and then waits, if the handler is
-// behind, until it has caught up. The session must be open. s.inbound must be
+// deliver passes a message to the handler. If handlers are behind, it then
+// waits until they have caught up. The session must be open. s.inbound must be
 // held.
 func (s *Session) deliver(data []byte, binary bool) error {
 	s.engine.counters.messagesIn.Add(1)
@@ -37,47 +37,48 @@ func (s *Session) deliver(data []byte, binary bool) error {
 	if err := s.handle(data, binary); err != nil {
 		return err
 	}
-	s.awaitRoom()
+	s.awaitHandlers()
 	return nil
 }
 
 // handle calls Handler.Message. A large message may keep a processor busy for
-// milliseconds, so the engine handles only a few of them at a time, and none
-// for half of the time, which leaves processors to others. After each the
-// client rests: it cannot send more than 32 MB a second.
+// milliseconds. So the engine handles only a few of them at a time, and pauses
+// after each for the time that it took, which leaves processors to other
+// goroutines. The client pauses longer: it cannot send more than 32 MB a
+// second.
 func (s *Session) handle(data []byte, binary bool) error {
 	if len(data) <= largeMessage {
 		return s.handler.Message(data, binary)
 	}
-	rest := time.Duration(len(data)/largeMessage) * largeRest
-	s.engine.large <- struct{}{}
+	pause := time.Duration(len(data)/largeMessage) * largePause
+	s.engine.largeSlots <- struct{}{}
 	begun := s.engine.now()
 	err := s.handler.Message(data, binary)
-	others := min(s.engine.now()-begun, rest)
-	time.Sleep(others)
-	<-s.engine.large
+	slotPause := min(s.engine.now()-begun, pause)
+	time.Sleep(slotPause)
+	<-s.engine.largeSlots
 	if err == nil {
-		time.Sleep(rest - others)
+		time.Sleep(pause - slotPause)
 	}
 	return err
 }
 
-// largeRest is the time that a client rests for each largeMessage bytes of a
-// large message.
-const largeRest = 2 * time.Millisecond
+// largePause is the pause of a client for each largeMessage bytes of a large
+// message.
+const largePause = 2 * time.Millisecond
 
-// stall is the time during which nothing is read from a client, because too
-// much waits for handlers.
-type stall struct{ over chan struct{} }
+// stall is a time during which nothing is read from a client, because too many
+// bytes of its messages wait for handlers.
+type stall struct{ ended chan struct{} }
 
-// Hold adds n bytes to those that wait for handlers. Above Options.MaxInbound
-// nothing more is read from the client, until Release has brought them down to
-// half of that.
+// Hold counts n bytes of messages that wait for handlers. If more than
+// Options.MaxInbound bytes wait, nothing more is read from the client until
+// Release has reduced them to half of that.
 func (s *Session) Hold(n int) { s.held.Add(int64(n)) }
 
-// Release subtracts n bytes from those that wait for handlers.
+// Release subtracts n bytes that Hold has counted.
 func (s *Session) Release(n int) {
-	if s.held.Add(-int64(n)) > s.roomAt() || s.stall.Load() == nil {
+	if s.held.Add(-int64(n)) > s.resumeAt() || s.stall.Load() == nil {
 		return
 	}
 	s.mu.Lock()
@@ -87,39 +88,40 @@ func (s *Session) Release(n int) {
 	}
 }
 
-// roomAt is the number of bytes at which reading goes on after a stall.
-func (s *Session) roomAt() int64 { return int64(s.engine.opts.MaxInbound / 2) }
+// resumeAt returns the number of waiting bytes at which a stall ends.
+func (s *Session) resumeAt() int64 { return int64(s.engine.opts.MaxInbound / 2) }
 
-// endStallLocked makes reading go on. It reports whether there was a stall.
-// s.mu must be held.
+// endStallLocked ends the stall, so that the client is read again. It reports
+// whether there was a stall. s.mu must be held.
 func (s *Session) endStallLocked() bool {
 	stall := s.stall.Swap(nil)
 	if stall != nil {
-		close(stall.over)
+		close(stall.ended)
 	}
 	return stall != nil
 }
 
-// beginStall begins a stall, unless few enough bytes wait for handlers, or the
-// session has ended.
+// beginStall begins a stall and returns it with the WebSocket of the session.
+// It returns nil if few enough bytes wait for handlers, or the session has
+// ended.
 func (s *Session) beginStall() (*stall, *link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != sessionOpen {
 		return nil, nil
 	}
-	begun := &stall{over: make(chan struct{})}
+	begun := &stall{ended: make(chan struct{})}
 	s.stall.Store(begun)
-	if s.held.Load() <= s.roomAt() { // a Release may not have seen the stall
+	if s.held.Load() <= s.resumeAt() { // a concurrent Release may not have seen the stall
 		s.endStallLocked()
 		return nil, nil
 	}
 	return begun, s.link
 }
 
-// awaitRoom returns when few enough bytes wait for handlers, or the session has
-// ended. A stall that lasts longer than a heartbeat ends the session.
-func (s *Session) awaitRoom() {
+// awaitHandlers returns when few enough bytes wait for handlers, or the session
+// has ended. A stall that lasts longer than a heartbeat ends the session.
+func (s *Session) awaitHandlers() {
 	if s.held.Load() <= int64(s.engine.opts.MaxInbound) {
 		return
 	}
@@ -131,11 +133,11 @@ func (s *Session) awaitRoom() {
 	if l != nil {
 		l.uncork()
 	}
-	patience := s.engine.opts.PingInterval + s.engine.opts.PingTimeout
-	timer := time.AfterFunc(patience, func() {
+	timeout := s.engine.opts.PingInterval + s.engine.opts.PingTimeout
+	timer := time.AfterFunc(timeout, func() {
 		s.engine.warnStall()
 		s.Close(HandlerStall)
 	})
-	<-stall.over
+	<-stall.ended
 	timer.Stop()
 }

@@ -16,7 +16,7 @@ func TestStallThatIsOverBeforeItBegins(t *testing.T) {
 	begun, _ := s.beginStall()
 	require.NotNil(t, begun)
 	s.Release(h.opts.MaxInbound/2 + 1)
-	<-begun.over
+	<-begun.ended
 	require.Nil(t, s.stall.Load())
 
 	begun, _ = s.beginStall()

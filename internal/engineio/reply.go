@@ -13,7 +13,7 @@ import (
 )
 
 // errorCode is the code in the body of an HTTP error. Clients act upon it:
-// after an unknown session id they open a new session.
+// after codeUnknownSID they open a new session.
 type errorCode int
 
 const (
@@ -32,8 +32,8 @@ const (
 )
 
 // refuse answers with an error. The text says little, because strangers may
-// read it. If the request has a body that has not come yet, the server does not
-// wait for it before the answer, and only for a moment after it.
+// read it. If the body of the request has not arrived yet, the server answers
+// without waiting for it, and waits only for refusalTimeout afterwards.
 func refuse(w http.ResponseWriter, r *http.Request, status int, code errorCode, text string) {
 	body, _ := json.Marshal(struct {
 		Code    errorCode `json:"code"`
@@ -54,35 +54,35 @@ func answerRefusal(w http.ResponseWriter, r *http.Request, status int, contentTy
 	}
 	if r.ContentLength != 0 && r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close")
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusalPatience))
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusalTimeout))
 	}
-	_ = reply(w, status, contentType, body, patience{still: refusalPatience}) // the client may have gone
+	_ = reply(w, status, contentType, body, writeLimits{idle: refusalTimeout}) // the client may have gone
 }
 
 // refuse refuses a request and counts it.
-func (e *Engine) refuse(w http.ResponseWriter, r *http.Request, why Cause, status int, code errorCode, text string) {
-	e.counters.refuse(why)
+func (e *Engine) refuse(w http.ResponseWriter, r *http.Request, cause Cause, status int, code errorCode, text string) {
+	e.counters.refuse(cause)
 	refuse(w, r, status, code, text)
 }
 
-// refusalPatience is the time that writing a refusal may take, and the time for
-// which the connection is kept for the rest of the refused body.
-const refusalPatience = 5 * time.Second
+// refusalTimeout is the time that writing a refusal may take. It is also the
+// time for which the server reads what remains of the refused body.
+const refusalTimeout = 5 * time.Second
 
 const textPlain = "text/plain; charset=UTF-8"
 
-// patience is the time that writing an answer may take.
-type patience struct {
-	still time.Duration // without progress
-	total time.Duration // in all; 0 for no limit
+// writeLimits is the time that writing an answer may take.
+type writeLimits struct {
+	idle  time.Duration // without progress
+	total time.Duration // for the whole answer; 0: no limit
 
-	progress func() // called when a part was written and more follows, if not nil
+	onProgress func() // called when a part was written and more follows, if not nil
 }
 
-// reply writes an answer. It sets write deadlines by the patience, because that
-// of the site may have been removed. The error is os.ErrDeadlineExceeded when
-// the patience has ended.
-func reply(w http.ResponseWriter, status int, contentType string, body []byte, p patience) error {
+// reply writes an answer. It sets write deadlines by the limits, because the
+// deadline of the site may have been removed. The error is
+// os.ErrDeadlineExceeded when a limit is exceeded.
+func reply(w http.ResponseWriter, status int, contentType string, body []byte, limits writeLimits) error {
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	if !websocket.HasToken(h["Cache-Control"], "no-store") {
@@ -94,8 +94,8 @@ func reply(w http.ResponseWriter, status int, contentType string, body []byte, p
 	begun := time.Now()
 	for len(body) > 0 {
 		n := min(len(body), writeChunk)
-		by := time.Now().Add(p.still)
-		if end := begun.Add(p.total); p.total > 0 && end.Before(by) {
+		by := time.Now().Add(limits.idle)
+		if end := begun.Add(limits.total); limits.total > 0 && end.Before(by) {
 			by = end
 		}
 		_ = rc.SetWriteDeadline(by)
@@ -110,8 +110,8 @@ func reply(w http.ResponseWriter, status int, contentType string, body []byte, p
 		default:
 			return err
 		}
-		if body = body[n:]; len(body) > 0 && p.progress != nil {
-			p.progress()
+		if body = body[n:]; len(body) > 0 && limits.onProgress != nil {
+			limits.onProgress()
 		}
 	}
 	return nil // the deadline ends with the request

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// asksForScript reports whether a page asks for a client script. Other servers
+// asksForScript reports whether a page requests a client script. Other servers
 // of the protocol serve one.
 func asksForScript(r *http.Request) bool {
 	switch path.Ext(r.URL.Path) {
@@ -19,7 +19,7 @@ func asksForScript(r *http.Request) bool {
 func (e *Engine) answerScript(w http.ResponseWriter, r *http.Request) {
 	e.opts.Warn.Warn("script", "mojo: a page asked for the client script, which this server does not serve",
 		"file", path.Base(r.URL.Path), "help", scriptHelp)
-	_ = reply(w, http.StatusNotFound, textPlain, []byte(strings.ToUpper(scriptHelp[:1])+scriptHelp[1:]+".\n"), patience{still: refusalPatience})
+	_ = reply(w, http.StatusNotFound, textPlain, []byte(strings.ToUpper(scriptHelp[:1])+scriptHelp[1:]+".\n"), writeLimits{idle: refusalTimeout})
 }
 
 const scriptHelp = "this server does not serve the client script: install socket.io-client from npm and bundle it, " +

@@ -6,7 +6,7 @@ import "runtime"
 // not behind.
 const behindBytes = 16 << 10
 
-// isBehindLocked reports whether the client takes messages more slowly than
+// isBehindLocked reports whether the client receives messages more slowly than
 // they are sent. s.mu must be held.
 func (s *Session) isBehindLocked() bool {
 	if s.link != nil {
@@ -20,16 +20,16 @@ func (s *Session) isBehindLocked() bool {
 type Delivery struct {
 	// Volatile drops the message.
 	Volatile bool
-	// Latest removes the queued message that has the same owner and key.
+	// Latest replaces the queued message that has the same owner and key.
 	Latest bool
 	Owner  any // a pointer
 	Key    string
 }
 
 // Send queues m for the client and, if nothing else is being written, writes as
-// much of it as the socket takes. If more than Options.MaxQueue would be queued
-// for the client, the session is closed instead, and the error is ErrQueueFull.
-// After the end of the session the error is ErrClosed.
+// much of it as the socket takes. If more than Options.MaxQueue bytes would be
+// queued for the client, Send closes the session, and the error is
+// ErrQueueFull. After the end of the session the error is ErrClosed.
 func (s *Session) Send(m *Message) error {
 	var b Batch
 	err := s.Queue(m, Delivery{}, &b)
@@ -42,8 +42,8 @@ func (s *Session) Send(m *Message) error {
 // loaded together, while each Queue alone would wait for its own line.
 func (s *Session) Prefetch() { runtime.KeepAlive(s.engine) }
 
-// Queue queues m like Send. It leaves writing, and closing a session, to b, so
-// the caller may hold locks.
+// Queue queues m like Send. But it is b.Flush that writes, or closes the
+// session, so the caller of Queue may hold locks.
 func (s *Session) Queue(m *Message, d Delivery, b *Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,19 +76,19 @@ func (s *Session) Queue(m *Message, d Delivery, b *Batch) error {
 		s.engine.counters.replaced.Add(1)
 	}
 	l := s.link
-	if l != nil && !l.writing { // so nothing else is queued
+	if l != nil && !l.writing { // then nothing else is queued
 		l.writing = true
 		if s.progressAt != 0 {
-			b.waiting += more
+			b.uncounted += more
 		}
 		b.add(due{l, m})
 		return nil
 	}
 	switch {
 	case s.progressAt != 0:
-		b.waiting += more
+		b.uncounted += more
 	case l == nil || !l.canTryWrite():
-		b.waiting += s.countLocked()
+		b.uncounted += s.countInTotalLocked()
 	}
 	if d.Latest {
 		s.queue.pushLatest(key, m)
@@ -101,9 +101,9 @@ func (s *Session) Queue(m *Message, d Delivery, b *Batch) error {
 	return nil
 }
 
-// overflowLocked makes Batch.Flush close the session. Nothing more is queued
-// from here on, so the client never gets a message that follows a missing one.
-// s.mu must be held.
+// overflowLocked makes Batch.Flush close the session. Later messages are not
+// queued, so the client never gets a message that follows a missing one. s.mu
+// must be held.
 func (s *Session) overflowLocked(b *Batch) {
 	s.overflowed = true
 	b.overflowed = append(b.overflowed, s)
@@ -122,7 +122,7 @@ func (s *Session) Reserve(n int, b *Batch) error {
 		return ErrQueueFull
 	}
 	b.engine = s.engine
-	b.waiting += s.countLocked() + n
+	b.uncounted += s.countInTotalLocked() + n
 	s.queued += int32(n)
 	return nil
 }
@@ -135,25 +135,25 @@ func (s *Session) Unreserve(n int) {
 	s.engine.account(-n)
 }
 
-// countLocked makes the queued bytes of the session count in the total, until
-// none are left, and returns their number. s.mu must be held.
-//
-// Bytes that only wait for a worker to write them to a socket with room do not
-// count: they leave in a moment, and during a broadcast of a large message
-// every client would seem to be behind. With TLS only a write itself can tell
-// whether there is room. There, bytes that are queued behind a write count, and
-// those of a large write that takes long, see slowWrite.
-func (s *Session) countLocked() int {
+// countInTotalLocked makes the queued bytes of the session count in the total,
+// until none are left. It returns the number of bytes that the caller must add
+// to the total. s.mu must be held. Bytes that a worker will write to a socket
+// that is not full do not count: they are written in a moment, and during a
+// broadcast of a large message every client would seem to be behind. With TLS,
+// only a write shows whether the socket is full. There, the bytes that are
+// queued behind a write count, and those of a large write that takes long, see
+// slowWrite.
+func (s *Session) countInTotalLocked() int {
 	if s.progressAt != 0 {
 		return 0
 	}
-	s.progressAt = s.engine.moment()
+	s.progressAt = s.engine.nowMillis()
 	return int(s.queued)
 }
 
-// unqueueLocked removes n bytes from those that are queued, unless they were
-// dropped meanwhile. It returns the number of bytes that counted in the total.
-// s.mu must be held.
+// unqueueLocked subtracts n from the queued bytes, or less if some were dropped
+// meanwhile. It returns the number of bytes that counted in the total. s.mu
+// must be held.
 func (s *Session) unqueueLocked(n int) int {
 	n = min(n, int(s.queued))
 	s.queued -= int32(n)
@@ -166,20 +166,21 @@ func (s *Session) unqueueLocked(n int) int {
 	return n
 }
 
-// dropQueueLocked drops everything that is queued, also bytes that are being
-// written or reserved. It returns the number of bytes that counted in the
-// total. The session must have ended or be about to, and s.mu must be held.
+// dropQueueLocked drops the queue. The bytes that are being written or reserved
+// do not count as queued any more, either. It returns the number of bytes that
+// counted in the total. The session must have ended or be about to end. s.mu
+// must be held.
 func (s *Session) dropQueueLocked() int {
 	s.queue = outQueue{}
 	return s.unqueueLocked(int(s.queued))
 }
 
 // progressLocked records that the client has taken some bytes. Within a long
-// write the client cannot answer a ping that is queued behind it, so the pong
-// gets its whole time again. s.mu must be held.
+// write, the client cannot answer a ping that is queued behind it, so it gets
+// PingTimeout from now for its pong. s.mu must be held.
 func (s *Session) progressLocked(withinWrite bool) {
 	if s.progressAt != 0 {
-		s.progressAt = s.engine.moment()
+		s.progressAt = s.engine.nowMillis()
 	}
 	if withinWrite && s.pongDue != 0 {
 		s.pongDue = max(s.pongDue, s.engine.now()+s.engine.opts.PingTimeout)

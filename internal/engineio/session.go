@@ -15,60 +15,58 @@ type sessionState uint8
 const (
 	sessionOpening sessionState = iota // Options.Open has not returned
 	sessionOpen
-	sessionClosing // the handler knows the end; a poll takes the last packet, or may come for it
+	sessionClosing // Handler.Closed was called; a poll may still fetch the last packet
 	sessionClosed
 )
 
-// Session is one Engine.IO session: a client, over whichever transport it uses
-// at the moment. Its methods are safe for concurrent use and never block.
-//
-// The order of the fields is part of the performance, see TestSessionsAreSmall:
-// those that every message needs share one cache line, which begins at engine.
+// Session is one Engine.IO session: a client, over the transport that it uses
+// at the moment. Its methods are safe for concurrent use and never block. The
+// order of the fields affects the performance, see TestSessionLayout: the
+// fields that every message needs share one cache line, which begins at engine.
 // In a fan-out to many clients, no line of a Session is in the cache.
 type Session struct {
-	id        string
-	heartbeat timingwheel.Entry[Session] // guarded by the wheel
+	id        string                     // does not change
+	heartbeat timingwheel.Entry[Session] // guarded by the timing wheel
 
 	// inbound is held while the packets of one POST, or of one read from a
-	// WebSocket, are handled. So Handler.Message is never called twice at a
-	// time.
+	// WebSocket, are handled. So calls of Handler.Message never overlap.
 	inbound sync.Mutex
-	turn    *loopTurn // of the event loop that handles them; guarded by inbound
+	turn    *loopTurn // of the event loop that handles these packets, or nil; guarded by inbound
 
-	probe *link // a WebSocket that may take over; guarded by mu
+	probe *link // the WebSocket of an upgrade that is not complete; guarded by mu
 
-	engine *Engine
+	engine *Engine // does not change
 	mu     sync.Mutex
 	sessionMu
 
-	held  atomic.Int64          // bytes that wait for handlers
-	stall atomic.Pointer[stall] // nil while the client is read; written with mu held
+	held  atomic.Int64          // bytes of messages that wait for handlers, see Hold
+	stall atomic.Pointer[stall] // nil while the server reads from the client; written with mu held
 }
 
-// sessionMu has the fields of a session that its mu guards. It also guards
-// probe, and the write side of the links.
+// sessionMu has the fields of a session that its mu guards. The mutex also
+// guards probe, and linkSessionMu of each link.
 type sessionMu struct {
-	state        sessionState
-	overflowed   bool   // a message did not fit, and the session is about to be closed
-	closedCalled bool   // Handler.Closed has returned
-	posting      bool   // a POST is being handled
-	lastWaits    bool   // lastPacket may wait until the client has handled the queued messages
-	pinging      bool   // the next poll is answered with a ping, ahead of the queue
-	renewals     uint8  // the number of calls of RenewPoll, modulo 256
-	link         *link  // the WebSocket, nil while polling
-	queued       int32  // bytes that are queued, being written or reserved
-	progressAt   uint32 // when the client last took some of them, see Engine.moment; 0 while they do not count in the total
-	queue        outQueue
+	state           sessionState
+	overflowed      bool   // a message did not fit, and the session is about to be closed
+	closedCalled    bool   // Handler.Closed has returned
+	posting         bool   // a POST is being read or handled
+	lastPacketAlone bool   // lastPacket does not share a payload with messages
+	pinging         bool   // the next poll is answered with a ping, ahead of the queue
+	renewals        uint8  // the number of calls of RenewPoll, modulo 256
+	link            *link  // the WebSocket, nil while polling
+	queued          int32  // bytes that are queued, being written or reserved
+	progressAt      uint32 // when the client last took some of the queued bytes, see Engine.nowMillis; 0 while they do not count in the total
+	queue           outQueue
 
-	poll       *poller     // the GET that waits
-	lastPacket *Message    // the packet for the next poll while closing
-	timer      *time.Timer // ends the state closing
+	poll       *poller     // the poll that is waiting, or nil
+	lastPacket *Message    // while closing: the packet for the next poll
+	timer      *time.Timer // ends the state sessionClosing
 	handler    Handler
 	reason     Reason
 
 	pingDue time.Duration // when the next ping is sent
-	pongDue time.Duration // when the pong must have come; 0 if none is awaited
-	lapseAt time.Duration // when Handler.Lapsed is to be called; 0 for never
+	pongDue time.Duration // the latest time for the pong; 0 if no ping is unanswered
+	lapseAt time.Duration // when Handler.Lapsed is called; 0 for never
 }
 
 // ID returns the "sid" of the session: 130 random bits as text. It is a secret,
@@ -91,7 +89,7 @@ func (s *Session) isOpen() bool {
 	return s.state == sessionOpen
 }
 
-var errEnded = errors.New("ended while it was opened")
+var errEnded = errors.New("session ended while it was opened")
 
 // start opens the session with its handler. If it was closed meanwhile, the
 // error is ErrClosed after Engine.Shutdown, and errEnded otherwise.
@@ -114,24 +112,25 @@ func (s *Session) start(h Handler) error {
 	return nil
 }
 
-// pass is what a request may do, as of the moment at which the handler was
-// asked.
-type pass struct {
+// permission is the answer of Handler.Admits to a request, and the time of the
+// answer.
+type permission struct {
 	admission Admission
-	renewals  uint8 // of the session
+	renewals  uint8 // sessionMu.renewals at that time
 }
 
-// newPass returns the pass of the request that has opened the session.
-func (s *Session) newPass() pass {
+// initialPermission returns the permission of the request that has opened the
+// session.
+func (s *Session) initialPermission() permission {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return pass{Admitted, s.renewals}
+	return permission{Admitted, s.renewals}
 }
 
-// admits asks the handler what a request may do.
-func (s *Session) admits(r *http.Request) pass {
+// admits calls Handler.Admits for a request.
+func (s *Session) admits(r *http.Request) permission {
 	s.mu.Lock()
-	p := pass{Refused, s.renewals}
+	p := permission{Refused, s.renewals}
 	h := s.handler
 	s.mu.Unlock()
 	if h != nil {

@@ -6,9 +6,8 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// The time that a client has to fetch or answer the last packet: the close
-// packet of the server, and the noop that answers the client's own close
-// packet.
+// A client has closeLinger to fetch or answer the close packet of the server,
+// and leaveLinger to fetch the noop that answers its own close packet.
 const (
 	closeLinger = time.Second
 	leaveLinger = 100 * time.Millisecond
@@ -19,19 +18,19 @@ const (
 // sent.
 func (s *Session) Close(reason Reason) { s.end(reason, endGracefully, websocket.StatusNormal) }
 
-// manner says how a session ends.
-type manner uint8
+// endMode says how a session ends.
+type endMode uint8
 
 const (
-	endGracefully manner = iota // the queue is sent first, and then the client is told
-	endByClient                 // by the client's own close packet
-	endByAnswer                 // the answer to a request of the client tells it
-	endAbruptly                 // the client is told if that takes no waiting
-	endBroken                   // the transport is gone or cannot be used
+	endGracefully endMode = iota // the queue is sent, and then a close packet or a Close frame
+	endByClient                  // the client has sent a close packet
+	endByAnswer                  // the HTTP error that answers a POST says so
+	endAbruptly                  // as endGracefully, but the engine does not wait for a poll
+	endBroken                    // the transport cannot be used; the queue is dropped
 )
 
 // end ends an open session. Only the first call does anything.
-func (s *Session) end(reason Reason, how manner, status uint16) {
+func (s *Session) end(reason Reason, mode endMode, status uint16) {
 	s.mu.Lock()
 	if s.state > sessionOpen {
 		s.mu.Unlock()
@@ -41,14 +40,14 @@ func (s *Session) end(reason Reason, how manner, status uint16) {
 	s.state, s.reason = sessionClosed, reason
 	s.endStallLocked()
 	dropped := 0
-	if how == endBroken {
+	if mode == endBroken {
 		dropped = s.dropQueueLocked()
 	}
 	probe, current := s.probe, s.link
-	if probe != nil && probe.probed && how != endByClient {
-		// The client may have stopped polling, and does not notice that a
-		// WebSocket closes before it has switched to it. So this one is closed
-		// after the upgrade packet.
+	if probe != nil && probe.probed && mode != endByClient {
+		// The client may have stopped polling. It does not notice the end of
+		// the WebSocket before it has sent the upgrade packet, so the WebSocket
+		// is closed after that.
 		probe = nil
 	} else {
 		s.probe = nil
@@ -56,8 +55,8 @@ func (s *Session) end(reason Reason, how manner, status uint16) {
 	flush := false
 	switch {
 	case current == nil:
-		s.endPollingLocked(how)
-	case how == endBroken:
+		s.endPollingLocked(mode)
+	case mode == endBroken:
 		current.state.setLocked(linkDead)
 	default:
 		flush = current.beginCloseLocked(status)
@@ -67,7 +66,7 @@ func (s *Session) end(reason Reason, how manner, status uint16) {
 	s.engine.account(-dropped)
 	s.engine.heartbeats.Remove(s)
 	s.engine.counters.close(reason)
-	if handler != nil { // otherwise start tells it
+	if handler != nil { // otherwise start calls Closed
 		handler.Closed(reason)
 		s.mu.Lock()
 		s.closedCalled = true
@@ -80,55 +79,56 @@ func (s *Session) end(reason Reason, how manner, status uint16) {
 	switch {
 	case flush:
 		current.flush(nil)
-	case current != nil && how == endBroken:
+	case current != nil && mode == endBroken:
 		current.kill()
 	}
 }
 
-// endPollingLocked prepares the last answer to a polling client: to the poll
-// that waits, or to one that comes in time. s.mu must be held.
-func (s *Session) endPollingLocked(how manner) {
+// endPollingLocked prepares the last answer to a polling client. It answers the
+// poll that is waiting, or one that arrives in time. s.mu must be held.
+func (s *Session) endPollingLocked(mode endMode) {
 	last, linger := closeMessage, closeLinger
-	switch how {
+	switch mode {
 	case endByClient:
 		last, linger = noopMessage, leaveLinger
 	case endAbruptly, endBroken, endByAnswer:
 		linger = 0
 	}
 	switch {
-	case how == endByAnswer && s.handler != nil && s.poll != nil:
-		// That answer comes first. If the poll were answered sooner, the client
-		// would take notice of nothing else.
+	case mode == endByAnswer && s.handler != nil && s.poll != nil:
+		// The POST is answered first. If the poll were answered sooner, the
+		// client would ignore the answer to the POST.
 		last = lateCloseMessage
 		s.setTimerLocked(leaveLinger, s.answerLate)
-	case s.poll != nil: // it is answered
+	case s.poll != nil:
 		s.poll.signal()
 	case linger > 0 && s.handler != nil:
 		s.setTimerLocked(linger, s.stopWaiting)
 	default:
 		return
 	}
-	s.state, s.lastPacket, s.lastWaits = sessionClosing, last, how == endGracefully
+	s.state, s.lastPacket, s.lastPacketAlone = sessionClosing, last, mode == endGracefully
 }
 
-// answerLate answers the poll that waits with the end of the session, of which
-// the answer to another request has told the client a moment ago.
+// answerLate answers the poll that is waiting with a close packet, a moment
+// after the answer to a POST.
 func (s *Session) answerLate() {
 	s.mu.Lock()
 	if s.lastPacket == lateCloseMessage {
 		s.lastPacket = closeMessage
 	}
-	waits := s.poll != nil
-	if waits {
+	polled := s.poll != nil
+	if polled {
 		s.poll.signal()
 	}
 	s.mu.Unlock()
-	if !waits {
+	if !polled {
 		s.stopWaiting()
 	}
 }
 
-// awaitPoll gives the client time to fetch the last packet, if it has not.
+// awaitPoll gives the client closeLinger to fetch the last packet, unless it
+// has fetched it.
 func (s *Session) awaitPoll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,24 +150,24 @@ func (s *Session) stopTimerLocked() {
 	}
 }
 
-// stopWaiting ends the wait for a poll that fetches the last packet. A
-// WebSocket that the client is about to switch to stays until the client has
-// done so, or Options.UpgradeTimeout has passed.
+// stopWaiting ends the wait for a poll that fetches the last packet. The
+// WebSocket of a begun upgrade stays open until the upgrade is complete, or
+// Options.UpgradeTimeout has passed.
 func (s *Session) stopWaiting() {
 	s.mu.Lock()
 	s.stopTimerLocked()
 	if s.state == sessionClosing {
 		s.state, s.lastPacket = sessionClosed, nil
 	}
-	if s.poll != nil { // it waits for the answer to a POST to come first
+	if s.poll != nil { // it waits until a POST is answered
 		s.poll.signal()
 	}
 	s.mu.Unlock()
 	s.forget()
 }
 
-// clientLeft is stopWaiting for a client that knows of the end, or has gone.
-// The WebSocket that would have taken over is not needed any more.
+// clientLeft is stopWaiting for a client that has received the last packet, or
+// has disconnected. It also closes the WebSocket of a begun upgrade.
 func (s *Session) clientLeft() {
 	s.mu.Lock()
 	var probe *link
@@ -181,19 +181,19 @@ func (s *Session) clientLeft() {
 	s.stopWaiting()
 }
 
-// forget removes the session from the engine's table when it has ended and
-// waits for nothing. The queue is dropped with it, unless a WebSocket still
-// sends it or will do so.
+// forget removes the session from the engine's table, if it is in the state
+// sessionClosed and Handler.Closed has returned. It drops the queue, unless a
+// WebSocket still sends it or will send it.
 func (s *Session) forget() {
 	s.mu.Lock()
-	gone := s.state == sessionClosed && s.closedCalled
+	ended := s.state == sessionClosed && s.closedCalled
 	dropped := 0
-	if gone && s.link == nil && s.probe == nil {
+	if ended && s.link == nil && s.probe == nil {
 		dropped = s.dropQueueLocked()
 	}
 	s.mu.Unlock()
 	s.engine.account(-dropped)
-	if gone {
+	if ended {
 		s.engine.forget(s)
 	}
 }

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// Shutdown refuses new sessions and closes the live ones, and each client is
-// told. It returns when all sessions have gone and their handlers know it. When
-// ctx ends before, it returns the error of ctx.
+// Shutdown refuses new sessions and closes the live ones; each client gets a
+// close packet or a Close frame. It returns when all sessions and connections
+// have ended and each Handler.Closed has returned. If ctx ends first, it
+// returns the error of ctx.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	e.mu.Lock()
 	e.closing = true
@@ -19,7 +20,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	e.checkIdleLocked()
 	e.mu.Unlock()
 	e.closeInBatches(ctx, live)
-	select { // if there is nothing to wait for, it does not matter that ctx has ended
+	select { // without sessions the result is nil, even if ctx has ended
 	case <-e.idle:
 		return nil
 	default:
@@ -32,19 +33,19 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Closed clients reconnect, perhaps to another process, so they are closed a
-// batch at a time.
+// Closed clients reconnect, perhaps to another process. To spread the
+// reconnects, Shutdown closes closeBatch sessions at a time.
 const (
 	closeBatch = 1000
 	closePause = 100 * time.Millisecond
 )
 
-// closeInBatches closes sessions. It takes at most half of the time that ctx
-// leaves.
+// closeInBatches closes sessions, with a pause after each batch. The pauses
+// take at most half of the time before the deadline of ctx.
 func (e *Engine) closeInBatches(ctx context.Context, live []*Session) {
 	pause := closePause
-	if by, limited := ctx.Deadline(); limited {
-		pause = min(pause, time.Until(by)/2*closeBatch/time.Duration(len(live)+1))
+	if deadline, ok := ctx.Deadline(); ok {
+		pause = min(pause, time.Until(deadline)/2*closeBatch/time.Duration(len(live)+1))
 	}
 	for batch := range slices.Chunk(live, closeBatch) {
 		for _, s := range batch {
@@ -62,8 +63,8 @@ func (e *Engine) closeInBatches(ctx context.Context, live []*Session) {
 	}
 }
 
-// Live returns the number of sessions that have not gone yet. It includes those
-// whose handler knows the end while their client is still being told.
+// Live returns the number of sessions that exist. It includes sessions that
+// have ended, while their last messages are being sent.
 func (e *Engine) Live() int {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
@@ -80,7 +81,7 @@ func (e *Engine) Live() int {
 func (e *Engine) Close() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_ = e.Shutdown(ctx) // tells the clients that can be told without waiting
+	_ = e.Shutdown(ctx) // sends the last packets that can be sent without waiting
 	e.mu.Lock()
 	e.killing = true
 	sessions := make([]*Session, 0, len(e.sessions))

@@ -6,20 +6,20 @@ import (
 	"sync/atomic"
 )
 
-// Stats has figures of an engine: of this moment, and counted since it was
+// Stats has figures of an engine: its present state, and counts since it was
 // made.
 type Stats struct {
-	Open       int // sessions
-	WebSockets int // connections, also those that probe or are being closed
+	Open       int // sessions that exist
+	WebSockets int // WebSocket connections, also those that probe or are being closed
 
-	Opened  uint64
-	Closed  map[Reason]uint64
-	Refused map[Cause]uint64 // requests, handshakes among them
+	Opened  uint64            // sessions
+	Closed  map[Reason]uint64 // sessions
+	Refused map[Cause]uint64  // requests, also handshakes
 
 	MessagesIn, BytesIn   uint64 // from clients; bytes of Engine.IO messages
 	MessagesOut, BytesOut uint64 // queued for clients; bytes as framed for a WebSocket
 	Dropped               uint64 // volatile messages to clients that were behind
-	Replaced              uint64 // messages that a later one of their key has replaced
+	Replaced              uint64 // messages that a later message with the same key has replaced
 	Queued                int64  // bytes that are queued for clients, see Options.MaxQueuedTotal
 }
 
@@ -37,12 +37,12 @@ const (
 	CauseClosed    Cause = "server closed"
 )
 
-// counters has the figures that are counted.
+// counters has the counts for Stats.
 type counters struct {
 	messagesIn, bytesIn   atomic.Uint64
 	messagesOut, bytesOut atomic.Uint64
 	dropped, replaced     atomic.Uint64
-	queued                atomic.Int64 // the sum of Session.queued, without the bytes that a Batch has yet to add
+	queued                atomic.Int64 // the total: Session.queued of the sessions whose bytes count, without the bytes that a Batch has not added yet
 
 	mu      sync.Mutex // guards the fields below
 	opened  uint64
@@ -50,12 +50,12 @@ type counters struct {
 	refused map[Cause]uint64
 }
 
-// maxReasons is the number of reasons that are counted one by one. There may be
-// many, because an application can make up its own.
+// maxReasons is the number of reasons that have a count of their own. There may
+// be more, because an application can define reasons.
 const maxReasons = 100
 
-// other is the reason under which all others are counted.
-const other Reason = "other"
+// otherReason is the reason under which all other reasons are counted.
+const otherReason Reason = "other"
 
 func (c *counters) open() {
 	c.mu.Lock()
@@ -70,18 +70,18 @@ func (c *counters) close(r Reason) {
 		c.closed = make(map[Reason]uint64)
 	}
 	if _, known := c.closed[r]; !known && len(c.closed) >= maxReasons {
-		r = other
+		r = otherReason
 	}
 	c.closed[r]++
 }
 
-func (c *counters) refuse(why Cause) {
+func (c *counters) refuse(cause Cause) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.refused == nil {
 		c.refused = make(map[Cause]uint64)
 	}
-	c.refused[why]++
+	c.refused[cause]++
 }
 
 // Stats returns the figures.

@@ -71,7 +71,7 @@ func TestTotalBoundWithManySessions(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	waitUntil(t, func() bool { return h.counters.queued.Load() <= most && !h.relieving.Load() })
+	waitUntil(t, func() bool { return h.counters.queued.Load() <= most && !h.shrinking.Load() })
 	require.NotZero(t, h.Stats().Closed[TotalOverflow])
 }
 
@@ -234,7 +234,7 @@ func TestTotalWithoutBytesThatDoNotCount(t *testing.T) {
 		require.NoError(t, h.bare(t).Queue(NewText(make([]byte, 90<<10)), Delivery{}, &b))
 		b.Flush()
 	}
-	waitUntil(t, func() bool { return h.Stats().Closed[TotalOverflow] > 0 && !h.relieving.Load() })
+	waitUntil(t, func() bool { return h.Stats().Closed[TotalOverflow] > 0 && !h.shrinking.Load() })
 
 	require.True(t, healthy.live())
 	client.Drop()

@@ -12,10 +12,11 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// The upgrade from polling to a WebSocket. Until the client's upgrade packet
-// the WebSocket only probes: polling carries all messages, in both directions,
-// and goes on if the probe fails. The packet comes when the client has stopped
-// polling, so from then on the WebSocket carries everything, the queue first.
+// The upgrade from polling to a WebSocket. Until the client sends the upgrade
+// packet, the WebSocket only probes: polling carries all messages, in both
+// directions, and goes on if the probe fails. The client sends the upgrade
+// packet when it has stopped polling. From then on the WebSocket carries
+// everything, first the queued messages.
 // https://github.com/socketio/engine.io-protocol#upgrade
 
 var (
@@ -23,14 +24,14 @@ var (
 	errNotHijacked = errors.New("the ResponseWriter cannot be hijacked")
 )
 
-// noopDelay is the time after which a poll is answered that arrives during a
-// probe, or with an identity that has changed.
+// noopDelay is the time after which a poll is answered with a noop, if it
+// arrives during a probe, or with an identity that has changed.
 const noopDelay = 100 * time.Millisecond
 
 // takeOver hijacks the connection of a request that websocket.CheckHandshake
-// has accepted. It returns the answer, which is yet to be written, and the
+// has accepted. It returns the answer, which the caller has to write, and the
 // bytes that the client sent behind its request. After an error the caller can
-// still answer.
+// still answer by HTTP.
 func (e *Engine) takeOver(
 	w http.ResponseWriter, r *http.Request, header http.Header,
 ) (conn net.Conn, answer, early []byte, err error) {
@@ -68,7 +69,7 @@ func (e *Engine) subprotocol(r *http.Request) string {
 }
 
 // serveWebSocket takes over the connection of the handshake that has opened a
-// session. The header is added to its answer.
+// session. The header is added to the answer.
 func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Session, base64 bool, header http.Header) {
 	conn, answer, early, err := e.takeOver(w, r, header)
 	if err != nil {
@@ -86,8 +87,8 @@ func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Sessi
 	}
 	s.mu.Unlock()
 	l.flush(nil)
-	// From here on the HTTP server's buffers and the stack of this goroutine
-	// are free.
+	// This function returns at once, so that the HTTP server's buffers and the
+	// stack of this goroutine are freed.
 	l.beginReading(early)
 }
 
@@ -118,7 +119,7 @@ func (e *Engine) upgrade(w http.ResponseWriter, r *http.Request, s *Session, bas
 }
 
 // endProbe closes a link that still probes after Options.UpgradeTimeout. If the
-// link carries the session meanwhile, it does nothing.
+// link carries the session by then, endProbe does nothing.
 func (l *link) endProbe() {
 	s := l.session
 	s.mu.Lock()
@@ -133,8 +134,9 @@ func (l *link) endProbe() {
 	}
 }
 
-// killUnlessUpgrading kills a link. A client that is about to switch to the
-// link would not notice its end before that, so it gets closeLinger to do so.
+// killUnlessUpgrading kills a link, unless its client is about to send the
+// upgrade packet. Such a client does not notice the end of the link before it
+// has sent the packet, so the link is killed after closeLinger.
 func (l *link) killUnlessUpgrading() {
 	s := l.session
 	s.mu.Lock()
@@ -154,12 +156,12 @@ func (l *link) receiveProbe(binary bool, p []byte) error {
 	s.mu.Lock()
 	packet, probed := string(p), l.probed
 	switch {
-	case s.probe != l: // it is being closed
+	case s.probe != l: // the link is being closed
 		s.mu.Unlock()
 		return nil
 	case !binary && packet == codec.ProbePing && !probed:
 		l.probed = true
-		if s.poll != nil { // the client is to stop polling at once
+		if s.poll != nil { // the client cannot upgrade before this poll is answered
 			s.poll.noop = true
 			s.poll.signal()
 		}
@@ -185,9 +187,10 @@ func (l *link) carrySessionLocked() {
 	l.setReadingLocked(readMessages)
 }
 
-// takeSessionLocked makes the probing link carry the session, or the messages
-// that were queued when the session ended. It reports whether the caller has to
-// flush: it has got the claim to write. session.mu must be held.
+// takeSessionLocked makes the probing link carry the session. If the session
+// has ended, the link carries its last messages. If takeSessionLocked returns
+// true, the caller has the claim to write and must call flush. session.mu must
+// be held.
 func (l *link) takeSessionLocked() (flush bool) {
 	s := l.session
 	if s.probe != l {

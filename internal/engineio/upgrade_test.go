@@ -337,7 +337,7 @@ func TestPollAbortedDuringTheUpgrade(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		r := httptest.NewRequestWithContext(ctx, http.MethodGet, client.URL("polling"), nil)
 		var poll sync.WaitGroup
-		poll.Go(func() { p.servePoll(httptest.NewRecorder(), r, p.newPass()) })
+		poll.Go(func() { p.servePoll(httptest.NewRecorder(), r, p.initialPermission()) })
 		h.awaitPoll(p)
 
 		p.Session.mu.Lock()
@@ -375,7 +375,7 @@ var endings = map[string]func(p *peer){
 		var b Batch // a poll would take a queued message, but not reserved bytes
 		require.NoError(p.host.t, p.Reserve(1000, &b))
 		b.Flush()
-		require.Equal(p.host.t, 1, p.host.closeWorst(1))
+		require.Equal(p.host.t, 1, p.host.closeSlowest(1))
 	},
 	"abrupt":   func(p *peer) { p.end(PingTimeout, endAbruptly, websocket.StatusNormal) },
 	"broken":   func(p *peer) { p.end(WriteTimeout, endBroken, websocket.StatusNormal) },

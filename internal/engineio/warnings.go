@@ -9,9 +9,9 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
-// Whenever the engine refuses a client it logs a line at Warn, at most one a
-// minute for each cause, that says which option or setting helps. No line holds
-// a secret.
+// When the engine refuses a client, it logs a line with the level Warn, at most
+// one a minute for each cause. The line says which option or setting helps. It
+// contains no secret.
 
 // warnOrigin logs that the origin of a request was not admitted.
 func (e *Engine) warnOrigin(r *http.Request) {
@@ -62,16 +62,17 @@ func (e *Engine) warnUpgrade(r *http.Request, err error) {
 	e.opts.Warn.Warn("upgrade "+err.Error(), "mojo: refused a WebSocket handshake", "error", err, "help", help)
 }
 
-// rush counts events that are normal now and then, and a fault when they are
-// frequent.
-type rush struct {
+// eventRate counts events that are normal if they are rare, and a fault if they
+// are frequent.
+type eventRate struct {
 	mu    sync.Mutex // guards the fields below
 	begun time.Duration
 	n     int
 }
 
-// isOften counts an event, and reports whether there were many within a minute.
-func (r *rush) isOften(now time.Duration) bool {
+// isFrequent counts an event, and reports whether there were many events within
+// a minute.
+func (r *eventRate) isFrequent(now time.Duration) bool {
 	const many = 10
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,10 +84,10 @@ func (r *rush) isOften(now time.Duration) bool {
 }
 
 // warnUnknown logs that requests name sessions that the engine does not have.
-// After a restart, or after its computer slept, each client makes one such
-// request.
+// After a restart of the server, or after its own computer has slept, each
+// client makes one such request.
 func (e *Engine) warnUnknown() {
-	if !e.unknown.isOften(e.now()) {
+	if !e.unknownSessions.isFrequent(e.now()) {
 		return
 	}
 	e.opts.Warn.Warn("unknown session", "mojo: refused many requests for sessions that are unknown here",
@@ -101,8 +102,8 @@ func (e *Engine) warnWrapped() {
 			"and of middleware that gives requests a deadline")
 }
 
-// warnSubprotocol logs that Options.Subprotocol has made a choice that is not
-// possible.
+// warnSubprotocol logs that Options.Subprotocol has chosen a subprotocol that
+// the client has not offered.
 func (e *Engine) warnSubprotocol(chosen string) {
 	e.opts.Warn.Warn("subprotocol", "mojo: Options.Subprotocol chose what the client has not offered, so none is answered",
 		"chosen", chosen)
@@ -129,7 +130,7 @@ func (e *Engine) warnTotalFull(clients int) {
 }
 
 // logProtocolError logs why a session or a probing WebSocket ends. The text of
-// err is one of a few, and holds nothing that the client sent.
+// err is one of a few, and contains nothing that the client sent.
 func (e *Engine) logProtocolError(s *Session, err error) {
 	args := []any{"transport", string(s.Transport()), "error", err}
 	if errors.Is(err, errTooLarge) || errors.Is(err, websocket.ErrTooBig) {
