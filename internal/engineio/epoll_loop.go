@@ -196,9 +196,11 @@ type loopTurn struct {
 	buf             *readBuffer
 }
 
-// work reads the readable links until the set is closed. After each batch of
-// other links it serves one postponed link, but none during a pause. So the
-// other links wait for one postponed link, however many there are.
+// work reads the readable links until the set is closed.
+//
+// After each batch of other links it serves one postponed link, but none during
+// a pause. So the other links wait for one postponed link, however many there
+// are.
 func (set *watchSet) work() {
 	t := &loopTurn{set: set, buf: readBuffers.Get().(*readBuffer)}
 	defer func() { readBuffers.Put(t.buf) }()

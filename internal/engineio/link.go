@@ -9,9 +9,11 @@ import (
 )
 
 // link is one WebSocket connection. A diagram in link_state.go shows its
-// states. One goroutine at a time reads from it, the reader: a goroutine of the
-// link, or that of an event loop. One goroutine at a time writes to it, the
-// writer: the one that holds the claim to write, which is the field writing.
+// states.
+//
+// One goroutine at a time reads from it, the reader: a goroutine of the link,
+// or that of an event loop. One goroutine at a time writes to it, the writer:
+// the one that holds the claim to write, which is the field writing.
 //
 // There are two ways to do I/O, see platform. Where canTryWrite is true (plain
 // TCP on Unix), reads and writes are non-blocking system calls: an idle

@@ -22,6 +22,7 @@ import (
 //	                                    dead ── release, called when reader and writer have ended
 //
 // The reader has states of its own, readState. A link ends in one of four ways:
+//
 //   - The server closes it: beginClose. The queued messages are written, then a
 //     Close frame (gather). Then the sending side of the connection is closed
 //     (endWrite). The client has closeLinger to close its side; then the link

@@ -5,10 +5,12 @@ import "time"
 // A client may send paceBytes in each pacePause, where each frame counts as
 // frameCost additional bytes. It may be ahead of that by paceAhead, so that one
 // large message causes no pause. If a client is further ahead, its reader
-// pauses, so that other goroutines can run. Event loops limit clients in
-// another way, see pauseAfter. The pacer is for goroutines that read from one
-// client: a WebSocket over TLS, or a POST. It does not measure the time of
-// handling, which is long for every client on a busy machine.
+// pauses, so that other goroutines can run.
+//
+// Event loops limit clients in another way, see pauseAfter. The pacer is for
+// goroutines that read from one client: a WebSocket over TLS, or a POST. It
+// does not measure the time of handling, which is long for every client on a
+// busy machine.
 const (
 	paceBytes = 64 << 10
 	pacePause = time.Millisecond

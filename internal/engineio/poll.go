@@ -143,10 +143,11 @@ func (s *Session) abortPoll(p *poller) pollAnswer {
 }
 
 // takePoll returns the answer to a poll. It removes the poll from the session,
-// unless the answer is pollWait. A close packet is sent in a payload of its
-// own, if the client may poll once more. The official client acts upon a close
-// packet before it has handled the messages in the same payload, and so loses
-// them.
+// unless the answer is pollWait.
+//
+// A close packet is sent in a payload of its own, if the client may poll once
+// more. The official client acts upon a close packet before it has handled the
+// messages in the same payload, and so loses them.
 func (s *Session) takePoll(p *poller) (payload, pollAnswer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

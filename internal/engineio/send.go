@@ -137,12 +137,13 @@ func (s *Session) Unreserve(n int) {
 
 // countInTotalLocked makes the queued bytes of the session count in the total,
 // until none are left. It returns the number of bytes that the caller must add
-// to the total. s.mu must be held. Bytes that a worker will write to a socket
-// that is not full do not count: they are written in a moment, and during a
-// broadcast of a large message every client would seem to be behind. With TLS,
-// only a write shows whether the socket is full. There, the bytes that are
-// queued behind a write count, and those of a large write that takes long, see
-// slowWrite.
+// to the total. s.mu must be held.
+//
+// Bytes that a worker will write to a socket that is not full do not count:
+// they are written in a moment, and during a broadcast of a large message every
+// client would seem to be behind. With TLS, only a write shows whether the
+// socket is full. There, the bytes that are queued behind a write count, and
+// those of a large write that takes long, see slowWrite.
 func (s *Session) countInTotalLocked() int {
 	if s.progressAt != 0 {
 		return 0

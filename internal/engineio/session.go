@@ -20,8 +20,9 @@ const (
 )
 
 // Session is one Engine.IO session: a client, over the transport that it uses
-// at the moment. Its methods are safe for concurrent use and never block. The
-// order of the fields affects the performance, see TestSessionLayout: the
+// at the moment. Its methods are safe for concurrent use and never block.
+//
+// The order of the fields affects the performance, see TestSessionLayout: the
 // fields that every message needs share one cache line, which begins at engine.
 // In a fan-out to many clients, no line of a Session is in the cache.
 type Session struct {

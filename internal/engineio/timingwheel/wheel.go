@@ -12,9 +12,10 @@ const Slots = 512
 // Wheel holds at most one deadline for each item. It calls a function with the
 // items whose deadline has passed, at most one tick late. All deadlines share
 // one runtime timer, which runs only while there is a deadline. It is safe for
-// concurrent use. Each tick has a slot, and the slots repeat after Slots ticks.
-// So a deadline that is more than Slots ticks away shares its slot with nearer
-// deadlines.
+// concurrent use.
+//
+// Each tick has a slot, and the slots repeat after Slots ticks. So a deadline
+// that is more than Slots ticks away shares its slot with nearer deadlines.
 type Wheel[T any] struct {
 	tick  time.Duration
 	now   func() time.Duration

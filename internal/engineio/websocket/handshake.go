@@ -67,9 +67,10 @@ func isToken(s string) bool {
 
 // Answer returns the answer to a request that CheckHandshake has accepted,
 // section 4.2.2, ready to be written. The subprotocol is one that the client
-// offers, or "" for none. The header is added to the answer. The upgraders of
-// the WebSocket library write the answer to a connection. To use them for an
-// http.Request took a tenth of the time of a handshake.
+// offers, or "" for none. The header is added to the answer.
+//
+// The upgraders of the WebSocket library write the answer to a connection. To
+// use them for an http.Request took a tenth of the time of a handshake.
 func Answer(r *http.Request, subprotocol string, header http.Header) []byte {
 	const (
 		guid     = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
