@@ -250,3 +250,33 @@ func echoes(t testing.TB, client *siotest.Engine) {
 	client.Send("still there?")
 	require.Equal(t, "still there?", client.Next().Text)
 }
+
+// bare returns a live session without a client.
+func (h *host) bare(t testing.TB) *Session {
+	t.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
+	require.NoError(t, err)
+	s, _, err := h.open(r, Polling)
+	require.NoError(t, err)
+	h.next()
+	s.mu.Lock()
+	dropped := s.dropQueueLocked()
+	s.mu.Unlock()
+	h.account(-dropped)
+	return s
+}
+
+// awaitPoll waits until a poll of the session waits.
+func (h *host) awaitPoll(p *peer) { h.await(p, func() bool { return p.poll != nil }) }
+
+// awaitStall waits until nothing is read for the session.
+func (h *host) awaitStall(p *peer) { h.await(p, func() bool { return p.stall.Load() != nil }) }
+
+func (h *host) await(p *peer, state func() bool) {
+	h.t.Helper()
+	waitUntil(h.t, func() bool {
+		p.Session.mu.Lock()
+		defer p.Session.mu.Unlock()
+		return state()
+	})
+}

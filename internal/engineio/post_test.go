@@ -1,9 +1,20 @@
 package engineio
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/engineio/codec"
+	"github.com/mojosocket/mojo/internal/siotest"
 )
 
 func TestIsText(t *testing.T) {
@@ -27,4 +38,196 @@ func TestIsText(t *testing.T) {
 	} {
 		require.False(t, isText(header), header)
 	}
+}
+
+// TestPollingPayloadsThatEndTheSession: after each of these payloads the
+// session ends, and the poll that waits is answered.
+func TestPollingPayloadsThatEndTheSession(t *testing.T) {
+	for name, c := range map[string]struct{ payload, header string }{
+		"empty":                    {payload: ""},
+		"empty packet":             {payload: "4a\x1e"},
+		"open packet":              {payload: "0"},
+		"ping from the client":     {payload: "2"},
+		"upgrade packet":           {payload: "5"},
+		"type 7":                   {payload: "7"},
+		"type 8":                   {payload: "8"},
+		"type 9":                   {payload: "9x"},
+		"type not ASCII":           {payload: "é"},
+		"not UTF-8":                {payload: "4\xff"},
+		"base64 that is none":      {payload: "b***"},
+		"text b that is no base64": {payload: "b!"},
+		"refused by the handler":   {payload: "4bad"},
+		"binary Content-Type":      {payload: "4a", header: "application/octet-stream"},
+		"Content-Type in capitals": {payload: "4a", header: "Application/Octet-Stream"},
+		"binary in a list":         {payload: "4a", header: "text/plain, application/octet-stream; x=y"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := serve(t, siotest.TCP, nil)
+			h.message = func(_ *peer, data []byte, _ bool) error {
+				if string(data) == "bad" {
+					return errors.New("bad")
+				}
+				return nil
+			}
+			client, p := h.connect(siotest.Options{})
+			a := h.do("POST", "/?EIO=4&transport=polling&sid="+p.ID(), c.payload, "Content-Type", c.header)
+			requireError(t, a, http.StatusBadRequest, codeBadRequest)
+			require.Equal(t, ParseError, p.ended())
+			// The poll in the background has waited and got "1", or comes
+			// later.
+			if reason := client.AwaitClosed(); reason != siotest.ReasonClosePacket {
+				require.ErrorContains(t, client.Err(), textUnknownSID)
+			}
+			requireError(t, h.do("GET", "/?EIO=4&transport=polling&sid="+p.ID(), ""), http.StatusBadRequest, codeUnknownSID)
+		})
+	}
+}
+
+// TestPollingPayloadOfManyPackets: a payload of 500,000 packets takes the
+// memory of its bytes, and no goroutine.
+func TestPollingPayloadOfManyPackets(t *testing.T) {
+	h := newHost(t, nil)
+	s := h.bare(t)
+	payload := []byte(strings.Repeat("6\x1e", 500_000))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := s.receivePayload(payload)
+	runtime.ReadMemStats(&after)
+	require.ErrorIs(t, err, codec.ErrPacket, "the last one is empty")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+}
+
+func TestPostAboveMaxPayload(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		for name, body := range map[string]io.Reader{
+			"by Content-Length": strings.NewReader("4" + strings.Repeat("a", 1000)),
+			"chunked":           io.MultiReader(strings.NewReader("4a\x1e4b\x1e"), strings.NewReader("4"+strings.Repeat("a", 1000))),
+		} {
+			t.Run(name, func(t *testing.T) {
+				h := serve(t, n, func(o *Options) { o.MaxPayload = 1000 })
+				h.message = func(*peer, []byte, bool) error {
+					t.Error("a part of a refused payload was dispatched")
+					return nil
+				}
+				client, p := h.connect(siotest.Options{})
+				res, err := h.site.Client().Post(client.URL("polling"), "text/plain", body)
+				require.NoError(t, err)
+				text, err := io.ReadAll(res.Body)
+				require.NoError(t, err)
+				res.Body.Close()
+				require.Equal(t, http.StatusRequestEntityTooLarge, res.StatusCode)
+				require.Empty(t, text, "as the official server answers")
+				require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
+				require.Contains(t, res.Header.Values("Vary"), "Origin")
+				require.Equal(t, ParseError, p.ended())
+			})
+		}
+		t.Run("exactly", func(t *testing.T) {
+			h := serve(t, n, func(o *Options) { o.MaxPayload = 1000 })
+			client, _ := h.connect(siotest.Options{})
+			client.Send(strings.Repeat("a", 999))
+			require.Len(t, client.Next().Text, 999)
+		})
+	})
+}
+
+// TestRefusedPostIsAnsweredBeforeThePoll: the answer to its POST tells the
+// client what was wrong. The poll is answered after it.
+func TestRefusedPostIsAnsweredBeforeThePoll(t *testing.T) {
+	for name, post := range map[string]struct {
+		body   string
+		status int
+	}{
+		"above MaxPayload": {"4" + strings.Repeat("a", 1000), http.StatusRequestEntityTooLarge},
+		"not a packet":     {"9", http.StatusBadRequest},
+		"not UTF-8":        {"4\xff", http.StatusBadRequest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := serve(t, siotest.Memory, func(o *Options) { o.MaxPayload = 1000 })
+				client, p := h.connect(siotest.Options{ManualPoll: true})
+				polled := make(chan string)
+				go func() {
+					_, payload := client.Poll()
+					polled <- payload
+				}()
+				synctest.Wait()
+
+				status, _ := client.Post(post.body)
+
+				require.Equal(t, post.status, status)
+				require.Equal(t, ParseError, p.ended())
+				select {
+				case <-polled:
+					require.Fail(t, "the poll was answered at the same time")
+				default:
+				}
+				require.Equal(t, "1", <-polled)
+			})
+		})
+	}
+}
+
+// TestPostAboveMaxPayloadIsAnsweredWithoutItsBody: the answer comes although no
+// byte of the body was sent.
+func TestPostAboveMaxPayloadIsAnsweredWithoutItsBody(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		client, p := h.connect(siotest.Options{})
+		conn, err := h.site.Dial(t.Context())
+		require.NoError(t, err)
+		path := strings.TrimPrefix(client.URL("polling"), h.site.URL)
+		_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000001\r\n\r\n", path)
+		require.NoError(t, err)
+		all, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		require.True(t, bytes.HasPrefix(all, []byte("HTTP/1.1 413 ")), "%s", all)
+		require.Equal(t, 1, bytes.Count(all, []byte("HTTP/1.1")))
+		require.Equal(t, ParseError, p.ended())
+	})
+}
+
+func TestOverlappingPostEndsTheSession(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		begun, goOn := make(chan struct{}), make(chan struct{})
+		h.message = func(*peer, []byte, bool) error {
+			close(begun)
+			<-goOn
+			return nil
+		}
+		client, p := h.connect(siotest.Options{})
+		client.Send("slow")
+		<-begun
+		defer close(goOn)
+		a := h.do("POST", "/?EIO=4&transport=polling&sid="+p.ID(), "4overlapping")
+		requireError(t, a, http.StatusBadRequest, codeBadRequest)
+		require.Equal(t, TransportError, p.ended())
+	})
+}
+
+// TestPollingBackPressure: while handlers are behind, a POST is not answered.
+func TestPollingBackPressure(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, func(o *Options) { o.MaxInbound = 100 })
+		taken := make(chan int, 10)
+		h.message = func(p *peer, data []byte, _ bool) error {
+			p.Hold(len(data))
+			taken <- len(data)
+			return nil
+		}
+		client, p := h.connect(siotest.Options{})
+		big := strings.Repeat("a", 101)
+		client.SendPackets("4a", "4"+big, "4last")
+		require.Equal(t, 1, <-taken)
+		require.Equal(t, 101, <-taken)
+		h.awaitStall(p)
+		require.Empty(t, taken)
+		p.Release(1)
+		p.Release(50)
+		h.awaitStall(p) // reading goes on only at half the bound
+		p.Release(1)
+		require.Equal(t, 4, <-taken)
+		client.Flush()
+	})
 }

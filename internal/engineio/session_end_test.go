@@ -1,0 +1,168 @@
+package engineio
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/siotest"
+)
+
+func TestClientClosesByPolling(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		status, _ := client.Post("4before\x1e1\x1e4after")
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, TransportClose, p.ended())
+		_, payload := client.Poll()
+		require.Equal(t, "4before\x1e6", payload)
+		status, _ = client.Poll()
+		require.Equal(t, http.StatusBadRequest, status)
+	})
+}
+
+// TestLastPacketWaitsForAPoll: the noop that answers the client's close packet
+// waits 100 ms for a poll, and the server's close packet a second. After that
+// the session is unknown.
+func TestLastPacketWaitsForAPoll(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func(*siotest.Engine, *peer)
+		said []string // the payloads of one poll after another
+		wait time.Duration
+	}{
+		"client": {func(c *siotest.Engine, _ *peer) { c.Post("1") }, []string{"6"}, leaveLinger},
+		"server": {func(_ *siotest.Engine, p *peer) { p.Close(ForcedClose) }, []string{"4last", "1"}, closeLinger},
+	} {
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, late %t", name, late), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					h := serve(t, siotest.Memory, nil)
+					client, p := h.connect(siotest.Options{ManualPoll: true})
+					if name == "server" {
+						require.NoError(t, p.Send(NewText([]byte("last"))))
+					}
+					c.end(client, p)
+					p.ended()
+					wait := c.wait - time.Millisecond
+					if late {
+						wait = c.wait + time.Millisecond
+					}
+					time.Sleep(wait)
+					if late {
+						status, payload := client.Poll()
+						require.Equal(t, http.StatusBadRequest, status)
+						require.Contains(t, payload, textUnknownSID)
+						return
+					}
+					for _, said := range c.said {
+						status, payload := client.Poll()
+						require.Equal(t, http.StatusOK, status)
+						require.Equal(t, said, payload)
+						time.Sleep(wait)
+					}
+					requireError(t, h.do("GET", "/?EIO=4&transport=polling&sid="+p.ID(), ""), http.StatusBadRequest, codeUnknownSID)
+				})
+			})
+		}
+	}
+}
+
+// TestPollAfterARefusedPost: a session that ended by a malformed POST is
+// unknown at once. Only a poll that waits by then gets a close packet.
+func TestPollAfterARefusedPost(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		status, _ := client.Post("9")
+		require.Equal(t, http.StatusBadRequest, status)
+		p.ended()
+
+		status, payload := client.Poll()
+
+		require.Equal(t, http.StatusBadRequest, status)
+		require.Contains(t, payload, textUnknownSID)
+	})
+}
+
+// TestLastMessagesComeBeforeTheClosePacket: the official client acts upon a
+// close packet before it has handled the messages in the same payload, and
+// loses them. So they come without it, also to a poll that waits.
+func TestLastMessagesComeBeforeTheClosePacket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := serve(t, siotest.Memory, nil)
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		answer := make(chan string)
+		go func() {
+			_, payload := client.Poll()
+			answer <- payload
+		}()
+		synctest.Wait()
+		var b Batch
+		require.NoError(t, p.Queue(NewText([]byte("last")), Delivery{}, &b))
+		p.Close(ForcedClose)
+		b.Flush()
+		require.Equal(t, "4last", <-answer)
+		time.Sleep(closeLinger - time.Millisecond)
+		_, payload := client.Poll()
+		require.Equal(t, "1", payload)
+		requireError(t, h.do("GET", "/?EIO=4&transport=polling&sid="+p.ID(), ""), http.StatusBadRequest, codeUnknownSID)
+	})
+}
+
+// TestLastPacketThatNoPollFetches: the session is forgotten all the same.
+func TestLastPacketThatNoPollFetches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := serve(t, siotest.Memory, nil)
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		require.NoError(t, p.Send(NewText([]byte("last"))))
+		p.Close(ForcedClose)
+		_, payload := client.Poll()
+		require.Equal(t, "4last", payload)
+		time.Sleep(closeLinger + time.Millisecond)
+		status, _ := client.Poll()
+		require.Equal(t, http.StatusBadRequest, status)
+		require.NoError(t, h.Shutdown(t.Context()))
+	})
+}
+
+func TestServerClosesAPollingClient(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		h := serve(t, n, nil)
+		client, p := h.connect(siotest.Options{})
+		require.NoError(t, p.Send(NewText([]byte("last"))))
+		p.Close(ServerShutdown)
+		require.Equal(t, "last", client.Next().Text)
+		require.Equal(t, siotest.ReasonClosePacket, client.AwaitClosed())
+		require.ErrorIs(t, p.Send(NewText([]byte("late"))), ErrClosed)
+		require.Equal(t, ServerShutdown, p.ended())
+	})
+}
+
+// TestEngineCloseAfterARefusedPost: the poll of a client whose POST has just
+// ended the session waits for a moment. Close answers it at once.
+func TestEngineCloseAfterARefusedPost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := serve(t, siotest.Memory, nil)
+		client, p := h.connect(siotest.Options{ManualPoll: true})
+		status := make(chan int, 1)
+		go func() {
+			code, _ := client.Poll()
+			status <- code
+		}()
+		synctest.Wait()
+		a := h.do("POST", "/?EIO=4&transport=polling&sid="+p.ID(), "9")
+		require.Equal(t, http.StatusBadRequest, a.status)
+		require.Empty(t, status)
+		begun := time.Now()
+
+		h.Close()
+
+		require.Equal(t, http.StatusBadRequest, <-status)
+		require.Zero(t, time.Since(begun))
+	})
+}
