@@ -18,35 +18,35 @@ import (
 	"github.com/mojosocket/mojo/internal/bench/servers"
 )
 
-// A server runs in a process of its own and takes commands from its standard
-// input: a letter and four bytes with a number, least significant first. It
-// first prints a line with its address, and answers some commands with a line
-// of JSON.
+// A server runs in a process of its own. It first prints a line of JSON with
+// its address. Then it reads commands from its standard input: a letter, and a
+// number of four bytes in little-endian order. It answers some commands with a
+// line of JSON.
 const (
-	cmdBroadcast = 'b' // send an event to everybody
-	cmdEmit      = 'u' // send one to the user of the number
+	cmdBroadcast = 'b' // send an event to all clients
+	cmdEmit      = 'u' // send an event to the user with the number
 	cmdConns     = 'c' // answer with the number of connections
-	cmdStats     = 's' // answer with all of childStats
+	cmdStats     = 's' // answer with the other fields of childStats
 	cmdCollect   = 'g' // give free memory back to the system, and answer
-	cmdProfile   = 'p' // begin to profile the CPU, 1, or end it, 0, and answer
-	cmdHeap      = 'm' // write a profile of the heap, and answer
+	cmdProfile   = 'p' // 1: begin a CPU profile; 0: end it; and answer
+	cmdHeap      = 'm' // write a heap profile, and answer
 	commandSize  = 5
 )
 
-// childStats is what a server reports.
+// childStats is a line of JSON that a server prints.
 type childStats struct {
 	Address    string `json:"address,omitempty"` // only in the first line
 	Conns      int    `json:"conns"`
 	Goroutines int    `json:"goroutines"`
 	Heap       uint64 `json:"heap"`  // bytes in use
-	Stacks     uint64 `json:"stack"` // likewise
+	Stacks     uint64 `json:"stack"` // bytes in use
 }
 
-// child is the main function of such a process. It returns when its standard
-// input ends.
+// child is the main function of the process of a server. It returns when its
+// standard input ends.
 func child(name string, beat servers.Heartbeat, cpuProfile, memProfile string) error {
 	if memProfile != "" {
-		runtime.MemProfileRate = memProfileRate // before there is much to see
+		runtime.MemProfileRate = memProfileRate // before the server allocates memory
 	}
 	s, known, err := servers.New(name, beat)
 	if err != nil {
@@ -59,28 +59,28 @@ func child(name string, beat servers.Heartbeat, cpuProfile, memProfile string) e
 	if err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(listener) }()
-	say := json.NewEncoder(os.Stdout)
-	if err := say.Encode(childStats{Address: listener.Addr().String()}); err != nil {
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(listener) }()
+	answers := json.NewEncoder(os.Stdout)
+	if err := answers.Encode(childStats{Address: listener.Addr().String()}); err != nil {
 		return err
 	}
-	commanded := make(chan error, 1)
-	go func() { commanded <- obey(s, say, cpuProfile, memProfile) }()
+	commandsEnded := make(chan error, 1)
+	go func() { commandsEnded <- runCommands(s, answers, cpuProfile, memProfile) }()
 	select {
-	case err := <-ended:
+	case err := <-served:
 		return err
-	case err := <-commanded:
+	case err := <-commandsEnded:
 		return err
 	}
 }
 
-// memProfileRate is of how many bytes one is seen in a heap profile.
-// Connections are small.
+// memProfileRate is the average number of bytes between two samples of a heap
+// profile. It is smaller than the default, because connections are small.
 const memProfileRate = 4 << 10
 
-// obey runs commands until there are no more.
-func obey(s *servers.Server, say *json.Encoder, cpuProfile, memProfile string) error {
+// runCommands runs commands until the standard input ends.
+func runCommands(s *servers.Server, answers *json.Encoder, cpuProfile, memProfile string) error {
 	in := bufio.NewReader(commandInput())
 	var command [commandSize]byte
 	for {
@@ -98,24 +98,24 @@ func obey(s *servers.Server, say *json.Encoder, cpuProfile, memProfile string) e
 		case cmdEmit:
 			s.EmitTo(int(number))
 		case cmdConns:
-			err = say.Encode(childStats{Conns: s.Conns()})
-		case cmdStats: // which stops the world for a moment
+			err = answers.Encode(childStats{Conns: s.Conns()})
+		case cmdStats: // ReadMemStats stops all goroutines for a moment
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)
-			err = say.Encode(childStats{Conns: s.Conns(), Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc, Stacks: m.StackInuse})
+			err = answers.Encode(childStats{Conns: s.Conns(), Goroutines: runtime.NumGoroutine(), Heap: m.HeapAlloc, Stacks: m.StackInuse})
 		case cmdCollect:
 			collect()
-			err = say.Encode(childStats{})
+			err = answers.Encode(childStats{})
 		case cmdProfile:
 			if err = profile(number != 0, cpuProfile); err == nil {
-				err = say.Encode(childStats{})
+				err = answers.Encode(childStats{})
 			}
 		case cmdHeap:
 			if err = writeHeapProfile(memProfile); err == nil {
-				err = say.Encode(childStats{})
+				err = answers.Encode(childStats{})
 			}
 		default:
-			err = fmt.Errorf("command %q", command[0])
+			err = fmt.Errorf("unknown command %q", command[0])
 		}
 		if err != nil {
 			return err
@@ -123,15 +123,15 @@ func obey(s *servers.Server, say *json.Encoder, cpuProfile, memProfile string) e
 	}
 }
 
-// commandInput is the standard input without a thread that blocks in it: waking
-// one would cost more than a command.
+// commandInput returns the standard input as a non-blocking file. A thread that
+// blocks in a read would have to be woken, which costs more than a command.
 func commandInput() *os.File {
 	_ = syscall.SetNonblock(0, true)
 	return os.NewFile(0, "commands")
 }
 
-// collect gives free memory back. The second round gets what finalizers and
-// pools held on to.
+// collect runs the garbage collector and returns free memory to the system. The
+// second round frees what finalizers and pools have kept.
 func collect() {
 	for range 2 {
 		debug.FreeOSMemory()
@@ -139,6 +139,7 @@ func collect() {
 	}
 }
 
+// profile begins a CPU profile in a file, or ends it.
 func profile(begin bool, path string) error {
 	if !begin {
 		pprof.StopCPUProfile()

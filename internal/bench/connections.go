@@ -7,7 +7,7 @@ import (
 	"github.com/mojosocket/mojo/internal/bench/load"
 )
 
-// connectAndLeave measures how fast clients come and go.
+// connectAndLeave measures how fast clients connect and disconnect.
 func connectAndLeave(asUsers bool) func(m *measurement) (sample, error) {
 	return func(m *measurement) (sample, error) {
 		pool, err := m.pool(asUsers)
@@ -24,20 +24,21 @@ func connectAndLeave(asUsers bool) func(m *measurement) (sample, error) {
 			return nil, err
 		}
 		if tally.Live == 0 {
-			return nil, fmt.Errorf("nobody could connect: %w", tally.Err)
+			return nil, fmt.Errorf("no client could connect: %w", tally.Err)
 		}
 		s["rate"] = float64(tally.Live) / tally.Elapsed.Seconds() / 1e3
 		s["failed"] = float64(tally.Refused + tally.Stalled)
-		left, err := m.window(func() (int, error) { return tally.Live, m.leave(pool) })
+		leaveSample, err := m.window(func() (int, error) { return tally.Live, m.leave(pool) })
 		if err != nil {
 			return nil, err
 		}
-		s["leave_cpu"], s["leave_rate"] = left["cpu"], left["rate"]
+		s["leave_cpu"], s["leave_rate"] = leaveSample["cpu"], leaveSample["rate"]
 		return s, nil
 	}
 }
 
-// pool returns a Pool of clients with the headers of browsers, or without.
+// pool returns a Pool. If asUsers is true, its clients send the headers of
+// browsers, each with the cookies of a user.
 func (m *measurement) pool(asUsers bool) (*load.Pool, error) {
 	site := m.site()
 	if asUsers {
@@ -50,8 +51,9 @@ func (m *measurement) pool(asUsers bool) (*load.Pool, error) {
 	return load.NewPool(m.loop, site), nil
 }
 
-// leave has all clients leave, and returns when the server knows it. Those that
-// it lost on their way in it may count for as long as it likes.
+// leave makes all clients disconnect, and returns when the server counts no
+// connections, or when its count has not changed for load.StallAfter. Some
+// servers go on counting clients that were lost while they connected.
 func (m *measurement) leave(pool *load.Pool) error {
 	stalled, err := pool.Leave()
 	if err != nil {
@@ -60,7 +62,7 @@ func (m *measurement) leave(pool *load.Pool) error {
 	if stalled > 0 {
 		return fmt.Errorf("the server left %d connections open", stalled)
 	}
-	last := -1
+	lastConns := -1
 	for begin := time.Now(); time.Since(begin) < load.StallAfter; time.Sleep(time.Millisecond) {
 		stats, err := m.process.ask(cmdConns, 0)
 		if err != nil {
@@ -69,21 +71,22 @@ func (m *measurement) leave(pool *load.Pool) error {
 		if stats.Conns == 0 {
 			return nil
 		}
-		if stats.Conns != last {
-			last, begin = stats.Conns, time.Now()
+		if stats.Conns != lastConns {
+			lastConns, begin = stats.Conns, time.Now()
 		}
 	}
 	return nil
 }
 
-// idle measures what connections cost that do nothing.
+// idle measures the memory and the CPU time of idle connections.
 func idle(m *measurement) (sample, error) {
 	pool, err := m.pool(true)
 	if err != nil {
 		return nil, err
 	}
 	defer pool.Abort()
-	// A server takes some memory with its first connections that is not theirs.
+	// With its first connections, a server allocates memory that does not
+	// belong to them.
 	if err := m.connect(pool, min(m.clients, 200)); err != nil {
 		return nil, err
 	}
@@ -113,13 +116,13 @@ func idle(m *measurement) (sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	each := func(after, before float64) float64 { return (after - before) / float64(m.clients) }
+	perConnection := func(after, before float64) float64 { return (after - before) / float64(m.clients) }
 	return sample{
-		"resident":    each(after.resident, before.resident) / 1024,
-		"uncollected": each(float64(uncollected), before.resident) / 1024,
-		"goroutines":  each(after.goroutines, before.goroutines),
-		"heap":        each(after.heap, before.heap) / 1024,
-		"stack":       each(after.stacks, before.stacks) / 1024,
+		"resident":    perConnection(after.resident, before.resident) / 1024,
+		"uncollected": perConnection(float64(uncollected), before.resident) / 1024,
+		"goroutines":  perConnection(after.goroutines, before.goroutines),
+		"heap":        perConnection(after.heap, before.heap) / 1024,
+		"stack":       perConnection(after.stacks, before.stacks) / 1024,
 		"cpu":         s[serverCores] * 100,
 		"pings":       float64(pool.Pings) / m.idle.Seconds(),
 		serverCores:   s[serverCores],
@@ -127,9 +130,10 @@ func idle(m *measurement) (sample, error) {
 	}, nil
 }
 
+// footprint is the memory of a server, in bytes, and its goroutines.
 type footprint struct{ resident, goroutines, heap, stacks float64 }
 
-// footprint is what the server holds on to after a collection.
+// footprint returns the footprint of the server after a garbage collection.
 func (m *measurement) footprint() (footprint, error) {
 	if _, err := m.process.ask(cmdCollect, 0); err != nil {
 		return footprint{}, err

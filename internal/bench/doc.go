@@ -1,6 +1,6 @@
-// Command bench measures mojo beside its peers: the same load on each server in
-// turn, in one run on one machine. What it prints are medians and, because
-// machines drift and differ, ratios.
+// Command bench compares mojo with other servers: it puts the same load on each
+// server in turn, in one run on one machine. It prints medians and, because
+// machines differ and their speed changes, ratios.
 //
 //	cd internal/bench
 //	go run .                                                    # everything, five rounds: more than an hour
@@ -10,38 +10,41 @@
 //	go run . -scenarios echo -servers mojo -cpuprofile /tmp     # where the time goes
 //	go run . -million                                           # a million sessions without sockets
 //
-// It needs Linux, and Node with npm for the peer in Node, whose packages are
-// those of internal/interop. All traffic is on loopback.
+// It needs Linux, and Node with npm for the server in Node, which uses the
+// packages of internal/interop. All traffic is on loopback.
 //
 // # Servers
 //
-// Each runs as a process of its own, started anew for each measurement.
+// Each server runs in a process of its own, which is started for each
+// measurement.
 //
-//   - mojo, with sessions and users by cookies where the scenario has any
-//   - bare: no Socket.IO at all, but the least that a server in Go can do: one goroutine per connection, and
-//     one ready-made frame written to each net.Conn
-//   - buffered: the same, but an echo takes one read, through a small buffer, where gobwas/ws as it is
-//     documented takes several
+//   - mojo; cookies name the session and the user, if the scenario has any
+//   - bare: a WebSocket server without Socket.IO that does as little as
+//     possible: one goroutine per connection, and one prepared frame that is
+//     written to each net.Conn
+//   - buffered: the same, but an echo takes one read, through a small buffer,
+//     and not several, as in the documentation of gobwas/ws
 //   - node: the official server, socket.io 4.8
 //   - zishang520: github.com/zishang520/socket.io v3.0.2
-//   - googollee: github.com/googollee/go-socket.io v1.7.0, with its protocol, Engine.IO 3
+//   - googollee: github.com/googollee/go-socket.io v1.7.0, which speaks Engine.IO 3
 //
 // # Scenarios
 //
-// The package prints their names with -h, and what they are above their tables.
-// What is counted is CPU time of the server, in user and system mode, by the
-// system's account; resident memory, likewise; and what got done per second,
-// for which the load generator competes with the server. Within a round all
-// servers are measured at a scenario before the next scenario; "mojo/bare" is
-// the median of the ratios of each round.
+// The flag -h prints the names of the scenarios. A description of each stands
+// above its tables. The command measures the CPU time of the server, in user
+// and system mode, and its resident memory, as the system reports them. It also
+// measures the rate, for which the load generator competes with the server for
+// processors. In each round, all servers run a scenario before the next
+// scenario begins. "mojo/bare" is the median of the ratios of the rounds.
 //
-// In fan-out the clients know each other's progress: the next event is sent
-// when all have got one. The command tells the server so through a pipe.
+// In fan-out, the next event is sent when all clients have received an event.
+// The command sends the order for it to the server through a pipe.
 //
-// The load generator is package load: one thread, epoll, one buffer. How much
-// of a core it used is in the JSON as load_cores: near 1 the rate is its own,
-// but the CPU time of the server holds all the same.
+// The load generator is package load: one thread, epoll, one buffer. In the
+// JSON, load_cores is the part of a core that it used. Near 1, the load
+// generator limits the rate; the CPU time of the server is valid nevertheless.
 //
-// A failure is printed as a problem, and its cell stays empty: a client that is
-// lost while live, an event that does not arrive, arrives elsewhere or changed.
+// A failure is printed as a problem, and its cell stays empty. Failures are: a
+// live client loses its connection; an event does not arrive, arrives at
+// another client, or has changed.
 package main

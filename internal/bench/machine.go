@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine is where a run was made.
+// machine describes the machine of a run.
 type machine struct {
 	Cores  int    `json:"cores"`
 	Kernel string `json:"kernel"`
 	Go     string `json:"go"`
 	Node   string `json:"node,omitempty"`
-	Files  int    `json:"files"` // that a process may open
+	Files  int    `json:"files"` // the number of files that a process may open
 }
 
 func thisMachine(files int) machine {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// childEnv is set in the environment of a server, for the sake of the tests,
-// which are another executable.
+// childEnv is set in the environment of a server. In tests, the executable is
+// the test binary: there it makes TestMain call main.
 const childEnv = "MOJO_BENCH_CHILD"
 
 func main() {
@@ -24,7 +24,7 @@ func main() {
 	}
 }
 
-// options is what the flags say.
+// options has the values of the flags.
 type options struct {
 	launch
 	effort
@@ -47,21 +47,21 @@ func parse(args []string) (*options, error) {
 	f.StringVar(&serverList, "servers", "all", "`names` of servers, with commas between: "+strings.Join(serverNames, ", "))
 	f.StringVar(&scenarioList, "scenarios", "all", "`names` of scenarios: "+scenarioNames())
 	f.StringVar(&clientList, "n", "", "`numbers` of clients, in place of those of each scenario")
-	f.IntVar(&o.rounds, "rounds", 5, "how often everything is measured")
-	f.DurationVar(&o.duration, "duration", 2*time.Second, "how long one measurement takes, where it is not something to be finished")
-	f.DurationVar(&o.warmUp, "warmup", 500*time.Millisecond, "how long the same is done before without being measured")
-	f.DurationVar(&o.idle, "idle", 25*time.Second, "how long idle connections are looked at")
-	f.IntVar(&o.parallel, "parallel", 256, "how many clients connect at a time")
+	f.IntVar(&o.rounds, "rounds", 5, "the number of rounds")
+	f.DurationVar(&o.duration, "duration", 2*time.Second, "the time of a measurement, in scenarios that have no end of their own")
+	f.DurationVar(&o.warmUp, "warmup", 500*time.Millisecond, "the time before a measurement for which the scenario runs without being measured")
+	f.DurationVar(&o.idle, "idle", 25*time.Second, "the time for which idle connections are measured")
+	f.IntVar(&o.parallel, "parallel", 256, "the number of clients that connect at a time")
 	f.DurationVar(&o.beat.Interval, "ping", 25*time.Second, "every server's ping `interval`")
 	f.DurationVar(&o.beat.Timeout, "pong", 20*time.Second, "every server's ping `timeout`")
-	f.StringVar(&o.base, "base", "mojo", "the `server` whose ratios to the others are printed")
-	f.StringVar(&o.json, "json", "", "also write everything to this `file` as JSON; - is standard output")
+	f.StringVar(&o.base, "base", "mojo", "print the ratios of this `server` to the others")
+	f.StringVar(&o.json, "json", "", "also write all samples to this `file` as JSON; - is standard output")
 	f.StringVar(&o.cpuProfile, "cpuprofile", "", "write CPU profiles of the servers in Go to this `folder`")
-	f.StringVar(&o.memProfile, "memprofile", "", "write their heap profiles to this `folder`")
-	f.BoolVar(&o.million, "million", false, "measure sessions without sockets in place of servers, see -sessions")
-	f.IntVar(&o.sessions, "sessions", 1_000_000, "with -million, how many")
-	f.IntVar(&o.users, "users", 300_000, "with -million, of how many users")
-	f.StringVar(&o.child, "child", "", "run a server; for the command itself")
+	f.StringVar(&o.memProfile, "memprofile", "", "write heap profiles of the servers in Go to this `folder`")
+	f.BoolVar(&o.million, "million", false, "measure sessions without sockets, and no servers, see -sessions")
+	f.IntVar(&o.sessions, "sessions", 1_000_000, "with -million, the number of sessions")
+	f.IntVar(&o.users, "users", 300_000, "with -million, the number of their users")
+	f.StringVar(&o.child, "child", "", "run this server; only the command itself uses this flag")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
@@ -133,9 +133,9 @@ func (o *options) writeJSON(r *results, out io.Writer) error {
 	return os.WriteFile(o.json, text, 0o644)
 }
 
-// measureAll measures everything that was asked for. Within a round the servers
-// take turns at each scenario, and each round begins with another one, so that
-// a machine that drifts is fair to all.
+// measureAll runs all rounds. In a round, the servers run each scenario one
+// after another. Each round begins with another server, so that a machine whose
+// speed changes affects all servers equally.
 func (o *options) measureAll() (*results, error) {
 	files, err := raiseFileLimit()
 	if err != nil {
@@ -191,7 +191,7 @@ func (o *options) measureOne(r *results, c *cell, server string, round int) {
 	fmt.Fprintf(os.Stderr, "round %d of %d, %s: %s\n", round+1, o.rounds, name, describe(s, err))
 }
 
-// describe is a sample in a line.
+// describe returns a sample as one line.
 func describe(s sample, err error) string {
 	if err != nil {
 		return err.Error()

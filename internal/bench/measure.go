@@ -11,11 +11,12 @@ import (
 	"github.com/mojosocket/mojo/internal/bench/servers"
 )
 
-// effort is how much to do.
+// effort says how long measurements take, and how many clients connect at a
+// time.
 type effort struct {
-	duration time.Duration // of what is measured, where it is not something to be finished
-	warmUp   time.Duration // before that
-	idle     time.Duration // for which idle connections are looked at
+	duration time.Duration // of a measurement, in scenarios that have no end of their own
+	warmUp   time.Duration // before the measurement
+	idle     time.Duration // of the measurement of idle connections
 	parallel int           // clients that connect at a time
 }
 
@@ -26,11 +27,11 @@ type measurement struct {
 	clients int
 	process *process
 	loop    *load.Loop
-	// What profiles to make of the next window.
+	// The profiles that the next window makes.
 	cpuProfile, memProfile bool
 }
 
-// measure starts a server, runs a scenario on it, and ends it.
+// measure starts a server, runs a scenario on it, and stops the server.
 func measure(l *launch, e effort, server string, sc *scenario, clients int) (sample, error) {
 	p, err := l.start(server)
 	if err != nil {
@@ -49,6 +50,7 @@ func measure(l *launch, e effort, server string, sc *scenario, clients int) (sam
 	return sc.run(m)
 }
 
+// eventOf returns the JSON of an event.
 func eventOf(name string) string { return servers.EventJSON(name) }
 
 func (m *measurement) site() load.Site {
@@ -62,7 +64,8 @@ func (m *measurement) site() load.Site {
 	return s
 }
 
-// window runs f, which does a number of units, and tells what each cost.
+// window runs f and measures it. The sample has the CPU time per unit, of the
+// number of units that f returns.
 func (m *measurement) window(f func() (units int, err error)) (sample, error) {
 	if err := m.command(m.cpuProfile, cmdProfile, 1); err != nil {
 		return nil, err
@@ -76,7 +79,7 @@ func (m *measurement) window(f func() (units int, err error)) (sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	wall, loaded := time.Since(begin).Seconds(), threadCPU()-loadBefore
+	elapsed, loadTime := time.Since(begin).Seconds(), threadCPU()-loadBefore
 	cpuAfter, err := m.process.cpu()
 	if err != nil {
 		return nil, err
@@ -91,13 +94,14 @@ func (m *measurement) window(f func() (units int, err error)) (sample, error) {
 	cpu := (cpuAfter - cpuBefore).Seconds()
 	return sample{
 		"cpu":       cpu * 1e6 / float64(units),
-		"rate":      float64(units) / wall / 1e3,
-		serverCores: cpu / wall,
-		loadCores:   loaded.Seconds() / wall,
+		"rate":      float64(units) / elapsed / 1e3,
+		serverCores: cpu / elapsed,
+		loadCores:   loadTime.Seconds() / elapsed,
 	}, nil
 }
 
-// command has the server do something, if it is wanted.
+// command sends a command to the server and waits for the answer, if wanted is
+// true.
 func (m *measurement) command(wanted bool, command byte, number int) error {
 	if !wanted {
 		return nil
@@ -106,7 +110,7 @@ func (m *measurement) command(wanted bool, command byte, number int) error {
 	return err
 }
 
-// threadCPU is the CPU time of the load generator's thread.
+// threadCPU returns the CPU time of the load generator's thread.
 func threadCPU() time.Duration {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_THREAD, &u); err != nil {
@@ -115,19 +119,22 @@ func threadCPU() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// patience is how long a server may be silent while something is under way.
+// patience is the time for which a server may send nothing while clients wait
+// for it.
 const patience = 10 * time.Second
 
-// cycle is units of work of which each begins when another is done: run starts
-// a number of them, lets that go on for a time, and waits for the last ones.
+// cycle runs units of work. It starts a number of units. When a unit is done,
+// the next one begins, until the time is over. Then it waits for the last
+// units.
 type cycle struct {
 	m        *measurement
-	begun    int
-	done     int
-	stopping bool
+	begun    int  // units that have begun
+	done     int  // units that are done
+	stopping bool // the time is over: no more units begin
 }
 
-// next reports whether a unit that is done is to be followed by another one.
+// next counts a unit that is done. It reports whether the caller has to begin
+// another unit.
 func (c *cycle) next() bool {
 	c.done++
 	if c.stopping {
@@ -137,13 +144,15 @@ func (c *cycle) next() bool {
 	return true
 }
 
+// run calls start, which begins units, runs the cycle for the time d, and
+// returns the number of units that were done.
 func (c *cycle) run(d time.Duration, start func() (units int)) (done int, err error) {
 	before := c.done
 	c.stopping = false
 	c.begun += start()
 	end := time.Now().Add(d)
-	over := func() bool { return !time.Now().Before(end) }
-	if err := c.m.loop.Run(patience, over); err != nil {
+	timeIsOver := func() bool { return !time.Now().Before(end) }
+	if err := c.m.loop.Run(patience, timeIsOver); err != nil {
 		return 0, c.explain(err)
 	}
 	c.stopping = true
@@ -154,11 +163,11 @@ func (c *cycle) run(d time.Duration, start func() (units int)) (done int, err er
 }
 
 func (c *cycle) explain(err error) error {
-	return fmt.Errorf("%w; %d of %d under way were done", err, c.done, c.begun)
+	return fmt.Errorf("%w; %d of %d units were done", err, c.done, c.begun)
 }
 
-// measure warms up and then measures. A unit of the cycle is several of what is
-// counted.
+// measure warms up and then measures. Each unit of the cycle counts as
+// unitsEach units of the sample.
 func (c *cycle) measure(unitsEach int, start func() (units int)) (sample, error) {
 	if _, err := c.run(c.m.warmUp, start); err != nil {
 		return nil, err
@@ -169,7 +178,8 @@ func (c *cycle) measure(unitsEach int, start func() (units int)) (sample, error)
 	})
 }
 
-// fanOut has events sent to everybody, a number of them in flight.
+// fanOut makes the server send events to all clients, with a number of events
+// in flight.
 func fanOut(inFlight int) func(m *measurement) (sample, error) {
 	return func(m *measurement) (sample, error) {
 		pool := load.NewPool(m.loop, m.site())
@@ -179,9 +189,9 @@ func fanOut(inFlight int) func(m *measurement) (sample, error) {
 		}
 		c := &cycle{m: m}
 		want := []byte("42" + eventOf("note"))
-		var reached [32]int // how many clients have an event, by its number
+		var reached [32]int // the number of clients that have received an event, by the number of the event
 		pool.OnEvent = func(client *load.Client, packet []byte) {
-			if !bytes.HasPrefix(packet, want) { // one of them ends with a line feed
+			if !bytes.HasPrefix(packet, want) { // one server adds a line feed
 				m.loop.Fail(fmt.Errorf("a client received %.200q", packet))
 			}
 			n := &reached[client.Received%uint32(len(reached))]
@@ -203,8 +213,8 @@ func fanOut(inFlight int) func(m *measurement) (sample, error) {
 	}
 }
 
-// connect connects n clients and waits until the server counts them all: some
-// answer a client before that.
+// connect connects n clients and waits until the server counts them all. Some
+// servers answer a client before they count it.
 func (m *measurement) connect(pool *load.Pool, n int) error {
 	if err := pool.ConnectAll(n, m.parallel); err != nil {
 		return err
@@ -225,7 +235,7 @@ func (m *measurement) connect(pool *load.Pool, n int) error {
 	}
 }
 
-// sendAfterBatch has the commands sent that handling a batch brought up.
+// sendAfterBatch makes the loop send the queued commands after each batch.
 func (m *measurement) sendAfterBatch() {
 	m.loop.AfterBatch = func() {
 		if err := m.process.send(); err != nil {
@@ -234,7 +244,7 @@ func (m *measurement) sendAfterBatch() {
 	}
 }
 
-// emitToUsers has events sent to one user each, in turn.
+// emitToUsers makes the server send each event to one user, in turn.
 func emitToUsers(m *measurement) (sample, error) {
 	const inFlight = 16
 	site := m.site()
@@ -257,15 +267,15 @@ func emitToUsers(m *measurement) (sample, error) {
 		m.process.queue(cmdEmit, user)
 		user = (user + 1) % m.clients
 	}
-	turns := make([]int, m.clients) // events that each client has
-	seen := 0
+	received := make([]int, m.clients) // the number of events, by client
+	total := 0
 	pool.OnEvent = func(client *load.Client, _ []byte) {
-		// The events to different users may overtake each other, but none may
-		// go astray.
-		if turns[client.Index]++; turns[client.Index] > seen/m.clients+2 {
-			m.loop.Fail(fmt.Errorf("user %d got an event that was for another one", client.Index))
+		// The events to different users may overtake each other, but each must
+		// arrive at its user.
+		if received[client.Index]++; received[client.Index] > total/m.clients+2 {
+			m.loop.Fail(fmt.Errorf("user %d received an event for another user", client.Index))
 		}
-		seen++
+		total++
 		if c.next() {
 			emit()
 		}
@@ -279,8 +289,8 @@ func emitToUsers(m *measurement) (sample, error) {
 	})
 }
 
-// echo has every client send an event and wait for what begins with an answer's
-// prefix.
+// echo makes each client send a packet, wait for a packet that begins with
+// answer, and send again.
 func echo(packet, answer string) func(m *measurement) (sample, error) {
 	return func(m *measurement) (sample, error) {
 		pool := load.NewPool(m.loop, m.site())
@@ -305,7 +315,7 @@ func echo(packet, answer string) func(m *measurement) (sample, error) {
 	}
 }
 
-// pollEcho is echo over long-polling.
+// pollEcho is like echo, over long-polling.
 func pollEcho(m *measurement) (sample, error) {
 	pool := load.NewPollPool(m.loop, m.site(), "42"+eventOf("echo"))
 	defer pool.Abort()

@@ -18,18 +18,18 @@ import (
 	"github.com/mojosocket/mojo/internal/bench/memory"
 )
 
-// millionResult is what -million measures: a Server of mojo with more sessions
-// than a process may open files for, with connections in memory in place of
-// sockets.
+// millionResult is the result of -million: a mojo.Server with more sessions
+// than a process may have sockets. Their connections are in memory.
 type millionResult struct {
 	Machine  machine `json:"machine"`
 	Sessions int     `json:"sessions"`
 	Users    int     `json:"users"`
 
 	OpenedPerSecond float64 `json:"opened_per_second"`
-	// Bytes per session, all but what stands in for its socket. Of the Heap,
-	// Descriptor and ReadBuffer are its goroutine's; the latter only where the
-	// connection is not plain TCP. Stack is no part of it.
+	// Bytes per session, without its memory.Crowd client. Heap includes
+	// Descriptor, which is that of the goroutine of the session, and
+	// ReadBuffer, which only connections have that are not plain TCP. It does
+	// not include Stack.
 	Heap       float64 `json:"heap_bytes"`
 	Descriptor float64 `json:"goroutine_descriptor_bytes"`
 	ReadBuffer float64 `json:"read_buffer_bytes"`
@@ -38,8 +38,8 @@ type millionResult struct {
 	SessionLookup float64 `json:"session_lookup_ns"`
 	UserLookup    float64 `json:"user_lookup_ns"`
 
-	// Over Window, which is one ping interval. The client's side, which is
-	// little, is part of it.
+	// Measured for the time Window, which is one ping interval. HeartbeatCores
+	// includes the clients, which take little.
 	Window         float64 `json:"window_s"`
 	HeartbeatCores float64 `json:"heartbeat_cores"`
 	Pings          int64   `json:"pings"`
@@ -77,14 +77,14 @@ func million(o *options, out io.Writer) error {
 		return err
 	}
 	sessions, users := srv.CurrentSessions(), srv.LoggedInSessions()
-	for sessions.Len() < o.sessions { // OnConnect has returned for all, but the last may not be in the index yet
+	for sessions.Len() < o.sessions { // OnConnect has been called for all, but some may not be in the index yet
 		time.Sleep(time.Millisecond)
 	}
 	after := heapNow()
-	per := func(after, before uint64) float64 { return (float64(after) - float64(before)) / float64(o.sessions) }
-	r.Heap = per(after.heap, before.heap)
-	r.ReadBuffer = per(after.readBuffers, before.readBuffers)
-	r.Stack = per(after.stacks, before.stacks)
+	perSession := func(after, before uint64) float64 { return (float64(after) - float64(before)) / float64(o.sessions) }
+	r.Heap = perSession(after.heap, before.heap)
+	r.ReadBuffer = perSession(after.readBuffers, before.readBuffers)
+	r.Stack = perSession(after.stacks, before.stacks)
 	if o.memProfile != "" {
 		if err := writeHeapProfile(o.memProfile); err != nil {
 			return err
@@ -115,7 +115,8 @@ func million(o *options, out io.Writer) error {
 	return os.WriteFile(o.json, text, 0o644)
 }
 
-// watchHeartbeats looks at one interval, in which each session is pinged once.
+// watchHeartbeats measures one ping interval, in which each session is pinged
+// once.
 func (r *millionResult) watchHeartbeats(o *options, crowd *memory.Crowd) error {
 	if o.cpuProfile != "" {
 		f, err := os.Create(o.cpuProfile)
@@ -162,11 +163,12 @@ func (r *millionResult) print(w io.Writer) {
 	fmt.Fprintf(w, "\nheartbeats: %d pings and pongs in %.1f s, %.2f of a core\n", r.Pings, r.Window, r.HeartbeatCores)
 }
 
-// lookups is the time in ns that it takes to find one of n, in no order.
+// lookups returns the average time of a look-up in ns. It looks up random ones
+// of n ids.
 func lookups(n int, id func(int) string, look func(id string) int) float64 {
-	const many = 1 << 20
+	const count = 1 << 20
 	random := rand.New(rand.NewPCG(1, 2))
-	ids := make([]string, many)
+	ids := make([]string, count)
 	for i := range ids {
 		ids[i] = id(random.IntN(n))
 	}
@@ -179,19 +181,21 @@ func lookups(n int, id func(int) string, look func(id string) int) float64 {
 	}
 	took := time.Since(begin)
 	if missing > 0 {
-		fmt.Fprintf(os.Stderr, "bench: %d of %d look-ups found nobody\n", missing, many)
+		fmt.Fprintf(os.Stderr, "bench: %d of %d look-ups found nothing\n", missing, count)
 	}
-	return float64(took.Nanoseconds()) / many
+	return float64(took.Nanoseconds()) / count
 }
 
+// heapState is the memory of this process in bytes.
 type heapState struct{ heap, readBuffers, stacks uint64 }
 
-// readBufferSize is that of the buffer with which a goroutine waits where the
-// connection is not plain TCP.
+// readBufferSize is the size of the buffer that a goroutine keeps while it
+// waits for a connection that is not plain TCP.
 const readBufferSize = 2 << 10
 
+// heapNow collects garbage and returns the heapState.
 func heapNow() heapState {
-	for range 3 { // pools and finalizers give way in the second
+	for range 3 { // the second collection empties pools and frees objects with finalizers
 		runtime.GC()
 	}
 	debug.FreeOSMemory()
@@ -206,18 +210,18 @@ func heapNow() heapState {
 	return s
 }
 
-// goroutineHeap is how many bytes of the heap a goroutine takes that does
-// nothing.
+// goroutineHeap returns the number of bytes of the heap that an idle goroutine
+// takes.
 func goroutineHeap() float64 {
-	const many = 1000
+	const count = 1000
 	before := heapNow()
 	release := make(chan struct{})
 	var wg sync.WaitGroup
-	for range many {
+	for range count {
 		wg.Go(func() { <-release })
 	}
 	after := heapNow()
 	close(release)
 	wg.Wait()
-	return (float64(after.heap) - float64(before.heap)) / many
+	return (float64(after.heap) - float64(before.heap)) / count
 }

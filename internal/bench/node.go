@@ -11,8 +11,8 @@ import (
 	"sync"
 )
 
-// nodeScript returns the path of the server in Node, whose packages it installs
-// if need be: they are those of the interop tests.
+// nodeScript returns the path of the server in Node. If its packages are
+// missing, which are those of the interop tests, it installs them.
 var nodeScript = sync.OnceValues(func() (string, error) {
 	_, here, _, _ := runtime.Caller(0)
 	dir := filepath.Dir(here)

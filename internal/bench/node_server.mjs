@@ -1,5 +1,5 @@
-// The peer in Node: the same as the servers in the package servers, and commanded in the same way, see
-// child.go.
+// The server in Node. It does the same as the servers of the package servers,
+// and reads the same commands, see child.go.
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 
@@ -13,21 +13,21 @@ io.on("connection", (socket) => {
   const { user } = socket.handshake.query;
   if (user) socket.join(`user-${user}`);
   socket.on("echo", (v) => socket.emit("echo", v));
-  socket.on("ack", (v, answer) => answer(v));
+  socket.on("ack", (v, ack) => ack(v));
 });
 
-function say(value) {
+function answer(value) {
   process.stdout.write(JSON.stringify(value) + "\n");
 }
 
 const commands = {
   b: () => io.emit("note", body),
   u: (user) => io.to(`user-${user}`).emit("note", body),
-  c: () => say({ conns: io.engine.clientsCount }),
-  s: () => say({ conns: io.engine.clientsCount, heap: process.memoryUsage().heapUsed }),
+  c: () => answer({ conns: io.engine.clientsCount }),
+  s: () => answer({ conns: io.engine.clientsCount, heap: process.memoryUsage().heapUsed }),
   g: () => {
     globalThis.gc();
-    say({});
+    answer({});
   },
 };
 
@@ -42,5 +42,5 @@ process.stdin.on("data", (chunk) => {
 });
 process.stdin.on("end", () => process.exit());
 
-// The backlog is the one that servers in Go have.
-http.listen({ port: 0, host: "127.0.0.1", backlog: 4096 }, () => say({ address: `127.0.0.1:${http.address().port}` }));
+// The backlog is the same as that of servers in Go.
+http.listen({ port: 0, host: "127.0.0.1", backlog: 4096 }, () => answer({ address: `127.0.0.1:${http.address().port}` }));

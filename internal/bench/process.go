@@ -18,11 +18,12 @@ import (
 	"github.com/mojosocket/mojo/internal/bench/servers"
 )
 
-// process is a server that runs in a child process.
+// process is a server that runs in a child process. Its methods are called by
+// one goroutine.
 type process struct {
 	cmd      *exec.Cmd
 	commands *os.File
-	queued   []byte // commands that send has yet to write
+	queued   []byte // commands that send has not written yet
 	lines    *bufio.Reader
 	address  netip.AddrPort
 }
@@ -84,13 +85,13 @@ func (l *launch) start(name string) (*process, error) {
 	}
 	if err != nil {
 		p.stop()
-		return nil, fmt.Errorf("%s does not start: %w", name, err)
+		return nil, fmt.Errorf("%s did not start: %w", name, err)
 	}
 	return p, nil
 }
 
-// stop ends the server, which may take a moment for profiles, or after a while
-// kills it.
+// stop ends the server, which may take a moment because of profiles. It kills
+// the server after 20 seconds.
 func (p *process) stop() {
 	p.commands.Close()
 	kill := time.AfterFunc(20*time.Second, func() { _ = p.cmd.Process.Kill() })
@@ -98,7 +99,7 @@ func (p *process) stop() {
 	_ = p.cmd.Wait()
 }
 
-// queue has a command sent by the next send.
+// queue queues a command. The next call of send sends it.
 func (p *process) queue(command byte, number int) {
 	p.queued = binary.LittleEndian.AppendUint32(append(p.queued, command), uint32(number))
 }
@@ -130,12 +131,11 @@ func (p *process) ask(command byte, number int) (childStats, error) {
 	return p.answer()
 }
 
-// cpu is the CPU time that the process has used, in user and system mode, by
-// the system's account.
+// cpu returns the CPU time that the process has used, in user and system mode.
 func (p *process) cpu() (time.Duration, error) { return processCPU(p.cmd.Process.Pid) }
 
 func processCPU(pid int) (time.Duration, error) {
-	const scheduled = 2 // CPUCLOCK_SCHED: to the nanosecond, where /proc/<pid>/stat has ticks of 10 ms
+	const scheduled = 2 // CPUCLOCK_SCHED, which counts nanoseconds; /proc/<pid>/stat counts ticks of 10 ms
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|scheduled), &t); err != nil {
 		return 0, fmt.Errorf("CPU time: %w", err)
@@ -143,7 +143,7 @@ func processCPU(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// resident is the memory of the process that is in RAM, in bytes.
+// resident returns the resident memory of the process, in bytes.
 func (p *process) resident() (uint64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", p.cmd.Process.Pid))
 	if err != nil {
@@ -158,8 +158,8 @@ func (p *process) resident() (uint64, error) {
 	return 0, errors.New("smaps_rollup has no Rss")
 }
 
-// raiseFileLimit lets this process and those it starts open as many files as
-// the system permits.
+// raiseFileLimit lets this process and its child processes open as many files
+// as the system permits. It returns that number.
 func raiseFileLimit() (int, error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

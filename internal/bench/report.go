@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// results is all that a run has measured.
+// results has everything that a run has measured.
 type results struct {
 	Machine  machine  `json:"machine"`
 	Servers  []string `json:"servers"`
@@ -23,12 +23,13 @@ type results struct {
 type cell struct {
 	Scenario string `json:"scenario"`
 	Clients  int    `json:"clients"`
-	// Samples are by server, one for each round; nil where that failed.
+	// Samples has the samples of each server, one for each round. The sample of
+	// a round that failed is nil.
 	Samples map[string][]sample `json:"samples"`
-	// Medians are by server and metric.
+	// Medians has the medians of each server.
 	Medians map[string]sample `json:"medians"`
-	// Ratios are of the base server to another, by that and metric: medians of
-	// the ratios within each round.
+	// Ratios has the ratios of the base server to each other server: the
+	// medians of the ratios of the rounds.
 	Ratios map[string]sample `json:"ratios"`
 
 	scenario *scenario
@@ -39,12 +40,12 @@ func (r *results) summarize() {
 	for _, c := range r.Cells {
 		c.Medians, c.Ratios = make(map[string]sample), make(map[string]sample)
 		for server, samples := range c.Samples {
-			c.Medians[server] = each(samples, func(round int, metric string) float64 { return samples[round][metric] })
+			c.Medians[server] = medians(samples, func(round int, metric string) float64 { return samples[round][metric] })
 			if server == r.Base {
 				continue
 			}
 			base := c.Samples[r.Base]
-			c.Ratios[server] = each(samples, func(round int, metric string) float64 {
+			c.Ratios[server] = medians(samples, func(round int, metric string) float64 {
 				if round >= len(base) || base[round] == nil {
 					return math.NaN()
 				}
@@ -54,8 +55,8 @@ func (r *results) summarize() {
 	}
 }
 
-// each is the median of a value over all rounds, for each metric.
-func each(samples []sample, value func(round int, metric string) float64) sample {
+// medians returns, for each metric, the median of a value over all rounds.
+func medians(samples []sample, value func(round int, metric string) float64) sample {
 	all := make(map[string][]float64)
 	for round, s := range samples {
 		for metric := range s {
@@ -64,11 +65,11 @@ func each(samples []sample, value func(round int, metric string) float64) sample
 			}
 		}
 	}
-	medians := make(sample)
+	result := make(sample)
 	for metric, values := range all {
-		medians[metric] = median(values)
+		result[metric] = median(values)
 	}
-	return medians
+	return result
 }
 
 func median(values []float64) float64 {
@@ -77,8 +78,8 @@ func median(values []float64) float64 {
 	return (values[(n-1)/2] + values[n/2]) / 2
 }
 
-// table writes the medians, and the ratios of the base to each other server, as
-// Markdown.
+// table writes the medians, and the ratios of the base server to each other
+// server, as tables in Markdown.
 func (r *results) table(w io.Writer) {
 	fmt.Fprintf(w, "%s\nMedians of %d rounds; ratios are medians of the ratios within a round.\n", r.Machine, r.Rounds)
 	for i, c := range r.Cells {
@@ -123,7 +124,8 @@ func (r *results) metricTable(w io.Writer, sc *scenario, metric string) {
 	writeRows(w, rows)
 }
 
-// figure has three significant digits; it is empty where nothing was measured.
+// figure returns a metric of a sample with three significant digits, or "" if
+// the sample does not have it.
 func figure(s sample, metric string) string {
 	v, ok := s[metric]
 	switch {

@@ -13,8 +13,8 @@ func TestMedian(t *testing.T) {
 	require.Equal(t, 7.0, median([]float64{7}))
 }
 
-// A machine that gets slower from round to round does not change the ratios. A
-// round that failed does not count.
+// TestRatiosAreWithinRounds: a machine that gets slower from round to round
+// does not change the ratios. A round that failed does not count.
 func TestRatiosAreWithinRounds(t *testing.T) {
 	sc := &scenario{name: "s", about: "about s", metrics: []metric{{"cpu", "cpu in µs"}}}
 	c := &cell{Scenario: "s", Clients: 10, scenario: sc, Samples: map[string][]sample{

@@ -6,24 +6,24 @@ import (
 	"strings"
 )
 
-// scenario is something that all servers are measured at.
+// scenario is a kind of load, under which the servers are measured.
 type scenario struct {
 	name    string
 	about   string
-	clients []int // numbers of clients, unless -n says otherwise
+	clients []int // numbers of clients; the flag -n overrides them
 	metrics []metric
-	without []string // servers that cannot do it
+	without []string // servers that cannot run it
 	run     func(m *measurement) (sample, error)
 }
 
 // metric is a figure in a sample.
 type metric struct{ name, about string }
 
-// sample is what one measurement gave, by the names of metrics.
+// sample is the result of one measurement: values by the names of metrics.
 type sample map[string]float64
 
-// What every scenario tells beside its metrics, to see what limited it: how
-// many cores the server and the load generator kept busy.
+// Each sample also has these values, which show what limited the rate: the
+// number of cores that the server and the load generator used.
 const (
 	serverCores = "server_cores"
 	loadCores   = "load_cores"
@@ -38,7 +38,7 @@ func perUnit(unit string) []metric {
 
 var scenarios = []*scenario{
 	{
-		name: "fanout1", about: "an event of 100 bytes to everybody, the next one when all have it",
+		name: "fanout1", about: "an event of 100 bytes to all clients, the next one when all have received it",
 		clients: []int{200, 1000, 5000, 10000}, metrics: perUnit("delivery"), run: fanOut(1),
 	},
 	{
@@ -46,15 +46,15 @@ var scenarios = []*scenario{
 		clients: []int{200, 1000, 5000, 10000}, metrics: perUnit("delivery"), run: fanOut(16),
 	},
 	{
-		name: "user", about: "an event to one user after the other, 16 in flight",
+		name: "user", about: "an event to one user after another, 16 in flight",
 		clients: []int{1000, 10000}, metrics: perUnit("emit"), run: emitToUsers,
 	},
 	{
-		name: "echo", about: "each client sends an event and waits until it comes back",
+		name: "echo", about: "each client sends an event and waits for the echo",
 		clients: []int{1000}, metrics: perUnit("echo"), run: echo("42"+eventOf("echo"), "42"),
 	},
 	{
-		name: "ack", about: "each client sends an event and waits for its acknowledgement, from a typed handler where there are any",
+		name: "ack", about: "each client sends an event and waits for its acknowledgement, from a typed handler if the server has them",
 		clients: []int{1000}, metrics: perUnit("echo"), run: echo("421"+eventOf("ack"), "431"),
 	},
 	{
@@ -62,7 +62,7 @@ var scenarios = []*scenario{
 		clients: []int{200}, metrics: perUnit("echo"), without: []string{"bare", "buffered"}, run: pollEcho,
 	},
 	{
-		name: "connect", about: "clients connect by WebSocket, -parallel at a time, and then all leave at once",
+		name: "connect", about: "clients connect by WebSocket, -parallel at a time, and then all disconnect at once",
 		clients: []int{1000, 10000}, run: connectAndLeave(false),
 		metrics: connectMetrics,
 	},
@@ -72,7 +72,7 @@ var scenarios = []*scenario{
 		metrics: connectMetrics,
 	},
 	{
-		name: "idle", about: "connections with a browser's headers, a session and a user do nothing for -idle",
+		name: "idle", about: "connections with a browser's headers, a session and a user are idle for the time of -idle",
 		clients: []int{1000, 10000, 19000}, run: idle,
 		metrics: []metric{
 			{"resident", "resident memory after a collection, KiB per connection"},
@@ -88,17 +88,17 @@ var connectMetrics = []metric{
 	{"rate", "connections per second, in thousands"},
 	{"cpu", "server CPU, µs per connection"},
 	{"failed", "refused or stalled"},
-	{"leave_rate", "leaves per second, in thousands"},
-	{"leave_cpu", "server CPU, µs per leave"},
+	{"leave_rate", "disconnects per second, in thousands"},
+	{"leave_cpu", "server CPU, µs per disconnect"},
 }
 
-// serverNames are the servers there are, in the order of the table.
+// serverNames has the names of all servers, in the order of the tables.
 var serverNames = []string{"mojo", "bare", "buffered", nodeServer, "zishang520", "googollee"}
 
 func (s *scenario) cannot(server string) bool { return slices.Contains(s.without, server) }
 
-// choose returns those of all that are named in a list with commas, in their
-// own order; "" or "all" is all.
+// choose returns the elements of all that a list with commas names, in the
+// order of all. The lists "" and "all" name all.
 func choose[T any](list string, all []T, name func(T) string) ([]T, error) {
 	if list == "" || list == "all" {
 		return all, nil
@@ -116,7 +116,7 @@ func choose[T any](list string, all []T, name func(T) string) ([]T, error) {
 		for _, v := range all {
 			known = append(known, name(v))
 		}
-		return nil, fmt.Errorf("no %q; there are %s", wanted[0], strings.Join(known, ", "))
+		return nil, fmt.Errorf("unknown name %q; the names are %s", wanted[0], strings.Join(known, ", "))
 	}
 	return chosen, nil
 }

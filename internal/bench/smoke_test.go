@@ -13,10 +13,10 @@ import (
 	"github.com/mojosocket/mojo/internal/bench/servers"
 )
 
-const few = 20 // clients
+const fewClients = 20
 
-// eachServer runs a test on every server. Without Node it leaves out the server
-// in Node, unless MOJO_INTEROP=require is set.
+// eachServer runs a test on every server. Without Node it skips the server in
+// Node, unless MOJO_INTEROP=require is set.
 func eachServer(t *testing.T, test func(t *testing.T, server string)) {
 	for _, server := range serverNames {
 		t.Run(server, func(t *testing.T) {
@@ -43,8 +43,8 @@ func requireNode(t *testing.T) {
 	t.Skip(err)
 }
 
-// begin starts a server and connects clients, each as a user of its own. The
-// map has the received events of each client.
+// begin starts a server and connects clients, each as another user. The map has
+// the events that each client has received.
 func begin(t *testing.T, server string) (*measurement, *load.Pool, map[int][]string) {
 	t.Helper()
 	l := launch{beat: servers.Heartbeat{Interval: 25 * time.Second, Timeout: 20 * time.Second}}
@@ -54,7 +54,7 @@ func begin(t *testing.T, server string) (*measurement, *load.Pool, map[int][]str
 	loop, err := load.NewLoop()
 	require.NoError(t, err)
 	t.Cleanup(loop.Close)
-	m := &measurement{effort: effort{parallel: few}, server: server, clients: few, process: p, loop: loop}
+	m := &measurement{effort: effort{parallel: fewClients}, server: server, clients: fewClients, process: p, loop: loop}
 	pool, err := m.pool(true)
 	require.NoError(t, err)
 	t.Cleanup(pool.Abort)
@@ -63,20 +63,20 @@ func begin(t *testing.T, server string) (*measurement, *load.Pool, map[int][]str
 		received[c.Index] = append(received[c.Index], strings.TrimSuffix(string(packet), "\n"))
 	}
 	m.sendAfterBatch()
-	require.NoError(t, m.connect(pool, few))
+	require.NoError(t, m.connect(pool, fewClients))
 	return m, pool, received
 }
 
-// arrive waits until everything has arrived that the server was ordered to
-// send: every client asks for an echo, which it receives last.
-func arrive(t *testing.T, m *measurement, pool *load.Pool, received map[int][]string) {
+// awaitEvents waits until all events of the earlier commands have arrived: each
+// client requests an echo, which it receives last.
+func awaitEvents(t *testing.T, m *measurement, pool *load.Pool, received map[int][]string) {
 	t.Helper()
-	_, err := m.process.ask(cmdConns, 0) // the answer comes when all earlier commands are done
+	_, err := m.process.ask(cmdConns, 0) // the answer arrives when all earlier commands are done
 	require.NoError(t, err)
 	echo := "42" + eventOf("echo")
 	pool.Each(func(c *load.Client) { c.Send(load.Frame(echo)) })
 	missing := func() (missing []int) {
-		for client := range few {
+		for client := range fewClients {
 			if n := len(received[client]); n == 0 || received[client][n-1] != echo {
 				missing = append(missing, client)
 			}
@@ -84,12 +84,13 @@ func arrive(t *testing.T, m *measurement, pool *load.Pool, received map[int][]st
 		return missing
 	}
 	require.NoError(t, m.loop.Run(patience, func() bool { return len(missing()) == 0 }))
-	for client := range few {
+	for client := range fewClients {
 		received[client] = received[client][:len(received[client])-1]
 	}
 }
 
-// Each client receives each broadcast event once and complete.
+// TestBroadcastsArrive: each client receives each broadcast event once, and
+// complete.
 func TestBroadcastsArrive(t *testing.T) {
 	eachServer(t, func(t *testing.T, server string) {
 		m, pool, received := begin(t, server)
@@ -97,8 +98,8 @@ func TestBroadcastsArrive(t *testing.T) {
 		for range events {
 			m.process.queue(cmdBroadcast, 0)
 		}
-		arrive(t, m, pool, received)
-		for client := range few {
+		awaitEvents(t, m, pool, received)
+		for client := range fewClients {
 			require.Len(t, received[client], events, "client %d", client)
 			for _, packet := range received[client] {
 				require.Equal(t, "42"+eventOf("note"), packet)
@@ -107,24 +108,25 @@ func TestBroadcastsArrive(t *testing.T) {
 	})
 }
 
-// Each event to a user arrives at that user's client alone.
+// TestEmitsToUsersArrive: an event to a user arrives only at the client of that
+// user.
 func TestEmitsToUsersArrive(t *testing.T) {
 	eachServer(t, func(t *testing.T, server string) {
 		m, pool, received := begin(t, server)
-		for user := range few {
+		for user := range fewClients {
 			for range user {
 				m.process.queue(cmdEmit, user)
 			}
 		}
-		arrive(t, m, pool, received)
-		for user := range few {
+		awaitEvents(t, m, pool, received)
+		for user := range fewClients {
 			require.Len(t, received[user], user)
 		}
 	})
 }
 
-// Echoes and acknowledgements arrive at the clients that asked for them. The
-// bare servers answer with echoes to both.
+// TestEchoesArrive: echoes and acknowledgements arrive at the clients that
+// requested them. The bare servers answer both with an echo.
 func TestEchoesArrive(t *testing.T) {
 	eachServer(t, func(t *testing.T, server string) {
 		m, pool, received := begin(t, server)
@@ -133,7 +135,7 @@ func TestEchoesArrive(t *testing.T) {
 			c.Send(load.Frame("421" + eventOf("ack")))
 		})
 		done := func() bool {
-			for client := range few {
+			for client := range fewClients {
 				if len(received[client]) < 2 {
 					return false
 				}
@@ -145,13 +147,13 @@ func TestEchoesArrive(t *testing.T) {
 		if server == "bare" || server == "buffered" {
 			ack = "431" + eventOf("ack")
 		}
-		for client := range few {
+		for client := range fewClients {
 			require.ElementsMatch(t, []string{"42" + eventOf("echo"), ack}, received[client])
 		}
 	})
 }
 
-// Every scenario returns every figure of its table.
+// TestScenarios: each scenario returns all metrics of its tables.
 func TestScenarios(t *testing.T) {
 	eachServer(t, func(t *testing.T, server string) {
 		o, err := parse([]string{
@@ -169,7 +171,7 @@ func TestScenarios(t *testing.T) {
 			for _, m := range c.scenario.metrics {
 				require.Contains(t, c.Medians[server], m.name, c.Scenario)
 			}
-			if c.scenario.name != "idle" { // its figures may be zero
+			if c.scenario.name != "idle" { // its metrics may be zero
 				require.Positive(t, c.Medians[server]["cpu"], c.Scenario)
 				require.Positive(t, c.Medians[server]["rate"], c.Scenario)
 			}
@@ -178,7 +180,7 @@ func TestScenarios(t *testing.T) {
 	})
 }
 
-// It runs the scenario million with a thousand connections.
+// TestMillion runs -million with a thousand sessions.
 func TestMillion(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run([]string{"-million", "-sessions", "1000", "-users", "300", "-ping", "200ms"}, &out))

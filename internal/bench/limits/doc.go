@@ -1,10 +1,10 @@
-// Package limits holds mojo to the times that docs/security.md names, for
-// faults and for bad input: how long a megabyte of the worst may take, and that
-// twice as much takes no more than three times as long. It contains nothing to
-// import. Run it alone and without the race detector:
+// Package limits tests the times that docs/security.md names, for faults and
+// for bad input: a megabyte of bad input is handled within a limit, and twice
+// as much takes at most three times as long. It has only tests. Run it alone
+// and without the race detector:
 //
 //	go test ./limits
 //
-// Each time is the best of several, so that what else the machine does is not
-// measured.
+// Each time is the shortest of several measurements, so that other load of the
+// machine does not count.
 package limits

@@ -20,11 +20,11 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest/crowd"
 )
 
-// TestCrowd runs the clients of other tests in a process of their own.
+// TestCrowd runs the clients of other tests in a separate process.
 func TestCrowd(t *testing.T) { crowd.Be(t) }
 
-// crowdSite serves the app Chat with small socket buffers, so that a client
-// that stops reading is soon behind.
+// crowdSite serves the app Chat with small socket buffers, so that messages are
+// soon queued for a client that does not read.
 func crowdSite(t *testing.T, opts mojo.Options, h mojo.SocketHandler) (*mojo.Server, *mojo.Channel, *siotest.Site) {
 	t.Helper()
 	opts.Logger = slog.New(slog.DiscardHandler)
@@ -57,31 +57,32 @@ func p99(times []time.Duration) time.Duration {
 	return times[len(times)*99/100]
 }
 
-// One of 1,000 clients under a steady broadcast stops reading. Events reach the
-// others as fast as before: the 99th percentile is within 1.2 times. Phases
+// TestOthersBesideAStoppedReader: one of 1,000 clients that receive broadcasts
+// stops reading. The 99th percentile of the time in which events reach the
+// other clients is at most 1.2 times as long as without such a client. Phases
 // with and without such a client alternate, and their medians are compared, so
 // that other load of the machine affects both. The best of several runs counts.
 func TestOthersBesideAStoppedReader(t *testing.T) {
-	const most, least, tries = 1.2, 3, 10
+	const maxRatio, minTries, maxTries = 1.2, 3, 10
 	var with, without time.Duration
-	for try := range tries {
+	for try := range maxTries {
 		a, b := steadyBroadcast(t)
 		t.Logf("p99 %v without, %v with a stopped reader", a, b)
 		if try == 0 {
 			without, with = a, b
 		}
 		without, with = min(without, a), min(with, b)
-		if try+1 >= least && float64(with) <= most*float64(without) {
+		if try+1 >= minTries && float64(with) <= maxRatio*float64(without) {
 			break
 		}
 	}
-	require.LessOrEqual(t, float64(with), most*float64(without), "%v against %v", with, without)
+	require.LessOrEqual(t, float64(with), maxRatio*float64(without), "%v against %v", with, without)
 	t.Logf("%.2f times", float64(with)/float64(without))
 }
 
-// steadyBroadcast returns medians of the 99th percentile of the time from the
-// broadcast call to the arrival of an event at one of 999 clients, without and
-// with one that has stopped reading.
+// steadyBroadcast measures the time from a broadcast to the arrival of the
+// event, at 999 clients. It returns the medians of the 99th percentiles of the
+// phases, without and with a client that has stopped reading.
 func steadyBroadcast(t *testing.T) (without, with time.Duration) {
 	t.Helper()
 	const phases, events, pause, size = 10, 20, 40 * time.Millisecond, 200
@@ -120,7 +121,7 @@ func steadyBroadcast(t *testing.T) (without, with time.Duration) {
 	}
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
-	text, stuff := strings.Repeat("x", size), strings.Repeat("x", 190<<10)
+	text, large := strings.Repeat("x", size), strings.Repeat("x", 190<<10)
 	for phase := range phases {
 		var stopped *mojo.Conn
 		if phase%2 == 1 {
@@ -128,16 +129,16 @@ func steadyBroadcast(t *testing.T) (without, with time.Duration) {
 			require.NoError(t, err)
 			defer client.Reset()
 			stopped = <-connected
-			require.NoError(t, stopped.Emit("stuff", stuff)) // more than its socket buffers hold
+			require.NoError(t, stopped.Emit("large", large)) // more than its socket buffers hold
 		}
 		for range events {
 			<-tick.C
 			require.NoError(t, ch.Emit("event", int64(time.Since(start)), text))
 		}
 		if stopped != nil {
-			require.NoError(t, stopped.Emit("it was there")) // it was connected all the time
-			_ = stopped.Emit("stuff", stuff)
-			require.ErrorIs(t, stopped.Emit("it is gone"), mojo.ErrNotConnected)
+			require.NoError(t, stopped.Emit("connected")) // it was connected during the whole phase
+			_ = stopped.Emit("large", large)
+			require.ErrorIs(t, stopped.Emit("disconnected"), mojo.ErrNotConnected)
 		}
 	}
 	wg.Wait()
@@ -158,13 +159,14 @@ func median(times []time.Duration) time.Duration {
 	return times[len(times)/2]
 }
 
-// With 5,000 clients that have stopped reading, a broadcast returns within 50
-// ms (p99), also while these clients are being closed.
+// TestBroadcastToStoppedReaders: with 5,000 clients that have stopped reading,
+// a broadcast returns within 50 ms (p99), also while these clients are being
+// closed.
 func TestBroadcastToStoppedReaders(t *testing.T) {
 	const clients, calls = 5000, 500
 	var worst time.Duration
 	for attempt := range 3 {
-		t.Run(fmt.Sprint("attempt ", attempt+1), func(t *testing.T) { // the end of the subtest closes its clients
+		t.Run(fmt.Sprint("attempt ", attempt+1), func(t *testing.T) { // at the end of the subtest, its clients are closed
 			srv, ch, site := crowdSite(t, mojo.Options{Limits: mojo.Limits{MaxQueue: 256 << 10}}, new(mojo.Events).Handler())
 			stopReading(t, site, clients)
 			require.Equal(t, clients, ch.Len())
@@ -191,34 +193,34 @@ func TestBroadcastToStoppedReaders(t *testing.T) {
 	require.LessOrEqual(t, worst, 50*time.Millisecond)
 }
 
-// 8,000 clients are dropped and reconnect at the same time. All are connected
-// again within 15 seconds.
-func TestAllReturn(t *testing.T) {
+// TestAllClientsReconnect: 8,000 clients lose their connections and reconnect
+// at the same time. All are connected again within 15 seconds.
+func TestAllClientsReconnect(t *testing.T) {
 	const clients = 8000
 	_, ch, site := crowdSite(t, mojo.Options{}, new(mojo.Events).Handler())
 	process := crowd.Start(t, "TestCrowd")
 	process.Connect(site.Host(), clients, crowd.Options{})
 	require.Equal(t, clients, ch.Len())
 
-	back := process.Return()
+	reconnected := process.Return()
 
-	t.Logf("%d clients were back in %v", back.Count, back.Elapsed)
-	require.Equal(t, clients, back.Count)
-	require.LessOrEqual(t, back.Elapsed, 15*time.Second)
+	t.Logf("%d clients were connected again after %v", reconnected.Count, reconnected.Elapsed)
+	require.Equal(t, clients, reconnected.Count)
+	require.LessOrEqual(t, reconnected.Elapsed, 15*time.Second)
 }
 
-// With clients that do not read, a handler that blocks and a context of 5
-// seconds, Shutdown returns within 5.5 seconds.
-func TestShutdownTakesItsTime(t *testing.T) {
-	goOn := make(chan struct{})
-	inside := make(chan struct{})
+// TestShutdownEndsWithItsContext: with clients that do not read, a handler that
+// blocks and a context of 5 seconds, Shutdown returns within 5.5 seconds.
+func TestShutdownEndsWithItsContext(t *testing.T) {
+	unblock := make(chan struct{})
+	blocking := make(chan struct{})
 	ev := new(mojo.Events)
-	mojo.On(ev, "block", func(*mojo.Conn, struct{}) error { close(inside); <-goOn; return nil })
+	mojo.On(ev, "block", func(*mojo.Conn, struct{}) error { close(blocking); <-unblock; return nil })
 	srv, ch, site := crowdSite(t, mojo.Options{}, ev.Handler())
 	stopReading(t, site, 1000)
 	blocked := siotest.Dial(t, site, siotest.Options{Transport: "websocket"}).Connect("/ChatSocket", nil)
 	blocked.Emit("block")
-	<-inside
+	<-blocking
 	for range 20 {
 		require.NoError(t, ch.Emit("event", strings.Repeat("x", 40<<10)))
 	}
@@ -229,7 +231,7 @@ func TestShutdownTakesItsTime(t *testing.T) {
 	err := srv.Shutdown(ctx)
 
 	took := time.Since(start)
-	close(goOn)
+	close(unblock)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.ErrorContains(t, err, `OnMessage "block" on /ChatSocket`)
 	require.LessOrEqual(t, took, 5500*time.Millisecond)

@@ -31,18 +31,18 @@ func site(t *testing.T) *siotest.Site {
 	return siotest.Serve(t, siotest.TCP, srv)
 }
 
-// best returns the shortest of several times that attempt returns.
-func best(attempt func() time.Duration) time.Duration {
-	shortest := attempt()
+// shortest returns the shortest of several times that attempt returns.
+func shortest(attempt func() time.Duration) time.Duration {
+	result := attempt()
 	for range 9 {
-		shortest = min(shortest, attempt())
+		result = min(result, attempt())
 	}
-	return shortest
+	return result
 }
 
-// answered returns the time of the answer to a request on an open connection,
-// and its status.
-func answered(t *testing.T, conn net.Conn, request string) (time.Duration, int) {
+// answerTime returns the time until the answer to a request on an open
+// connection, and its status.
+func answerTime(t *testing.T, conn net.Conn, request string) (time.Duration, int) {
 	t.Helper()
 	defer conn.Close()
 	require.NoError(t, conn.SetDeadline(time.Now().Add(siotest.Limit)))
@@ -56,33 +56,34 @@ func answered(t *testing.T, conn net.Conn, request string) (time.Duration, int) 
 	return took, res.StatusCode
 }
 
-// posted returns the shortest time of a payload of a connected client.
-func posted(t *testing.T, s *siotest.Site, payload string, status int) time.Duration {
+// postTime returns the shortest time until a POST of a connected client is
+// answered.
+func postTime(t *testing.T, s *siotest.Site, payload string, status int) time.Duration {
 	t.Helper()
-	return best(func() time.Duration {
+	return shortest(func() time.Duration {
 		client := siotest.Dial(t, s, siotest.Options{})
 		client.Connect("/", nil)
 		conn, err := s.Dial(t.Context())
 		require.NoError(t, err)
 		path := strings.TrimPrefix(client.Engine.URL("polling"), s.URL)
-		took, got := answered(t, conn, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", path, len(payload), payload))
+		took, got := answerTime(t, conn, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", path, len(payload), payload))
 		require.Equal(t, status, got)
 		client.Close()
 		return took
 	})
 }
 
-// A megabyte of each payload is handled in its time. The time is linear in the
-// length.
+// TestBadPayloads: a megabyte of each payload is handled within its limit. The
+// time is linear in the length.
 func TestBadPayloads(t *testing.T) {
 	s := site(t)
 	for name, c := range map[string]struct {
-		begin, part, end string
+		begin, part, end string        // the part is repeated
 		within           time.Duration // 0: the time is only required to be linear
 		status           int
 	}{
 		"packets of one byte":      {"", "6\x1e", "6", 50 * time.Millisecond, 200},
-		"and an empty one":         {"", "6\x1e", "", 50 * time.Millisecond, 400},
+		"and an empty packet":      {"", "6\x1e", "", 50 * time.Millisecond, 400},
 		"digits as attachments":    {"45", "1", "", 10 * time.Millisecond, 400},
 		"digits as an ack id":      {"42", "1", `["e"]`, 10 * time.Millisecond, 400},
 		"digits as a namespace":    {"42/", "1", `,["e"]`, 10 * time.Millisecond, 400},
@@ -94,16 +95,16 @@ func TestBadPayloads(t *testing.T) {
 		"backslashes":              {`42["`, `\\`, `]`, 0, 400},
 		"elements":                 {`42["e"`, ",1", "]", 0, 200},
 		"placeholders":             {`451-["e"`, `,{"_placeholder":true,"num":0}`, "]\x1ebAA==", 0, 400},
-		"CONNECTs to what is not":  {"40/none", "\x1e40/none", "", 0, 200},
-		"CONNECTs to what is here": {"40", "\x1e40{}", "", 0, 200},
+		"CONNECTs to no namespace": {"40/none", "\x1e40/none", "", 0, 200},
+		"CONNECTs to a namespace":  {"40", "\x1e40{}", "", 0, 200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			times := make(map[int]time.Duration)
 			for _, n := range []int{maxPayload / 2, maxPayload} {
 				payload := c.begin + strings.Repeat(c.part, (n-len(c.begin)-len(c.end))/len(c.part)) + c.end
-				times[n] = posted(t, s, payload, c.status)
+				times[n] = postTime(t, s, payload, c.status)
 			}
-			t.Logf("%v, half of it %v", times[maxPayload], times[maxPayload/2])
+			t.Logf("%v, half of the payload %v", times[maxPayload], times[maxPayload/2])
 			if c.within > 0 {
 				require.Less(t, times[maxPayload], c.within)
 			}
@@ -112,7 +113,8 @@ func TestBadPayloads(t *testing.T) {
 	}
 }
 
-// Requests with many headers, cookies or parameters are answered within 50 ms.
+// TestLargeRequests: requests with many headers, cookies or parameters are
+// answered within 50 ms.
 func TestLargeRequests(t *testing.T) {
 	s := site(t)
 	for name, c := range map[string]struct{ query, headers string }{
@@ -123,10 +125,10 @@ func TestLargeRequests(t *testing.T) {
 		"100,000 query parameters": {strings.Repeat("&a=b", 100_000), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			took := best(func() time.Duration {
+			took := shortest(func() time.Duration {
 				conn, err := s.Dial(t.Context())
 				require.NoError(t, err)
-				took, status := answered(t, conn, "GET /socket.io/?EIO=4&transport=polling"+c.query+" HTTP/1.1\r\nHost: x\r\n"+c.headers+"\r\n")
+				took, status := answerTime(t, conn, "GET /socket.io/?EIO=4&transport=polling"+c.query+" HTTP/1.1\r\nHost: x\r\n"+c.headers+"\r\n")
 				require.Contains(t, []int{http.StatusOK, http.StatusRequestHeaderFieldsTooLarge}, status)
 				return took
 			})

@@ -12,7 +12,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if race.Enabled {
-		fmt.Println("times mean nothing under the race detector: nothing is tested")
+		fmt.Println("skipped: the times are not valid under the race detector")
 		os.Exit(0)
 	}
 	goleak.VerifyTestMain(m)

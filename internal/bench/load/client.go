@@ -9,27 +9,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// state is the state of a Client.
 type state uint8
 
 const (
-	dialing state = iota
-	upgrading
-	greeted // or about to be
+	dialing   state = iota
+	upgrading       // the handshake was sent
+	upgraded        // the handshake was answered; the client connects to the namespace
 	live
-	leaving
-	gone
+	leaving // a Close frame was sent
+	ended
 )
 
 // Client is one WebSocket connection.
 type Client struct {
 	Index    int    // in its Pool
-	Received uint32 // a counter for the user of the Pool, which does not use it
+	Received uint32 // for the user of the Pool, to count events; the Pool does not use it
 	pool     *Pool
 	fd       int
 	id       int32
 	state    state
-	since    time.Time // it began to connect
-	partial  []byte    // of a frame, or of the answer to the handshake
+	since    time.Time // when it began to connect
+	partial  []byte    // the beginning of a frame, or of the answer to the handshake
 }
 
 var (
@@ -41,21 +42,21 @@ var (
 
 var errClosed = errors.New("the server closed the connection")
 
-// Send writes a frame, see Frame.
+// Send writes a frame that Frame has returned.
 func (c *Client) Send(frame []byte) {
 	if err := write(c.fd, frame); err != nil {
 		c.lost(err)
 	}
 }
 
-// ready is part of source.
+// ready implements source.
 func (c *Client) ready(l *Loop, events uint32) {
 	if c.state == dialing {
 		c.dialed(l)
 		return
 	}
-	into := l.buf[readSize:]
-	n, err := unix.Read(c.fd, into)
+	buf := l.buf[readSize:]
+	n, err := unix.Read(c.fd, buf)
 	switch {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
 		return
@@ -66,7 +67,7 @@ func (c *Client) ready(l *Loop, events uint32) {
 		c.lost(errClosed)
 		return
 	}
-	data := into[:n]
+	data := buf[:n]
 	if k := len(c.partial); k > 0 {
 		copy(l.buf[readSize-k:], c.partial)
 		data = l.buf[readSize-k : readSize+n]
@@ -74,13 +75,13 @@ func (c *Client) ready(l *Loop, events uint32) {
 	}
 	rest, err := c.handle(data)
 	if err == nil && len(rest) > readSize {
-		err = errors.New("the server sent more at a time than is expected")
+		err = errors.New("the server sent a frame that is too large")
 	}
 	if err != nil {
 		c.lost(err)
 		return
 	}
-	if len(rest) > 0 && c.state != gone {
+	if len(rest) > 0 && c.state != ended {
 		c.partial = append(c.partial, rest...)
 	}
 }
@@ -94,15 +95,15 @@ func (c *Client) dialed(l *Loop) {
 		err = l.watch(c.fd, c.id, unix.EPOLLIN)
 	}
 	if err == nil {
-		err = c.shake()
+		err = c.sendHandshake()
 	}
 	if err != nil {
 		c.lost(err)
 	}
 }
 
-// shake sends the handshake.
-func (c *Client) shake() error {
+// sendHandshake sends the request of the handshake.
+func (c *Client) sendHandshake() error {
 	err := write(c.fd, c.pool.handshake(c.Index))
 	if err == nil {
 		c.state = upgrading
@@ -110,20 +111,21 @@ func (c *Client) shake() error {
 	return err
 }
 
-// handle handles all that p has whole and returns the rest.
+// handle handles the complete frames at the beginning of p. It returns the
+// remaining bytes.
 func (c *Client) handle(p []byte) (rest []byte, err error) {
 	if c.state == upgrading {
-		head, behind, whole := bytes.Cut(p, []byte("\r\n\r\n"))
-		if !whole {
+		head, after, complete := bytes.Cut(p, []byte("\r\n\r\n"))
+		if !complete {
 			return p, nil
 		}
 		if err := statusError(head, "101"); err != nil {
 			return nil, err
 		}
-		p = behind
-		c.state = greeted
+		p = after
+		c.state = upgraded
 		if c.pool.site.Protocol == Bare {
-			c.pool.nowLive(c)
+			c.pool.clientLive(c)
 		}
 	}
 	for {
@@ -134,7 +136,7 @@ func (c *Client) handle(p []byte) (rest []byte, err error) {
 		p = rest
 		switch {
 		case op == opClose:
-			c.lost(errClosed) // some servers leave the rest to the client
+			c.lost(errClosed) // some servers wait until the client closes the connection
 		case c.state == leaving:
 		case op == opPing:
 			c.Send(frame(opPing+1, string(payload)))
@@ -143,7 +145,7 @@ func (c *Client) handle(p []byte) (rest []byte, err error) {
 		case op == opText:
 			err = c.packet(payload)
 		}
-		if err != nil || c.state == gone {
+		if err != nil || c.state == ended {
 			return nil, err
 		}
 	}
@@ -162,50 +164,50 @@ func (c *Client) packet(p []byte) error {
 		return nil
 	case p[0] == '3' || p[0] == '6':
 		return nil
-	case p[0] == '0' && c.state == greeted:
-		if c.pool.interval == 0 { // one is like the other
-			g, err := parseGreeting(p)
+	case p[0] == '0' && c.state == upgraded:
+		if c.pool.interval == 0 { // the open packets of all clients are alike
+			open, err := parseOpenPacket(p)
 			if err != nil {
 				return err
 			}
-			c.pool.interval = g.interval()
+			c.pool.interval = open.interval()
 		}
 		if c.pool.site.Protocol == EngineIO4 {
 			c.Send(connectFrame)
 		}
 		return nil
-	case bytes.HasPrefix(p, []byte("40")) && c.state == greeted:
-		c.pool.nowLive(c)
+	case bytes.HasPrefix(p, []byte("40")) && c.state == upgraded:
+		c.pool.clientLive(c)
 		return nil
 	case len(p) > 1 && p[0] == '4' && (p[1] == '2' || p[1] == '3'):
-		return nil // a broadcast that overtook the answer to the CONNECT
+		return nil // a broadcast that has overtaken the answer to the CONNECT
 	}
 	return fmt.Errorf("the server sent %.40q", p)
 }
 
-// leave sends a Close frame, after which the server is to close the connection.
+// leave sends a Close frame. The server must then close the connection.
 func (c *Client) leave() {
 	c.state = leaving
 	c.Send(closeFrame)
 }
 
-// lost ends the client.
+// lost ends a client whose connection has ended.
 func (c *Client) lost(err error) {
-	if c.state == gone {
+	if c.state == ended {
 		return
 	}
 	before := c.state
-	c.state = gone
+	c.state = ended
 	c.pool.loop.remove(c.fd, c.id)
-	c.pool.nowGone(c, before, err)
+	c.pool.clientEnded(c, before, err)
 }
 
-// abort ends the client without leave.
+// abort ends the client with a reset of its connection.
 func (c *Client) abort() {
-	if c.state == gone {
+	if c.state == ended {
 		return
 	}
 	abort(c.fd)
-	c.state = gone
+	c.state = ended
 	c.pool.loop.remove(c.fd, c.id)
 }

@@ -8,12 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sourceAddresses is from how many addresses clients connect. One would do for
-// 28,000 ports, but the ports of earlier connections stay taken for a minute.
+// sourceAddresses is the number of addresses from which clients connect. One
+// address has 28,000 ports, but the ports of earlier connections stay in use
+// for a minute.
 const sourceAddresses = 16
 
-// dial begins to connect to the server, from an address of its own for each few
-// clients.
+// dial begins to connect to the server. The index of the client determines its
+// source address.
 func dial(server netip.AddrPort, index int) (fd int, err error) {
 	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -43,13 +44,14 @@ func dial(server netip.AddrPort, index int) (fd int, err error) {
 	return fd, nil
 }
 
-// abort has the coming close of fd reset the connection, so that its port is
+// abort makes a later close of fd reset the connection, so that its port is
 // free at once.
 func abort(fd int) {
 	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 }
 
-// write writes p, which a socket of one message at a time always takes at once.
+// write writes p to a socket. Clients send so little at a time that the socket
+// is never full.
 func write(fd int, p []byte) error {
 	n, err := unix.Write(fd, p)
 	if err == nil && n < len(p) {

@@ -11,9 +11,9 @@ const (
 	opPing  = 9
 )
 
-// Frame returns text as a WebSocket frame from a client. Its mask is zero, so
-// that one frame can be written again and again; the server cannot know that
-// and unmasks it like any other.
+// Frame returns text as a WebSocket frame from a client. Its mask is zero, so a
+// client can send the same bytes again. The server unmasks the frame like any
+// other.
 func Frame(text string) []byte { return frame(opText, text) }
 
 func frame(op byte, payload string) []byte {
@@ -34,8 +34,8 @@ func frame(op byte, payload string) []byte {
 
 var errFrame = errors.New("the server sent a frame that is fragmented, compressed or masked")
 
-// cutFrame takes the first frame off p. With ok false there is not a whole one
-// yet.
+// cutFrame returns the first frame of p and the bytes behind it. If the frame
+// is incomplete, ok is false.
 func cutFrame(p []byte) (op byte, payload, rest []byte, ok bool, err error) {
 	if len(p) < 2 {
 		return 0, nil, p, false, nil

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestFrame: another library reads what we write.
+// TestFrame: gobwas/ws reads the frames that Frame returns.
 func TestFrame(t *testing.T) {
 	for _, n := range []int{0, 1, 125, 126, 65535, 65536} {
 		text := strings.Repeat("x", n)
@@ -27,7 +27,8 @@ func TestFrame(t *testing.T) {
 	}
 }
 
-// TestCutFrame: we read what another library writes, and only all of it.
+// TestCutFrame: cutFrame reads the frames that gobwas/ws writes, if they are
+// complete.
 func TestCutFrame(t *testing.T) {
 	for _, n := range []int{0, 1, 125, 126, 65535, 65536} {
 		text := strings.Repeat("x", n)
@@ -80,7 +81,7 @@ func TestCutAnswer(t *testing.T) {
 	}
 }
 
-// TestCutPacket: both forms of a payload.
+// TestCutPacket: cutPacket reads the payloads of both revisions.
 func TestCutPacket(t *testing.T) {
 	for protocol, body := range map[Protocol]string{EngineIO3: "1:25:42[1]", EngineIO4: "2\x1e42[1]"} {
 		packet, rest, err := cutPacket(protocol, []byte(body))

@@ -1,11 +1,12 @@
 // Package load is a load generator: thousands of clients of a Socket.IO server
-// in one thread, which waits with epoll and reads into one buffer. It knows
-// just enough of WebSocket, HTTP, Engine.IO (revisions 3 and 4) and Socket.IO
-// to connect, answer heartbeats and count messages, and trusts the server for
-// the rest. Nothing is allocated per message, so that what is measured is the
-// server.
+// in one thread, which waits with epoll and reads into one buffer. It
+// implements only those parts of WebSocket, HTTP, Engine.IO (revisions 3 and 4)
+// and Socket.IO that clients need to connect, answer heartbeats and count
+// messages. It checks little of what the server sends. It does not allocate
+// memory for a message, so that it takes little CPU time.
 //
-// A Loop and everything on it belong to one goroutine. It runs on Linux only.
+// A Loop, its pools and their clients must be used by one goroutine. The
+// package works on Linux only.
 package load
 
 import (
@@ -17,22 +18,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Loop waits for the sockets of any number of clients, which handle what they
+// Loop waits for the sockets of any number of clients, and calls the clients to
 // read.
 type Loop struct {
 	epoll   int
 	events  [512]unix.EpollEvent
 	buf     []byte
-	sources []source // by what epoll tells; nil where one has gone
-	free    []int32
+	sources []source              // the index is the id in an event; nil for ids that are free
+	free    []int32               // ids without a source
 	timed   []func(now time.Time) // called a few times per second
 
-	wait time.Duration // of which epoll waits at most
+	wait time.Duration // the longest wait of epoll
 
-	failure error // the first one, which ends Run
+	failure error // the first error of Fail
 
-	// AfterBatch, if not nil, is called whenever all that was ready has been
-	// handled.
+	// AfterBatch, if not nil, is called after the events of each call of epoll
+	// have been handled.
 	AfterBatch func()
 }
 
@@ -41,8 +42,8 @@ type source interface {
 	ready(l *Loop, events uint32)
 }
 
-// readSize is how much one read takes. Of a buffer twice as large the first
-// half is for what is left of an earlier read.
+// readSize is the number of bytes of one read. The buffer is twice as large:
+// its first half is for the remaining bytes of an earlier read.
 const readSize = 64 << 10
 
 // NewLoop returns a Loop without clients. It ties the goroutine to its thread.
@@ -62,6 +63,7 @@ func (l *Loop) Close() {
 	runtime.UnlockOSThread()
 }
 
+// add adds a socket and returns its id.
 func (l *Loop) add(fd int, s source, events uint32) (id int32, err error) {
 	if n := len(l.free); n > 0 {
 		id = l.free[n-1]
@@ -74,11 +76,12 @@ func (l *Loop) add(fd int, s source, events uint32) (id int32, err error) {
 	return id, unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: id})
 }
 
+// watch changes the events for which epoll waits on a socket.
 func (l *Loop) watch(fd int, id int32, events uint32) error {
 	return unix.EpollCtl(l.epoll, unix.EPOLL_CTL_MOD, fd, &unix.EpollEvent{Events: events, Fd: id})
 }
 
-// remove closes fd, which takes it out of the epoll too.
+// remove closes fd, which also removes it from epoll.
 func (l *Loop) remove(fd int, id int32) {
 	_ = unix.Close(fd)
 	l.sources[id] = nil
@@ -92,15 +95,17 @@ func (l *Loop) Fail(err error) {
 	}
 }
 
-// ErrSilent is returned by Run when the server has gone silent.
-var ErrSilent = errors.New("the server has gone silent")
+// ErrSilent is the error of Run if no client has received anything for too
+// long.
+var ErrSilent = errors.New("the server sends nothing")
 
-// tick is how often the Loop looks at the time while nothing happens.
+// tick is the interval at which the Loop checks the time while there are no
+// events.
 const tick = 50 * time.Millisecond
 
-// Run handles what clients read until done, which it calls after each batch,
-// returns true, or until an error. If patience is not 0 and no client reads
-// anything for so long, it returns ErrSilent.
+// Run makes the clients read until done returns true, or until an error. It
+// calls done after each batch of events. If patience is not 0 and no client
+// reads anything for that time, it returns ErrSilent.
 func (l *Loop) Run(patience time.Duration, done func() bool) error {
 	now := time.Now()
 	lastEvent, lastTick := now, now
@@ -124,7 +129,7 @@ func (l *Loop) Run(patience time.Duration, done func() bool) error {
 				s.ready(l, e.Events)
 			}
 		}
-		if n > 0 && batches%64 != 0 { // looking at the clock costs as much as a message
+		if n > 0 && batches%64 != 0 { // reading the clock takes as long as handling a message
 			continue
 		}
 		now := time.Now()
@@ -143,7 +148,7 @@ func (l *Loop) Run(patience time.Duration, done func() bool) error {
 	}
 }
 
-// Wait is Run for a time.
+// Wait runs the Loop for the time d.
 func (l *Loop) Wait(d time.Duration) error {
 	end := time.Now().Add(d)
 	l.wait = max(min(d, tick), time.Millisecond)

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PollPool is clients that use HTTP long-polling, each with two connections:
-// one for the poll that waits, one for what it posts. They echo: each posts an
-// event, and the next one when it has come back.
+// PollPool is clients that use HTTP long-polling. Each has two connections: one
+// for polls and one for POSTs. Each posts an event, waits for its echo, and
+// posts the next one.
 type PollPool struct {
 	loop    *Loop
 	site    Site
@@ -20,38 +20,37 @@ type PollPool struct {
 	live    int
 	event   []byte // a payload with one event
 
-	// Echoed counts the events that came back, up to those that Stop held back.
+	// Echoed counts the echoes that clients have received.
 	Echoed int
-	// OnEvent, if not nil, sees each event that came back, as an Engine.IO
-	// packet.
+	// OnEvent, if not nil, is called with each echo, as an Engine.IO packet.
 	OnEvent func(packet []byte)
 
-	stopping bool
-	waiting  int // clients whose event is on its way
+	stopping bool // clients post no more events
+	waiting  int  // clients that wait for an echo
 }
 
 type pollClient struct {
 	pool      *PollPool
 	index     int
-	poll      *exchange
-	post      *exchange
-	pollURL   string // behind the method, up to the end of the header that is always the same
-	firstURL  string // the same without a session
+	poll      *httpConn
+	post      *httpConn
+	pollURL   string // with the session id
+	firstURL  string // without a session id
 	connected bool
-	tries     int
-	echoDue   bool // an event came back before its post was answered
-	pongDue   bool // and so did a ping
+	tries     int  // handshakes
+	echoDue   bool // the next event is posted when the current POST is answered
+	pongDue   bool // a pong is posted when the current POST is answered
 }
 
-// exchange is a connection on which one request at a time is answered.
-type exchange struct {
-	pool     *PollPool
-	fd       int
-	id       int32
-	in       []byte
-	busy     bool
-	answered func(body []byte)
-	refused  func(err error)
+// httpConn is an HTTP connection for one request at a time.
+type httpConn struct {
+	pool      *PollPool
+	fd        int
+	id        int32
+	in        []byte // the beginning of an answer
+	busy      bool   // a request was sent and is not answered
+	onAnswer  func(body []byte)
+	onRefused func(err error)
 }
 
 // NewPollPool returns a PollPool on l without clients. The event is an
@@ -60,7 +59,7 @@ func NewPollPool(l *Loop, site Site, event string) *PollPool {
 	return &PollPool{loop: l, site: site, event: payload(site.Protocol, event)}
 }
 
-// payload is one packet as the body of a request.
+// payload returns a packet as the body of a POST.
 func payload(protocol Protocol, packet string) []byte {
 	if protocol == EngineIO3 {
 		packet = fmt.Sprintf("%d:%s", len(packet), packet)
@@ -68,7 +67,7 @@ func payload(protocol Protocol, packet string) []byte {
 	return []byte(packet)
 }
 
-// Connect has n clients connect.
+// Connect connects n clients.
 func (p *PollPool) Connect(n int) error {
 	for i := range n {
 		c := &pollClient{pool: p, index: i}
@@ -90,7 +89,8 @@ func (p *PollPool) Connect(n int) error {
 	return p.loop.Run(StallAfter, func() bool { return p.live == n })
 }
 
-func (p *PollPool) open(index int, answered func([]byte), refused func(error)) (*exchange, error) {
+// open connects to the server.
+func (p *PollPool) open(index int, onAnswer func([]byte), onRefused func(error)) (*httpConn, error) {
 	fd, err := dial(p.site.Address, index)
 	if err != nil {
 		return nil, err
@@ -99,12 +99,12 @@ func (p *PollPool) open(index int, answered func([]byte), refused func(error)) (
 	if _, err := unix.Poll(fds, int(StallAfter/time.Millisecond)); err != nil {
 		return nil, fmt.Errorf("poll: %w", err)
 	}
-	x := &exchange{pool: p, fd: fd, answered: answered, refused: refused}
+	x := &httpConn{pool: p, fd: fd, onAnswer: onAnswer, onRefused: onRefused}
 	x.id, err = p.loop.add(fd, x, unix.EPOLLIN)
 	return x, err
 }
 
-// Start has every client post its event.
+// Start makes each client post its event.
 func (p *PollPool) Start() {
 	p.stopping = false
 	p.waiting = len(p.clients)
@@ -113,8 +113,8 @@ func (p *PollPool) Start() {
 	}
 }
 
-// Stop holds clients back whose event has come, and returns when that is all of
-// them.
+// Stop makes clients post no more events. It returns when all have received
+// their last echo.
 func (p *PollPool) Stop() error {
 	p.stopping = true
 	return p.loop.Run(StallAfter, func() bool { return p.waiting == 0 })
@@ -123,7 +123,7 @@ func (p *PollPool) Stop() error {
 // Abort resets all connections.
 func (p *PollPool) Abort() {
 	for _, c := range p.clients {
-		for _, x := range []*exchange{c.poll, c.post} {
+		for _, x := range []*httpConn{c.poll, c.post} {
 			if x != nil {
 				abort(x.fd)
 				p.loop.remove(x.fd, x.id)
@@ -167,8 +167,9 @@ func (c *pollClient) onPosted([]byte) {
 	}
 }
 
-// onRefused has a client start anew whose session is not known yet: one of the
-// servers tells its id before it knows it itself.
+// onRefused handles the refusal of a poll. One of the servers sends the id of a
+// session before it accepts requests with it; with this server, the client
+// opens a new session.
 func (c *pollClient) onRefused(err error) {
 	if c.tries++; c.connected || c.pool.site.Protocol != EngineIO3 || c.tries > 100 {
 		c.pool.loop.Fail(err)
@@ -178,7 +179,7 @@ func (c *pollClient) onRefused(err error) {
 	c.get()
 }
 
-// onPoll handles the packets of an answered poll, and polls again.
+// onPoll handles the packets of the answer to a poll, and polls again.
 func (c *pollClient) onPoll(body []byte) {
 	for len(body) > 0 {
 		packet, rest, err := cutPacket(c.pool.site.Protocol, body)
@@ -194,6 +195,7 @@ func (c *pollClient) onPoll(body []byte) {
 	c.get()
 }
 
+// cutPacket returns the first packet of a payload and the bytes behind it.
 func cutPacket(protocol Protocol, body []byte) (packet, rest []byte, err error) {
 	if protocol != EngineIO3 {
 		packet, rest, _ = bytes.Cut(body, []byte{0x1e})
@@ -202,7 +204,7 @@ func cutPacket(protocol Protocol, body []byte) (packet, rest []byte, err error) 
 	digits, rest, found := bytes.Cut(body, []byte(":"))
 	n, err := strconv.Atoi(string(digits))
 	if !found || err != nil || n > len(rest) {
-		return nil, nil, fmt.Errorf("the server sent %.40q in place of a payload", body)
+		return nil, nil, fmt.Errorf("the server sent %.40q, which is not a payload", body)
 	}
 	return rest[:n], rest[n:], nil
 }
@@ -224,11 +226,11 @@ func (c *pollClient) packet(packet []byte) error {
 		c.connected = true
 		c.pool.live++
 	case bytes.HasPrefix(packet, []byte("0")):
-		g, err := parseGreeting(packet)
+		open, err := parseOpenPacket(packet)
 		if err != nil {
 			return err
 		}
-		c.pollURL += "&sid=" + g.SID
+		c.pollURL += "&sid=" + open.SID
 		if c.pool.site.Protocol == EngineIO4 {
 			c.send([]byte("40"))
 		}
@@ -241,15 +243,15 @@ func (c *pollClient) packet(packet []byte) error {
 	return nil
 }
 
-func (x *exchange) send(request []byte) {
+func (x *httpConn) send(request []byte) {
 	x.busy = true
 	if err := write(x.fd, request); err != nil {
 		x.pool.loop.Fail(err)
 	}
 }
 
-// ready is part of source.
-func (x *exchange) ready(l *Loop, _ uint32) {
+// ready implements source.
+func (x *httpConn) ready(l *Loop, _ uint32) {
 	n, err := unix.Read(x.fd, l.buf)
 	switch {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
@@ -272,16 +274,17 @@ func (x *exchange) ready(l *Loop, _ uint32) {
 	}
 	x.in, x.busy = x.in[:0], false
 	if err := statusError(head, "200"); err != nil {
-		x.refused(fmt.Errorf("%w: %.100q", err, body))
+		x.onRefused(fmt.Errorf("%w: %.100q", err, body))
 		return
 	}
-	x.answered(body)
+	x.onAnswer(body)
 }
 
-// cutAnswer returns the head and the body of an HTTP answer once it is whole.
+// cutAnswer returns the head and the body of an HTTP answer. If the answer is
+// incomplete, ok is false.
 func cutAnswer(p []byte) (head, body []byte, ok bool, err error) {
-	head, rest, whole := bytes.Cut(p, []byte("\r\n\r\n"))
-	if !whole {
+	head, rest, complete := bytes.Cut(p, []byte("\r\n\r\n"))
+	if !complete {
 		return nil, nil, false, nil
 	}
 	for line := range bytes.SplitSeq(head, []byte("\r\n")) {
@@ -302,6 +305,8 @@ func cutAnswer(p []byte) (head, body []byte, ok bool, err error) {
 	return nil, nil, false, errors.New("the server answered without a length")
 }
 
+// cutChunks returns a body in chunked encoding. If it is incomplete, ok is
+// false.
 func cutChunks(p []byte) (body []byte, ok bool, err error) {
 	for {
 		size, rest, found := bytes.Cut(p, []byte("\r\n"))

@@ -8,32 +8,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pool is clients of one site, connected by WebSocket.
+// Pool is WebSocket clients of one site.
 type Pool struct {
 	loop    *Loop
 	site    Site
-	request []byte    // of every client, if they do not differ
-	clients []*Client // by index; nil or gone where there is none
-	pending []*Client // on their way to be live
-	live    int
-	started int // the next index to connect
-	left    int // of those that are leaving
+	request []byte    // the handshake, if it is the same for all clients
+	clients []*Client // by index; nil if the client has not connected
+	pending []*Client // clients that are connecting
+	live    int       // live clients
+	started int       // the next index to connect
+	left    int       // clients whose connection has ended after leave
 
-	lastLive time.Time
-	interval time.Duration // between a client's pings
-	pings    []pingTurn    // a queue, if clients ping
-	refused  int
-	stalled  int
-	lastErr  error
+	lastLive time.Time     // when the last client became live
+	interval time.Duration // between the pings of a client
+	pings    []ping        // the next ping of each client, if clients ping; the earliest is first
+	refused  int           // see Tally
+	stalled  int           // see Tally
+	lastErr  error         // see Tally
 
-	// OnEvent takes each event or ack, as an Engine.IO packet, in a client that
-	// is live.
+	// OnEvent, if not nil, is called when a live client has received an event
+	// or an ack. The packet is an Engine.IO packet.
 	OnEvent func(c *Client, packet []byte)
-	// Pings counts the pings from the server.
+	// Pings is the number of pings that the server has sent.
 	Pings int
 }
 
-type pingTurn struct {
+// ping is a ping that a client has to send.
+type ping struct {
 	client *Client
 	at     time.Time
 }
@@ -45,20 +46,20 @@ func NewPool(l *Loop, site Site) *Pool {
 	return p
 }
 
-// Tally is how connecting went.
+// Tally is the result of Pool.Connect.
 type Tally struct {
 	Live    int           // clients that are live now
-	Elapsed time.Duration // until the last of them was
-	Refused int           // an error, or the connection was closed
-	Stalled int           // no answer within the patience
-	Err     error         // one of those that were refused
+	Elapsed time.Duration // until the last client became live
+	Refused int           // clients that got an error, or whose connection was closed
+	Stalled int           // clients that were not live after StallAfter
+	Err     error         // of the last client that was refused
 }
 
-// StallAfter is how long a client may take to connect.
+// StallAfter is the time that a client may take to connect.
 const StallAfter = 5 * time.Second
 
-// Connect has as many clients connect as n lacks, parallel of them at a time,
-// and returns when each is live, refused or stalled.
+// Connect connects clients, parallel at a time, so that n are live. It returns
+// when each of them is live, refused or stalled.
 func (p *Pool) Connect(n, parallel int) (Tally, error) {
 	p.refused, p.stalled, p.lastErr, p.started = 0, 0, nil, 0
 	for len(p.clients) < n {
@@ -70,7 +71,7 @@ func (p *Pool) Connect(n, parallel int) (Tally, error) {
 		for len(p.pending) < parallel && p.started < n {
 			i := p.started
 			p.started++
-			if c := p.clients[i]; c == nil || c.state == gone {
+			if c := p.clients[i]; c == nil || c.state == ended {
 				p.dial(i)
 			}
 		}
@@ -79,23 +80,23 @@ func (p *Pool) Connect(n, parallel int) (Tally, error) {
 	return Tally{p.live, p.lastLive.Sub(begin), p.refused, p.stalled, p.lastErr}, err
 }
 
-// ConnectAll is Connect until all n are live. Servers lose a client now and
-// then.
+// ConnectAll calls Connect until all n clients are live, at most ten times,
+// because some servers sometimes lose a client.
 func (p *Pool) ConnectAll(n, parallel int) error {
-	var t Tally
+	var tally Tally
 	for range 10 {
 		var err error
-		if t, err = p.Connect(n, parallel); err != nil {
+		if tally, err = p.Connect(n, parallel); err != nil {
 			return err
 		}
-		if t.Live == n {
+		if tally.Live == n {
 			return nil
 		}
 	}
-	if t.Err == nil {
-		t.Err = errors.New("no answer")
+	if tally.Err == nil {
+		tally.Err = errors.New("no answer")
 	}
-	return fmt.Errorf("only %d of %d clients could connect: %w", t.Live, n, t.Err)
+	return fmt.Errorf("only %d of %d clients could connect: %w", tally.Live, n, tally.Err)
 }
 
 func (p *Pool) dial(index int) {
@@ -103,7 +104,7 @@ func (p *Pool) dial(index int) {
 	if err == nil {
 		c := &Client{Index: index, pool: p, fd: fd, since: time.Now()}
 		var events uint32 = unix.EPOLLIN
-		if c.shake() != nil { // over loopback most are connected by now; this one is not, or never will be
+		if c.sendHandshake() != nil { // over loopback most are connected at once; this one may connect later
 			events = unix.EPOLLOUT
 		}
 		if c.id, err = p.loop.add(fd, c, events); err == nil {
@@ -112,11 +113,11 @@ func (p *Pool) dial(index int) {
 			return
 		}
 	}
-	p.loop.Fail(err) // it is the machine's fault and not the server's
+	p.loop.Fail(err) // the error is that of this machine, and not of the server
 }
 
-// handshake is a client's request. It is made once for all, if they say the
-// same.
+// handshake returns the request of a client. If the requests of all clients are
+// the same, it is made once.
 func (p *Pool) handshake(client int) []byte {
 	s := &p.site
 	if p.request != nil {
@@ -138,17 +139,19 @@ func (p *Pool) event(c *Client, packet []byte) {
 	}
 }
 
-func (p *Pool) nowLive(c *Client) {
-	p.settled(c)
+// clientLive counts a client that has become live.
+func (p *Pool) clientLive(c *Client) {
+	p.removePending(c)
 	c.state = live
 	p.live++
 	p.lastLive = time.Now()
 	if p.site.Protocol == EngineIO3 {
-		p.pings = append(p.pings, pingTurn{c, p.lastLive.Add(p.interval)})
+		p.pings = append(p.pings, ping{c, p.lastLive.Add(p.interval)})
 	}
 }
 
-func (p *Pool) settled(c *Client) {
+// removePending removes a client from those that are connecting.
+func (p *Pool) removePending(c *Client) {
 	for i, other := range p.pending {
 		if other == c {
 			last := len(p.pending) - 1
@@ -159,8 +162,8 @@ func (p *Pool) settled(c *Client) {
 	}
 }
 
-// nowGone takes note of a client that has ended in a state.
-func (p *Pool) nowGone(c *Client, before state, err error) {
+// clientEnded counts a client that has ended, by its state before.
+func (p *Pool) clientEnded(c *Client, before state, err error) {
 	switch before {
 	case live:
 		p.live--
@@ -168,28 +171,28 @@ func (p *Pool) nowGone(c *Client, before state, err error) {
 	case leaving:
 		p.left++
 	default:
-		p.settled(c)
+		p.removePending(c)
 		p.refused++
 		p.lastErr = err
 	}
 }
 
-// tick gives up clients that stall, and pings where that is the clients' task.
+// tick aborts clients that have stalled, and sends the pings that are due.
 func (p *Pool) tick(now time.Time) {
 	for i := len(p.pending) - 1; i >= 0; i-- {
 		c := p.pending[i]
 		if now.Sub(c.since) > StallAfter {
-			p.settled(c)
+			p.removePending(c)
 			p.stalled++
 			c.abort()
 		}
 	}
 	for len(p.pings) > 0 && !p.pings[0].at.After(now) {
-		turn := p.pings[0]
+		next := p.pings[0]
 		p.pings = p.pings[1:]
-		if turn.client.state == live {
-			turn.client.Send(pingFrame)
-			p.pings = append(p.pings, pingTurn{turn.client, turn.at.Add(p.interval)})
+		if next.client.state == live {
+			next.client.Send(pingFrame)
+			p.pings = append(p.pings, ping{next.client, next.at.Add(p.interval)})
 		}
 	}
 }
@@ -203,20 +206,20 @@ func (p *Pool) Each(f func(c *Client)) {
 	}
 }
 
-// Leave has every live client take leave, and returns when the server has
-// closed all their connections, or how many it had not when no more came for a
-// while.
+// Leave makes each live client send a Close frame, and waits until the server
+// has closed their connections. If no more connections end for StallAfter, it
+// returns the number of connections that are open.
 func (p *Pool) Leave() (stalled int, err error) {
 	p.left = 0
-	leaving := 0
+	total := 0
 	p.Each(func(c *Client) {
 		p.live--
-		leaving++
+		total++
 		c.leave()
 	})
-	err = p.loop.Run(StallAfter, func() bool { return p.left == leaving })
+	err = p.loop.Run(StallAfter, func() bool { return p.left == total })
 	if errors.Is(err, ErrSilent) {
-		return leaving - p.left, nil
+		return total - p.left, nil
 	}
 	return 0, err
 }

@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// Protocol is what a server speaks over its WebSockets.
+// Protocol is the protocol of a server.
 type Protocol int
 
 // The protocols.
 const (
-	Bare      Protocol = 0 // WebSocket alone: every text is an event, and there are no heartbeats
+	Bare      Protocol = 0 // only WebSocket: each text message is an event, and there are no heartbeats
 	EngineIO3 Protocol = 3 // the client pings
 	EngineIO4 Protocol = 4 // the server pings
 )
 
-// Site is a server and how clients come to it.
+// Site is a server, and the requests with which clients connect to it.
 type Site struct {
 	Address  netip.AddrPort
 	Protocol Protocol
-	// Query returns what stands behind the parameters of Engine.IO in a
-	// client's URL, "&..." or "".
+	// Query, if not nil, returns additional query parameters of a client, as
+	// "&..." or "".
 	Query func(client int) string
-	// Header returns further header lines of a client's handshake, each with
-	// its end.
+	// Header, if not nil, returns additional header lines of a client's
+	// requests, each with its line end.
 	Header func(client int) string
 }
 
@@ -45,25 +45,25 @@ func (s *Site) header(client int) string {
 	return s.Header(client)
 }
 
-// greeting is what an open packet tells.
-type greeting struct {
+// openPacket has fields of the JSON of an open packet.
+type openPacket struct {
 	SID          string `json:"sid"`
 	PingInterval int64  `json:"pingInterval"` // ms
 }
 
-func parseGreeting(packet []byte) (greeting, error) {
-	var g greeting
+func parseOpenPacket(packet []byte) (openPacket, error) {
+	var o openPacket
 	if len(packet) == 0 || packet[0] != '0' {
-		return g, fmt.Errorf("the server sent %.40q in place of an open packet", packet)
+		return o, fmt.Errorf("the server sent %.40q, which is not an open packet", packet)
 	}
-	err := json.Unmarshal(packet[1:], &g)
-	return g, err
+	err := json.Unmarshal(packet[1:], &o)
+	return o, err
 }
 
-func (g greeting) interval() time.Duration { return time.Duration(g.PingInterval) * time.Millisecond }
+func (o openPacket) interval() time.Duration { return time.Duration(o.PingInterval) * time.Millisecond }
 
-// refused reports whether the head of an HTTP answer has another status than
-// want, and is the start of its error.
+// statusError returns an error if the head of an HTTP answer has another status
+// than want.
 func statusError(head []byte, want string) error {
 	if bytes.HasPrefix(head, []byte("HTTP/1.1 "+want)) {
 		return nil

@@ -1,5 +1,5 @@
-// Package memory is clients without sockets: more of them than a process may
-// open files for.
+// Package memory has clients whose connections are in memory. There can be more
+// of them than a process may have sockets.
 package memory
 
 import (
@@ -17,24 +17,25 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// SessionID is the session of client n.
+// SessionID returns the session id of client n.
 func SessionID(n int) string { return "session-of-the-browser-" + strconv.Itoa(n) }
 
-// UserID is the n-th user.
+// UserID returns the id of user n.
 func UserID(n int) string { return "user-" + strconv.Itoa(n) }
 
-// Identify believes what the crowd says of itself: cookies were verified
-// elsewhere.
+// Identify returns the identity that a client of a Crowd names in its headers.
+// It verifies nothing, so that no time for cookies is measured.
 func Identify(r *http.Request) (mojo.Identity, error) {
 	return mojo.Identity{SessionID: r.Header.Get("X-Session"), UserID: r.Header.Get("X-User")}, nil
 }
 
-// Crowd is clients in memory. All of them are made beforehand, so that they are
-// in the heap from which the measurement begins.
+// Crowd is clients in memory. New makes all of them, so that a measurement that
+// begins later does not include their memory. Its methods are safe for
+// concurrent use.
 type Crowd struct {
 	conns []memoryConn
 	wake  []chan struct{}
-	Pings atomic.Int64 // that have come
+	Pings atomic.Int64 // the number of pings that clients have received
 }
 
 // New makes n clients.
@@ -47,7 +48,8 @@ func New(n int) *Crowd {
 	return c
 }
 
-// Open has all clients connect to the server.
+// Open connects all clients to the server. The channel accepted must receive a
+// value for each connection. The users are numbered from 0 to users-1.
 func (c *Crowd) Open(srv http.Handler, users int, accepted <-chan struct{}) (perSecond float64, err error) {
 	begin := time.Now()
 	var wg sync.WaitGroup
@@ -66,17 +68,17 @@ func (c *Crowd) Open(srv http.Handler, users int, accepted <-chan struct{}) (per
 		select {
 		case <-accepted:
 		case <-time.After(30 * time.Second):
-			return 0, fmt.Errorf("the server is silent; it refused %d", refused.Load())
+			return 0, fmt.Errorf("not all clients are connected; the server refused %d", refused.Load())
 		}
 	}
 	wg.Wait()
 	return float64(len(c.conns)) / time.Since(begin).Seconds(), nil
 }
 
-// Connect has client i connect, and reports whether it was let in. It can do so
-// once.
+// Connect connects client i, and reports whether the server has accepted it. A
+// client can connect once.
 func (c *Crowd) Connect(srv http.Handler, i, users int) bool {
-	w := &takenOver{conn: &c.conns[i]}
+	w := &responseWriter{conn: &c.conns[i]}
 	srv.ServeHTTP(w, handshake(i, users))
 	return w.status == 0
 }
@@ -84,7 +86,7 @@ func (c *Crowd) Connect(srv http.Handler, i, users int) bool {
 // Drop closes the connection of client i.
 func (c *Crowd) Drop(i int) { _ = c.conns[i].Close() }
 
-// handshake is the request of client n, with the headers of a browser.
+// handshake returns the request of client n, with the headers of a browser.
 func handshake(n, users int) *http.Request {
 	return &http.Request{
 		Method: http.MethodGet, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -110,34 +112,34 @@ func handshake(n, users int) *http.Request {
 	}
 }
 
-// takenOver is a ResponseWriter whose connection is taken over.
-type takenOver struct {
+// responseWriter is an http.ResponseWriter whose connection the server hijacks.
+type responseWriter struct {
 	conn   *memoryConn
 	header http.Header
 	status int
 }
 
-func (w *takenOver) Header() http.Header {
+func (w *responseWriter) Header() http.Header {
 	if w.header == nil {
 		w.header = make(http.Header)
 	}
 	return w.header
 }
 
-func (w *takenOver) WriteHeader(status int)      { w.status = status }
-func (w *takenOver) Write(p []byte) (int, error) { return len(p), nil }
+func (w *responseWriter) WriteHeader(status int)      { w.status = status }
+func (w *responseWriter) Write(p []byte) (int, error) { return len(p), nil }
 
-func (w *takenOver) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return w.conn, bufio.NewReadWriter(bufio.NewReaderSize(w.conn, 16), bufio.NewWriter(w.conn)), nil
 }
 
-// memoryConn is the server's end of a connection to a client that connects to a
-// namespace and then answers pings.
+// memoryConn is the server's side of a connection. The client connects to the
+// namespace "/" and then answers pings.
 type memoryConn struct {
-	crowd  *Crowd
-	wake   chan struct{} // for a pong to read
-	said   bool          // the client's CONNECT was read; for the reading goroutine
-	closed atomic.Bool
+	crowd       *Crowd
+	wake        chan struct{} // a signal that Read can return a pong, or that the connection is closed
+	sentConnect bool          // Read has returned the CONNECT; only Read uses it
+	closed      atomic.Bool
 }
 
 var (
@@ -147,8 +149,8 @@ var (
 )
 
 func (c *memoryConn) Read(p []byte) (int, error) {
-	if !c.said {
-		c.said = true
+	if !c.sentConnect {
+		c.sentConnect = true
 		return copy(p, connectPacket), nil
 	}
 	<-c.wake
@@ -184,6 +186,7 @@ func (c *memoryConn) Close() error {
 	return nil
 }
 
+// memoryAddress is the address of both sides.
 type memoryAddress struct{}
 
 func (memoryAddress) Network() string { return "memory" }

@@ -14,22 +14,22 @@ import (
 	"github.com/gobwas/ws/wsutil"
 )
 
-// bare is the least that a server in this style can do, the measure for all
-// others: WebSocket frames over gobwas/ws, one goroutine per connection, a
-// ready-made frame written to each net.Conn. It knows nothing of Engine.IO and
-// Socket.IO, has no queue, no heartbeat and no identity, and a client that does
-// not read stops it.
+// bare is a server that does as little as possible, for comparison: WebSocket
+// frames by gobwas/ws, one goroutine per connection, and a prepared frame that
+// is written to each net.Conn. It does not speak Engine.IO and Socket.IO. It
+// has no queues, heartbeats and identities, and a client that does not read
+// blocks it.
 type bare struct {
-	buffered bool
+	buffered bool // echo with bufferedEcho; does not change
 
-	mu    sync.Mutex // guards what follows
-	conns []net.Conn
-	at    map[net.Conn]int // where each stands in conns
-	users map[int]net.Conn
+	mu      sync.Mutex // guards the fields below
+	conns   []net.Conn
+	indexes map[net.Conn]int // of each connection in conns
+	users   map[int]net.Conn // by the number of the user
 }
 
 func newBare(buffered bool) (*Server, error) {
-	b := &bare{buffered: buffered, at: make(map[net.Conn]int), users: make(map[int]net.Conn)}
+	b := &bare{buffered: buffered, indexes: make(map[net.Conn]int), users: make(map[int]net.Conn)}
 	frame := ws.MustCompileFrame(ws.NewTextFrame([]byte("42" + EventJSON("note"))))
 	return &Server{
 		Serve: b.serve,
@@ -37,7 +37,7 @@ func newBare(buffered bool) (*Server, error) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			for _, c := range b.conns {
-				_, _ = c.Write(frame) // its reader sees the end
+				_, _ = c.Write(frame) // if the connection has ended, its reader removes it
 			}
 		},
 		EmitTo: func(user int) {
@@ -82,16 +82,16 @@ func (b *bare) accept(c net.Conn) {
 	}
 	_ = c.SetDeadline(time.Time{})
 	b.mu.Lock()
-	b.at[c] = len(b.conns)
+	b.indexes[c] = len(b.conns)
 	b.conns = append(b.conns, c)
 	if user >= 0 {
 		b.users[user] = c
 	}
 	b.mu.Unlock()
-	go b.read(c, user) // anew, for the stack of the upgrade is large
+	go b.read(c, user) // in a new goroutine, because the upgrade needs a large stack
 }
 
-// read echoes until the connection ends.
+// read echoes messages until the connection ends.
 func (b *bare) read(c net.Conn, user int) {
 	defer b.remove(c, user)
 	var echo func() error
@@ -108,18 +108,19 @@ func (b *bare) remove(c net.Conn, user int) {
 	_ = c.Close()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	i, last := b.at[c], len(b.conns)-1
+	i, last := b.indexes[c], len(b.conns)-1
 	b.conns[i] = b.conns[last]
-	b.at[b.conns[i]] = i
+	b.indexes[b.conns[i]] = i
 	b.conns[last] = nil
 	b.conns = b.conns[:last]
-	delete(b.at, c)
+	delete(b.indexes, c)
 	if user >= 0 {
 		delete(b.users, user)
 	}
 }
 
-// plainEcho is as gobwas/ws documents it.
+// plainEcho reads a message and writes it back, with the functions that
+// gobwas/ws documents for this.
 func plainEcho(c net.Conn) error {
 	message, op, err := wsutil.ReadClientData(c)
 	if err != nil {
@@ -129,8 +130,9 @@ func plainEcho(c net.Conn) error {
 	return wsutil.WriteServerMessage(c, op, message)
 }
 
-// bufferedEcho reads an event at once, where gobwas/ws by itself takes three
-// reads, and writes it from a buffer that it keeps.
+// bufferedEcho returns a function that reads a message and writes it back. It
+// takes one read for a message, where plainEcho takes three, and reuses its
+// buffer.
 func bufferedEcho(c net.Conn) func() error {
 	r := bufio.NewReaderSize(c, 256)
 	var scratch [ws.MaxHeaderSize]byte
@@ -144,7 +146,7 @@ func bufferedEcho(c net.Conn) func() error {
 			return ws.ErrHeaderLengthUnexpected
 		}
 		out.Reset()
-		_ = ws.WriteHeader(&out, ws.Header{Fin: true, OpCode: h.OpCode, Length: h.Length}) // a Buffer takes everything
+		_ = ws.WriteHeader(&out, ws.Header{Fin: true, OpCode: h.OpCode, Length: h.Length}) // a Buffer returns no error
 		out.Grow(int(h.Length))
 		payload := out.AvailableBuffer()[:h.Length]
 		if _, err := io.ReadFull(r, payload); err != nil {
@@ -161,8 +163,8 @@ func bufferedEcho(c net.Conn) func() error {
 	}
 }
 
-// acknowledge makes an event that asks for an acknowledgement look enough like
-// one.
+// acknowledge turns an event that requests an acknowledgement into a packet
+// with the type of an acknowledgement.
 func acknowledge(packet []byte) {
 	if bytes.HasPrefix(packet, []byte(`421["`)) {
 		packet[1] = '3'

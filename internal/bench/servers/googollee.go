@@ -8,9 +8,9 @@ import (
 	"github.com/googollee/go-socket.io/engineio"
 )
 
-// newGoogollee is a server of the protocol before: Engine.IO 3. Everybody is in
-// one room: its broadcast to a namespace reaches a connection once for each
-// room that it is in.
+// newGoogollee makes a server of Engine.IO 3. All connections are in one room,
+// because a broadcast to the namespace would reach a connection once for each
+// of its rooms.
 func newGoogollee(beat Heartbeat) (*Server, error) {
 	io := googollee.NewServer(&engineio.Options{PingInterval: beat.Interval, PingTimeout: beat.Interval + beat.Timeout})
 	const everybody = "everybody"

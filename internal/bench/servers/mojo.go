@@ -10,15 +10,15 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// The keys of the cookies. They protect nothing.
+// cookieKey is the key of the cookies. It is not a secret.
 var cookieKey = mojo.Key{Hash: bytes.Repeat([]byte{'h'}, 32), Block: bytes.Repeat([]byte{'b'}, 32)}
 
 func newCookies() (*mojo.Cookies, error) {
 	return mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{cookieKey}, Insecure: true})
 }
 
-// MojoCookies returns the value of the Cookie header of user n, in a session of
-// its own.
+// MojoCookies returns the value of a Cookie header that names user n, and a
+// session of that user.
 func MojoCookies(n int) (string, error) {
 	cookies, err := newCookies()
 	if err != nil {
@@ -64,6 +64,8 @@ func newMojo(beat Heartbeat) (*Server, error) {
 	}, nil
 }
 
+// must panics if there is an error, which is then printed by the process of the
+// server.
 func must(err error) {
 	if err != nil {
 		panic(err)

@@ -1,9 +1,11 @@
-// Package servers is the Go servers that are measured beside each other. Each
-// does the same with its own means, as its documentation shows it:
+// Package servers has the Go servers that are compared. Each is written as its
+// documentation shows, and does the same:
 //
-//   - it accepts everybody on the root namespace, and knows who is user n;
-//   - it answers the event "echo" with the same event, and acknowledges "ack" with what it brought;
-//   - told to, it sends the event "note" to all connections, or to those of one user.
+//   - it accepts all clients on the main namespace, and knows their users;
+//   - it answers the event "echo" with the same event, and acknowledges the
+//     event "ack" with its argument;
+//   - its functions Broadcast and EmitTo send the event "note" to all
+//     connections, or to those of one user.
 package servers
 
 import (
@@ -14,19 +16,19 @@ import (
 	"time"
 )
 
-// Server is a server under measurement.
+// Server is a server that is measured.
 type Server struct {
-	// Serve serves until the listener is closed. Where it is nil, Handler is
-	// served.
+	// Serve serves until the listener is closed. New sets it; by default it
+	// serves Handler.
 	Serve   func(net.Listener) error
 	Handler http.Handler
 
 	Broadcast func()
 	EmitTo    func(user int)
-	Conns     func() int // connections there are, by the server's own count
+	Conns     func() int // the number of connections, as the server counts them
 }
 
-// Heartbeat is the same for every server.
+// Heartbeat has the ping interval and the ping timeout of a server.
 type Heartbeat struct{ Interval, Timeout time.Duration }
 
 // Body is the argument of the events.
@@ -39,23 +41,24 @@ const EventSize = 100
 
 var body = Body{strings.Repeat("x", EventSize-len(`["note",{"data":""}]`))}
 
-// EventJSON is an event of EventSize bytes, as it is on the wire behind the
-// packet type.
+// EventJSON returns the JSON of an event, which has EventSize bytes.
 func EventJSON(event string) string {
 	empty := fmt.Sprintf(`["%s",{"data":""}]`, event)
 	return fmt.Sprintf(`["%s",{"data":"%s"}]`, event, strings.Repeat("x", EventSize-len(empty)))
 }
 
-// AckJSON is what acknowledges EventJSON("ack").
+// AckJSON returns the JSON of the acknowledgement of EventJSON("ack").
 func AckJSON() string { return `[` + strings.TrimPrefix(EventJSON("ack"), `["ack",`) }
 
-// UserQuery is the query parameter in which a client says who it is, for
-// servers without identities.
+// UserQuery is the query parameter that names the user of a client, for servers
+// without identities.
 const UserQuery = "user"
 
+// room returns the name of the room of a user, which is also the user id in
+// mojo.
 func room(user string) string { return "user-" + user }
 
-// New returns a server by name, or false.
+// New makes a server. It returns false if there is no server with that name.
 func New(name string, beat Heartbeat) (*Server, bool, error) {
 	create, ok := map[string]func(Heartbeat) (*Server, error){
 		"mojo":       newMojo,
