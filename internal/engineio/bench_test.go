@@ -93,8 +93,8 @@ func BenchmarkBroadcast(b *testing.B) {
 	}
 }
 
-// BenchmarkPrefetch queues messages for sessions that are not in the nearest
-// cache, one by one and a few at a time.
+// BenchmarkPrefetch queues messages for sessions that are not in the cache,
+// with Prefetch for one session and for several sessions at a time.
 func BenchmarkPrefetch(b *testing.B) {
 	e := New(testOptions())
 	m := NewText(make([]byte, 100))
@@ -104,16 +104,16 @@ func BenchmarkPrefetch(b *testing.B) {
 		sessions[i].queue.push(m) // so that the volatile message is dropped
 	}
 	rand.Shuffle(len(sessions), func(i, j int) { sessions[i], sessions[j] = sessions[j], sessions[i] })
-	for _, some := range []int{1, 16} {
-		b.Run(fmt.Sprint(some), func(b *testing.B) {
+	for _, size := range []int{1, 16} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				var batch Batch
-				for some := range slices.Chunk(sessions, some) {
-					for _, s := range some {
+				for group := range slices.Chunk(sessions, size) {
+					for _, s := range group {
 						s.Prefetch()
 					}
-					for _, s := range some {
+					for _, s := range group {
 						_ = s.Queue(m, Delivery{Volatile: true}, &batch)
 					}
 				}

@@ -10,9 +10,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// jump returns t as if the wall clock had been set by d since. It changes the
-// seconds in the layout of time.Time: 33 bits above 30 bits of nanoseconds. The
-// monotonic clock, in the other word, stays.
+// jump returns the time t as if the wall clock had been moved by d after it. It
+// changes the seconds in the layout of time.Time: 33 bits above 30 bits of
+// nanoseconds. The monotonic time, in the other word, does not change.
 func jump(t time.Time, d time.Duration) time.Time {
 	wall := (*uint64)(unsafe.Pointer(&t))
 	*wall -= uint64(int64(d/time.Second)) << 30
@@ -20,13 +20,13 @@ func jump(t time.Time, d time.Duration) time.Time {
 }
 
 // TestWallClockJumps: heartbeats and write deadlines do not depend on the wall
-// clock. (A test cannot set the machine's clock, and a time namespace has no
-// wall clock of its own.)
+// clock. The test changes the start of the engine, because it cannot set the
+// wall clock.
 func TestWallClockJumps(t *testing.T) {
 	for name, by := range map[string]time.Duration{"forward": time.Hour, "back": -time.Hour} {
 		t.Run(name, func(t *testing.T) {
-			was := time.Now()
-			require.InDelta(t, -by.Seconds(), jump(was, by).Round(0).Sub(was.Round(0)).Seconds(), 1, "the wall clock says so")
+			before := time.Now()
+			require.InDelta(t, -by.Seconds(), jump(before, by).Round(0).Sub(before.Round(0)).Seconds(), 1, "the wall clock has not moved")
 
 			host := func(interval time.Duration) *host {
 				h := newHost(t, func(o *Options) {
@@ -43,7 +43,7 @@ func TestWallClockJumps(t *testing.T) {
 			for range 3 {
 				client.NextPing()
 			}
-			require.Equal(t, PingTimeout, silent.ended())
+			require.Equal(t, PingTimeout, silent.awaitEnd())
 			client.NextPing()
 			require.True(t, p.live())
 
@@ -54,7 +54,7 @@ func TestWallClockJumps(t *testing.T) {
 			require.Len(t, client.Next().Text, 16<<20)
 			client.Pause()
 			require.NoError(t, p.Send(big))
-			require.Equal(t, WriteTimeout, p.ended())
+			require.Equal(t, WriteTimeout, p.awaitEnd())
 		})
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// stalling echoes messages. After "stall" it seems to be behind.
+// stalling echoes messages. The message "stall" begins a stall.
 func stalling(p *peer, data []byte, _ bool) error {
 	if string(data) == "stall" {
 		p.Hold(20)
@@ -33,8 +33,8 @@ func serveStalling(t *testing.T) *host {
 	return h
 }
 
-// aside returns the number of clients that are stalled.
-func (h *host) aside() int {
+// stalledClients returns the number of clients that are stalled.
+func (h *host) stalledClients() int {
 	n := 0
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -49,7 +49,8 @@ func (h *host) aside() int {
 }
 
 // TestStalledClientsLeaveTheirEventLoop: clients whose handlers are behind do
-// not delay the others of their event loop, and continue where they were.
+// not delay the other clients of their event loop. After the stall, their next
+// message is handled.
 func TestStalledClientsLeaveTheirEventLoop(t *testing.T) {
 	h := serveStalling(t)
 	var clients []*siotest.Engine
@@ -58,26 +59,26 @@ func TestStalledClientsLeaveTheirEventLoop(t *testing.T) {
 		client, p := h.connect(siotest.Options{Transport: "websocket"})
 		clients, peers = append(clients, client), append(peers, p)
 	}
-	half := len(clients) / 2 // two of each loop
+	half := len(clients) / 2 // two of each loop loop
 	for _, c := range clients[:half] {
 		c.SendPackets("4stall", "4behind")
 		require.Equal(t, "stall", c.Next().Text)
 	}
-	waitUntil(t, func() bool { return h.aside() == half })
+	waitUntil(t, func() bool { return h.stalledClients() == half })
 	for range 3 {
 		for _, c := range clients[half:] {
-			echoes(t, c)
+			requireEcho(t, c)
 		}
 	}
 	for i, p := range peers[:half] {
 		p.Release(20)
 		require.Equal(t, "behind", clients[i].Next().Text)
-		echoes(t, clients[i])
+		requireEcho(t, clients[i])
 	}
 }
 
 // TestStalledClientsCanBeClosed: a stalled client can be closed, and so can the
-// engine. Nothing of it is left.
+// engine.
 func TestStalledClientsCanBeClosed(t *testing.T) {
 	for name, end := range map[string]func(p *peer){
 		"Close":        func(p *peer) { p.Close(ForcedClose) },
@@ -90,9 +91,9 @@ func TestStalledClientsCanBeClosed(t *testing.T) {
 			client, p := h.connect(siotest.Options{Transport: "websocket"})
 			client.Send("stall")
 			require.Equal(t, "stall", client.Next().Text)
-			waitUntil(t, func() bool { return h.aside() == 1 })
+			waitUntil(t, func() bool { return h.stalledClients() == 1 })
 			end(p)
-			p.ended()
+			p.awaitEnd()
 			client.AwaitClosed()
 		})
 	}
@@ -103,23 +104,23 @@ func TestStalledClientsCanBeClosed(t *testing.T) {
 func TestProbeDuringAPostLeavesItsEventLoop(t *testing.T) {
 	h := serveStalling(t)
 	var others []*siotest.Engine
-	for range h.loops.shards { // one of each
+	for range h.loops.shards { // one of each loop
 		other, _ := h.connect(siotest.Options{Transport: "websocket"})
 		others = append(others, other)
 	}
 	client, p := h.connect(siotest.Options{})
 	client.Send("stall")
 	require.Equal(t, "stall", client.Next().Text)
-	waitUntil(t, func() bool { return h.aside() == 1 })
+	waitUntil(t, func() bool { return h.stalledClients() == 1 })
 	conn := h.rawProbe(t, client, "2probe")
 	defer conn.Close()
 	waitUntil(t, func() bool { return goroutinesIn("(*loopTurn).handle") == 1 })
 	for _, other := range others {
-		echoes(t, other)
+		requireEcho(t, other)
 	}
 	p.Release(20)
 	waitUntil(t, func() bool { return goroutinesIn("(*loopTurn).handle") == 0 })
-	echoes(t, client)
+	requireEcho(t, client)
 }
 
 // TestLargeMessageLeavesItsEventLoop: a message that takes long to handle does
@@ -135,7 +136,7 @@ func TestLargeMessageLeavesItsEventLoop(t *testing.T) {
 		return p.Send(NewText(data[:1]))
 	}
 	var clients []*siotest.Engine
-	for range 2 * len(h.loops.shards) { // two of each
+	for range 2 * len(h.loops.shards) { // two of each loop
 		client, _ := h.connect(siotest.Options{Transport: "websocket"})
 		clients = append(clients, client)
 	}
@@ -151,8 +152,8 @@ func TestLargeMessageLeavesItsEventLoop(t *testing.T) {
 	require.Equal(t, "c", clients[0].Next().Text)
 }
 
-// TestEventLoopsEndWithTheirConnections: event loops exist as long as there are
-// connections, however these end.
+// TestEventLoopsEndWithTheirConnections: an event loop ends when its
+// connections have ended, in whichever way they end.
 func TestEventLoopsEndWithTheirConnections(t *testing.T) {
 	h := serve(t, siotest.TCP, nil)
 	first, _ := h.rawWebSocket(t)
@@ -184,7 +185,7 @@ func TestEventLoopsEndWithTheirConnections(t *testing.T) {
 // TestNoFreeDescriptorForAnEventLoop: a connection is read by a goroutine if
 // there is no file descriptor for an event loop or for the connection.
 func TestNoFreeDescriptorForAnEventLoop(t *testing.T) {
-	for name, more := range map[string]uint64{"none at all": 0, "one": 1} {
+	for name, more := range map[string]uint64{"no free descriptor": 0, "one free descriptor": 1} {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, nil)
 			var limits syscall.Rlimit
@@ -193,14 +194,14 @@ func TestNoFreeDescriptorForAnEventLoop(t *testing.T) {
 				free, err := syscall.Open(os.DevNull, syscall.O_CLOEXEC, 0)
 				assert.NoError(t, err)
 				assert.NoError(t, syscall.Close(free))
-				most := uint64(free) + more
-				assert.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: most, Max: limits.Max}))
+				limit := uint64(free) + more
+				assert.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: limit, Max: limits.Max}))
 				defer func() { assert.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limits)) }()
 				h.ServeHTTP(w, r)
 			}))
 			files := descriptors(t)
 			client, _ := h.connect(siotest.Options{Transport: "websocket"})
-			echoes(t, client)
+			requireEcho(t, client)
 			require.Equal(t, 1, goroutinesIn("(*link).readStream"))
 			require.Zero(t, goroutinesIn("(*watchSet).work"))
 			require.Equal(t, files+2, descriptors(t)) // both ends
@@ -208,6 +209,7 @@ func TestNoFreeDescriptorForAnEventLoop(t *testing.T) {
 	}
 }
 
+// descriptors returns the number of open descriptors of the process.
 func descriptors(t *testing.T) int {
 	open, err := os.ReadDir("/proc/self/fd")
 	require.NoError(t, err)
@@ -246,11 +248,11 @@ func TestFlooderIsHandledInPortions(t *testing.T) {
 	}
 	_, err := other.Write(text("4first"))
 	require.NoError(t, err)
-	<-read // the event loop watches it
+	<-read // the event loop reads it
 	victim = func() {
 		_, err := other.Write(text("4victim"))
 		assert.NoError(t, err)
-		for { // until it has arrived
+		for { // until the message has arrived
 			n, _, _ := syscall.Recvfrom(q.link.fd, make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 			if n == 1 {
 				return
@@ -266,8 +268,8 @@ func TestFlooderIsHandledInPortions(t *testing.T) {
 	require.LessOrEqual(t, before.Load(), int64(portionFrames), "of %d", messages)
 }
 
-// TestSenderOfMuchIsPostponed: a client that fills the buffer of each read is
-// postponed after each, like one that sends many messages.
+// TestSenderOfMuchIsPostponed: a client that fills the buffer of a read is
+// postponed, like one that sends many messages.
 func TestSenderOfMuchIsPostponed(t *testing.T) {
 	const messages, size = 40, 10 << 10
 	h := serve(t, siotest.TCP, nil)

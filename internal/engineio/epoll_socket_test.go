@@ -22,24 +22,24 @@ import (
 // descriptor could become that of another connection.
 func TestConnectionClosedByTheSite(t *testing.T) {
 	h := newHost(t, nil)
-	var theirs []net.Conn
+	var conns []net.Conn
 	h.site = siotest.ServeServer(t, siotest.TCP, &http.Server{
 		Handler: h,
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			theirs = append(theirs, conn)
+			conns = append(conns, conn)
 			return ctx
 		},
 	})
 	client, _ := h.connect(siotest.Options{Transport: "websocket"})
-	for _, conn := range theirs {
+	for _, conn := range conns {
 		require.ErrorIs(t, conn.Close(), net.ErrClosed)
 	}
-	echoes(t, client)
+	requireEcho(t, client)
 }
 
-// TestStuckClientContinues: a client that stopped reading, so that a goroutine
-// writes to it, is served as before when it reads again.
-func TestStuckClientContinues(t *testing.T) {
+// TestStoppedClientContinues: if a client stops reading, a goroutine writes to
+// it. When the client reads again, it is served as before.
+func TestStoppedClientContinues(t *testing.T) {
 	h := serve(t, siotest.TCP, func(o *Options) { o.MaxQueue = 64 << 20 })
 	other, _ := h.connect(siotest.Options{Transport: "websocket"})
 	files := descriptors(t)
@@ -51,21 +51,21 @@ func TestStuckClientContinues(t *testing.T) {
 			require.NoError(t, p.Send(NewText(make([]byte, size))))
 		}
 		waitUntil(t, func() bool { return goroutinesIn("(*link).drain") == 1 })
-		echoes(t, other)
+		requireEcho(t, other)
 		client.Resume()
 		for range count {
 			require.Len(t, client.Next().Text, size)
 		}
 		waitUntil(t, func() bool { return goroutinesIn("(*link).drain") == 0 })
-		echoes(t, client)
+		requireEcho(t, client)
 	}
 	client.Close()
 	waitUntil(t, func() bool { _, links := h.counts(); return links == 1 && descriptors(t) <= files })
 }
 
-// While a goroutine may be about to write, the descriptor of a client that has
-// left is not closed, so that its number does not become that of another
-// connection.
+// TestDescriptorStaysForTheWriter: while a goroutine has the claim to write,
+// the descriptor of a client that has disconnected is not closed, so that its
+// number does not become that of another connection.
 func TestDescriptorStaysForTheWriter(t *testing.T) {
 	for name, write := range map[string]func(l *link){
 		"a write that fails":    func(l *link) { l.writeFailed(syscall.EPIPE) },
@@ -76,26 +76,26 @@ func TestDescriptorStaysForTheWriter(t *testing.T) {
 			h := serve(t, siotest.TCP, nil)
 			conn, p := h.rawWebSocket(t)
 			l := p.link
-			is := func(what func() bool) func() bool {
+			locked := func(condition func() bool) func() bool {
 				return func() bool {
 					p.mu.Lock()
 					defer p.mu.Unlock()
-					return what()
+					return condition()
 				}
 			}
-			waitUntil(t, is(func() bool { return !l.writing }))
+			waitUntil(t, locked(func() bool { return !l.writing }))
 			p.mu.Lock()
-			l.writing = true // as a writer does
+			l.writing = true // take the claim, as a writer does
 			p.mu.Unlock()
 			conn.Close()
-			waitUntil(t, is(func() bool { return l.reading == readEnded }))
-			require.True(t, is(func() bool { return l.fd >= 0 })())
+			waitUntil(t, locked(func() bool { return l.reading == readEnded }))
+			require.True(t, locked(func() bool { return l.fd >= 0 })())
 			_, links := h.counts()
 			require.Equal(t, 1, links)
 
 			write(l)
 
-			require.True(t, is(func() bool { return l.fd < 0 })())
+			require.True(t, locked(func() bool { return l.fd < 0 })())
 			_, links = h.counts()
 			require.Zero(t, links)
 		})
@@ -129,8 +129,8 @@ func TestDuplicate(t *testing.T) {
 	require.ErrorIs(t, err, errors.ErrUnsupported)
 }
 
-// TestLingerOfTheSiteDoesNotBlockAnEventLoop: a site may set a linger time, so
-// that closing waits for unread bytes. Event loops do not wait.
+// TestLingerOfTheSiteDoesNotBlockAnEventLoop: if a site sets a linger time,
+// closing a connection waits for unread bytes. Event loops do not wait.
 func TestLingerOfTheSiteDoesNotBlockAnEventLoop(t *testing.T) {
 	h := newHost(t, nil)
 	h.site = siotest.ServeServer(t, siotest.TCP, &http.Server{Handler: h, ConnState: func(conn net.Conn, state http.ConnState) {
@@ -145,16 +145,17 @@ func TestLingerOfTheSiteDoesNotBlockAnEventLoop(t *testing.T) {
 	conn.Close()
 }
 
-// TestEndOfStuckClients: a client that does not read, so that a goroutine is
-// blocked in a write to it, ends in every way. Nothing of it is left.
-func TestEndOfStuckClients(t *testing.T) {
+// TestEndOfStoppedClients: if a client does not read, a goroutine is blocked in
+// a write to it. The session ends in each way nevertheless, and no goroutine or
+// descriptor remains.
+func TestEndOfStoppedClients(t *testing.T) {
 	const size = 1 << 19
 	for name, c := range map[string]struct {
-		reason Reason // any, if empty
+		reason Reason // "": any
 		end    func(h *host, conn *net.TCPConn, p *peer)
 	}{
-		// If a write fails first it gets the error, and a read then sees the
-		// end.
+		// If a write fails first, it returns the reset, and a read then returns
+		// the end.
 		"reset": {"", func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.SetLinger(0); _ = conn.Close() }},
 		"close": {"", func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.Close() }},
 		"half":  {TransportClose, func(_ *host, conn *net.TCPConn, _ *peer) { _ = conn.CloseWrite() }},
@@ -174,7 +175,7 @@ func TestEndOfStuckClients(t *testing.T) {
 					o.PingTimeout = 2 * closeLinger
 				}
 			})
-			_, _ = h.rawWebSocket(t) // keeps the event loop
+			_, _ = h.rawWebSocket(t) // so that the event loop goes on
 			waitUntil(t, func() bool { return !serving() })
 			files := descriptors(t)
 			conn, p := h.rawWebSocket(t)
@@ -183,7 +184,7 @@ func TestEndOfStuckClients(t *testing.T) {
 			}
 			waitUntil(t, func() bool { return goroutinesIn("(*link).drain") == 1 })
 			c.end(h, tcpOf(conn), p)
-			if reason := p.ended(); c.reason != "" {
+			if reason := p.awaitEnd(); c.reason != "" {
 				require.Equal(t, c.reason, reason)
 			}
 			waitUntil(t, func() bool { _, links := h.counts(); return links <= 1 && goroutinesIn("(*link).drain") == 0 })
@@ -193,6 +194,7 @@ func TestEndOfStuckClients(t *testing.T) {
 	}
 }
 
+// tcpOf returns the client side of a connection of rawWebSocket.
 func tcpOf(conn net.Conn) *net.TCPConn {
 	return conn.(bufferedConn).Conn.(interface{ NetConn() net.Conn }).NetConn().(*net.TCPConn)
 }

@@ -39,7 +39,7 @@ func TestHandshakeOffersPossibleUpgrades(t *testing.T) {
 			h := serve(t, siotest.Memory, func(o *Options) { o.Transports = c.served })
 			client, _ := h.connect(siotest.Options{Transport: c.transport})
 			require.Equal(t, c.upgrades, client.Handshake.Upgrades)
-			echoes(t, client)
+			requireEcho(t, client)
 		})
 	}
 }
@@ -49,7 +49,7 @@ func TestHandshakeWithATransportThatIsNotServed(t *testing.T) {
 	requireError(t, h.do("GET", "/?EIO=4&transport=websocket", "", upgradeHeaders...), 400, codeTransport)
 	client, _ := h.connect(siotest.Options{})
 	requireError(t, h.do("GET", "/?EIO=4&transport=websocket&sid="+client.Handshake.SID, "", upgradeHeaders...), 400, codeTransport)
-	echoes(t, client)
+	requireEcho(t, client)
 
 	h = serve(t, siotest.Memory, func(o *Options) { o.Transports = []Transport{WebSocket} })
 	requireError(t, h.do("GET", "/?EIO=4&transport=polling", ""), 400, codeTransport)
@@ -60,8 +60,8 @@ func TestHandshakeRefusedByOpen(t *testing.T) {
 		err    error
 		status int
 	}{
-		"because it is closed": {ErrClosed, http.StatusServiceUnavailable},
-		"for reasons unknown":  {errors.New("a secret"), http.StatusForbidden},
+		"closed":        {ErrClosed, http.StatusServiceUnavailable},
+		"another error": {errors.New("a secret"), http.StatusForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := serve(t, siotest.TCP, func(o *Options) {
@@ -79,7 +79,8 @@ func TestHandshakeRefusedByOpen(t *testing.T) {
 }
 
 // TestHandlerThatSendsDuringTheHandshake: messages that are sent before the
-// handshake is answered follow the open packet. A close refuses the handshake.
+// handshake is answered follow the open packet. If the session is closed
+// before, the handshake is refused.
 func TestHandlerThatSendsDuringTheHandshake(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, func(o *Options) {
@@ -101,7 +102,7 @@ func TestHandlerThatSendsDuringTheHandshake(t *testing.T) {
 
 			a := h.do("GET", "/?EIO=4&transport="+transport, "", append(upgradeHeaders, "Close", "1")...)
 			requireError(t, a, http.StatusForbidden, codeForbidden)
-			require.Equal(t, ForcedClose, h.next().ended())
+			require.Equal(t, ForcedClose, h.next().awaitEnd())
 		}
 	})
 }
@@ -115,21 +116,21 @@ func TestHandshakeWithPacketsBehindIt(t *testing.T) {
 			client, _ := h.connect(siotest.Options{Transport: "websocket", Early: []string{"4one", "4two"}})
 			require.Equal(t, "one", client.Next().Text)
 			require.Equal(t, "two", client.Next().Text)
-			echoes(t, client)
+			requireEcho(t, client)
 			client.Close()
 		}
 	})
 }
 
-// TestHandshakeWithABadPacketBehindIt: a bad packet in that segment ends the
-// session only.
+// TestHandshakeWithABadPacketBehindIt: a bad packet in the same segment ends
+// the session, but the handshake is answered.
 func TestHandshakeWithABadPacketBehindIt(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		for range 20 {
 			client, p := h.connect(siotest.Options{Transport: "websocket", Early: []string{"9"}})
 			require.Equal(t, siotest.ReasonCloseFrame, client.AwaitClosed())
-			require.Equal(t, ParseError, p.ended())
+			require.Equal(t, ParseError, p.awaitEnd())
 		}
 	})
 }

@@ -12,8 +12,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// eachTransport runs fn in a bubble, where time passes when nothing else
-// happens.
+// eachTransport runs fn with each transport, in a bubble of testing/synctest.
 func eachTransport(t *testing.T, fn func(t *testing.T, transport string)) {
 	for _, transport := range []string{"polling", "websocket", "upgrade"} {
 		t.Run(transport, func(t *testing.T) {
@@ -22,7 +21,7 @@ func eachTransport(t *testing.T, fn func(t *testing.T, transport string)) {
 	}
 }
 
-// tick returns the time by which a heartbeat may be late.
+// tick returns the time by which a ping may be late.
 func (h *host) tick() time.Duration { return h.heartbeats.Tick() + time.Millisecond }
 
 func TestPingInterval(t *testing.T) {
@@ -31,7 +30,7 @@ func TestPingInterval(t *testing.T) {
 		begun := time.Now()
 		client, p := h.connect(siotest.Options{Transport: transport})
 		for i := range 20 {
-			if i%2 == 0 { // other messages do not matter
+			if i%2 == 0 { // messages do not change the interval
 				require.NoError(t, p.Send(NewText([]byte("x"))))
 				client.Send("y")
 			}
@@ -55,7 +54,7 @@ func TestPingsDoNotDependOnPongs(t *testing.T) {
 		client.SendPacket("3")
 		client.NextPing()
 		require.True(t, p.live())
-		require.Equal(t, PingTimeout, p.ended())
+		require.Equal(t, PingTimeout, p.awaitEnd())
 		// One pong is enough for the pings before it; the next one is missed.
 		require.InDelta(t, 11*time.Second, time.Since(begun), float64(h.tick()))
 	})
@@ -66,7 +65,7 @@ func TestMissingPongEndsTheSession(t *testing.T) {
 		h := serve(t, siotest.Memory, func(o *Options) { o.PingInterval, o.PingTimeout = 3*time.Second, 2*time.Second })
 		begun := time.Now()
 		client, p := h.connect(siotest.Options{Transport: transport, NoPong: true})
-		require.Equal(t, PingTimeout, p.ended())
+		require.Equal(t, PingTimeout, p.awaitEnd())
 		require.InDelta(t, 5*time.Second+h.tick()/2, time.Since(begun), float64(h.tick()/2))
 		want := siotest.ReasonCloseFrame
 		if transport == "polling" {
@@ -79,8 +78,8 @@ func TestMissingPongEndsTheSession(t *testing.T) {
 	})
 }
 
-// TestPongAtTheLastMoment: a pong counts until it is due, however coarse the
-// timing wheel is.
+// TestPongAtTheLastMoment: a pong is accepted until it is overdue. The tick of
+// the timing wheel does not matter.
 func TestPongAtTheLastMoment(t *testing.T) {
 	for name, c := range map[string]struct {
 		early  time.Duration
@@ -92,13 +91,13 @@ func TestPongAtTheLastMoment(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := serve(t, siotest.Memory, nil)
-				h.heartbeats = h.newWheel(7 * time.Second) // too coarse to end the session itself
+				h.heartbeats = h.newWheel(7 * time.Second) // so coarse that it does not end the session
 				client, p := h.connect(siotest.Options{NoPong: true})
 				client.NextPing()
 				p.Session.mu.Lock()
-				left := p.pongDue - h.now()
+				wait := p.pongDue - h.now()
 				p.Session.mu.Unlock()
-				time.Sleep(left - c.early)
+				time.Sleep(wait - c.early)
 				a := h.do("POST", "/?EIO=4&transport=polling&sid="+p.ID(), "3")
 				require.Equal(t, c.status, a.status)
 				require.Equal(t, c.status == 200, p.live())
@@ -107,24 +106,24 @@ func TestPongAtTheLastMoment(t *testing.T) {
 	}
 }
 
-func TestUnaskedPongsAreIgnored(t *testing.T) {
+func TestUnsolicitedPongsAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, nil)
 		client, p := h.connect(siotest.Options{Transport: "websocket", NoPong: true})
 		begun := time.Now()
 		client.WriteRaw([]byte(strings.Repeat(string(text("3")), 10_000)))
-		echoes(t, client)
+		requireEcho(t, client)
 		require.Equal(t, 1, h.heartbeats.Len())
 		client.NextPing()
 		require.InDelta(t, h.opts.PingInterval, time.Since(begun), float64(h.tick()))
-		require.Equal(t, PingTimeout, p.ended())
+		require.Equal(t, PingTimeout, p.awaitEnd())
 		require.InDelta(t, h.opts.PingInterval+h.opts.PingTimeout, time.Since(begun), float64(h.tick()))
 	})
 }
 
 // TestHeartbeatDuringAStall: while handlers are behind, the pong may be among
-// the bytes that are not read. Its deadline is suspended, pings are still sent,
-// and the client has its whole time afterwards.
+// the bytes that are not read. Its deadline is suspended and pings are still
+// sent. After the stall the client has PingTimeout for its pong.
 func TestHeartbeatDuringAStall(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		h := serve(t, siotest.Memory, func(o *Options) {
@@ -141,7 +140,7 @@ func TestHeartbeatDuringAStall(t *testing.T) {
 		client.NextPing()
 		client.NextPing()
 		require.InDelta(t, 8*time.Second, time.Since(begun), float64(h.tick()))
-		time.Sleep(2 * time.Second) // 10 s: at 7 s the pong of the first was due
+		time.Sleep(2 * time.Second) // 10 s; the pong of the first ping was due at 7 s
 		require.True(t, p.live())
 		p.Release(20)
 		client.NextPing()
@@ -166,7 +165,7 @@ func TestPongDeadlineAfterAStall(t *testing.T) {
 		client.Send(strings.Repeat("a", 20))
 		time.Sleep(6 * time.Second)
 		p.Release(20)
-		require.Equal(t, PingTimeout, p.ended())
+		require.Equal(t, PingTimeout, p.awaitEnd())
 		require.InDelta(t, 13*time.Second, time.Since(begun), float64(2*h.tick()))
 	})
 }
@@ -183,21 +182,21 @@ func TestStallThatLastsTooLong(t *testing.T) {
 		client.Send(strings.Repeat("a", 20))
 		time.Sleep(h.opts.PingInterval + h.opts.PingTimeout - time.Millisecond)
 		require.True(t, p.live())
-		require.Equal(t, HandlerStall, p.ended())
+		require.Equal(t, HandlerStall, p.awaitEnd())
 		require.Equal(t, h.opts.PingInterval+h.opts.PingTimeout, time.Since(begun))
 		require.NotEqual(t, siotest.ReasonLost, client.AwaitClosed())
 	})
 }
 
-// TestHalfOpenConnection: a client that has vanished is noticed after one
-// heartbeat.
+// TestHalfOpenConnection: if a client disappears without closing its
+// connection, the session ends after one heartbeat.
 func TestHalfOpenConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, nil)
 		begun := time.Now()
 		conn, p := h.rawWebSocket(t)
 		defer conn.Close()
-		require.Equal(t, PingTimeout, p.ended())
+		require.Equal(t, PingTimeout, p.awaitEnd())
 		require.Less(t, time.Since(begun), h.opts.PingInterval+h.opts.PingTimeout+time.Second)
 		time.Sleep(closeLinger)
 		synctest.Wait()
@@ -210,8 +209,8 @@ func TestHalfOpenConnection(t *testing.T) {
 	})
 }
 
-// TestLapseAt: Handler.Lapsed is called in time, whether or not heartbeats are
-// due before.
+// TestLapseAt: Handler.Lapsed is called in time, before the first ping or after
+// many.
 func TestLapseAt(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		h := serve(t, siotest.Memory, nil)
@@ -223,15 +222,15 @@ func TestLapseAt(t *testing.T) {
 				time.Sleep(after - time.Millisecond)
 				require.True(t, p.live())
 			}
-			require.Equal(t, Reason("lapsed"), p.ended())
+			require.Equal(t, Reason("lapsed"), p.awaitEnd())
 			require.InDelta(t, after+h.tick()/2, time.Since(begun), float64(h.tick()/2))
 			client.AwaitClosed()
 		}
 	})
 }
 
-// TestLapseAtReplacesAnEarlierTime: the latest call counts, and the zero time
-// cancels.
+// TestLapseAtReplacesAnEarlierTime: only the last call of LapseAt counts. The
+// zero time cancels the earlier one.
 func TestLapseAtReplacesAnEarlierTime(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		h := serve(t, siotest.Memory, nil)
@@ -246,12 +245,12 @@ func TestLapseAtReplacesAnEarlierTime(t *testing.T) {
 		time.Sleep(59 * time.Minute)
 		require.True(t, p.live())
 		p.LapseAt(begun) // in the past
-		require.Equal(t, Reason("lapsed"), p.ended())
+		require.Equal(t, Reason("lapsed"), p.awaitEnd())
 		require.InDelta(t, 64*time.Minute, time.Since(begun), float64(h.tick()))
 	})
 }
 
-// TestLapseAtAFarTime: a time in the far future does not schedule anything.
+// TestLapseAtAFarTime: a time in the far future does not overflow.
 func TestLapseAtAFarTime(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		h := serve(t, siotest.Memory, nil)

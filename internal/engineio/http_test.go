@@ -12,40 +12,39 @@ import (
 )
 
 // TestSiteWithShortTimeouts: timeouts that a site sets for its pages do not end
-// a poll, a POST that waits, or a WebSocket. Deadlines of the engine do not
-// stay on a connection.
+// a poll, a POST that waits, or a WebSocket.
 func TestSiteWithShortTimeouts(t *testing.T) {
-	const short = time.Second // the TLS handshake and the headers have to come in this time, on a slow machine, too
+	const short = time.Second // the TLS handshake and the headers must arrive in this time, also on a slow machine
 	for name, c := range map[string]struct {
 		network siotest.Network
 		options siotest.Options
 	}{
-		"polling":                 {siotest.TCP, siotest.Options{}},
-		"polling over TLS":        {siotest.TLS, siotest.Options{}},
-		"polling over HTTP/2":     {siotest.TLS, siotest.Options{HTTP2: true}},
-		"WebSocket":               {siotest.TCP, siotest.Options{Transport: "websocket"}},
-		"WebSocket over TLS":      {siotest.TLS, siotest.Options{Transport: "websocket"}},
-		"upgrade":                 {siotest.TCP, siotest.Options{Transport: "upgrade"}},
-		"upgrade from HTTP/2":     {siotest.TLS, siotest.Options{Transport: "upgrade", HTTP2: true}},
-		"polling over the memory": {siotest.Memory, siotest.Options{}},
+		"polling":             {siotest.TCP, siotest.Options{}},
+		"polling over TLS":    {siotest.TLS, siotest.Options{}},
+		"polling over HTTP/2": {siotest.TLS, siotest.Options{HTTP2: true}},
+		"WebSocket":           {siotest.TCP, siotest.Options{Transport: "websocket"}},
+		"WebSocket over TLS":  {siotest.TLS, siotest.Options{Transport: "websocket"}},
+		"upgrade":             {siotest.TCP, siotest.Options{Transport: "upgrade"}},
+		"upgrade from HTTP/2": {siotest.TLS, siotest.Options{Transport: "upgrade", HTTP2: true}},
+		"polling in memory":   {siotest.Memory, siotest.Options{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHost(t, func(o *Options) {
 				o.PingInterval = 3 * short
-				o.PingTimeout = limit
+				o.PingTimeout = timeout
 				o.MaxInbound = 1
 			})
 			h.site = siotest.ServeServer(t, c.network, &http.Server{Handler: h, ReadTimeout: short, WriteTimeout: short})
 			h.message = func(p *peer, data []byte, _ bool) error {
 				p.Hold(2)
-				time.AfterFunc(3*short, func() { p.Release(2) }) // the POST is answered after that
+				time.AfterFunc(3*short, func() { p.Release(2) }) // the POST is answered then
 				return p.Send(NewText(data))
 			}
 			client, _ := h.connect(c.options)
 			for range 2 {
-				client.NextPing() // three times as long as the timeouts
-				echoes(t, client)
+				client.NextPing() // after three times the timeout
+				requireEcho(t, client)
 				client.Flush()
 			}
 		})
@@ -53,7 +52,7 @@ func TestSiteWithShortTimeouts(t *testing.T) {
 }
 
 // TestDeadlinesDoNotStayOnAConnection: the deadline of an answer of the engine
-// does not hold for the site's pages, which may come over the same connection.
+// does not apply to the site's pages, which may use the same connection.
 func TestDeadlinesDoNotStayOnAConnection(t *testing.T) {
 	for name, c := range map[string]string{"poll": "EIO=4&transport=polling", "refusal": ""} {
 		t.Run(name, func(t *testing.T) {
@@ -73,10 +72,10 @@ func TestDeadlinesDoNotStayOnAConnection(t *testing.T) {
 	}
 }
 
-// plainWriter hides the additional methods of a ResponseWriter.
+// plainWriter is a ResponseWriter without Flush, Hijack and Unwrap.
 type plainWriter struct{ http.ResponseWriter }
 
-// unwrapper hides them, too, but has Unwrap for http.ResponseController.
+// unwrapper is a plainWriter with Unwrap, which http.ResponseController uses.
 type unwrapper struct{ plainWriter }
 
 func (u unwrapper) Unwrap() http.ResponseWriter { return u.ResponseWriter }
@@ -89,15 +88,15 @@ func TestWrappedResponseWriter(t *testing.T) {
 		}))
 		for _, transport := range []string{"polling", "websocket", "upgrade"} {
 			client, _ := h.connect(siotest.Options{Transport: transport})
-			echoes(t, client)
+			requireEcho(t, client)
 			client.Close()
 		}
 	})
 }
 
 // TestResponseWriterWithoutHijack: polling works if a connection cannot be
-// taken over. A WebSocket gets an error, and a session that wanted to upgrade
-// continues.
+// taken over. A WebSocket gets an error, and a session that tries to upgrade
+// goes on.
 func TestResponseWriterWithoutHijack(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := newHost(t, nil)
@@ -105,12 +104,12 @@ func TestResponseWriterWithoutHijack(t *testing.T) {
 			h.ServeHTTP(plainWriter{w}, r)
 		}))
 		client, _ := h.connect(siotest.Options{})
-		echoes(t, client)
+		requireEcho(t, client)
 		requireError(t, h.do("GET", "/?EIO=4&transport=websocket&sid="+client.Handshake.SID, "", upgradeHeaders...), 500, codeBadRequest)
-		echoes(t, client)
+		requireEcho(t, client)
 
 		requireError(t, h.do("GET", "/?EIO=4&transport=websocket", "", upgradeHeaders...), 500, codeBadRequest)
-		require.Equal(t, TransportError, h.next().ended())
+		require.Equal(t, TransportError, h.next().awaitEnd())
 	})
 }
 
@@ -124,7 +123,7 @@ func TestWebSocketOverHTTP2IsRefused(t *testing.T) {
 		require.Equal(t, 2, res.ProtoMajor)
 		require.Equal(t, http.StatusBadRequest, res.StatusCode)
 	}
-	echoes(t, polling)
+	requireEcho(t, polling)
 }
 
 // TestPollingOverHTTP2: a client that aborts its poll over HTTP/2 leaves the
@@ -137,5 +136,5 @@ func TestPollingOverHTTP2(t *testing.T) {
 	require.Len(t, client.Next().Data, len(big))
 	h.awaitPoll(p)
 	client.Drop()
-	require.Equal(t, TransportError, p.ended())
+	require.Equal(t, TransportError, p.awaitEnd())
 }

@@ -22,8 +22,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// rawWebSocket opens a session on a WebSocket whose bytes the test reads and
-// writes. The open packet has been read.
+// rawWebSocket opens a session on a WebSocket, and returns the connection for
+// the test to read and write bytes. It has read the open packet.
 func (h *host) rawWebSocket(t testing.TB) (net.Conn, *peer) {
 	t.Helper()
 	conn := h.rawHandshake(t, "")
@@ -47,11 +47,12 @@ func (h *host) rawProbe(t testing.TB, client *siotest.Engine, packets ...string)
 	return conn
 }
 
+// rawHandshake opens a WebSocket.
 func (h *host) rawHandshake(t testing.TB, query string) net.Conn {
 	t.Helper()
 	conn, err := h.site.Dial(context.Background())
 	require.NoError(t, err)
-	require.NoError(t, conn.SetDeadline(time.Now().Add(10*limit)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(10*timeout)))
 	_, err = fmt.Fprintf(conn, "GET /?EIO=4&transport=websocket%s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"+
 		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", query)
 	require.NoError(t, err)
@@ -63,8 +64,8 @@ func (h *host) rawHandshake(t testing.TB, query string) net.Conn {
 	return bufferedConn{conn, in}
 }
 
-// bufferedConn reads first the bytes that came with the answer to the
-// handshake.
+// bufferedConn reads from a buffer, which may hold bytes that arrived with the
+// answer to the handshake.
 type bufferedConn struct {
 	net.Conn
 	in *bufio.Reader
@@ -92,8 +93,8 @@ func newReader(t testing.TB, maxPayload int) *reader {
 	return r
 }
 
-// busyLink makes a session carried by a link to which another goroutine seems
-// to write.
+// busyLink returns a link without a connection that carries the session, with
+// the claim to write taken.
 func busyLink(s *Session) *link {
 	l := &link{session: s, conn: discard{}}
 	l.writing = true
@@ -101,6 +102,7 @@ func busyLink(s *Session) *link {
 	return l
 }
 
+// discard is a connection that ignores deadlines.
 type discard struct{ net.Conn }
 
 func (discard) Close() error                     { return nil }
@@ -114,7 +116,7 @@ func (r *reader) Closed(Reason) {}
 
 func (r *reader) Message(data []byte, binary bool) error {
 	r.got = append(r.got, fmt.Sprintf("%t %q", binary, data))
-	clear(data) // a handler may do that
+	clear(data) // a handler may modify it
 	return nil
 }
 
@@ -129,6 +131,7 @@ func (r *reader) feed(p []byte) {
 	}
 }
 
+// outcome returns the messages and the error.
 func (r *reader) outcome() []string { return append(r.got, fmt.Sprint(r.err)) }
 
 // stream returns frames of every kind, and then end.
@@ -150,8 +153,8 @@ func stream(end ...byte) []byte {
 	), end...)
 }
 
-// TestReaderOfSplitStreams: however the network cuts a stream, the messages are
-// the same.
+// TestReaderOfSplitStreams: the pieces in which a stream arrives do not change
+// the messages.
 func TestReaderOfSplitStreams(t *testing.T) {
 	whole := newReader(t, 1<<20)
 	whole.feed(stream())
@@ -191,9 +194,9 @@ func TestReaderOfRandomPieces(t *testing.T) {
 	}
 }
 
-// TestReaderIgnoresWhatFollowsTheEnd: bytes behind the end of a connection are
-// ignored, even if they came in the same read.
-func TestReaderIgnoresWhatFollowsTheEnd(t *testing.T) {
+// TestReaderIgnoresBytesBehindTheEnd: bytes behind a Close frame or a close
+// packet are ignored, even if they arrive in the same read.
+func TestReaderIgnoresBytesBehindTheEnd(t *testing.T) {
 	for name, end := range map[string][]byte{"Close frame": frame(ws.OpClose, true, ""), "close packet": text("1")} {
 		t.Run(name, func(t *testing.T) {
 			r := newReader(t, 1000)
@@ -205,7 +208,7 @@ func TestReaderIgnoresWhatFollowsTheEnd(t *testing.T) {
 }
 
 // TestReaderTakesNoMemoryForClaims: a frame takes memory for the bytes that
-// have come, and not for the length that it claims.
+// have arrived, and not for the length in its header.
 func TestReaderTakesNoMemoryForClaims(t *testing.T) {
 	r := newReader(t, 1<<30)
 	header := append(claim(ws.OpBinary, 1<<30), 0, 0, 0, 0)
@@ -293,7 +296,7 @@ func TestOnlyTheLatestPingIsAnswered(t *testing.T) {
 		for i := range pings {
 			sent.Write(frame(ws.OpPing, true, fmt.Sprint(i)))
 		}
-		go func() { _, _ = conn.Write(sent.Bytes()) }() // it may block until the answers are read
+		go func() { _, _ = conn.Write(sent.Bytes()) }() // may block until the answers are read
 		last, answers := -1, 0
 		for last < pings-1 {
 			op, payload := readFrame(t, conn)
@@ -339,13 +342,13 @@ func TestPortionsAreBounded(t *testing.T) {
 }
 
 // TestAnswersToAPortionLeaveTogether: messages that are sent while a portion is
-// handled leave after it in one write, in order. If they are large, they leave
-// earlier.
+// handled are written after it, in one write and in order. Large messages are
+// written earlier.
 func TestAnswersToAPortionLeaveTogether(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		const messages = 300
 		h := serve(t, n, func(o *Options) {
-			if n == siotest.TCP { // on other networks a goroutine writes, which may be late
+			if n == siotest.TCP { // on other networks another goroutine writes, which may be late
 				o.MaxQueue = 64 << 10
 			}
 		})

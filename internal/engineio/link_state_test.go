@@ -13,15 +13,14 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestLinkStates takes a link through its states, in each way in which it can
-// end. A step is something that a side does, and the states that follow from
-// it.
+// TestLinkStates ends a link in each possible way, and checks its states. A
+// step is an action of one side, and the states after it.
 func TestLinkStates(t *testing.T) {
 	type step struct {
 		do      func(t *testing.T, conn net.Conn, p *peer)
 		state   linkState
 		reading readState
-		lingers bool // the states follow after closeLinger
+		lingers bool // the states change after closeLinger
 	}
 	serverCloses := func(_ *testing.T, _ net.Conn, p *peer) { p.Close(ForcedClose) }
 	clientReads := func(_ *testing.T, conn net.Conn, _ *peer) { go func() { _, _ = io.Copy(io.Discard, conn) }() }
@@ -31,7 +30,7 @@ func TestLinkStates(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	clientGoes := func(t *testing.T, conn net.Conn, _ *peer) { require.NoError(t, conn.Close()) }
+	clientDisconnects := func(t *testing.T, conn net.Conn, _ *peer) { require.NoError(t, conn.Close()) }
 	sendMuch := func(t *testing.T, _ net.Conn, p *peer) {
 		require.NoError(t, p.Send(NewText(make([]byte, p.host.opts.MaxQueue/2))))
 		p.host.await(p, func() bool { return p.link.writing })
@@ -51,25 +50,25 @@ func TestLinkStates(t *testing.T) {
 			{serverCloses, linkClosing, readMessages, false},
 			{clientReads, linkDead, readEnded, true},
 		},
-		"the client closes":              {{clientSends(closeFrame), linkDead, readEnded, false}},
-		"the client breaks the protocol": {{clientSends(badFrame), linkDraining, readNothing, false}, {clientGoes, linkDead, readEnded, false}},
+		"the client closes":                {{clientSends(closeFrame), linkDead, readEnded, false}},
+		"the client violates the protocol": {{clientSends(badFrame), linkDraining, readNothing, false}, {clientDisconnects, linkDead, readEnded, false}},
 		"the client sends a close packet": {
 			{clientSends(text("1")), linkDraining, readNothing, false},
 			{clientSends(text("4ignored")), linkDraining, readNothing, false},
 			{clientReads, linkDead, readEnded, true},
 		},
-		"the client goes": {{clientGoes, linkDead, readEnded, false}},
-		"the client goes while it does not read": {
+		"the client disconnects": {{clientDisconnects, linkDead, readEnded, false}},
+		"the client disconnects while it does not read": {
 			{sendMuch, linkOpen, readMessages, false},
-			{clientGoes, linkDead, readEnded, false},
+			{clientDisconnects, linkDead, readEnded, false},
 		},
 		"the link is killed": {{func(_ *testing.T, _ net.Conn, p *peer) { p.link.kill() }, linkDead, readEnded, false}},
 		"too much is queued": {{func(t *testing.T, _ net.Conn, p *peer) {
 			require.ErrorIs(t, p.Send(NewText(make([]byte, p.host.opts.MaxQueue))), ErrQueueFull)
 		}, linkDead, readEnded, false}},
 	} {
-		play := func(t *testing.T, n siotest.Network, check func(h *host, l *link, s step)) {
-			h := serve(t, n, func(o *Options) { o.MaxQueue = 16 << 20 }) // more than sockets take
+		run := func(t *testing.T, n siotest.Network, check func(h *host, l *link, s step)) {
+			h := serve(t, n, func(o *Options) { o.MaxQueue = 16 << 20 }) // more than the socket buffers hold
 			h.message = func(_ *peer, data []byte, _ bool) error {
 				t.Errorf("message %q", data)
 				return nil
@@ -85,7 +84,7 @@ func TestLinkStates(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				play(t, siotest.Memory, func(h *host, l *link, s step) {
+				run(t, siotest.Memory, func(h *host, l *link, s step) {
 					if s.lingers {
 						synctest.Wait()
 						require.NotEqual(t, s.state, l.state.get())
@@ -102,7 +101,7 @@ func TestLinkStates(t *testing.T) {
 		t.Run(name+", in real time", func(t *testing.T) {
 			t.Parallel()
 			siotest.Each(t, func(t *testing.T, n siotest.Network) {
-				play(t, n, func(*host, *link, step) {})
+				run(t, n, func(*host, *link, step) {})
 			})
 		})
 	}
@@ -122,7 +121,7 @@ func TestNothingIsHandledAfterKill(t *testing.T) {
 		conn, p := h.rawWebSocket(t)
 		_, err := conn.Write(join(text("4first"), text("4second")))
 		require.NoError(t, err)
-		p.ended()
+		p.awaitEnd()
 		waitUntil(t, func() bool { _, links := h.counts(); return links == 0 })
 		require.Equal(t, "first", <-handled)
 		require.Empty(t, handled)

@@ -14,17 +14,17 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestSilentClientIsCutOffAfterTheEnd: a client that does nothing after the
-// session has ended is cut off after a moment.
-func TestSilentClientIsCutOffAfterTheEnd(t *testing.T) {
+// TestSilentClientIsDisconnected: if a client does nothing after the end of its
+// session, its connection is closed after a moment.
+func TestSilentClientIsDisconnected(t *testing.T) {
 	bad := []byte{0xf1, 0x80, 0, 0, 0, 0}
 	for name, end := range map[string]func(conn net.Conn, p *peer){
-		"our Close":                  func(_ net.Conn, p *peer) { p.Close(ForcedClose) },
-		"bad frame":                  func(conn net.Conn, _ *peer) { _, _ = conn.Write(bad) },
-		"close packet":               func(conn net.Conn, _ *peer) { _, _ = conn.Write(text("1")) },
-		"bad frame after our Close":  func(conn net.Conn, p *peer) { p.Close(ForcedClose); _, _ = conn.Write(bad) },
-		"message after a bad frame":  func(conn net.Conn, _ *peer) { _, _ = conn.Write(append(bad, text("4a")...)) },
-		"half a frame, then a Close": func(conn net.Conn, p *peer) { _, _ = conn.Write(text("4abc")[:5]); p.Close(ForcedClose) },
+		"Close":                     func(_ net.Conn, p *peer) { p.Close(ForcedClose) },
+		"bad frame":                 func(conn net.Conn, _ *peer) { _, _ = conn.Write(bad) },
+		"close packet":              func(conn net.Conn, _ *peer) { _, _ = conn.Write(text("1")) },
+		"bad frame after Close":     func(conn net.Conn, p *peer) { p.Close(ForcedClose); _, _ = conn.Write(bad) },
+		"message after a bad frame": func(conn net.Conn, _ *peer) { _, _ = conn.Write(append(bad, text("4a")...)) },
+		"half a frame, then Close":  func(conn net.Conn, p *peer) { _, _ = conn.Write(text("4abc")[:5]); p.Close(ForcedClose) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -33,7 +33,7 @@ func TestSilentClientIsCutOffAfterTheEnd(t *testing.T) {
 				conn, p := h.rawWebSocket(t)
 				go io.Copy(io.Discard, conn) // the client sends nothing
 				end(conn, p)
-				p.ended()
+				p.awaitEnd()
 				waitUntil(t, func() bool { _, links := h.counts(); return links == 0 })
 			})
 		})
@@ -48,7 +48,7 @@ func TestIdleConnectionTakesLittleMemory(t *testing.T) {
 	var conns []net.Conn
 	conn, _ := h.rawWebSocket(t)
 	conns = append(conns, conn)
-	waitUntil(t, func() bool { return !serving() }) // the HTTP server does not handle it any more
+	waitUntil(t, func() bool { return !serving() }) // the goroutine of the HTTP server has ended
 	runtime.GC()
 	var before, after runtime.MemStats
 	others := func() int { return runtime.NumGoroutine() - goroutinesIn("(*watchSet).work") } // without event loops
@@ -58,19 +58,19 @@ func TestIdleConnectionTakesLittleMemory(t *testing.T) {
 		conn, _ := h.rawWebSocket(t)
 		conns = append(conns, conn)
 	}
-	most := int64(8 << 10)
+	maxBytes := int64(8 << 10)
 	if h.loops == nil {
-		goroutines, most = goroutines+connections, 12<<10
+		goroutines, maxBytes = goroutines+connections, 12<<10
 	}
 	waitUntil(t, func() bool { return others() == goroutines })
 	runtime.GC()
 	runtime.GC() // the second one empties the pools
 	runtime.ReadMemStats(&after)
-	// This is both ends, and the 4 KiB of the test's own reader. A read buffer
+	// This includes both ends, and 4 KiB of a reader of the test. A read buffer
 	// would add 16 KiB.
 	perConnection := int64(after.HeapAlloc+after.StackInuse-before.HeapAlloc-before.StackInuse) / connections
 	t.Logf("%d bytes a connection, both ends", perConnection)
-	require.Less(t, perConnection, most)
+	require.Less(t, perConnection, maxBytes)
 	runtime.KeepAlive(conns)
 }
 
@@ -98,8 +98,8 @@ func TestSessionLayout(t *testing.T) {
 	require.Less(t, unsafe.Offsetof(l.linkSessionMu)+unsafe.Offsetof(l.linkSessionMu.base64), uintptr(line))
 }
 
-// goroutinesIn counts the goroutines that have a call of a function on their
-// stack.
+// goroutinesIn returns the number of goroutines with a call of a function on
+// the stack.
 func goroutinesIn(function string) int {
 	stacks := make([]byte, 1<<20)
 	return bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte(function+"("))

@@ -15,23 +15,24 @@ import (
 )
 
 // TestStoppedReaderOverflows: a client that stops reading is closed when too
-// much is queued for it, with a reason of its own. Others do not wait for that.
+// many bytes are queued for it, with QueueOverflow. Other clients are not
+// delayed.
 func TestStoppedReaderOverflows(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		for _, transport := range []string{"websocket", "polling", "upgrade"} {
 			t.Run(transport, func(t *testing.T) {
 				h := serve(t, n, nil)
-				stuck, slow := h.connect(siotest.Options{Transport: transport, ReadBuffer: 1 << 10})
+				stopped, overflowing := h.connect(siotest.Options{Transport: transport, ReadBuffer: 1 << 10})
 				client, p := h.connect(siotest.Options{Transport: "websocket"})
-				stuck.Pause()
+				stopped.Pause()
 				m := NewText(make([]byte, 30_000))
-				for slow.live() {
-					_ = slow.Send(m)
+				for overflowing.live() {
+					_ = overflowing.Send(m)
 					require.NoError(t, p.Send(m))
 					require.Len(t, client.Next().Text, 30_000)
 				}
-				require.Equal(t, QueueOverflow, slow.ended())
-				echoes(t, client)
+				require.Equal(t, QueueOverflow, overflowing.awaitEnd())
+				requireEcho(t, client)
 				waitUntil(t, func() bool {
 					sessions, links := h.counts()
 					return sessions == 1 && links == 1
@@ -57,7 +58,7 @@ func TestStoppedReaderTimesOut(t *testing.T) {
 					h.awaitPoll(p)
 				}
 				require.NoError(t, p.Send(NewText(make([]byte, 16<<20))))
-				require.Equal(t, WriteTimeout, p.ended())
+				require.Equal(t, WriteTimeout, p.awaitEnd())
 			})
 		}
 	})
@@ -65,7 +66,7 @@ func TestStoppedReaderTimesOut(t *testing.T) {
 
 // TestStoppedReaderOverHTTP2: over HTTP/2 the connection belongs to the HTTP
 // server, and the deadline of an answer does not interrupt it. The queue is
-// bounded all the same.
+// bounded nevertheless.
 func TestStoppedReaderOverHTTP2(t *testing.T) {
 	h := serve(t, siotest.TLS, nil)
 	client, p := h.connect(siotest.Options{HTTP2: true, ReadBuffer: 1 << 10})
@@ -74,17 +75,18 @@ func TestStoppedReaderOverHTTP2(t *testing.T) {
 	for m := NewText(make([]byte, 100_000)); p.live(); {
 		_ = p.Send(m)
 	}
-	require.Equal(t, QueueOverflow, p.ended())
+	require.Equal(t, QueueOverflow, p.awaitEnd())
 }
 
-// sip reads as much as a server writes before its deadline of a second, just in
-// time.
-func sip(conn net.Conn) (int, error) {
+// readSlowly reads as many bytes as the server writes before a deadline. The
+// server of the tests has a deadline of a second, which is just met.
+func readSlowly(conn net.Conn) (int, error) {
 	time.Sleep(900 * time.Millisecond)
 	return io.ReadFull(conn, make([]byte, writeChunk))
 }
 
-// rawPoll polls over a connection of its own, from which the test reads.
+// rawPoll polls on a new connection, and returns the connection for the test to
+// read bytes.
 func (h *host) rawPoll(t *testing.T, client *siotest.Engine) net.Conn {
 	t.Helper()
 	conn, err := h.site.Dial(t.Context())
@@ -94,8 +96,8 @@ func (h *host) rawPoll(t *testing.T, client *siotest.Engine) net.Conn {
 	return conn
 }
 
-// TestSlowClientGetsEverything: a client that reads little at a time has all
-// the time it needs, while the session lives.
+// TestSlowClientGetsEverything: a client that reads slowly gets everything, as
+// long as each read is in time.
 func TestSlowClientGetsEverything(t *testing.T) {
 	const size = 600_000
 	for _, transport := range []string{"websocket", "polling"} {
@@ -114,7 +116,7 @@ func TestSlowClientGetsEverything(t *testing.T) {
 				begun := time.Now()
 				require.NoError(t, p.Send(NewText(make([]byte, size))))
 				for got := 0; got+writeChunk < size; {
-					n, err := sip(conn)
+					n, err := readSlowly(conn)
 					require.NoError(t, err)
 					got += n
 				}
@@ -126,7 +128,7 @@ func TestSlowClientGetsEverything(t *testing.T) {
 }
 
 // TestCloseOfASlowReader: after Close, a client that reads slowly has
-// PingTimeout for the rest.
+// PingTimeout for the remaining bytes.
 func TestCloseOfASlowReader(t *testing.T) {
 	message := NewText(make([]byte, 1_000_000))
 	poll := func(t *testing.T, h *host, end func(client *siotest.Engine, p *peer)) net.Conn {
@@ -156,12 +158,12 @@ func TestCloseOfASlowReader(t *testing.T) {
 				conn := begin(t, h)
 				begun := time.Now()
 				for time.Since(begun) < h.opts.PingTimeout-time.Second {
-					_, err := sip(conn)
+					_, err := readSlowly(conn)
 					require.NoError(t, err)
 				}
 				require.Equal(t, 1, h.Live())
-				for range 3 { // for longer than it has time
-					_, _ = sip(conn)
+				for range 3 { // until PingTimeout is over
+					_, _ = readSlowly(conn)
 				}
 				require.Zero(t, h.Live())
 				rest, _ := io.Copy(io.Discard, conn)
@@ -171,8 +173,8 @@ func TestCloseOfASlowReader(t *testing.T) {
 	}
 }
 
-// TestCloseOfAStoppedReader: after Close, a client that does not read is cut
-// off after closeLinger.
+// TestCloseOfAStoppedReader: after Close, the connection of a client that does
+// not read is closed after closeLinger.
 func TestCloseOfAStoppedReader(t *testing.T) {
 	for _, transport := range []string{"websocket", "polling"} {
 		t.Run(transport, func(t *testing.T) {
@@ -184,9 +186,9 @@ func TestCloseOfAStoppedReader(t *testing.T) {
 				synctest.Wait()
 				begun := time.Now()
 				p.Close(ForcedClose)
-				require.Equal(t, ForcedClose, p.ended())
+				require.Equal(t, ForcedClose, p.awaitEnd())
 				require.Zero(t, time.Since(begun))
-				if transport == "polling" { // it asks for the rest, but does not read it
+				if transport == "polling" { // it polls for the remaining messages, but does not read them
 					h.rawPoll(t, client)
 					synctest.Wait()
 				}

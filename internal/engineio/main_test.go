@@ -20,21 +20,22 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(siotest.Lingering)) }
 
-// limit is the time that a test waits for an event.
-const limit = 10 * time.Second
+// timeout is the time that a test waits for an event.
+const timeout = 10 * time.Second
 
-// host is an Engine under test, on a network, and the sessions it has opened.
+// host is an Engine under test, on a network, with the sessions that it has
+// opened.
 type host struct {
 	*Engine
 	t    testing.TB
 	site *siotest.Site
 
-	// message handles a message; nil echoes it.
+	// message handles a message; nil: it is echoed.
 	message func(p *peer, data []byte, binary bool) error
-	admits  func(r *http.Request) bool // nil admits all
-	closed  func()                     // called by Closed, if not nil
+	admits  func(r *http.Request) bool // nil: all requests are admitted
+	closed  func()                     // if not nil, called by Closed
 
-	opened chan *peer
+	opened chan *peer // sessions that next has not returned
 
 	mu    sync.Mutex // guards peers
 	peers []*peer
@@ -44,7 +45,7 @@ type host struct {
 type peer struct {
 	*Session
 	host   *host
-	closed chan Reason
+	closed chan Reason // receives the reason from Closed
 }
 
 func (p *peer) Admits(r *http.Request) Admission {
@@ -73,8 +74,8 @@ func (p *peer) Closed(reason Reason) {
 	p.closed <- reason
 }
 
-// ended waits for the end of the session and returns its reason.
-func (p *peer) ended() Reason {
+// awaitEnd waits until Closed is called and returns the reason.
+func (p *peer) awaitEnd() Reason {
 	p.host.t.Helper()
 	select {
 	case reason := <-p.closed:
@@ -86,7 +87,7 @@ func (p *peer) ended() Reason {
 	}
 }
 
-// live reports whether the handler has not been told of the end.
+// live reports whether Closed has not been called.
 func (p *peer) live() bool { return len(p.closed) == 0 }
 
 func testOptions() Options {
@@ -103,20 +104,20 @@ func testOptions() Options {
 	}
 }
 
-// newHost makes an Engine. When the test ends, everything that it opened must
-// have gone, and each handler must have been told.
+// newHost makes an Engine. At the end of the test it closes the Engine and
+// checks that nothing remains.
 func newHost(t testing.TB, change func(*Options)) *host {
 	h := &host{t: t, opened: make(chan *peer, 1<<15)}
 	opts := testOptions()
 	opts.Open = func(s *Session, _ *http.Request) (Handler, http.Header, error) {
-		p := &peer{Session: s, host: h, closed: make(chan Reason, 1)} // a second Closed would block
+		p := &peer{Session: s, host: h, closed: make(chan Reason, 1)} // a second call of Closed would block
 		h.mu.Lock()
 		h.peers = append(h.peers, p)
 		h.mu.Unlock()
 		select {
 		case h.opened <- p:
-		default: // waiting would block the opening of sessions for ever
-			t.Error("too many sessions that the test does not take")
+		default: // a send would block Options.Open for ever
+			t.Error("the test has opened too many sessions without calling next")
 		}
 		return p, nil, nil
 	}
@@ -124,24 +125,25 @@ func newHost(t testing.TB, change func(*Options)) *host {
 		change(&opts)
 	}
 	h.Engine = New(opts)
-	t.Cleanup(h.settle)
+	t.Cleanup(h.closeAndCheck)
 	return h
 }
 
-// settle waits until nothing is left.
-func (h *host) settle() {
+// closeAndCheck closes the Engine. It requires that all sessions and
+// connections end, and that each handler was called once.
+func (h *host) closeAndCheck() {
 	h.t.Helper()
 	h.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	require.NoError(h.t, h.Shutdown(ctx), "sessions or connections are left")
+	require.NoError(h.t, h.Shutdown(ctx), "sessions or connections have not ended")
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, p := range h.peers {
-		require.Len(h.t, p.closed, 1, "the handler was not told of the end")
+		require.Len(h.t, p.closed, 1, "Closed was not called")
 	}
-	require.Zero(h.t, h.heartbeats.Len(), "heartbeats are left")
-	waitUntil(h.t, func() bool { return h.counters.queued.Load() == 0 }) // a write that was cut off may return later
+	require.Zero(h.t, h.heartbeats.Len(), "heartbeats are still scheduled")
+	waitUntil(h.t, func() bool { return h.counters.queued.Load() == 0 }) // a write that was interrupted may return later
 }
 
 // serve runs an Engine on a network until the test ends.
@@ -160,33 +162,34 @@ func (h *host) connect(o siotest.Options) (*siotest.Engine, *peer) {
 	return client, h.next()
 }
 
-// next returns the session that was opened next.
+// next waits for the next session that is opened.
 func (h *host) next() *peer {
 	h.t.Helper()
 	select {
 	case p := <-h.opened:
 		return p
-	case <-time.After(limit):
+	case <-time.After(timeout):
 		require.FailNow(h.t, "no session was opened")
 		return nil
 	}
 }
 
+// counts returns the numbers of sessions and links.
 func (h *host) counts() (sessions, links int) {
 	h.Engine.mu.RLock()
 	defer h.Engine.mu.RUnlock()
 	return len(h.sessions), len(h.links)
 }
 
-// waitUntil waits for a state of which no event tells. Unlike
-// require.Eventually it starts no goroutine, which tests that count goroutines
-// would count.
-func waitUntil(t testing.TB, state func() bool) {
+// waitUntil polls until a condition holds, for conditions without an event to
+// wait for. Unlike require.Eventually it starts no goroutine, because some
+// tests count goroutines.
+func waitUntil(t testing.TB, condition func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(limit); !state(); <-tick.C {
-		require.True(t, time.Now().Before(deadline), "it did not come to that")
+	for deadline := time.Now().Add(timeout); !condition(); <-tick.C {
+		require.True(t, time.Now().Before(deadline), "the condition does not hold in time")
 	}
 }
 
@@ -221,7 +224,7 @@ func (h *host) do(method, target, body string, header ...string) answer {
 	return answer{res.StatusCode, res.Header, string(text)}
 }
 
-// requireError requires an error answer in the form that clients read.
+// requireError requires an HTTP error in the form of the protocol.
 func requireError(t testing.TB, a answer, status int, code errorCode) {
 	t.Helper()
 	require.Equal(t, status, a.status, a.body)
@@ -239,20 +242,22 @@ func requireError(t testing.TB, a answer, status int, code errorCode) {
 	require.NotEmpty(t, *body.Message)
 }
 
+// upgradeHeaders are the names and values of the headers of a WebSocket
+// handshake.
 var upgradeHeaders = []string{
 	"Connection", "Upgrade", "Upgrade", "websocket",
 	"Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
 }
 
-// echoes requires that the connection works in both directions.
-func echoes(t testing.TB, client *siotest.Engine) {
+// requireEcho requires that the connection works in both directions.
+func requireEcho(t testing.TB, client *siotest.Engine) {
 	t.Helper()
-	client.Send("still there?")
-	require.Equal(t, "still there?", client.Next().Text)
+	client.Send("echo")
+	require.Equal(t, "echo", client.Next().Text)
 }
 
-// bare returns a live session without a client.
-func (h *host) bare(t testing.TB) *Session {
+// openBare opens a session without a client.
+func (h *host) openBare(t testing.TB) *Session {
 	t.Helper()
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
 	require.NoError(t, err)
@@ -266,17 +271,19 @@ func (h *host) bare(t testing.TB) *Session {
 	return s
 }
 
-// awaitPoll waits until a poll of the session waits.
+// awaitPoll waits until a poll of the session is waiting.
 func (h *host) awaitPoll(p *peer) { h.await(p, func() bool { return p.poll != nil }) }
 
-// awaitStall waits until nothing is read for the session.
+// awaitStall waits until the session is stalled.
 func (h *host) awaitStall(p *peer) { h.await(p, func() bool { return p.stall.Load() != nil }) }
 
-func (h *host) await(p *peer, state func() bool) {
+// await waits until a condition holds. It checks the condition with the lock of
+// the session held.
+func (h *host) await(p *peer, condition func() bool) {
 	h.t.Helper()
 	waitUntil(h.t, func() bool {
 		p.Session.mu.Lock()
 		defer p.Session.mu.Unlock()
-		return state()
+		return condition()
 	})
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestForbiddenOrigins: every request is checked, also later ones, and a
-// refusal tells the page nothing.
+// TestForbiddenOrigins: the origin of each request is checked, also after the
+// handshake. A page cannot read the refusal.
 func TestForbiddenOrigins(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -34,7 +34,7 @@ func TestForbiddenOrigins(t *testing.T) {
 				for name := range a.header {
 					require.NotContains(t, name, "Access-Control")
 				}
-				echoes(t, client)
+				requireEcho(t, client)
 			})
 		}
 		image := h.do("GET", "/?EIO=4&transport=polling", "", "Sec-Fetch-Site", "cross-site")
@@ -43,7 +43,8 @@ func TestForbiddenOrigins(t *testing.T) {
 	})
 }
 
-// TestPermittedOriginsCanReadEveryAnswer: errors, too.
+// TestPermittedOriginsCanReadEveryAnswer: a page of a listed origin can read
+// all answers, also errors.
 func TestPermittedOriginsCanReadEveryAnswer(t *testing.T) {
 	const site = "https://app.example.org"
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
@@ -72,14 +73,14 @@ func TestPermittedOriginsCanReadEveryAnswer(t *testing.T) {
 	})
 }
 
-// TestPreflight: a preflight request carries no cookies, so the handler is not
-// asked.
+// TestPreflight: a preflight request has no cookies, so Handler.Admits is not
+// called.
 func TestPreflight(t *testing.T) {
 	const site = "https://app.example.org"
 	h := serve(t, siotest.TCP, func(o *Options) { o.Origins = origin.New([]string{site}, nil) })
 	client, _ := h.connect(siotest.Options{ManualPoll: true})
 	h.admits = func(*http.Request) bool {
-		t.Error("the handler was asked")
+		t.Error("Admits was called")
 		return true
 	}
 	a := h.do("OPTIONS", "/?EIO=4&transport=polling&sid="+client.Handshake.SID, "", "Origin", site,
@@ -90,18 +91,17 @@ func TestPreflight(t *testing.T) {
 	require.Equal(t, site, a.header.Get("Access-Control-Allow-Origin"))
 }
 
-// TestSessionOfAnotherClient: a request with the sid of another client is
-// answered like one with an unknown sid, to the byte. The session is not
-// disturbed.
+// TestSessionOfAnotherClient: the answer to a request with the sid of another
+// client is byte for byte that to an unknown sid. The session goes on.
 func TestSessionOfAnotherClient(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		h.admits = func(r *http.Request) bool { return r.Header.Get("Owner") == "me" }
-		mine := http.Header{"Owner": {"me"}}
+		ownerHeader := http.Header{"Owner": {"me"}}
 		for _, transport := range []string{"polling", "upgrade"} {
-			client, p := h.connect(siotest.Options{Transport: transport, Header: mine})
+			client, p := h.connect(siotest.Options{Transport: transport, Header: ownerHeader})
 			if transport == "polling" {
-				h.awaitPoll(p) // the owner polls; a second poll of its own would end the session
+				h.awaitPoll(p) // the owner polls; a second poll of the owner would end the session
 			}
 			for _, c := range []struct {
 				method, transport, body string
@@ -121,7 +121,7 @@ func TestSessionOfAnotherClient(t *testing.T) {
 				foreign.header.Del("Date")
 				require.Equal(t, unknown, foreign)
 			}
-			echoes(t, client)
+			requireEcho(t, client)
 			require.True(t, p.live())
 		}
 	})

@@ -10,17 +10,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPacer: a client that has sent much in a short time rests, and one that
-// sends as much in a long time does not, however long it takes to handle.
+// TestPacer: the reader of a client pauses if the client has sent many bytes in
+// a short time, and does not if they have arrived slowly.
 func TestPacer(t *testing.T) {
 	for name, c := range map[string]struct {
-		bytes int
-		pause time.Duration
-		rests int
+		bytes  int
+		pause  time.Duration
+		pauses int
 	}{
-		"bytes at once":      {bytes: paceBytes / 4, rests: 2},
-		"bytes now and then": {bytes: paceBytes / 2, pause: 2 * paceAhead},
-		"little":             {bytes: 1},
+		"many bytes at once": {bytes: paceBytes / 4, pauses: 2},
+		"many bytes slowly":  {bytes: paceBytes / 2, pause: 2 * paceAhead},
+		"one byte at a time": {bytes: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -33,20 +33,20 @@ func TestPacer(t *testing.T) {
 					time.Sleep(c.pause)
 					p.add(session, c.bytes)
 				}
-				rested := time.Since(begun) - parts*c.pause
-				require.Equal(t, time.Duration(c.rests)*pacePause, rested)
+				paused := time.Since(begun) - parts*c.pause
+				require.Equal(t, time.Duration(c.pauses)*pacePause, paused)
 			})
 		})
 	}
 }
 
-// slowly is a body that arrives byte by byte.
-type slowly struct {
+// slowBody is a body that arrives byte by byte.
+type slowBody struct {
 	pause time.Duration
 	bytes int
 }
 
-func (s *slowly) Read(p []byte) (int, error) {
+func (s *slowBody) Read(p []byte) (int, error) {
 	if s.bytes == 0 {
 		return 0, io.EOF
 	}
@@ -55,22 +55,21 @@ func (s *slowly) Read(p []byte) (int, error) {
 	return copy(p, "x"), nil
 }
 
-// TestSlowBodiesDoNotRest: the body of a POST that arrives byte by byte is read
-// without a rest.
-func TestSlowBodiesDoNotRest(t *testing.T) {
+// TestSlowBodiesCauseNoPause: the body of a POST that arrives byte by byte is
+// read without a pause.
+func TestSlowBodiesCauseNoPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const pause, bytes = 10 * time.Millisecond, 20
 		session := &Session{engine: New(testOptions()), sessionMu: sessionMu{state: sessionOpen}}
 		begun := time.Now()
-		_, err := session.readBody(&slowly{pause, bytes}, 1<<10)
+		_, err := session.readBody(&slowBody{pause, bytes}, 1<<10)
 		require.NoError(t, err)
 		require.Equal(t, bytes*pause, time.Since(begun))
 	})
 }
 
-// TestNoRestAfterTheEnd: bytes of a session that has ended do not make a client
-// rest.
-func TestNoRestAfterTheEnd(t *testing.T) {
+// TestNoPauseAfterTheEnd: bytes for a session that has ended cause no pause.
+func TestNoPauseAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p pacer
 		begun := time.Now()
@@ -79,9 +78,9 @@ func TestNoRestAfterTheEnd(t *testing.T) {
 	})
 }
 
-// TestRestsDoNotOverlap: of many clients that send much, as many rest at a time
-// as there are event loops.
-func TestRestsDoNotOverlap(t *testing.T) {
+// TestPausesAreLimited: of many readers, only as many pause at a time as there
+// are event loops.
+func TestPausesAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const each = 10
 		e := New(testOptions())

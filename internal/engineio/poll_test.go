@@ -47,7 +47,7 @@ func TestSecondPollEndsTheSession(t *testing.T) {
 		client, p := h.connect(siotest.Options{})
 		h.awaitPoll(p)
 		requireError(t, h.do("GET", "/?EIO=4&transport=polling&sid="+p.ID(), ""), http.StatusBadRequest, codeBadRequest)
-		require.Equal(t, TransportError, p.ended())
+		require.Equal(t, TransportError, p.awaitEnd())
 		require.Equal(t, siotest.ReasonClosePacket, client.AwaitClosed())
 		requireError(t, h.do("GET", "/?EIO=4&transport=polling&sid="+p.ID(), ""), http.StatusBadRequest, codeUnknownSID)
 	})
@@ -59,7 +59,7 @@ func TestAbortedPollEndsTheSession(t *testing.T) {
 		client, p := h.connect(siotest.Options{})
 		h.awaitPoll(p)
 		client.Drop()
-		require.Equal(t, TransportError, p.ended())
+		require.Equal(t, TransportError, p.awaitEnd())
 		waitUntil(t, func() bool {
 			sessions, _ := h.counts()
 			return sessions == 0

@@ -40,8 +40,8 @@ func TestIsText(t *testing.T) {
 	}
 }
 
-// TestPollingPayloadsThatEndTheSession: after each of these payloads the
-// session ends, and the poll that waits is answered.
+// TestPollingPayloadsThatEndTheSession: each of these payloads ends the
+// session, and the poll that is waiting is answered.
 func TestPollingPayloadsThatEndTheSession(t *testing.T) {
 	for name, c := range map[string]struct{ payload, header string }{
 		"empty":                    {payload: ""},
@@ -52,10 +52,10 @@ func TestPollingPayloadsThatEndTheSession(t *testing.T) {
 		"type 7":                   {payload: "7"},
 		"type 8":                   {payload: "8"},
 		"type 9":                   {payload: "9x"},
-		"type not ASCII":           {payload: "é"},
+		"type that is not ASCII":   {payload: "é"},
 		"not UTF-8":                {payload: "4\xff"},
-		"base64 that is none":      {payload: "b***"},
-		"text b that is no base64": {payload: "b!"},
+		"invalid base64":           {payload: "b***"},
+		"b with invalid base64":    {payload: "b!"},
 		"refused by the handler":   {payload: "4bad"},
 		"binary Content-Type":      {payload: "4a", header: "application/octet-stream"},
 		"Content-Type in capitals": {payload: "4a", header: "Application/Octet-Stream"},
@@ -72,9 +72,9 @@ func TestPollingPayloadsThatEndTheSession(t *testing.T) {
 			client, p := h.connect(siotest.Options{})
 			a := h.do("POST", "/?EIO=4&transport=polling&sid="+p.ID(), c.payload, "Content-Type", c.header)
 			requireError(t, a, http.StatusBadRequest, codeBadRequest)
-			require.Equal(t, ParseError, p.ended())
-			// The poll in the background has waited and got "1", or comes
-			// later.
+			require.Equal(t, ParseError, p.awaitEnd())
+			// The poll of the client gets a close packet if it was waiting, or
+			// is refused if it arrives later.
 			if reason := client.AwaitClosed(); reason != siotest.ReasonClosePacket {
 				require.ErrorContains(t, client.Err(), textUnknownSID)
 			}
@@ -87,7 +87,7 @@ func TestPollingPayloadsThatEndTheSession(t *testing.T) {
 // memory of its bytes, and no goroutine.
 func TestPollingPayloadOfManyPackets(t *testing.T) {
 	h := newHost(t, nil)
-	s := h.bare(t)
+	s := h.openBare(t)
 	payload := []byte(strings.Repeat("6\x1e", 500_000))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -106,7 +106,7 @@ func TestPostAboveMaxPayload(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				h := serve(t, n, func(o *Options) { o.MaxPayload = 1000 })
 				h.message = func(*peer, []byte, bool) error {
-					t.Error("a part of a refused payload was dispatched")
+					t.Error("a packet of a refused payload was handled")
 					return nil
 				}
 				client, p := h.connect(siotest.Options{})
@@ -119,10 +119,10 @@ func TestPostAboveMaxPayload(t *testing.T) {
 				require.Empty(t, text, "as the official server answers")
 				require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
 				require.Contains(t, res.Header.Values("Vary"), "Origin")
-				require.Equal(t, ParseError, p.ended())
+				require.Equal(t, ParseError, p.awaitEnd())
 			})
 		}
-		t.Run("exactly", func(t *testing.T) {
+		t.Run("exactly MaxPayload", func(t *testing.T) {
 			h := serve(t, n, func(o *Options) { o.MaxPayload = 1000 })
 			client, _ := h.connect(siotest.Options{})
 			client.Send(strings.Repeat("a", 999))
@@ -131,8 +131,8 @@ func TestPostAboveMaxPayload(t *testing.T) {
 	})
 }
 
-// TestRefusedPostIsAnsweredBeforeThePoll: the answer to its POST tells the
-// client what was wrong. The poll is answered after it.
+// TestRefusedPostIsAnsweredBeforeThePoll: the client learns from the answer to
+// its POST what was wrong. So its poll is answered later.
 func TestRefusedPostIsAnsweredBeforeThePoll(t *testing.T) {
 	for name, post := range map[string]struct {
 		body   string
@@ -156,7 +156,7 @@ func TestRefusedPostIsAnsweredBeforeThePoll(t *testing.T) {
 				status, _ := client.Post(post.body)
 
 				require.Equal(t, post.status, status)
-				require.Equal(t, ParseError, p.ended())
+				require.Equal(t, ParseError, p.awaitEnd())
 				select {
 				case <-polled:
 					require.Fail(t, "the poll was answered at the same time")
@@ -168,8 +168,8 @@ func TestRefusedPostIsAnsweredBeforeThePoll(t *testing.T) {
 	}
 }
 
-// TestPostAboveMaxPayloadIsAnsweredWithoutItsBody: the answer comes although no
-// byte of the body was sent.
+// TestPostAboveMaxPayloadIsAnsweredWithoutItsBody: the POST is answered
+// although no byte of its body was sent.
 func TestPostAboveMaxPayloadIsAnsweredWithoutItsBody(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -183,26 +183,26 @@ func TestPostAboveMaxPayloadIsAnsweredWithoutItsBody(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, bytes.HasPrefix(all, []byte("HTTP/1.1 413 ")), "%s", all)
 		require.Equal(t, 1, bytes.Count(all, []byte("HTTP/1.1")))
-		require.Equal(t, ParseError, p.ended())
+		require.Equal(t, ParseError, p.awaitEnd())
 	})
 }
 
 func TestOverlappingPostEndsTheSession(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
-		begun, goOn := make(chan struct{}), make(chan struct{})
+		handling, unblock := make(chan struct{}), make(chan struct{})
 		h.message = func(*peer, []byte, bool) error {
-			close(begun)
-			<-goOn
+			close(handling)
+			<-unblock
 			return nil
 		}
 		client, p := h.connect(siotest.Options{})
 		client.Send("slow")
-		<-begun
-		defer close(goOn)
+		<-handling
+		defer close(unblock)
 		a := h.do("POST", "/?EIO=4&transport=polling&sid="+p.ID(), "4overlapping")
 		requireError(t, a, http.StatusBadRequest, codeBadRequest)
-		require.Equal(t, TransportError, p.ended())
+		require.Equal(t, TransportError, p.awaitEnd())
 	})
 }
 
@@ -210,24 +210,24 @@ func TestOverlappingPostEndsTheSession(t *testing.T) {
 func TestPollingBackPressure(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, func(o *Options) { o.MaxInbound = 100 })
-		taken := make(chan int, 10)
+		handled := make(chan int, 10)
 		h.message = func(p *peer, data []byte, _ bool) error {
 			p.Hold(len(data))
-			taken <- len(data)
+			handled <- len(data)
 			return nil
 		}
 		client, p := h.connect(siotest.Options{})
 		big := strings.Repeat("a", 101)
 		client.SendPackets("4a", "4"+big, "4last")
-		require.Equal(t, 1, <-taken)
-		require.Equal(t, 101, <-taken)
+		require.Equal(t, 1, <-handled)
+		require.Equal(t, 101, <-handled)
 		h.awaitStall(p)
-		require.Empty(t, taken)
+		require.Empty(t, handled)
 		p.Release(1)
 		p.Release(50)
-		h.awaitStall(p) // reading goes on only at half the bound
+		h.awaitStall(p) // the stall ends only at half of MaxInbound
 		p.Release(1)
-		require.Equal(t, 4, <-taken)
+		require.Equal(t, 4, <-handled)
 		client.Flush()
 	})
 }

@@ -6,11 +6,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestStallThatIsOverBeforeItBegins: if a Release comes between the moment at
-// which a reader finds too much waiting and the stall, there is no stall.
+// TestStallThatIsOverBeforeItBegins: a reader finds that too many bytes wait
+// for handlers. If Release is called before the reader begins the stall, there
+// is no stall.
 func TestStallThatIsOverBeforeItBegins(t *testing.T) {
 	h := newHost(t, nil)
-	s := h.bare(t)
+	s := h.openBare(t)
 	s.Hold(h.opts.MaxInbound + 1)
 
 	begun, _ := s.beginStall()

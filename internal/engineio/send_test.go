@@ -16,7 +16,7 @@ func TestQueueIsBoundedInBytes(t *testing.T) {
 		m := NewText(make([]byte, 100))
 		h := serve(t, n, func(o *Options) { o.MaxQueue = 10 * m.Size() })
 		client, p := h.connect(siotest.Options{ManualPoll: true})
-		h.await(p, func() bool { return p.queued == 0 }) // bytes that are being written count, also the open packet
+		h.await(p, func() bool { return p.queued == 0 }) // the open packet counts while it is being written
 		for range 10 {
 			require.NoError(t, p.Send(m))
 		}
@@ -28,7 +28,7 @@ func TestQueueIsBoundedInBytes(t *testing.T) {
 			require.NoError(t, p.Send(m))
 		}
 		require.ErrorIs(t, p.Send(m), ErrQueueFull)
-		require.Equal(t, QueueOverflow, p.ended())
+		require.Equal(t, QueueOverflow, p.awaitEnd())
 		require.ErrorIs(t, p.Send(m), ErrClosed)
 	})
 }
@@ -42,23 +42,23 @@ func TestVolatileMessagesAreDroppedForAClientThatIsBehind(t *testing.T) {
 			b.Flush()
 		}
 		client, p := h.connect(siotest.Options{ManualPoll: true})
-		volatile(p, "nothing waits")
+		volatile(p, "first")
 		volatile(p, "dropped")
 		_, payload := client.Poll()
-		require.Equal(t, "4nothing waits", payload)
+		require.Equal(t, "4first", payload)
 
 		client, p = h.connect(siotest.Options{Transport: "websocket", ReadBuffer: 1 << 10})
 		client.Pause()
 		sent, dropped := 0, h.Stats().Dropped
-		for ; h.Stats().Dropped == dropped; sent++ { // it may be behind only for a moment
+		for ; h.Stats().Dropped == dropped; sent++ { // the client may be behind only for a moment
 			require.NoError(t, p.Send(NewText(make([]byte, 10_000))))
-			volatile(p, "in between")
+			volatile(p, "volatile")
 		}
 		volatile(p, "dropped")
 		client.Resume()
 		for range sent {
 			text := client.Next().Text
-			if text == "in between" {
+			if text == "volatile" {
 				text = client.Next().Text
 			}
 			require.Len(t, text, 10_000)
@@ -74,7 +74,7 @@ func TestVolatileMessagesAreDroppedForAClientThatIsBehind(t *testing.T) {
 }
 
 // TestVolatileMessagesNeverOverflow: volatile messages do not close a client,
-// however many and large they are.
+// even if they are many and large.
 func TestVolatileMessagesNeverOverflow(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, func(o *Options) { o.MaxQueue = 64 << 10 })
@@ -94,8 +94,8 @@ func TestVolatileMessagesNeverOverflow(t *testing.T) {
 }
 
 // TestNothingArrivesAfterAnOverflow: a message that does not fit ends the
-// session. Later ones do not arrive, even if they would fit and the session has
-// not ended yet.
+// session. Later messages do not arrive, even if they would fit and the session
+// has not ended yet.
 func TestNothingArrivesAfterAnOverflow(t *testing.T) {
 	h := serve(t, siotest.Memory, func(o *Options) { o.MaxQueue = 4 << 10 })
 	client, p := h.connect(siotest.Options{ManualPoll: true})
@@ -108,14 +108,14 @@ func TestNothingArrivesAfterAnOverflow(t *testing.T) {
 	_, payload := client.Poll()
 	require.Equal(t, "4one", payload)
 	b.Flush()
-	require.Equal(t, QueueOverflow, p.ended())
+	require.Equal(t, QueueOverflow, p.awaitEnd())
 }
 
 // TestOrderIsKeptUnderConcurrency: several goroutines send, some message by
-// message and some in batches. On every connection the messages of each arrive
-// in order, and once.
+// message and some in batches. On every connection the messages of each
+// goroutine arrive once and in order.
 func TestOrderIsKeptUnderConcurrency(t *testing.T) {
-	const senders, messages, clients = 8, 200, 12 // more than the caller of Flush writes to
+	const senders, messages, clients = 8, 200, 12 // more clients than Flush writes to in the calling goroutine
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, func(o *Options) { o.MaxQueue = 64 << 20 })
 		var connected []*siotest.Engine
@@ -154,7 +154,7 @@ func TestOrderIsKeptUnderConcurrency(t *testing.T) {
 		}
 		wg.Wait()
 		for _, client := range connected {
-			echoes(t, client) // no other message has come
+			requireEcho(t, client) // so no other message has arrived
 			require.Zero(t, client.Waiting())
 		}
 		for _, p := range peers {
@@ -163,8 +163,8 @@ func TestOrderIsKeptUnderConcurrency(t *testing.T) {
 	})
 }
 
-// TestBatchOfManySessions has more links than a Batch holds, and than a worker
-// takes at a time.
+// TestBatchOfManySessions uses more links than a Batch holds, and more than a
+// worker takes at a time.
 func TestBatchOfManySessions(t *testing.T) {
 	const clients, rounds = 300, 5
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
@@ -193,9 +193,9 @@ func TestBatchOfManySessions(t *testing.T) {
 	})
 }
 
-// TestFlushGivesOthersTheirTurn: a link that has much to write returns to the
-// flush list, and loses nothing.
-func TestFlushGivesOthersTheirTurn(t *testing.T) {
+// TestFlushOfALongQueue: after writesPerTurn writes a link returns to the flush
+// list, and loses nothing.
+func TestFlushOfALongQueue(t *testing.T) {
 	h := serve(t, siotest.TCP, func(o *Options) { o.MaxQueue = 64 << 20 })
 	client, p := h.connect(siotest.Options{Transport: "websocket"})
 	const big, count = 100_000, 4 * writesPerTurn
@@ -209,15 +209,15 @@ func TestFlushGivesOthersTheirTurn(t *testing.T) {
 	}
 }
 
-// TestFanOutAllocatesAConstant: the allocations of a fan-out do not depend on
+// TestFanOutAllocations: the allocations of a fan-out do not depend on
 // the number of its sessions.
-func TestFanOutAllocatesAConstant(t *testing.T) {
+func TestFanOutAllocations(t *testing.T) {
 	h := newHost(t, nil)
 	m := NewText([]byte("hello"))
 	cost := func(sessions int) float64 {
 		all := make([]*Session, sessions)
 		for i := range all {
-			all[i] = h.bare(t)
+			all[i] = h.openBare(t)
 			busyLink(all[i])
 			all[i].queue.push(m)
 			all[i].queue.pop() // so that the queue has an array
@@ -236,9 +236,9 @@ func TestFanOutAllocatesAConstant(t *testing.T) {
 	require.LessOrEqual(t, cost(2000), cost(20)+1)
 }
 
-// TestOrderOfABatch: the messages that a fan-out has queued for a client leave
-// in order, however the session ends before Flush. The first of them counts as
-// being written from the beginning.
+// TestOrderOfABatch: the messages that a fan-out has queued for a client are
+// written in order, also if the session is closed before Flush. The first
+// message counts as being written from the beginning.
 func TestOrderOfABatch(t *testing.T) {
 	latest := Delivery{Latest: true, Owner: t, Key: "k"}
 	for name, c := range map[string]struct {
@@ -256,7 +256,7 @@ func TestOrderOfABatch(t *testing.T) {
 			siotest.Each(t, func(t *testing.T, n siotest.Network) {
 				h := serve(t, n, nil)
 				client, p := h.connect(siotest.Options{Transport: "websocket"})
-				echoes(t, client)
+				requireEcho(t, client)
 				waitUntil(t, func() bool { p.mu.Lock(); defer p.mu.Unlock(); return !p.link.writing })
 				var b Batch
 				for _, text := range []string{"a", "b", "c"} {
@@ -273,10 +273,10 @@ func TestOrderOfABatch(t *testing.T) {
 					require.Equal(t, c.reason, client.AwaitClosed())
 					return
 				}
-				echoes(t, client)
+				requireEcho(t, client)
 				p.mu.Lock()
 				defer p.mu.Unlock()
-				require.EqualValues(t, p.link.inflight, p.queued, "bytes are counted that do not wait")
+				require.EqualValues(t, p.link.inflight, p.queued, "queued counts bytes that are neither queued nor being written")
 			})
 		})
 	}

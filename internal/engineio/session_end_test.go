@@ -18,7 +18,7 @@ func TestClientClosesByPolling(t *testing.T) {
 		client, p := h.connect(siotest.Options{ManualPoll: true})
 		status, _ := client.Post("4before\x1e1\x1e4after")
 		require.Equal(t, http.StatusOK, status)
-		require.Equal(t, TransportClose, p.ended())
+		require.Equal(t, TransportClose, p.awaitEnd())
 		_, payload := client.Poll()
 		require.Equal(t, "4before\x1e6", payload)
 		status, _ = client.Poll()
@@ -26,14 +26,14 @@ func TestClientClosesByPolling(t *testing.T) {
 	})
 }
 
-// TestLastPacketWaitsForAPoll: the noop that answers the client's close packet
-// waits 100 ms for a poll, and the server's close packet a second. After that
-// the session is unknown.
+// TestLastPacketWaitsForAPoll: a poll can fetch the noop that answers the
+// client's close packet for 100 ms, and the server's close packet for a second.
+// After that the session is unknown.
 func TestLastPacketWaitsForAPoll(t *testing.T) {
 	for name, c := range map[string]struct {
-		end  func(*siotest.Engine, *peer)
-		said []string // the payloads of one poll after another
-		wait time.Duration
+		end      func(*siotest.Engine, *peer)
+		payloads []string // of one poll after another
+		wait     time.Duration
 	}{
 		"client": {func(c *siotest.Engine, _ *peer) { c.Post("1") }, []string{"6"}, leaveLinger},
 		"server": {func(_ *siotest.Engine, p *peer) { p.Close(ForcedClose) }, []string{"4last", "1"}, closeLinger},
@@ -47,7 +47,7 @@ func TestLastPacketWaitsForAPoll(t *testing.T) {
 						require.NoError(t, p.Send(NewText([]byte("last"))))
 					}
 					c.end(client, p)
-					p.ended()
+					p.awaitEnd()
 					wait := c.wait - time.Millisecond
 					if late {
 						wait = c.wait + time.Millisecond
@@ -59,10 +59,10 @@ func TestLastPacketWaitsForAPoll(t *testing.T) {
 						require.Contains(t, payload, textUnknownSID)
 						return
 					}
-					for _, said := range c.said {
+					for _, want := range c.payloads {
 						status, payload := client.Poll()
 						require.Equal(t, http.StatusOK, status)
-						require.Equal(t, said, payload)
+						require.Equal(t, want, payload)
 						time.Sleep(wait)
 					}
 					requireError(t, h.do("GET", "/?EIO=4&transport=polling&sid="+p.ID(), ""), http.StatusBadRequest, codeUnknownSID)
@@ -73,14 +73,14 @@ func TestLastPacketWaitsForAPoll(t *testing.T) {
 }
 
 // TestPollAfterARefusedPost: a session that ended by a malformed POST is
-// unknown at once. Only a poll that waits by then gets a close packet.
+// unknown at once. Only a poll that was waiting gets a close packet.
 func TestPollAfterARefusedPost(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		client, p := h.connect(siotest.Options{ManualPoll: true})
 		status, _ := client.Post("9")
 		require.Equal(t, http.StatusBadRequest, status)
-		p.ended()
+		p.awaitEnd()
 
 		status, payload := client.Poll()
 
@@ -91,7 +91,8 @@ func TestPollAfterARefusedPost(t *testing.T) {
 
 // TestLastMessagesComeBeforeTheClosePacket: the official client acts upon a
 // close packet before it has handled the messages in the same payload, and
-// loses them. So they come without it, also to a poll that waits.
+// loses them. So these messages are sent in an earlier payload, also to a poll
+// that is waiting.
 func TestLastMessagesComeBeforeTheClosePacket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, nil)
@@ -114,7 +115,8 @@ func TestLastMessagesComeBeforeTheClosePacket(t *testing.T) {
 	})
 }
 
-// TestLastPacketThatNoPollFetches: the session is forgotten all the same.
+// TestLastPacketThatNoPollFetches: if no poll fetches the last packet, the
+// session is removed after closeLinger.
 func TestLastPacketThatNoPollFetches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, nil)
@@ -139,12 +141,12 @@ func TestServerClosesAPollingClient(t *testing.T) {
 		require.Equal(t, "last", client.Next().Text)
 		require.Equal(t, siotest.ReasonClosePacket, client.AwaitClosed())
 		require.ErrorIs(t, p.Send(NewText([]byte("late"))), ErrClosed)
-		require.Equal(t, ServerShutdown, p.ended())
+		require.Equal(t, ServerShutdown, p.awaitEnd())
 	})
 }
 
-// TestEngineCloseAfterARefusedPost: the poll of a client whose POST has just
-// ended the session waits for a moment. Close answers it at once.
+// TestEngineCloseAfterARefusedPost: after a POST has ended the session, the
+// poll of the client is answered a moment later. Close answers it at once.
 func TestEngineCloseAfterARefusedPost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, nil)

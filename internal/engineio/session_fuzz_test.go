@@ -19,11 +19,12 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// FuzzSession does things to one session in any order: polls, POSTs, WebSockets
-// that probe and upgrade, messages from both sides, ends of all kinds, and time
-// that passes. Two bytes are one step. In each case every request is answered,
-// no message is doubled or out of order, none is lost while the session lives,
-// the handler is told of the end once, and nothing is left.
+// FuzzSession does steps with one session in any order: polls, POSTs,
+// WebSockets that probe and upgrade, messages from both sides, ends of all
+// kinds, and time that passes. Two bytes are one step. In each case every
+// request is answered, no message is duplicated or out of order, no message is
+// lost while the session is open, Handler.Closed is called once, and no session
+// or connection remains.
 func FuzzSession(f *testing.F) {
 	for _, seed := range [][]step{
 		{stepPoll, stepSend, stepPoll, stepPost, stepSend, stepEnd},
@@ -50,7 +51,7 @@ func FuzzSession(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, script []byte) {
 		synctest.Test(t, func(t *testing.T) {
-			p := newPlay(t)
+			p := newFuzzRun(t)
 			for i := 0; i+1 < len(script) && i < 2*maxSteps; i += 2 {
 				p.do(step(script[i]%byte(steps)), int(script[i+1]))
 			}
@@ -61,6 +62,7 @@ func FuzzSession(f *testing.F) {
 
 const maxSteps = 40
 
+// step is a step of the fuzz test; its values are named after what they do.
 type step byte
 
 const (
@@ -85,29 +87,29 @@ const (
 	steps
 )
 
-// play is a session with the steps that were done to it.
-type play struct {
+// fuzzRun is a session, and the results of the steps that were done with it.
+type fuzzRun struct {
 	t    *testing.T
 	h    *host
 	peer *peer
 	sid  string
 	wg   sync.WaitGroup // requests, and readers of WebSockets
 
-	aborts  []context.CancelFunc
-	halves  []net.Conn // POSTs whose body has not come
-	sockets []net.Conn
-	held    bool
-	said    int // the number of messages of the client
+	aborts     []context.CancelFunc
+	halfPosts  []net.Conn // POSTs whose body is incomplete
+	sockets    []net.Conn
+	held       bool // the session is stalled by stepStall
+	clientSent int  // the number of messages of the client
 
 	mu       sync.Mutex // guards the fields below
 	sent     []string   // by the server, without an error
-	got      []string   // by the client
-	heard    []string   // by the handler
-	accepted []string   // messages of the client whose POST was answered with 200
+	received []string   // by the client
+	handled  []string   // by the handler
+	accepted []string   // messages of the client in POSTs that were answered with 200
 }
 
-func newPlay(t *testing.T) *play {
-	p := &play{t: t, h: serve(t, siotest.Memory, func(o *Options) { o.MaxQueue, o.MaxInbound, o.MaxPayload = 4<<10, 1<<10, 1000 })}
+func newFuzzRun(t *testing.T) *fuzzRun {
+	p := &fuzzRun{t: t, h: serve(t, siotest.Memory, func(o *Options) { o.MaxQueue, o.MaxInbound, o.MaxPayload = 4<<10, 1<<10, 1000 })}
 	p.h.message = func(peer *peer, data []byte, _ bool) error {
 		switch string(data) {
 		case "stall":
@@ -115,7 +117,7 @@ func newPlay(t *testing.T) *play {
 		case "bad":
 			return codec.ErrPacket
 		default:
-			p.note(&p.heard, string(data))
+			p.record(&p.handled, string(data))
 		}
 		return nil
 	}
@@ -126,26 +128,27 @@ func newPlay(t *testing.T) *play {
 	return p
 }
 
-func (p *play) note(list *[]string, text string) {
+// record appends a message to a list.
+func (p *fuzzRun) record(list *[]string, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	*list = append(*list, text)
 }
 
-// do does one step and waits until nothing happens any more.
-func (p *play) do(s step, param int) {
+// do does one step and waits until all goroutines are idle.
+func (p *fuzzRun) do(s step, param int) {
 	switch s {
 	case stepPoll:
 		p.request(http.MethodGet, "", nil)
 	case stepAbort:
-		p.each(len(p.aborts), param, func(i int) { p.aborts[i]() })
+		p.pick(len(p.aborts), param, func(i int) { p.aborts[i]() })
 	case stepPost:
 		p.postSome(1 + param%3)
 	case stepHalfPost:
 		p.halfPost()
 	case stepFinishPost:
 		if !p.stalled() {
-			p.each(len(p.halves), param, func(i int) { _, _ = io.WriteString(p.halves[i], "\x1e6") })
+			p.pick(len(p.halfPosts), param, func(i int) { _, _ = io.WriteString(p.halfPosts[i], "\x1e6") })
 		}
 	case stepPong:
 		p.request(http.MethodPost, "3", nil)
@@ -158,12 +161,12 @@ func (p *play) do(s step, param int) {
 	case stepUpgrade:
 		p.write(param, text("5"))
 	case stepWrite:
-		p.said++
-		p.write(param, join(frame(ws.OpText, false, fmt.Sprintf("4%03d", p.said)), frame(ws.OpContinuation, true, "")))
+		p.clientSent++
+		p.write(param, join(frame(ws.OpText, false, fmt.Sprintf("4%03d", p.clientSent)), frame(ws.OpContinuation, true, "")))
 	case stepBad:
-		p.bad(param)
+		p.sendBad(param)
 	case stepCut:
-		p.each(len(p.sockets), param, func(i int) { _ = p.sockets[i].Close() })
+		p.pick(len(p.sockets), param, func(i int) { _ = p.sockets[i].Close() })
 	case stepSend:
 		p.send(1 + param%5)
 	case stepStall:
@@ -187,15 +190,16 @@ func (p *play) do(s step, param int) {
 	p.check()
 }
 
-// each calls fn with one of n things, if there is any.
-func (p *play) each(n, param int, fn func(i int)) {
+// pick calls fn with an index below n, which param chooses. If n is 0, it does
+// nothing.
+func (p *fuzzRun) pick(n, param int, fn func(i int)) {
 	if n > 0 {
 		fn(param % n)
 	}
 }
 
 // request makes a request of the session and handles the answer.
-func (p *play) request(method, body string, messages []string) {
+func (p *fuzzRun) request(method, body string, messages []string) {
 	ctx, abort := context.WithCancel(p.t.Context())
 	p.aborts = append(p.aborts, abort)
 	r, err := http.NewRequestWithContext(ctx, method, p.h.site.URL+"/?EIO=4&transport=polling&sid="+p.sid, strings.NewReader(body))
@@ -204,7 +208,7 @@ func (p *play) request(method, body string, messages []string) {
 		res, err := p.h.site.Client().Do(r)
 		if err != nil {
 			if ctx.Err() == nil {
-				p.t.Errorf("%s %q got no answer: %v", method, body, err)
+				p.t.Errorf("%s %q was not answered: %v", method, body, err)
 			}
 			return
 		}
@@ -212,14 +216,14 @@ func (p *play) request(method, body string, messages []string) {
 		payload, err := io.ReadAll(res.Body)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			p.t.Errorf("%s %q got half an answer: %v", method, body, err)
+			p.t.Errorf("%s %q: the answer is incomplete: %v", method, body, err)
 		case res.StatusCode == http.StatusOK && method == http.MethodGet:
 			for packet := range strings.SplitSeq(string(payload), "\x1e") {
-				p.take(packet)
+				p.recordPacket(packet)
 			}
 		case res.StatusCode == http.StatusOK:
 			for _, m := range messages {
-				p.note(&p.accepted, m)
+				p.record(&p.accepted, m)
 			}
 		case res.StatusCode != http.StatusBadRequest:
 			p.t.Errorf("%s %q: %d", method, body, res.StatusCode)
@@ -227,35 +231,36 @@ func (p *play) request(method, body string, messages []string) {
 	})
 }
 
-func (p *play) take(packet string) {
+// recordPacket records a packet from the server, if it is a message.
+func (p *fuzzRun) recordPacket(packet string) {
 	if m, ok := strings.CutPrefix(packet, "4"); ok {
-		p.note(&p.got, m)
+		p.record(&p.received, m)
 	}
 }
 
 // postSome posts messages of the client.
-func (p *play) postSome(n int) {
+func (p *fuzzRun) postSome(n int) {
 	messages := make([]string, n)
 	packets := make([]string, n)
 	for i := range n {
-		p.said++
-		messages[i] = fmt.Sprintf("%03d", p.said)
+		p.clientSent++
+		messages[i] = fmt.Sprintf("%03d", p.clientSent)
 		packets[i] = "4" + messages[i]
 	}
 	p.request(http.MethodPost, strings.Join(packets, "\x1e"), messages)
 }
 
-// halfPost begins a POST without messages.
-func (p *play) halfPost() {
+// halfPost sends the first part of a POST without messages.
+func (p *fuzzRun) halfPost() {
 	conn, err := p.h.site.Dial(p.t.Context())
 	require.NoError(p.t, err)
-	p.halves = append(p.halves, conn)
+	p.halfPosts = append(p.halfPosts, conn)
 	_, err = fmt.Fprintf(conn, "POST /?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n6", p.sid)
 	require.NoError(p.t, err)
 }
 
 // webSocket opens a WebSocket for the session, and reads it.
-func (p *play) webSocket() {
+func (p *fuzzRun) webSocket() {
 	conn, err := p.h.site.Dial(p.t.Context())
 	require.NoError(p.t, err)
 	_, err = fmt.Fprintf(conn, "GET /?EIO=4&transport=websocket&sid=%s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"+
@@ -282,30 +287,31 @@ func (p *play) webSocket() {
 			if _, err := io.ReadFull(conn, payload); err != nil {
 				return
 			}
-			p.take(string(payload))
+			p.recordPacket(string(payload))
 		}
 	})
 }
 
-// stalled reports whether handlers are behind. If the client sends something on
-// a way that is read, its reader waits for a mutex, which does not count as
-// waiting in a bubble.
-func (p *play) stalled() bool {
+// stalled reports whether the session is stalled. In a stall, the client must
+// not send: another reader of the session would wait for a mutex, which does
+// not count as waiting in a bubble of testing/synctest.
+func (p *fuzzRun) stalled() bool {
 	s := p.peer.Session
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stall.Load() != nil
 }
 
-func (p *play) write(param int, frames []byte) {
+// write writes frames to one of the WebSockets.
+func (p *fuzzRun) write(param int, frames []byte) {
 	if p.stalled() {
 		return
 	}
-	p.each(len(p.sockets), param, func(i int) { _, _ = p.sockets[i].Write(frames) })
+	p.pick(len(p.sockets), param, func(i int) { _, _ = p.sockets[i].Write(frames) })
 }
 
-// bad sends something that ends a session or a probe.
-func (p *play) bad(param int) {
+// sendBad sends bytes that end a session or a probe.
+func (p *fuzzRun) sendBad(param int) {
 	switch param % 6 {
 	case 0:
 		p.request(http.MethodPost, "9", nil)
@@ -322,57 +328,58 @@ func (p *play) bad(param int) {
 	}
 }
 
-// send sends messages of the server, in one batch.
-func (p *play) send(n int) {
+// send sends n messages of the server, in one batch.
+func (p *fuzzRun) send(n int) {
 	var b Batch
 	for range n {
 		p.mu.Lock()
 		next := fmt.Sprintf("%03d", len(p.sent))
 		p.mu.Unlock()
 		if p.peer.Queue(NewText([]byte(next)), Delivery{}, &b) == nil {
-			p.note(&p.sent, next)
+			p.record(&p.sent, next)
 		}
 	}
 	b.Flush()
 }
 
 // check requires conditions that always hold.
-func (p *play) check() {
+func (p *fuzzRun) check() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	require.IsIncreasing(p.t, append([]string{""}, p.got...), "the client's")
-	require.IsIncreasing(p.t, append([]string{""}, p.heard...), "the handler's")
-	require.Subset(p.t, p.sent, p.got)
+	require.IsIncreasing(p.t, append([]string{""}, p.received...), "messages that the client has received")
+	require.IsIncreasing(p.t, append([]string{""}, p.handled...), "messages that the handler has received")
+	require.Subset(p.t, p.sent, p.received)
 	s := p.peer.Session
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	require.GreaterOrEqual(p.t, s.queued, int32(0))
-	require.False(p.t, s.state == sessionOpen && s.link != nil && s.poll != nil, "a poll waits that no message can reach")
+	require.False(p.t, s.state == sessionOpen && s.link != nil && s.poll != nil, "a poll is waiting while a WebSocket carries the session")
 	if s.state == sessionOpen && s.link != nil {
 		require.Equal(p.t, linkOpen, s.link.state.get())
 		require.Equal(p.t, readMessages, s.link.reading)
 	}
 }
 
-// end ends the play. A session that lives has lost nothing.
-func (p *play) end() {
+// end ends the run. It requires that a session that is open has lost no
+// message.
+func (p *fuzzRun) end() {
 	p.do(stepRelease, 0)
 	if p.peer.live() {
 		p.do(stepSend, 0)
 		if p.peer.Transport() == Polling {
-			p.do(stepPoll, 0) // if a poll waits already, it is answered before the session ends
+			p.do(stepPoll, 0) // if a poll is already waiting, this one ends the session, but the first is answered
 		}
 		p.mu.Lock()
-		require.Equal(p.t, p.sent, p.got)
-		require.Subset(p.t, p.heard, p.accepted)
+		require.Equal(p.t, p.sent, p.received)
+		require.Subset(p.t, p.handled, p.accepted)
 		p.mu.Unlock()
 		p.peer.Session.mu.Lock()
 		require.Zero(p.t, p.peer.queued)
 		p.peer.Session.mu.Unlock()
 	}
 	p.h.Close()
-	for _, conn := range append(p.halves, p.sockets...) {
+	for _, conn := range append(p.halfPosts, p.sockets...) {
 		_ = conn.Close()
 	}
-	p.wg.Wait() // in a bubble a request that gets no answer is a deadlock
+	p.wg.Wait() // in a bubble of testing/synctest, a request without an answer is a deadlock
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestShutdown: every client is told, Shutdown returns when all have gone, and
-// no new session is opened.
+// TestShutdown: each client gets a close packet or a Close frame, Shutdown
+// returns when all sessions have ended, and no new session is opened.
 func TestShutdown(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -28,12 +28,12 @@ func TestShutdown(t *testing.T) {
 		}
 		pending, _ := h.connect(siotest.Options{})
 		pending.Probe()
-		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		ctx, cancel := context.WithTimeout(t.Context(), timeout)
 		defer cancel()
 		require.NoError(t, h.Shutdown(ctx))
 		for _, p := range h.peers {
-			require.False(t, p.live(), "Shutdown returned before the handler knew")
-			require.Equal(t, ServerShutdown, p.ended())
+			require.False(t, p.live(), "Shutdown returned before Closed was called")
+			require.Equal(t, ServerShutdown, p.awaitEnd())
 		}
 		for i, client := range clients {
 			want := siotest.ReasonCloseFrame
@@ -46,17 +46,17 @@ func TestShutdown(t *testing.T) {
 			a := h.do("GET", "/?EIO=4&transport="+transport, "", upgradeHeaders...)
 			requireError(t, a, http.StatusServiceUnavailable, codeForbidden)
 		}
-		require.NoError(t, h.Shutdown(ctx), "again")
+		require.NoError(t, h.Shutdown(ctx), "the second call")
 	})
 }
 
-// TestShutdownWaitsForHandlers: a session whose client has gone is counted
-// until Handler.Closed has returned.
+// TestShutdownWaitsForHandlers: Shutdown waits until Handler.Closed has
+// returned, also if the client has disconnected.
 func TestShutdownWaitsForHandlers(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		h := serve(t, siotest.Memory, nil)
-		goOn := make(chan struct{})
-		h.closed = func() { <-goOn }
+		unblock := make(chan struct{})
+		h.closed = func() { <-unblock }
 		client, p := h.connect(siotest.Options{Transport: transport})
 		synctest.Wait()
 		go p.Close(ForcedClose)
@@ -66,23 +66,23 @@ func TestShutdownWaitsForHandlers(t *testing.T) {
 		go func() { done <- h.Shutdown(t.Context()) }()
 		time.Sleep(2 * closeLinger)
 		require.Empty(t, done)
-		close(goOn)
+		close(unblock)
 		require.NoError(t, <-done)
 	})
 }
 
 func TestShutdownWithoutSessions(t *testing.T) {
 	h := newHost(t, nil)
-	over, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 100 { // because select chooses at random
-		require.NoError(t, h.Shutdown(over))
+		require.NoError(t, h.Shutdown(ctx))
 	}
 	h.Close()
 }
 
 // TestShutdownWithAClientThatDoesNotRead: such a client delays Shutdown until
-// its context ends, and until the time for the last write is over.
+// its context ends, or until the deadline of the last write.
 func TestShutdownWithAClientThatDoesNotRead(t *testing.T) {
 	for _, transport := range []string{"websocket", "polling"} {
 		t.Run(transport, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestShutdownWithAClientThatDoesNotRead(t *testing.T) {
 				begun := time.Now()
 				require.ErrorIs(t, h.Shutdown(ctx), context.DeadlineExceeded)
 				require.Equal(t, 100*time.Millisecond, time.Since(begun))
-				require.Equal(t, ServerShutdown, p.ended())
+				require.Equal(t, ServerShutdown, p.awaitEnd())
 				require.NoError(t, h.Shutdown(t.Context()))
 				require.LessOrEqual(t, time.Since(begun), h.opts.PingTimeout)
 			})
@@ -119,7 +119,7 @@ func TestEngineClose(t *testing.T) {
 		}
 		h.Close()
 		for _, p := range h.peers {
-			require.Equal(t, ServerShutdown, p.ended())
+			require.Equal(t, ServerShutdown, p.awaitEnd())
 		}
 	})
 }
@@ -128,15 +128,15 @@ func TestEngineClose(t *testing.T) {
 // engine is closed is closed, too.
 func TestEngineCloseDuringAHandshake(t *testing.T) {
 	h := newHost(t, nil)
-	s := h.bare(t)
+	s := h.openBare(t)
 	h.Close()
-	ours, theirs := net.Pipe()
-	l := newLink(s, ours, nil, false)
+	serverConn, clientConn := net.Pipe()
+	l := newLink(s, serverConn, nil, false)
 	s.mu.Lock()
-	l.writing = false // nothing is to be written
+	l.writing = false // there is nothing to write
 	s.mu.Unlock()
 	h.addLink(l)
-	_, err := theirs.Read(make([]byte, 1))
+	_, err := clientConn.Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF)
 	l.read(nil)
 	_, links := h.counts()
@@ -144,8 +144,7 @@ func TestEngineCloseDuringAHandshake(t *testing.T) {
 }
 
 // TestShutdownDuringTraffic: sessions open, upgrade, send and end while the
-// engine shuts down. Later handshakes, of which there may be very many, open
-// nothing.
+// engine shuts down. Later handshakes, which may be many, open no session.
 func TestShutdownDuringTraffic(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		t.Parallel() // Shutdown waits a second for clients that do not poll again
@@ -173,7 +172,7 @@ func TestShutdownDuringTraffic(t *testing.T) {
 		for range 50 {
 			h.next()
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		ctx, cancel := context.WithTimeout(t.Context(), timeout)
 		defer cancel()
 		require.NoError(t, h.Shutdown(ctx))
 		close(stop)
@@ -183,8 +182,8 @@ func TestShutdownDuringTraffic(t *testing.T) {
 	})
 }
 
-// TestEndedSessionsLeaveNothing ends sessions in every way and finds nothing of
-// them.
+// TestEndedSessionsLeaveNothing ends sessions in each way. After that there are
+// no sessions, links, goroutines and heartbeats.
 func TestEndedSessionsLeaveNothing(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -192,9 +191,9 @@ func TestEndedSessionsLeaveNothing(t *testing.T) {
 			var wg sync.WaitGroup
 			for i := range 60 {
 				client, p := h.connect(siotest.Options{Transport: []string{"polling", "websocket", "upgrade"}[i%3]})
-				echoes(t, client)
+				requireEcho(t, client)
 				if client.Transport() == "polling" {
-					h.awaitPoll(p) // between two polls only a heartbeat would notice the end
+					h.awaitPoll(p) // without a poll, only a heartbeat would detect the end
 				}
 				wg.Go(func() {
 					switch i / 3 % 5 {
@@ -234,8 +233,8 @@ func TestEndedSessionsLeaveNothing(t *testing.T) {
 	})
 }
 
-// TestConcurrentClose closes sessions from several goroutines at once. The
-// handler is told once.
+// TestConcurrentClose closes sessions from several goroutines at the same time.
+// Handler.Closed is called once.
 func TestConcurrentClose(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -248,7 +247,7 @@ func TestConcurrentClose(t *testing.T) {
 			}
 			wg.Go(func() { client.SendPacket("9") })
 			wg.Wait()
-			p.ended()
+			p.awaitEnd()
 		}
 	})
 }

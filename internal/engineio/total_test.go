@@ -16,46 +16,46 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestTotalIsBounded: above MaxQueuedTotal the engine closes the clients for
-// which the most is queued and which have taken nothing for the longest time,
-// until an eighth is free.
+// TestTotalIsBounded: above MaxQueuedTotal the engine closes the clients with
+// the most queued bytes and the longest time without progress, until an eighth
+// of the bound is free.
 func TestTotalIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, func(o *Options) { o.MaxQueue, o.MaxQueuedTotal = 512<<10, 1<<20 })
-		waits := func(size int) *peer {
+		queue := func(size int) *peer {
 			_, p := h.connect(siotest.Options{ManualPoll: true})
 			require.NoError(t, p.Send(NewText(make([]byte, size))))
 			return p
 		}
-		large, old := waits(300<<10), waits(150<<10)
+		largeOld, smallOld := queue(300<<10), queue(150<<10)
 		time.Sleep(time.Second)
-		young := waits(300 << 10)
-		little := waits(1000)
+		largeNew := queue(300 << 10)
+		smallNew := queue(1000)
 		reader, fast := h.connect(siotest.Options{Transport: "websocket"})
 		require.NoError(t, fast.Send(NewText(make([]byte, 200<<10))))
 		require.Len(t, reader.Next().Text, 200<<10)
 		synctest.Wait()
 		require.Empty(t, h.Stats().Closed)
-		last := waits(300 << 10)
+		last := queue(300 << 10)
 		synctest.Wait()
 
-		require.Equal(t, TotalOverflow, large.ended())
-		for _, p := range []*peer{old, young, little, last, fast} {
+		require.Equal(t, TotalOverflow, largeOld.awaitEnd())
+		for _, p := range []*peer{smallOld, largeNew, smallNew, last, fast} {
 			require.True(t, p.live())
 		}
 		require.Less(t, h.Stats().Queued, int64(1<<20))
-		echoes(t, reader)
+		requireEcho(t, reader)
 	})
 }
 
 // TestTotalBoundWithManySessions: thousands of clients that do not poll take no
 // more memory than the bound, and senders never wait.
 func TestTotalBoundWithManySessions(t *testing.T) {
-	const sessions, most = 2000, 1 << 20
-	h := newHost(t, func(o *Options) { o.MaxQueuedTotal = most })
+	const sessions, maxTotal = 2000, 1 << 20
+	h := newHost(t, func(o *Options) { o.MaxQueuedTotal = maxTotal })
 	all := make([]*Session, sessions)
 	for i := range all {
-		all[i] = h.bare(t)
+		all[i] = h.openBare(t)
 	}
 	var wg sync.WaitGroup
 	for range 4 {
@@ -71,7 +71,7 @@ func TestTotalBoundWithManySessions(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	waitUntil(t, func() bool { return h.counters.queued.Load() <= most && !h.shrinking.Load() })
+	waitUntil(t, func() bool { return h.counters.queued.Load() <= maxTotal && !h.shrinking.Load() })
 	require.NotZero(t, h.Stats().Closed[TotalOverflow])
 }
 
@@ -89,13 +89,13 @@ func TestReservedBytesCount(t *testing.T) {
 	require.ErrorIs(t, p.Reserve(2000, &b), ErrQueueFull)
 	require.ErrorIs(t, p.Reserve(1, &b), ErrClosed)
 	b.Flush()
-	require.Equal(t, QueueOverflow, p.ended())
+	require.Equal(t, QueueOverflow, p.awaitEnd())
 	p.Unreserve(6000)
 	require.Zero(t, h.Stats().Queued)
 }
 
-// TestOverflowsAreLogged: when clients are closed for their queues, the option
-// is logged, and not again for a minute.
+// TestOverflowsAreLogged: when clients are closed because of their queues, a
+// line in the log names the option, at most once a minute.
 func TestOverflowsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -103,7 +103,7 @@ func TestOverflowsAreLogged(t *testing.T) {
 			o.MaxQueue, o.MaxQueuedTotal = 10_000, 20_000
 			o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		})
-		said := func() (queue, total int) {
+		logged := func() (queue, total int) {
 			synctest.Wait()
 			return bytes.Count(log.Bytes(), []byte("Options.Limits.MaxQueue ")), bytes.Count(log.Bytes(), []byte("Options.Limits.MaxQueuedTotal "))
 		}
@@ -114,16 +114,16 @@ func TestOverflowsAreLogged(t *testing.T) {
 			}
 			_, p := h.connect(siotest.Options{ManualPoll: true})
 			require.ErrorIs(t, p.Send(NewText(make([]byte, 10_000))), ErrQueueFull)
-			queue, total := said()
+			queue, total := logged()
 			require.Equal(t, []int{want, want}, []int{queue, total}, log.String())
 			time.Sleep(40 * time.Second)
 		}
 	})
 }
 
-// slowReader reads the frames of a WebSocket a little at a time and answers
-// pings. When the connection ends, or total bytes of text have come in
-// messages, it returns their number.
+// slowReader slowly reads the frames of a WebSocket, and answers pings. It
+// returns the number of bytes of text in messages, when this is total or the
+// connection ends.
 func slowReader(t *testing.T, conn io.ReadWriter, total int) (got int) {
 	for got < total {
 		header, err := ws.ReadHeader(conn)
@@ -186,7 +186,8 @@ func TestPingIsFirstInAPoll(t *testing.T) {
 	})
 }
 
-// TestPollTakesPartOfALongQueue: so a slow client shows that it makes progress.
+// TestPollTakesPartOfALongQueue: a payload has a limited size, so that a slow
+// client polls often enough to make progress.
 func TestPollTakesPartOfALongQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, func(o *Options) { o.MaxQueue = 16 << 20 })
@@ -204,7 +205,7 @@ func TestPollTakesPartOfALongQueue(t *testing.T) {
 	})
 }
 
-// TestTotalOfALargeMessageOverTLS: over TLS only a write can tell that a client
+// TestTotalOfALargeMessageOverTLS: over TLS, only a write shows that a client
 // does not read. A large message that is being written counts in the total
 // after slowWrite.
 func TestTotalOfALargeMessageOverTLS(t *testing.T) {
@@ -217,12 +218,12 @@ func TestTotalOfALargeMessageOverTLS(t *testing.T) {
 
 	require.Greater(t, h.Stats().Queued, int64(32<<20))
 	client.Drop()
-	p.ended()
+	p.awaitEnd()
 	waitUntil(t, func() bool { return h.Stats().Queued == 0 })
 }
 
 // TestTotalWithoutBytesThatDoNotCount: bytes that only wait for a worker do not
-// count in the total, and their client is not closed because others do not
+// count in the total. Their client is not closed because other clients do not
 // read.
 func TestTotalWithoutBytesThatDoNotCount(t *testing.T) {
 	h := serve(t, siotest.TCP, func(o *Options) { o.MaxQueue, o.MaxQueuedTotal = 8<<20, 8<<20 })
@@ -231,12 +232,12 @@ func TestTotalWithoutBytesThatDoNotCount(t *testing.T) {
 	require.NoError(t, healthy.Queue(NewText(make([]byte, 8<<20-1000)), Delivery{}, &fanOut))
 	for range 100 {
 		var b Batch
-		require.NoError(t, h.bare(t).Queue(NewText(make([]byte, 90<<10)), Delivery{}, &b))
+		require.NoError(t, h.openBare(t).Queue(NewText(make([]byte, 90<<10)), Delivery{}, &b))
 		b.Flush()
 	}
 	waitUntil(t, func() bool { return h.Stats().Closed[TotalOverflow] > 0 && !h.shrinking.Load() })
 
 	require.True(t, healthy.live())
 	client.Drop()
-	fanOut.Flush() // from here on its bytes count
+	fanOut.Flush() // now its bytes count
 }

@@ -17,9 +17,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestUpgradeOfAnEndedSession: a client that is about to upgrade has stopped
-// polling. If the session ends, the last messages come on the WebSocket, and a
-// Close frame behind them.
+// TestUpgradeOfAnEndedSession: a client that has begun to upgrade does not
+// poll. If the session ends, the last messages arrive on the WebSocket, and
+// then a Close frame.
 func TestUpgradeOfAnEndedSession(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -27,7 +27,7 @@ func TestUpgradeOfAnEndedSession(t *testing.T) {
 		probe := client.Probe()
 		require.NoError(t, p.Send(NewText([]byte("last"))))
 		p.Close(ForcedClose)
-		require.Equal(t, ForcedClose, p.ended())
+		require.Equal(t, ForcedClose, p.awaitEnd())
 		probe.Complete()
 		require.Equal(t, "last", client.Next().Text)
 		require.Equal(t, siotest.ReasonCloseFrame, client.AwaitClosed())
@@ -35,8 +35,8 @@ func TestUpgradeOfAnEndedSession(t *testing.T) {
 	})
 }
 
-// TestProbeOfAnEndedSession: the same if a poll has taken the last messages,
-// and if the client never upgrades.
+// TestProbeOfAnEndedSession: if a poll has fetched the last messages, the
+// WebSocket is closed after the upgrade packet, or after UpgradeTimeout.
 func TestProbeOfAnEndedSession(t *testing.T) {
 	for _, upgrades := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -51,14 +51,14 @@ func TestProbeOfAnEndedSession(t *testing.T) {
 			require.Equal(t, "4last", payload)
 			begun := time.Now()
 			if upgrades {
-				time.Sleep(2 * closeLinger) // a client may be that slow
+				time.Sleep(2 * closeLinger) // a client may be as slow as this
 				_, err := conn.Write(text("5"))
 				require.NoError(t, err)
 				begun = time.Now()
 			}
-			said, err := io.ReadAll(conn)
+			received, err := io.ReadAll(conn)
 			require.NoError(t, err)
-			require.Equal(t, "\x88\x02\x03\xe8", string(said))
+			require.Equal(t, "\x88\x02\x03\xe8", string(received))
 			want := time.Duration(0)
 			if !upgrades {
 				want = h.opts.UpgradeTimeout
@@ -79,7 +79,7 @@ func TestSessionEndsDuringAnUpgrade(t *testing.T) {
 			probe := client.Probe()
 			go p.Close(ForcedClose)
 			probe.Complete()
-			require.Equal(t, ForcedClose, p.ended())
+			require.Equal(t, ForcedClose, p.awaitEnd())
 			require.Contains(t, []string{siotest.ReasonCloseFrame, siotest.ReasonLost}, client.AwaitClosed())
 		}
 	})
@@ -103,9 +103,9 @@ var endings = map[string]func(p *peer){
 	"Engine":   func(p *peer) { p.host.Close() },
 }
 
-// TestEndBeforeTheUpgradePacket: a client that has got 3probe stops polling.
-// Before it has sent 5 it does not notice the end of the WebSocket. So the
-// WebSocket stays open until then, however the session ends.
+// TestEndBeforeTheUpgradePacket: a client that has received 3probe stops
+// polling. It does not notice the end of the WebSocket before it has sent 5. So
+// the WebSocket stays open until then, in whichever way the session ends.
 func TestEndBeforeTheUpgradePacket(t *testing.T) {
 	for name, end := range endings {
 		t.Run(name, func(t *testing.T) {
@@ -117,19 +117,19 @@ func TestEndBeforeTheUpgradePacket(t *testing.T) {
 				require.NoError(t, err)
 
 				end(p)
-				p.ended()
+				p.awaitEnd()
 				time.Sleep(closeLinger / 2)
 				require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Millisecond)))
 				_, err = conn.Read(make([]byte, 1))
-				require.ErrorIs(t, err, os.ErrDeadlineExceeded, "it was closed too early")
+				require.ErrorIs(t, err, os.ErrDeadlineExceeded, "the WebSocket was closed too early")
 				require.NoError(t, conn.SetReadDeadline(time.Time{}))
 				_, err = conn.Write(text("5"))
 				require.NoError(t, err)
 				begun := time.Now()
-				said, err := io.ReadAll(conn)
+				received, err := io.ReadAll(conn)
 
 				require.NoError(t, err)
-				require.Contains(t, string(said), "\x88\x02\x03\xe8")
+				require.Contains(t, string(received), "\x88\x02\x03\xe8")
 				require.Zero(t, time.Since(begun))
 				conn.Close()
 				require.NoError(t, h.Shutdown(t.Context()))
@@ -138,8 +138,8 @@ func TestEndBeforeTheUpgradePacket(t *testing.T) {
 	}
 }
 
-// TestEndDuringAProbeReachesAPoll: a client that still polls while a WebSocket
-// probes learns of the end from a poll, whether that waits or comes later.
+// TestEndDuringAProbeReachesAPoll: if a session ends while a WebSocket probes,
+// a poll says so, whether it is waiting or arrives later.
 func TestEndDuringAProbeReachesAPoll(t *testing.T) {
 	for name, end := range endings {
 		for _, packets := range [][]string{nil, {"2probe"}} {
@@ -157,12 +157,12 @@ func TestEndDuringAProbeReachesAPoll(t *testing.T) {
 							synctest.Wait()
 						}
 						end(p)
-						p.ended()
+						p.awaitEnd()
 						if !waits {
 							go poll()
 						}
 						got := <-answered
-						for got.status == http.StatusOK && !strings.HasSuffix(got.body, "1") { // queued messages come first
+						for got.status == http.StatusOK && !strings.HasSuffix(got.body, "1") { // earlier payloads may have queued messages
 							poll()
 							got = <-answered
 						}

@@ -18,7 +18,7 @@ import (
 )
 
 // TestUpgradeLosesNothing sends messages in both directions while connections
-// are upgraded. None is lost, doubled or out of order.
+// are upgraded. No message is lost, duplicated or out of order.
 func TestUpgradeLosesNothing(t *testing.T) {
 	const upgrades, messages = 50, 120
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
@@ -55,7 +55,7 @@ func TestUpgradeLosesNothing(t *testing.T) {
 				select {
 				case a := <-arrived:
 					require.Equal(t, arrival{p, fmt.Sprint(i)}, a)
-				case <-time.After(limit):
+				case <-time.After(timeout):
 					require.FailNow(t, "a message is lost")
 				}
 			}
@@ -81,18 +81,18 @@ func TestUpgradeSendsTheQueueFirst(t *testing.T) {
 		for i := range 500 {
 			require.Equal(t, fmt.Sprint(i), client.Next().Text)
 		}
-		echoes(t, client)
+		requireEcho(t, client)
 	})
 }
 
-// TestProbeCarriesNoMessages: a WebSocket that probes carries only the probe,
-// however many are queued.
+// TestProbeCarriesNoMessages: while a WebSocket probes, messages are sent by
+// polling only.
 func TestProbeCarriesNoMessages(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		client, p := h.connect(siotest.Options{})
 		conn := h.rawProbe(t, client, "2probe")
-		echoes(t, client)
+		requireEcho(t, client)
 		require.NoError(t, p.Send(NewBinary([]byte("by polling"))))
 		require.Equal(t, "by polling", string(client.Next().Data))
 		answer := make([]byte, len("\x81\x063probe"))
@@ -129,29 +129,29 @@ func TestFailedProbes(t *testing.T) {
 				require.NoError(t, err)
 				_, err = io.ReadAll(conn)
 				require.NoError(t, err)
-				echoes(t, client)
+				requireEcho(t, client)
 				require.Equal(t, Polling, p.Transport())
 				client.Upgrade()
-				echoes(t, client)
+				requireEcho(t, client)
 			})
 		})
 	}
 }
 
-func TestProbeThatIsCutOff(t *testing.T) {
+func TestProbeThatLosesItsConnection(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
 		client, p := h.connect(siotest.Options{})
 		client.Probe().Abandon()
 		h.await(p, func() bool { return p.probe == nil })
-		echoes(t, client)
+		requireEcho(t, client)
 		client.Upgrade()
-		echoes(t, client)
+		requireEcho(t, client)
 	})
 }
 
-// TestSecondWebSocketForASession: its handshake is accepted, and then it is
-// closed.
+// TestSecondWebSocketForASession: the handshake of a second WebSocket is
+// answered, and then the WebSocket is closed.
 func TestSecondWebSocketForASession(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -167,10 +167,10 @@ func TestSecondWebSocketForASession(t *testing.T) {
 			all, err := io.ReadAll(conn)
 			require.NoError(t, err)
 			require.Equal(t, "\x88\x02\x03\xe8", string(all))
-			echoes(t, client)
+			requireEcho(t, client)
 			if !upgraded {
 				probe.Complete()
-				echoes(t, client)
+				requireEcho(t, client)
 			}
 		}
 	})
@@ -187,10 +187,10 @@ func TestPendingUpgradeTimesOut(t *testing.T) {
 				_, err := io.ReadAll(conn)
 				require.NoError(t, err)
 				require.Equal(t, h.opts.UpgradeTimeout, time.Since(begun))
-				echoes(t, client)
+				requireEcho(t, client)
 				client.Upgrade()
 				time.Sleep(2 * h.opts.UpgradeTimeout)
-				echoes(t, client) // the timeout of a finished upgrade does nothing
+				requireEcho(t, client) // the timeout of a finished upgrade does nothing
 				require.True(t, p.live())
 			})
 		})
@@ -204,11 +204,12 @@ func TestUpgradeTimeoutAfterTheUpgrade(t *testing.T) {
 	client, p := h.connect(siotest.Options{Transport: "upgrade"})
 	h.await(p, func() bool { return p.link != nil })
 	p.link.endProbe()
-	echoes(t, client)
+	requireEcho(t, client)
 }
 
-// TestProbeEndsPolls: a poll that waits when the probe comes is answered at
-// once, and a later one after 100 ms, so that the client can stop polling.
+// TestProbeEndsPolls: a poll that is waiting when the probe begins is answered
+// at once. A later poll is answered after 100 ms. So the client can stop
+// polling.
 func TestProbeEndsPolls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := serve(t, siotest.Memory, nil)
@@ -234,12 +235,12 @@ func TestProbeEndsPolls(t *testing.T) {
 		require.Equal(t, noopDelay, time.Since(begun))
 		require.Equal(t, "x", client.Next().Text)
 		probe.Complete()
-		echoes(t, client)
+		requireEcho(t, client)
 	})
 }
 
-// TestUpgradeRefusesThePollThatWaits: a poll that waits when the upgrade packet
-// comes gets 400, and no message.
+// TestUpgradeRefusesThePollThatWaits: a poll that is waiting when the upgrade
+// packet arrives gets 400, and no message.
 func TestUpgradeRefusesThePollThatWaits(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -270,11 +271,11 @@ func TestUpgradeRefusesThePollThatWaits(t *testing.T) {
 	})
 }
 
-// TestPollAbortedDuringTheUpgrade: a poll whose client goes at the moment at
-// which a WebSocket takes over does not end the session.
+// TestPollAbortedDuringTheUpgrade: a poll that the client aborts while the
+// upgrade completes does not end the session.
 func TestPollAbortedDuringTheUpgrade(t *testing.T) {
 	h := serve(t, siotest.TCP, nil)
-	for range 20 { // the poll notices both, in either order
+	for range 20 { // the poll sees the abort and the upgrade in either order
 		client, p := h.connect(siotest.Options{ManualPoll: true})
 		_ = h.rawProbe(t, client, "2probe")
 		h.await(p, func() bool { return p.probe != nil && p.probe.probed })

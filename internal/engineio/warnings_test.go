@@ -35,7 +35,7 @@ func TestRefusedHandshakes(t *testing.T) {
 		"revision 5":              {"GET", "EIO=5&transport=polling", codeProtocol},
 		"two revisions":           {"GET", "EIO=4&EIO=3&transport=polling", codeProtocol},
 		"revision 4,3":            {"GET", "EIO=4,3&transport=polling", codeProtocol},
-		"revision of WebSocket":   {"GET", "EIO=3&transport=websocket", codeProtocol},
+		"revision 3, WebSocket":   {"GET", "EIO=3&transport=websocket", codeProtocol},
 		"POST":                    {"POST", "EIO=4&transport=polling", codeMethod},
 		"PUT":                     {"PUT", "EIO=4&transport=polling", codeMethod},
 		"DELETE":                  {"DELETE", "EIO=4&transport=polling", codeMethod},
@@ -60,8 +60,8 @@ func TestRefusedHandshakes(t *testing.T) {
 	require.Empty(t, h.opened, "a session was opened")
 }
 
-// TestRefusedRequestsLeaveTheSessionAlone: a session survives every refused
-// request that names it.
+// TestRefusedRequestsLeaveTheSessionAlone: a refused request does not end the
+// session that it names.
 func TestRefusedRequestsLeaveTheSessionAlone(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -80,7 +80,7 @@ func TestRefusedRequestsLeaveTheSessionAlone(t *testing.T) {
 			"revision 4,3, upgrade":      {"GET", "EIO=4,3&transport=websocket&" + sid, codeProtocol},
 			"two revisions":              {"GET", "EIO=3&EIO=4&transport=polling&" + sid, codeProtocol},
 			"PUT":                        {"PUT", "EIO=4&transport=polling&" + sid, codeBadRequest},
-			"HEAD-like DELETE":           {"DELETE", "EIO=4&transport=polling&" + sid, codeBadRequest},
+			"DELETE":                     {"DELETE", "EIO=4&transport=polling&" + sid, codeBadRequest},
 			"POST for a WebSocket":       {"POST", "EIO=4&transport=websocket&" + sid, codeBadRequest},
 			"upgrade without the header": {"GET", "EIO=4&transport=websocket&" + sid, codeBadRequest},
 			"poll of a WebSocket":        {"GET", "EIO=4&transport=polling&sid=" + upgraded.Handshake.SID, codeBadRequest},
@@ -88,8 +88,8 @@ func TestRefusedRequestsLeaveTheSessionAlone(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				requireError(t, h.do(c.method, "/?"+c.query, ""), http.StatusBadRequest, c.code)
-				echoes(t, client)
-				echoes(t, upgraded)
+				requireEcho(t, client)
+				requireEcho(t, upgraded)
 			})
 		}
 		require.True(t, p.live())
@@ -121,7 +121,7 @@ func TestRefusedWebSocketHandshakes(t *testing.T) {
 }
 
 // TestRefusalDoesNotWaitForTheBody: a refused request is answered before its
-// body has come.
+// body has arrived.
 func TestRefusalDoesNotWaitForTheBody(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -141,7 +141,7 @@ func TestRefusalDoesNotWaitForTheBody(t *testing.T) {
 					conn, err := h.site.Dial(t.Context())
 					require.NoError(t, err)
 					defer conn.Close()
-					require.NoError(t, conn.SetDeadline(time.Now().Add(limit)))
+					require.NoError(t, conn.SetDeadline(time.Now().Add(timeout)))
 					_, err = fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", request, body)
 					require.NoError(t, err)
 					res, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -151,12 +151,12 @@ func TestRefusalDoesNotWaitForTheBody(t *testing.T) {
 				})
 			}
 		}
-		echoes(t, client)
+		requireEcho(t, client)
 	})
 }
 
-// TestWebSocketHandshakeWithListsInHeaders: to HTTP, a list and repeated lines
-// are the same header.
+// TestWebSocketHandshakeWithListsInHeaders: a header may be a list, or several
+// lines.
 func TestWebSocketHandshakeWithListsInHeaders(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := serve(t, n, nil)
@@ -164,7 +164,7 @@ func TestWebSocketHandshakeWithListsInHeaders(t *testing.T) {
 			"Connection": {"keep-alive", "foo, Upgrade"},
 			"Upgrade":    {"h2c, WebSocket"},
 		}})
-		echoes(t, client)
+		requireEcho(t, client)
 	})
 }
 
@@ -186,7 +186,7 @@ func TestParseQuery(t *testing.T) {
 	}
 }
 
-func TestParseQueryTakesNoMemoryForWhatItIgnores(t *testing.T) {
+func TestParseQueryTakesNoMemoryForOtherParameters(t *testing.T) {
 	raw := strings.Repeat("a=b&", 100_000) + "EIO=4"
 	allocs := siotest.AllocsPerRun(10, func() { require.Equal(t, "4", parseQuery(raw).eio.value) })
 	require.Less(t, allocs, 10.0)
