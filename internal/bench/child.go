@@ -27,7 +27,7 @@ const (
 	cmdEmit      = 'u' // send an event to the user with the number
 	cmdConns     = 'c' // answer with the number of connections
 	cmdStats     = 's' // answer with the other fields of childStats
-	cmdCollect   = 'g' // give free memory back to the system, and answer
+	cmdCollect   = 'g' // return free memory to the system, and answer
 	cmdProfile   = 'p' // 1: begin a CPU profile; 0: end it; and answer
 	cmdHeap      = 'm' // write a heap profile, and answer
 	commandSize  = 5
@@ -44,11 +44,11 @@ type childStats struct {
 
 // child is the main function of the process of a server. It returns when its
 // standard input ends.
-func child(name string, beat servers.Heartbeat, cpuProfile, memProfile string) error {
+func child(name string, heartbeat servers.Heartbeat, cpuProfile, memProfile string) error {
 	if memProfile != "" {
 		runtime.MemProfileRate = memProfileRate // before the server allocates memory
 	}
-	s, known, err := servers.New(name, beat)
+	s, known, err := servers.New(name, heartbeat)
 	if err != nil {
 		return err
 	}

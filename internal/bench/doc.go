@@ -6,8 +6,8 @@
 //	go run .                                                    # everything, five rounds: more than an hour
 //	go run . -scenarios fanout1 -n 1000,5000 -servers mojo,bare,node -rounds 5
 //	go run . -scenarios echo -duration 500ms -rounds 1          # seconds
-//	go run . -json result.json                                  # every sample, too
-//	go run . -scenarios echo -servers mojo -cpuprofile /tmp     # where the time goes
+//	go run . -json result.json                                  # also writes all samples
+//	go run . -scenarios echo -servers mojo -cpuprofile /tmp     # with a CPU profile
 //	go run . -million                                           # a million sessions without sockets
 //
 // It needs Linux, and Node with npm for the server in Node, which uses the

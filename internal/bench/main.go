@@ -52,8 +52,8 @@ func parse(args []string) (*options, error) {
 	f.DurationVar(&o.warmUp, "warmup", 500*time.Millisecond, "the time before a measurement for which the scenario runs without being measured")
 	f.DurationVar(&o.idle, "idle", 25*time.Second, "the time for which idle connections are measured")
 	f.IntVar(&o.parallel, "parallel", 256, "the number of clients that connect at a time")
-	f.DurationVar(&o.beat.Interval, "ping", 25*time.Second, "every server's ping `interval`")
-	f.DurationVar(&o.beat.Timeout, "pong", 20*time.Second, "every server's ping `timeout`")
+	f.DurationVar(&o.heartbeat.Interval, "ping", 25*time.Second, "every server's ping `interval`")
+	f.DurationVar(&o.heartbeat.Timeout, "pong", 20*time.Second, "every server's ping `timeout`")
 	f.StringVar(&o.base, "base", "mojo", "print the ratios of this `server` to the others")
 	f.StringVar(&o.json, "json", "", "also write all samples to this `file` as JSON; - is standard output")
 	f.StringVar(&o.cpuProfile, "cpuprofile", "", "write CPU profiles of the servers in Go to this `folder`")
@@ -105,7 +105,7 @@ func run(args []string, out io.Writer) error {
 	}
 	switch {
 	case o.child != "":
-		return child(o.child, o.beat, o.cpuProfile, o.memProfile)
+		return child(o.child, o.heartbeat, o.cpuProfile, o.memProfile)
 	case o.million:
 		return million(o, out)
 	}

@@ -90,7 +90,7 @@ func (m *measurement) window(f func() (units int, err error)) (sample, error) {
 	if err := m.command(m.memProfile, cmdHeap, 0); err != nil {
 		return nil, err
 	}
-	m.cpuProfile, m.memProfile = false, false // one window is one profile
+	m.cpuProfile, m.memProfile = false, false // each profile is of one window
 	cpu := (cpuAfter - cpuBefore).Seconds()
 	return sample{
 		"cpu":       cpu * 1e6 / float64(units),

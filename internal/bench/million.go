@@ -39,7 +39,7 @@ type millionResult struct {
 	UserLookup    float64 `json:"user_lookup_ns"`
 
 	// Measured for the time Window, which is one ping interval. HeartbeatCores
-	// includes the clients, which take little.
+	// includes the clients, which take little CPU time.
 	Window         float64 `json:"window_s"`
 	HeartbeatCores float64 `json:"heartbeat_cores"`
 	Pings          int64   `json:"pings"`
@@ -51,8 +51,8 @@ func million(o *options, out io.Writer) error {
 	srv, err := mojo.New(mojo.Options{
 		Identify: memory.Identify,
 		Timeouts: mojo.Timeouts{
-			PingInterval: o.beat.Interval,
-			PingTimeout:  o.beat.Timeout,
+			PingInterval: o.heartbeat.Interval,
+			PingTimeout:  o.heartbeat.Timeout,
 		},
 	})
 	if err != nil {
@@ -133,7 +133,7 @@ func (r *millionResult) watchHeartbeats(o *options, crowd *memory.Crowd) error {
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &begin); err != nil {
 		return err
 	}
-	time.Sleep(o.beat.Interval)
+	time.Sleep(o.heartbeat.Interval)
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &end); err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type process struct {
 
 // launch says how to start servers.
 type launch struct {
-	beat       servers.Heartbeat
+	heartbeat  servers.Heartbeat
 	cpuProfile string // a file, "" for none
 	memProfile string
 }
@@ -45,14 +45,14 @@ func (l *launch) command(name string) (*exec.Cmd, error) {
 			return nil, err
 		}
 		return exec.Command("node", "--expose-gc", script,
-			strconv.FormatInt(l.beat.Interval.Milliseconds(), 10), strconv.FormatInt(l.beat.Timeout.Milliseconds(), 10),
+			strconv.FormatInt(l.heartbeat.Interval.Milliseconds(), 10), strconv.FormatInt(l.heartbeat.Timeout.Milliseconds(), 10),
 			servers.EventJSON("note")), nil
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	return exec.Command(self, "-child", name, "-ping", l.beat.Interval.String(), "-pong", l.beat.Timeout.String(),
+	return exec.Command(self, "-child", name, "-ping", l.heartbeat.Interval.String(), "-pong", l.heartbeat.Timeout.String(),
 		"-cpuprofile", l.cpuProfile, "-memprofile", l.memProfile), nil
 }
 

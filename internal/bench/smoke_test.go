@@ -47,7 +47,7 @@ func requireNode(t *testing.T) {
 // the events that each client has received.
 func begin(t *testing.T, server string) (*measurement, *load.Pool, map[int][]string) {
 	t.Helper()
-	l := launch{beat: servers.Heartbeat{Interval: 25 * time.Second, Timeout: 20 * time.Second}}
+	l := launch{heartbeat: servers.Heartbeat{Interval: 25 * time.Second, Timeout: 20 * time.Second}}
 	p, err := l.start(server)
 	require.NoError(t, err)
 	t.Cleanup(p.stop)

@@ -31,8 +31,8 @@ type Engine struct {
 	flush      flushList
 	loops      *eventLoops
 
-	largeSlots chan struct{} // as many large messages as its capacity are handled at a time
-	pauseSlots chan struct{} // as many clients as its capacity pause at a time
+	largeSlots chan struct{} // its capacity is the number of large messages that are handled at a time
+	pauseSlots chan struct{} // its capacity is the number of readers that pause at a time
 
 	counters        counters
 	unknownSessions eventRate   // requests for sessions that do not exist
@@ -77,7 +77,7 @@ func New(opts Options) *Engine {
 
 func (e *Engine) newWheel(tick time.Duration) *timingwheel.Wheel[Session] {
 	entry := func(s *Session) *timingwheel.Entry[Session] { return &s.heartbeat }
-	return timingwheel.New(tick, e.now, entry, e.beat)
+	return timingwheel.New(tick, e.now, entry, e.handleDeadlines)
 }
 
 // now returns the time on the engine's clock: the time since the engine was
@@ -145,8 +145,8 @@ func (e *Engine) open(r *http.Request, t Transport) (*Session, http.Header, erro
 	return s, header, nil
 }
 
-// callOpen calls Options.Open. Then it adds the session to the map, or gives
-// back the place that reserve has reserved, also when Options.Open panics.
+// callOpen calls Options.Open. Then it adds the session to the map, or frees
+// the place that reserve has reserved, also when Options.Open panics.
 func (e *Engine) callOpen(s *Session, r *http.Request) (h Handler, header http.Header, closing bool, err error) {
 	opened := false
 	defer func() { closing = e.enter(s, opened) }()
@@ -171,8 +171,8 @@ func (e *Engine) reserve() error {
 	return nil
 }
 
-// enter uses the reserved place for s, or gives it back. It reports whether the
-// engine is closing.
+// enter adds s to the map in its reserved place, or frees the place. It reports
+// whether the engine is closing.
 func (e *Engine) enter(s *Session, opened bool) (closing bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

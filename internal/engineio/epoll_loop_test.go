@@ -268,9 +268,9 @@ func TestFlooderIsHandledInPortions(t *testing.T) {
 	require.LessOrEqual(t, before.Load(), int64(portionFrames), "of %d", messages)
 }
 
-// TestSenderOfMuchIsPostponed: a client that fills the buffer of a read is
-// postponed, like one that sends many messages.
-func TestSenderOfMuchIsPostponed(t *testing.T) {
+// TestClientThatFillsTheBufferIsPostponed: a client that fills the buffer of a
+// read is postponed, like one that sends many messages.
+func TestClientThatFillsTheBufferIsPostponed(t *testing.T) {
 	const messages, size = 40, 10 << 10
 	h := serve(t, siotest.TCP, nil)
 	turns := make(chan bool, messages)

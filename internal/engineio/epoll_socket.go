@@ -113,5 +113,5 @@ func (l *link) closeOwnedLocked() {
 	l.fd = -1
 }
 
-// readAlone reads a connection that has no socket of its own.
-func (l *link) readAlone() error { return l.readStream() }
+// readBlocking reads a connection that has no socket of its own.
+func (l *link) readBlocking() error { return l.readStream() }

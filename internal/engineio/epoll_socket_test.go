@@ -68,9 +68,9 @@ func TestStoppedClientContinues(t *testing.T) {
 // number does not become that of another connection.
 func TestDescriptorStaysForTheWriter(t *testing.T) {
 	for name, write := range map[string]func(l *link){
-		"a write that fails":    func(l *link) { l.writeFailed(syscall.EPIPE) },
-		"nothing left to write": func(l *link) { l.flush(nil) },
-		"a message":             func(l *link) { l.flush(NewText([]byte("late"))) },
+		"a write that fails": func(l *link) { l.writeFailed(syscall.EPIPE) },
+		"nothing to write":   func(l *link) { l.flush(nil) },
+		"a message":          func(l *link) { l.flush(NewText([]byte("late"))) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := serve(t, siotest.TCP, nil)
@@ -175,7 +175,7 @@ func TestEndOfStoppedClients(t *testing.T) {
 					o.PingTimeout = 2 * closeLinger
 				}
 			})
-			_, _ = h.rawWebSocket(t) // so that the event loop goes on
+			_, _ = h.rawWebSocket(t) // so that the event loop does not end
 			waitUntil(t, func() bool { return !serving() })
 			files := descriptors(t)
 			conn, p := h.rawWebSocket(t)

@@ -15,9 +15,9 @@ import (
 // connection without them.
 // https://github.com/socketio/engine.io-protocol#heartbeat
 
-// beat is called by the timing wheel with the sessions whose deadline has
-// passed.
-func (e *Engine) beat(due []*Session) {
+// handleDeadlines handles the sessions whose deadline has passed. The timing
+// wheel calls it.
+func (e *Engine) handleDeadlines(due []*Session) {
 	var b Batch
 	for _, s := range due {
 		if h := s.takeLapse(); h != nil {
@@ -73,7 +73,7 @@ func (s *Session) takePing() bool {
 	if due {
 		// The next ping is due an interval after this one was due, so that a
 		// late ping does not delay later ones. After a long sleep of the
-		// machine the client gets its whole time.
+		// machine, the client has PingTimeout from now.
 		const lateness = time.Second
 		if now-s.pingDue > lateness {
 			s.pingDue = now

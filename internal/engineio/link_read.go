@@ -83,7 +83,7 @@ func (l *link) read(early []byte) {
 		l.watch()
 		return
 	}
-	l.endReading(l.readAlone())
+	l.endReading(l.readBlocking())
 }
 
 // readStream reads a net.Conn until it ends.

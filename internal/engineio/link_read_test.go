@@ -352,9 +352,9 @@ func TestAnswersToAPortionLeaveTogether(t *testing.T) {
 				o.MaxQueue = 64 << 10
 			}
 		})
-		long := strings.Repeat("x", 1000) // in all more than MaxQueue
+		padding := strings.Repeat("x", 1000) // in all more than MaxQueue
 		h.message = func(p *peer, data []byte, _ bool) error {
-			return p.Send(NewText([]byte(string(data) + long)))
+			return p.Send(NewText([]byte(string(data) + padding)))
 		}
 		conn, _ := h.rawWebSocket(t)
 		var sent bytes.Buffer
@@ -364,7 +364,7 @@ func TestAnswersToAPortionLeaveTogether(t *testing.T) {
 		go func() { _, _ = conn.Write(sent.Bytes()) }()
 		for i := range messages {
 			_, payload := readFrame(t, conn)
-			require.True(t, fmt.Sprint("4", i, long) == payload, i)
+			require.True(t, fmt.Sprint("4", i, padding) == payload, i)
 		}
 	})
 }

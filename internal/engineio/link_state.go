@@ -237,7 +237,7 @@ func (l *link) leaveSession(reason Reason, mode endMode, status uint16) {
 }
 
 // setTimerLocked calls fn after d, unless the timer is stopped or set again
-// before.
+// before. session.mu must be held.
 func (l *link) setTimerLocked(d time.Duration, fn func()) {
 	l.stopTimerLocked()
 	l.timer = time.AfterFunc(d, fn)

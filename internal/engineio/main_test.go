@@ -87,7 +87,7 @@ func (p *peer) awaitEnd() Reason {
 	}
 }
 
-// live reports whether Closed has not been called.
+// live reports whether the session is open, so that Closed has not been called.
 func (p *peer) live() bool { return len(p.closed) == 0 }
 
 func testOptions() Options {

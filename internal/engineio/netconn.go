@@ -16,4 +16,4 @@ func (*link) canTryWrite() bool { return false }
 
 func (*link) tryWrite([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
-func (l *link) readAlone() error { return l.readStream() }
+func (l *link) readBlocking() error { return l.readStream() }

@@ -36,9 +36,9 @@ type platform interface {
 	watch()
 	// unwatch undoes adopt and watch.
 	unwatch()
-	// readAlone reads a link that does not own its socket, in the calling
+	// readBlocking reads a link that does not own its socket, in the calling
 	// goroutine. It returns when the connection ends.
-	readAlone() error
+	readBlocking() error
 
 	// The shut methods end one or both directions of the connection, while the
 	// reader and the writer may use it. closeOwnedLocked is called when there

@@ -144,12 +144,12 @@ func (s *Session) readBody(r io.Reader, limit int) (body []byte, err error) {
 }
 
 // After each portion of postPortion packets of a POST, the reader yields to
-// other goroutines. After each pausePortions portions it pauses, but not more
-// often than maxPauses times in one POST.
+// other goroutines. After portionsPerPause portions, or more in a long POST, it
+// pauses, but at most maxPauses times in one POST.
 const (
-	postPortion   = 32
-	pausePortions = 16
-	maxPauses     = 16
+	postPortion      = 32
+	portionsPerPause = 16
+	maxPauses        = 16
 )
 
 // receivePayload handles the packets of a polling payload, one after another.
@@ -160,10 +160,10 @@ func (s *Session) receivePayload(payload []byte) error {
 	if !utf8.Valid(payload) {
 		return codec.ErrPacket
 	}
-	untilPause := max(pausePortions, len(payload)/2/postPortion/maxPauses) // a packet has at least two bytes
+	perPause := max(portionsPerPause, len(payload)/2/postPortion/maxPauses) // a packet has at least two bytes
 	for n := 1; ; n++ {
 		switch {
-		case n%(untilPause*postPortion) == 0:
+		case n%(perPause*postPortion) == 0:
 			time.Sleep(portionPause)
 		case n%postPortion == 0:
 			runtime.Gosched()

@@ -28,7 +28,7 @@ func (l *link) adopt(conn net.Conn) bool {
 
 func (l *link) canTryWrite() bool { return l.raw != nil }
 
-func (l *link) readAlone() error {
+func (l *link) readBlocking() error {
 	if l.raw == nil {
 		return l.readStream()
 	}

@@ -56,7 +56,7 @@ func answerRefusal(w http.ResponseWriter, r *http.Request, status int, contentTy
 		w.Header().Set("Connection", "close")
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(refusalTimeout))
 	}
-	_ = reply(w, status, contentType, body, writeLimits{idle: refusalTimeout}) // the client may have gone
+	_ = reply(w, status, contentType, body, writeLimits{idle: refusalTimeout}) // the client may have disconnected
 }
 
 // refuse refuses a request and counts it.

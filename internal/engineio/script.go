@@ -17,7 +17,7 @@ func asksForScript(r *http.Request) bool {
 }
 
 func (e *Engine) answerScript(w http.ResponseWriter, r *http.Request) {
-	e.opts.Warn.Warn("script", "mojo: a page asked for the client script, which this server does not serve",
+	e.opts.Warn.Warn("script", "mojo: a page requested the client script, which this server does not serve",
 		"file", path.Base(r.URL.Path), "help", scriptHelp)
 	_ = reply(w, http.StatusNotFound, textPlain, []byte(strings.ToUpper(scriptHelp[:1])+scriptHelp[1:]+".\n"), writeLimits{idle: refusalTimeout})
 }

@@ -209,8 +209,8 @@ func TestFlushOfALongQueue(t *testing.T) {
 	}
 }
 
-// TestFanOutAllocations: the allocations of a fan-out do not depend on
-// the number of its sessions.
+// TestFanOutAllocations: the allocations of a fan-out do not depend on the
+// number of its sessions.
 func TestFanOutAllocations(t *testing.T) {
 	h := newHost(t, nil)
 	m := NewText([]byte("hello"))
@@ -242,15 +242,15 @@ func TestFanOutAllocations(t *testing.T) {
 func TestOrderOfABatch(t *testing.T) {
 	latest := Delivery{Latest: true, Owner: t, Key: "k"}
 	for name, c := range map[string]struct {
-		delivery Delivery
-		then     func(p *peer)
-		want     []string
-		reason   string
+		delivery    Delivery
+		beforeFlush func(p *peer)
+		want        []string
+		reason      string
 	}{
 		"nothing":  {want: []string{"a", "b", "c"}},
 		"latest":   {delivery: latest, want: []string{"a", "c"}},
 		"volatile": {delivery: Delivery{Volatile: true}, want: []string{"a", "b", "c"}},
-		"Close":    {then: func(p *peer) { p.Close(ForcedClose) }, want: []string{"a", "b", "c"}, reason: siotest.ReasonCloseFrame},
+		"Close":    {beforeFlush: func(p *peer) { p.Close(ForcedClose) }, want: []string{"a", "b", "c"}, reason: siotest.ReasonCloseFrame},
 	} {
 		t.Run(name, func(t *testing.T) {
 			siotest.Each(t, func(t *testing.T, n siotest.Network) {
@@ -262,8 +262,8 @@ func TestOrderOfABatch(t *testing.T) {
 				for _, text := range []string{"a", "b", "c"} {
 					require.NoError(t, p.Queue(NewText([]byte(text)), c.delivery, &b))
 				}
-				if c.then != nil {
-					c.then(p)
+				if c.beforeFlush != nil {
+					c.beforeFlush(p)
 				}
 				b.Flush()
 				for _, want := range c.want {

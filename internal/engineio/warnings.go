@@ -20,7 +20,7 @@ func (e *Engine) warnOrigin(r *http.Request) {
 	switch len(origins) {
 	case 0:
 		e.opts.Warn.Warn("no-origin "+r.Host, text, "origin", "", "host", r.Host, "sec-fetch-site", r.Header.Get("Sec-Fetch-Site"),
-			"help", "a page of another site asked without saying which, as an image does; pages that connect with "+
+			"help", "the request is from another site and names no Origin, like that of an image; pages that connect with "+
 				"socket.io-client send an Origin, which Options.Origins can list")
 	case 1:
 		e.opts.Warn.Warn("origin "+origins[0]+" "+r.Host, text, "origin", origins[0], "host", r.Host,
@@ -97,35 +97,35 @@ func (e *Engine) warnUnknown() {
 
 // warnWrapped logs that a handler around the Server has ended a poll.
 func (e *Engine) warnWrapped() {
-	e.opts.Warn.Warn("wrapped", "mojo: a poll was cut by a deadline that a handler around the Server has set",
-		"help", "long-polling waits on purpose, up to Options.Timeouts.PingInterval; mount the Server outside of http.TimeoutHandler "+
+	e.opts.Warn.Warn("wrapped", "mojo: a poll was ended by a deadline that a handler around the Server has set",
+		"help", "a poll waits for up to Options.Timeouts.PingInterval; mount the Server outside of http.TimeoutHandler "+
 			"and of middleware that gives requests a deadline")
 }
 
 // warnSubprotocol logs that Options.Subprotocol has chosen a subprotocol that
 // the client has not offered.
 func (e *Engine) warnSubprotocol(chosen string) {
-	e.opts.Warn.Warn("subprotocol", "mojo: Options.Subprotocol chose what the client has not offered, so none is answered",
+	e.opts.Warn.Warn("subprotocol", "mojo: Options.Subprotocol chose a subprotocol that the client has not offered, so the answer has none",
 		"chosen", chosen)
 }
 
 // warnStall logs that a stall has ended a session.
 func (e *Engine) warnStall() {
 	e.opts.Warn.Warn("stall", "mojo: closed a connection whose handlers did not catch up",
-		"help", "Options.Limits.MaxInbound is what may wait for them; a handler should not block")
+		"help", "Options.Limits.MaxInbound limits the bytes that wait for handlers; a handler should not block")
 }
 
 // warnQueueFull logs that clients were closed because of Options.MaxQueue. It
 // does not wait for the Logger.
 func (e *Engine) warnQueueFull(clients int) {
-	go e.opts.Warn.Warn("MaxQueue", "mojo: closing clients that do not keep up: more than Options.Limits.MaxQueue would wait for each",
+	go e.opts.Warn.Warn("MaxQueue", "mojo: closing clients that read too slowly: more than Options.Limits.MaxQueue would be queued for each",
 		"maxQueue", e.opts.MaxQueue, "clients", clients)
 }
 
 // warnTotalFull logs that clients were closed because of
 // Options.MaxQueuedTotal. It does not wait for the Logger.
 func (e *Engine) warnTotalFull(clients int) {
-	go e.opts.Warn.Warn("MaxQueuedTotal", "mojo: closing the clients that are furthest behind: more than Options.Limits.MaxQueuedTotal waits for all together",
+	go e.opts.Warn.Warn("MaxQueuedTotal", "mojo: closing the clients that are furthest behind: more than Options.Limits.MaxQueuedTotal is queued for all clients",
 		"maxQueuedTotal", e.opts.MaxQueuedTotal, "clients", clients)
 }
 

@@ -11,12 +11,12 @@ import (
 // newGoogollee makes a server of Engine.IO 3. All connections are in one room,
 // because a broadcast to the namespace would reach a connection once for each
 // of its rooms.
-func newGoogollee(beat Heartbeat) (*Server, error) {
-	io := googollee.NewServer(&engineio.Options{PingInterval: beat.Interval, PingTimeout: beat.Interval + beat.Timeout})
-	const everybody = "everybody"
+func newGoogollee(heartbeat Heartbeat) (*Server, error) {
+	io := googollee.NewServer(&engineio.Options{PingInterval: heartbeat.Interval, PingTimeout: heartbeat.Interval + heartbeat.Timeout})
+	const allConns = "all"
 	var conns atomic.Int64
 	io.OnConnect("/", func(c googollee.Conn) error {
-		c.Join(everybody)
+		c.Join(allConns)
 		u := c.URL()
 		if user := u.Query().Get(UserQuery); user != "" {
 			c.Join(room(user))
@@ -31,7 +31,7 @@ func newGoogollee(beat Heartbeat) (*Server, error) {
 	go func() { must(io.Serve()) }()
 	return &Server{
 		Handler:   io,
-		Broadcast: func() { io.BroadcastToRoom("/", everybody, "note", body) },
+		Broadcast: func() { io.BroadcastToRoom("/", allConns, "note", body) },
 		EmitTo:    func(user int) { io.BroadcastToRoom("/", room(strconv.Itoa(user)), "note", body) },
 		Conns:     func() int { return int(conns.Load()) },
 	}, nil

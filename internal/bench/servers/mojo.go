@@ -38,12 +38,12 @@ func MojoCookies(n int) (string, error) {
 	return strings.Join(pairs, "; "), nil
 }
 
-func newMojo(beat Heartbeat) (*Server, error) {
+func newMojo(heartbeat Heartbeat) (*Server, error) {
 	cookies, err := newCookies()
 	if err != nil {
 		return nil, err
 	}
-	srv, err := mojo.New(mojo.Options{Cookies: cookies, Timeouts: mojo.Timeouts{PingInterval: beat.Interval, PingTimeout: beat.Timeout}})
+	srv, err := mojo.New(mojo.Options{Cookies: cookies, Timeouts: mojo.Timeouts{PingInterval: heartbeat.Interval, PingTimeout: heartbeat.Timeout}})
 	if err != nil {
 		return nil, err
 	}

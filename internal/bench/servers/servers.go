@@ -59,7 +59,7 @@ const UserQuery = "user"
 func room(user string) string { return "user-" + user }
 
 // New makes a server. It returns false if there is no server with that name.
-func New(name string, beat Heartbeat) (*Server, bool, error) {
+func New(name string, heartbeat Heartbeat) (*Server, bool, error) {
 	create, ok := map[string]func(Heartbeat) (*Server, error){
 		"mojo":       newMojo,
 		"bare":       func(Heartbeat) (*Server, error) { return newBare(false) },
@@ -70,7 +70,7 @@ func New(name string, beat Heartbeat) (*Server, bool, error) {
 	if !ok {
 		return nil, false, nil
 	}
-	s, err := create(beat)
+	s, err := create(heartbeat)
 	if err == nil && s.Serve == nil {
 		s.Serve = func(l net.Listener) error { return http.Serve(l, s.Handler) }
 	}

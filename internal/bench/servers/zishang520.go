@@ -6,11 +6,11 @@ import (
 	"github.com/zishang520/socket.io/servers/socket/v3"
 )
 
-func newZishang520(beat Heartbeat) (*Server, error) {
+func newZishang520(heartbeat Heartbeat) (*Server, error) {
 	opts := socket.DefaultServerOptions()
 	opts.SetServeClient(false)
-	opts.SetPingInterval(beat.Interval)
-	opts.SetPingTimeout(beat.Timeout)
+	opts.SetPingInterval(heartbeat.Interval)
+	opts.SetPingTimeout(heartbeat.Timeout)
 	io := socket.NewServer(nil, nil)
 	handler := io.ServeHandler(opts)
 	err := io.On("connection", func(args ...any) {

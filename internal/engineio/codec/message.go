@@ -28,7 +28,7 @@ func NewMessage(hint int, fill func(dst []byte) []byte, attachments [][]byte) *M
 	}
 	buf := make([]byte, websocket.MaxHeader, size)
 	buf = append(buf, TypeMessage)
-	return finish(fill(buf), attachments)
+	return newMessage(fill(buf), attachments)
 }
 
 // NewText makes a message packet with a text.
@@ -54,12 +54,12 @@ func NewPacket(parts ...string) *Message {
 	for _, part := range parts {
 		buf = append(buf, part...)
 	}
-	return finish(buf, nil)
+	return newMessage(buf, nil)
 }
 
-// finish makes a Message of a text and attachments. The text is in buf, behind
-// websocket.MaxHeader unused bytes for its frame header.
-func finish(buf []byte, attachments [][]byte) *Message {
+// newMessage makes a Message of a text and attachments. The text is in buf,
+// behind websocket.MaxHeader unused bytes for its frame header.
+func newMessage(buf []byte, attachments [][]byte) *Message {
 	text := len(buf) - websocket.MaxHeader
 	var header [websocket.MaxHeader]byte
 	h := websocket.AppendHeader(header[:0], websocket.Text, text)

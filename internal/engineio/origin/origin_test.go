@@ -25,7 +25,7 @@ func TestAdmit(t *testing.T) {
 		"same, http":               {host: own, header: []string{"http://example.com"}, admitted: true},
 		"same, port":               {host: own + ":8080", header: []string{"http://example.com:8080"}, admitted: true},
 		"same, default port":       {host: own + ":80", header: []string{"http://example.com"}, admitted: true},
-		"same, default written":    {host: own, header: []string{"http://example.com:80"}, admitted: true},
+		"same, port 80 in Origin":  {host: own, header: []string{"http://example.com:80"}, admitted: true},
 		"same, capitals":           {host: "Example.COM", header: []string{"http://eXample.com"}, admitted: true},
 		"same, IPv6":               {host: "[::1]:80", header: []string{"http://[::1]"}, admitted: true},
 		"https behind a proxy":     {host: own, header: []string{"https://example.com"}, admitted: true},
@@ -51,7 +51,7 @@ func TestAdmit(t *testing.T) {
 		"listed in capitals":       {host: own, listed: []string{"HTTPS://A.Example.com"}, header: []string{"https://a.example.com"}, admitted: true},
 		"listed, other scheme":     {host: own, listed: []string{"https://a.example.com"}, header: []string{"http://a.example.com"}},
 		"listed, other port":       {host: own, listed: []string{"https://a.example.com"}, header: []string{"https://a.example.com:444"}},
-		"own beside the listed":    {host: own, listed: []string{"https://a.example.com"}, header: []string{"http://example.com"}, admitted: true},
+		"own, others listed":       {host: own, listed: []string{"https://a.example.com"}, header: []string{"http://example.com"}, admitted: true},
 		"own, wss":                 {host: own + ":8080", header: []string{"wss://example.com:8080"}, admitted: true},
 		"own, ws":                  {host: own, header: []string{"ws://example.com:80"}, admitted: true},
 		"ws to TLS":                {host: own, tls: true, header: []string{"ws://example.com"}},
@@ -90,7 +90,7 @@ func TestAdmit(t *testing.T) {
 			if c.header != nil {
 				r.Header["Origin"] = c.header
 			}
-			r.Header.Set("X-Forwarded-Host", "example.org") // these are not trusted
+			r.Header.Set("X-Forwarded-Host", "example.org") // such headers are not trusted
 			r.Header.Set("X-Forwarded-Proto", "https")
 			w := httptest.NewRecorder()
 			p := New(c.listed, nil)
