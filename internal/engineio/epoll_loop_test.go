@@ -59,7 +59,7 @@ func TestStalledClientsLeaveTheirEventLoop(t *testing.T) {
 		client, p := h.connect(siotest.Options{Transport: "websocket"})
 		clients, peers = append(clients, client), append(peers, p)
 	}
-	half := len(clients) / 2 // two of each loop loop
+	half := len(clients) / 2 // two of each loop
 	for _, c := range clients[:half] {
 		c.SendPackets("4stall", "4behind")
 		require.Equal(t, "stall", c.Next().Text)

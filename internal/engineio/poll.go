@@ -24,7 +24,8 @@ type poller struct {
 // isWithheld reports whether the poll gets no messages.
 func (p *poller) isWithheld() bool { return p.permission.admission == Withheld }
 
-// signal wakes the poll. If the poll does not wait yet, it will not.
+// signal wakes the poll. If the poll does not wait yet, its next wait ends at
+// once.
 func (p *poller) signal() {
 	select {
 	case p.wake <- struct{}{}:

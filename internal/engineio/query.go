@@ -8,7 +8,7 @@ import (
 // query has the parameters of a request that an engine uses.
 type query struct {
 	eio, transport, sid parameter
-	base64              bool // binary packets are to be text
+	base64              bool // the client has requested binary packets as text
 }
 
 // parameter is a query parameter, which may occur several times.

@@ -71,7 +71,7 @@ func TestFlooders(t *testing.T) {
 	}
 }
 
-// flood is the flooders of an order.
+// flood is the state of the flooders of one order.
 type flood struct {
 	floodOrder
 	stop chan struct{} // closed at the next order
