@@ -1,5 +1,5 @@
-// Command minimal is the shortest useful program on mojo: what one page says,
-// all pages hear, and an HTTP handler reaches them too. Its neighbour chat is a
+// Command minimal is the shortest useful program on mojo. All pages receive
+// what one page sends, and what an HTTP handler sends. The example chat is a
 // site with logins.
 //
 //	go run ./examples/minimal

@@ -12,17 +12,17 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestEverybodyHears(t *testing.T) {
+func TestAllPagesReceive(t *testing.T) {
 	site := mojotest.NewServer(t, nil, handler())
-	one := site.Dial(t, "/ChatSocket", nil)
-	two := site.Dial(t, "/ChatSocket", &mojotest.DialOptions{Transport: mojotest.Polling})
-	one.Emit("say", "Hello")
-	one.Expect("said", "Hello")
-	two.Expect("said", "Hello")
+	first := site.Dial(t, "/ChatSocket", nil)
+	second := site.Dial(t, "/ChatSocket", &mojotest.DialOptions{Transport: mojotest.Polling})
+	first.Emit("say", "Hello")
+	first.Expect("said", "Hello")
+	second.Expect("said", "Hello")
 
 	require.Equal(t, http.StatusOK, site.NewBrowser(t).Post("/ring", nil).Status)
-	one.Expect("said", "Somebody rings the bell.")
-	two.Expect("said", "Somebody rings the bell.")
+	first.Expect("said", "Somebody rings the bell.")
+	second.Expect("said", "Somebody rings the bell.")
 }
 
 func TestPage(t *testing.T) {

@@ -9,15 +9,15 @@ import (
 	"github.com/mojosocket/mojo/internal/command"
 )
 
-// TestAdmitAndForget: a connection is under its identity until it is forgotten;
-// one with a session id that was given up is nobody's.
+// TestAdmitAndForget: a connection has its identity until Forget. A connection
+// with a session id that was given up has no identity.
 func TestAdmitAndForget(t *testing.T) {
 	clock := newClock()
 	h := New(clock.config())
 	a, _ := admit(t, h, command.Identity{Session: "s", User: "u"})
 	b, _ := admit(t, h, command.Identity{Session: "s"})
-	loner, _ := admit(t, h, command.Identity{User: "u"})
-	nobody, _ := admit(t, h, command.Identity{})
+	withoutSession, _ := admit(t, h, command.Identity{User: "u"})
+	anonymous, _ := admit(t, h, command.Identity{})
 	to := command.Identified{Identity: command.Identity{Session: "new", User: "v"}}
 
 	effects, err := h.Rebind(command.Rebind{To: to})
@@ -26,14 +26,14 @@ func TestAdmitAndForget(t *testing.T) {
 
 	effects, err = h.Rebind(command.Rebind{From: command.Identity{User: "u"}, To: to})
 	require.NoError(t, err)
-	require.Equal(t, Effects{Outdated: []*Conn{loner}}, effects)
+	require.Equal(t, Effects{Outdated: []*Conn{withoutSession}}, effects)
 
 	effects, err = h.Rebind(command.Rebind{From: command.Identity{Session: "s", User: "u"}, To: to})
 	require.NoError(t, err)
 	require.Len(t, effects.Moved, 2)
 	require.Empty(t, effects.Outdated)
 	for _, c := range []*Conn{a, b} {
-		require.Equal(t, command.Identified{}, c.Binding().Identified, "nobody without a proof")
+		require.Equal(t, command.Identified{}, c.Binding().Identified, "no identity without a proof")
 		prove(t, h, c, to)
 		require.Equal(t, to, c.Binding().Identified)
 	}
@@ -48,16 +48,16 @@ func TestAdmitAndForget(t *testing.T) {
 	_, err = h.Rebind(command.Rebind{From: command.Identity{Session: "x"}, To: command.Identified{Identity: command.Identity{Session: "s", User: "u"}}})
 	require.ErrorIs(t, err, ErrGivenUp)
 
-	for _, c := range []*Conn{a, b, loner, nobody, late, later} {
+	for _, c := range []*Conn{a, b, withoutSession, anonymous, late, later} {
 		h.Forget(c)
 		h.Forget(c)
 	}
 	requireEmpty(t, h)
 }
 
-// TestAdmitAfterAChange: an identity that has changed between the check of a
-// cookie and the entry in the index is not entered.
-func TestAdmitAfterAChange(t *testing.T) {
+// TestAdmitAfterChange: Admit refuses an identity that has changed after the
+// cookie was checked.
+func TestAdmitAfterChange(t *testing.T) {
 	h := New(newClock().config())
 	seen := h.ChangesInPlace()
 	_, err := h.Rebind(command.Rebind{From: command.Identity{Session: "s"}, To: command.Identified{Identity: command.Identity{Session: "s", User: "u"}}})
@@ -69,9 +69,9 @@ func TestAdmitAfterAChange(t *testing.T) {
 	requireEmpty(t, h)
 }
 
-// TestAdmitOfARevokedLogin: a login that was revoked while its handshake was
-// under way is left out, the session stays.
-func TestAdmitOfARevokedLogin(t *testing.T) {
+// TestAdmitRevokedLogin: a connection whose login was revoked during the
+// handshake has no user. It keeps its session.
+func TestAdmitRevokedLogin(t *testing.T) {
 	clock := newClock()
 	h := New(clock.config())
 	id := command.Identity{Session: "s", User: "u"}
@@ -98,8 +98,8 @@ func TestAdmitOfARevokedLogin(t *testing.T) {
 	}
 }
 
-// TestAdmitRefuses connections with a revoked session, and without a session
-// where one is required.
+// TestAdmitRefuses: Admit refuses a revoked session, and a missing session if
+// one is required.
 func TestAdmitRefuses(t *testing.T) {
 	config := newClock().config()
 	config.RequireSession = true
@@ -113,8 +113,8 @@ func TestAdmitRefuses(t *testing.T) {
 	requireEmpty(t, h)
 }
 
-// TestLimits: above a limit a connection is admitted as nobody or, with
-// CloseOldest, ends the oldest that has arrived.
+// TestLimits: above a limit a connection is admitted without an identity. With
+// CloseOldest, the oldest connection that has sent a CONNECT ends.
 func TestLimits(t *testing.T) {
 	config := newClock().config()
 	config.MaxPerUser = 2
@@ -129,7 +129,7 @@ func TestLimits(t *testing.T) {
 
 	config.CloseOldest = true
 	h = New(config)
-	waiting, _ := admit(t, h, id)
+	notArrived, _ := admit(t, h, id)
 	var ended []*Conn
 	var conns []*Conn
 	for range 4 {
@@ -139,12 +139,12 @@ func TestLimits(t *testing.T) {
 		ended = append(ended, h.Arrived(c).Ended...)
 	}
 	require.Equal(t, conns[:2], ended)
-	require.ElementsMatch(t, []*Conn{waiting, conns[2], conns[3]}, h.Conns(command.Key{Kind: command.User, ID: "u"}))
+	require.ElementsMatch(t, []*Conn{notArrived, conns[2], conns[3]}, h.Conns(command.Key{Kind: command.User, ID: "u"}))
 }
 
-// TestLoginThatChangesConnections: a login whose cookie was written before a
-// Revoke that ran first counts, as its connections do.
-func TestLoginThatChangesConnections(t *testing.T) {
+// TestRebindAfterRevoke: a login after a Revoke is valid, even if its cookie
+// was written before the Revoke.
+func TestRebindAfterRevoke(t *testing.T) {
 	clock := newClock()
 	h := New(clock.config())
 	c, _ := admit(t, h, command.Identity{Session: "s"})

@@ -9,40 +9,40 @@ import (
 	"github.com/mojosocket/mojo/internal/command"
 )
 
-// TestTimeForAProof: a client that was told its claim has Config.AskTime to
-// try to prove it, and proofTime if it tries or polls.
-func TestTimeForAProof(t *testing.T) {
+// TestProofTime: a client that has received the value has Config.AskTime for an
+// attempt. If it attempts the proof or polls, it has proofTime.
+func TestProofTime(t *testing.T) {
 	for name, c := range map[string]struct {
-		told, tried, muted, polling bool
-		want                        time.Duration
+		sent, attempted, rejected, polling bool
+		want                               time.Duration
 	}{
-		"not told":               {want: proofTime},
-		"told":                   {told: true, want: time.Second},
-		"tries":                  {told: true, tried: true, want: proofTime},
-		"polls":                  {told: true, polling: true, want: proofTime},
-		"polls prove nothing":    {told: true, polling: true, muted: true, want: time.Second},
-		"muted, and tries":       {told: true, polling: true, muted: true, tried: true, want: proofTime},
-		"polls and was not told": {polling: true, want: proofTime},
+		"value not sent":            {want: proofTime},
+		"value sent":                {sent: true, want: time.Second},
+		"attempted":                 {sent: true, attempted: true, want: proofTime},
+		"polling":                   {sent: true, polling: true, want: proofTime},
+		"polls rejected":            {sent: true, polling: true, rejected: true, want: time.Second},
+		"polls rejected, attempted": {sent: true, polling: true, rejected: true, attempted: true, want: proofTime},
+		"polling, value not sent":   {polling: true, want: proofTime},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clock := newClock()
 			h := New(clock.config()) // AskTime is a second
 			conn, _ := admit(t, h, command.Identity{Session: "s"})
-			began := clock.now
+			start := clock.now
 			_, err := h.Rebind(command.Rebind{
 				From: command.Identity{Session: "s"}, To: command.Identified{Identity: command.Identity{Session: "s2", User: "ann"}},
 			})
 			require.NoError(t, err)
 			claim := conn.Binding().Claim
 			clock.advance(time.Millisecond)
-			if c.told {
+			if c.sent {
 				require.True(t, claim.ValueSent())
 				require.False(t, claim.ValueSent())
 			}
-			if c.tried {
+			if c.attempted {
 				require.True(t, claim.Attempted())
 			}
-			if c.muted {
+			if c.rejected {
 				require.True(t, claim.PollsRejected())
 			}
 
@@ -55,7 +55,7 @@ func TestTimeForAProof(t *testing.T) {
 			}
 
 			require.Equal(t, Unproven, lapse)
-			require.Equal(t, c.want, clock.now.Sub(began).Truncate(time.Second))
+			require.Equal(t, c.want, clock.now.Sub(start).Truncate(time.Second))
 			requireEmpty(t, h)
 		})
 	}

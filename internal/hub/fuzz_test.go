@@ -14,8 +14,8 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
-// run is a Hub and its model, to which the same happens. What happens next is
-// read from bytes.
+// run applies the same commands to a Hub and to its model. It reads the
+// commands from bytes.
 type run struct {
 	t          *testing.T
 	hub        *Hub
@@ -97,7 +97,7 @@ func (r *run) step() {
 		if c := r.conn(); c != nil && r.choose(4) > 0 {
 			id = c.bound.Identity
 		}
-		if id == (command.Identity{}) { // nobody is not asked about
+		if id == (command.Identity{}) { // RevokeIdentity needs an identity
 			return
 		}
 		cmd := command.RevokeIdentity{Identity: id, Seen: r.seen(), Invalidate: r.choose(2) == 0, Until: r.until()}
@@ -228,7 +228,7 @@ func (r *run) step() {
 	}
 }
 
-// seen returns the number of changes in place, mostly that of now.
+// seen returns a number of changes in place, usually the current one.
 func (r *run) seen() int {
 	if r.choose(4) > 0 {
 		return r.hub.ChangesInPlace()
@@ -236,7 +236,7 @@ func (r *run) seen() int {
 	return max(len(r.model.inPlace)-r.choose(100), 0)
 }
 
-// rebind applies a command to both, and compares what it did.
+// rebind applies a command to both, and compares the effects.
 func (r *run) rebind(cmd command.Rebind) {
 	t := r.t
 	moved, outdated, want := r.model.rebind(cmd)
@@ -250,8 +250,8 @@ func (r *run) rebind(cmd command.Rebind) {
 	requireSame(t, connsOf(outdated), effects.Outdated)
 }
 
-// logIn gives a connection that has a session a claim, if there is a session
-// for it that is still valid.
+// makeClaim gives a connection with a session a claim, if there is another
+// valid session for it.
 func (r *run) makeClaim() {
 	c := r.conn()
 	if c == nil || c.removed || c.bound.Session == "" {
@@ -271,14 +271,15 @@ func (r *run) makeClaim() {
 	}
 }
 
-// stepOfClaim is what happens to a claim until it is proven.
+// stepOfClaim applies steps to a connection with a claim. If there is none, it
+// makes a claim.
 func (r *run) stepOfClaim() {
-	claiming := slices.DeleteFunc(slices.Clone(r.model.conns), func(c *modelConn) bool { return c.removed || c.claim == nil })
-	if len(claiming) == 0 {
+	claimants := slices.DeleteFunc(slices.Clone(r.model.conns), func(c *modelConn) bool { return c.removed || c.claim == nil })
+	if len(claimants) == 0 {
 		r.makeClaim()
 		return
 	}
-	c := claiming[r.choose(len(claiming))]
+	c := claimants[r.choose(len(claimants))]
 	for range r.choose(6) {
 		if c.removed {
 			return
@@ -300,7 +301,7 @@ func (r *run) changeClaim(c *modelConn) {
 	case 0:
 		require.Equal(r.t, want.sent.IsZero(), claim.ValueSent())
 		if want.sent.IsZero() {
-			want.sent = r.clock.now.Add(max(want.since.Sub(r.clock.now)+1, 0)) // later than the claim
+			want.sent = r.clock.now.Add(max(want.since.Sub(r.clock.now)+1, 0)) // must be later than the claim
 		}
 	case 1:
 		require.Equal(r.t, !want.attempted, claim.Attempted())
@@ -318,7 +319,7 @@ func connsOf(list []*modelConn) (conns []*Conn) {
 	return conns
 }
 
-// check compares all that can be asked.
+// check compares the results of all queries.
 func (r *run) check() {
 	t, h := r.t, r.hub
 	r.model.updatePresence()
@@ -364,16 +365,17 @@ func (r *run) check() {
 	if r.choose(3) == 0 {
 		sel.ExceptIDs = []string{fmt.Sprint(r.choose(20)), fmt.Sprint(r.choose(20))}
 	}
-	meant := func(s *modelSeat) bool { return s.isSelected(&sel, s.conn.bound.Identity) }
-	requireSame(t, r.model.seats(sel.Namespace, meant), h.Select(&sel))
-	receive := func(s *modelSeat) bool {
-		return meant(s) || sel.IsPersonal() && s.visible && s.conn.claim != nil && s.isSelected(&sel, s.conn.claim.to.Identity)
+	selected := func(s *modelSeat) bool { return s.isSelected(&sel, s.conn.bound.Identity) }
+	requireSame(t, r.model.seats(sel.Namespace, selected), h.Select(&sel))
+	receives := func(s *modelSeat) bool {
+		return selected(s) || sel.IsPersonal() && s.visible && s.conn.claim != nil && s.isSelected(&sel, s.conn.claim.to.Identity)
 	}
-	requireSame(t, r.model.seats(sel.Namespace, receive), h.Receivers(&sel))
+	requireSame(t, r.model.seats(sel.Namespace, receives), h.Receivers(&sel))
 }
 
-// checkClaimant compares a connection that has a claim. It must be asked again
-// before the time for its proof is over: the engine calls Hub.Lapse then.
+// checkClaimant compares a connection with a claim. Due must be in the future
+// until the time for the proof is over, because the caller calls Hub.Lapse at
+// that time.
 func (r *run) checkClaimant(c *modelConn, claim *Claim) {
 	found := r.hub.Claimant(claim.Value)
 	if c.removed {
@@ -382,7 +384,7 @@ func (r *run) checkClaimant(c *modelConn, claim *Claim) {
 	}
 	require.Same(r.t, c.conn, found)
 	over := r.model.isOver(c.claim.modelProof, false)
-	require.True(r.t, over || claim.Due().After(r.clock.now), "it would be asked without end")
+	require.True(r.t, over || claim.Due().After(r.clock.now), "the caller would call Lapse in a busy loop")
 	require.False(r.t, claim.Due().After(claim.since.Add(proofTime)))
 }
 
@@ -402,7 +404,7 @@ func (r *run) checkPresence(namespace string) {
 	}
 }
 
-// end lets all go, and compares the transitions that are told.
+// end removes all connections, and compares the transitions.
 func (r *run) end() {
 	for _, c := range r.model.conns {
 		r.model.remove(c)
@@ -411,29 +413,29 @@ func (r *run) end() {
 	r.model.updatePresence()
 	r.clock.advance(r.model.config.PresenceGrace)
 	work := r.hub.EndGrace()
-	require.Zero(r.t, work.EndGraceAfter, "there is no grace to end")
+	require.Zero(r.t, work.EndGraceAfter, "there are no grace periods")
 	r.model.endGrace()
-	var told []presence.Transition
+	var got []presence.Transition
 	for {
 		transition, ok := r.hub.NextTransition()
 		if !ok {
 			break
 		}
-		told = append(told, transition)
+		got = append(got, transition)
 	}
 	byKey := func(a, b presence.Transition) int {
 		return strings.Compare(fmt.Sprint(a.Namespace, a.Key), fmt.Sprint(b.Namespace, b.Key))
 	}
-	slices.SortStableFunc(told, byKey)
+	slices.SortStableFunc(got, byKey)
 	slices.SortStableFunc(r.model.transitions, byKey)
-	require.Equal(r.t, r.model.transitions, told)
+	require.Equal(r.t, r.model.transitions, got)
 	requireEmpty(r.t, r.hub)
 	for _, namespace := range []string{"", "/a", "/b"} {
 		r.checkPresence(namespace)
 	}
 }
 
-// agree runs what the bytes say on a hub and on its model.
+// compareWithModel runs the commands of the input on a hub and on its model.
 func compareWithModel(t *testing.T, input []byte) {
 	clock := newClock()
 	r := &run{t: t, clock: clock, input: input}
@@ -452,8 +454,8 @@ func compareWithModel(t *testing.T, input []byte) {
 	r.end()
 }
 
-// FuzzHub runs commands in any order on a hub and on a plain model: what they
-// did, and every question about it.
+// FuzzHub runs commands in any order on a hub and on a simple model. It
+// compares their effects and the results of all queries.
 func FuzzHub(f *testing.F) {
 	for seed := range uint64(20) {
 		f.Add(randomBytes(seed, 300))
@@ -461,7 +463,7 @@ func FuzzHub(f *testing.F) {
 	f.Fuzz(compareWithModel)
 }
 
-// TestHubAgreesWithItsModel is FuzzHub with long inputs by chance.
+// TestHubAgreesWithItsModel is FuzzHub with long random inputs.
 func TestHubAgreesWithItsModel(t *testing.T) {
 	for seed := range uint64(20) {
 		compareWithModel(t, randomBytes(1000+seed, 20_000))

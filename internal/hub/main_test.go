@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// clock is the time of a Hub in a test, which moves it.
+// clock is the time of a Hub in a test.
 type clock struct{ now time.Time }
 
 func newClock() *clock { return &clock{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
@@ -24,7 +24,7 @@ func (c *clock) config() Config {
 	return Config{AskTime: time.Second, Now: func() time.Time { return c.now }}
 }
 
-// admit admits a connection as the server does.
+// admit admits a connection like the server.
 func admit(t testing.TB, h *Hub, id command.Identity) (*Conn, Admission) {
 	t.Helper()
 	c := new(Conn)
@@ -33,17 +33,17 @@ func admit(t testing.TB, h *Hub, id command.Identity) (*Conn, Admission) {
 	return c, admission
 }
 
-// seatOf returns a seat of a connection that is not shown yet.
+// seatOf returns a new seat of a connection, which is not visible yet.
 func seatOf(c *Conn, n *Namespace, id string) *Seat {
 	s := NewSeat(c, n, id, nil)
 	return &s
 }
 
-// prove makes a connection what it claims.
+// prove proves the claim of a connection.
 func prove(t testing.TB, h *Hub, c *Conn, to command.Identified) {
 	t.Helper()
-	_, b, _ := h.Prove(c, to)
-	require.NotNil(t, b)
+	_, bound, _ := h.Prove(c, to)
+	require.NotNil(t, bound)
 }
 
 // requireEmpty requires that the indexes have no connection and no seat.
@@ -72,8 +72,8 @@ func requireScopeEmpty(t testing.TB, sc *scope) {
 	}
 }
 
-// requireSame requires the same elements, in any order. It compares pointers,
-// and not all that they lead to.
+// requireSame requires the same elements in any order. It compares pointers,
+// not their targets.
 func requireSame[T comparable](t *testing.T, want, got []T) {
 	t.Helper()
 	count := make(map[T]int)
@@ -85,12 +85,12 @@ func requireSame[T comparable](t *testing.T, want, got []T) {
 	}
 	for v, n := range count {
 		if n != 0 {
-			t.Fatalf("%d of %d wanted and %d elements: one too few or too many: %v", n, len(want), len(got), describe(v))
+			t.Fatalf("want %d elements, got %d; one differs in number by %d: %v", len(want), len(got), n, describe(v))
 		}
 	}
 }
 
-// describe is the short form of what tests compare.
+// describe returns a short form of a seat or connection.
 func describe(v any) any {
 	switch v := v.(type) {
 	case *Seat:

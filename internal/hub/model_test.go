@@ -8,8 +8,7 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
-// model is a hub as one would write it without indexes: lists that are walked
-// for every question.
+// model is a simple hub without indexes. It searches lists for each query.
 type model struct {
 	clock       *clock
 	config      Config
@@ -18,8 +17,8 @@ type model struct {
 	cutoffs     map[string]modelCutoff
 	inPlace     []string // sessions, in the order of their changes
 	arrivals    int
-	online      map[presence.Transition]time.Time // with Online set; the time at which it ends, zero while connected
-	transitions []presence.Transition             // that are to be told
+	online      map[presence.Transition]time.Time // Online is true; the value is the end of the grace period, zero while connected
+	transitions []presence.Transition             // that the hub must return
 }
 
 type modelConn struct {
@@ -34,13 +33,13 @@ type modelConn struct {
 
 type modelClaim struct {
 	to        command.Identified
-	visibleAs command.Identity // as which the applications know the connection
+	visibleAs command.Identity // the identity that the applications see
 	*modelProof
 }
 
 type modelProof struct {
 	since                    time.Time
-	sent                     time.Time // zero: not yet
+	sent                     time.Time // zero: not sent
 	attempted, pollsRejected bool
 }
 
@@ -86,7 +85,7 @@ func (m *model) loginCounts(id command.Identity, proven time.Time) bool {
 	return cut.exempt[id.Session]
 }
 
-// admit returns the error of Hub.Admit.
+// admit admits a connection. It returns the same error as Hub.Admit.
 func (m *model) admit(c *modelConn, id command.Identified) error {
 	if r, retired := m.isRetired(id.Session); retired {
 		if r.revoked {
@@ -112,7 +111,7 @@ func (m *model) exceeds(k command.Key, most int) bool {
 	return most > 0 && k.ID != "" && len(m.under(k)) >= most
 }
 
-// under returns the connections under a key.
+// under returns the connections of a key.
 func (m *model) under(k command.Key) (found []*modelConn) {
 	for _, c := range m.conns {
 		if k.ID != "" && !c.removed && c.bound.Key(k.Kind) == k.ID {
@@ -131,7 +130,7 @@ func (m *model) claiming(session string) (found []*modelConn) {
 	return found
 }
 
-// arrive returns the connections that end.
+// arrive records the first CONNECT of c. It returns the connections that end.
 func (m *model) arrive(c *modelConn) (ended []*modelConn) {
 	if !m.config.CloseOldest || c.removed {
 		return nil
@@ -166,7 +165,8 @@ func (m *model) removeSeat(s *modelSeat) {
 	clear(s.rooms)
 }
 
-// rebind returns the connections that moved and those that are outdated.
+// rebind applies a command. It returns the connections with a new binding, and
+// the outdated connections.
 func (m *model) rebind(cmd command.Rebind) (moved, outdated []*modelConn, err error) {
 	if _, retired := m.isRetired(cmd.To.Session); retired {
 		return nil, nil, ErrGivenUp
@@ -205,7 +205,7 @@ func (m *model) rebind(cmd command.Rebind) (moved, outdated []*modelConn, err er
 		if c.claim != nil {
 			claim.visibleAs, claim.modelProof = c.claim.visibleAs, c.claim.modelProof
 		}
-		if claim.visibleAs.User != "" { // the applications are told that it is nobody's
+		if claim.visibleAs.User != "" { // the applications see that it has no identity
 			claim.visibleAs = command.Identity{}
 		}
 		c.bound, c.claim = command.Identified{}, claim
@@ -293,7 +293,7 @@ func (m *model) revoke(cmd command.Revoke) (ended []*modelConn) {
 	return ended
 }
 
-// revokeIdentity returns the connections that end.
+// revokeIdentity applies a command. It returns the connections that end.
 func (m *model) revokeIdentity(cmd command.RevokeIdentity) (ended []*modelConn) {
 	for _, c := range m.conns {
 		if !c.removed && c.bound.Identity == cmd.Identity {
@@ -312,19 +312,19 @@ func (m *model) revokeIdentity(cmd command.RevokeIdentity) (ended []*modelConn) 
 	return ended
 }
 
-// changedSince reports whether a session may have changed in place from the
-// n-th change on: of more than 64 changes the hub does not know which.
+// changedSince reports whether a session may have changed in place after the
+// first n changes. The hub remembers only the latest 64.
 func (m *model) changedSince(n int, session string) bool {
 	return len(m.inPlace)-n > 64 || slices.Contains(m.inPlace[n:], session)
 }
 
 // isOver reports whether the time for the proof is over.
 func (m *model) isOver(p *modelProof, polling bool) bool {
-	tries := p.attempted || polling && !p.pollsRejected
-	return m.clock.now.Sub(p.since) >= proofTime || !p.sent.IsZero() && m.clock.now.Sub(p.sent) >= m.config.AskTime && !tries
+	attempts := p.attempted || polling && !p.pollsRejected
+	return m.clock.now.Sub(p.since) >= proofTime || !p.sent.IsZero() && m.clock.now.Sub(p.sent) >= m.config.AskTime && !attempts
 }
 
-// extend reports whether a connection gets a later expiry.
+// extend gives a connection a later expiry, and reports whether it did.
 func (m *model) extend(c *modelConn, to command.Identified) bool {
 	if c.bound.Identity != to.Identity || c.bound.Expires.IsZero() || !c.bound.Expires.Before(to.Expires) {
 		return false
@@ -345,8 +345,7 @@ func (m *model) lapse(c *modelConn, polling bool) Lapse {
 	return NotLapsed
 }
 
-// seats returns the seats for which a function is true, of a namespace or the
-// whole server.
+// seats returns the seats of a namespace, or of the whole server, that match.
 func (m *model) seats(namespace string, match func(s *modelSeat) bool) (found []*Seat) {
 	for _, c := range m.conns {
 		for _, s := range c.seats {
@@ -358,7 +357,8 @@ func (m *model) seats(namespace string, match func(s *modelSeat) bool) (found []
 	return found
 }
 
-// isFor reports whether a selector means a seat of this identity.
+// isSelected reports whether a selector selects the seat if it has this
+// identity.
 func (s *modelSeat) isSelected(sel *command.Selector, id command.Identity) bool {
 	under := func(k command.Key) bool {
 		if k.Kind == command.Room {
@@ -375,7 +375,7 @@ func (s *modelSeat) isSelected(sel *command.Selector, id command.Identity) bool 
 	return (sel.Requires == command.Room || id.Key(sel.Requires) != "") && !slices.ContainsFunc(sel.Except, excepted) && !slices.Contains(sel.ExceptIDs, s.seat.ID())
 }
 
-// look compares who is connected with the last look, and notes the transitions.
+// updatePresence updates which ids are online, and records the transitions.
 func (m *model) updatePresence() {
 	connected := make(map[presence.Transition]bool)
 	for _, c := range m.conns {
@@ -402,7 +402,7 @@ func (m *model) updatePresence() {
 	}
 }
 
-// pass notes who is offline by now.
+// endGrace records the ids whose grace period is over as offline.
 func (m *model) endGrace() {
 	for t, until := range m.online {
 		if !until.IsZero() && !m.clock.now.Before(until) {

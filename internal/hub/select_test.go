@@ -8,8 +8,8 @@ import (
 	"github.com/mojosocket/mojo/internal/command"
 )
 
-// TestUnknownNamespace: a selector of a namespace that the hub does not have
-// selects no seat, also if a connection has a claim.
+// TestUnknownNamespace: in an unknown namespace a selector selects no seat,
+// also if a connection has a claim.
 func TestUnknownNamespace(t *testing.T) {
 	h := New(newClock().config())
 	c, _ := admit(t, h, command.Identity{Session: "s"})

@@ -9,21 +9,23 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// What the site keeps in a session.
+// The name of the cookie, and the keys of the session's values.
 const (
-	sessionName = "site" // of the cookie
+	sessionName = "site"
 	idKey       = "id"
 	userKey     = "user"
-	untilKey    = "until"
+	expiresKey  = "until"
 )
 
-// identify tells mojo who made a request. A CookieStore gives its sessions no
-// id, so this site puts one of its own into each, a new one whenever somebody
-// logs in or out, and the time until which that holds.
+// identify returns the function that tells mojo the session and the user of a
+// request. The sessions of a CookieStore have no id. So this site stores an id
+// of its own in each session, with the time at which it expires. The id changes
+// at each login and logout.
 //
-// A cookie that was changed, has expired or was written with a key that is gone
-// is an error of Get. It is nobody's, like none at all: an error here would
-// keep that browser out until it drops the cookie.
+// Get returns an error for a cookie that was modified, has expired, or was
+// written with an old key. Such a request has no identity, like a request
+// without a cookie. With an error mojo would refuse the browser until it
+// deletes the cookie.
 func identify(store sessions.Store) func(*http.Request) (mojo.Identity, error) {
 	return func(r *http.Request) (mojo.Identity, error) {
 		session, err := store.Get(r, sessionName)
@@ -32,11 +34,11 @@ func identify(store sessions.Store) func(*http.Request) (mojo.Identity, error) {
 		}
 		id, _ := session.Values[idKey].(string)
 		user, _ := session.Values[userKey].(string)
-		seconds, _ := session.Values[untilKey].(int64)
-		until := time.Unix(seconds, 0)
-		if !until.After(time.Now()) {
+		seconds, _ := session.Values[expiresKey].(int64)
+		expires := time.Unix(seconds, 0)
+		if !expires.After(time.Now()) {
 			return mojo.Identity{}, nil
 		}
-		return mojo.Identity{SessionID: id, UserID: user, Expires: until}, nil
+		return mojo.Identity{SessionID: id, UserID: user, Expires: expires}, nil
 	}
 }

@@ -1,6 +1,6 @@
-// Command gorilla is a site whose sessions are those of
-// github.com/gorilla/sessions, kept in a cookie. mojo takes from them who is
-// who: identity.go is all it needs.
+// Command gorilla is a site with the sessions of github.com/gorilla/sessions,
+// in cookies. The file identity.go tells mojo the session and the user of a
+// request.
 //
 //	cd examples/identity && go run ./gorilla
 package main
@@ -20,7 +20,7 @@ import (
 const lifetime = 30 * 24 * time.Hour // of a session
 
 func main() {
-	s, err := newSite(newStore(mojo.NewKey())) // a site that is meant to stay keeps its key
+	s, err := newSite(newStore(mojo.NewKey())) // a site in production stores its key
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -28,17 +28,17 @@ func main() {
 	log.Fatal(http.ListenAndServe("127.0.0.1:8000", s.handler()))
 }
 
-// newStore signs and encrypts. Without the second key visitors could read what
-// is in their session.
+// newStore returns a store that signs and encrypts cookies. Without the second
+// key visitors could read the data of their session.
 func newStore(key mojo.Key) *sessions.CookieStore {
 	store := sessions.NewCookieStore(key.Hash, key.Block)
 	store.Options = &sessions.Options{
 		Path:     "/",
 		HttpOnly: true,
 		SameSite: http.SameSiteLaxMode,
-		Secure:   false, // this site is served over plain HTTP; true where there is HTTPS
+		Secure:   false, // this site uses plain HTTP; true for HTTPS
 	}
-	store.MaxAge(int(lifetime.Seconds())) // of the cookie and of the date that is signed
+	store.MaxAge(int(lifetime.Seconds())) // sets the age of the cookie and of its signature
 	return store
 }
 
@@ -75,58 +75,58 @@ func (s *site) handler() http.Handler {
 	return root
 }
 
-// index gives every browser a session, by which its connections are found when
-// it logs in.
+// index begins a session for every browser. At a login the connections of the
+// session get the user.
 func (s *site) index(w http.ResponseWriter, r *http.Request) {
 	if s.sockets.Identity(r).SessionID == "" {
-		if _, err := s.begin(w, r, ""); err != nil {
-			failed(w, err)
+		if _, err := s.beginSession(w, r, ""); err != nil {
+			serverError(w, err)
 			return
 		}
 	}
 	page.Serve(w, r)
 }
 
-// login believes everybody; a real site checks a password first.
+// login checks no password; a real site checks one first.
 func (s *site) login(w http.ResponseWriter, r *http.Request) {
 	user := r.PostFormValue("user")
 	if user == "" {
 		http.Error(w, "A name is needed.", http.StatusUnprocessableEntity)
 		return
 	}
-	s.become(w, r, user)
+	s.setUser(w, r, user)
 }
 
-// A CookieStore keeps no sessions, so pages accept a copy of the old cookie
-// until it expires; a store that keeps sessions avoids that. mojo has given up
-// its id.
-func (s *site) logout(w http.ResponseWriter, r *http.Request) { s.become(w, r, "") }
+// logout gives the session a new id, and mojo refuses the old one. But the
+// pages accept a copy of the old cookie until it expires, because a CookieStore
+// does not store sessions on the server. Another store avoids that.
+func (s *site) logout(w http.ResponseWriter, r *http.Request) { s.setUser(w, r, "") }
 
-// become makes a browser a user's, or nobody's, and the connections of all its
-// tabs with it.
-func (s *site) become(w http.ResponseWriter, r *http.Request, user string) {
+// setUser sets the user of a browser, "" for none, and of the connections of
+// all its tabs.
+func (s *site) setUser(w http.ResponseWriter, r *http.Request, user string) {
 	before := s.sockets.Identity(r).SessionID
-	now, err := s.begin(w, r, user)
+	now, err := s.beginSession(w, r, user)
 	if err == nil && before != "" {
 		err = s.sockets.Rebind(r.Context(), before, now)
 	}
 	if err != nil {
-		failed(w, err)
+		serverError(w, err)
 		return
 	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// begin writes a session with a new id, so that an id that an attacker knew
-// before the login is worthless.
-func (s *site) begin(w http.ResponseWriter, r *http.Request, user string) (mojo.Identity, error) {
+// beginSession writes a session with a new id. So an id that an attacker knew
+// before the login is not valid after it.
+func (s *site) beginSession(w http.ResponseWriter, r *http.Request, user string) (mojo.Identity, error) {
 	now := mojo.Identity{SessionID: rand.Text(), UserID: user, Expires: time.Now().Add(lifetime)}
-	session, _ := s.store.Get(r, sessionName) // with an error it is a new one
-	session.Values = map[any]any{idKey: now.SessionID, userKey: user, untilKey: now.Expires.Unix()}
+	session, _ := s.store.Get(r, sessionName) // after an error it is a new session
+	session.Values = map[any]any{idKey: now.SessionID, userKey: user, expiresKey: now.Expires.Unix()}
 	return now, session.Save(r, w)
 }
 
-// note reaches every tab and device of a user.
+// note sends a message to all tabs and devices of a user.
 func (s *site) note(w http.ResponseWriter, r *http.Request) {
 	from := s.sockets.Identity(r).UserID
 	if from == "" {
@@ -135,13 +135,13 @@ func (s *site) note(w http.ResponseWriter, r *http.Request) {
 	}
 	to := s.sockets.LoggedInSessions().Get(r.PostFormValue("to"))
 	if err := to.Emit("note", from, r.PostFormValue("text")); err != nil {
-		failed(w, err)
+		serverError(w, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func failed(w http.ResponseWriter, err error) {
+func serverError(w http.ResponseWriter, err error) {
 	log.Print(err)
 	http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 }

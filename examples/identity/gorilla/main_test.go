@@ -21,12 +21,12 @@ func serve(t *testing.T) *mojotest.Server {
 	return mojotest.NewServer(t, s.sockets, s.handler())
 }
 
-func TestNoteReachesEveryTabOfAUser(t *testing.T) {
+func TestNoteReachesAllTabsOfUser(t *testing.T) {
 	site := serve(t)
-	ann, bob, nobody := visitor.New(t, site), visitor.New(t, site), visitor.New(t, site)
+	ann, bob, guest := visitor.New(t, site), visitor.New(t, site), visitor.New(t, site)
 	require.Equal(t, http.StatusOK, ann.Post("/login", "user", "ann"))
 	require.Equal(t, http.StatusOK, bob.Post("/login", "user", "bob"))
-	bobs, nobodys := bob.Notes(mojotest.WebSocket, "bob"), nobody.Notes(mojotest.WebSocket, "")
+	bobTab, guestTab := bob.Notes(mojotest.WebSocket, "bob"), guest.Notes(mojotest.WebSocket, "")
 	var tabs []*mojotest.Socket
 	for _, transport := range []mojotest.Transport{mojotest.Polling, mojotest.WebSocket, mojotest.Upgrade} {
 		tabs = append(tabs, ann.Notes(transport, "ann"))
@@ -37,20 +37,20 @@ func TestNoteReachesEveryTabOfAUser(t *testing.T) {
 	for _, tab := range tabs {
 		tab.Expect("note", "bob", "hello")
 	}
-	bobs.ExpectNothing()
-	nobodys.ExpectNothing()
-	require.Equal(t, http.StatusForbidden, nobody.Post("/note", "to", "ann", "text", "hello"))
+	bobTab.ExpectNothing()
+	guestTab.ExpectNothing()
+	require.Equal(t, http.StatusForbidden, guest.Post("/note", "to", "ann", "text", "hello"))
 }
 
-// A login or a logout in one tab reaches the other tabs of the browser, on
-// their connections.
-func TestTabsFollowLogInAndLogOut(t *testing.T) {
+// A login or a logout in one tab changes the user of the connections of the
+// other tabs.
+func TestLoginChangesAllTabs(t *testing.T) {
 	for _, transport := range []mojotest.Transport{mojotest.Polling, mojotest.WebSocket, mojotest.Upgrade} {
 		t.Run(transport.String(), func(t *testing.T) {
 			site := serve(t)
 			ann, bob := visitor.New(t, site), visitor.New(t, site)
 			bob.Post("/login", "user", "bob")
-			bobs := bob.Notes(mojotest.WebSocket, "bob")
+			bobTab := bob.Notes(mojotest.WebSocket, "bob")
 			notes := ann.Notes(transport, "")
 
 			require.Equal(t, http.StatusOK, ann.Post("/login", "user", "ann"))
@@ -59,7 +59,7 @@ func TestTabsFollowLogInAndLogOut(t *testing.T) {
 			notes.Expect("note", "bob", "hello")
 
 			require.Equal(t, http.StatusOK, ann.Post("/login", "user", "zoe"))
-			notes.Expect("you", "") // until the proof of its page
+			notes.Expect("you", "") // without an identity until the page proves it
 			notes.Expect("you", "zoe")
 			require.Equal(t, http.StatusOK, ann.Post("/logout"))
 			notes.Expect("you", "")
@@ -69,13 +69,13 @@ func TestTabsFollowLogInAndLogOut(t *testing.T) {
 			notes.ExpectNothing()
 			require.Equal(t, http.StatusOK, ann.Post("/login", "user", "ann"))
 			notes.Expect("you", "ann")
-			bobs.ExpectNothing()
+			bobTab.ExpectNothing()
 		})
 	}
 }
 
-// A cookie from before a login or a logout gives no identity.
-func TestOldCookieGivesNoIdentity(t *testing.T) {
+// A cookie that was sent before a login or a logout gives no identity.
+func TestOldCookieHasNoIdentity(t *testing.T) {
 	for _, transport := range []mojotest.Transport{mojotest.Polling, mojotest.WebSocket, mojotest.Upgrade} {
 		t.Run(transport.String(), func(t *testing.T) {
 			site := serve(t)
@@ -86,11 +86,11 @@ func TestOldCookieGivesNoIdentity(t *testing.T) {
 			loggedIn := ann.Cookies()
 			ann.Post("/logout")
 
-			for _, before := range [][]*http.Cookie{anonymous, loggedIn} {
-				require.NotEmpty(t, before)
-				thief := site.NewBrowser(t)
-				thief.SetCookies(before...)
-				thief.Dial("/NotesSocket", &mojotest.DialOptions{Transport: transport}).Expect("you", "")
+			for _, cookies := range [][]*http.Cookie{anonymous, loggedIn} {
+				require.NotEmpty(t, cookies)
+				attacker := site.NewBrowser(t)
+				attacker.SetCookies(cookies...)
+				attacker.Dial("/NotesSocket", &mojotest.DialOptions{Transport: transport}).Expect("you", "")
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-// Package page is the one page that the examples beside it show.
+// Package page serves the page that the examples in this folder share.
 package page
 
 import (
@@ -10,5 +10,5 @@ import (
 //go:embed page.html
 var page string
 
-// Serve answers with the page.
+// Serve writes the page.
 func Serve(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, page) }

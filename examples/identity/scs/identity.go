@@ -10,12 +10,14 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// identify tells mojo who made a request. It reads the cookie by itself: below
-// LoadAndSave a long poll or a WebSocket would load the session when it begins
-// and could write it back when it ends, after a logout.
+// identify returns the function that tells mojo the session and the user of a
+// request. It reads the cookie itself. LoadAndSave would load the session at
+// the beginning of a long poll or WebSocket. At its end, perhaps after a
+// logout, it could write the old data back.
 //
-// A session that the store does not know is nobody's. A store that does not
-// answer is an error, which refuses the request; the client tries again.
+// A request with an unknown session has no identity. If the store fails,
+// identify returns the error. Then mojo refuses the request, and the client
+// tries again.
 func identify(sessions *scs.SessionManager) func(*http.Request) (mojo.Identity, error) {
 	return func(r *http.Request) (mojo.Identity, error) {
 		cookie, err := r.Cookie(sessions.Cookie.Name)
@@ -38,8 +40,8 @@ func identify(sessions *scs.SessionManager) func(*http.Request) (mojo.Identity, 
 	}
 }
 
-// sessionID is mojo's name for a session: the same as long as the token is. The
-// token itself would give the session to anybody who reads it in a log.
+// sessionID returns the session id for mojo, which is a hash of the token. With
+// the token itself everybody who reads it in a log could use the session.
 func sessionID(token string) string {
 	if token == "" {
 		return ""

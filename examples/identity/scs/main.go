@@ -1,5 +1,5 @@
-// Command scs is a site whose sessions are those of github.com/alexedwards/scs.
-// mojo takes from them who is who: identity.go is all it needs.
+// Command scs is a site with the sessions of github.com/alexedwards/scs. The
+// file identity.go tells mojo the session and the user of a request.
 //
 //	cd examples/identity && go run ./scs
 package main
@@ -22,7 +22,7 @@ func main() {
 	sessions := scs.New()
 	sessions.IdleTimeout = 24 * time.Hour
 	sessions.Lifetime = 30 * 24 * time.Hour
-	sessions.Cookie.Secure = false // this site is served over plain HTTP; true where there is HTTPS
+	sessions.Cookie.Secure = false // this site uses plain HTTP; true for HTTPS
 	s, err := newSite(sessions)
 	if err != nil {
 		log.Fatal(err)
@@ -51,8 +51,8 @@ func newSite(sessions *scs.SessionManager) (*site, error) {
 	return &site{sessions, sockets}, nil
 }
 
-// handler is the whole site. The sessions' middleware is around the pages and
-// not around mojo.
+// handler returns the handler of the whole site. The middleware LoadAndSave
+// wraps the pages, but not mojo; see identify.
 func (s *site) handler() http.Handler {
 	pages := http.NewServeMux()
 	pages.HandleFunc("GET /{$}", s.index)
@@ -66,8 +66,8 @@ func (s *site) handler() http.Handler {
 	return root
 }
 
-// index gives every browser a session, by which its connections are found when
-// it logs in.
+// index begins a session for every browser. At a login the connections of the
+// session get the user.
 func (s *site) index(w http.ResponseWriter, r *http.Request) {
 	if s.sessions.Token(r.Context()) == "" {
 		s.sessions.Put(r.Context(), userKey, "")
@@ -75,40 +75,40 @@ func (s *site) index(w http.ResponseWriter, r *http.Request) {
 	page.Serve(w, r)
 }
 
-// login believes everybody; a real site checks a password first.
+// login checks no password; a real site checks one first.
 func (s *site) login(w http.ResponseWriter, r *http.Request) {
 	user := r.PostFormValue("user")
 	if user == "" {
 		http.Error(w, "A name is needed.", http.StatusUnprocessableEntity)
 		return
 	}
-	s.become(w, r, user)
+	s.setUser(w, r, user)
 }
 
-func (s *site) logout(w http.ResponseWriter, r *http.Request) { s.become(w, r, "") }
+func (s *site) logout(w http.ResponseWriter, r *http.Request) { s.setUser(w, r, "") }
 
-// become makes the session that of a user, or of nobody. It gets a new token,
-// so that a token that an attacker knew before is worthless. The connections of
-// all tabs go on with the new one.
-func (s *site) become(w http.ResponseWriter, r *http.Request, user string) {
+// setUser sets the user of the session, "" for none. The session gets a new
+// token, so a token that an attacker knew before is not valid any more. The
+// connections of all tabs change to the new session.
+func (s *site) setUser(w http.ResponseWriter, r *http.Request, user string) {
 	ctx := r.Context()
 	before := sessionID(s.sessions.Token(ctx))
 	if err := errors.Join(s.sessions.Clear(ctx), s.sessions.RenewToken(ctx)); err != nil {
-		failed(w, err)
+		serverError(w, err)
 		return
 	}
 	s.sessions.Put(ctx, userKey, user)
 	if before != "" {
 		now := mojo.Identity{SessionID: sessionID(s.sessions.Token(ctx)), UserID: user, Expires: s.sessions.Deadline(ctx)}
 		if err := s.sockets.Rebind(ctx, before, now); err != nil {
-			failed(w, err)
+			serverError(w, err)
 			return
 		}
 	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// note reaches every tab and device of a user.
+// note sends a message to all tabs and devices of a user.
 func (s *site) note(w http.ResponseWriter, r *http.Request) {
 	from := s.sessions.GetString(r.Context(), userKey)
 	if from == "" {
@@ -117,13 +117,13 @@ func (s *site) note(w http.ResponseWriter, r *http.Request) {
 	}
 	to := s.sockets.LoggedInSessions().Get(r.PostFormValue("to"))
 	if err := to.Emit("note", from, r.PostFormValue("text")); err != nil {
-		failed(w, err)
+		serverError(w, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func failed(w http.ResponseWriter, err error) {
+func serverError(w http.ResponseWriter, err error) {
 	log.Print(err)
 	http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 }

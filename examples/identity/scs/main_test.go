@@ -32,12 +32,12 @@ func newSessions() *scs.SessionManager {
 	return sessions
 }
 
-func TestNoteReachesEveryTabOfAUser(t *testing.T) {
+func TestNoteReachesAllTabsOfUser(t *testing.T) {
 	site := serve(t)
-	ann, bob, nobody := visitor.New(t, site), visitor.New(t, site), visitor.New(t, site)
+	ann, bob, guest := visitor.New(t, site), visitor.New(t, site), visitor.New(t, site)
 	require.Equal(t, http.StatusOK, ann.Post("/login", "user", "ann"))
 	require.Equal(t, http.StatusOK, bob.Post("/login", "user", "bob"))
-	bobs, nobodys := bob.Notes(mojotest.WebSocket, "bob"), nobody.Notes(mojotest.WebSocket, "")
+	bobTab, guestTab := bob.Notes(mojotest.WebSocket, "bob"), guest.Notes(mojotest.WebSocket, "")
 	var tabs []*mojotest.Socket
 	for _, transport := range []mojotest.Transport{mojotest.Polling, mojotest.WebSocket, mojotest.Upgrade} {
 		tabs = append(tabs, ann.Notes(transport, "ann"))
@@ -48,20 +48,20 @@ func TestNoteReachesEveryTabOfAUser(t *testing.T) {
 	for _, tab := range tabs {
 		tab.Expect("note", "bob", "hello")
 	}
-	bobs.ExpectNothing()
-	nobodys.ExpectNothing()
-	require.Equal(t, http.StatusForbidden, nobody.Post("/note", "to", "ann", "text", "hello"))
+	bobTab.ExpectNothing()
+	guestTab.ExpectNothing()
+	require.Equal(t, http.StatusForbidden, guest.Post("/note", "to", "ann", "text", "hello"))
 }
 
-// A login or a logout in one tab reaches the other tabs of the browser, on
-// their connections.
-func TestTabsFollowLogInAndLogOut(t *testing.T) {
+// A login or a logout in one tab changes the user of the connections of the
+// other tabs.
+func TestLoginChangesAllTabs(t *testing.T) {
 	for _, transport := range []mojotest.Transport{mojotest.WebSocket, mojotest.Upgrade} {
 		t.Run(transport.String(), func(t *testing.T) {
 			site := serve(t)
 			ann, bob := visitor.New(t, site), visitor.New(t, site)
 			bob.Post("/login", "user", "bob")
-			bobs := bob.Notes(mojotest.WebSocket, "bob")
+			bobTab := bob.Notes(mojotest.WebSocket, "bob")
 			notes := ann.Notes(transport, "")
 
 			require.Equal(t, http.StatusOK, ann.Post("/login", "user", "ann"))
@@ -70,7 +70,7 @@ func TestTabsFollowLogInAndLogOut(t *testing.T) {
 			notes.Expect("note", "bob", "hello")
 
 			require.Equal(t, http.StatusOK, ann.Post("/login", "user", "zoe"))
-			notes.Expect("you", "") // until the proof of its page
+			notes.Expect("you", "") // without an identity until the page proves it
 			notes.Expect("you", "zoe")
 			require.Equal(t, http.StatusOK, ann.Post("/logout"))
 			notes.Expect("you", "")
@@ -80,17 +80,17 @@ func TestTabsFollowLogInAndLogOut(t *testing.T) {
 			notes.ExpectNothing()
 			require.Equal(t, http.StatusOK, ann.Post("/login", "user", "ann"))
 			notes.Expect("you", "ann")
-			bobs.ExpectNothing()
+			bobTab.ExpectNothing()
 		})
 	}
 }
 
 // A polling client may send a request before the browser has the new cookie.
-// The store does not know the old token any more, so the client has to begin
-// anew, and has the right identity then.
-func TestPollWithTheOldToken(t *testing.T) {
+// The store does not know the old token any more. So the client must reconnect,
+// and then has the new identity.
+func TestPollWithOldToken(t *testing.T) {
 	site := serve(t)
-	ann, late := visitor.New(t, site), site.NewBrowser(t) // the same browser; late stores new cookies later
+	ann, late := visitor.New(t, site), site.NewBrowser(t) // late is the same browser before it stores new cookies
 	late.SetCookies(ann.Cookies()...)
 	notes := late.Dial("/NotesSocket", &mojotest.DialOptions{Transport: mojotest.Polling})
 	notes.Expect("you", "")
@@ -103,8 +103,8 @@ func TestPollWithTheOldToken(t *testing.T) {
 	notes.Expect("you", "ann")
 }
 
-// A cookie from before a login or a logout gives no identity.
-func TestOldCookieGivesNoIdentity(t *testing.T) {
+// A cookie that was sent before a login or a logout gives no identity.
+func TestOldCookieHasNoIdentity(t *testing.T) {
 	for _, transport := range []mojotest.Transport{mojotest.Polling, mojotest.WebSocket, mojotest.Upgrade} {
 		t.Run(transport.String(), func(t *testing.T) {
 			site := serve(t)
@@ -115,17 +115,17 @@ func TestOldCookieGivesNoIdentity(t *testing.T) {
 			loggedIn := ann.Cookies()
 			ann.Post("/logout")
 
-			for _, before := range [][]*http.Cookie{anonymous, loggedIn} {
-				require.NotEmpty(t, before)
-				thief := site.NewBrowser(t)
-				thief.SetCookies(before...)
-				thief.Dial("/NotesSocket", &mojotest.DialOptions{Transport: transport}).Expect("you", "")
+			for _, cookies := range [][]*http.Cookie{anonymous, loggedIn} {
+				require.NotEmpty(t, cookies)
+				attacker := site.NewBrowser(t)
+				attacker.SetCookies(cookies...)
+				attacker.Dial("/NotesSocket", &mojotest.DialOptions{Transport: transport}).Expect("you", "")
 			}
 		})
 	}
 }
 
-func TestIdentifyAnswersTheSame(t *testing.T) {
+func TestIdentifyIsStable(t *testing.T) {
 	sessions := newSessions()
 	s, err := newSite(sessions)
 	require.NoError(t, err)
@@ -143,7 +143,7 @@ func TestIdentifyAnswersTheSame(t *testing.T) {
 	require.NotContains(t, ann.Header().Get("Cookie"), first.SessionID)
 }
 
-func TestIdentifyKnowsNobody(t *testing.T) {
+func TestNoIdentity(t *testing.T) {
 	sessions := newSessions()
 	for name, cookie := range map[string]string{"no cookie": "", "unknown token": "session=x", "empty": "session="} {
 		t.Run(name, func(t *testing.T) {
@@ -155,17 +155,17 @@ func TestIdentifyKnowsNobody(t *testing.T) {
 	}
 }
 
-type downStore struct{ scs.Store }
+type failingStore struct{ scs.Store }
 
-var errDown = errors.New("the store is down")
+var errStore = errors.New("the store has failed")
 
-func (downStore) Find(string) ([]byte, bool, error) { return nil, false, errDown }
+func (failingStore) Find(string) ([]byte, bool, error) { return nil, false, errStore }
 
-func TestStoreThatIsDownRefuses(t *testing.T) {
+func TestStoreFailureIsAnError(t *testing.T) {
 	sessions := newSessions()
-	sessions.Store = downStore{}
+	sessions.Store = failingStore{}
 
 	_, err := identify(sessions)(&http.Request{Header: http.Header{"Cookie": {"session=x"}}})
 
-	require.ErrorIs(t, err, errDown)
+	require.ErrorIs(t, err, errStore)
 }

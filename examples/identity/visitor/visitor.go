@@ -1,5 +1,5 @@
-// Package visitor is for the tests of the examples beside it: a browser on
-// their site.
+// Package visitor is for the tests of the examples in this folder. A Visitor is
+// a browser on their site.
 package visitor
 
 import (
@@ -10,13 +10,13 @@ import (
 	"github.com/mojosocket/mojo/mojotest"
 )
 
-// Visitor is a browser that has seen the page of the site.
+// Visitor is a browser that has loaded the page of the site.
 type Visitor struct {
 	*mojotest.Browser
 	t testing.TB
 }
 
-// New opens a browser and the page in it.
+// New returns a browser that has loaded the page.
 func New(t testing.TB, site *mojotest.Server) *Visitor {
 	t.Helper()
 	v := &Visitor{site.NewBrowser(t), t}
@@ -24,8 +24,8 @@ func New(t testing.TB, site *mojotest.Server) *Visitor {
 	return v
 }
 
-// Post sends a form, given as name, value, name, value, and returns the status
-// of the page that it leads to.
+// Post sends a form. The pairs are alternating names and values. It returns the
+// status of the response after redirects.
 func (v *Visitor) Post(path string, pairs ...string) int {
 	v.t.Helper()
 	form := make(url.Values)
@@ -35,7 +35,7 @@ func (v *Visitor) Post(path string, pairs ...string) int {
 	return v.Browser.Post(path, form).Status
 }
 
-// Header has the cookies that the browser sends now.
+// Header returns a header with the current cookies of the browser.
 func (v *Visitor) Header() http.Header {
 	r := http.Request{Header: make(http.Header)}
 	for _, cookie := range v.Cookies() {
@@ -44,8 +44,8 @@ func (v *Visitor) Header() http.Header {
 	return r.Header
 }
 
-// Notes opens a connection to the app of the examples. It is told who it is:
-// user, "" for nobody.
+// Notes opens a connection to the app Notes. It requires that the connection
+// has the user, "" for none.
 func (v *Visitor) Notes(transport mojotest.Transport, user string) *mojotest.Socket {
 	v.t.Helper()
 	notes := v.Dial("/NotesSocket", &mojotest.DialOptions{Transport: transport})
