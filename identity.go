@@ -62,7 +62,7 @@ func (s *Server) identifyByCookies(r *http.Request) command.Identified {
 		s.checkSiblings(p.session.id)
 	}
 	if p.login.id != "" {
-		now.Proven = s.opts.Cookies.written(p.login)
+		now.LoginTime = s.opts.Cookies.written(p.login)
 	}
 	return now
 }

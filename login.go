@@ -123,7 +123,7 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 		s.closeLost(old.SessionID, false)
 	}
 	to := identified(now)
-	to.Proven = made
+	to.LoginTime = made
 	return wrapError(s.sio.Change(command.Rebind{
 		From: identified(old).Identity, Others: sent.sessionsBut(old.SessionID), To: to,
 		Until: s.latestExpiry(), SeatID: r.Header.Get(SocketIDHeader),

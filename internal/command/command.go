@@ -57,7 +57,7 @@ func (id Identity) MainKey() Key {
 type Identified struct {
 	Identity
 	Expires time.Time // zero: never
-	Proven  time.Time // the time of the login; zero: unknown, and the login is valid
+	LoginTime  time.Time // the time of the login; zero: unknown, and the login is valid
 }
 
 // Selector selects visible seats of a namespace or of the whole server. The

@@ -20,7 +20,7 @@ func TestCommandsAreValues(t *testing.T) {
 		Namespace: "/ChatSocket", Keys: []Key{{User, "ann"}, {Room, "r"}}, Requires: Session,
 		Except: []Key{{Session, "s"}}, ExceptIDs: []string{"id"},
 	}
-	ann := Identified{Identity: Identity{"s2", "ann"}, Expires: now, Proven: now.Add(-time.Hour)}
+	ann := Identified{Identity: Identity{"s2", "ann"}, Expires: now, LoginTime: now.Add(-time.Hour)}
 	for _, cmd := range []any{
 		Emit{sel, []byte(`["event",1]`), [][]byte{{1, 2}}, Delivery{Volatile: true, Latest: true, Key: "k"}},
 		Join{sel, []string{"r"}},

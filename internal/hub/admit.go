@@ -53,7 +53,7 @@ func (h *Hub) Admit(c *Conn, id command.Identified, seen int) (Admission, error)
 		admission.RecentlyGivenUp = h.config.Now().Sub(entry.Since) < CookieDelay
 		id = command.Identified{}
 	}
-	if !h.ledger.LoginCounts(id.Identity, id.Proven) {
+	if !h.ledger.LoginCounts(id.Identity, id.LoginTime) {
 		id.User = ""
 	}
 	if h.config.RequireSession && id.Session == "" {

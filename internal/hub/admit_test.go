@@ -82,10 +82,10 @@ func TestAdmitRevokedLogin(t *testing.T) {
 		id   command.Identified
 		want string
 	}{
-		"before":  {command.Identified{Identity: id, Proven: before}, ""},
-		"after":   {command.Identified{Identity: id, Proven: after}, "u"},
+		"before":  {command.Identified{Identity: id, LoginTime: before}, ""},
+		"after":   {command.Identified{Identity: id, LoginTime: after}, "u"},
 		"unknown": {command.Identified{Identity: id}, "u"},
-		"exempt":  {command.Identified{Identity: command.Identity{Session: "exempt", User: "u"}, Proven: before}, "u"},
+		"exempt":  {command.Identified{Identity: command.Identity{Session: "exempt", User: "u"}, LoginTime: before}, "u"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn := new(Conn)
@@ -151,7 +151,7 @@ func TestRebindAfterRevoke(t *testing.T) {
 	written := clock.now.Add(-2 * time.Second)
 	h.Revoke(command.Revoke{Key: command.Key{Kind: command.User, ID: "ann"}, Invalidate: true})
 
-	to := command.Identified{Identity: command.Identity{Session: "s2", User: "ann"}, Proven: written}
+	to := command.Identified{Identity: command.Identity{Session: "s2", User: "ann"}, LoginTime: written}
 	_, err := h.Rebind(command.Rebind{From: command.Identity{Session: "s"}, To: to})
 	require.NoError(t, err)
 

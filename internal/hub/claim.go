@@ -110,7 +110,7 @@ func (h *Hub) Prove(c *Conn, now command.Identified) (from, to *Binding, work pr
 	if c.removed || b.Claim == nil || b.Claim.To.Identity != now.Identity {
 		return nil, nil, presence.Work{}
 	}
-	if _, retired := h.ledger.Session(now.Session); retired || !h.ledger.LoginCounts(now.Identity, b.Claim.To.Proven) {
+	if _, retired := h.ledger.Session(now.Session); retired || !h.ledger.LoginCounts(now.Identity, b.Claim.To.LoginTime) {
 		return nil, nil, presence.Work{}
 	}
 	to = b.next(b.Claim.To)
@@ -118,8 +118,8 @@ func (h *Hub) Prove(c *Conn, now command.Identified) (from, to *Binding, work pr
 	return b.Claim.From, to, h.presence.Work()
 }
 
-// wouldMatch reports whether a selector matches the claimed identity, and not
-// the identity of the binding.
+// wouldMatch reports whether a selector matches the claimed identity, but does
+// not match the identity of the binding.
 func (cl *Claim) wouldMatch(sel *command.Selector, b *Binding) bool {
 	return sel.Matches(cl.To.Identity) && !sel.Matches(b.Identity)
 }

@@ -46,7 +46,7 @@ func (r *run) identified() command.Identified {
 		id.Expires = r.clock.now.Add(time.Duration(r.choose(100)) * time.Second)
 	}
 	if r.choose(2) == 0 {
-		id.Proven = time.Unix(r.clock.now.Unix(), 0).Add(-time.Duration(r.choose(20)) * time.Second)
+		id.LoginTime = time.Unix(r.clock.now.Unix(), 0).Add(-time.Duration(r.choose(20)) * time.Second)
 	}
 	return id
 }

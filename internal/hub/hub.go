@@ -132,9 +132,9 @@ type Binding struct {
 // Expired reports whether the binding has expired.
 func (b *Binding) Expired(now time.Time) bool { return !b.Expires.IsZero() && !now.Before(b.Expires) }
 
-// ExpiredTo reports whether the binding has expired, and whether id is the rest
-// of its identity without the expired cookies. The poll that fetches the last
-// messages of a connection has such an identity.
+// ExpiredTo reports whether the binding has expired and its identity without
+// the expired cookies is id. The poll that fetches the last messages of a
+// connection has such an identity.
 func (b *Binding) ExpiredTo(id command.Identity, now time.Time) bool {
 	return b.Expired(now) && (id.Session == "" || id.Session == b.Session) && (id.User == "" || id.User == b.User)
 }

@@ -77,9 +77,9 @@ func (m *model) isRetired(session string) (modelRetired, bool) {
 	return r, listed
 }
 
-func (m *model) loginCounts(id command.Identity, proven time.Time) bool {
+func (m *model) loginCounts(id command.Identity, loginTime time.Time) bool {
 	cut, listed := m.cutoffs[id.User]
-	if !listed || !cut.until.IsZero() && m.clock.now.After(cut.until) || proven.IsZero() || proven.After(cut.since) {
+	if !listed || !cut.until.IsZero() && m.clock.now.After(cut.until) || loginTime.IsZero() || loginTime.After(cut.since) {
 		return true
 	}
 	return cut.exempt[id.Session]
@@ -93,7 +93,7 @@ func (m *model) admit(c *modelConn, id command.Identified) error {
 		}
 		id = command.Identified{}
 	}
-	if !m.loginCounts(id.Identity, id.Proven) {
+	if !m.loginCounts(id.Identity, id.LoginTime) {
 		id.User = ""
 	}
 	if m.config.RequireSession && id.Session == "" {
@@ -171,11 +171,11 @@ func (m *model) rebind(cmd command.Rebind) (moved, outdated []*modelConn, err er
 	if _, retired := m.isRetired(cmd.To.Session); retired {
 		return nil, nil, ErrGivenUp
 	}
-	proven := cmd.To.Proven
-	if proven.IsZero() {
-		proven = time.Unix(m.clock.now.Unix(), 0)
+	loginTime := cmd.To.LoginTime
+	if loginTime.IsZero() {
+		loginTime = time.Unix(m.clock.now.Unix(), 0)
 	}
-	if cmd.To.Session != "" && !m.loginCounts(cmd.To.Identity, proven) {
+	if cmd.To.Session != "" && !m.loginCounts(cmd.To.Identity, loginTime) {
 		m.cutoffs[cmd.To.User].exempt[cmd.To.Session] = true
 	}
 	if cmd.From.Session == "" {
@@ -256,7 +256,7 @@ func (m *model) prove(c *modelConn, id command.Identified) (proven bool) {
 	if c.removed || c.claim == nil || c.claim.to.Identity != id.Identity {
 		return false
 	}
-	if _, retired := m.isRetired(id.Session); retired || !m.loginCounts(id.Identity, c.claim.to.Proven) {
+	if _, retired := m.isRetired(id.Session); retired || !m.loginCounts(id.Identity, c.claim.to.LoginTime) {
 		return false
 	}
 	c.bound, c.claim = c.claim.to, nil

@@ -15,11 +15,11 @@ func (h *Hub) Retired(sessionID string) (ledger.Session, bool) {
 }
 
 // LoginCounts reports whether a login is still valid after all calls of Revoke.
-// The argument proven is the time of the login, in whole seconds. A login in
+// The argument loginTime is the time of the login, in whole seconds. A login in
 // the same second as a Revoke is valid only if this hub bound its session after
 // the Revoke.
-func (h *Hub) LoginCounts(id command.Identity, proven time.Time) bool {
+func (h *Hub) LoginCounts(id command.Identity, loginTime time.Time) bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.ledger.LoginCounts(id, proven)
+	return h.ledger.LoginCounts(id, loginTime)
 }

@@ -169,7 +169,7 @@ func (e *encoder) argument(arg any) error {
 
 // binary writes an argument that holds binary content.
 func (e *encoder) binary(arg any) error {
-	start, attached := e.text.Len(), len(e.attachments)
+	start, count := e.text.Len(), len(e.attachments)
 	complete, marshalers, err := e.encodeCopy(arg, false)
 	if err != nil || complete || !marshalers {
 		return err
@@ -177,7 +177,7 @@ func (e *encoder) binary(arg any) error {
 	// A MarshalJSON or MarshalText method did not write the base64 of its
 	// tokens. So it must be called with the original content.
 	e.text.Truncate(start)
-	e.attachments = e.attachments[:attached]
+	e.attachments = e.attachments[:count]
 	_, _, err = e.encodeCopy(arg, true)
 	return err
 }

@@ -19,7 +19,7 @@ type Type byte
 
 // The packet types, with their numbers on the wire.
 const (
-	Connect      Type = iota // joins a namespace, or accepts that ("Connection to a namespace")
+	Connect      Type = iota // requests to join a namespace, or confirms it ("Connection to a namespace")
 	Disconnect               // leaves a namespace ("Disconnection from a namespace")
 	Event                    // an event ("Sending and receiving data")
 	Ack                      // the answer to an event with an id ("Acknowledgement")

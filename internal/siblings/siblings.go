@@ -153,13 +153,13 @@ func (l *List) ResponseSent(s *Session) {
 }
 
 // siblingsLocked returns a session and its siblings. With crossing, it returns
-// only siblings whose request came before the response to the session's
-// request, and the other way round. l.mu must be held.
-func (l *List) siblingsLocked(of *Session, crossing bool) (all []*Session) {
+// only siblings that crossed with the session: each of the two requests arrived
+// before the response to the other was sent. l.mu must be held.
+func (l *List) siblingsLocked(session *Session, crossing bool) (all []*Session) {
 	for _, s := range l.order {
 		switch {
-		case s.browser != of.browser || s.begun.Sub(of.begun).Abs() > maxInterval:
-		case !crossing || !s.endedBefore(of) && !of.endedBefore(s):
+		case s.browser != session.browser || s.begun.Sub(session.begun).Abs() > maxInterval:
+		case !crossing || !s.endedBefore(session) && !session.endedBefore(s):
 			all = append(all, s)
 		}
 	}

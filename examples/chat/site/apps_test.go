@@ -90,7 +90,8 @@ func TestNewConnectionGetsEachLineOnce(t *testing.T) {
 	}
 }
 
-// A reload of a page is not announced. A user who stays away is offline.
+// A reload of a page is not announced. A user who stays disconnected is
+// announced as offline.
 func TestOnlineAndOffline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		site := serve(t)

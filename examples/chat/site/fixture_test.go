@@ -34,7 +34,7 @@ type browser struct {
 	site *mojotest.Server
 }
 
-// open makes a browser that has seen the page.
+// newBrowser returns a browser that has loaded the page.
 func newBrowser(t *testing.T, site *mojotest.Server) *browser {
 	t.Helper()
 	b := &browser{Browser: site.NewBrowser(t), t: t, site: site}

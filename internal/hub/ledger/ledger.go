@@ -74,7 +74,7 @@ type Ledger struct {
 type Session struct {
 	Since     time.Time
 	Successor string // the session id that replaced it; empty if there is none
-	Revoked   bool   // a handshake with the id is refused; otherwise it has no identity
+	Revoked   bool   // a handshake with the id is refused; if false, it has no identity
 }
 
 // cutoff is the entry of a user. Logins up to the time since are not valid any
@@ -86,7 +86,7 @@ type cutoff struct {
 
 // Session returns the entry of a session id, if it is listed.
 func (l *Ledger) Session(id string) (Session, bool) {
-	if len(l.sessions.byID) == 0 { // the usual case; avoids that Hub.Admit has to grow its stack
+	if len(l.sessions.byID) == 0 { // the usual case, without a deep call: Hub.Admit must not grow its stack
 		return Session{}, false
 	}
 	return l.sessions.get(id, l.Now())
@@ -123,24 +123,24 @@ func (l *Ledger) CutOff(user, except string, until time.Time) {
 // Exempt makes a new login valid, even if its cookie was written before a
 // Revoke or in the same second.
 func (l *Ledger) Exempt(id command.Identified) {
-	proven := id.Proven
-	if proven.IsZero() {
-		proven = time.Unix(l.Now().Unix(), 0)
+	loginTime := id.LoginTime
+	if loginTime.IsZero() {
+		loginTime = time.Unix(l.Now().Unix(), 0)
 	}
-	if id.Session != "" && !l.LoginCounts(id.Identity, proven) {
+	if id.Session != "" && !l.LoginCounts(id.Identity, loginTime) {
 		e := l.logins.find(id.User)
 		e.value.exempt = append(e.value.exempt, id.Session)
 	}
 }
 
 // LoginCounts reports whether a login of this user and session is valid. The
-// argument proven is the time of the login.
-func (l *Ledger) LoginCounts(id command.Identity, proven time.Time) bool {
+// argument loginTime is the time of the login.
+func (l *Ledger) LoginCounts(id command.Identity, loginTime time.Time) bool {
 	if len(l.logins.byID) == 0 {
 		return true
 	}
 	c, listed := l.logins.get(id.User, l.Now())
-	if !listed || proven.IsZero() || proven.After(c.since) {
+	if !listed || loginTime.IsZero() || loginTime.After(c.since) {
 		return true
 	}
 	return id.Session != "" && slices.Contains(c.exempt, id.Session)

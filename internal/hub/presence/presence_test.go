@@ -66,8 +66,8 @@ func TestGrace(t *testing.T) {
 	requireEmpty(t, p)
 }
 
-// TestNotWatched: a namespace that is not watched has no transitions, but grace
-// periods.
+// TestNotWatched: a namespace that is not watched has grace periods, but no
+// transitions.
 func TestNotWatched(t *testing.T) {
 	now := time.Unix(1, 0)
 	p := newPresence(&now, time.Second)

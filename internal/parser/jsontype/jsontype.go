@@ -23,11 +23,11 @@ type Search struct {
 	results sync.Map // reflect.Type to bool
 }
 
-// NewSearch returns a Search for the types of which wanted reports true.
+// NewSearch returns a Search for the types for which wanted returns true.
 func NewSearch(wanted func(reflect.Type) bool) *Search { return &Search{wanted: wanted} }
 
-// Finds reports whether a value of type t can contain a value of a wanted type
-// that encoding/json encodes, or is one itself.
+// Finds reports whether t is a wanted type, or whether a value of type t can
+// contain a value of a wanted type that encoding/json encodes.
 func (s *Search) Finds(t reflect.Type) bool {
 	if result, ok := s.results.Load(t); ok {
 		return result.(bool)

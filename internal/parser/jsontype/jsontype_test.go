@@ -21,7 +21,7 @@ type recursive struct {
 
 type exported struct{ T target }
 
-// TestFinds: a search looks at what encoding/json encodes, and at nothing else.
+// TestFinds: a Search considers only what encoding/json encodes.
 func TestFinds(t *testing.T) {
 	search := NewSearch(func(t reflect.Type) bool { return t == reflect.TypeFor[target]() })
 	for _, c := range []struct {
