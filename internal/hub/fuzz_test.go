@@ -392,7 +392,7 @@ func (r *run) checkPresence(namespace string) {
 	for k, ids := range map[command.Kind][]string{command.Session: {"s1", "s2", "s3", "s4", "s5"}, command.User: {"ann", "bob"}} {
 		var online, connected []string
 		for _, id := range ids {
-			if until, is := r.model.online[presence.Transition{Namespace: namespace, Key: command.Key{Kind: k, ID: id}, Online: true}]; is {
+			if until, ok := r.model.online[presence.Transition{Namespace: namespace, Key: command.Key{Kind: k, ID: id}, Online: true}]; ok {
 				online = append(online, id)
 				if until.IsZero() {
 					connected = append(connected, id)

@@ -107,8 +107,8 @@ func (m *model) admit(c *modelConn, id command.Identified) error {
 	return nil
 }
 
-func (m *model) exceeds(k command.Key, most int) bool {
-	return most > 0 && k.ID != "" && len(m.under(k)) >= most
+func (m *model) exceeds(k command.Key, limit int) bool {
+	return limit > 0 && k.ID != "" && len(m.under(k)) >= limit
 }
 
 // under returns the connections of a key.
