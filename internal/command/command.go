@@ -56,8 +56,8 @@ func (id Identity) MainKey() Key {
 // Identified is an Identity with its expiry.
 type Identified struct {
 	Identity
-	Expires time.Time // zero: never
-	LoginTime  time.Time // the time of the login; zero: unknown, and the login is valid
+	Expires   time.Time // zero: never
+	LoginTime time.Time // the time of the login; zero: unknown, and the login is valid
 }
 
 // Selector selects visible seats of a namespace or of the whole server. The
