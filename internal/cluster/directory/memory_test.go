@@ -59,15 +59,7 @@ func TestMemory(t *testing.T) {
 	require.Equal(t, at, d.Len("", command.Session))
 
 	d.Remove(n)
-	var out []Transition
-	var longest time.Duration
-	for more := true; more; {
-		begin := time.Now()
-		out, more = d.Sweep(n, out[:0])
-		longest = max(longest, time.Since(begin))
-	}
-	t.Logf("longest portion: %v", longest)
-	out = nil
+	sweep(d, n)
 	requireEmpty(t, d)
 	require.Less(t, heap()-before, 4<<20)
 	runtime.KeepAlive(d)

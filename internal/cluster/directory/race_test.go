@@ -13,8 +13,8 @@ import (
 	"github.com/mojosocket/mojo/internal/race"
 )
 
-// TestConcurrent: nodes change, are removed and come back during queries. In the
-// end every total is exact.
+// TestConcurrent: nodes change, are removed and come back during queries.
+// In the end every total is exact.
 func TestConcurrent(t *testing.T) {
 	rounds := map[bool]int{false: 60, true: 15}[race.Enabled]
 	keys := keysOf([]int{0, 1, 2, 3}, 8)
