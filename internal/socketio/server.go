@@ -20,7 +20,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"net/http"
 	"runtime/debug"
 	"sync"
@@ -156,85 +155,6 @@ func (s *Server) Hub() *hub.Hub { return s.hub }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(w, r) }
 
-// App is told what happens on the sockets of one namespace. For one socket the
-// calls never overlap: Connect, then Event in order, then Disconnect if Connect
-// returned nil.
-type App interface {
-	Connect(s *Socket, auth []byte) *Refusal // auth is JSON, nil if the client sent none
-	Event(e *Event)
-	Disconnect(s *Socket, reason Reason)
-}
-
-// Observer sees the events that are sent, before they are queued.
-type Observer interface {
-	Emitted(s *Socket, event string, args []any)
-}
-
-// IdentityWatcher is told that the identity of a socket has changed, between
-// the other calls for it. A refusal disconnects it.
-type IdentityWatcher interface {
-	Changed(s *Socket, from, to command.Identified) *Refusal
-}
-
-// PresenceWatcher is told of the transitions in its namespace, one at a time.
-type PresenceWatcher interface {
-	Presence(t presence.Transition)
-}
-
-// Refusal is the answer to a CONNECT that is refused.
-type Refusal struct {
-	Message string
-	Data    any // left out if nil
-}
-
-// Namespace is one of the channels that share a connection.
-type Namespace struct {
-	server   *Server
-	name     string
-	app      App
-	watchers Watchers
-	seats    *hub.Namespace
-}
-
-// Watchers are what else an app wants to know. Each may be nil.
-type Watchers struct {
-	Emits    Observer
-	Identity IdentityWatcher
-	Presence PresenceWatcher
-}
-
-// NewNamespace returns a namespace, whose name begins with a slash, that is yet
-// to be mounted.
-func (s *Server) NewNamespace(name string, app App, w Watchers) *Namespace {
-	return &Namespace{server: s, name: name, app: app, watchers: w, seats: s.hub.Namespace(name, w.Presence != nil)}
-}
-
-// Mount lets clients connect to n. It reports false if the name is taken.
-func (s *Server) Mount(n *Namespace) bool {
-	for {
-		mounted := s.namespaces.Load()
-		if _, taken := (*mounted)[n.name]; taken {
-			return false
-		}
-		next := maps.Clone(*mounted)
-		if next == nil {
-			next = make(map[string]*Namespace)
-		}
-		next[n.name] = n
-		if s.namespaces.CompareAndSwap(mounted, &next) {
-			return true
-		}
-	}
-}
-
-func (s *Server) namespace(name []byte) *Namespace {
-	mounted := *s.namespaces.Load()
-	if len(name) == 0 {
-		return mounted["/"]
-	}
-	return mounted[string(name)]
-}
-
 // Closed reports whether Shutdown or Close was called.
 func (s *Server) Closed() bool { return s.closed.Load() }
 
@@ -290,81 +210,4 @@ func (s *Server) panicked(callback string, with any, more ...any) {
 	}
 	args := append([]any{"callback", callback}, more...)
 	s.log.Error("mojo: a handler panicked", append(args, "panic", with, "stack", string(debug.Stack()))...)
-}
-
-// doPresenceWork does what the presence of the hub asks for. While one caller has not
-// come to telling transitions, the next one tells them: at the latest the end
-// of the last connection, for which Shutdown waits.
-func (s *Server) doPresenceWork(work presence.Work) {
-	if work.EndGraceAfter > 0 {
-		s.grace.Store(time.AfterFunc(work.EndGraceAfter, func() { s.doPresenceWork(s.hub.EndGrace()) }))
-		if s.Closed() { // EndAllGrace may have run before
-			s.stopGrace()
-		}
-	}
-	if !work.Notify {
-		return
-	}
-	s.activity.begin() // before the hub knows of it: Shutdown waits for transitions that are being told
-	if s.hub.BeginNotifying() {
-		go s.tellTransitions()
-	} else {
-		s.activity.end()
-	}
-}
-
-// stopGrace stops the timer, which would keep the Server in memory.
-func (s *Server) stopGrace() {
-	if timer := s.grace.Load(); timer != nil {
-		timer.Stop()
-	}
-}
-
-// tellTransitions tells transitions one at a time, in the order in which they
-// happened, until there is none.
-func (s *Server) tellTransitions() {
-	done := false
-	defer func() {
-		if !done { // a callback called runtime.Goexit; the other transitions are told all the same
-			go s.tellTransitions()
-			return
-		}
-		s.activity.end()
-	}()
-	for {
-		t, ok := s.hub.NextTransition()
-		if !ok {
-			done = true
-			return
-		}
-		s.tellTransition(t)
-	}
-}
-
-func (s *Server) tellTransition(t presence.Transition) {
-	s.Call("OnPresence", func() {
-		if t.Namespace == "" {
-			s.opts.Presence(t)
-			return
-		}
-		if w := s.namespace([]byte(t.Namespace)).watchers.Presence; w != nil {
-			w.Presence(t)
-		}
-	})
-}
-
-// figures is what a Server counts beside its engine and its hub.
-type figures struct {
-	unconnected atomic.Int64  // connections without a first CONNECT
-	refused     atomic.Uint64 // CONNECTs
-	panics      atomic.Uint64
-}
-
-// enter counts a connection that begins, unless there are too many of them.
-func (f *figures) enter(most int) bool {
-	if n := f.unconnected.Add(1); most > 0 && n > int64(most) {
-		f.unconnected.Add(-1)
-		return false
-	}
-	return true
 }

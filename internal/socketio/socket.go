@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"slices"
 	"sync"
 
 	"github.com/mojosocket/mojo/internal/command"
@@ -53,14 +52,6 @@ func newSocket(c *client, n *Namespace) *Socket {
 
 func (s *Socket) client() *client { return clientOf(s.seat.Conn()) }
 
-// held is a message for a socket that is not connected yet, or for the person
-// that it claims to be.
-type held struct {
-	message  *engineio.Message
-	delivery command.Delivery
-	person   *command.Selector // whom it is for, if that is claimed only; nil: it waits for OnConnect alone
-}
-
 type socketState uint8
 
 const (
@@ -68,14 +59,6 @@ const (
 	connected
 	ended
 )
-
-// Socket returns the visible socket of this id in the namespace, or nil.
-func (n *Namespace) Socket(id string) *Socket {
-	if seat := n.server.hub.Seat(n.name, id); seat != nil {
-		return socketOf(seat)
-	}
-	return nil
-}
 
 // socketOf returns the socket that a seat belongs to.
 func socketOf(s *hub.Seat) *Socket { return s.Owner.(*Socket) }
@@ -204,65 +187,6 @@ func notConnected(err error) error {
 	return err
 }
 
-// holdLocked keeps a message until the socket is connected, or has proven what
-// it claims. The message counts like one in the queue of the session, whose
-// errors holdLocked returns.
-func (s *Socket) holdLocked(h held, b *engineio.Batch) error {
-	before := s.heldLen
-	if h.delivery.Latest {
-		s.held = slices.DeleteFunc(s.held, func(old held) bool {
-			replaced := old.delivery.Latest && old.delivery.Key == h.delivery.Key && (old.person == nil) == (h.person == nil)
-			if replaced {
-				s.heldLen -= old.message.Size()
-			}
-			return replaced
-		})
-	}
-	s.session.Unreserve(before - s.heldLen)
-	if err := s.session.Reserve(h.message.Size(), b); err != nil {
-		return err
-	}
-	s.heldLen += h.message.Size()
-	s.held = append(s.held, h)
-	return nil
-}
-
-// dropHeldLocked drops the messages that are held.
-func (s *Socket) dropHeldLocked() {
-	s.session.Unreserve(s.heldLen)
-	s.held, s.heldLen = nil, 0
-}
-
-// releaseLocked queues the messages that were held for OnConnect and, unless
-// proven is nil, those that were held for the person that the socket has
-// become. Messages for another person, whom it has claimed to be before, are
-// dropped.
-func (s *Socket) releaseLocked(proven *command.Identity, b *engineio.Batch) {
-	s.held = slices.DeleteFunc(s.held, func(h held) bool {
-		theirs := h.person == nil || proven != nil && h.person.Matches(*proven)
-		switch {
-		case s.state == connected && theirs:
-			s.heldLen -= h.message.Size()
-			s.session.Unreserve(h.message.Size())
-			_ = s.queueLocked(h.message, h.delivery, b) // a session that ends meanwhile needs nothing
-			return true
-		case proven != nil && !theirs:
-			s.heldLen -= h.message.Size()
-			s.session.Unreserve(h.message.Size())
-			return true
-		}
-		return false
-	})
-	if proven != nil {
-		for i := range s.held { // OnConnect has not returned
-			s.held[i].person = nil
-		}
-	}
-	if len(s.held) == 0 {
-		s.held = nil
-	}
-}
-
 // accept makes the socket connected, and visible before anything can arrive
 // from it. It reports false if the socket has ended meanwhile.
 func (s *Socket) accept() bool {
@@ -303,24 +227,6 @@ func (s *Socket) refuse(r *Refusal) {
 	var b engineio.Batch
 	defer b.Flush()
 	s.finish(ClientDisconnect, func(socketState) { _ = s.session.Queue(answer, engineio.Delivery{}, &b) })
-}
-
-// refusal makes a CONNECT_ERROR packet.
-func (s *Server) refusal(namespace string, r *Refusal) *engineio.Message {
-	payload, err := parser.EncodeValue(r.data())
-	if err != nil {
-		s.log.Error("mojo: cannot encode the data of a refusal", "namespace", namespace, "error", err)
-		payload, _ = parser.EncodeValue(Refusal{Message: r.Message}.data()) // cannot fail
-	}
-	return packet(parser.ConnectError, namespace, payload)
-}
-
-// data is the payload of a CONNECT_ERROR packet.
-func (r Refusal) data() any {
-	return struct {
-		Message string `json:"message"`
-		Data    any    `json:"data,omitempty"`
-	}{r.Message, r.Data}
 }
 
 // end takes the socket out of every index and tells the App. Only the first
@@ -374,28 +280,5 @@ func (s *Socket) Disconnect() error {
 	s.finish(ServerDisconnect, func(socketState) {
 		_ = s.session.Queue(packet(parser.Disconnect, s.namespace.name, parser.Payload{}), engineio.Delivery{}, &b)
 	})
-	return nil
-}
-
-// packet encodes a packet once for any number of receivers.
-func packet(t parser.Type, namespace string, p parser.Payload) *engineio.Message {
-	hint := len(p.JSON) + len(namespace) + 32
-	return engineio.NewMessage(hint, func(dst []byte) []byte {
-		return parser.AppendPacket(dst, t, namespace, 0, false, p)
-	}, p.Attachments)
-}
-
-// packetWithID is packet for one that carries an ack id.
-func packetWithID(t parser.Type, namespace string, id uint64, p parser.Payload) *engineio.Message {
-	hint := len(p.JSON) + len(namespace) + 32
-	return engineio.NewMessage(hint, func(dst []byte) []byte {
-		return parser.AppendPacket(dst, t, namespace, id, true, p)
-	}, p.Attachments)
-}
-
-func (s *Server) checkSize(m *engineio.Message) error {
-	if m.Size() > s.opts.Engine.MaxQueue {
-		return ErrTooLarge
-	}
 	return nil
 }

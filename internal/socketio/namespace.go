@@ -1,0 +1,96 @@
+package socketio
+
+import (
+	"maps"
+
+	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/hub"
+	"github.com/mojosocket/mojo/internal/hub/presence"
+)
+
+// App is told what happens on the sockets of one namespace. For one socket the
+// calls never overlap: Connect, then Event in order, then Disconnect if Connect
+// returned nil.
+type App interface {
+	Connect(s *Socket, auth []byte) *Refusal // auth is JSON, nil if the client sent none
+	Event(e *Event)
+	Disconnect(s *Socket, reason Reason)
+}
+
+// Observer sees the events that are sent, before they are queued.
+type Observer interface {
+	Emitted(s *Socket, event string, args []any)
+}
+
+// IdentityWatcher is told that the identity of a socket has changed, between
+// the other calls for it. A refusal disconnects it.
+type IdentityWatcher interface {
+	Changed(s *Socket, from, to command.Identified) *Refusal
+}
+
+// PresenceWatcher is told of the transitions in its namespace, one at a time.
+type PresenceWatcher interface {
+	Presence(t presence.Transition)
+}
+
+// Refusal is the answer to a CONNECT that is refused.
+type Refusal struct {
+	Message string
+	Data    any // left out if nil
+}
+
+// Namespace is one of the channels that share a connection.
+type Namespace struct {
+	server   *Server
+	name     string
+	app      App
+	watchers Watchers
+	seats    *hub.Namespace
+}
+
+// Watchers are what else an app wants to know. Each may be nil.
+type Watchers struct {
+	Emits    Observer
+	Identity IdentityWatcher
+	Presence PresenceWatcher
+}
+
+// NewNamespace returns a namespace, whose name begins with a slash, that is yet
+// to be mounted.
+func (s *Server) NewNamespace(name string, app App, w Watchers) *Namespace {
+	return &Namespace{server: s, name: name, app: app, watchers: w, seats: s.hub.Namespace(name, w.Presence != nil)}
+}
+
+// Mount lets clients connect to n. It reports false if the name is taken.
+func (s *Server) Mount(n *Namespace) bool {
+	for {
+		mounted := s.namespaces.Load()
+		if _, taken := (*mounted)[n.name]; taken {
+			return false
+		}
+		next := maps.Clone(*mounted)
+		if next == nil {
+			next = make(map[string]*Namespace)
+		}
+		next[n.name] = n
+		if s.namespaces.CompareAndSwap(mounted, &next) {
+			return true
+		}
+	}
+}
+
+func (s *Server) namespace(name []byte) *Namespace {
+	mounted := *s.namespaces.Load()
+	if len(name) == 0 {
+		return mounted["/"]
+	}
+	return mounted[string(name)]
+}
+
+// Socket returns the visible socket of this id in the namespace, or nil.
+func (n *Namespace) Socket(id string) *Socket {
+	if seat := n.server.hub.Seat(n.name, id); seat != nil {
+		return socketOf(seat)
+	}
+	return nil
+}
