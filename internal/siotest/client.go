@@ -8,6 +8,8 @@ import (
 	"maps"
 	"sync"
 	"testing"
+
+	"github.com/mojosocket/mojo/internal/testhook"
 )
 
 // Client is a Socket.IO client: an Engine whose messages are sorted by
@@ -127,9 +129,11 @@ func (c *Client) Connected(ctx context.Context, namespace string) (*Socket, erro
 	return answer.socket, nil
 }
 
-// barrier is a namespace that no server mounts. mojo refuses it without a line
-// in its log.
+// barrier is testhook.Barrier: mojo refuses this namespace without a line in its
+// log.
 const barrier = "/__barrier"
+
+func init() { testhook.Barrier = barrier }
 
 // Barrier sends a message to the server and waits for the answer. When it
 // returns, all messages have arrived that the server had queued for this

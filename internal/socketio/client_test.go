@@ -11,6 +11,7 @@ import (
 
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/siotest"
+	"github.com/mojosocket/mojo/internal/testhook"
 )
 
 // A client that announces attachments and does not send them is disconnected 20
@@ -120,4 +121,21 @@ func TestBadPackets(t *testing.T) {
 			require.Equal(t, []string{"connect ", "disconnect"}, app.told)
 		})
 	}
+}
+
+// The Barrier of a test client is not counted as a refusal. Where no test client
+// has set testhook.Barrier, the same namespace is refused like any other.
+func TestBarrierIsNotCounted(t *testing.T) {
+	server, _, site := serve(t, newTestApp(), "/a")
+	client := dial(t, site, "websocket", "", "")
+
+	client.Barrier()
+	require.Zero(t, server.Stats().Refused)
+
+	name := testhook.Barrier
+	testhook.Barrier = ""
+	_, refusal := client.TryConnect(name, nil)
+	testhook.Barrier = name
+	require.NotNil(t, refusal)
+	require.EqualValues(t, 1, server.Stats().Refused)
 }
