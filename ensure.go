@@ -251,7 +251,7 @@ func mayBeginSession(r *http.Request) bool {
 
 // sessionBeginner returns beginSession if Options.BeginSessions is set, nil
 // otherwise.
-func (s *Server) sessionBeginner() func(*http.Request, command.Identified) *socketio.Begun {
+func (s *Server) sessionBeginner() func(*http.Request, command.Identified) *socketio.NewSession {
 	if !s.opts.BeginSessions {
 		return nil
 	}
@@ -260,7 +260,7 @@ func (s *Server) sessionBeginner() func(*http.Request, command.Identified) *sock
 
 // beginSession gives the client of a handshake a session, unless it has one or
 // is about to get one.
-func (s *Server) beginSession(r *http.Request, id command.Identified) *socketio.Begun {
+func (s *Server) beginSession(r *http.Request, id command.Identified) *socketio.NewSession {
 	retirement, retired := s.sio.Retired(id.Session)
 	if id.Session != "" && (!retired || retirement.Revoked || time.Since(retirement.Since) < hub.CookieDelay) {
 		return nil
@@ -280,7 +280,7 @@ func (s *Server) beginSession(r *http.Request, id command.Identified) *socketio.
 	if id.User == "" || expires.Before(id.Expires) {
 		id.Expires = expires
 	}
-	return &socketio.Begun{Identified: id, Header: http.Header(w), Taken: func() {
+	return &socketio.NewSession{Identified: id, Header: http.Header(w), Admitted: func() {
 		s.warnOfPlainHTTP(r)
 		s.trackSession(r, session)
 	}}
@@ -323,7 +323,7 @@ func (s *Server) checkSiblings(id string) {
 func (s *Server) closeLost(id string, crossing bool) {
 	s.closing.Lock() // a sibling may have its turn at the same time, and closes nothing then
 	defer s.closing.Unlock()
-	if s.sio.ComeAgain(s.newSessions.Unused(id, crossing)) > 0 {
+	if s.sio.CloseAnonymous(s.newSessions.Unused(id, crossing)) > 0 {
 		s.newSessions.Reconnected(id)
 	}
 }

@@ -34,8 +34,8 @@ var (
 	ErrTooManyAcks = socketio.ErrTooManyAcks
 	// ErrTooManyRooms is returned by Join for more than Limits.MaxRooms rooms.
 	ErrTooManyRooms = socketio.ErrTooManyRooms
-	// ErrRoomName is returned by Join for a name of more than Limits.MaxRoomName
-	// bytes.
+	// ErrRoomName is returned by Join for a name of more than
+	// Limits.MaxRoomName bytes.
 	ErrRoomName = socketio.ErrRoomName
 	// ErrAlreadyAcked is returned by Message.Ack if the message was answered
 	// before.

@@ -91,8 +91,8 @@ func ExampleSession() {
 	// server namespace disconnect 0
 }
 
-// An open page stays connected when its user logs in and out. After the login it
-// gets the messages to the user, as soon as the browser has proven that the
+// An open page stays connected when its user logs in and out. After the login
+// it gets the messages to the user, as soon as the browser has proven that the
 // connection belongs to it. After the logout it gets none of them.
 func ExampleServer_LogIn() {
 	srv := newServer()

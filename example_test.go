@@ -211,8 +211,8 @@ func ExampleCall() {
 	// Output: blue
 }
 
-// A ClientError that OnConnect returns is the client's connect_error. The text of
-// other errors does not reach the client.
+// A ClientError that OnConnect returns is the client's connect_error. The text
+// of other errors does not reach the client.
 func ExampleClientError() {
 	vip := mojo.Events{Connect: func(c *mojo.Conn) error {
 		if c.UserID() == "" {
@@ -431,8 +431,8 @@ func ExampleReason() {
 	// Output: client namespace disconnect true
 }
 
-// This Server serves WebSockets only. Pages connect with the option
-// transports: ["websocket"].
+// This Server serves WebSockets only. Pages connect with the option transports:
+// ["websocket"].
 func ExampleTransport() {
 	srv, err := mojo.New(mojo.Options{Transports: []mojo.Transport{mojo.WebSocket}})
 	check(err)

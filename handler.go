@@ -30,8 +30,8 @@ type SocketHandler interface {
 	// client, and the Conn is not in Channel, Sessions or Broadcasts. It may
 	// already emit, join rooms and set values: what it emits to its own client
 	// arrives after that client's connect event. What it sends to others, by
-	// Conn.Broadcast for instance, is sent at once, also if OnConnect returns an
-	// error later.
+	// Conn.Broadcast for instance, is sent at once, also if OnConnect returns
+	// an error later.
 	OnConnect(c *Conn) error
 	// OnMessage gets every event. Its name is "message" for socket.send.
 	OnMessage(c *Conn, m *Message)

@@ -46,7 +46,7 @@ func (s *Server) Identity(r *http.Request) Identity {
 func (s *Server) identifyConn(r *http.Request) (command.Identified, error) {
 	switch {
 	case s.opts.Cookies == nil:
-		return s.sio.Guarded(s.identifyByHook, r)
+		return s.sio.CallIdentify(s.identifyByHook, r)
 	case len(r.Header["Cookie"]) == 0: // the rest would grow the stack
 		return command.Identified{}, nil
 	}

@@ -28,8 +28,8 @@
 //	handler_panics_total         counter  panics of handlers
 //	handler_errors_total         counter  errors of handlers that clients did not see
 //
-// The labels have few values, all from the server's own code: a reason that a site
-// passes to Session.Revoke is one of them.
+// The labels have few values, all from the server's own code: a reason that a
+// site passes to Session.Revoke is one of them.
 package mojoprom
 
 import (
@@ -42,8 +42,9 @@ import (
 // NewCollector. It is safe for concurrent use.
 type Collector struct{ server *mojo.Server }
 
-// NewCollector returns a Collector that reads srv.Stats at each scrape. For several
-// Servers in one registry wrap their collectors with prometheus.WrapRegistererWith.
+// NewCollector returns a Collector that reads srv.Stats at each scrape. For
+// several Servers in one registry wrap their collectors with
+// prometheus.WrapRegistererWith.
 func NewCollector(srv *mojo.Server) *Collector { return &Collector{srv} }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {

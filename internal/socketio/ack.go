@@ -15,11 +15,12 @@ type reply struct {
 	err  error
 }
 
-var errAnswer = errors.New("the client's answer holds data that reads as a placeholder for an attachment")
+var errAmbiguousAnswer = errors.New("the client's answer holds data that reads as a placeholder for an attachment")
 
-// acks are the answers that a socket waits for. Socket.mu guards them.
+// acks are the answers that callers of EmitWithAck wait for. Socket.mu guards
+// them.
 type acks struct {
-	waiting map[uint64]chan reply // each has room for one; closed without one when the socket ends
+	waiting map[uint64]chan reply // each has room for one answer; closed when the socket ends
 }
 
 func (a *acks) failLocked() {
@@ -29,8 +30,8 @@ func (a *acks) failLocked() {
 	a.waiting = nil
 }
 
-// resolve gives an answer to the caller that waits for it. Any other answer,
-// one that comes too late for instance, is ignored.
+// resolve gives an answer to the caller that waits for it. It ignores any other
+// answer, for instance one that is too late.
 func (s *Socket) resolve(id uint64, r reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,11 +62,11 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args []any) (par
 		ctx, cancel = context.WithTimeout(ctx, server.opts.AckTimeout)
 		defer cancel()
 	}
-	id, answer, err := s.await()
+	id, answer, err := s.registerAck()
 	if err != nil {
 		return parser.Args{}, err
 	}
-	defer s.giveUp(id)
+	defer s.removeAck(id)
 	m := packetWithID(parser.Event, s.namespace.name, id, payload)
 	if err := server.checkSize(m); err != nil {
 		return parser.Args{}, err
@@ -85,7 +86,7 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args []any) (par
 	}
 }
 
-func (s *Socket) await() (uint64, <-chan reply, error) {
+func (s *Socket) registerAck() (uint64, <-chan reply, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != connected {
@@ -97,15 +98,15 @@ func (s *Socket) await() (uint64, <-chan reply, error) {
 	if s.acks.waiting == nil {
 		s.acks.waiting = make(map[uint64]chan reply)
 	}
-	// Unique over all sockets of the client: an answer that comes late must not
-	// be taken for one to the socket that has replaced its own.
+	// The id is unique for all sockets of the client, so that a late answer is
+	// not mistaken for an answer to the socket that has replaced the old one.
 	id := s.client().lastAck.Add(1) - 1
 	answer := make(chan reply, 1)
 	s.acks.waiting[id] = answer
 	return id, answer, nil
 }
 
-func (s *Socket) giveUp(id uint64) {
+func (s *Socket) removeAck(id uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.acks.waiting, id)

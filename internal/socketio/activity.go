@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// activity counts what Shutdown waits for: connections until their Apps know of
-// the end, mailboxes that run, and other callbacks of the site.
+// activity counts what Shutdown waits for: connections that have not ended,
+// mailboxes that run, and other callbacks of the site.
 type activity struct {
 	mu sync.Mutex
 	activityByMu
@@ -17,32 +17,34 @@ type activity struct {
 
 // activityByMu is guarded by activity.mu.
 type activityByMu struct {
-	n       int
-	running *Socket  // sockets whose mailboxes run, as a list through mailbox.next
-	idle    []worker // workers without a mailbox; none while n is zero
-	unused  int      // of idle, since the last sweep
-	sweeper *time.Timer
-	armed   bool          // sweeper is set
-	none    chan struct{} // closed when n falls to zero; nil if no caller waits
+	count    int
+	running  *Socket  // the first socket whose mailbox runs; mailbox.next is the next one
+	idle     []worker // workers without a mailbox; none while count is zero
+	unused   int      // the idle workers that had no work since the last sweep
+	sweeper  *time.Timer
+	armed    bool          // sweeper is set
+	allEnded chan struct{} // closed when count falls to zero; nil if no caller waits
 }
 
-// worker is a goroutine that runs mailboxes, one after another, and the channel
-// from which it takes them. A handler needs more stack than a goroutine begins
-// with, and growing that for each message costs more than most handlers do.
+// worker is the channel of a goroutine that runs mailboxes, one after another.
+// A handler needs more stack than a new goroutine has. To grow a stack for each
+// message costs more than most handlers do.
 type worker chan *Socket
 
-// maxIdle is how many workers without a mailbox are kept. Each event loop of
-// the engine, one for two cores, brings work for eight at a time. An echo costs
-// more with fewer workers, and not less with more.
+// maxIdle is the number of workers without a mailbox that are kept. Each event
+// loop of the engine, one for two cores, starts up to eight mailboxes at a
+// time. With fewer workers an echo costs more. With more workers it costs the
+// same.
 var maxIdle = 16 * runtime.GOMAXPROCS(0)
 
-// idleTime is about how long a worker without a mailbox is kept.
+// idleTime is the time between two sweeps. A worker without a mailbox is kept
+// for one to two of them.
 const idleTime = 100 * time.Millisecond
 
 func (a *activity) begin() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.n++
+	a.count++
 }
 
 func (a *activity) end() {
@@ -52,25 +54,25 @@ func (a *activity) end() {
 }
 
 func (a *activity) endLocked() {
-	a.n--
-	if a.n > 0 {
+	a.count--
+	if a.count > 0 {
 		return
 	}
 	for _, w := range a.idle {
 		close(w)
 	}
 	a.idle = nil
-	if a.none != nil {
-		close(a.none)
-		a.none = nil
+	if a.allEnded != nil {
+		close(a.allEnded)
+		a.allEnded = nil
 	}
 }
 
-// beginMailbox makes an idle worker, or a new one, run a mailbox.
+// beginMailbox lets an idle worker or a new one run the mailbox of s.
 func (a *activity) beginMailbox(s *Socket) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.n++
+	a.count++
 	if a.running != nil {
 		a.running.mailbox.prev = s
 	}
@@ -85,8 +87,8 @@ func (a *activity) beginMailbox(s *Socket) {
 	a.unused = min(a.unused, last)
 }
 
-// endMailbox notes that a mailbox is empty. It keeps its worker for another
-// mailbox, or reports false.
+// endMailbox is called when the mailbox of s is empty. It reports whether the
+// worker is kept for another mailbox.
 func (a *activity) endMailbox(s *Socket, w worker) (kept bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -101,7 +103,7 @@ func (a *activity) endMailbox(s *Socket, w worker) (kept bool) {
 	}
 	m.next, m.prev = nil, nil
 	a.endLocked()
-	kept = a.n > 0 && len(a.idle) < maxIdle
+	kept = a.count > 0 && len(a.idle) < maxIdle
 	if kept {
 		a.idle = append(a.idle, w)
 		a.armLocked()
@@ -109,7 +111,7 @@ func (a *activity) endMailbox(s *Socket, w worker) (kept bool) {
 	return kept
 }
 
-// armLocked sets the sweeper, unless it is set or there is no idle worker.
+// armLocked sets the timer of the sweep, unless it is set or no worker is idle.
 func (a *activity) armLocked() {
 	switch {
 	case a.armed || len(a.idle) == 0:
@@ -122,7 +124,7 @@ func (a *activity) armLocked() {
 	a.armed = true
 }
 
-// sweep ends the workers that were idle since the last time.
+// sweep ends the workers that were idle since the last sweep.
 func (a *activity) sweep() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -136,7 +138,7 @@ func (a *activity) sweep() {
 	a.armLocked()
 }
 
-// work runs mailboxes until the worker is not kept.
+// work runs the mailbox of s and then others, until the worker is not kept.
 func (w worker) work(s *Socket) {
 	for s != nil && s.run(w) {
 		s = <-w
@@ -154,20 +156,20 @@ func (a *activity) sockets() []*Socket {
 	return all
 }
 
-// wait returns when n is zero or, with ctx's error, when ctx ends.
+// wait returns when count is zero or, with ctx's error, when ctx ends.
 func (a *activity) wait(ctx context.Context) error {
 	a.mu.Lock()
-	if a.n == 0 {
+	if a.count == 0 {
 		a.mu.Unlock()
 		return nil
 	}
-	if a.none == nil {
-		a.none = make(chan struct{})
+	if a.allEnded == nil {
+		a.allEnded = make(chan struct{})
 	}
-	none := a.none
+	allEnded := a.allEnded
 	a.mu.Unlock()
 	select {
-	case <-none:
+	case <-allEnded:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -186,7 +188,7 @@ type Running struct {
 func (s *Server) Running() []Running {
 	var all []Running
 	for _, socket := range s.activity.sockets() {
-		if r, busy := socket.runs(); busy {
+		if r, busy := socket.runningCallback(); busy {
 			all = append(all, r)
 		}
 	}

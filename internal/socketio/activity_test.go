@@ -10,18 +10,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestWorkersAreKeptForAMoment: goroutines that have run lanes run the next
-// ones, and are gone when there are none for a while, although clients are
-// still connected.
-func TestWorkersAreKeptForAMoment(t *testing.T) {
+// A worker runs one mailbox after another. It ends when it was idle for a
+// while, although clients are still connected.
+func TestIdleWorkersAreKeptForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := newTestApp()
-		running := make(map[string]bool)
+		workers := make(map[string]bool) // that have run a handler
 		var mu sync.Mutex
 		app.event = func(*Event) {
 			mu.Lock()
 			defer mu.Unlock()
-			running[goroutine()] = true
+			workers[goroutine()] = true
 		}
 		server, _, site := serve(t, app, "/a")
 		client := dial(t, site, "websocket", "", "")
@@ -30,28 +29,28 @@ func TestWorkersAreKeptForAMoment(t *testing.T) {
 			socket.Emit("event")
 			synctest.Wait()
 		}
-		idle := func() (workers int, armed bool) {
+		idle := func() (n int, armed bool) {
 			server.activity.mu.Lock()
 			defer server.activity.mu.Unlock()
 			return len(server.activity.idle), server.activity.armed
 		}
-		require.Len(t, running, 1)
-		workers, _ := idle()
-		require.Equal(t, 1, workers)
+		require.Len(t, workers, 1)
+		kept, _ := idle()
+		require.Equal(t, 1, kept)
 
 		time.Sleep(2 * idleTime)
 		synctest.Wait()
-		workers, armed := idle()
-		require.Zero(t, workers)
+		kept, armed := idle()
+		require.Zero(t, kept)
 		require.False(t, armed)
 
 		socket.Emit("event")
 		synctest.Wait()
-		require.Len(t, running, 2)
+		require.Len(t, workers, 2)
 	})
 }
 
-// goroutine names the running one.
+// goroutine returns the name of the goroutine that calls it.
 func goroutine() string {
 	var buf [64]byte
 	text := string(buf[:runtime.Stack(buf[:], false)])

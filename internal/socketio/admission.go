@@ -29,7 +29,7 @@ var (
 	}
 )
 
-// The causes that handshakes are refused for here.
+// The causes of refused handshakes that this package adds to those of engineio.
 const (
 	CauseNoSession   engineio.Cause = "no session"
 	CauseRevoked     engineio.Cause = "session revoked"
@@ -37,20 +37,20 @@ const (
 	CausePanic       engineio.Cause = "panic in Identify"
 )
 
-// Guarded calls a site's own function for Options.Identify. A panic of it is an
-// error, and counted.
-func (s *Server) Guarded(identify func(*http.Request) (command.Identified, error), r *http.Request) (id command.Identified, err error) {
+// CallIdentify calls the site's function for Options.Identify. A panic is
+// counted, logged and returned as an error.
+func (s *Server) CallIdentify(identify func(*http.Request) (command.Identified, error), r *http.Request) (id command.Identified, err error) {
 	if !s.Call("Identify", func() { id, err = identify(r) }) {
 		return command.Identified{}, errPanicked
 	}
 	return id, err
 }
 
-// admit finds out whose a connection is and enters it under that. It starts
-// again if the session has changed meanwhile. `early` tells that the client
-// should come again when its browser has new cookies. The header is for the
-// answer.
-func (s *Server) admit(c *client, r *http.Request) (early bool, header http.Header, err error) {
+// admit identifies a connection and adds it to the hub. It starts again if the
+// session has changed meanwhile. `outdated` reports that the session id was
+// given up shortly before, so the client has to reconnect with new cookies. The
+// header is for the answer.
+func (s *Server) admit(c *client, r *http.Request) (outdated bool, header http.Header, err error) {
 	for {
 		if err := r.Context().Err(); err != nil {
 			return false, nil, err
@@ -77,7 +77,7 @@ func (s *Server) admit(c *client, r *http.Request) (early bool, header http.Head
 		if begun == nil {
 			return admission.RecentlyGivenUp, nil, nil
 		}
-		begun.Taken()
+		begun.Admitted()
 		return admission.RecentlyGivenUp, begun.Header, nil
 	}
 }
@@ -93,13 +93,14 @@ func refusalOf(err error) error {
 	return err
 }
 
-// begin gives a connection that is about to be admitted a session, if
-// Options.Begin does. A client that polls and keeps no cookies stays without.
-func (s *Server) begin(c *client, r *http.Request, id *command.Identified) *Begun {
-	if s.opts.Begin == nil {
+// begin gives a connection a session, if Options.BeginSession returns one, and
+// sets id to its identity. A client that polls may keep no cookies: requests
+// without the session stay allowed until the first one with it.
+func (s *Server) begin(c *client, r *http.Request, id *command.Identified) *NewSession {
+	if s.opts.BeginSession == nil {
 		return nil
 	}
-	begun := s.opts.Begin(r, *id)
+	begun := s.opts.BeginSession(r, *id)
 	if begun == nil {
 		return nil
 	}
@@ -110,9 +111,9 @@ func (s *Server) begin(c *client, r *http.Request, id *command.Identified) *Begu
 	return begun
 }
 
-// refuseAll makes every CONNECT of a client refused because of its other
-// connections. It is not inlined: handshakes fit on the stack that net/http
-// begins with.
+// refuseAll sets the refusal of every CONNECT of a client that has too many
+// other connections. It is not inlined, so that the stack of net/http does not
+// grow during a handshake.
 //
 //go:noinline
 func (s *Server) refuseAll(c *client, l hub.Limit) {
@@ -125,8 +126,9 @@ func (s *Server) refuseAll(c *client, l hub.Limit) {
 		"help", "Options.Limits.MaxConnsPerSession and Options.Limits.MaxConnsPerUser limit connections")
 }
 
-// arrived notes the first CONNECT of a client, which may end older ones.
-func (s *Server) arrived(c *client) {
+// connectedFirst tells the hub that a client has sent its first CONNECT. The
+// limits may then close older connections.
+func (s *Server) connectedFirst(c *client) {
 	effects := s.hub.Arrived(&c.conn)
 	if len(effects.Ended) == 0 {
 		return

@@ -8,62 +8,64 @@ import (
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// attachmentSilence is how long a packet waits for its next attachment.
+// attachmentSilence is how long the server waits for the next attachment of a
+// packet.
 const attachmentSilence = 20 * time.Second
 
-// assembly is a packet whose header was read and whose attachments were not, or
-// not all. A client has one for all its packets. client.mu guards it.
+// assembly is a packet whose header was read, and whose attachments have not
+// all been read. A client uses one assembly for all its packets. client.mu
+// guards it.
 type assembly struct {
 	active      bool
-	socket      *Socket // nil: it has ended, and the packet is only skipped
+	socket      *Socket // nil: it has ended, and the attachments are dropped
 	header      parser.Packet
 	data        []byte
 	attachments [][]byte
 	size        int
-	due         time.Time   // of the next attachment
-	silence     *time.Timer // calls client.silent, at due or before
+	due         time.Time   // when the next attachment has to arrive
+	silence     *time.Timer // calls client.checkSilence at due, or earlier
 }
 
-func (c *client) assemble(s *Socket, p parser.Packet) {
+func (c *client) beginAssembly(s *Socket, p parser.Packet) {
 	var data []byte
 	if s != nil {
 		data = bytes.Clone(p.Data)
 	}
-	p.Namespace, p.Data = nil, nil // they alias the reader's bytes
+	p.Namespace, p.Data = nil, nil // they are in the buffer of the reader
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.gone {
+	if c.closed {
 		return
 	}
-	a := c.parts
+	a := c.assembly
 	if a == nil {
-		a = &assembly{silence: time.AfterFunc(attachmentSilence, c.silent)}
-		c.parts = a
+		a = &assembly{silence: time.AfterFunc(attachmentSilence, c.checkSilence)}
+		c.assembly = a
 	}
 	*a = assembly{active: true, socket: s, header: p, data: data, due: time.Now().Add(attachmentSilence), silence: a.silence}
 }
 
-// silent ends the connection if an attachment is overdue. The timer is not set
-// again for each attachment, so silent looks when the next one is due. If none
-// is, the assembly is not used any more.
-func (c *client) silent() {
+// checkSilence closes the connection if an attachment is overdue. The timer is
+// not reset for each attachment, so checkSilence resets it if the next one is
+// not due yet. If the client has sent no header since, it frees the assembly.
+func (c *client) checkSilence() {
 	c.mu.Lock()
-	a := c.parts
+	a := c.assembly
 	switch {
 	case a == nil:
 		c.mu.Unlock()
 		return
 	case !a.active:
-		c.parts = nil
+		c.assembly = nil
 		c.mu.Unlock()
 		return
 	}
-	left := time.Until(a.due)
-	if left > 0 {
-		a.silence.Reset(left)
+	remaining := time.Until(a.due)
+	if remaining > 0 {
+		a.silence.Reset(remaining)
 	}
 	c.mu.Unlock()
-	if left <= 0 {
+	if remaining <= 0 {
 		c.session.Close(engineio.ParseError)
 	}
 }
@@ -71,12 +73,11 @@ func (c *client) silent() {
 func (c *client) assembling() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.parts != nil && c.parts.active
+	return c.assembly != nil && c.assembly.active
 }
 
-// attachment takes the next binary message, which only makes sense behind a
-// header that announced it.
-func (c *client) attachment(data []byte) error {
+// receiveAttachment handles a binary message, which must follow a header.
+func (c *client) receiveAttachment(data []byte) error {
 	a, err := c.addAttachment(data)
 	if err != nil || a == nil || a.socket == nil {
 		return err
@@ -84,13 +85,13 @@ func (c *client) attachment(data []byte) error {
 	return a.socket.receive(a.header, a.data, a.attachments)
 }
 
-// addAttachment adds an attachment. It returns the packet if that is complete.
+// addAttachment adds an attachment. It returns the packet if it is complete.
 func (c *client) addAttachment(data []byte) (*assembly, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a := c.parts
+	a := c.assembly
 	if a == nil || !a.active {
-		if c.gone {
+		if c.closed {
 			return nil, nil
 		}
 		return nil, errUnexpected
@@ -111,8 +112,8 @@ func (c *client) addAttachment(data []byte) (*assembly, error) {
 	return &whole, nil
 }
 
-// drop stops the timer of an assembly, which may be nil.
-func (a *assembly) drop() {
+// stop stops the timer of an assembly, which may be nil.
+func (a *assembly) stop() {
 	if a != nil {
 		a.silence.Stop()
 	}

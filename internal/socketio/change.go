@@ -8,9 +8,8 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/ledger"
 )
 
-// Change applies a Rebind to the connections of this process. When it has
-// returned, nothing that is addressed to their earlier identity is queued for
-// them any more.
+// Change applies a Rebind to the connections of this process. After it has
+// returned, no message to their earlier identity is queued for them.
 func (s *Server) Change(cmd command.Rebind) error {
 	claiming, closed, err := s.change(cmd)
 	for _, c := range claiming {
@@ -22,15 +21,15 @@ func (s *Server) Change(cmd command.Rebind) error {
 	return err
 }
 
-// change is Change without the claims that are sent and the connections that
-// are closed, which it returns.
+// change applies the Rebind. It returns the connections that must be sent a
+// claim, and those that must be closed.
 func (s *Server) change(cmd command.Rebind) (claiming, closed []*client, err error) {
-	s.changes.Lock()
-	defer s.changes.Unlock()
+	s.changeMu.Lock()
+	defer s.changeMu.Unlock()
 	effects, err := s.hub.Rebind(cmd)
 	for _, m := range effects.Moved {
 		c := clientOf(m.Conn)
-		c.settle(m.From, m.To, cmd.To.Identity)
+		c.completeChange(m.From, m.To, cmd.To.Identity)
 		switch {
 		case m.To.Claim != nil:
 			claiming = append(claiming, c)
@@ -46,10 +45,10 @@ func (s *Server) change(cmd command.Rebind) (claiming, closed []*client, err err
 	return claiming, closed, err
 }
 
-// settle completes a change for one client: its requests may come with the new
-// identity, no broadcast that selected it by the old one queues anything from
-// here on, a poll that waits is answered, and the Apps are told.
-func (c *client) settle(from, to *hub.Binding, id command.Identity) {
+// completeChange completes a change for one client: it accepts requests with
+// the new identity, waits for broadcasts to the old identity, answers a waiting
+// poll and queues the calls of the watchers.
+func (c *client) completeChange(from, to *hub.Binding, id command.Identity) {
 	c.mu.Lock()
 	c.expected.change(id)
 	c.mu.Unlock()
@@ -58,27 +57,26 @@ func (c *client) settle(from, to *hub.Binding, id command.Identity) {
 	}
 	for _, s := range c.liveSockets() {
 		switch {
-		case from.Claim != nil && to.Claim == nil: // named by a later login
+		case from.Claim != nil && to.Claim == nil: // a later login has named the connection
 			s.identityChanged(from.Claim.From, to)
 		case to.Claim == nil || to.Claim.From == to:
 			s.identityChanged(from, to)
-		default: // the Apps are told when it has become what it claims
+		default: // the watchers are called after the proof
 			s.identityChanged(to, to)
 		}
 	}
 	c.watchExpiry()
 }
 
-// Connected reports whether there are connections of a session, on whatever
-// namespaces.
+// Connected reports whether a session has connections, on any namespace.
 func (s *Server) Connected(session string) bool {
 	return len(s.hub.Conns(command.Key{Kind: command.Session, ID: session})) > 0
 }
 
-// ComeAgain closes the connections of sessions without a user, by their transport,
-// and returns how many these are. A client that is back before the last of them is
-// closed stays.
-func (s *Server) ComeAgain(sessions []string) (closed int) {
+// CloseAnonymous closes the connections of these sessions that have no user, by
+// their transport, so that their clients reconnect. It returns their number. A
+// client that reconnects before the last one is closed stays connected.
+func (s *Server) CloseAnonymous(sessions []string) (closed int) {
 	var conns []*hub.Conn
 	for _, session := range sessions {
 		conns = append(conns, s.hub.Conns(command.Key{Kind: command.Session, ID: session})...)
@@ -92,11 +90,12 @@ func (s *Server) ComeAgain(sessions []string) (closed int) {
 	return closed
 }
 
-// Retired returns why a session id opens nothing any more.
+// Retired reports whether a session id was given up or revoked, and returns its
+// entry in the ledger.
 func (s *Server) Retired(sessionID string) (ledger.Session, bool) { return s.hub.Retired(sessionID) }
 
-// LoginCounts reports whether a login of this user that was proven at that
-// time, in this session, still counts, see hub.Hub.LoginCounts.
+// LoginCounts reports whether a login of this user in this session, proven at
+// that time, is still valid, see hub.Hub.LoginCounts.
 func (s *Server) LoginCounts(id command.Identity, proven time.Time) bool {
 	return s.hub.LoginCounts(id, proven)
 }

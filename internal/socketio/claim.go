@@ -9,22 +9,21 @@ import (
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// A connection that would get a user that it did not have gets a claim, see
-// package hub. The proof is a request with the new cookies: one of the
-// connection itself, over polling, or one that carries the value that was sent
-// on the connection as the event ClaimEvent. A login request can also name one
+// A connection gets a claim when a change of identity would give it a user that
+// it did not have, see package hub. The proof is a request with the new
+// cookies: a poll of the connection, or a request with the value that the
+// connection received in a ClaimEvent. A login request can also name one
 // connection of its session. Without a proof the connection is closed by its
-// transport, so that its client comes back with the cookies that its browser
-// has.
+// transport, so that its client reconnects with the cookies of its browser.
 
 // ClaimEvent is the event that tells a client the value of its claim.
 const ClaimEvent = "mojo:identity"
 
-// isOwnPoll reports whether a request is a poll that a script made. Only the
-// client of the connection makes such polls. An image or a link that an
-// attacker put into a page of the site can make the browser send a request that
-// looks the same, but browsers say in headers what made a request, at least by
-// https. A browser that says nothing is an old one.
+// isOwnPoll reports whether a script made this poll. Only the client of the
+// connection makes polls by a script. An attacker can put an image or a link
+// into a page of the site, so that the browser sends a request with the same
+// URL. The headers Sec-Fetch-* tell the two apart. Current browsers send them
+// over https. For requests without them, Origin and User-Agent decide.
 func (c *client) isOwnPoll(r *http.Request) bool {
 	if r.Method != http.MethodGet || c.session.Transport() != engineio.Polling {
 		return false
@@ -38,11 +37,12 @@ func (c *client) isOwnPoll(r *http.Request) bool {
 	return false
 }
 
-// proves makes a connection what it claims, if `now` is that and still counts.
-func (c *client) proves(now command.Identified) bool {
+// prove gives a connection the identity that it claims. It reports false if
+// `now` is another identity, or is not valid any more.
+func (c *client) prove(now command.Identified) bool {
 	s := c.server
-	s.changes.Lock()
-	defer s.changes.Unlock()
+	s.changeMu.Lock()
+	defer s.changeMu.Unlock()
 	from, to, presence := s.hub.Prove(&c.conn, now)
 	if to == nil {
 		return false
@@ -61,17 +61,17 @@ func (c *client) proves(now command.Identified) bool {
 type Proof uint8
 
 const (
-	// NoClaim is for a value that is not known, or not any more.
+	// NoClaim means that no connection has a claim with this value.
 	NoClaim Proof = iota
-	// NotProven is for a request that does not come with the identity that is
-	// claimed: its browser may not have the new cookies yet.
+	// NotProven means that the request does not have the claimed identity: its
+	// browser may not have the new cookies yet.
 	NotProven
-	// Proven is for a connection that has become what it claims.
+	// Proven means that the connection has the identity that it claimed.
 	Proven
 )
 
-// Prove is called for a request that carries the value of a claim. While
-// Options.Identify returns an error for it, it is not proven.
+// Prove handles a request that carries the value of a claim. If
+// Options.Identify returns an error for the request, the result is NotProven.
 func (s *Server) Prove(value string, r *http.Request) Proof {
 	conn := s.hub.Claimant(value)
 	if conn == nil {
@@ -79,7 +79,7 @@ func (s *Server) Prove(value string, r *http.Request) Proof {
 	}
 	c := clientOf(conn)
 	now, err := s.opts.Identify(r)
-	if err == nil && (c.proves(now) || c.is(now.Identity)) { // a poll was faster
+	if err == nil && (c.prove(now) || c.hasIdentity(now.Identity)) { // a poll was faster
 		return Proven
 	}
 	if b := conn.Binding(); b.Claim != nil && b.Claim.Attempted() {
@@ -88,14 +88,15 @@ func (s *Server) Prove(value string, r *http.Request) Proof {
 	return NotProven
 }
 
-// is reports whether a connection has this identity and no claim to another.
-func (c *client) is(id command.Identity) bool {
+// hasIdentity reports whether a connection has this identity and no claim to
+// another.
+func (c *client) hasIdentity(id command.Identity) bool {
 	b := c.conn.Binding()
 	return b.Claim == nil && b.Identity == id
 }
 
-// sendClaim tells the client the value of its claim, on each namespace that it
-// is on, as it is not known which one its page listens on.
+// sendClaim sends the client the value of its claim on each of its namespaces,
+// because the server does not know on which one the page listens for it.
 func (c *client) sendClaim() {
 	var b engineio.Batch
 	defer b.Flush()
@@ -109,9 +110,9 @@ func (c *client) sendClaim() {
 	}
 }
 
-// queueClaimLocked is sendClaim for one socket, and reports whether it is the
-// first that is told. It does nothing without a claim, and for a socket that is
-// not connected, which is told when it is.
+// queueClaimLocked is sendClaim for one socket. It reports whether this is the
+// first event with the claim. It does nothing if there is no claim, or if the
+// socket is not connected: Socket.accept calls it again.
 func (s *Socket) queueClaimLocked(b *engineio.Batch) (first bool) {
 	cl := s.client().conn.Binding().Claim
 	if cl == nil || s.state != connected {

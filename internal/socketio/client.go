@@ -15,7 +15,8 @@ import (
 	"github.com/mojosocket/mojo/internal/testhook"
 )
 
-// client is one connection, with a socket for each namespace it is on.
+// client is one connection, with a socket for each namespace that it is
+// connected to.
 type client struct {
 	server    *Server
 	session   *engineio.Session
@@ -31,24 +32,25 @@ type client struct {
 
 // clientByMu is guarded by client.mu.
 type clientByMu struct {
-	slots    []slot
-	parts    *assembly   // a packet whose attachments are still to come
-	timer    *time.Timer // until the first CONNECT; nil after that
-	gone     bool        // no socket begins any more
-	expected expectation // of requests
+	entries      []entry
+	assembly     *assembly   // of a packet whose attachments have not all arrived; nil if there was none
+	connectTimer *time.Timer // for the first CONNECT; nil after it
+	closed       bool        // no new socket is accepted
+	expected     expectation // the identities of its requests
 }
 
-// slot is a namespace that the client has asked for. The socket is nil after
-// its end: packets for it that the client sent before it knew of that are
-// ignored.
-type slot struct {
+// entry is a namespace that the client has sent a CONNECT for. The socket is
+// nil after its end. Packets for it may still arrive, because the client does
+// not know of the end yet; they are ignored.
+type entry struct {
 	namespace *Namespace
 	socket    *Socket
 }
 
-// comeAgain is when a client is closed that came with a session id that was
-// given up a moment before; then it comes back with the new cookies.
-const comeAgain = time.Second
+// outdatedDelay is how long a client stays connected whose session id was given
+// up shortly before its handshake. Then it is closed, and reconnects with the
+// new cookies.
+const outdatedDelay = time.Second
 
 // clientOf returns the client that a connection belongs to.
 func clientOf(c *hub.Conn) *client { return c.Owner.(*client) }
@@ -58,60 +60,60 @@ func (s *Server) open(session *engineio.Session, r *http.Request) (engineio.Hand
 	if s.Closed() {
 		return nil, nil, engineio.ErrClosed
 	}
-	if !s.figures.enter(s.opts.MaxUnconnected) {
+	if !s.counters.addUnconnected(s.opts.MaxUnconnected) {
 		return nil, nil, errUnconnected
 	}
 	entered := false
 	defer func() {
 		if !entered { // refused, or Options.Identify has panicked
-			s.figures.unconnected.Add(-1)
+			s.counters.unconnected.Add(-1)
 		}
 	}()
 	c := &client{server: s, session: session}
 	c.conn.Owner = c
-	early, header, err := s.admit(c, r)
+	outdated, header, err := s.admit(c, r)
 	if err != nil {
 		return nil, nil, err
 	}
 	entered = true
-	c.handshake = s.opts.Keep(r)
+	c.handshake = s.opts.KeepHandshake(r)
 	s.activity.begin()
-	c.timer = time.AfterFunc(s.opts.ConnectTimeout, func() {
+	c.connectTimer = time.AfterFunc(s.opts.ConnectTimeout, func() {
 		s.warn.Warn("connect timeout", "mojo: closed a connection that asked for no app in time", "help", "Options.Timeouts.ConnectTimeout is the time for that")
 		session.Close(engineio.ForcedClose)
 	})
-	if early {
-		time.AfterFunc(comeAgain, func() { session.Close(IdentityChanged) })
+	if outdated {
+		time.AfterFunc(outdatedDelay, func() { session.Close(IdentityChanged) })
 	}
 	c.watchExpiry()
 	return c, header, nil
 }
 
-// stopWaitingLocked notes the first CONNECT, or the end.
-func (c *client) stopWaitingLocked() {
-	if c.timer == nil {
+// stopConnectTimerLocked stops the timer for the first CONNECT.
+func (c *client) stopConnectTimerLocked() {
+	if c.connectTimer == nil {
 		return
 	}
-	c.timer.Stop()
-	c.timer = nil
-	c.server.figures.unconnected.Add(-1)
+	c.connectTimer.Stop()
+	c.connectTimer = nil
+	c.server.counters.unconnected.Add(-1)
 }
 
 // Closed implements engineio.Handler.
 func (c *client) Closed(reason Reason) {
 	defer c.server.activity.end()
 	c.mu.Lock()
-	c.gone = true
-	c.stopWaitingLocked()
-	slots := c.slots
-	c.slots = nil
-	c.parts.drop()
-	c.parts = nil
+	c.closed = true
+	c.stopConnectTimerLocked()
+	entries := c.entries
+	c.entries = nil
+	c.assembly.stop()
+	c.assembly = nil
 	c.mu.Unlock()
-	c.server.doPresenceWork(c.server.hub.Forget(&c.conn)) // first, so that an App that is told of the end finds room for another connection
-	for _, sl := range slots {
-		if sl.socket != nil {
-			sl.socket.end(reason)
+	c.server.doPresenceWork(c.server.hub.Forget(&c.conn)) // first: when Disconnect is called, the connection no longer counts for the limits
+	for _, e := range entries {
+		if e.socket != nil {
+			e.socket.end(reason)
 		}
 	}
 }
@@ -124,14 +126,14 @@ var (
 
 // Message implements engineio.Handler.
 func (c *client) Message(data []byte, binary bool) error {
-	if most := c.server.opts.MaxRate; most > 0 && !c.rate.allows(most, time.Since(c.server.made)) {
+	if most := c.server.opts.MaxRate; most > 0 && !c.rate.allows(most, time.Since(c.server.created)) {
 		c.server.warn.Later("rate", "mojo: closed a connection that sent too many messages",
 			"help", "Options.Limits.MaxRate is the number that a client may send in a second")
 		c.session.Close(TooFast)
 		return nil
 	}
 	if binary {
-		return c.attachment(data)
+		return c.receiveAttachment(data)
 	}
 	if c.assembling() {
 		return errUnexpected // a text between a header and its attachments
@@ -162,10 +164,10 @@ func (c *client) Message(data []byte, binary bool) error {
 		return errAttachments
 	}
 	if p.Attachments > 0 {
-		c.assemble(socket, p)
+		c.beginAssembly(socket, p)
 		return nil
 	}
-	if socket == nil { // it has ended, which the client did not know yet
+	if socket == nil { // it has ended
 		return nil
 	}
 	return socket.receive(p, bytes.Clone(p.Data), nil)
@@ -176,7 +178,7 @@ func (c *client) refuseNamespace(name string) {
 	if testhook.Barrier == "" || name != testhook.Barrier {
 		c.server.warn.Later("namespace", "mojo: refused a client of a namespace that is not mounted",
 			"namespace", name[:min(len(name), 200)], "help", "Server.Register and Server.Handle mount namespaces; an app's is /NameSocket, in this case")
-		c.server.figures.refused.Add(1)
+		c.server.counters.refused.Add(1)
 	}
 	_ = c.session.Send(packet(parser.ConnectError, name, invalidNamespace)) // the client may have gone
 }
@@ -190,20 +192,20 @@ var invalidNamespace = func() parser.Payload {
 
 // refuse answers a CONNECT with a refusal.
 func (c *client) refuse(namespace []byte, r *Refusal) {
-	c.server.figures.refused.Add(1)
+	c.server.counters.refused.Add(1)
 	_ = c.session.Send(c.server.refusal(string(namespace), r)) // the client may have gone
 }
 
 // socket returns the socket on a namespace, nil if it has ended, and whether
-// the client has asked for the namespace.
+// the client has sent a CONNECT for the namespace.
 func (c *client) socket(n *Namespace) (*Socket, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := slices.IndexFunc(c.slots, func(sl slot) bool { return sl.namespace == n })
+	i := slices.IndexFunc(c.entries, func(e entry) bool { return e.namespace == n })
 	if i < 0 {
 		return nil, false
 	}
-	return c.slots[i].socket, true
+	return c.entries[i].socket, true
 }
 
 // liveSockets returns the sockets that have not ended.
@@ -215,53 +217,53 @@ func (c *client) liveSockets() []*Socket {
 
 // socketsLocked returns the sockets that have not ended.
 func (c *client) socketsLocked() []*Socket {
-	sockets := make([]*Socket, 0, len(c.slots))
-	for _, sl := range c.slots {
-		if sl.socket != nil {
-			sockets = append(sockets, sl.socket)
+	sockets := make([]*Socket, 0, len(c.entries))
+	for _, e := range c.entries {
+		if e.socket != nil {
+			sockets = append(sockets, e.socket)
 		}
 	}
 	return sockets
 }
 
-// connect begins a socket. It replaces a socket that the client has on the
-// namespace already: a page that gives up before the answer sends no
-// DISCONNECT, only the CONNECT of its next attempt.
+// connect begins a socket. It replaces an earlier socket of the client on the
+// namespace: a page that stops waiting for the answer sends no DISCONNECT, only
+// another CONNECT.
 func (c *client) connect(n *Namespace, auth []byte) {
-	// It ends before the new socket gets its slot: changes and revocations walk
-	// through the slots, and have to find each socket for which messages may
-	// still be queued.
+	// The old socket ends before the new one replaces its entry: a change of
+	// identity and a revocation go through the entries, and must find each
+	// socket that may still get messages.
 	if old, _ := c.socket(n); old != nil {
 		old.end(ClientDisconnect)
 	}
 	s := newSocket(c, n)
 	c.mu.Lock()
-	if c.gone {
+	if c.closed {
 		c.mu.Unlock()
 		return
 	}
-	first := c.timer != nil
-	c.stopWaitingLocked()
-	i := slices.IndexFunc(c.slots, func(sl slot) bool { return sl.namespace == n })
+	first := c.connectTimer != nil
+	c.stopConnectTimerLocked()
+	i := slices.IndexFunc(c.entries, func(e entry) bool { return e.namespace == n })
 	if i < 0 {
-		c.slots = append(c.slots, slot{n, s})
+		c.entries = append(c.entries, entry{n, s})
 	} else {
-		c.slots[i].socket = s
+		c.entries[i].socket = s
 	}
 	c.mu.Unlock()
 	if first {
-		c.server.arrived(c)
+		c.server.connectedFirst(c)
 	}
-	s.push(task{kind: taskConnect, arg: bytes.Clone(auth), size: lifeCost + len(auth)})
+	s.push(task{kind: taskConnect, arg: bytes.Clone(auth), size: lifecycleCost + len(auth)})
 }
 
-// left empties the slot of a socket that has ended.
-func (c *client) left(s *Socket) {
+// removeSocket removes a socket that has ended from its entry.
+func (c *client) removeSocket(s *Socket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := range c.slots {
-		if c.slots[i].socket == s {
-			c.slots[i].socket = nil
+	for i := range c.entries {
+		if c.entries[i].socket == s {
+			c.entries[i].socket = nil
 		}
 	}
 }
@@ -269,7 +271,7 @@ func (c *client) left(s *Socket) {
 // watchExpiry makes the engine call Lapsed when the binding of c expires, or
 // its claim.
 func (c *client) watchExpiry() {
-	c.mu.Lock() // so that of two calls the later one sees the later binding
+	c.mu.Lock() // so that the later of two calls sets the time of the later binding
 	defer c.mu.Unlock()
 	b := c.conn.Binding()
 	if b.Claim != nil {

@@ -14,10 +14,10 @@ import (
 	"github.com/mojosocket/mojo/internal/testhook"
 )
 
-// A client that announces attachments and does not send them is disconnected 20
+// A client that announces attachments and does not send them all is closed 20
 // seconds after the last one.
 func TestSilentAttachments(t *testing.T) {
-	for _, pieces := range []int{0, 2} {
+	for _, sent := range []int{0, 2} {
 		synctest.Test(t, func(t *testing.T) {
 			app := newTestApp()
 			_, _, site := serve(t, app, "/a")
@@ -25,20 +25,21 @@ func TestSilentAttachments(t *testing.T) {
 			client.Connect("/a", nil)
 			start := time.Now()
 			client.Engine.Send(`53-/a,["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1},{"_placeholder":true,"num":2}]`)
-			for range pieces {
+			for range sent {
 				time.Sleep(15 * time.Second)
-				client.Engine.SendBinary([]byte("piece"))
+				client.Engine.SendBinary([]byte("attachment"))
 			}
 
-			<-client.Engine.Closed() // longer than siotest waits
+			<-client.Engine.Closed() // it takes longer than the timeout of AwaitClosed
 
 			require.Equal(t, engineio.ParseError, await(t, app.ended))
-			require.Equal(t, time.Duration(pieces)*15*time.Second+attachmentSilence, time.Since(start).Round(time.Second))
+			require.Equal(t, time.Duration(sent)*15*time.Second+attachmentSilence, time.Since(start).Round(time.Second))
 		})
 	}
 }
 
-// TestAttachmentsOutOfPlace close the connection.
+// Attachments without a header, or another packet between them, close the
+// connection.
 func TestAttachmentsOutOfPlace(t *testing.T) {
 	header := `52-/a,["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`
 	for name, send := range map[string]func(c *siotest.Client){
@@ -81,9 +82,8 @@ func TestAttachmentsOutOfPlace(t *testing.T) {
 	}
 }
 
-// TestHalfAPacketAtTheEnd is dropped with the connection, and its timer with
-// it.
-func TestHalfAPacketAtTheEnd(t *testing.T) {
+// A packet without all its attachments, and its timer, end with the connection.
+func TestPartialPacketEndsWithTheConnection(t *testing.T) {
 	app := newTestApp()
 	_, _, site := serve(t, app, "/a")
 	client := dial(t, site, "websocket", "", "")
@@ -94,14 +94,15 @@ func TestHalfAPacketAtTheEnd(t *testing.T) {
 	client.Close()
 	await(t, app.ended)
 
-	s.client().mu.Lock()
-	defer s.client().mu.Unlock()
-	require.Nil(t, s.client().parts)
-	require.True(t, s.client().gone)
-	require.NotContains(t, app.told, "e")
+	c := s.client()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	require.Nil(t, c.assembly)
+	require.True(t, c.closed)
+	require.NotContains(t, app.calls, "e")
 }
 
-// TestBadPackets close the connection, and no handler runs.
+// A malformed packet closes the connection, and no handler runs.
 func TestBadPackets(t *testing.T) {
 	for _, packet := range []string{
 		"", "7", "2", `2/a,`, `2/a,[]`, `2/a,{}`, `2/a,null`, `2/a,[null]`, `2/a,[[1]]`, `2/a,[{"toString":"x"}]`, `2/a,["e"`,
@@ -118,13 +119,14 @@ func TestBadPackets(t *testing.T) {
 			client.Engine.Send(packet)
 
 			require.Equal(t, engineio.ParseError, await(t, app.ended))
-			require.Equal(t, []string{"connect ", "disconnect"}, app.told)
+			require.Equal(t, []string{"connect ", "disconnect"}, app.calls)
 		})
 	}
 }
 
-// The Barrier of a test client is not counted as a refusal. Where no test client
-// has set testhook.Barrier, the same namespace is refused like any other.
+// The Barrier of a test client is not counted as a refusal. Where no test
+// client has set testhook.Barrier, the same namespace is refused like any
+// other.
 func TestBarrierIsNotCounted(t *testing.T) {
 	server, _, site := serve(t, newTestApp(), "/a")
 	client := dial(t, site, "websocket", "", "")

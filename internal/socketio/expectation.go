@@ -10,63 +10,66 @@ import (
 	"github.com/mojosocket/mojo/internal/hub"
 )
 
-// expectation is the identities that requests of a connection may come with.
+// expectation has the identities that requests of a connection may have.
 // client.mu guards it.
 type expectation struct {
 	latest  command.Identity
-	earlier []earlierIdentity // that late requests come with; oldest first
+	earlier []earlierIdentity // of requests that may be late; oldest first
 }
 
-// earlierIdentity is an identity that requests of a connection may still come
-// with, because their browser may not have the cookies of the next one yet.
+// earlierIdentity is an identity that requests of a connection may still have,
+// because the browser may not have the cookies of the next identity yet.
 //
-// The first request with the next identity ends that. But a client polls and
-// posts at the same time, so a poll with the earlier cookies may arrive after a
-// post with the later ones, or the other way round: one such request is let
-// through.
+// After the first request with the next identity they may not. But a client
+// polls and posts at the same time: a poll with the earlier cookies may arrive
+// after a post with the later ones, or a post after a poll. One such request is
+// admitted.
 type earlierIdentity struct {
 	command.Identity
-	until time.Time // zero: until a request has come with the next identity
-	late  string    // the method that one late request may have; empty until a request has come with the next identity
+	until      time.Time // zero: until a request has the next identity
+	lateMethod string    // of the one late request; empty: no request had the next identity, and any number is admitted
 }
 
-// lateness is how long the one late request may take.
-const lateness = time.Second
+// lateTime is how long after the first request with the next identity the one
+// late request may arrive.
+const lateTime = time.Second
 
-// maxEarlier is how many changes of identity a browser may be behind.
+// maxEarlier is the number of earlier identities that are remembered.
 const maxEarlier = 4
 
-// admits tells whether a request by this method may come with this identity:
-// the latest one or, for a moment and without reading, an earlier one.
+// admits decides about a request with this method and identity. It admits the
+// latest identity. It admits an earlier one for a short time, and withholds
+// messages from it.
 func (e *expectation) admits(id command.Identity, method string) engineio.Admission {
 	if id == e.latest {
-		e.seen(method)
+		e.noteLatest(method)
 		return engineio.Admitted
 	}
 	i := slices.IndexFunc(e.earlier, func(e earlierIdentity) bool {
-		return e.Identity == id && (e.until.IsZero() || time.Now().Before(e.until)) && (e.late == "" || e.late == method)
+		return e.Identity == id && (e.until.IsZero() || time.Now().Before(e.until)) && (e.lateMethod == "" || e.lateMethod == method)
 	})
 	switch {
 	case i < 0:
 		return engineio.Refused
-	case e.earlier[i].until.IsZero(): // nothing was sent to another identity before
+	case e.earlier[i].until.IsZero(): // no message was sent to another identity yet
 		return engineio.Admitted
 	}
 	e.endLate(method)
 	return engineio.Withheld
 }
 
-// endLate notes that no request by this method is late any more: the late one
-// has come, or one with a later identity has.
+// endLate admits no more late request with this method: the late request has
+// arrived, or one with a later identity has.
 func (e *expectation) endLate(method string) {
-	e.earlier = slices.DeleteFunc(e.earlier, func(e earlierIdentity) bool { return e.late == method })
+	e.earlier = slices.DeleteFunc(e.earlier, func(e earlierIdentity) bool { return e.lateMethod == method })
 	if len(e.earlier) == 0 {
 		e.earlier = nil
 	}
 }
 
-// seen notes that a request has come with the latest identity.
-func (e *expectation) seen(method string) {
+// noteLatest is called for a request with the latest identity. It limits the
+// earlier ones to one late request each.
+func (e *expectation) noteLatest(method string) {
 	if e.earlier == nil {
 		return
 	}
@@ -74,24 +77,24 @@ func (e *expectation) seen(method string) {
 	if method == other {
 		other = http.MethodGet
 	}
-	by := time.Now().Add(lateness)
+	by := time.Now().Add(lateTime)
 	e.endLate(method)
 	for i := range e.earlier {
 		old := &e.earlier[i]
-		old.late = other
+		old.lateMethod = other
 		if old.until.IsZero() || by.Before(old.until) {
 			old.until = by
 		}
 	}
 }
 
-// admitAlso makes requests admitted with an identity that the client had before
-// its handshake gave it the latest one, until one comes with that.
+// admitAlso admits requests with the identity that the client had before the
+// handshake gave it the latest one, until a request has the latest one.
 func (e *expectation) admitAlso(id command.Identity) {
 	e.earlier = []earlierIdentity{{Identity: id}}
 }
 
-// change makes requests come with another identity from here on.
+// change sets the identity of later requests.
 func (e *expectation) change(id command.Identity) {
 	e.earlier = slices.DeleteFunc(e.earlier, func(e earlierIdentity) bool { return e.until.IsZero() })
 	e.earlier = append(e.earlier, earlierIdentity{Identity: e.latest, until: time.Now().Add(hub.CookieDelay)})

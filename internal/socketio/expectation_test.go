@@ -14,30 +14,30 @@ import (
 	"github.com/mojosocket/mojo/internal/hub"
 )
 
-// request is one that comes with an identity, after some time, and whether it
-// is let through.
+// request is a request of a test, and whether it must be admitted.
 type request struct {
-	after   time.Duration
+	after   time.Duration // since the request before it
 	method  string
-	session string
+	session string // of its identity
 	ok      bool
 }
 
-// TestRequestsAfterAChange: those with the earlier identity are good until one
-// comes with the latest, and for half a minute at most; then only one of the
-// other method, which may have left together with that, within a second.
+// After a change, requests with the earlier identity are admitted until the
+// first one with the latest identity, for half a minute at most. After that one
+// more is admitted within a second, if it has the other method: the browser may
+// have sent both at the same time.
 func TestRequestsAfterAChange(t *testing.T) {
 	const get, post = http.MethodGet, http.MethodPost
 	for name, requests := range map[string][]request{
-		"earlier only":   {{0, get, "old", true}, {0, post, "old", true}, {hub.CookieDelay - 1, get, "old", true}, {1, get, "old", false}, {0, get, "new", true}},
-		"latest only":    {{0, get, "new", true}, {0, post, "new", true}, {time.Hour, get, "new", true}},
-		"of another":     {{0, get, "other", false}, {0, get, "", false}, {0, get, "old", true}},
-		"a late poll":    {{0, post, "new", true}, {0, get, "old", true}, {0, get, "old", false}, {0, get, "new", true}},
-		"a late post":    {{0, get, "new", true}, {0, post, "old", true}, {0, post, "old", false}},
-		"not that":       {{0, get, "new", true}, {0, get, "old", false}, {0, post, "old", true}},
-		"too late":       {{0, post, "new", true}, {lateness, get, "old", false}},
-		"none is late":   {{0, post, "new", true}, {0, get, "new", true}, {0, post, "old", false}, {0, get, "old", false}},
-		"several latest": {{0, get, "new", true}, {lateness / 2, get, "new", true}, {lateness / 2, post, "old", false}},
+		"earlier only":       {{0, get, "old", true}, {0, post, "old", true}, {hub.CookieDelay - 1, get, "old", true}, {1, get, "old", false}, {0, get, "new", true}},
+		"latest only":        {{0, get, "new", true}, {0, post, "new", true}, {time.Hour, get, "new", true}},
+		"of another client":  {{0, get, "other", false}, {0, get, "", false}, {0, get, "old", true}},
+		"a late poll":        {{0, post, "new", true}, {0, get, "old", true}, {0, get, "old", false}, {0, get, "new", true}},
+		"a late post":        {{0, get, "new", true}, {0, post, "old", true}, {0, post, "old", false}},
+		"of the same method": {{0, get, "new", true}, {0, get, "old", false}, {0, post, "old", true}},
+		"too late":           {{0, post, "new", true}, {lateTime, get, "old", false}},
+		"none is late":       {{0, post, "new", true}, {0, get, "new", true}, {0, post, "old", false}, {0, get, "old", false}},
+		"several latest":     {{0, get, "new", true}, {lateTime / 2, get, "new", true}, {lateTime / 2, post, "old", false}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -53,9 +53,9 @@ func TestRequestsAfterAChange(t *testing.T) {
 	}
 }
 
-// TestRequestsAfterTwoChanges, of which the browser knows the first one when
-// the second is made: what may be late from before the first does not count
-// against what may be from before the second.
+// The browser has the cookies of the first change when the second change is
+// made. A late request from before the first change does not use up the late
+// request from before the second.
 func TestRequestsAfterTwoChanges(t *testing.T) {
 	const get, post = http.MethodGet, http.MethodPost
 	for name, requests := range map[string][]request{
@@ -82,8 +82,8 @@ func TestRequestsAfterTwoChanges(t *testing.T) {
 	}
 }
 
-// TestEarlierIdentitiesAreBounded: of many changes in a row a browser may be
-// behind a few.
+// After many changes in a row, only the latest of the earlier identities are
+// admitted.
 func TestEarlierIdentitiesAreBounded(t *testing.T) {
 	app := newTestApp()
 	s, _, site := serve(t, app, "/")

@@ -9,7 +9,7 @@ import (
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// Sockets returns the sockets that a selector means now.
+// Sockets returns the sockets that a selector matches now.
 func (s *Server) Sockets(sel command.Selector) []*Socket {
 	seats := s.hub.Select(&sel)
 	sockets := make([]*Socket, len(seats))
@@ -19,9 +19,9 @@ func (s *Server) Sockets(sel command.Selector) []*Socket {
 	return sockets
 }
 
-// Emit sends an event to the sockets that a selector means. It is encoded once,
-// framed once for each namespace, and the same bytes go to every socket. An
-// error means that nothing was sent to anybody.
+// Emit sends an event to the sockets that a selector matches. The event is
+// encoded once and framed once for each namespace, and the same bytes go to
+// every socket. If there is an error, nothing was sent.
 func (s *Server) Emit(sel command.Selector, d command.Delivery, event string, args []any) error {
 	if s.Closed() {
 		return ErrServerClosed
@@ -47,9 +47,9 @@ func (s *Server) emit(cmd *command.Emit, observe func(*Socket)) error {
 			observe(socketOf(seat))
 		}
 	}
-	var person *command.Selector // nil: whom the message reaches does not depend on who they are
+	var recipient *command.Selector // nil: the receivers do not depend on their identity
 	if cmd.IsPersonal() {
-		person = &cmd.Selector
+		recipient = &cmd.Selector
 	}
 	var b engineio.Batch
 	defer b.Flush()
@@ -60,14 +60,14 @@ func (s *Server) emit(cmd *command.Emit, observe func(*Socket)) error {
 		for _, seat := range some {
 			socket := socketOf(seat)
 			// A socket that ends meanwhile is no error.
-			_ = socket.queue(messages.of(socket.namespace), cmd.Delivery, person, &b)
+			_ = socket.queue(messages.messageFor(socket.namespace), cmd.Delivery, recipient, &b)
 		}
 	}
 	return nil
 }
 
-// prefetched is how many sessions are fetched at a time, about as many as a
-// processor waits for at once.
+// prefetched is the number of sessions that are fetched into the processor's
+// cache at a time: about as many loads as a processor has under way at once.
 const prefetched = 16
 
 // framed is an encoded event as the message of each namespace that it goes to.
@@ -76,7 +76,7 @@ type framed []struct {
 	message   *engineio.Message
 }
 
-func (f framed) of(n *Namespace) *engineio.Message {
+func (f framed) messageFor(n *Namespace) *engineio.Message {
 	for i := range f {
 		if f[i].namespace == n {
 			return f[i].message
@@ -85,7 +85,7 @@ func (f framed) of(n *Namespace) *engineio.Message {
 	return nil
 }
 
-// observed reports whether an app wants to see the event.
+// observed reports whether an app has an Observer for the event.
 func (f framed) observed() bool {
 	for i := range f {
 		if n := f[i].namespace; n != nil && n.watchers.Emits != nil {
@@ -95,8 +95,9 @@ func (f framed) observed() bool {
 	return false
 }
 
-// frame makes the message of the selector's namespace or, if that is empty, of
-// each seat's. Without a seat it makes one all the same, to check its size.
+// frame makes a message for the selector's namespace or, if that is empty, for
+// the namespace of each seat. Without seats it makes one too, to check its
+// size.
 func (s *Server) frame(cmd *command.Emit, seats []*hub.Seat) (framed, error) {
 	payload := parser.Payload{JSON: cmd.JSON, Attachments: cmd.Attachments}
 	var f framed
@@ -117,7 +118,7 @@ func (s *Server) frame(cmd *command.Emit, seats []*hub.Seat) (framed, error) {
 		return f, err
 	}
 	for _, seat := range seats {
-		if n := socketOf(seat).namespace; f.of(n) == nil {
+		if n := socketOf(seat).namespace; f.messageFor(n) == nil {
 			if err := add(n, n.name); err != nil {
 				return nil, err
 			}

@@ -13,9 +13,9 @@ import (
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// TestFramesPerNamespace: one message for each namespace there is, with its
-// name in it, and the same for all its sockets.
-func TestFramesPerNamespace(t *testing.T) {
+// An event becomes one message for each namespace of the receivers, which all
+// sockets of the namespace share.
+func TestOneMessageForEachNamespace(t *testing.T) {
 	server := NewServer(serverOptions())
 	a, b, root := server.NewNamespace("/a", nil, Watchers{}), server.NewNamespace("/b", nil, Watchers{}), server.NewNamespace("/", nil, Watchers{})
 	seats := seatsOn(a, b, a, root, b)
@@ -27,20 +27,21 @@ func TestFramesPerNamespace(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, f, 3)
 	for n, want := range map[*Namespace]string{a: `2/a,["event",1]`, b: `2/b,["event",1]`, root: `2["event",1]`} {
-		require.Equal(t, packetSize(want), f.of(n).Size())
+		require.Equal(t, packetSize(want), f.messageFor(n).Size())
 	}
-	require.Nil(t, f.of(server.NewNamespace("/c", nil, Watchers{})))
+	require.Nil(t, f.messageFor(server.NewNamespace("/c", nil, Watchers{})))
 
 	one, err := server.frame(&command.Emit{Selector: command.Selector{Namespace: "/a"}, JSON: payload.JSON}, seats)
 	require.NoError(t, err)
 	require.Len(t, one, 1)
 }
 
-// packetSize is that of a short message on a WebSocket: two bytes of header,
-// the engine's type, and the packet.
+// packetSize returns the size of a short message on a WebSocket: two bytes of
+// header, the type of the engine, and the packet.
 func packetSize(packet string) int { return 3 + len(packet) }
 
-// TestFrameChecksSizes before anything is sent, and with nobody there.
+// The size of a message is checked before it is sent to any namespace, and also
+// if there are no receivers.
 func TestFrameChecksSizes(t *testing.T) {
 	server := NewServer(serverOptions())
 	limit := server.opts.Engine.MaxQueue
@@ -50,7 +51,7 @@ func TestFrameChecksSizes(t *testing.T) {
 	require.NoError(t, err)
 
 	_, err = server.frame(&command.Emit{JSON: payload.JSON}, seatsOn(short, long))
-	require.ErrorIs(t, err, ErrTooLarge, "one of them could not get it, so nobody does")
+	require.ErrorIs(t, err, ErrTooLarge, "the message is too large for one of the namespaces")
 	_, err = server.frame(&command.Emit{JSON: payload.JSON}, seatsOn(short))
 	require.NoError(t, err)
 
@@ -68,18 +69,17 @@ func seatsOn(namespaces ...*Namespace) (seats []*hub.Seat) {
 	return seats
 }
 
-// TestSocketsAreSmall, and all that a broadcast reads of each stands on one
-// line of the processor's cache: memory of just this size begins at a multiple
-// of a line.
+// A Socket is small. The fields that a broadcast reads are on one line of the
+// processor's cache: memory of this size begins at a multiple of a line.
 func TestSocketsAreSmall(t *testing.T) {
 	if bits.UintSize < 64 {
-		t.Skip("for pointers of 8 bytes")
+		t.Skip("the sizes are for pointers of 8 bytes")
 	}
-	const line = 64
+	const cacheLine = 64
 	var s Socket
 	require.Equal(t, uintptr(256), unsafe.Sizeof(s))
 	require.Equal(t, uintptr(224), unsafe.Sizeof(client{}))
 	owner := unsafe.Offsetof(s.seat) + unsafe.Offsetof(s.seat.Owner)
-	require.Zero(t, owner%line)
-	require.Less(t, unsafe.Offsetof(s.held)-owner, uintptr(line))
+	require.Zero(t, owner%cacheLine)
+	require.Less(t, unsafe.Offsetof(s.held)-owner, uintptr(cacheLine))
 }

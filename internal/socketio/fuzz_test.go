@@ -16,11 +16,11 @@ import (
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// FuzzMessages sends a client's messages, one a line, "b" in front of binary,
-// on a connection that is on "/" and "/a". Whatever they are: no handler
-// panics, no reserved event and nothing that cannot be decoded reaches one, and
-// the connection has either been closed as one that broke the protocol, or
-// works.
+// FuzzMessages sends messages on a connection that is connected to "/" and
+// "/a": one for each line, and a line that begins with "b" is binary. No
+// handler panics or gets a reserved event or an argument that cannot be
+// decoded. After that the connection works, or was closed because of a parse
+// error.
 func FuzzMessages(f *testing.F) {
 	for _, lines := range []string{
 		"2[\"e\"]\n21[\"e\",{\"a\":[1]}]\n2/a,7[\"e\"]",
@@ -35,10 +35,10 @@ func FuzzMessages(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, lines string) {
 		if strings.Contains(lines, "\x1e") || strings.ToValidUTF8(lines, "") != lines {
-			t.Skip("which is for the engine")
+			t.Skip("the engine splits or refuses these")
 		}
 		texts, missing := 0, 0
-		inOrder := true // each header has its attachments behind it, and they have a header
+		inOrder := true // each header is followed by its attachments, and no other attachment is sent
 		packets := strings.Split(lines, "\n")
 		for i, line := range packets {
 			if data, binary := strings.CutPrefix(line, "b"); binary {
@@ -54,15 +54,15 @@ func FuzzMessages(f *testing.F) {
 			}
 		}
 		app := newTestApp()
-		var heard atomic.Int64
+		var handled atomic.Int64
 		app.event = func(e *Event) {
-			heard.Add(1)
+			handled.Add(1)
 			if parser.Reserved(e.Name) {
 				t.Errorf("event %q", e.Name)
 			}
 			for i := range e.Args.Len() {
-				var any any
-				if err := e.Args.Decode(i, &any); err != nil && json.Valid(e.Args.Raw(i)) && !strings.Contains(err.Error(), "cannot unmarshal number") {
+				var arg any
+				if err := e.Args.Decode(i, &arg); err != nil && json.Valid(e.Args.Raw(i)) && !strings.Contains(err.Error(), "cannot unmarshal number") {
 					t.Errorf("argument %s: %v", e.Args.Raw(i), err)
 				}
 			}
@@ -82,7 +82,7 @@ func FuzzMessages(f *testing.F) {
 			require.True(t, s.Mount(s.NewNamespace(name, app, Watchers{})))
 		}
 		defer s.Close()
-		c := poster{t, s, ""}
+		c := pollingClient{t, s, ""}
 		require.Equal(t, http.StatusOK, c.do(http.MethodGet, ""))
 		require.Equal(t, http.StatusOK, c.do(http.MethodPost, "40\x1e40/a,"))
 		for range 2 {
@@ -98,19 +98,19 @@ func FuzzMessages(f *testing.F) {
 		}
 		if status != http.StatusOK {
 			require.Equal(t, http.StatusBadRequest, status)
-			require.Equal(t, http.StatusBadRequest, c.do(http.MethodPost, "6"), "the session lives")
+			require.Equal(t, http.StatusBadRequest, c.do(http.MethodPost, "6"), "the session was not closed")
 		}
 		s.Close()
 		require.NoError(t, s.Shutdown(t.Context()))
-		require.LessOrEqual(t, heard.Load(), int64(texts))
-		require.NotContains(t, app.told, "OVERLAP")
+		require.LessOrEqual(t, handled.Load(), int64(texts))
+		require.NotContains(t, app.calls, "OVERLAP")
 		require.Equal(t, 2+len(app.connected), len(app.ended))
 		requireNobody(t, s, command.Identity{})
 	})
 }
 
-// poster is a client that polls, without a network.
-type poster struct {
+// pollingClient is a client that polls, without a network.
+type pollingClient struct {
 	t      *testing.T
 	server *Server
 	sid    string
@@ -118,7 +118,7 @@ type poster struct {
 
 // do makes a request and returns the answer's status. The first one opens the
 // session.
-func (c *poster) do(method, body string) int {
+func (c *pollingClient) do(method, body string) int {
 	r := httptest.NewRequest(method, "/?EIO=4&transport=polling"+c.sid, strings.NewReader(body))
 	w := httptest.NewRecorder()
 	c.server.ServeHTTP(w, r)

@@ -10,9 +10,9 @@ import (
 	"github.com/mojosocket/mojo/internal/fifo"
 )
 
-// TestHubIsEmptyInTheEnd: after many connections of all identities, with rooms,
-// ended in all ways, no index and no map holds anything.
-func TestHubIsEmptyInTheEnd(t *testing.T) {
+// After many connections of several identities, with rooms, have ended in
+// several ways, all indexes and maps are empty.
+func TestEndedConnectionsLeaveNothing(t *testing.T) {
 	app := newTestApp()
 	app.connect = func(s *Socket, auth []byte) *Refusal {
 		_ = s.Join("a", "b", s.Identity().Session)
@@ -58,14 +58,14 @@ func TestHubIsEmptyInTheEnd(t *testing.T) {
 		require.Nil(t, s.acks.waiting)
 		require.Nil(t, s.held)
 		require.Equal(t, fifo.Queue[task]{}, s.mailbox.tasks)
-		require.Empty(t, s.client().slots)
+		require.Empty(t, s.client().entries)
 	}
-	require.Zero(t, server.activity.n)
+	require.Zero(t, server.activity.count)
 }
 
-// TestEndDuringConnect: a socket whose end began elsewhere, and has not got to
-// the indexes yet when its Connect returns, is in none of them when Disconnect
-// is called.
+// Another goroutine has begun to end a socket and has not removed it from the
+// indexes when Connect returns. The socket is in no index when Disconnect is
+// called.
 func TestEndDuringConnect(t *testing.T) {
 	app := newTestApp()
 	app.connect = func(s *Socket, _ []byte) *Refusal {

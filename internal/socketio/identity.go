@@ -25,7 +25,7 @@ func (c *client) Admits(r *http.Request) engineio.Admission {
 	switch {
 	case admission == engineio.Refused && r.Method == http.MethodGet && b.ExpiredTo(now.Identity, time.Now()):
 		return engineio.Admitted
-	case admission == engineio.Withheld && b.Claim != nil: // nothing is queued for what it claims
+	case admission == engineio.Withheld && b.Claim != nil: // nothing is queued for the claimed identity
 		return engineio.Outdated
 	case admission != engineio.Admitted:
 		return admission
@@ -35,8 +35,8 @@ func (c *client) Admits(r *http.Request) engineio.Admission {
 			c.watchExpiry()
 		}
 		return engineio.Admitted
-	case !c.proves(now):
-		if c.conn.Binding().Identity != now.Identity { // it was not proven meanwhile either
+	case !c.prove(now):
+		if c.conn.Binding().Identity != now.Identity { // another request has not proven it either
 			return engineio.Refused
 		}
 	}
@@ -46,32 +46,33 @@ func (c *client) Admits(r *http.Request) engineio.Admission {
 	return engineio.Admitted
 }
 
-// Extend gives the connections of an identity a later expiry, as renewed
-// cookies do.
+// Extend gives the connections of an identity the later expiry of renewed
+// cookies.
 func (s *Server) Extend(to command.Identified) {
 	for _, m := range s.hub.Extend(command.Extend{To: to}).Moved {
 		clientOf(m.Conn).watchExpiry()
 	}
 }
 
-// Identity is the identity that the socket is bound to now.
+// Identity returns the identity that the socket is bound to now.
 func (s *Socket) Identity() command.Identified { return s.client().conn.Binding().Identified }
 
-// identityChanged returns when nothing is queued any more for the identity that
-// the socket had. It queues the call to the App, if the identity is another,
-// and what was held for it.
+// identityChanged completes a change for one socket. It queues the call of the
+// IdentityWatcher, if the identity is another one, and the messages that were
+// held for the new identity. After it has returned, no message to the old
+// identity is queued.
 func (s *Socket) identityChanged(from, to *hub.Binding) {
-	told := s.namespace.watchers.Identity != nil && from.Identity != to.Identity
-	if told {
+	notify := s.namespace.watchers.Identity != nil && from.Identity != to.Identity
+	if notify {
 		s.session.Hold(eventCost)
 	}
 	var b engineio.Batch
 	defer b.Flush()
-	s.mu.Lock() // Socket.queue holds it while it looks at the identity
+	s.mu.Lock() // Socket.queue holds it while it compares the identity
 	defer s.mu.Unlock()
 	switch {
-	case !told:
-	case s.state == ended: // and the last task may be in the mailbox already
+	case !notify:
+	case s.state == ended: // taskDisconnect may be in the mailbox already
 		s.session.Release(eventCost)
 	default:
 		s.pushLocked(task{kind: taskIdentity, arg: identityChange{from, to}, size: eventCost})
@@ -81,10 +82,11 @@ func (s *Socket) identityChanged(from, to *hub.Binding) {
 	}
 }
 
-// doIdentity tells the App of a change, unless the socket began after it.
+// doIdentity calls the IdentityWatcher, unless the socket began after the
+// change.
 func (s *Socket) doIdentity(from, to *hub.Binding) {
 	s.mu.Lock()
-	known := s.deaf || to.Version <= s.version
+	known := s.ignoresEvents || to.Version <= s.version
 	s.mu.Unlock()
 	if known {
 		return

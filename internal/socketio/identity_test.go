@@ -11,8 +11,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// TestChangeWaitsForSenders: a sender looks at an identity and queues a message
-// with the lock of the socket held, and a change does not return before that.
+// A sender compares the identity and queues a message with the lock of the
+// socket held. A change does not return before the sender has unlocked it.
 func TestChangeWaitsForSenders(t *testing.T) {
 	app := newTestApp()
 	s, _, site := serve(t, app, "/")
@@ -37,18 +37,17 @@ func TestChangeWaitsForSenders(t *testing.T) {
 	require.NoError(t, await(t, done))
 }
 
-// identityApp is a testApp that is told of identities, too.
+// identityApp is a testApp that also is an IdentityWatcher.
 type identityApp struct{ *testApp }
 
 func (a identityApp) Changed(s *Socket, _, to command.Identified) *Refusal {
-	defer a.tell(s, "identity "+to.User)()
+	defer a.record(s, "identity "+to.User)()
 	a.connected <- s
 	return nil
 }
 
-// TestNothingIsToldAfterDisconnect, when a socket ends while its identity
-// changes.
-func TestNothingIsToldAfterDisconnect(t *testing.T) {
+// If a socket ends while its identity changes, no callback follows Disconnect.
+func TestNoCallbackAfterDisconnect(t *testing.T) {
 	app := newTestApp()
 	s := NewServer(serverOptions())
 	t.Cleanup(s.Close)
@@ -59,26 +58,26 @@ func TestNothingIsToldAfterDisconnect(t *testing.T) {
 	was := socket.client().conn.Binding()
 	ann := command.Identified{Identity: command.Identity{Session: "s", User: "ann"}}
 	require.NoError(t, s.Change(command.Rebind{From: command.Identity{Session: "s"}, To: ann}))
-	require.True(t, socket.client().proves(ann))
+	require.True(t, socket.client().prove(ann))
 	await(t, app.connected)
 
 	socket.end(ClientDisconnect)
 	socket.identityChanged(was, socket.client().conn.Binding())
 
 	require.NoError(t, s.Shutdown(t.Context()))
-	require.Equal(t, []string{"connect ", "identity ann", "disconnect"}, app.told)
+	require.Equal(t, []string{"connect ", "identity ann", "disconnect"}, app.calls)
 }
 
-// TestRevokeFindsWhatIsReplaced: a socket whose place another takes on its
-// namespace, and that one.
-func TestRevokeFindsWhatIsReplaced(t *testing.T) {
+// Revoke finds a socket that is being replaced on its namespace, and the socket
+// that replaces it.
+func TestRevokeOfAReplacedSocket(t *testing.T) {
 	app := newTestApp()
-	entered, goOn := make(chan struct{}), make(chan struct{})
+	entered, proceed := make(chan struct{}), make(chan struct{})
 	first := true
 	app.connect = func(*Socket, []byte) *Refusal {
 		if !first {
 			entered <- struct{}{}
-			<-goOn
+			<-proceed
 		}
 		first = false
 		return nil
@@ -96,15 +95,15 @@ func TestRevokeFindsWhatIsReplaced(t *testing.T) {
 
 	_, refusal := client.AwaitConnect("/")
 	require.NotNil(t, refusal)
-	close(goOn)
+	close(proceed)
 	require.Equal(t, Revoked, await(t, app.ended))
 	old.AwaitDisconnected()
 	requireNobody(t, s, command.Identity{Session: "s", User: "u"})
 }
 
-// A socket that began after a change does not get a callback for it, although the
+// A socket that began after a change gets no callback for it, although the
 // goroutine that completes the change may find the socket.
-func TestASocketThatBeganAfterAChange(t *testing.T) {
+func TestNoIdentityCallbackForANewSocket(t *testing.T) {
 	app := newTestApp()
 	s := NewServer(serverOptions())
 	t.Cleanup(s.Close)
@@ -116,11 +115,11 @@ func TestASocketThatBeganAfterAChange(t *testing.T) {
 	socket.identityChanged(&hub.Binding{Identified: command.Identified{Identity: command.Identity{Session: "t"}}}, socket.client().conn.Binding())
 
 	require.NoError(t, s.Shutdown(t.Context()))
-	require.Equal(t, []string{"connect ", "disconnect"}, app.told)
+	require.Equal(t, []string{"connect ", "disconnect"}, app.calls)
 }
 
-// requireNobody requires that nothing is left in the indexes, nor of these
-// identities.
+// requireNobody requires that the indexes are empty, and have no connection of
+// these identities.
 func requireNobody(t testing.TB, s *Server, ids ...command.Identity) {
 	t.Helper()
 	for n := range *s.namespaces.Load() {

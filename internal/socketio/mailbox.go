@@ -9,30 +9,30 @@ import (
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// mailbox has the calls to the App for one socket, which run in order. A
-// goroutine runs them only while there are any. Socket.mu guards it.
+// mailbox has the calls to the App for one socket, which run in order. It has a
+// goroutine only while there are calls. Socket.mu guards it.
 type mailbox struct {
 	tasks   fifo.Queue[task]
 	running bool
-	doing   taskKind // while running
-	event   *Event   // of taskEvent
+	current taskKind // the task that runs
+	event   *Event   // of the task that runs; nil unless it is a taskEvent
 
 	mailboxByActivityMu
 }
 
 // mailboxByActivityMu is guarded by activity.mu.
 type mailboxByActivityMu struct {
-	next, prev *Socket // among those whose mailboxes run
+	next, prev *Socket // in the list activity.running
 }
 
-// keptTasks is for how many tasks an idle mailbox keeps room, so that a lone
-// event does not allocate any.
+// keptTasks is the number of tasks that an idle mailbox has memory for, so that
+// a single event does not allocate any.
 const keptTasks = 1
 
 type task struct {
 	kind taskKind
 	arg  any // []byte, *Event, identityChange or nil, by kind
-	size int // what it counts against MaxInbound until it has been run
+	size int // counts against MaxInbound until the task has run
 }
 
 // identityChange is the argument of a taskIdentity.
@@ -47,16 +47,16 @@ const (
 	taskDisconnect
 )
 
-// What a waiting task costs beside its bytes, roughly. To begin or end a socket
-// takes a goroutine of its own, so a client that connects again and again,
-// while the App is slow to answer, is not read from either.
+// What a waiting task costs beside its bytes, roughly. They count against
+// MaxInbound, so the server also stops reading from a client that connects
+// again and again to an App that is slow to answer.
 const (
-	eventCost = 256
-	argCost   = 8
-	lifeCost  = 4 << 10
+	eventCost     = 256
+	argCost       = 8
+	lifecycleCost = 4 << 10
 )
 
-// push adds a task behind earlier ones.
+// push adds a task to the mailbox.
 func (s *Socket) push(t task) {
 	s.session.Hold(t.size)
 	s.mu.Lock()
@@ -75,16 +75,17 @@ func (s *Socket) pushLocked(t task) {
 	s.namespace.server.activity.beginMailbox(s)
 }
 
-// portion is how many tasks of a mailbox run before other goroutines have their
-// turn: the scheduler would let it run for 10 ms.
+// portion is the number of tasks of a mailbox after which other goroutines may
+// run. Without it a mailbox would run for 10 ms, the time slice of the
+// scheduler.
 const portion = 32
 
-// run runs the tasks of the mailbox until there is none, and reports whether
-// the worker is kept.
+// run runs the tasks of the mailbox until it is empty, and reports whether the
+// worker is kept.
 func (s *Socket) run(w worker) (kept bool) {
 	idle := false
 	defer func() {
-		if !idle { // a handler called runtime.Goexit; the other tasks run all the same
+		if !idle { // a handler called runtime.Goexit; another goroutine runs the other tasks
 			go w.work(s)
 		}
 	}()
@@ -101,8 +102,8 @@ func (s *Socket) run(w worker) (kept bool) {
 	}
 }
 
-// next takes the first task. If there is none the mailbox is idle, and `kept`
-// tells whether its worker is kept for another one.
+// next takes the first task. Without a task it marks the mailbox as idle, and
+// `kept` reports whether the worker is kept for another mailbox.
 func (s *Socket) next(w worker) (t task, busy, kept bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +118,7 @@ func (s *Socket) next(w worker) (t task, busy, kept bool) {
 		return task{}, false, s.namespace.server.activity.endMailbox(s, w)
 	}
 	t = m.tasks.Pop()
-	m.doing = t.kind
+	m.current = t.kind
 	m.event, _ = t.arg.(*Event)
 	return t, true, false
 }
@@ -127,11 +128,11 @@ var callbacks = [...]string{
 	taskConnect: "OnConnect", taskEvent: "OnMessage", taskIdentity: "OnIdentity", taskDisconnect: "OnDisconnect",
 }
 
-// runs returns the callback that the mailbox runs.
-func (s *Socket) runs() (Running, bool) {
+// runningCallback returns the callback that the mailbox runs, if it runs.
+func (s *Socket) runningCallback() (Running, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := Running{Namespace: s.namespace.name, SocketID: s.ID(), Callback: callbacks[s.mailbox.doing]}
+	r := Running{Namespace: s.namespace.name, SocketID: s.ID(), Callback: callbacks[s.mailbox.current]}
 	if e := s.mailbox.event; e != nil {
 		r.Event = e.Name
 	}
@@ -166,25 +167,25 @@ func (s *Socket) doConnect(auth []byte) {
 		s.refuse(refusal)
 		return
 	}
-	if !s.accept() { // the client left while Connect ran; what it sent meanwhile is not handled
+	if !s.accept() { // the client has left while Connect ran; its events are not handled
 		server := s.namespace.server
-		server.doPresenceWork(server.hub.Remove(&s.seat)) // Socket.end may not have got there yet
+		server.doPresenceWork(server.hub.Remove(&s.seat)) // Socket.finish may run now in another goroutine and not have called this yet
 		s.doDisconnect()
 		return
 	}
 	s.mu.Lock()
-	leave := s.leave
+	disconnecting := s.disconnecting
 	s.mu.Unlock()
-	if leave {
+	if disconnecting {
 		_ = s.Disconnect()
 	}
 }
 
 func (s *Socket) doEvent(e *Event) {
 	s.mu.Lock()
-	deaf := s.deaf
+	ignoresEvents := s.ignoresEvents
 	s.mu.Unlock()
-	if !deaf {
+	if !ignoresEvents {
 		s.guard(callbacks[taskEvent], func() { s.namespace.app.Event(e) })
 	}
 }
@@ -192,22 +193,21 @@ func (s *Socket) doEvent(e *Event) {
 func (s *Socket) doDisconnect() {
 	s.mu.Lock()
 	reason := s.reason
-	s.mailbox.doing = taskDisconnect // it may follow OnConnect at once
+	s.mailbox.current = taskDisconnect // this may run inside of taskConnect
 	s.mu.Unlock()
 	s.guard(callbacks[taskDisconnect], func() { s.namespace.app.Disconnect(s, reason) })
 }
 
-// guard runs user code. A panic costs the connection it happened on, by its
-// transport, so that the client comes back, and nothing else. The socket
-// handles no more of its events: the panic may have left the App's state for it
-// incomplete.
+// guard runs user code. After a panic it closes the connection by its
+// transport, so that the client reconnects. The socket handles no more events,
+// because the panic may have left the App's state for it incomplete.
 func (s *Socket) guard(callback string, run func()) (ok bool) {
 	defer func() {
 		if ok {
 			return
 		}
 		s.mu.Lock()
-		s.deaf = true
+		s.ignoresEvents = true
 		s.mu.Unlock()
 		s.namespace.server.panicked(callback, recover(), "namespace", s.namespace.name)
 		s.session.Close(HandlerPanic)
@@ -216,7 +216,8 @@ func (s *Socket) guard(callback string, run func()) (ok bool) {
 	return true
 }
 
-// Event is an event from a client, which owns its bytes.
+// Event is an event from a client. It owns its bytes. Its methods are safe for
+// concurrent use.
 type Event struct {
 	Socket *Socket
 	Name   string
@@ -227,8 +228,8 @@ type Event struct {
 	acked    bool // guarded by Socket.mu
 }
 
-// receive takes an event or ack whose bytes it may keep, or a DISCONNECT, from
-// the reader.
+// receive handles a packet of the client: an event or ack, whose bytes it may
+// keep, or a DISCONNECT.
 func (s *Socket) receive(p parser.Packet, data []byte, attachments [][]byte) error {
 	if p.Type == parser.Disconnect {
 		s.end(ClientDisconnect)
@@ -266,19 +267,18 @@ func (s *Socket) receive(p parser.Packet, data []byte, attachments [][]byte) err
 // the errors of mojo.On.
 var invalidArguments = []any{map[string]any{"error": map[string]string{"message": "invalid arguments"}}}
 
-// refuseArgs refuses an event or ack whose arguments hold data that reads as a
-// placeholder. The connection stays: its page has sent unusual data, nothing
-// malformed.
+// refuseArgs refuses an event or ack whose data looks like a placeholder for an
+// attachment. The connection stays open: the data is unusual, not malformed.
 func (s *Socket) refuseArgs(p parser.Packet) {
 	s.namespace.server.warn.Later("placeholder "+s.namespace.name,
 		"mojo: refused a message whose data has a _placeholder of its own", "namespace", s.namespace.name,
 		"help", "socket.io-client marks binary by objects with the keys _placeholder and num; rename them in the page's data")
 	if p.Type == parser.BinaryAck {
-		s.resolve(p.ID, reply{err: errAnswer})
+		s.resolve(p.ID, reply{err: errAmbiguousAnswer})
 		return
 	}
 	e := &Event{Socket: s, id: p.ID, wantsAck: p.HasID}
-	_ = e.Ack(invalidArguments) // an error: the client has gone
+	_ = e.Ack(invalidArguments) // fails if the client has gone
 }
 
 // pushEvent adds an event to the mailbox, unless the socket has ended.

@@ -12,9 +12,9 @@ import (
 	"github.com/mojosocket/mojo/internal/fifo"
 )
 
-// TestLaneOrder: connect, every event in order, disconnect, and never two at a
-// time.
-func TestLaneOrder(t *testing.T) {
+// The calls for a socket are Connect, Event in order and Disconnect, and never
+// overlap.
+func TestMailboxOrder(t *testing.T) {
 	const events = 500
 	app := newTestApp()
 	_, _, site := serve(t, app, "/a")
@@ -28,21 +28,21 @@ func TestLaneOrder(t *testing.T) {
 	client.Engine.Send("1/a,")
 	require.Equal(t, ClientDisconnect, await(t, app.ended))
 
-	require.Equal(t, append(want, "disconnect"), app.told)
+	require.Equal(t, append(want, "disconnect"), app.calls)
 }
 
-// TestEventsBeforeTheAnswer, which no official client sends, are handled if the
-// socket is accepted, and dropped if the client has left by then: Disconnect is
-// still last.
+// Events before the answer to CONNECT, which no official client sends, are
+// handled if the socket is accepted. They are dropped if the client has left
+// before that, so that Disconnect is the last call.
 func TestEventsBeforeTheAnswer(t *testing.T) {
 	for _, leaves := range []bool{false, true} {
-		goOn, told := make(chan struct{}), make(chan string, 1)
+		proceed, handled := make(chan struct{}), make(chan string, 1)
 		app := newTestApp()
 		app.connect = func(s *Socket, _ []byte) *Refusal {
-			<-goOn
+			<-proceed
 			return nil
 		}
-		app.event = func(e *Event) { told <- e.Name }
+		app.event = func(e *Event) { handled <- e.Name }
 		_, _, site := serve(t, app, "/a")
 		client := dial(t, site, "websocket", "", "")
 		client.SendConnect("/a", nil)
@@ -51,20 +51,19 @@ func TestEventsBeforeTheAnswer(t *testing.T) {
 			client.Engine.Send("1/a,")
 		}
 		client.Barrier()
-		close(goOn)
+		close(proceed)
 
 		if leaves {
 			await(t, app.ended)
-			require.Equal(t, []string{"connect ", "disconnect"}, app.told)
+			require.Equal(t, []string{"connect ", "disconnect"}, app.calls)
 			continue
 		}
-		require.Equal(t, "early", await(t, told))
+		require.Equal(t, "early", await(t, handled))
 	}
 }
 
-// TestLaneIsIdleWithoutWork: an idle socket has no goroutine and no memory for
-// tasks.
-func TestLaneIsIdleWithoutWork(t *testing.T) {
+// An idle mailbox has no goroutine and no memory for tasks.
+func TestMailboxIsIdleWithoutTasks(t *testing.T) {
 	app := newTestApp()
 	server, _, site := serve(t, app, "/a")
 	socket := dial(t, site, "websocket", "", "").Connect("/a", nil)
@@ -81,8 +80,7 @@ func TestLaneIsIdleWithoutWork(t *testing.T) {
 	require.Equal(t, fifo.Queue[task]{}, s.mailbox.tasks)
 }
 
-// TestActivity: wait returns when as much has ended as had begun, for everybody
-// who waits.
+// wait returns for all its callers when end was called as often as begin.
 func TestActivity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var a activity

@@ -8,27 +8,29 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
-// App is told what happens on the sockets of one namespace. For one socket the
-// calls never overlap: Connect, then Event in order, then Disconnect if Connect
-// returned nil.
+// App handles the sockets of one namespace. The calls for one socket never
+// overlap: Connect, then Event in order, then Disconnect if Connect returned
+// nil. Calls for different sockets may run at the same time.
 type App interface {
 	Connect(s *Socket, auth []byte) *Refusal // auth is JSON, nil if the client sent none
 	Event(e *Event)
 	Disconnect(s *Socket, reason Reason)
 }
 
-// Observer sees the events that are sent, before they are queued.
+// Observer is called for each event that is sent, before it is queued. Several
+// goroutines may call it at the same time.
 type Observer interface {
 	Emitted(s *Socket, event string, args []any)
 }
 
-// IdentityWatcher is told that the identity of a socket has changed, between
-// the other calls for it. A refusal disconnects it.
+// IdentityWatcher is called after the identity of a socket has changed, between
+// the calls of its App. If it returns a refusal, the socket is disconnected.
 type IdentityWatcher interface {
 	Changed(s *Socket, from, to command.Identified) *Refusal
 }
 
-// PresenceWatcher is told of the transitions in its namespace, one at a time.
+// PresenceWatcher is called for the transitions in its namespace, for one at a
+// time.
 type PresenceWatcher interface {
 	Presence(t presence.Transition)
 }
@@ -39,26 +41,27 @@ type Refusal struct {
 	Data    any // left out if nil
 }
 
-// Namespace is one of the channels that share a connection.
+// Namespace is a Socket.IO namespace: one of the channels that share a
+// connection. It is immutable and safe for concurrent use.
 type Namespace struct {
-	server   *Server
-	name     string
-	app      App
-	watchers Watchers
-	seats    *hub.Namespace
+	server       *Server
+	name         string
+	app          App
+	watchers     Watchers
+	hubNamespace *hub.Namespace
 }
 
-// Watchers are what else an app wants to know. Each may be nil.
+// Watchers are the optional callbacks of an app. Each may be nil.
 type Watchers struct {
 	Emits    Observer
 	Identity IdentityWatcher
 	Presence PresenceWatcher
 }
 
-// NewNamespace returns a namespace, whose name begins with a slash, that is yet
-// to be mounted.
+// NewNamespace returns a namespace that is not mounted. The name begins with a
+// slash.
 func (s *Server) NewNamespace(name string, app App, w Watchers) *Namespace {
-	return &Namespace{server: s, name: name, app: app, watchers: w, seats: s.hub.Namespace(name, w.Presence != nil)}
+	return &Namespace{server: s, name: name, app: app, watchers: w, hubNamespace: s.hub.Namespace(name, w.Presence != nil)}
 }
 
 // Mount lets clients connect to n. It reports false if the name is taken.

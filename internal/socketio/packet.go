@@ -13,7 +13,7 @@ func packet(t parser.Type, namespace string, p parser.Payload) *engineio.Message
 	}, p.Attachments)
 }
 
-// packetWithID is packet for one that carries an ack id.
+// packetWithID is packet for a packet with an ack id.
 func packetWithID(t parser.Type, namespace string, id uint64, p parser.Payload) *engineio.Message {
 	hint := len(p.JSON) + len(namespace) + 32
 	return engineio.NewMessage(hint, func(dst []byte) []byte {

@@ -6,20 +6,21 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
-// doPresenceWork does what the presence of the hub asks for. While one caller has not
-// come to telling transitions, the next one tells them: at the latest the end
-// of the last connection, for which Shutdown waits.
+// doPresenceWork sets the timer of the grace time and reports transitions, as
+// the hub has requested. Any caller reports the transitions of all callers
+// before it. The last one is the end of the last connection, for which Shutdown
+// waits.
 func (s *Server) doPresenceWork(work presence.Work) {
 	if work.EndGraceAfter > 0 {
-		s.grace.Store(time.AfterFunc(work.EndGraceAfter, func() { s.doPresenceWork(s.hub.EndGrace()) }))
-		if s.Closed() { // EndAllGrace may have come before
+		s.graceTimer.Store(time.AfterFunc(work.EndGraceAfter, func() { s.doPresenceWork(s.hub.EndGrace()) }))
+		if s.Closed() { // EndAllGrace may have run before
 			s.stopGrace()
 		}
 	}
 	if !work.Notify {
 		return
 	}
-	s.activity.begin() // before the hub knows of it: Shutdown waits for transitions that are being told
+	s.activity.begin() // before BeginNotifying: Shutdown waits for this goroutine
 	if s.hub.BeginNotifying() {
 		go s.tellTransitions()
 	} else {
@@ -27,19 +28,19 @@ func (s *Server) doPresenceWork(work presence.Work) {
 	}
 }
 
-// stopGrace stops the timer, which would keep the Server in memory.
+// stopGrace stops the timer, so that it does not keep the Server in memory.
 func (s *Server) stopGrace() {
-	if timer := s.grace.Load(); timer != nil {
+	if timer := s.graceTimer.Load(); timer != nil {
 		timer.Stop()
 	}
 }
 
-// tellTransitions tells transitions one at a time, in the order in which they
-// happened, until there is none.
+// tellTransitions calls the watchers for one transition at a time, in the order
+// in which they happened, until there is none.
 func (s *Server) tellTransitions() {
 	done := false
 	defer func() {
-		if !done { // a callback called runtime.Goexit; the other transitions are told all the same
+		if !done { // a callback called runtime.Goexit; another goroutine continues
 			go s.tellTransitions()
 			return
 		}

@@ -13,33 +13,34 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// presenceLog is a PresenceWatcher that keeps what it is told.
+// presenceLog is a PresenceWatcher that records the transitions.
 type presenceLog struct {
-	mu   sync.Mutex // guards told
-	told []presence.Transition
+	mu          sync.Mutex // guards transitions
+	transitions []presence.Transition
 }
 
 func (l *presenceLog) Presence(t presence.Transition) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.told = append(l.told, t)
+	l.transitions = append(l.transitions, t)
 }
 
 func (l *presenceLog) all() []presence.Transition {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.told
+	return l.transitions
 }
 
-// annOnline is ann's coming to and going from a namespace.
+// annOnline returns the two transitions of ann, who comes online and goes
+// offline on a namespace.
 func annOnline(namespace string) []presence.Transition {
 	ann := command.Key{Kind: command.User, ID: "ann"}
 	return []presence.Transition{{Namespace: namespace, Key: ann, Online: true}, {Namespace: namespace, Key: ann}}
 }
 
-// TestShutdownTellsPresence: when Shutdown returns all transitions were told,
-// those of a revocation included that has not come to tell them yet.
-func TestShutdownTellsPresence(t *testing.T) {
+// When Shutdown returns, the watcher was called for all transitions, also for
+// those of a Revoke that still runs.
+func TestShutdownReportsPresence(t *testing.T) {
 	var log presenceLog
 	app := newTestApp()
 	opts := serverOptions()
@@ -48,7 +49,7 @@ func TestShutdownTellsPresence(t *testing.T) {
 	require.True(t, s.Mount(s.NewNamespace("/", app, Watchers{})))
 	dial(t, siotest.Serve(t, siotest.Memory, s), "websocket", "", "ann").Connect("/", nil)
 	await(t, app.connected)
-	for s.running() > 1 { // the connection remains, the first transition was told
+	for s.running() > 1 { // until only the connection counts: the watcher has returned
 		runtime.Gosched()
 	}
 
@@ -59,17 +60,16 @@ func TestShutdownTellsPresence(t *testing.T) {
 	require.Equal(t, annOnline(""), log.all())
 	s.doPresenceWork(effects.Presence)
 	require.NoError(t, s.Shutdown(t.Context()))
-	require.Equal(t, annOnline(""), log.all(), "they were told once")
+	require.Equal(t, annOnline(""), log.all(), "each was reported once")
 }
 
 func (s *Server) running() int {
 	s.activity.mu.Lock()
 	defer s.activity.mu.Unlock()
-	return s.activity.n
+	return s.activity.count
 }
 
-// TestShutdownEndsGrace: no timer for the grace of presence keeps a Server in
-// memory after Shutdown.
+// After Shutdown, no timer of the grace time keeps the Server in memory.
 func TestShutdownEndsGrace(t *testing.T) {
 	app := newTestApp()
 	opts := serverOptions()
@@ -80,15 +80,15 @@ func TestShutdownEndsGrace(t *testing.T) {
 	client.Connect("/", nil)
 	client.Close()
 	await(t, app.ended)
-	require.NotNil(t, s.grace.Load())
+	require.NotNil(t, s.graceTimer.Load())
 
 	require.NoError(t, s.Shutdown(t.Context()))
 
-	require.False(t, s.grace.Load().Stop(), "it was stopped")
+	require.False(t, s.graceTimer.Load().Stop(), "it was stopped")
 }
 
-// TestPresenceOfTheMountedApp: of two namespaces with one name, of which one
-// could be mounted, that one is told of presence if it wants to be.
+// Of two namespaces with one name, only one can be mounted. Its watcher is
+// called, if it has one, and never the watcher of the other.
 func TestPresenceOfTheMountedApp(t *testing.T) {
 	for name, mountedWatches := range map[string]bool{"the mounted one watches": true, "the other one watches": false} {
 		t.Run(name, func(t *testing.T) {

@@ -2,14 +2,14 @@ package socketio
 
 import "time"
 
-// rate is a bucket of as many packets as may come in a second, which fills up
-// in a second. The zero value is full.
+// rate is a token bucket. It holds the packets of one second and is refilled in
+// one second. The zero value is full.
 type rate struct {
 	spent float32
-	at    uint32 // ms since the server was made, modulo 2^32
+	at    uint32 // of the last packet: ms since the server was created, modulo 2^32
 }
 
-// allows takes one packet out, and reports whether there was any.
+// allows takes one token, and reports whether there was one.
 func (r *rate) allows(perSecond int, now time.Duration) bool {
 	at := uint32(now.Milliseconds())
 	passed := float32(at-r.at) / 1000

@@ -14,19 +14,19 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/slots"
 )
 
-// Revalidation is how the site is asked, again and again, whether those who are
-// connected still may be.
+// Revalidation asks the site at intervals whether the connected identities are
+// still valid.
 type Revalidation struct {
 	Ask      func(ctx context.Context, id command.Identified) (valid bool, err error)
 	Every    time.Duration
-	Failures int  // of Ask in a row, for one identity, after which it counts as answered
-	FailOpen bool // by yes
-	Until    func() time.Time
+	Failures int              // errors of Ask in a row for one identity, after which it is closed
+	FailOpen bool             // do not close it
+	Until    func() time.Time // returns until when a revocation has to be remembered
 }
 
 // revalidator asks about each identity once in every interval. The hub lists
-// the identities in slots. Each slot has its part of the interval, in which the
-// questions are spread, a portion at a time.
+// the identities in slots. Each slot has its turn in a part of the interval, in
+// which its identities are asked about in portions.
 type revalidator struct {
 	server *Server
 	Revalidation
@@ -34,7 +34,7 @@ type revalidator struct {
 	ctx    context.Context // ends with the server
 	cancel context.CancelFunc
 
-	armed atomic.Bool // the timer is set; changes with mu held
+	armed atomic.Bool // the timer is set; written with mu held
 	mu    sync.Mutex
 	revalidatorByMu
 }
@@ -43,10 +43,10 @@ type revalidator struct {
 type revalidatorByMu struct {
 	timer    *time.Timer
 	stopped  bool
-	turns    int // of slots, since the server was made
+	turns    int // the turns since the server was created
 	failures failures
-	asking   map[command.Identity]bool    // the identities in waiting, too
-	waiting  fifo.Queue[command.Identity] // to be asked about
+	asking   map[command.Identity]bool    // the identities in waiting, and those being asked about
+	waiting  fifo.Queue[command.Identity] // the identities to ask about
 	workers  int                          // goroutines that ask
 }
 
@@ -59,7 +59,7 @@ func (f *failures) empty() bool {
 
 var errUnanswered = errors.New("it did not return")
 
-// maxQuestions is how many questions are asked at a time.
+// maxQuestions is the number of concurrent calls of Ask.
 const maxQuestions = 16
 
 func newRevalidator(s *Server, r Revalidation) *revalidator {
@@ -69,8 +69,8 @@ func newRevalidator(s *Server, r Revalidation) *revalidator {
 	return v
 }
 
-// arm makes sure that slots have their turns. It does nothing on a nil
-// revalidator.
+// arm sets the timer of the next turn, if it is not set. It does nothing on a
+// nil revalidator.
 func (v *revalidator) arm() {
 	if v == nil || v.armed.Load() {
 		return
@@ -107,8 +107,8 @@ func (v *revalidator) stop() {
 	}
 }
 
-// turn asks about the identities of one slot. Without connections it is the
-// last, until there are some.
+// turn asks about the identities of one slot. If there are no identities, there
+// are no more turns until arm is called.
 func (v *revalidator) turn() {
 	turn, ok := v.beginTurn()
 	if !ok {
@@ -122,7 +122,7 @@ func (v *revalidator) turn() {
 	for at > 0 {
 		var due []command.Identity
 		due, at = v.server.hub.Portion(slot, turn, at)
-		v.begin(due)
+		v.enqueue(due)
 		if at > 0 && !v.sleep(pause) {
 			return
 		}
@@ -138,8 +138,8 @@ func (v *revalidator) beginTurn() (turn int, ok bool) {
 		return 0, false
 	}
 	v.turns++
-	// armed is false by now: a connection that the hub does not list yet arms
-	// itself.
+	// armed is false now, so a connection that is not in the hub yet will call
+	// arm itself.
 	if v.server.hub.Identities() > 0 || !v.failures.empty() {
 		v.armLocked()
 	}
@@ -147,7 +147,7 @@ func (v *revalidator) beginTurn() (turn int, ok bool) {
 	return v.turns, true
 }
 
-// forgetFailures forgets the failures of identities in a slot that have no
+// forgetFailures removes the failures of the identities in a slot that have no
 // connections any more.
 func (v *revalidator) forgetFailures(slot int) {
 	v.mu.Lock()
@@ -171,9 +171,9 @@ func (v *revalidator) sleep(d time.Duration) bool {
 	}
 }
 
-// begin makes goroutines ask about identities, except those for which an
-// earlier question is still open.
-func (v *revalidator) begin(due []command.Identity) {
+// enqueue lets goroutines ask about identities, except those that are still
+// being asked about.
+func (v *revalidator) enqueue(due []command.Identity) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.stopped {
@@ -193,7 +193,7 @@ func (v *revalidator) begin(due []command.Identity) {
 	}
 }
 
-// work asks about identities until none waits.
+// work asks about identities until none is waiting.
 func (v *revalidator) work() {
 	done := false
 	defer func() {
@@ -212,13 +212,13 @@ func (v *revalidator) work() {
 		if binding, seen := v.server.hub.Live(id); binding != nil {
 			v.ask(binding, seen)
 		} else {
-			v.answered(id)
+			v.endQuestion(id)
 		}
 	}
 }
 
-// next takes the identity that has waited longest. Without one there is one
-// worker less.
+// next takes the first waiting identity. If there is none, the worker has to
+// end.
 func (v *revalidator) next() (command.Identity, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -229,7 +229,7 @@ func (v *revalidator) next() (command.Identity, bool) {
 	return v.waiting.Pop(), true
 }
 
-func (v *revalidator) answered(id command.Identity) {
+func (v *revalidator) endQuestion(id command.Identity) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.asking, id)
@@ -237,16 +237,17 @@ func (v *revalidator) answered(id command.Identity) {
 
 func (v *revalidator) ask(binding *hub.Binding, seen int) {
 	valid, err := false, errUnanswered
-	defer v.answered(binding.Identity)                              // after the answer was acted upon, or another question would be asked meanwhile
-	defer func() { v.settle(binding.Identity, seen, valid, err) }() // after runtime.Goexit, too
+	defer v.endQuestion(binding.Identity)                                // after applyAnswer, so that no other call for the identity begins before it
+	defer func() { v.applyAnswer(binding.Identity, seen, valid, err) }() // also after runtime.Goexit
 	ctx, cancel := context.WithTimeout(v.ctx, v.Every)
 	defer cancel()
 	v.server.Call("Revalidation.Check", func() { valid, err = v.Ask(ctx, binding.Identified) })
 }
 
-// settle acts upon an answer. `seen` is from Hub.Live before the question.
-func (v *revalidator) settle(id command.Identity, seen int, valid bool, err error) {
-	failed, stopped := v.count(id, err)
+// applyAnswer revokes an identity that is not valid any more. `seen` is the
+// result of Hub.Live before the question.
+func (v *revalidator) applyAnswer(id command.Identity, seen int, valid bool, err error) {
+	failed, stopped := v.countFailures(id, err)
 	if stopped {
 		return
 	}
@@ -259,15 +260,15 @@ func (v *revalidator) settle(id command.Identity, seen int, valid bool, err erro
 	case valid:
 		return
 	}
-	// A question without an answer proves nothing against the session: it is
-	// closed, and asked about again if it comes back.
+	// Without an answer the session may still be valid. Its connections are
+	// closed, and it is asked about again when a client reconnects.
 	revoke := command.RevokeIdentity{Identity: id, Seen: seen, Invalidate: err == nil, Until: v.Until()}
 	v.server.dismissEnded(v.server.hub.RevokeIdentity(revoke), Revocation{Code: CodeInvalid, Reason: Invalid})
 }
 
-// count counts the failures in a row. It starts anew for an identity that is
-// closed for them.
-func (v *revalidator) count(id command.Identity, err error) (failed int, stopped bool) {
+// countFailures counts the failures in a row. The count of an identity that is
+// closed because of them starts again at zero.
+func (v *revalidator) countFailures(id command.Identity, err error) (failed int, stopped bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	slot := &v.failures[v.server.hub.SlotOf(id)]
@@ -287,6 +288,6 @@ func (v *revalidator) count(id command.Identity, err error) (failed int, stopped
 	default:
 		(*slot)[id] = failed
 	}
-	v.armLocked() // failures of an identity without connections have to be forgotten
+	v.armLocked() // a later turn removes the failures of identities without connections
 	return failed, false
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/slots"
 )
 
-// While nobody is connected, the revalidator has no timer and keeps nothing of
+// Without connections the revalidator has no timer, and it keeps nothing about
 // earlier connections.
 func TestRevalidatorStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -24,8 +24,8 @@ func TestRevalidatorStops(t *testing.T) {
 			Ask: func(context.Context, command.Identified) (bool, error) { panic("no answer") },
 		}
 		s := NewServer(opts)
-		v := s.validity
-		c := enter(t, s, command.Identity{Session: "s", User: "u"})
+		v := s.revalidator
+		c := addClient(t, s, command.Identity{Session: "s", User: "u"})
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		v.mu.Lock()
@@ -35,7 +35,7 @@ func TestRevalidatorStops(t *testing.T) {
 		require.NotZero(t, s.Stats().Panics)
 
 		s.hub.Forget(&c.conn)
-		c = enter(t, s, command.Identity{Session: "other"}) // so that the slot of the one that has gone has its turn
+		c = addClient(t, s, command.Identity{Session: "other"}) // so that the slot of the first identity has its turn
 		time.Sleep(time.Minute)
 		s.hub.Forget(&c.conn)
 		time.Sleep(time.Minute)
@@ -48,12 +48,12 @@ func TestRevalidatorStops(t *testing.T) {
 		require.True(t, v.failures.empty())
 		require.Empty(t, v.asking)
 		require.Zero(t, v.workers)
-		require.Zero(t, s.activity.n)
+		require.Zero(t, s.activity.count)
 	})
 }
 
-// TestRevalidatorSpreadsASlot: the identities of a large slot are not asked
-// about all at once, but all within the interval.
+// The identities of a large slot are asked about in portions, and all within
+// the interval.
 func TestRevalidatorSpreadsASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const identities = 64 * 3 * slots.PortionSize
@@ -71,10 +71,10 @@ func TestRevalidatorSpreadsASlot(t *testing.T) {
 		}
 		s := NewServer(opts)
 		for i := range identities {
-			enter(t, s, command.Identity{Session: fmt.Sprint("s", i)})
+			addClient(t, s, command.Identity{Session: fmt.Sprint("s", i)})
 		}
 		time.Sleep(opts.Revalidation.Every + opts.Revalidation.Every/slots.Count)
-		s.validity.stop()
+		s.revalidator.stop()
 		synctest.Wait()
 		all := 0
 		for at, n := range asked {
@@ -82,17 +82,17 @@ func TestRevalidatorSpreadsASlot(t *testing.T) {
 			all += n
 		}
 		require.GreaterOrEqual(t, all, identities)
-		require.Zero(t, s.activity.n)
+		require.Zero(t, s.activity.count)
 	})
 }
 
-// enter admits a client without a session of the engine, as the server does.
-func enter(t testing.TB, s *Server, id command.Identity) *client {
+// addClient adds a client to the hub, without a session of the engine.
+func addClient(t testing.TB, s *Server, id command.Identity) *client {
 	t.Helper()
 	c := &client{server: s}
 	c.conn.Owner = c
 	_, err := s.hub.Admit(&c.conn, command.Identified{Identity: id}, s.hub.ChangesInPlace())
 	require.NoError(t, err)
-	s.validity.arm()
+	s.revalidator.arm()
 	return c
 }

@@ -7,13 +7,13 @@ import (
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// Revocation is why connections are closed, as their clients are told.
+// Revocation says why connections are closed. It is sent to their clients.
 type Revocation struct {
 	Code      int
 	Reason    Reason
-	Reconnect bool // the client may come back, with the cookies that it has
+	Reconnect bool // the client may reconnect with its cookies
 
-	Message string // beside the reason, for a person; left out if empty
+	Message string // text for a person; left out if empty
 	Data    any    // left out if nil
 }
 
@@ -29,7 +29,7 @@ const (
 	CodeReplaced = 4005
 )
 
-// The reasons that go with them.
+// The reasons that belong to these codes.
 const (
 	Revoked         Reason = "session revoked"
 	Expired         Reason = "session expired"
@@ -47,8 +47,9 @@ type notice struct {
 	Data      any    `json:"data,omitempty"`
 }
 
-// Revoke ends the connections that a command means. When it has returned they
-// are in no index and nothing is queued for them any more, see hub.Hub.Revoke.
+// Revoke ends the connections that a command selects. After it has returned
+// they are in no index, and nothing more is queued for them, see
+// hub.Hub.Revoke.
 func (s *Server) Revoke(cmd command.Revoke, why Revocation) {
 	effects := s.hub.Revoke(cmd)
 	if cmd.Namespace == "" {
@@ -66,7 +67,8 @@ func (s *Server) Revoke(cmd command.Revoke, why Revocation) {
 	}
 }
 
-// dismissEnded tells clients that are in no index any more, and closes them.
+// dismissEnded sends the revocation to clients that are in no index any more,
+// and closes them.
 func (s *Server) dismissEnded(effects hub.Effects, why Revocation) {
 	encoded := s.encodeRevocation(why)
 	var b engineio.Batch
@@ -117,12 +119,12 @@ func (e *encodedRevocation) in(n *Namespace) revocationPackets {
 	return f
 }
 
-// dismiss tells a client why on all its namespaces, and closes it. If it may
-// not come back it is disconnected from each namespace; otherwise it would
-// reconnect.
+// dismiss sends the revocation on all namespaces of a client, and closes it. A
+// client that may not reconnect gets a DISCONNECT on each namespace, after
+// which it does not.
 func (c *client) dismiss(e *encodedRevocation, b *engineio.Batch) {
 	c.mu.Lock()
-	c.gone = true // no socket begins any more
+	c.closed = true // no socket begins any more
 	sockets := c.socketsLocked()
 	c.mu.Unlock()
 	for _, s := range sockets {
@@ -131,12 +133,12 @@ func (c *client) dismiss(e *encodedRevocation, b *engineio.Batch) {
 	c.session.Close(e.Reason)
 }
 
-// dismiss tells the client why on one namespace, and ends the socket. Events
+// dismiss sends the revocation on one namespace, and ends the socket. Events
 // that were received and not handled yet are dropped.
 func (s *Socket) dismiss(e *encodedRevocation, disconnect bool, b *engineio.Batch) {
 	f := e.in(s.namespace)
 	s.finish(e.Reason, func(was socketState) {
-		s.deaf = true
+		s.ignoresEvents = true
 		session := s.session
 		if was == pending {
 			_ = session.Queue(f.refusal, engineio.Delivery{}, b)
@@ -156,9 +158,8 @@ func (s *Socket) revoke(why Revocation) {
 	s.dismiss(s.namespace.server.encodeRevocation(why), true, &b)
 }
 
-// Lapsed implements engineio.Handler: the cookies of the connection have
-// expired, unless they were renewed meanwhile, or there was no proof of its
-// claim in time.
+// Lapsed implements engineio.Handler. It closes the connection if its cookies
+// have expired and were not renewed, or if its claim was not proven in time.
 func (c *client) Lapsed() {
 	lapse, presence := c.server.hub.Lapse(&c.conn, c.session.Transport() == engineio.Polling)
 	switch lapse {

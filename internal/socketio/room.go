@@ -6,9 +6,9 @@ import (
 	"github.com/mojosocket/mojo/internal/hub"
 )
 
-// Join puts the socket into rooms; those it is in already stay. It returns
-// ErrNotConnected after the end, and ErrRoomName or ErrTooManyRooms if it would
-// leave the bounds; then it has joined none.
+// Join puts the socket into rooms. It keeps the rooms that the socket is
+// already in. It returns ErrNotConnected after the end, and ErrRoomName or
+// ErrTooManyRooms if a limit is exceeded. After an error it has joined none.
 func (s *Socket) Join(rooms ...string) error {
 	err := s.namespace.server.hub.JoinSeat(&s.seat, rooms)
 	if errors.Is(err, hub.ErrRemoved) {

@@ -4,8 +4,8 @@
 //
 // Locks, in the order in which they are taken:
 //
-//  1. Server.changes guards no field. It is held from the command of a change
-//     of identity until the change is complete for every connection.
+//  1. Server.changeMu guards no field. It is held from the command that changes
+//     an identity until the change is complete for every connection.
 //  2. revalidator.mu guards revalidator.revalidatorByMu.
 //  3. The lock of package hub, which calls nothing here.
 //  4. client.mu guards client.clientByMu.
@@ -33,7 +33,7 @@ import (
 	"github.com/mojosocket/mojo/internal/warn"
 )
 
-// The errors of this package. The package above names itself in front of them.
+// The errors of this package. Package mojo adds the prefix "mojo: ".
 var (
 	ErrNotConnected = errors.New("not connected")
 	ErrServerClosed = errors.New("server closed")
@@ -53,76 +53,75 @@ const (
 	ClientDisconnect Reason = "client namespace disconnect"
 	ServerDisconnect Reason = "server namespace disconnect"
 	HandlerPanic     Reason = "handler panic"
-	// IdentityChanged ends a connection so that it comes back under its new
-	// identity.
+	// IdentityChanged ends a connection so that its client reconnects with its
+	// new identity.
 	IdentityChanged Reason = "identity changed"
 	TooFast         Reason = "rate limit"
 )
 
-// Options configures a Server. What they hold is trusted, as in
+// Options configures a Server, which does not check them, as with
 // engineio.Options.
 type Options struct {
-	Engine         engineio.Options // without Open
+	Engine         engineio.Options // the Server sets Open
 	ConnectTimeout time.Duration    // for the first CONNECT
-	AskTime        time.Duration    // in which a WebSocket must try to prove its claim
+	AskTime        time.Duration    // for a WebSocket to try to prove its claim
 
 	RequireSession bool // refuse handshakes without a session
 	MaxPerSession  int  // connections; 0: no limit
 	MaxPerUser     int
-	CloseOldest    bool // instead of refusing a connection above these two
+	CloseOldest    bool // close the oldest connection above these two limits, instead of refusing the new one
 	MaxUnconnected int  // connections without a first CONNECT; 0: no limit
 
 	MaxRooms           int // of a socket
 	MaxRoomName        int // bytes
-	MaxAcks            int // that a socket waits for
+	MaxAcks            int // outstanding, of a socket
 	AckTimeout         time.Duration
 	MaxAttachments     int // of a message from a client
-	MaxAttachmentBytes int // together
+	MaxAttachmentBytes int // of all attachments of a message
 	MaxRate            int // packets per second from a client; 0: no limit
 
-	// Identify tells who makes a request. An error refuses the request. It is
-	// called for handshakes and for all later requests. It must not panic, see
-	// Guarded.
+	// Identify returns the identity of the client that makes a request. An
+	// error refuses the request. It is called for handshakes and for all later
+	// requests. It must not panic, see CallIdentify.
 	Identify func(r *http.Request) (command.Identified, error)
-	// Begin returns the session that begins with a handshake, nil if none does.
-	// The identity is what Identify found. It may be nil.
-	Begin func(r *http.Request, id command.Identified) *Begun
-	// Keep returns what to keep of a handshake as Socket.Handshake. It must not
-	// keep r.
-	Keep func(r *http.Request) any
+	// BeginSession returns the session that begins with a handshake, nil if
+	// none does. The identity is what Identify found. It may be nil.
+	BeginSession func(r *http.Request, id command.Identified) *NewSession
+	// KeepHandshake returns the value for Socket.Handshake. It must not keep r.
+	KeepHandshake func(r *http.Request) any
 
 	PresenceGrace time.Duration             // from the end of the last socket of an id until it is offline
 	Presence      func(presence.Transition) // of the whole server; may be nil
 	Revalidation  Revalidation              // without Ask there is none
 }
 
-// Begun is a session that begins with a handshake.
-type Begun struct {
+// NewSession is a session that begins with a handshake. It is a value.
+type NewSession struct {
 	command.Identified
-	Header http.Header // of the answer, which tells the client
-	Taken  func()      // is called when the connection is admitted
+	Header   http.Header // of the answer; it sets the cookie
+	Admitted func()      // called when the connection is admitted
 }
 
-// Server is an http.Handler and the root of everything that is connected. It is
-// safe for concurrent use.
+// Server is an http.Handler and has all connections. NewServer makes it, and it
+// serves until Shutdown or Close. It is safe for concurrent use.
 type Server struct {
-	opts     Options
-	engine   *engineio.Engine
-	log      *slog.Logger
-	warn     *warn.Log
-	hub      *hub.Hub
-	activity activity
-	figures  figures
-	made     time.Time
-	validity *revalidator // nil without Options.Revalidation
+	opts        Options
+	engine      *engineio.Engine
+	log         *slog.Logger
+	warn        *warn.Log
+	hub         *hub.Hub
+	activity    activity
+	counters    counters
+	created     time.Time
+	revalidator *revalidator // nil without Options.Revalidation
 
-	// changes is held while an identity changes, so that the changes of a
-	// connection follow each other.
-	changes sync.Mutex
+	// changeMu is held while an identity changes, so that a connection changes
+	// its identity once at a time.
+	changeMu sync.Mutex
 
-	grace      atomic.Pointer[time.Timer] // the latest for Hub.EndGrace; nil before
+	graceTimer atomic.Pointer[time.Timer] // the latest timer for Hub.EndGrace; nil if there was none
 	closed     atomic.Bool
-	namespaces atomic.Pointer[map[string]*Namespace] // a map is never changed; Mount stores another
+	namespaces atomic.Pointer[map[string]*Namespace] // the map is immutable; Mount stores a new one
 }
 
 // NewServer returns a Server without namespaces.
@@ -130,10 +129,10 @@ func NewServer(opts Options) *Server {
 	if opts.Engine.Warn == nil {
 		opts.Engine.Warn = warn.New(opts.Engine.Logger)
 	}
-	s := &Server{opts: opts, log: opts.Engine.Logger, warn: opts.Engine.Warn, made: time.Now(), hub: hub.New(opts.hubConfig())}
+	s := &Server{opts: opts, log: opts.Engine.Logger, warn: opts.Engine.Warn, created: time.Now(), hub: hub.New(opts.hubConfig())}
 	s.namespaces.Store(new(map[string]*Namespace))
 	if opts.Revalidation.Ask != nil {
-		s.validity = newRevalidator(s, opts.Revalidation)
+		s.revalidator = newRevalidator(s, opts.Revalidation)
 	}
 	opts.Engine.Open = s.open
 	s.engine = engineio.New(opts.Engine)
@@ -149,8 +148,8 @@ func (o *Options) hubConfig() hub.Config {
 	}
 }
 
-// Hub returns the hub, for questions and for Join and Leave. The commands whose
-// effects have to be acted on are methods of the Server.
+// Hub returns the hub, for queries and for Join and Leave. Commands that affect
+// connections are methods of the Server.
 func (s *Server) Hub() *hub.Hub { return s.hub }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.ServeHTTP(w, r) }
@@ -160,17 +159,16 @@ func (s *Server) Closed() bool { return s.closed.Load() }
 
 func (s *Server) markClosed() {
 	s.closed.Store(true)
-	s.validity.stop()
+	s.revalidator.stop()
 	s.doPresenceWork(s.hub.EndAllGrace())
 	s.stopGrace()
 }
 
-// identitiesAdded is called when connections may have identities that were not
-// there before.
-func (s *Server) identitiesAdded() { s.validity.arm() }
+// identitiesAdded is called when connections may have new identities.
+func (s *Server) identitiesAdded() { s.revalidator.arm() }
 
-// Shutdown refuses what is new, closes every connection by its transport, and
-// waits until all have gone and all handlers have returned, or ctx ends.
+// Shutdown refuses new connections, closes every connection by its transport,
+// and waits until all have ended and all handlers have returned, or ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.markClosed()
 	if err := s.engine.Shutdown(ctx); err != nil {
@@ -179,17 +177,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return s.activity.wait(ctx)
 }
 
-// Live is the number of connections that have not gone.
+// Live returns the number of connections that have not ended.
 func (s *Server) Live() int { return s.engine.Live() }
 
-// Close cuts every connection without waiting for clients or handlers.
+// Close closes every connection and does not wait for clients or handlers.
 func (s *Server) Close() {
 	s.markClosed()
 	s.engine.Close()
 }
 
-// Call runs a callback of the site, and reports whether it has returned. A panic is
-// counted and logged. It does not leave Call.
+// Call runs a callback of the site and reports whether it has returned. A panic
+// of the callback is recovered, counted and logged.
 func (s *Server) Call(callback string, run func()) (returned bool) {
 	defer func() {
 		if !returned {
@@ -200,11 +198,11 @@ func (s *Server) Call(callback string, run func()) (returned bool) {
 	return true
 }
 
-// panicked counts and logs that a callback did not return. What it panicked
-// with is nil after runtime.Goexit, for instance that of a failed test, which
-// is not logged.
+// panicked counts and logs that a callback did not return. `with` is the value
+// of its panic. It is nil after runtime.Goexit, which a failed test calls and
+// which is not logged.
 func (s *Server) panicked(callback string, with any, more ...any) {
-	s.figures.panics.Add(1)
+	s.counters.panics.Add(1)
 	if with == nil {
 		return
 	}

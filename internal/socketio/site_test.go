@@ -15,8 +15,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// testApp is an App that tells the test what it was told. The functions may be
-// nil.
+// testApp is an App that records its calls. The functions may be nil.
 type testApp struct {
 	connect func(s *Socket, auth []byte) *Refusal
 	event   func(e *Event)
@@ -24,32 +23,33 @@ type testApp struct {
 	connected chan *Socket
 	ended     chan Reason
 
-	mu    sync.Mutex // guards told
-	told  []string
-	calls map[*Socket]int // that are under way
+	mu      sync.Mutex // guards the fields below
+	calls   []string
+	running map[*Socket]int // the calls that have not returned
 }
 
 func newTestApp() *testApp {
-	return &testApp{connected: make(chan *Socket, 1000), ended: make(chan Reason, 1000), calls: make(map[*Socket]int)}
+	return &testApp{connected: make(chan *Socket, 1000), ended: make(chan Reason, 1000), running: make(map[*Socket]int)}
 }
 
-// tell notes a call, and reports an overlap with another for the same socket.
-func (a *testApp) tell(s *Socket, what string) (done func()) {
+// record appends a call to calls. If it overlaps with another call for the same
+// socket, it also appends "OVERLAP".
+func (a *testApp) record(s *Socket, call string) (done func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.told = append(a.told, what)
-	if a.calls[s]++; a.calls[s] > 1 {
-		a.told = append(a.told, "OVERLAP")
+	a.calls = append(a.calls, call)
+	if a.running[s]++; a.running[s] > 1 {
+		a.calls = append(a.calls, "OVERLAP")
 	}
 	return func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		a.calls[s]--
+		a.running[s]--
 	}
 }
 
 func (a *testApp) Connect(s *Socket, auth []byte) *Refusal {
-	defer a.tell(s, "connect "+string(auth))()
+	defer a.record(s, "connect "+string(auth))()
 	if a.connect != nil {
 		if r := a.connect(s, auth); r != nil {
 			return r
@@ -60,14 +60,14 @@ func (a *testApp) Connect(s *Socket, auth []byte) *Refusal {
 }
 
 func (a *testApp) Event(e *Event) {
-	defer a.tell(e.Socket, e.Name)()
+	defer a.record(e.Socket, e.Name)()
 	if a.event != nil {
 		a.event(e)
 	}
 }
 
 func (a *testApp) Disconnect(s *Socket, reason Reason) {
-	defer a.tell(s, "disconnect")()
+	defer a.record(s, "disconnect")()
 	a.ended <- reason
 }
 
@@ -94,12 +94,12 @@ func serverOptions() Options {
 		Identify: func(r *http.Request) (command.Identified, error) {
 			return command.Identified{Identity: command.Identity{Session: r.Header.Get("X-Session"), User: r.Header.Get("X-User")}}, nil
 		},
-		Keep: func(*http.Request) any { return "kept" },
+		KeepHandshake: func(*http.Request) any { return "kept" },
 	}
 }
 
-// serve runs a Server with an App at each of the namespaces. Clients say who
-// they are in X-Session and X-User.
+// serve runs a Server with an App at each of the namespaces. The headers
+// X-Session and X-User of a client are its identity.
 func serve(t testing.TB, app App, namespaces ...string) (*Server, []*Namespace, *siotest.Site) {
 	t.Helper()
 	s := NewServer(serverOptions())
@@ -127,7 +127,7 @@ func await[T any](t testing.TB, ch <-chan T) T {
 	case v := <-ch:
 		return v
 	case <-time.After(siotest.Limit):
-		require.Fail(t, "nothing came")
+		require.Fail(t, "nothing was received")
 		panic("unreachable")
 	}
 }

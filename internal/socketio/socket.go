@@ -15,38 +15,38 @@ import (
 // Socket is one client on one namespace. Its methods are safe for concurrent
 // use.
 type Socket struct {
-	// Data belongs to the App, which sets it in Connect.
+	// Data is for the App, which sets it in Connect and only reads it later.
 	Data any
 
-	// What a broadcast reads stands on one line of the processor's cache, from
-	// the Owner of the seat to the state, see engineio.Session.
+	// A broadcast reads the fields from the Owner of the seat to the state.
+	// They are on one line of the processor's cache, see engineio.Session.
 	seat      hub.Seat
 	namespace *Namespace
-	session   *engineio.Session // the client's
+	session   *engineio.Session // of the client
 	mu        sync.Mutex
 	socketByMu
 }
 
 // socketByMu is guarded by Socket.mu.
 type socketByMu struct {
-	state   socketState
-	leave   bool   // disconnect as soon as connected
-	deaf    bool   // events are not handled: the socket is not accepted, disconnected by us, or its handler panicked
-	version int32  // of the binding that Connect saw
-	held    []held // messages sent while pending, or to what is claimed
-	heldLen int    // bytes of held
-	mailbox mailbox
-	acks    acks
-	reason  Reason
-	cancel  context.CancelFunc
-	ctx     context.Context
+	state         socketState
+	disconnecting bool   // Disconnect was called before the socket was connected
+	ignoresEvents bool   // the socket is not accepted, was disconnected by the server, or its handler panicked
+	version       int32  // of the binding that Connect saw
+	held          []held // messages sent while pending, or to what is claimed
+	heldBytes     int    // bytes of held
+	mailbox       mailbox
+	acks          acks
+	reason        Reason
+	cancel        context.CancelFunc
+	ctx           context.Context
 }
 
 // newSocket returns the socket of a client on a namespace. It is pending.
 func newSocket(c *client, n *Namespace) *Socket {
 	s := &Socket{namespace: n, session: c.session}
-	s.seat = hub.NewSeat(&c.conn, n.seats, rand.Text(), s)
-	s.deaf = true
+	s.seat = hub.NewSeat(&c.conn, n.hubNamespace, rand.Text(), s)
+	s.ignoresEvents = true
 	return s
 }
 
@@ -63,11 +63,12 @@ const (
 // socketOf returns the socket that a seat belongs to.
 func socketOf(s *hub.Seat) *Socket { return s.Owner.(*Socket) }
 
-// ID is the id that the client knows too. It is not the engine's secret sid.
-// The id is public; it cannot be guessed, so that it can serve as an address.
+// ID is the id of the socket, which the client knows, too. It is public, unlike
+// the sid of the engine, and random, so that nobody can guess the id of another
+// socket.
 func (s *Socket) ID() string { return s.seat.ID() }
 
-// Handshake is what Options.Open returned to be kept.
+// Handshake is the result of Options.KeepHandshake.
 func (s *Socket) Handshake() any { return s.client().handshake }
 
 // Transport is the transport in use now.
@@ -138,38 +139,38 @@ func (s *Socket) send(m *engineio.Message, d command.Delivery) error {
 }
 
 // queue queues m for the client, or holds it while the socket is pending: the
-// answer to the CONNECT goes first. Holding mu meanwhile means that nothing can
-// be queued for a socket once end has returned.
+// answer to the CONNECT goes first. It holds mu, so that nothing is queued for
+// a socket after end has returned.
 //
-// For the same reason a message to a person is compared with the identity of
-// this moment: a change of identity waits for mu before it is done. A message
-// to the person that the socket claims to be is held until that is proven. `to`
+// A message to a session or user is compared with the identity that the socket
+// has now: a change of identity waits for mu before it is complete. A message
+// to an identity that the socket claims is held until the claim is proven. `to`
 // is nil for a message that does not depend on the identity.
 func (s *Socket) queue(m *engineio.Message, d command.Delivery, to *command.Selector, b *engineio.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var person *command.Selector
+	var recipient *command.Selector
 	if to != nil {
 		binding := s.seat.Conn().Binding()
 		switch {
 		case to.Matches(binding.Identity):
-			if s.state == connected && len(s.held) > 0 { // it goes behind these
-				person = to.Clone()
+			if s.state == connected && len(s.held) > 0 { // the message goes behind these
+				recipient = to.Clone()
 			}
 		case binding.Claim != nil && to.Matches(binding.Claim.To.Identity):
-			person = to.Clone()
+			recipient = to.Clone()
 		default:
 			return nil
 		}
 	}
 	switch {
-	case s.state == connected && person == nil:
-		return notConnected(s.queueLocked(m, d, b))
+	case s.state == connected && recipient == nil:
+		return socketError(s.queueLocked(m, d, b))
 	case s.state != ended:
 		if d.Volatile {
 			return nil
 		}
-		return notConnected(s.holdLocked(held{m, d, person}, b))
+		return socketError(s.holdLocked(held{m, d, recipient}, b))
 	}
 	return ErrNotConnected
 }
@@ -179,21 +180,21 @@ func (s *Socket) queueLocked(m *engineio.Message, d command.Delivery, b *enginei
 	return s.session.Queue(m, engineio.Delivery{Volatile: d.Volatile, Latest: d.Latest, Key: d.Key, Owner: s.namespace}, b)
 }
 
-// notConnected is the error of a Socket for one of its session.
-func notConnected(err error) error {
+// socketError returns the error of a Socket for an error of its session.
+func socketError(err error) error {
 	if errors.Is(err, engineio.ErrClosed) {
 		return ErrNotConnected
 	}
 	return err
 }
 
-// accept makes the socket connected, and visible before anything can arrive
-// from it. It reports false if the socket has ended meanwhile.
+// accept makes the socket visible to selectors, and then connected. It reports
+// false if the socket has ended meanwhile.
 func (s *Socket) accept() bool {
 	s.mu.Lock()
-	leave := s.leave
+	disconnecting := s.disconnecting
 	s.mu.Unlock()
-	if !leave {
+	if !disconnecting {
 		server := s.namespace.server
 		server.doPresenceWork(server.hub.Show(&s.seat))
 	}
@@ -209,7 +210,7 @@ func (s *Socket) accept() bool {
 		s.mu.Unlock()
 		return false
 	}
-	s.state, s.deaf = connected, s.leave
+	s.state, s.ignoresEvents = connected, s.disconnecting
 	_ = s.session.Queue(greeting, engineio.Delivery{}, &b)
 	s.releaseLocked(nil, &b)
 	first := s.queueClaimLocked(&b)
@@ -222,18 +223,18 @@ func (s *Socket) accept() bool {
 
 // refuse answers the CONNECT with an error and ends the socket.
 func (s *Socket) refuse(r *Refusal) {
-	s.namespace.server.figures.refused.Add(1)
+	s.namespace.server.counters.refused.Add(1)
 	answer := s.namespace.server.refusal(s.namespace.name, r)
 	var b engineio.Batch
 	defer b.Flush()
 	s.finish(ClientDisconnect, func(socketState) { _ = s.session.Queue(answer, engineio.Delivery{}, &b) })
 }
 
-// end takes the socket out of every index and tells the App. Only the first
-// call does anything.
+// end removes the socket from every index and calls App.Disconnect. Only the
+// first call does anything.
 func (s *Socket) end(reason Reason) { s.finish(reason, nil) }
 
-// finish is end, with a last thing to do while nothing else can be queued.
+// finish is end, and calls last when nothing else can be queued any more.
 func (s *Socket) finish(reason Reason, last func(was socketState)) {
 	s.mu.Lock()
 	if s.state == ended {
@@ -253,21 +254,21 @@ func (s *Socket) finish(reason Reason, last func(was socketState)) {
 	s.mu.Unlock()
 	server := s.namespace.server
 	server.doPresenceWork(server.hub.Remove(&s.seat))
-	s.client().left(s)
-	if was == connected { // a pending one finds out when Connect has returned
-		s.push(task{kind: taskDisconnect, size: lifeCost})
+	s.client().removeSocket(s)
+	if was == connected { // doConnect ends a pending one
+		s.push(task{kind: taskDisconnect, size: lifecycleCost})
 	}
 }
 
-// Disconnect tells the client to leave the namespace; it does not come back by
-// itself. The other namespaces stay. In Connect it takes effect when that has
-// returned nil.
+// Disconnect disconnects the client from the namespace; it does not reconnect
+// by itself. The other namespaces stay connected. A call in Connect takes
+// effect when Connect has returned nil.
 func (s *Socket) Disconnect() error {
 	s.mu.Lock()
-	s.deaf = true
+	s.ignoresEvents = true
 	switch s.state {
 	case pending:
-		s.leave = true
+		s.disconnecting = true
 		s.mu.Unlock()
 		return nil
 	case ended:

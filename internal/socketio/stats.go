@@ -6,7 +6,8 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio"
 )
 
-// Stats is what a Server holds now and has counted since it was made.
+// Stats are the figures of a Server: what it holds now, and what it has counted
+// since it was made.
 type Stats struct {
 	Engine      engineio.Stats
 	Unconnected int
@@ -18,23 +19,24 @@ type Stats struct {
 func (s *Server) Stats() Stats {
 	return Stats{
 		Engine:      s.engine.Stats(),
-		Unconnected: int(s.figures.unconnected.Load()),
-		Refused:     s.figures.refused.Load(),
-		Panics:      s.figures.panics.Load(),
+		Unconnected: int(s.counters.unconnected.Load()),
+		Refused:     s.counters.refused.Load(),
+		Panics:      s.counters.panics.Load(),
 	}
 }
 
-// figures is what a Server counts beside its engine and its hub.
-type figures struct {
+// counters counts what neither the engine nor the hub of a Server counts.
+type counters struct {
 	unconnected atomic.Int64  // connections without a first CONNECT
 	refused     atomic.Uint64 // CONNECTs
 	panics      atomic.Uint64
 }
 
-// enter counts a connection that begins, unless there are too many of them.
-func (f *figures) enter(most int) bool {
-	if n := f.unconnected.Add(1); most > 0 && n > int64(most) {
-		f.unconnected.Add(-1)
+// addUnconnected counts a new connection, and reports false above the limit. A
+// limit of 0 is none.
+func (c *counters) addUnconnected(limit int) bool {
+	if n := c.unconnected.Add(1); limit > 0 && n > int64(limit) {
+		c.unconnected.Add(-1)
 		return false
 	}
 	return true
