@@ -129,11 +129,11 @@ func (a *activity) sweep() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.armed = false
-	over := min(a.unused, len(a.idle))
-	for _, w := range a.idle[:over] {
+	excess := min(a.unused, len(a.idle))
+	for _, w := range a.idle[:excess] {
 		close(w)
 	}
-	a.idle = slices.Delete(a.idle, 0, over)
+	a.idle = slices.Delete(a.idle, 0, excess)
 	a.unused = len(a.idle)
 	a.armLocked()
 }

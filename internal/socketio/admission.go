@@ -60,7 +60,7 @@ func (s *Server) admit(c *client, r *http.Request) (outdated bool, header http.H
 		if err != nil {
 			return false, nil, err
 		}
-		begun := s.begin(c, r, &id)
+		session := s.begin(c, r, &id)
 		c.expected.latest = id.Identity
 		admission, err := s.hub.Admit(&c.conn, id, seen)
 		if errors.Is(err, hub.ErrChanged) {
@@ -74,11 +74,11 @@ func (s *Server) admit(c *client, r *http.Request) (outdated bool, header http.H
 			s.refuseAll(c, admission.Exceeded)
 			return admission.RecentlyGivenUp, nil, nil
 		}
-		if begun == nil {
+		if session == nil {
 			return admission.RecentlyGivenUp, nil, nil
 		}
-		begun.Admitted()
-		return admission.RecentlyGivenUp, begun.Header, nil
+		session.Admitted()
+		return admission.RecentlyGivenUp, session.Header, nil
 	}
 }
 
@@ -100,15 +100,15 @@ func (s *Server) begin(c *client, r *http.Request, id *command.Identified) *NewS
 	if s.opts.BeginSession == nil {
 		return nil
 	}
-	begun := s.opts.BeginSession(r, *id)
-	if begun == nil {
+	session := s.opts.BeginSession(r, *id)
+	if session == nil {
 		return nil
 	}
 	if r.URL.Query().Get("transport") == string(engineio.Polling) {
 		c.expected.admitAlso(id.Identity)
 	}
-	*id = begun.Identified
-	return begun
+	*id = session.Identified
+	return session
 }
 
 // refuseAll sets the refusal of every CONNECT of a client that has too many
@@ -126,9 +126,9 @@ func (s *Server) refuseAll(c *client, l hub.Limit) {
 		"help", "Options.Limits.MaxConnsPerSession and Options.Limits.MaxConnsPerUser limit connections")
 }
 
-// connectedFirst tells the hub that a client has sent its first CONNECT. The
+// firstConnect tells the hub that a client has sent its first CONNECT. The
 // limits may then close older connections.
-func (s *Server) connectedFirst(c *client) {
+func (s *Server) firstConnect(c *client) {
 	effects := s.hub.Arrived(&c.conn)
 	if len(effects.Ended) == 0 {
 		return

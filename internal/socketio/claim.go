@@ -79,7 +79,7 @@ func (s *Server) Prove(value string, r *http.Request) Proof {
 	}
 	c := clientOf(conn)
 	now, err := s.opts.Identify(r)
-	if err == nil && (c.prove(now) || c.hasIdentity(now.Identity)) { // a poll was faster
+	if err == nil && (c.prove(now) || c.hasIdentity(now.Identity)) { // a poll may have proven it first
 		return Proven
 	}
 	if b := conn.Binding(); b.Claim != nil && b.Claim.Attempted() {

@@ -16,15 +16,16 @@ import (
 )
 
 // client is one connection, with a socket for each namespace that it is
-// connected to.
+// connected to. The fields outside of clientByMu do not change after open,
+// unless they say otherwise.
 type client struct {
 	server    *Server
 	session   *engineio.Session
-	handshake any
-	conn      hub.Conn
-	lastAck   atomic.Uint64
-	refusal   *Refusal // the answer to every CONNECT; nil: it is accepted
-	rate      rate     // for the reader of the session alone
+	handshake any           // the result of Options.KeepHandshake
+	conn      hub.Conn      // changed by package hub alone
+	lastAck   atomic.Uint64 // the number of ack ids that were used
+	refusal   *Refusal      // the answer to every CONNECT; nil: the namespace decides
+	rate      rate          // changed by the reader of the session alone
 
 	mu sync.Mutex
 	clientByMu
@@ -33,7 +34,7 @@ type client struct {
 // clientByMu is guarded by client.mu.
 type clientByMu struct {
 	entries      []entry
-	assembly     *assembly   // of a packet whose attachments have not all arrived; nil if there was none
+	assembly     *assembly   // of the packet whose attachments are being read; may be nil
 	connectTimer *time.Timer // for the first CONNECT; nil after it
 	closed       bool        // no new socket is accepted
 	expected     expectation // the identities of its requests
@@ -136,7 +137,7 @@ func (c *client) Message(data []byte, binary bool) error {
 		return c.receiveAttachment(data)
 	}
 	if c.assembling() {
-		return errUnexpected // a text between a header and its attachments
+		return errUnexpected // a text message between a header and its attachments
 	}
 	p, err := parser.Decode(data)
 	if err != nil {
@@ -252,7 +253,7 @@ func (c *client) connect(n *Namespace, auth []byte) {
 	}
 	c.mu.Unlock()
 	if first {
-		c.server.connectedFirst(c)
+		c.server.firstConnect(c)
 	}
 	s.push(task{kind: taskConnect, arg: bytes.Clone(auth), size: lifecycleCost + len(auth)})
 }

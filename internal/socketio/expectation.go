@@ -14,7 +14,7 @@ import (
 // client.mu guards it.
 type expectation struct {
 	latest  command.Identity
-	earlier []earlierIdentity // of requests that may be late; oldest first
+	earlier []earlierIdentity // identities that requests may still have; oldest first
 }
 
 // earlierIdentity is an identity that requests of a connection may still have,
@@ -27,7 +27,7 @@ type expectation struct {
 type earlierIdentity struct {
 	command.Identity
 	until      time.Time // zero: until a request has the next identity
-	lateMethod string    // of the one late request; empty: no request had the next identity, and any number is admitted
+	lateMethod string    // of the one late request; empty: no request had the next identity yet
 }
 
 // lateTime is how long after the first request with the next identity the one

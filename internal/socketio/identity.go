@@ -25,7 +25,7 @@ func (c *client) Admits(r *http.Request) engineio.Admission {
 	switch {
 	case admission == engineio.Refused && r.Method == http.MethodGet && b.ExpiredTo(now.Identity, time.Now()):
 		return engineio.Admitted
-	case admission == engineio.Withheld && b.Claim != nil: // nothing is queued for the claimed identity
+	case admission == engineio.Withheld && b.Claim != nil: // no message to the claimed identity is queued, so none is withheld
 		return engineio.Outdated
 	case admission != engineio.Admitted:
 		return admission

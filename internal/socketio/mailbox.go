@@ -47,8 +47,8 @@ const (
 	taskDisconnect
 )
 
-// What a waiting task costs beside its bytes, roughly. They count against
-// MaxInbound, so the server also stops reading from a client that connects
+// The cost of a waiting task beside its bytes, roughly. It counts against
+// MaxInbound, so that the server also stops reading from a client that connects
 // again and again to an App that is slow to answer.
 const (
 	eventCost     = 256
@@ -128,7 +128,8 @@ var callbacks = [...]string{
 	taskConnect: "OnConnect", taskEvent: "OnMessage", taskIdentity: "OnIdentity", taskDisconnect: "OnDisconnect",
 }
 
-// runningCallback returns the callback that the mailbox runs, if it runs.
+// runningCallback returns the callback that the mailbox runs, and whether it
+// runs one.
 func (s *Socket) runningCallback() (Running, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,7 +170,7 @@ func (s *Socket) doConnect(auth []byte) {
 	}
 	if !s.accept() { // the client has left while Connect ran; its events are not handled
 		server := s.namespace.server
-		server.doPresenceWork(server.hub.Remove(&s.seat)) // Socket.finish may run now in another goroutine and not have called this yet
+		server.doPresenceWork(server.hub.Remove(&s.seat)) // Socket.finish may run in another goroutine, and not have done this yet
 		s.doDisconnect()
 		return
 	}
@@ -193,7 +194,7 @@ func (s *Socket) doEvent(e *Event) {
 func (s *Socket) doDisconnect() {
 	s.mu.Lock()
 	reason := s.reason
-	s.mailbox.current = taskDisconnect // this may run inside of taskConnect
+	s.mailbox.current = taskDisconnect // doConnect may call this
 	s.mu.Unlock()
 	s.guard(callbacks[taskDisconnect], func() { s.namespace.app.Disconnect(s, reason) })
 }
@@ -225,7 +226,12 @@ type Event struct {
 
 	id       uint64
 	wantsAck bool
-	acked    bool // guarded by Socket.mu
+	eventBySocketMu
+}
+
+// eventBySocketMu is guarded by Socket.mu.
+type eventBySocketMu struct {
+	acked bool
 }
 
 // receive handles a packet of the client: an event or ack, whose bytes it may

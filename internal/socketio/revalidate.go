@@ -20,7 +20,7 @@ type Revalidation struct {
 	Ask      func(ctx context.Context, id command.Identified) (valid bool, err error)
 	Every    time.Duration
 	Failures int              // errors of Ask in a row for one identity, after which it is closed
-	FailOpen bool             // do not close it
+	FailOpen bool             // keep it open after any number of errors
 	Until    func() time.Time // returns until when a revocation has to be remembered
 }
 
@@ -34,7 +34,7 @@ type revalidator struct {
 	ctx    context.Context // ends with the server
 	cancel context.CancelFunc
 
-	armed atomic.Bool // the timer is set; written with mu held
+	armed atomic.Bool // whether the timer is set; written with mu held
 	mu    sync.Mutex
 	revalidatorByMu
 }
@@ -43,7 +43,7 @@ type revalidator struct {
 type revalidatorByMu struct {
 	timer    *time.Timer
 	stopped  bool
-	turns    int // the turns since the server was created
+	turns    int // number of turns since the server was created
 	failures failures
 	asking   map[command.Identity]bool    // the identities in waiting, and those being asked about
 	waiting  fifo.Queue[command.Identity] // the identities to ask about
@@ -59,7 +59,7 @@ func (f *failures) empty() bool {
 
 var errUnanswered = errors.New("it did not return")
 
-// maxQuestions is the number of concurrent calls of Ask.
+// maxQuestions is the maximum number of concurrent calls of Ask.
 const maxQuestions = 16
 
 func newRevalidator(s *Server, r Revalidation) *revalidator {
@@ -197,7 +197,7 @@ func (v *revalidator) enqueue(due []command.Identity) {
 func (v *revalidator) work() {
 	done := false
 	defer func() {
-		if !done { // runtime.Goexit in Ask
+		if !done { // Ask called runtime.Goexit; another goroutine continues
 			go v.work()
 			return
 		}
@@ -288,6 +288,6 @@ func (v *revalidator) countFailures(id command.Identity, err error) (failed int,
 	default:
 		(*slot)[id] = failed
 	}
-	v.armLocked() // a later turn removes the failures of identities without connections
+	v.armLocked() // for a turn that removes the failures, if the identity has no connections by then
 	return failed, false
 }

@@ -124,7 +124,7 @@ func (e *encodedRevocation) in(n *Namespace) revocationPackets {
 // which it does not.
 func (c *client) dismiss(e *encodedRevocation, b *engineio.Batch) {
 	c.mu.Lock()
-	c.closed = true // no socket begins any more
+	c.closed = true // no new socket is accepted
 	sockets := c.socketsLocked()
 	c.mu.Unlock()
 	for _, s := range sockets {

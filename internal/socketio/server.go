@@ -74,7 +74,7 @@ type Options struct {
 
 	MaxRooms           int // of a socket
 	MaxRoomName        int // bytes
-	MaxAcks            int // outstanding, of a socket
+	MaxAcks            int // outstanding acks of a socket
 	AckTimeout         time.Duration
 	MaxAttachments     int // of a message from a client
 	MaxAttachmentBytes int // of all attachments of a message
@@ -90,7 +90,7 @@ type Options struct {
 	// KeepHandshake returns the value for Socket.Handshake. It must not keep r.
 	KeepHandshake func(r *http.Request) any
 
-	PresenceGrace time.Duration             // from the end of the last socket of an id until it is offline
+	PresenceGrace time.Duration             // how long an id stays online after the end of its last socket
 	Presence      func(presence.Transition) // of the whole server; may be nil
 	Revalidation  Revalidation              // without Ask there is none
 }
@@ -103,7 +103,8 @@ type NewSession struct {
 }
 
 // Server is an http.Handler and has all connections. NewServer makes it, and it
-// serves until Shutdown or Close. It is safe for concurrent use.
+// serves until Shutdown or Close. It is safe for concurrent use: its fields do
+// not change, or are atomic.
 type Server struct {
 	opts        Options
 	engine      *engineio.Engine

@@ -20,9 +20,9 @@ type Socket struct {
 
 	// A broadcast reads the fields from the Owner of the seat to the state.
 	// They are on one line of the processor's cache, see engineio.Session.
-	seat      hub.Seat
-	namespace *Namespace
-	session   *engineio.Session // of the client
+	seat      hub.Seat          // changed by package hub alone
+	namespace *Namespace        // never changes
+	session   *engineio.Session // of the client; never changes
 	mu        sync.Mutex
 	socketByMu
 }
@@ -33,7 +33,7 @@ type socketByMu struct {
 	disconnecting bool   // Disconnect was called before the socket was connected
 	ignoresEvents bool   // the socket is not accepted, was disconnected by the server, or its handler panicked
 	version       int32  // of the binding that Connect saw
-	held          []held // messages sent while pending, or to what is claimed
+	held          []held // messages that were sent while pending, or to the claimed identity
 	heldBytes     int    // bytes of held
 	mailbox       mailbox
 	acks          acks
@@ -255,7 +255,7 @@ func (s *Socket) finish(reason Reason, last func(was socketState)) {
 	server := s.namespace.server
 	server.doPresenceWork(server.hub.Remove(&s.seat))
 	s.client().removeSocket(s)
-	if was == connected { // doConnect ends a pending one
+	if was == connected { // for a pending one doConnect does it, if Connect returns nil
 		s.push(task{kind: taskDisconnect, size: lifecycleCost})
 	}
 }
