@@ -9,40 +9,40 @@ import (
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
-// Broadcast addresses connections: a choice of those of one Channel or of the
-// whole Server. It is a value: its methods return another Broadcast and change
+// Broadcast addresses some of the connections of one Channel or of the whole
+// Server. It is a value: its methods return another Broadcast and change
 // nothing, so it may be kept and used from several goroutines. It holds no
-// connections; each Emit looks up anew which ones match. It reaches the
+// connections: each Emit looks up the ones that match. It reaches the
 // connections of this process.
 //
 // A Broadcast comes from a Channel, Sessions, a Session or a Conn. The zero
 // Broadcast addresses nobody.
 type Broadcast struct {
 	view     view
-	selector command.Selector // without the namespace, which is that of the view
+	selector command.Selector // without the namespace, which the view has
 	delivery command.Delivery
-	conn     *Conn // if it is not nil, this connection alone is addressed
-	err      error // of a method that does not fit the view
+	conn     *Conn // nil, or the only connection that is addressed
+	err      error // of a method that the view does not support
 }
 
 var errNoRooms = errors.New("mojo: rooms belong to a Channel; want one for To and Except, not the whole Server")
 
-// To addresses everybody in any of the rooms, in addition to what To and
-// Sessions.Of have named before. A To without rooms adds nobody. A Broadcast
-// that was made from Sessions or a Session stays among the connections that
-// have a session, or a user.
+// To addresses everybody in any of the rooms, in addition to the rooms and
+// sessions of earlier calls of To and Sessions.Of. A To without rooms adds
+// nobody. A Broadcast that was made from Sessions or a Session stays among the
+// connections that have a session, or a user.
 //
 // On a Broadcast that was made from a Conn, To, Except and Without address the
 // others on the Channel, as Conn.To does.
 func (b Broadcast) To(rooms ...string) Broadcast {
-	b = b.addressed(rooms)
+	b = b.selecting(rooms)
 	b.selector.Keys = withRooms(b.selector.Keys, rooms)
 	return b
 }
 
 // Except leaves out everybody who is in any of the rooms.
 func (b Broadcast) Except(rooms ...string) Broadcast {
-	b = b.addressed(rooms)
+	b = b.selecting(rooms)
 	b.selector.Except = withRooms(b.selector.Except, rooms)
 	return b
 }
@@ -50,7 +50,7 @@ func (b Broadcast) Except(rooms ...string) Broadcast {
 // Without leaves out connections, for instance the one that a message came
 // from.
 func (b Broadcast) Without(conns ...*Conn) Broadcast {
-	b = b.addressed(nil)
+	b = b.selecting(nil)
 	b.selector.ExceptIDs = slices.Clip(b.selector.ExceptIDs)
 	for _, c := range conns {
 		if c != nil {
@@ -60,9 +60,9 @@ func (b Broadcast) Without(conns ...*Conn) Broadcast {
 	return b
 }
 
-// addressed makes an address of a Conn that of the others on its Channel, and
-// refuses rooms where there are none.
-func (b Broadcast) addressed(rooms []string) Broadcast {
+// selecting prepares b for a selection. A Broadcast to one Conn becomes one to
+// the others on its Channel. Rooms without a Channel set the error.
+func (b Broadcast) selecting(rooms []string) Broadcast {
 	if b.conn != nil {
 		b.selector.ExceptIDs, b.conn = []string{b.conn.ID()}, nil
 	}
@@ -82,20 +82,20 @@ func withRooms(keys []command.Key, rooms []string) []command.Key {
 	return all
 }
 
-// Volatile makes Emit skip connections that are behind, for events that are
-// worthless later. A connection is behind while its socket is full, while more
-// than 16 KiB wait for it or, over polling, while anything waits; and while
-// OnConnect runs.
+// Volatile makes Emit skip connections that are behind. It is for events that
+// nobody needs later. A connection is behind while its socket is full, while
+// more than 16 KiB wait for it or, over polling, while anything waits; and
+// while OnConnect runs.
 func (b Broadcast) Volatile() Broadcast {
 	b.delivery.Volatile = true
 	return b
 }
 
-// Latest makes Emit replace an event that was sent under the same key and still
-// waits for a connection, for values of which only the newest counts. The new
-// event goes behind what was sent in between. So a client that is behind gets
-// one event for each key when it catches up. All ways to emit to a connection
-// share its keys; each app has its own.
+// Latest makes Emit replace an event with the same key that is still queued for
+// a connection. It is for values of which only the newest matters. The new
+// event is queued behind the events that were sent in between. So a client that
+// is behind gets one event for each key when it catches up. All ways to emit to
+// a connection share its keys; each app has its own.
 func (b Broadcast) Latest(key string) Broadcast {
 	b.delivery.Latest, b.delivery.Key = true, key
 	return b
@@ -163,7 +163,7 @@ func (b Broadcast) Leave(rooms ...string) error {
 }
 
 // Disconnect disconnects the connections that are addressed now, see
-// Conn.Disconnect: the clients do not come back by themselves. It returns an
+// Conn.Disconnect: the clients do not reconnect by themselves. It returns an
 // error if the Broadcast addresses rooms without a Channel.
 func (b Broadcast) Disconnect() error {
 	for c := range b.Conns() {
@@ -172,7 +172,7 @@ func (b Broadcast) Disconnect() error {
 	return b.err
 }
 
-// address returns the whole selector.
+// address returns the selector with its namespace.
 func (b *Broadcast) address() command.Selector {
 	sel := b.selector
 	sel.Namespace = b.view.namespace()
@@ -192,7 +192,7 @@ func (b *Broadcast) sockets() []*socketio.Socket {
 	return b.view.server.sio.Sockets(b.address())
 }
 
-// conns iterates over those of the sockets that are connected.
+// conns iterates over the Conns of the sockets that are connected.
 func conns(sockets func() []*socketio.Socket) iter.Seq[*Conn] {
 	return func(yield func(*Conn) bool) {
 		for _, s := range sockets() {
@@ -227,7 +227,7 @@ func (v view) len() int {
 	return v.server.sio.Hub().Len(v.namespace())
 }
 
-// ids returns the sessions or users that are connected.
+// ids returns the ids of the connected sessions or users.
 func (v view) ids(kind command.Kind) []string {
 	if v.server == nil {
 		return nil
@@ -235,7 +235,7 @@ func (v view) ids(kind command.Kind) []string {
 	return v.server.sio.Hub().IDs(v.namespace(), kind)
 }
 
-// count returns the length of ids.
+// count returns the number of connected sessions or users.
 func (v view) count(kind command.Kind) int {
 	if v.server == nil {
 		return 0
@@ -251,7 +251,7 @@ func (v view) countUnder(key command.Key) int {
 	return v.server.sio.Hub().CountUnder(v.namespace(), key)
 }
 
-// online returns those of the ids that are online.
+// online returns the ids that are online.
 func (v view) online(kind command.Kind, ids []string) []string {
 	if v.server == nil {
 		return nil

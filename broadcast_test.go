@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each method of a zero view returns nothing, and so do the views that it
-// returns.
+// The methods of a zero view return nothing, and so do the methods of the views
+// that they return.
 func TestZeroViewsDoNothing(t *testing.T) {
 	called := 0
 	var requireNothing func(path string, v reflect.Value, depth int)

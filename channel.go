@@ -7,10 +7,10 @@ import (
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
-// Channel is one app on a Server, a Socket.IO namespace: who is connected to
-// it, and rooms among them. It shows the connections of this process. Its
-// methods are safe for concurrent use. Server.Register and Server.Handle make
-// it, and it stays mounted as long as the Server; the zero Channel is empty.
+// Channel is one app on a Server: a Socket.IO namespace with its connections
+// and their rooms. It has the connections of this process. Its methods are safe
+// for concurrent use. Server.Register and Server.Handle make it, and it stays
+// mounted as long as the Server; the zero Channel is empty.
 type Channel struct {
 	server    *Server
 	app       string
@@ -23,7 +23,8 @@ type Channel struct {
 // Server.Handle.
 func (ch *Channel) App() string { return ch.app }
 
-// Namespace returns what clients connect to, for instance "/ChatSocket".
+// Namespace returns the namespace that clients connect to, for instance
+// "/ChatSocket".
 func (ch *Channel) Namespace() string { return ch.name }
 
 func (ch *Channel) view() view {
@@ -38,7 +39,7 @@ func (ch *Channel) all() Broadcast { return Broadcast{view: ch.view()} }
 // Len returns the number of connections.
 func (ch *Channel) Len() int { return ch.view().len() }
 
-// Conns iterates over the connections there are when the loop begins. It holds
+// Conns iterates over the connections that exist when the loop begins. It holds
 // no lock: the body may do anything.
 func (ch *Channel) Conns() iter.Seq[*Conn] { return ch.all().Conns() }
 

@@ -13,7 +13,7 @@ import (
 // connected to the app's namespace. A Server makes it and passes it to
 // OnConnect; it ends when OnConnect returns an error, or before OnDisconnect.
 // It may be kept after that: Emit and other methods that need the client then
-// return ErrNotConnected, Rooms is empty, and what identifies the Conn, its
+// return ErrNotConnected, and Rooms is empty. Its ids, its identity, its
 // handshake and its values can still be read. Its methods are safe for
 // concurrent use and, except for EmitWithAck, never block. A Conn is in the
 // process that its client is connected to. There is no useful zero value.
@@ -31,7 +31,8 @@ type connByMu struct {
 	values map[any]any
 }
 
-// dropLargeAuth frees an auth payload that is available in OnConnect alone.
+// dropLargeAuth frees an auth payload that is too large to keep after
+// OnConnect.
 func (c *Conn) dropLargeAuth() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,13 +96,13 @@ func (c *Conn) emit(event string, args []any, d command.Delivery) error {
 
 // Volatile addresses this connection unless it is behind, see
 // Broadcast.Volatile.
-func (c *Conn) Volatile() Broadcast { return c.only().Volatile() }
+func (c *Conn) Volatile() Broadcast { return c.self().Volatile() }
 
 // Latest addresses this connection, with events that replace each other, see
 // Broadcast.Latest.
-func (c *Conn) Latest(key string) Broadcast { return c.only().Latest(key) }
+func (c *Conn) Latest(key string) Broadcast { return c.self().Latest(key) }
 
-func (c *Conn) only() Broadcast { return Broadcast{view: c.channel.view(), conn: c} }
+func (c *Conn) self() Broadcast { return Broadcast{view: c.channel.view(), conn: c} }
 
 // Broadcast addresses everybody else on the Channel, as socket.broadcast does
 // in JavaScript.

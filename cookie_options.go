@@ -34,8 +34,8 @@ func NewKey() Key {
 	return key
 }
 
-// Format implements [fmt.Formatter]: whatever the verb, a Key prints without
-// its content.
+// Format implements [fmt.Formatter]: with any verb, a Key prints without its
+// content.
 func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "mojo.Key(redacted)") }
 
 // LogValue implements [slog.LogValuer]: a Key is logged without its content.
@@ -60,14 +60,13 @@ type CookieOptions struct {
 	// and is recommended. Browsers accept such a cookie only from the host
 	// itself over https, so no other host of the domain can plant one.
 	// NewCookies returns an error if Insecure or Domain is set or Path is not
-	// "/". Cookies without the prefix are not read any more: people log in once
-	// more.
+	// "/". Cookies without the prefix are not read any more, so people have to
+	// log in again.
 	HostPrefix bool
 
 	// Path is the path of the cookies. "": "/". It must begin with "/". The
-	// Server has to be mounted below it, or connections come without the
-	// cookies: with "/app" at /app/socket.io/, which pages name by the client's
-	// option path.
+	// Server has to be mounted below it, or browsers send it no cookies: with
+	// "/app" at /app/socket.io/, which pages name by the client's option path.
 	Path string
 
 	// Domain makes the cookies visible to a domain and everything below it. "":
@@ -121,8 +120,8 @@ type CookieOptions struct {
 // prints a TornadoCookies without its content, and so does log/slog if it is
 // the value of an attribute. NewCookies refuses the zero value.
 type TornadoCookies struct {
-	// Secrets are those of cookies in version 2, the format of Tornado since
-	// 3.2.1: its setting cookie_secret, by key version. For a site whose
+	// Secrets are the secrets of cookies in version 2, the format of Tornado
+	// since 3.2.1: its setting cookie_secret, by key version. For a site whose
 	// cookie_secret is one string it is map[int]string{0: secret}. Each has at
 	// least 16 bytes. If it is empty, version 2 is not read.
 	Secrets map[int]string
@@ -140,7 +139,7 @@ type TornadoCookies struct {
 	Version1Secret string
 }
 
-// Format implements [fmt.Formatter]: whatever the verb, a TornadoCookies prints
+// Format implements [fmt.Formatter]: with any verb, a TornadoCookies prints
 // without its content.
 func (t TornadoCookies) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "mojo.TornadoCookies(redacted)")
@@ -188,8 +187,9 @@ func (o *CookieOptions) check() error {
 		if n := len(key.Block); n != 16 && n != 24 && n != 32 {
 			return fmt.Errorf("mojo: CookieOptions.Keys[%d].Block has %d bytes; want 16, 24 or 32", i, n)
 		}
-		// The signature alone tells which key a cookie was encrypted with: with
-		// two blocks to one hash a login could decrypt to another user's id.
+		// Only the signature shows which key has encrypted a cookie. If two
+		// keys had the same hash, a login could be decrypted with the wrong
+		// block, to the id of another user.
 		for j := range i {
 			if bytes.Equal(key.Hash, o.Keys[j].Hash) {
 				return fmt.Errorf("mojo: CookieOptions.Keys[%d].Hash is that of Keys[%d]; want a Hash of its own", i, j)
@@ -233,7 +233,8 @@ func (o *CookieOptions) check() error {
 }
 
 func (o *CookieOptions) checkName(field, name string) error {
-	// What is signed is "name|date|content": a | in the name would blur it.
+	// The signed text is "name|date|content". A | in the name would make it
+	// ambiguous.
 	if (&http.Cookie{Name: name}).Valid() != nil || strings.Contains(name, "|") {
 		return fmt.Errorf("mojo: CookieOptions.%s is %q; want a cookie name: letters, digits, - and _", field, name)
 	}

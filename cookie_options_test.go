@@ -29,27 +29,27 @@ func TestNewCookiesRefuses(t *testing.T) {
 		"zero key":    {CookieOptions{Keys: []Key{{}}}, "mojo: CookieOptions.Keys[0].Hash has 0 bytes; want at least 32"},
 		"short hash":  {CookieOptions{Keys: keys(31, 32)}, "mojo: CookieOptions.Keys[1].Hash has 31 bytes; want at least 32"},
 		"no block":    {CookieOptions{Keys: keys(32, 0)}, "mojo: CookieOptions.Keys[1].Block has 0 bytes; want 16, 24 or 32"},
-		"odd block":   {CookieOptions{Keys: keys(32, 20)}, "mojo: CookieOptions.Keys[1].Block has 20 bytes; want 16, 24 or 32"},
+		"block of 20": {CookieOptions{Keys: keys(32, 20)}, "mojo: CookieOptions.Keys[1].Block has 20 bytes; want 16, 24 or 32"},
 		"long block":  {CookieOptions{Keys: keys(32, 64)}, "mojo: CookieOptions.Keys[1].Block has 64 bytes; want 16, 24 or 32"},
 		"shared hash": {CookieOptions{Keys: []Key{cookieTestKey, {cookieTestKey.Hash, cookieOldKey.Block}}}, "mojo: CookieOptions.Keys[1].Hash is that of Keys[0]; want a Hash of its own"},
 
-		"name":         {CookieOptions{Keys: good, SessionName: "a b"}, `mojo: CookieOptions.SessionName is "a b"; want a cookie name: letters, digits, - and _`},
-		"name with =":  {CookieOptions{Keys: good, LoginName: "a="}, `mojo: CookieOptions.LoginName is "a="; want a cookie name: letters, digits, - and _`},
-		"name with |":  {CookieOptions{Keys: good, LoginName: "a|1"}, `mojo: CookieOptions.LoginName is "a|1"; want a cookie name: letters, digits, - and _`},
-		"one name":     {CookieOptions{Keys: good, LoginName: "session_id"}, `mojo: CookieOptions.SessionName and LoginName are both "session_id"; want two names`},
-		"secure name":  {CookieOptions{Keys: good, LoginName: "__Secure-u", Insecure: true}, `mojo: CookieOptions.LoginName is "__Secure-u"; browsers refuse it with Insecure`},
-		"host, domain": {CookieOptions{Keys: good, SessionName: "__host-s", Domain: "example.com"}, `mojo: CookieOptions.SessionName is "__host-s"; browsers refuse it with Insecure, with a Domain and with a Path other than /`},
-		"host, path":   {CookieOptions{Keys: good, SessionName: "__Host-s", Path: "/a"}, `mojo: CookieOptions.SessionName is "__Host-s"; browsers refuse it with Insecure, with a Domain and with a Path other than /`},
+		"name with space":     {CookieOptions{Keys: good, SessionName: "a b"}, `mojo: CookieOptions.SessionName is "a b"; want a cookie name: letters, digits, - and _`},
+		"name with =":         {CookieOptions{Keys: good, LoginName: "a="}, `mojo: CookieOptions.LoginName is "a="; want a cookie name: letters, digits, - and _`},
+		"name with |":         {CookieOptions{Keys: good, LoginName: "a|1"}, `mojo: CookieOptions.LoginName is "a|1"; want a cookie name: letters, digits, - and _`},
+		"same names":          {CookieOptions{Keys: good, LoginName: "session_id"}, `mojo: CookieOptions.SessionName and LoginName are both "session_id"; want two names`},
+		"__Secure-, Insecure": {CookieOptions{Keys: good, LoginName: "__Secure-u", Insecure: true}, `mojo: CookieOptions.LoginName is "__Secure-u"; browsers refuse it with Insecure`},
+		"__Host-, Domain":     {CookieOptions{Keys: good, SessionName: "__host-s", Domain: "example.com"}, `mojo: CookieOptions.SessionName is "__host-s"; browsers refuse it with Insecure, with a Domain and with a Path other than /`},
+		"__Host-, Path":       {CookieOptions{Keys: good, SessionName: "__Host-s", Path: "/a"}, `mojo: CookieOptions.SessionName is "__Host-s"; browsers refuse it with Insecure, with a Domain and with a Path other than /`},
 
-		"path":           {CookieOptions{Keys: good, Path: "a"}, `mojo: CookieOptions.Path is "a"; want a path that begins with / and has no ; in it`},
-		"path with ;":    {CookieOptions{Keys: good, Path: "/; Domain=x"}, `mojo: CookieOptions.Path is "/; Domain=x"; want a path that begins with / and has no ; in it`},
-		"domain":         {CookieOptions{Keys: good, Domain: "example.com/a"}, `mojo: CookieOptions.Domain is "example.com/a"; want a domain name`},
-		"domain of dots": {CookieOptions{Keys: good, Domain: "..a"}, `mojo: CookieOptions.Domain is "..a"; want a domain name`},
+		"relative path":    {CookieOptions{Keys: good, Path: "a"}, `mojo: CookieOptions.Path is "a"; want a path that begins with / and has no ; in it`},
+		"path with ;":      {CookieOptions{Keys: good, Path: "/; Domain=x"}, `mojo: CookieOptions.Path is "/; Domain=x"; want a path that begins with / and has no ; in it`},
+		"domain with path": {CookieOptions{Keys: good, Domain: "example.com/a"}, `mojo: CookieOptions.Domain is "example.com/a"; want a domain name`},
+		"domain of dots":   {CookieOptions{Keys: good, Domain: "..a"}, `mojo: CookieOptions.Domain is "..a"; want a domain name`},
 
 		"negative age":   {CookieOptions{Keys: good, MaxAge: -time.Hour}, "mojo: CookieOptions.MaxAge is -1h0m0s; want whole seconds, from 1 to 2147483647"},
 		"sub-second age": {CookieOptions{Keys: good, MaxAge: 999 * time.Millisecond}, "mojo: CookieOptions.MaxAge is 999ms; want whole seconds, from 1 to 2147483647"},
-		"broken age":     {CookieOptions{Keys: good, MaxAge: 1500 * time.Millisecond}, "mojo: CookieOptions.MaxAge is 1.5s; want whole seconds, from 1 to 2147483647"},
-		"endless age":    {CookieOptions{Keys: good, MaxAge: 1<<63 - 1 - 854775807}, "mojo: CookieOptions.MaxAge is 2562047h47m16s; want whole seconds, from 1 to 2147483647"},
+		"fractional age": {CookieOptions{Keys: good, MaxAge: 1500 * time.Millisecond}, "mojo: CookieOptions.MaxAge is 1.5s; want whole seconds, from 1 to 2147483647"},
+		"age too long":   {CookieOptions{Keys: good, MaxAge: 1<<63 - 1 - 854775807}, "mojo: CookieOptions.MaxAge is 2562047h47m16s; want whole seconds, from 1 to 2147483647"},
 
 		"None, Insecure": {CookieOptions{Keys: good, SameSite: http.SameSiteNoneMode, Insecure: true}, "mojo: CookieOptions.SameSite is None and Insecure is set; browsers refuse such cookies"},
 		"SameSite":       {CookieOptions{Keys: good, SameSite: 9}, "mojo: CookieOptions.SameSite is 9; want Lax, Strict or None of net/http"},
@@ -94,12 +94,12 @@ func TestCookieAttributes(t *testing.T) {
 }
 
 func TestNewKeyIsUsableAndNew(t *testing.T) {
-	one, other := NewKey(), NewKey()
+	first, second := NewKey(), NewKey()
 
-	require.NotEqual(t, one.Hash, other.Hash)
-	require.NotEqual(t, one.Block, other.Block)
-	require.NotEqual(t, one.Hash, one.Block)
-	_, err := NewCookies(CookieOptions{Keys: []Key{one, other}})
+	require.NotEqual(t, first.Hash, second.Hash)
+	require.NotEqual(t, first.Block, second.Block)
+	require.NotEqual(t, first.Hash, first.Block)
+	_, err := NewCookies(CookieOptions{Keys: []Key{first, second}})
 	require.NoError(t, err)
 }
 
@@ -131,15 +131,15 @@ func TestKeyIsPrintedWithoutItsContent(t *testing.T) {
 	require.Contains(t, log.String(), "mojo.Key(redacted)")
 }
 
-func TestKeyIsKeptAsJSON(t *testing.T) {
+func TestKeyMarshalsToJSON(t *testing.T) {
 	key := NewKey()
-	kept, err := json.Marshal(key)
+	text, err := json.Marshal(key)
 	require.NoError(t, err)
 
-	var again Key
-	require.NoError(t, json.Unmarshal(kept, &again))
+	var got Key
+	require.NoError(t, json.Unmarshal(text, &got))
 
-	require.True(t, bytes.Equal(key.Hash, again.Hash) && bytes.Equal(key.Block, again.Block))
+	require.Equal(t, key, got)
 }
 
 // With HostPrefix both cookies have the prefix, and cookies without it give no
@@ -165,7 +165,8 @@ func TestHostPrefix(t *testing.T) {
 	require.Zero(t, id)
 }
 
-// HostPrefix is refused with options that browsers refuse it with.
+// NewCookies refuses HostPrefix with options with which browsers would drop the
+// cookies.
 func TestHostPrefixRefuses(t *testing.T) {
 	for name, opts := range map[string]CookieOptions{
 		"insecure": {Insecure: true}, "domain": {Domain: "example.com"}, "path": {Path: "/app"},

@@ -46,7 +46,7 @@ const (
 type Cookies struct {
 	sessionName, loginName     string
 	sessionCodecs, loginCodecs []cookieCodec    // in the order of the keys
-	tornado                    tornado.Verifier // nil: those of Tornado are not read
+	tornado                    tornado.Verifier // nil: cookies of Tornado are not read
 	maxAge                     int64            // seconds
 	attributes                 http.Cookie      // all but name, value and age
 }
@@ -100,8 +100,8 @@ func (c *Cookies) codec(hash, block []byte) cookieCodec {
 	return cookieCodec{codec.Encode, codec.Decode}
 }
 
-// Identify returns who sent r, by the two cookies in it. Its error is always
-// nil; it is there so that Identify fits Options.Identify.
+// Identify returns the identity of r from its two cookies. The error is always
+// nil, so that Identify can be used as Options.Identify.
 //
 // A cookie is invalid if it is not signed by one of the keys, was changed, has
 // expired, or is dated more than a minute into the future. A login that
@@ -110,7 +110,7 @@ func (c *Cookies) codec(hash, block []byte) cookieCodec {
 // login UserID is.
 //
 // A browser may send several cookies of one name, of which the first 16 are
-// looked at. The newest login is used, with the session that it is bound to, or
+// verified. The newest login is used, with the session that it is bound to, or
 // the newest session if there is no login.
 //
 // With CookieOptions.Tornado the cookies may also be Tornado's, by the same
@@ -124,7 +124,7 @@ func (c *Cookies) Identify(r *http.Request) (Identity, error) {
 	return identity, nil
 }
 
-// identify is Identify, and returns what was wrong with invalid cookies.
+// identify is Identify, and returns the faults of invalid cookies.
 func (c *Cookies) identify(r *http.Request) (Identity, cookieFaults) {
 	sent, faults := c.read(r)
 	p, unbound := sent.pick(nil)
@@ -217,8 +217,8 @@ func (c *Cookies) set(w http.ResponseWriter, name string, codecs []cookieCodec, 
 	return nil
 }
 
-// remove also removes a cookie without a domain, which would otherwise come
-// with the next request.
+// remove removes a cookie from the browser. It also removes a cookie without a
+// domain, which the browser would otherwise send with the next request.
 func (c *Cookies) remove(w http.ResponseWriter, name string) error {
 	if len(c.sessionCodecs) == 0 {
 		return errors.New("mojo: a Cookies without keys cannot write; want one that NewCookies made")
@@ -239,17 +239,17 @@ func (c *Cookies) cookie(name, value string, maxAge int) http.Cookie {
 	return cookie
 }
 
-// write puts a cookie into the header, and replaces one that differs in value
-// and age alone.
+// write puts a cookie into the header. It replaces a cookie that differs only
+// in value and age.
 func (c *Cookies) write(w http.ResponseWriter, cookie http.Cookie) {
 	setcookie.Set(w.Header(), cookie)
-	if setcookie.Find(w, c) == nil { // which does it when the header is complete
+	if setcookie.Find(w, c) == nil { // a setcookie.Writer does it when the header is complete
 		setcookie.KeepFromCaches(w.Header())
 	}
 }
 
-// expireOthers removes from a browser the cookies that it keeps beside those
-// that this answer sets.
+// expireOthers removes other cookies of the two names from the browser, which
+// differ in path or domain from those that this answer sets.
 func (c *Cookies) expireOthers(w http.ResponseWriter, r *http.Request, sent sentCookies) {
 	setcookie.RemoveOtherScopes(w.Header(), r,
 		setcookie.RequestCookie{Cookie: c.cookie(c.sessionName, "", -1), Verified: len(sent.sessions)},
@@ -271,10 +271,10 @@ func (c *Cookies) open(name, text string, codecs []cookieCodec) (cookieValue, co
 	switch {
 	case len(text) > maxCookieBytes:
 		return cookieValue{}, cookieTooLong
-	case c.tornado != nil && strings.Contains(text, "|"): // which none of our own texts contains
+	case c.tornado != nil && strings.Contains(text, "|"): // mojo's own texts contain none
 		return c.openTornado(name, text)
 	}
-	// base64 has several spellings of a value, of which only one is valid here.
+	// base64 has several texts for one value, of which only one is valid here.
 	signed, err := base64.URLEncoding.Strict().DecodeString(text)
 	if err != nil || base64.URLEncoding.EncodedLen(len(signed)) != len(text) {
 		return cookieValue{}, cookieForged
@@ -311,8 +311,8 @@ func (c *Cookies) written(v cookieValue) time.Time {
 	return v.expires.Add(-time.Duration(c.maxAge) * time.Second)
 }
 
-// checkDate returns until when a cookie is valid that was written at this time,
-// in seconds, or a fault.
+// checkDate returns the expiry of a cookie that was written at a Unix time, or
+// a fault.
 func (c *Cookies) checkDate(written int64) (expires time.Time, fault cookieFaults) {
 	now := time.Now().Unix()
 	switch {
@@ -366,8 +366,7 @@ func (c *Cookies) openTornado(name, text string) (cookieValue, cookieFaults) {
 	return cookieValue{id: id, expires: expires}, fault
 }
 
-// parseTornadoValue returns an id from base64, of which only one spelling is
-// valid.
+// parseTornadoValue returns an id from base64, of which only one text is valid.
 func parseTornadoValue(value string) (id string, fault cookieFaults) {
 	decoded, err := base64.StdEncoding.Strict().DecodeString(value)
 	switch {

@@ -24,9 +24,9 @@ import (
 const cookieTestMaxAge = time.Hour
 
 var (
-	cookieTestKey = Key{Hash: bytes.Repeat([]byte("h"), 32), Block: bytes.Repeat([]byte("b"), 32)}
-	cookieOldKey  = Key{Hash: bytes.Repeat([]byte("o"), 64), Block: bytes.Repeat([]byte("p"), 16)}
-	cookieForeign = Key{Hash: bytes.Repeat([]byte("f"), 32), Block: bytes.Repeat([]byte("g"), 32)}
+	cookieTestKey    = Key{Hash: bytes.Repeat([]byte("h"), 32), Block: bytes.Repeat([]byte("b"), 32)}
+	cookieOldKey     = Key{Hash: bytes.Repeat([]byte("o"), 64), Block: bytes.Repeat([]byte("p"), 16)}
+	cookieUnknownKey = Key{Hash: bytes.Repeat([]byte("f"), 32), Block: bytes.Repeat([]byte("g"), 32)}
 )
 
 // cookieText returns the text of a cookie. It is encrypted if the key has a
@@ -35,14 +35,14 @@ func cookieText(key Key, name, content string, date any) string {
 	return cookietest.Text(key.Hash, key.Block, name, content, date)
 }
 
-// sessionCookie returns a pair of a Cookie header whose JSON is content, signed
-// age ago.
+// sessionCookie returns a name and value for a Cookie header. The JSON of the
+// cookie is content, and it was signed age ago.
 func sessionCookie(key Key, content string, age time.Duration) string {
 	return "session_id=" + cookieText(Key{Hash: key.Hash}, "session_id", content, time.Now().Add(-age).Unix())
 }
 
-// loginCookie returns a pair of a Cookie header whose JSON is content, signed
-// age ago.
+// loginCookie returns a name and value for a Cookie header. The JSON of the
+// cookie is content, and it was signed age ago.
 func loginCookie(key Key, content string, age time.Duration) string {
 	return "logged_in=" + cookieText(key, "logged_in", content, time.Now().Add(-age).Unix())
 }
@@ -74,7 +74,7 @@ func TestIdentifyByCookies(t *testing.T) {
 	onlySession := func(faults cookieFaults) result { return result{"s", "", cookieTestMaxAge, faults} }
 
 	for name, test := range map[string]struct {
-		cookies func() []string // called in the bubble, for its time
+		cookies func() []string // called in the bubble, because it uses the time
 		want    result
 	}{
 		"no cookies":         {func() []string { return nil }, nobody(0)},
@@ -84,20 +84,20 @@ func TestIdentifyByCookies(t *testing.T) {
 		"login alone":        {func() []string { return []string{login(`"u"`, 7*second)} }, result{"", "u", cookieTestMaxAge - 7*second, 0}},
 		"bound login":        {func() []string { return []string{session(`"s"`, 0), login(`["u","s"]`, 0)} }, result{"s", "u", cookieTestMaxAge, 0}},
 		"bound, other order": {func() []string { return []string{login(`["u","s"]`, 0), session(`"s"`, 0)} }, result{"s", "u", cookieTestMaxAge, 0}},
-		"bound, not here":    {func() []string { return []string{session(`"s"`, 0), login(`["u","z"]`, 0)} }, onlySession(cookieUnbound)},
+		"bound to another":   {func() []string { return []string{session(`"s"`, 0), login(`["u","z"]`, 0)} }, onlySession(cookieUnbound)},
 		"bound, no session":  {func() []string { return []string{login(`["u","s"]`, 0)} }, nobody(cookieUnbound)},
 		"bound, session old": {func() []string { return []string{session(`"s"`, cookieTestMaxAge), login(`["u","s"]`, 0)} }, nobody(cookieExpired | cookieUnbound)},
 		"session is earlier": {func() []string { return []string{session(`"s"`, 9*second), login(`"u"`, 0)} }, result{"s", "u", cookieTestMaxAge - 9*second, 0}},
 		"login is earlier":   {func() []string { return []string{session(`"s"`, 0), login(`"u"`, 9*second)} }, result{"s", "u", cookieTestMaxAge - 9*second, 0}},
-		"not JSON's first":   {func() []string { return []string{session(" \"s\"\n", 0)} }, onlySession(0)},
+		"JSON with spaces":   {func() []string { return []string{session(" \"s\"\n", 0)} }, onlySession(0)},
 		"unusual characters": {func() []string { return []string{session(`"\u00e9|<\"\n"`, 0)} }, result{"é|<\"\n", "", cookieTestMaxAge, 0}},
 		"in quotes":          {func() []string { return []string{strings.Replace(session(`"s"`, 0), "=", `="`, 1) + `"`} }, onlySession(0)},
 		"older key": {func() []string {
 			return []string{sessionCookie(cookieOldKey, `"s"`, 0), loginCookie(cookieOldKey, `"u"`, 0)}
 		}, result{"s", "u", cookieTestMaxAge, 0}},
 		"keys mixed":         {func() []string { return []string{session(`"s"`, 0), loginCookie(cookieOldKey, `["u","s"]`, 0)} }, result{"s", "u", cookieTestMaxAge, 0}},
-		"unknown key":        {func() []string { return []string{sessionCookie(cookieForeign, `"s"`, 0)} }, nobody(cookieForged)},
-		"login, unknown key": {func() []string { return []string{session(`"s"`, 0), loginCookie(cookieForeign, `"u"`, 0)} }, onlySession(cookieForged)},
+		"unknown key":        {func() []string { return []string{sessionCookie(cookieUnknownKey, `"s"`, 0)} }, nobody(cookieForged)},
+		"login, unknown key": {func() []string { return []string{session(`"s"`, 0), loginCookie(cookieUnknownKey, `"u"`, 0)} }, onlySession(cookieForged)},
 		"block of other key": {func() []string {
 			return []string{loginCookie(Key{cookieTestKey.Hash, cookieOldKey.Block}, `"user-1"`, 0)}
 		}, nobody(cookieMalformed)},
@@ -189,7 +189,7 @@ func TestIdentifyByCookies(t *testing.T) {
 	}
 }
 
-func TestCookieContentOfAnotherShapeIsInvalid(t *testing.T) {
+func TestCookieWithOtherContentIsInvalid(t *testing.T) {
 	c := newTestCookies(t, CookieOptions{})
 	for _, content := range []string{
 		``, `s`, `null`, `true`, `1`, `{}`, `{"id":"s"}`, `[]`, `["s"]`, `["s","s","s"]`, `["s",""]`, `["","s"]`,
@@ -206,8 +206,8 @@ func TestCookieContentOfAnotherShapeIsInvalid(t *testing.T) {
 	}
 }
 
-// Base64 has several spellings of a value, in the bits that its last character
-// leaves unused. Ids of several lengths produce each kind of ending.
+// Base64 has several texts for one value, because its last character may have
+// unused bits. Ids of several lengths produce each kind of ending.
 func TestCookieWithOneBitChangedIsRefused(t *testing.T) {
 	c := newTestCookies(t, CookieOptions{})
 	for _, id := range []string{"s", "se", "ses", "sess", "sessi", "sessio"} {
@@ -227,8 +227,8 @@ func TestCookieWithOneBitChangedIsRefused(t *testing.T) {
 	}
 }
 
-// net/http allows no line break in a cookie. If it did, base64 would ignore it.
-func TestCookieTextHasOneSpelling(t *testing.T) {
+// base64 would ignore a line break in a cookie, which net/http does not allow.
+func TestOneCookieHasOneText(t *testing.T) {
 	c := newTestCookies(t, CookieOptions{})
 	text := strings.TrimPrefix(sessionCookie(cookieTestKey, `"s"`, 0), "session_id=")
 	_, fault := c.open("session_id", text, c.sessionCodecs)
@@ -345,7 +345,7 @@ func BenchmarkIdentify(b *testing.B) {
 		"session":   cookietest.Request(session),
 		"login":     cookietest.Request(session, login),
 		"older_key": cookietest.Request(sessionCookie(cookieOldKey, `"s"`, 0), loginCookie(cookieOldKey, `"u"`, 0)),
-		"forged":    cookietest.Request(sessionCookie(cookieForeign, `"s"`, 0), loginCookie(cookieForeign, `"u"`, 0)),
+		"forged":    cookietest.Request(sessionCookie(cookieUnknownKey, `"s"`, 0), loginCookie(cookieUnknownKey, `"u"`, 0)),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -14,7 +14,8 @@ import (
 	"github.com/mojosocket/mojo/internal/e2e/cookietest"
 )
 
-// A text that Tornado would not write is refused, even with a valid signature.
+// A text that Tornado cannot have written is refused, even with a valid
+// signature.
 func TestTornadoCookieOfAnotherFormIsRefused(t *testing.T) {
 	signed := func(text string) string { return tornado2Signed(tornadoSecret, text) }
 	fields := func(fields ...any) string { return tornado2(tornadoSecret, fields...) }
@@ -25,19 +26,19 @@ func TestTornadoCookieOfAnotherFormIsRefused(t *testing.T) {
 		text string
 		want cookieFaults
 	}{
-		"nothing but the version": {"2|", cookieForged},
-		"one field":               {"2|1:0|", cookieForged},
-		"negative length":         {"2|-1:0|10:1|", cookieForged},
-		"length beyond the end":   {"2|1:0|10:1300000000|99999999999:x|", cookieForged},
-		"length up to the end":    {"2|1:0|10:1300000000|1:x", cookieForged},
-		"version 999":             {"999|x", cookieForged},
-		"no version":              {"1000|x|y", cookieForged},
-		"version alone":           {"2", cookieForged},
-		"separator alone":         {"|", cookieForged},
-		"separators":              {"||", cookieForged},
-		"many separators":         {"||||||||", cookieForged},
-		"endless length":          {signed("2|" + strings.Repeat("9", 4000) + ":0|"), cookieForged},
-		"length of 2^64":          {signed("2|18446744073709551616:0|10:1300000000|" + end), cookieForged},
+		"only the version":      {"2|", cookieForged},
+		"one field":             {"2|1:0|", cookieForged},
+		"negative length":       {"2|-1:0|10:1|", cookieForged},
+		"length beyond the end": {"2|1:0|10:1300000000|99999999999:x|", cookieForged},
+		"length up to the end":  {"2|1:0|10:1300000000|1:x", cookieForged},
+		"version 999":           {"999|x", cookieForged},
+		"no version":            {"1000|x|y", cookieForged},
+		"version alone":         {"2", cookieForged},
+		"separator alone":       {"|", cookieForged},
+		"separators":            {"||", cookieForged},
+		"many separators":       {"||||||||", cookieForged},
+		"endless length":        {signed("2|" + strings.Repeat("9", 4000) + ":0|"), cookieForged},
+		"length of 2^64":        {signed("2|18446744073709551616:0|10:1300000000|" + end), cookieForged},
 
 		"signature missing":       {good, cookieForged},
 		"signature cut":           {good + signature[:63], cookieForged},
@@ -131,19 +132,19 @@ func TestTornadoCookiesAreReadOnlyWhereAsked(t *testing.T) {
 	}
 }
 
-// In version 1 a value and its date can exchange digits without changing the
-// signature. Such a text is refused.
+// In version 1 digits can move between the value and the date, and the
+// signature stays the same. Such a text is refused.
 func TestTornadoVersion1DigitsDoNotMove(t *testing.T) {
-	endless, err := NewCookies(CookieOptions{
+	c, err := NewCookies(CookieOptions{
 		Keys: []Key{cookieTestKey}, MaxAge: 1<<31*time.Second - time.Second, Tornado: &TornadoCookies{Version1Secret: tornadoSecret},
 	})
 	require.NoError(t, err)
-	const value, date = "dXNl", "1510111111" // dXNl1510 is valid base64, too, and 111111 a valid date
+	const value, date = "dXNl", "1510111111" // dXNl1510 is valid base64, too, and 111111 is a valid date
 	signed := tornado1(tornadoSecret, "session_id", date, value)
 	signature := signed[strings.LastIndexByte(signed, '|'):]
 
 	for i := range len(value+date) + 1 {
-		_, fault := endless.open("session_id", (value + date)[:i]+"|"+(value + date)[i:]+signature, nil)
+		_, fault := c.open("session_id", (value + date)[:i]+"|"+(value + date)[i:]+signature, nil)
 		require.Equal(t, i != len(value), fault != 0, i)
 	}
 }
@@ -152,7 +153,7 @@ func TestTornadoCookieWithOneBitChangedIsRefused(t *testing.T) {
 	c := newTornadoCookies(t, allTornado())
 	now := time.Now().Unix()
 	for i := range 100 {
-		id := strings.Repeat("session-", 5)[:i%40+1] // lengths with each kind of base64 ending
+		id := strings.Repeat("session-", 5)[:i%40+1] // the lengths produce each kind of base64 ending
 		name := []string{"session_id", "logged_in"}[i%2]
 		for _, text := range []string{
 			tornado2(tornadoSecret, []int{0, 7}[i/2%2], now-int64(i), name, base64Text(id)),
@@ -208,14 +209,14 @@ func TestNewCookiesRefusesTornado(t *testing.T) {
 		opts CookieOptions
 		want string
 	}{
-		"no secret":         {CookieOptions{Tornado: &TornadoCookies{}}, "mojo: CookieOptions.Tornado has no secret; want Secrets, Version1Secret or both"},
-		"negative version":  {CookieOptions{Tornado: &TornadoCookies{Secrets: map[int]string{1: "", -1: tornadoSecret}}}, "mojo: CookieOptions.Tornado.Secrets has the key version -1; want 0 or more"},
-		"empty secret":      {CookieOptions{Tornado: &TornadoCookies{Secrets: map[int]string{0: tornadoSecret, 3: ""}}}, "mojo: CookieOptions.Tornado.Secrets[3] has 0 bytes; want at least 16"},
-		"short secret":      {CookieOptions{Tornado: &TornadoCookies{Secrets: map[int]string{0: "fifteen-letters"}}}, "mojo: CookieOptions.Tornado.Secrets[0] has 15 bytes; want at least 16"},
-		"short, version 1":  {CookieOptions{Tornado: &TornadoCookies{Version1Secret: "short"}}, "mojo: CookieOptions.Tornado.Version1Secret has 5 bytes; want none or at least 16"},
-		"names, version 1":  {CookieOptions{SessionName: "user", LoginName: "username", Tornado: &TornadoCookies{Version1Secret: tornadoSecret}}, `mojo: CookieOptions.SessionName is "user" and LoginName is "username"; with Tornado.Version1Secret neither may begin with the other`},
-		"names, other turn": {CookieOptions{SessionName: "users", LoginName: "user", Tornado: &TornadoCookies{Version1Secret: tornadoSecret}}, `mojo: CookieOptions.SessionName is "users" and LoginName is "user"; with Tornado.Version1Secret neither may begin with the other`},
-		"no key":            {CookieOptions{Keys: []Key{}, Tornado: &TornadoCookies{Secrets: map[int]string{0: tornadoSecret}}}, "mojo: CookieOptions.Keys is empty; want at least one key, see NewKey"},
+		"no secret":          {CookieOptions{Tornado: &TornadoCookies{}}, "mojo: CookieOptions.Tornado has no secret; want Secrets, Version1Secret or both"},
+		"negative version":   {CookieOptions{Tornado: &TornadoCookies{Secrets: map[int]string{1: "", -1: tornadoSecret}}}, "mojo: CookieOptions.Tornado.Secrets has the key version -1; want 0 or more"},
+		"empty secret":       {CookieOptions{Tornado: &TornadoCookies{Secrets: map[int]string{0: tornadoSecret, 3: ""}}}, "mojo: CookieOptions.Tornado.Secrets[3] has 0 bytes; want at least 16"},
+		"short secret":       {CookieOptions{Tornado: &TornadoCookies{Secrets: map[int]string{0: "fifteen-letters"}}}, "mojo: CookieOptions.Tornado.Secrets[0] has 15 bytes; want at least 16"},
+		"short, version 1":   {CookieOptions{Tornado: &TornadoCookies{Version1Secret: "short"}}, "mojo: CookieOptions.Tornado.Version1Secret has 5 bytes; want none or at least 16"},
+		"names, version 1":   {CookieOptions{SessionName: "user", LoginName: "username", Tornado: &TornadoCookies{Version1Secret: tornadoSecret}}, `mojo: CookieOptions.SessionName is "user" and LoginName is "username"; with Tornado.Version1Secret neither may begin with the other`},
+		"names, other order": {CookieOptions{SessionName: "users", LoginName: "user", Tornado: &TornadoCookies{Version1Secret: tornadoSecret}}, `mojo: CookieOptions.SessionName is "users" and LoginName is "user"; with Tornado.Version1Secret neither may begin with the other`},
+		"no key":             {CookieOptions{Keys: []Key{}, Tornado: &TornadoCookies{Secrets: map[int]string{0: tornadoSecret}}}, "mojo: CookieOptions.Keys is empty; want at least one key, see NewKey"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.opts.Keys == nil {
@@ -246,7 +247,7 @@ func TestTornadoOptionsAreCopied(t *testing.T) {
 }
 
 func TestTornadoSecretsAreNotPrinted(t *testing.T) {
-	secrets := TornadoCookies{Secrets: map[int]string{5: tornadoSecret}, Version1Secret: tornadoOld}
+	secrets := TornadoCookies{Secrets: map[int]string{5: tornadoSecret}, Version1Secret: tornadoOldSecret}
 	opts := CookieOptions{Keys: []Key{cookieTestKey}, Tornado: &secrets}
 	c := newTestCookies(t, opts)
 	var printed bytes.Buffer
@@ -258,7 +259,7 @@ func TestTornadoSecretsAreNotPrinted(t *testing.T) {
 	slog.New(slog.NewTextHandler(&printed, nil)).Info("x", "tornado", secrets, "pointer", &secrets, "opts", opts, "cookies", c)
 	slog.New(slog.NewJSONHandler(&printed, nil)).Info("x", "tornado", secrets, "pointer", &secrets, "cookies", c)
 
-	for _, leak := range []string{tornadoSecret, tornadoOld, "test-secret", fmt.Sprintf("%x", "secret"), fmt.Sprintf("%X", "secret"), fmt.Sprintf("% x", "secret")} {
+	for _, leak := range []string{tornadoSecret, tornadoOldSecret, "test-secret", fmt.Sprintf("%x", "secret"), fmt.Sprintf("%X", "secret"), fmt.Sprintf("% x", "secret")} {
 		require.NotContains(t, printed.String(), leak)
 	}
 	require.Contains(t, printed.String(), "mojo.TornadoCookies(redacted)")

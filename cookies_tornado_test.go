@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	tornadoSecret = "mojo-test-secret-0123456789abcdef"
-	tornadoOld    = "another-test-secret-0123456789"
-	tornadoClock  = 1300000000 // in the cookies below
+	tornadoSecret    = "mojo-test-secret-0123456789abcdef"
+	tornadoOldSecret = "another-test-secret-0123456789"
+	tornadoClock     = 1300000000 // the date of the cookies below
 )
 
 // tornado2 returns a cookie's text in version 2. The fields are key version,
@@ -53,14 +53,14 @@ func tornado1(secret, name string, date any, value string) string {
 // base64Text returns an id in base64.
 func base64Text(id string) string { return base64.StdEncoding.EncodeToString([]byte(id)) }
 
-// newTornadoCookies returns Cookies that also read those of Tornado.
+// newTornadoCookies returns Cookies that also read cookies of Tornado.
 func newTornadoCookies(t testing.TB, tornado TornadoCookies) *Cookies {
 	return newTestCookies(t, CookieOptions{Tornado: &tornado})
 }
 
 // allTornado returns secrets for both versions.
 func allTornado() TornadoCookies {
-	return TornadoCookies{Secrets: map[int]string{0: tornadoSecret, 7: tornadoSecret, 12: tornadoOld}, Version1Secret: tornadoSecret}
+	return TornadoCookies{Secrets: map[int]string{0: tornadoSecret, 7: tornadoSecret, 12: tornadoOldSecret}, Version1Secret: tornadoSecret}
 }
 
 // atTornadoClock runs a test in a bubble at the date of the cookies below.
@@ -71,7 +71,7 @@ func atTornadoClock(t *testing.T, test func(t *testing.T)) {
 	})
 }
 
-// Tornado has written these texts.
+// These texts were written by Tornado.
 const (
 	tornadoSession2 = "2|1:0|10:1300000000|10:session_id|48:N2M5ZTY2NzktNzQyNS00MGRlLTk0NGItZTA3ZmMxZjkwYWU3|0995d8b083c93d1ab9d549a37be8d1bc4fce41d8ef0e0dfa81d3503c595b2540"
 	tornadoLogin2   = "2|1:7|10:1300000000|9:logged_in|12:dXNlci00Mg==|f0a95c0ceabc2d04ffe9cf972c8e3679ffbd6b5aa265542fd87f39198fddcadc"
@@ -104,7 +104,7 @@ func TestTornadoCookies(t *testing.T) {
 	nobody := func(faults cookieFaults) result { return result{faults: faults} }
 
 	for name, test := range map[string]struct {
-		cookies func() []string // called in the bubble, for its time
+		cookies func() []string // called in the bubble, because it uses the time
 		want    result
 	}{
 		"vector, session":    {func() []string { return []string{"session_id=" + tornadoSession2} }, result{session, "", clock, 0}},
@@ -118,7 +118,7 @@ func TestTornadoCookies(t *testing.T) {
 		"in quotes, as Python sends it": {func() []string { return []string{`logged_in="` + tornadoLogin2 + `"`} }, result{"", "user-42", clock, 0}},
 		"unusual characters":            {func() []string { return []string{session2(0, clock, "session_id", base64Text("ż|;\"\x00🐢"))} }, result{"ż|;\"\x00🐢", "", clock, 0}},
 		"another secret": {func() []string {
-			return []string{"session_id=" + tornado2(tornadoOld, 12, clock, "session_id", "cw==")}
+			return []string{"session_id=" + tornado2(tornadoOldSecret, 12, clock, "session_id", "cw==")}
 		}, result{"s", "", clock, 0}},
 
 		"last second":    {func() []string { return []string{session2(0, clock-maxAge+1, "session_id", "cw==")} }, result{"s", "", clock - maxAge + 1, 0}},
@@ -127,7 +127,7 @@ func TestTornadoCookies(t *testing.T) {
 		"a minute ahead": {func() []string { return []string{session2(0, clock+60, "session_id", "cw==")} }, result{"s", "", clock + 60, 0}},
 		"further ahead":  {func() []string { return []string{session2(0, clock+61, "session_id", "cw==")} }, nobody(cookieAhead)},
 		"end of time":    {func() []string { return []string{session2(0, "9223372036854775807", "session_id", "cw==")} }, nobody(cookieAhead)},
-		"after that":     {func() []string { return []string{session2(0, "9223372036854775808", "session_id", "cw==")} }, nobody(cookieMalformed)},
+		"date too large": {func() []string { return []string{session2(0, "9223372036854775808", "session_id", "cw==")} }, nobody(cookieMalformed)},
 		"version 1, last second": {func() []string {
 			return []string{session1(clock-maxAge+1, "cw==")}
 		}, result{"s", "", clock - maxAge + 1, 0}},
@@ -136,10 +136,12 @@ func TestTornadoCookies(t *testing.T) {
 
 		"unknown key version": {func() []string { return []string{session2(1, clock, "session_id", "cw==")} }, nobody(cookieForged)},
 		"key of another version": {func() []string {
-			return []string{"session_id=" + tornado2(tornadoOld, 0, clock, "session_id", "cw==")}
+			return []string{"session_id=" + tornado2(tornadoOldSecret, 0, clock, "session_id", "cw==")}
 		}, nobody(cookieForged)},
-		"unknown secret":             {func() []string { return []string{"session_id=" + tornado2("unknown", 0, clock, "session_id", "cw==")} }, nobody(cookieForged)},
-		"version 1, unknown secret":  {func() []string { return []string{"session_id=" + tornado1(tornadoOld, "session_id", clock, "cw==")} }, nobody(cookieForged)},
+		"unknown secret": {func() []string { return []string{"session_id=" + tornado2("unknown", 0, clock, "session_id", "cw==")} }, nobody(cookieForged)},
+		"version 1, unknown secret": {func() []string {
+			return []string{"session_id=" + tornado1(tornadoOldSecret, "session_id", clock, "cw==")}
+		}, nobody(cookieForged)},
 		"of another name":            {func() []string { return []string{"session_id=" + tornadoLogin2} }, nobody(cookieForged)},
 		"of a longer name":           {func() []string { return []string{session2(0, clock, "session_id2", "cw==")} }, nobody(cookieForged)},
 		"version 1, of another name": {func() []string { return []string{"session_id=" + tornadoLogin1} }, nobody(cookieForged)},
@@ -184,8 +186,8 @@ func TestTornadoCookies(t *testing.T) {
 	}
 }
 
-// A visitor whom the Python site knows keeps session and login until mojo logs
-// them in or out. The first page replaces their cookies with mojo's.
+// A visitor of the Python site keeps the session and the login until mojo logs
+// the visitor in or out. The first page replaces the cookies by mojo's.
 func TestServerBesideTornado(t *testing.T) {
 	atTornadoClock(t, func(t *testing.T) {
 		cookies := newTornadoCookies(t, allTornado())
@@ -198,12 +200,12 @@ func TestServerBesideTornado(t *testing.T) {
 			return w
 		}
 
-		kept := serve(func(_ http.ResponseWriter, r *http.Request) {
+		first := serve(func(_ http.ResponseWriter, r *http.Request) {
 			require.Equal(t, "7c9e6679-7425-40de-944b-e07fc1f90ae7", srv.Identity(r).SessionID)
 			require.Equal(t, "user-42", srv.Identity(r).UserID)
 		})
-		require.Len(t, kept.Header()["Set-Cookie"], 2)
-		sent, faults := newTestCookies(t, CookieOptions{}).read(cookietest.NextRequest(kept)) // these Cookies do not read Tornado's
+		require.Len(t, first.Header()["Set-Cookie"], 2)
+		sent, faults := newTestCookies(t, CookieOptions{}).read(cookietest.NextRequest(first)) // without CookieOptions.Tornado
 		require.Zero(t, faults)
 		p, faults := sent.pick(nil)
 		require.Zero(t, faults)
@@ -211,18 +213,18 @@ func TestServerBesideTornado(t *testing.T) {
 		require.Equal(t, cookieValue{id: "user-42", expires: p.session.expires, current: true}, p.login)
 		require.Equal(t, cookieTestMaxAge, time.Until(p.session.expires))
 
-		moved := serve(func(w http.ResponseWriter, r *http.Request) {
+		loggedIn := serve(func(w http.ResponseWriter, r *http.Request) {
 			require.NoError(t, srv.LogIn(w, r, "user-43"))
 		})
-		identity, faults := cookies.identify(cookietest.NextRequest(moved))
+		identity, faults := cookies.identify(cookietest.NextRequest(loggedIn))
 		require.Zero(t, faults)
 		require.Equal(t, "user-43", identity.UserID)
 		require.NotEqual(t, "7c9e6679-7425-40de-944b-e07fc1f90ae7", identity.SessionID)
 	})
 }
 
-// FuzzTornado reads any text, unchanged and with a valid signature. An accepted
-// text must be exactly what Tornado writes for that id and date.
+// FuzzTornado reads any text, unchanged and with a valid signature. If it is
+// accepted, it must be the text that Tornado writes for that id and date.
 func FuzzTornado(f *testing.F) {
 	const maxAge = math.MaxInt32 * time.Second // so that stored inputs stay valid
 	tornado := allTornado()
@@ -246,7 +248,7 @@ func FuzzTornado(f *testing.F) {
 			for _, text := range []string{
 				text,
 				tornado2Signed(tornadoSecret, text),
-				tornado2Signed(tornadoOld, text),
+				tornado2Signed(tornadoOldSecret, text),
 				tornado1(tornadoSecret, name, date, value),
 			} {
 				opened, fault := c.open(name, text, nil)
@@ -258,7 +260,7 @@ func FuzzTornado(f *testing.F) {
 				require.Contains(t, []string{
 					tornado2(tornadoSecret, 0, written, name, value),
 					tornado2(tornadoSecret, 7, written, name, value),
-					tornado2(tornadoOld, 12, written, name, value),
+					tornado2(tornadoOldSecret, 12, written, name, value),
 					tornado1(tornadoSecret, name, written, value),
 				}, text)
 				require.Empty(t, opened.sessionID)

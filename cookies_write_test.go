@@ -77,7 +77,7 @@ func TestIdentityNeverOutlivesItsExpires(t *testing.T) {
 	})
 }
 
-func TestBoundLoginHoldsWithItsSessionOnly(t *testing.T) {
+func TestBoundLoginNeedsItsSession(t *testing.T) {
 	c := newTestCookies(t, CookieOptions{})
 	w := httptest.NewRecorder()
 	require.NoError(t, c.SetSession(w, "s-1"))
@@ -99,7 +99,7 @@ func TestLoginCannotBeReadFromItsCookie(t *testing.T) {
 
 	text := cookietest.NextRequest(w).Cookies()[0].Value
 
-	for range 2 { // the text is base64 in base64
+	for range 2 { // the text is encoded in base64 twice
 		decoded, err := base64.URLEncoding.DecodeString(text)
 		require.NoError(t, err)
 		require.NotContains(t, string(decoded), "the-")
@@ -113,17 +113,17 @@ func TestIDsThatAreRefused(t *testing.T) {
 		set  func(w http.ResponseWriter) error
 		want string
 	}{
-		"long session":   {func(w http.ResponseWriter) error { return c.SetSession(w, strings.Repeat("x", 1025)) }, "mojo: the session id has 1025 bytes; want at most 1024"},
-		"long user":      {func(w http.ResponseWriter) error { return c.SetLogin(w, strings.Repeat("x", 1025)) }, "mojo: the user id has 1025 bytes; want at most 1024"},
-		"broken session": {func(w http.ResponseWriter) error { return c.SetSession(w, "s\xff") }, "mojo: the session id is not valid UTF-8"},
-		"broken user":    {func(w http.ResponseWriter) error { return c.SetLogin(w, "u\xff") }, "mojo: the user id is not valid UTF-8"},
-		"many escapes":   {func(w http.ResponseWriter) error { return c.SetLogin(w, strings.Repeat("<", 1024)) }, "mojo: the cookie logged_in would be too long; want at most 4096 bytes, signed and encoded"},
-		"zero Cookies":   {func(w http.ResponseWriter) error { return new(Cookies).SetSession(w, "s") }, "mojo: a Cookies without keys cannot write; want one that NewCookies made"},
-		"zero, remove":   {func(w http.ResponseWriter) error { return new(Cookies).SetLogin(w, "") }, "mojo: a Cookies without keys cannot write; want one that NewCookies made"},
-		"bound to none":  {func(w http.ResponseWriter) error { return c.setLoginBound(w, "", "u") }, "mojo: a login has no user id or no session id; want both"},
-		"bound nobody":   {func(w http.ResponseWriter) error { return c.setLoginBound(w, "s", "") }, "mojo: a login has no user id or no session id; want both"},
-		"bound, long":    {func(w http.ResponseWriter) error { return c.setLoginBound(w, strings.Repeat("x", 1025), "u") }, "mojo: the session id has 1025 bytes; want at most 1024"},
-		"bound, broken":  {func(w http.ResponseWriter) error { return c.setLoginBound(w, "s", "\xff") }, "mojo: the user id is not valid UTF-8"},
+		"long session":      {func(w http.ResponseWriter) error { return c.SetSession(w, strings.Repeat("x", 1025)) }, "mojo: the session id has 1025 bytes; want at most 1024"},
+		"long user":         {func(w http.ResponseWriter) error { return c.SetLogin(w, strings.Repeat("x", 1025)) }, "mojo: the user id has 1025 bytes; want at most 1024"},
+		"broken session":    {func(w http.ResponseWriter) error { return c.SetSession(w, "s\xff") }, "mojo: the session id is not valid UTF-8"},
+		"broken user":       {func(w http.ResponseWriter) error { return c.SetLogin(w, "u\xff") }, "mojo: the user id is not valid UTF-8"},
+		"many escapes":      {func(w http.ResponseWriter) error { return c.SetLogin(w, strings.Repeat("<", 1024)) }, "mojo: the cookie logged_in would be too long; want at most 4096 bytes, signed and encoded"},
+		"zero Cookies":      {func(w http.ResponseWriter) error { return new(Cookies).SetSession(w, "s") }, "mojo: a Cookies without keys cannot write; want one that NewCookies made"},
+		"zero, remove":      {func(w http.ResponseWriter) error { return new(Cookies).SetLogin(w, "") }, "mojo: a Cookies without keys cannot write; want one that NewCookies made"},
+		"bound, no session": {func(w http.ResponseWriter) error { return c.setLoginBound(w, "", "u") }, "mojo: a login has no user id or no session id; want both"},
+		"bound, no user":    {func(w http.ResponseWriter) error { return c.setLoginBound(w, "s", "") }, "mojo: a login has no user id or no session id; want both"},
+		"bound, long":       {func(w http.ResponseWriter) error { return c.setLoginBound(w, strings.Repeat("x", 1025), "u") }, "mojo: the session id has 1025 bytes; want at most 1024"},
+		"bound, broken":     {func(w http.ResponseWriter) error { return c.setLoginBound(w, "s", "\xff") }, "mojo: the user id is not valid UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := httptest.NewRecorder()
@@ -229,8 +229,8 @@ func TestNewSessionIDs(t *testing.T) {
 	require.Len(t, seen, 1000)
 }
 
-// FuzzCookies reads any Cookie header. An identity must come from a text that
-// the holder of the key signed for that id.
+// FuzzCookies reads any Cookie header. Every id of the identity must be in a
+// cookie that was signed with the key for that id.
 func FuzzCookies(f *testing.F) {
 	const date = 1_700_000_000 // constant, so that stored inputs stay valid
 	c := newTestCookies(f, CookieOptions{MaxAge: 50 * 365 * 24 * time.Hour})
@@ -254,7 +254,7 @@ func FuzzCookies(f *testing.F) {
 		"logged_in=" + alone + ";logged_in=" + bound + ";session_id=" + sessions["s-1"],
 		"session_id=" + cookieText(signKey, "session_id", `{"a":[null]}`, date),
 		"session_id=" + cookieText(signKey, "other", `"s-3"`, date),
-		"session_id=" + cookieText(cookieForeign, "session_id", `"s-3"`, date),
+		"session_id=" + cookieText(cookieUnknownKey, "session_id", `"s-3"`, date),
 	}
 	for _, seed := range seeds {
 		f.Add(seed)
@@ -276,7 +276,7 @@ func FuzzCookies(f *testing.F) {
 			require.Contains(t, header, bound)
 			require.Equal(t, "s-1", identity.SessionID)
 		default:
-			t.Fatalf("nobody signed %+v", identity)
+			t.Fatalf("%+v was not signed", identity)
 		}
 		if identity.SessionID == "" && identity.UserID == "" {
 			require.Zero(t, identity)
@@ -286,7 +286,8 @@ func FuzzCookies(f *testing.F) {
 	})
 }
 
-// FuzzCookieIDs writes two ids, which are refused or read back unchanged.
+// FuzzCookieIDs writes two ids. They are refused, or Identify returns them
+// unchanged.
 func FuzzCookieIDs(f *testing.F) {
 	c := newTestCookies(f, CookieOptions{})
 	for _, seed := range [][2]string{
@@ -312,7 +313,7 @@ func FuzzCookieIDs(f *testing.F) {
 	})
 }
 
-// cookieResponse is a ResponseWriter that keeps the header alone.
+// cookieResponse is a ResponseWriter that only has a header.
 type cookieResponse http.Header
 
 func (w cookieResponse) Header() http.Header         { return http.Header(w) }

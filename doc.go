@@ -12,7 +12,7 @@
 //	mux.Handle("/socket.io/", srv)
 //	http.ListenAndServe(addr, srv.EnsureSession(mux))
 //
-// HTTP handlers reach connections by the two cookies that these came with, the
+// HTTP handlers reach connections by the two cookies of their handshake, the
 // session of the browser and the login of the user:
 //
 //	srv.CurrentSessions().Emit("news", item)               // everybody with a session
@@ -27,7 +27,7 @@
 // each of these is a [Conn]. SocketHandler.OnConnect accepts or refuses it,
 // OnMessage gets its events, and OnDisconnect is called once and last if
 // OnConnect returned nil, with a [Reason]. [Server.Shutdown] closes all
-// connections so that clients come back by themselves, to another process or
+// connections so that clients reconnect by themselves, to another process or
 // after the restart, and waits for the handlers.
 //
 // # Concurrency
@@ -45,14 +45,13 @@
 // or an element of a map[string]any or []any, and a [Binary] anywhere, travel
 // as binary. Messages to one connection arrive in the order of their emits.
 // They wait in a queue for each connection, of at most Limits.MaxQueue bytes,
-// and of Limits.MaxQueuedTotal for all connections together. A client that
-// reads slowly has the time that it needs; one that takes nothing for
-// Timeouts.PingTimeout, or for which too much would wait, is closed and comes
-// back by itself. Broadcast.Volatile and Broadcast.Latest are for messages that
-// may be skipped or replaced.
+// and of Limits.MaxQueuedTotal for all connections together. A client may read
+// slowly. It is closed, and reconnects by itself, if it reads nothing for
+// Timeouts.PingTimeout or if its queue would exceed a limit. Broadcast.Volatile
+// and Broadcast.Latest are for messages that may be skipped or replaced.
 //
-// [Events] calls a typed function for each event. What does not decode, or has
-// too many arguments, never reaches a function.
+// [Events] calls a typed function for each event. A message that does not
+// decode, or has too many arguments, never reaches a function.
 //
 // # Identity
 //
@@ -60,14 +59,14 @@
 // cookies, see [Cookies], or from a site's own sessions, see Options.Identify.
 // Only cookies that the client sent are believed. [Server.EnsureSession] gives
 // every browser a session; [Server.LogIn], [Server.LogOut] and [Server.Rebind]
-// change whom the live connections belong to, and [Session.Revoke] ends them.
-// The repository has more about it in docs/identity.md.
+// change the identity of live connections, and [Session.Revoke] ends them. The
+// repository has more about it in docs/identity.md.
 //
 // # Limits
 //
-// Whatever a client can make the Server keep is bounded, see [Limits] and
-// [Timeouts]. A limit that is reached has a Reason or a cause in [Stats], and a
-// log line that names the option.
+// [Limits] and [Timeouts] bound everything that the Server keeps for a client.
+// A limit that is reached has a Reason or a cause in [Stats], and a log line
+// that names the option.
 //
 // # Scaling
 //
@@ -78,12 +77,12 @@
 // # Tests
 //
 // Package mojotest runs a site in a test, with browsers that log in and sockets
-// that speak as socket.io-client does.
+// that behave like socket.io-client.
 //
 // # Protocol
 //
 // The protocol is Socket.IO revision 5 over Engine.IO revision 4, which
-// socket.io-client speaks since version 3:
+// socket.io-client supports since version 3:
 // https://github.com/socketio/socket.io-protocol and
 // https://github.com/socketio/engine.io-protocol.
 package mojo

@@ -14,22 +14,22 @@ import (
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
-// ensured is what EnsureSession knows about a request.
+// ensured is the state of EnsureSession for one request.
 type ensured struct {
 	mu sync.Mutex
 	ensuredByMu
 
-	newSession *siblings.Session // that begins with the answer, nil if none does
+	newSession *siblings.Session // begins with the answer; nil if none does; does not change after EnsureSession
 }
 
 // ensuredByMu is guarded by ensured.mu.
 type ensuredByMu struct {
-	identity Identity // as it will be when the answer has reached the browser
+	identity Identity // of the browser after it has received the answer
 	lines    []string // the Set-Cookie lines of EnsureSession that are still valid
 }
 
-// ensuredKey is the key of an *ensured in the context of a request, for the
-// EnsureSession of one Server.
+// ensuredKey is the key of an *ensured in the context of a request. Each Server
+// has its own.
 type ensuredKey struct{ server *Server }
 
 func (s *Server) ensured(r *http.Request) *ensured {
@@ -37,8 +37,8 @@ func (s *Server) ensured(r *http.Request) *ensured {
 	return e
 }
 
-// replaceIdentity makes now the identity of the rest of the request. The lines
-// of EnsureSession stay in the header.
+// replaceIdentity sets the identity for the rest of the request. The lines of
+// EnsureSession stay in the header.
 func (e *ensured) replaceIdentity(now Identity) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -53,15 +53,15 @@ func (e *ensured) removeLines(w http.ResponseWriter) {
 		return
 	}
 	header := w.Header()
-	left := slices.DeleteFunc(slices.Clone(header["Set-Cookie"]), func(line string) bool {
+	kept := slices.DeleteFunc(slices.Clone(header["Set-Cookie"]), func(line string) bool {
 		return slices.Contains(e.lines, line)
 	})
 	e.lines = nil
-	if len(left) == 0 {
+	if len(kept) == 0 {
 		header.Del("Set-Cookie")
 		return
 	}
-	header["Set-Cookie"] = left
+	header["Set-Cookie"] = kept
 }
 
 // hasLines reports whether lines of EnsureSession are still valid.
@@ -80,17 +80,16 @@ func (e *ensured) hasLines() bool {
 // is written anew when a tenth of MaxAge has passed, or if another key than the
 // first has signed it; the live connections of the session then last as long as
 // the new cookie. Cookies are renewed in answers to requests that load a page,
-// as far as the browser says so, and when half of MaxAge has passed also in
+// if the browser marks them so, and when half of MaxAge has passed also in
 // answers to requests of a page's scripts. A renewal is not sent if a login or
-// a logout overtakes it.
+// a logout has set newer cookies before it.
 //
 // A request with a session that LogIn or LogOut has given up has no identity.
 // Within 30 seconds after that it gets no new session either: it may have left
 // the browser before the new cookies arrived, and its answer must not replace
 // these. A revoked session is replaced by a new one at once, which is not
 // logged in. A request for part of a page, such as an image, a script, a style
-// or a font, begins no session, as far as the browser says so by
-// Sec-Fetch-Dest.
+// or a font, begins no session, if the browser marks it so by Sec-Fetch-Dest.
 //
 // An answer that sets a cookie of mojo gets the headers Vary: Cookie and
 // Cache-Control: no-cache="Set-Cookie", whatever the handlers set, so that no
@@ -106,7 +105,8 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 		e := new(ensured)
 		p := s.prove(r)
 		writer := &setcookie.Writer{ResponseWriter: w, Owner: cookies, Names: []string{cookies.sessionName, cookies.loginName}, BeforeHeader: func() {
-			// A login or logout overtook this request: its cookies are newer.
+			// The cookies of a login or logout are newer than those of this
+			// request.
 			if _, retired := s.sio.Retired(p.session.id); retired {
 				e.removeLines(w)
 			}
@@ -156,8 +156,8 @@ func (s *Server) EnsureSession(next http.Handler) http.Handler {
 }
 
 // begin gives a browser a session. If it replaces a session that was given up
-// or revoked, the browser is logged out, too: a login can be valid without a
-// session, also in later requests.
+// or revoked, the browser is logged out, too, because a login can be valid
+// without a session.
 func (s *Server) begin(w http.ResponseWriter, r *http.Request, p cookiePair, retired bool, e *ensured) error {
 	cookies := s.opts.Cookies
 	p.session = cookieValue{id: newSessionID(), expires: cookies.expiry(time.Now())}
@@ -230,17 +230,17 @@ func isScriptRequest(r *http.Request) bool {
 	return (site == "" || site == "same-origin") && (dest == "" || dest == "empty") && !r.URL.Query().Has("EIO")
 }
 
-// isPageLoad reports whether a request may load a page that somebody goes to.
-// The fewer answers set cookies, the less likely one of them crosses a login
-// and undoes it. Requests of socket.io-client are answered by the Server.
+// isPageLoad reports whether a request may load a page. If fewer answers set
+// cookies, it is less likely that one of them overlaps with a login and undoes
+// it. Requests of socket.io-client are for the Server.
 func isPageLoad(r *http.Request) bool {
 	mode := r.Header.Get("Sec-Fetch-Mode")
 	return (mode == "" || mode == "navigate") && !r.URL.Query().Has("EIO")
 }
 
-// mayBeginSession reports whether a request may be the first one of a visitor.
-// A request for part of a page is not: browsers say so, and caches may keep the
-// answer.
+// mayBeginSession reports whether a request may begin a session. A request for
+// part of a page may not, because caches may store its answer. Browsers mark it
+// by Sec-Fetch-Dest.
 func mayBeginSession(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Dest") {
 	case "", "document", "iframe", "frame", "fencedframe", "embed", "object", "empty":
@@ -259,7 +259,7 @@ func (s *Server) sessionBeginner() func(*http.Request, command.Identified) *sock
 }
 
 // beginSession gives the client of a handshake a session, unless it has one or
-// is about to get one.
+// the answer to another request is about to give it one.
 func (s *Server) beginSession(r *http.Request, id command.Identified) *socketio.NewSession {
 	retirement, retired := s.sio.Retired(id.Session)
 	if id.Session != "" && (!retired || retirement.Revoked || time.Since(retirement.Since) < hub.CookieDelay) {
@@ -293,8 +293,8 @@ func (w headerWriter) Header() http.Header         { return http.Header(w) }
 func (w headerWriter) Write(p []byte) (int, error) { return len(p), nil }
 func (w headerWriter) WriteHeader(int)             {}
 
-// trackSession remembers a session that begins with an answer that does not
-// pass through EnsureSession. Its browser may not have the cookie for a moment.
+// trackSession remembers a session that begins outside of EnsureSession. For a
+// moment its browser may not have the cookie.
 func (s *Server) trackSession(r *http.Request, id string) {
 	if !siblings.IsBrowser(r) {
 		return
@@ -306,23 +306,26 @@ func (s *Server) trackSession(r *http.Request, id string) {
 	})
 }
 
-// isFresh reports whether a session began a moment ago.
+// isFresh reports whether a session began less than siblings.MaxAge ago.
 func (s *Server) isFresh(session cookieValue) bool {
 	return session.id != "" && time.Since(s.opts.Cookies.written(session)) < siblings.MaxAge
 }
 
-// checkSiblings closes, a moment later, the connections of a session and its
-// siblings that may belong to a session that their browser does not have. Their
-// clients come back with the cookies of the browser.
+// checkSiblings closes, a moment later, the connections under id and its
+// siblings whose session the browser did not keep. Their clients reconnect with
+// the cookies of the browser.
 func (s *Server) checkSiblings(id string) {
 	if s.newSessions.ScheduleCheck(id) != nil {
 		time.AfterFunc(siblings.CookieDelay, func() { s.closeLost(id, true) })
 	}
 }
 
+// closeLost closes the connections under id and its siblings whose session the
+// browser did not keep. With crossing, siblings are only sessions whose
+// requests overlapped.
 func (s *Server) closeLost(id string, crossing bool) {
-	s.closing.Lock() // a sibling may have its turn at the same time, and closes nothing then
-	defer s.closing.Unlock()
+	s.siblingsMu.Lock() // so that a call for a sibling, at the same time, closes nothing
+	defer s.siblingsMu.Unlock()
 	if s.sio.CloseAnonymous(s.newSessions.Unused(id, crossing)) > 0 {
 		s.newSessions.Reconnected(id)
 	}

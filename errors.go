@@ -27,7 +27,7 @@ var (
 	// ErrTooLarge is returned for a message of more than Limits.MaxQueue bytes.
 	ErrTooLarge = socketio.ErrTooLarge
 	// ErrQueueFull is returned for a message that does not fit into the queue
-	// of its client, see Limits.MaxQueue. The client is closed for that.
+	// of its client, see Limits.MaxQueue. The client is closed then.
 	ErrQueueFull = socketio.ErrQueueFull
 	// ErrTooManyAcks is returned by Conn.EmitWithAck while
 	// Limits.MaxPendingAcks answers of the client are missing.
@@ -62,8 +62,8 @@ type ClientError struct {
 // Error returns the message.
 func (e ClientError) Error() string { return e.Message }
 
-// clientError returns what a client may see of err, and whether that is a
-// ClientError.
+// clientError returns the part of err that a client may get, and whether err is
+// a ClientError.
 func clientError(err error) (ClientError, bool) {
 	if p := (*ClientError)(nil); errors.As(err, &p) && p != nil {
 		return *p, true
@@ -75,10 +75,10 @@ func clientError(err error) (ClientError, bool) {
 }
 
 // ShutdownError is the error of Server.Shutdown if its context ended first. It
-// says what had not ended by then, and unwraps to the error of the context.
+// names what had not ended by then, and unwraps to the error of the context.
 type ShutdownError struct {
 	// Connections is the number of connections that were still open because
-	// their clients had not taken the close.
+	// their clients had not received the close.
 	Connections int
 	// Handlers are the callbacks that had not returned, such as "OnMessage
 	// "say" on /ChatSocket, connection abc".

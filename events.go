@@ -44,10 +44,10 @@ type Events struct {
 // route handles the messages of one event.
 type route func(c *Conn, m *Message)
 
-// Handler returns the SocketHandler that routes as ev says. It may be
-// registered with several apps. After the first call On and its siblings panic,
-// because clients could miss functions that are added later. The Handler of a
-// nil Events is nil.
+// Handler returns the SocketHandler that calls the functions of ev. It may be
+// registered with several apps. After the first call On, On2, On3, OnCall and
+// Raw panic, because clients could miss functions that are added later. The
+// Handler of a nil Events is nil.
 func (ev *Events) Handler() SocketHandler {
 	if ev == nil {
 		return nil
@@ -167,7 +167,7 @@ func OnCall[In, Out any](ev *Events, event string, fn func(c *Conn, in In) (Out,
 
 // Raw makes fn handle the events of this name with any number of arguments. fn
 // decodes the Message itself and answers it by Message.Ack, at once or later.
-// If fn returns an error and has not answered, the error is answered as that of
+// If fn returns an error and has not answered, the error is the answer, as with
 // On. Raw panics as On does.
 func (ev *Events) Raw(event string, fn func(c *Conn, m *Message) error) {
 	ev.add(event, func(c *Conn, m *Message) {
@@ -194,8 +194,8 @@ func (ev *Events) add(event string, fn route) {
 }
 
 // decodeArgs decodes the arguments of m, each into a pointer; missing ones stay
-// as they are. If there are more arguments, or one does not decode, it tells
-// the client and reports false.
+// as they are. If there are more arguments, or one does not decode, it answers
+// with an error and reports false.
 func decodeArgs(c *Conn, m *Message, tooMany *sync.Once, dst ...any) bool {
 	if m.Len() > len(dst) {
 		takes := len(dst)
@@ -220,7 +220,7 @@ func (c *Conn) logTooManyArgs(m *Message, takes int) {
 }
 
 // answer answers a routed message: with the results or, if err is not nil, with
-// what the client may see of it.
+// the part of err that the client may get.
 func answer(c *Conn, m *Message, err error, results ...any) {
 	if err != nil {
 		shown, isClient := clientError(err)

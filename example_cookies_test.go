@@ -80,7 +80,7 @@ func ExampleCookies() {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
-		// After the password was checked:
+		// Check the password first. Then:
 		if err := cookies.SetSession(w, "a-new-random-session-id"); err != nil {
 			http.Error(w, "cannot log in", http.StatusInternalServerError)
 			return
@@ -130,7 +130,7 @@ func ExampleCookies_Identify() {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	for _, cookie := range w.Result().Cookies() {
 		if cookie.Name == "logged_in" {
-			cookie.Value += "x" // somebody tries
+			cookie.Value += "x" // an attacker changes the cookie
 		}
 		r.AddCookie(cookie)
 	}
@@ -164,7 +164,7 @@ func ExampleKey() {
 func ExampleTornadoCookies() {
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{
 		Keys:    []mojo.Key{mojo.NewKey()},
-		MaxAge:  60 * 365 * 24 * time.Hour, // the cookie below is of 2011
+		MaxAge:  60 * 365 * 24 * time.Hour, // the cookie below was written in 2011
 		Tornado: &mojo.TornadoCookies{Secrets: map[int]string{7: "mojo-test-secret-0123456789abcdef"}},
 	})
 	if err != nil {

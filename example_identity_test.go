@@ -128,14 +128,14 @@ func ExampleServer_LogIn() {
 	// user "" note ["for everybody"]
 }
 
-// sessionStore has the sessions of a site with a cookie "sid" of its own: the
+// sessionStore has the sessions of a site that has its own cookie "sid": the
 // users by session id.
 type sessionStore struct{ users sync.Map }
 
 func (s *sessionStore) identify(r *http.Request) (mojo.Identity, error) {
 	sid, err := r.Cookie("sid")
 	if err != nil {
-		return mojo.Identity{}, nil // nobody in particular
+		return mojo.Identity{}, nil // no session
 	}
 	user, _ := s.users.Load(sid.Value)
 	userID, _ := user.(string)
@@ -194,15 +194,15 @@ func ExampleServer_Rebind() {
 	browser := site.NewBrowser(t)
 	browser.SetCookies(&http.Cookie{Name: "sid", Value: "s1"})
 	page := browser.Dial("/StatusSocket", nil)
-	store.users.Store("s1", "ada") // first
+	store.users.Store("s1", "ada") // before Rebind
 	check(srv.Rebind(context.Background(), "s1", mojo.Identity{SessionID: "s1", UserID: "ada"}))
 	check(srv.LoggedInSessions().Get("ada").Emit("note", "hello"))
 	fmt.Println(page.Next())
 	// Output: note ["hello"]
 }
 
-// A handler is told when the user of a connection has changed. It leaves the
-// rooms of the old user, and may refuse the new one.
+// Events.Identity is called when the user of a connection has changed. Here it
+// leaves the rooms of the old user and refuses one of the new ones.
 func ExampleIdentityObserver() {
 	srv := newServer()
 	_, err := srv.Register("Desk", (&mojo.Events{
@@ -224,7 +224,7 @@ func ExampleIdentityObserver() {
 	browser.LogIn("ada")
 	fmt.Println(page.Next())
 	browser.LogIn("mallory")
-	fmt.Println(page.Next()) // nobody, until the tab has proven that it is of this browser
+	fmt.Println(page.Next()) // no user, until the connection has proven that it belongs to this browser
 	fmt.Println(page.Next())
 	fmt.Println(page.AwaitDisconnect())
 	// Output:
@@ -234,7 +234,7 @@ func ExampleIdentityObserver() {
 	// io server disconnect
 }
 
-// Revoke tells the client a reason and closes its connection. When it has
+// Revoke sends the client a reason and closes its connection. After it has
 // returned, no message reaches the user, and the cookies are refused.
 func ExampleSession_Revoke() {
 	gone := make(chan mojo.Reason, 1)
@@ -276,11 +276,11 @@ func ExampleSession_RevokeExcept() {
 	phone, desk := site.NewBrowser(t), site.NewBrowser(t)
 	phone.LogIn("ada")
 	desk.LogIn("ada")
-	lost, here := phone.Dial("/StatusSocket", nil), desk.Dial("/StatusSocket", nil)
+	lost, current := phone.Dial("/StatusSocket", nil), desk.Dial("/StatusSocket", nil)
 	desk.Post("/everywhere", nil)
 	check(srv.LoggedInSessions().Get("ada").Emit("note", "you are still here"))
 	fmt.Println(lost.Next().Event(), lost.AwaitDisconnect())
-	fmt.Println(here.Next())
+	fmt.Println(current.Next())
 	// Output:
 	// mojo:revoked io server disconnect
 	// note ["you are still here"]

@@ -18,7 +18,7 @@ import (
 // Example has to close its mojotest.Server.
 var t testing.TB
 
-// check fails the example if there is an error.
+// check panics if there is an error, which fails the example.
 func check(err error) {
 	if err != nil {
 		fmt.Println("error:", err)
@@ -26,7 +26,7 @@ func check(err error) {
 	}
 }
 
-// quiet drops the log lines that an example provokes.
+// quiet drops the log lines of an example.
 var quiet = slog.New(slog.DiscardHandler)
 
 // An app that echoes to everybody on its channel, mounted in a site.
@@ -84,7 +84,7 @@ func (Greeter) OnMessage(c *mojo.Conn, m *mojo.Message) {
 	if err := m.Decode(&name); err != nil {
 		return
 	}
-	_ = c.Send("hello " + name) // the error: the client has gone
+	_ = c.Send("hello " + name) // it fails if the client has gone
 }
 
 func (Greeter) OnDisconnect(*mojo.Conn, mojo.Reason) {}

@@ -12,14 +12,15 @@ import (
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
-// SocketHandler is an app: it gets what happens on the connections of one
-// Channel.
+// SocketHandler is the code of an app. The Server calls it for the connections
+// of one Channel.
 //
-// The calls for one Conn come one after another and in order, in a mailbox of
-// its own, so that a slow call delays no other client. The calls for different
-// Conns run at the same time. Only when messages of Limits.MaxInbound bytes
-// wait for the handler does the Server stop reading from that client. A panic
-// is logged, and closes the connection that it happened on.
+// The calls for one Conn are made one after another and in order. Each Conn has
+// a mailbox of its own, so that a slow call delays no other client. The calls
+// for different Conns run at the same time. Only when messages of
+// Limits.MaxInbound bytes wait for the handler does the Server stop reading
+// from that client. A panic is logged, and closes the connection that it
+// happened on.
 //
 // A SocketHandler may also implement EmitObserver, IdentityObserver and
 // PresenceObserver. Events makes a SocketHandler of typed functions.
@@ -49,7 +50,7 @@ type SocketHandler interface {
 // Several goroutines may call it at the same time. It must not change the
 // arguments. It is also called for events that are held back for a Conn until
 // that has proven that it belongs to a user, see Server.LogIn. A panic closes
-// the connection that it was called for.
+// the connection of the call.
 type EmitObserver interface {
 	OnEmit(c *Conn, event string, args []any)
 }
@@ -61,10 +62,10 @@ type EmitObserver interface {
 // OnIdentity is called after LogIn, LogOut or Rebind, once for each change and
 // connection and in the order of the changes, between the other calls for that
 // Conn. After a LogIn it is called when the connection has proven that it is
-// the user's, and before that, if it was another user's, also when it lost that
-// user. c.Identity may already be a later one than now. It is not called if the
-// session and user ids stay the same. For a Conn that is still in OnConnect it
-// is called afterwards.
+// the user's. If it was another user's before, it is also called when the
+// connection has lost that user. c.Identity may already be a later one than
+// now. It is not called if the session and user ids stay the same. For a Conn
+// that is still in OnConnect it is called afterwards.
 //
 // An error disconnects the Conn: the client gets a RevokedEvent with
 // CodeRefused and the text of a ClientError, and OnDisconnect gets
@@ -126,8 +127,8 @@ func (a channelApp) Connect(s *socketio.Socket, auth []byte) *socketio.Refusal {
 	return c.refusal("OnConnect", err)
 }
 
-// refusal returns what the client gets for the error of a callback, nil if that
-// is nil.
+// refusal returns the refusal for the error of a callback, nil if the error is
+// nil.
 func (c *Conn) refusal(callback string, err error) *socketio.Refusal {
 	if err == nil {
 		return nil
@@ -162,8 +163,8 @@ func (c *Conn) logHandlerError(callback, event string, err error) {
 		"callback", callback, "namespace", c.channel.name, "event", event, "error", err)
 }
 
-// watchers returns the observers that the handler implements. Those of an
-// Events are the functions that are set.
+// watchers returns the observers that the handler implements. For an Events
+// they are the functions that are set.
 func (ch *Channel) watchers() (w socketio.Watchers) {
 	h := ch.handler
 	ev := new(Events)

@@ -63,13 +63,13 @@ func (h Handshake) Cookies() []*http.Cookie {
 	return r.Cookies()
 }
 
-// handshake is what is kept for each connection: the parts of a Handshake in
-// two strings, so that nothing else of the request stays in memory. One of the
-// strings is shared by all connections with the same text: it has the headers
-// that depend on the browser, which are most of a handshake, and there are
-// fewer browsers than people.
+// handshake is a Handshake as it is kept with a connection: in two strings, so
+// that nothing else of the request stays in memory. The string browser is
+// shared by all connections with the same text. It has the headers that depend
+// only on the browser, which are the larger part of a handshake. It is
+// immutable.
 type handshake struct {
-	text      string // remote address, query, other headers as lines, names of what was cut
+	text      string // remote address, query, other headers as lines, names for Handshake.Cut
 	browser   unique.Handle[string]
 	addrEnd   int32
 	queryEnd  int32
@@ -85,45 +85,47 @@ func isBrowserHeader(name string) bool {
 	return slices.ContainsFunc(browserHeaders, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
-// newHandshake keeps at most that many bytes of r, without mojo's own cookies.
-func newHandshake(r *http.Request, cookies *Cookies, most int, now time.Time) *handshake {
+// newHandshake returns the handshake of r, of at most limit bytes and without
+// mojo's own cookies.
+func newHandshake(r *http.Request, cookies *Cookies, limit int, now time.Time) *handshake {
 	t := handshakeTexts.Get().(*handshakeText)
-	hs := t.read(r, cookies, most)
+	hs := t.read(r, cookies, limit)
 	hs.time = now
 	t.reset()
 	handshakeTexts.Put(t)
 	return hs
 }
 
-// handshakeText collects the texts of one handshake after another, so that only
-// what is kept is allocated. It holds nothing of a request between two of them.
+// handshakeText is a buffer for the texts of a handshake. It is reused, so that
+// only the two strings of a handshake are allocated. Between two handshakes it
+// is empty.
 type handshakeText struct {
-	own, browser []byte // at most Options.Limits.MaxHandshake bytes together
-	cut          []string
-	names        []string
+	text, browser []byte // of handshake; at most Options.Limits.MaxHandshake bytes together
+	cut           []string
+	names         []string
 }
 
 var handshakeTexts = sync.Pool{New: func() any { return new(handshakeText) }}
 
 func (t *handshakeText) reset() {
-	const most = 64 // that room is kept for; a browser sends about twenty
+	const limit = 64 // header names to keep memory for; a browser sends about twenty
 	clear(t.names)
 	clear(t.cut)
-	if cap(t.names) > most || cap(t.cut) > most {
+	if cap(t.names) > limit || cap(t.cut) > limit {
 		t.names, t.cut = nil, nil
 	}
-	t.own, t.browser, t.names, t.cut = t.own[:0], t.browser[:0], t.names[:0], t.cut[:0]
+	t.text, t.browser, t.names, t.cut = t.text[:0], t.browser[:0], t.names[:0], t.cut[:0]
 }
 
-func (t *handshakeText) read(r *http.Request, cookies *Cookies, most int) *handshake {
-	addr := truncate(r.RemoteAddr, most/4)
-	query := wholeParts(r.URL.RawQuery, "&", most/2)
+func (t *handshakeText) read(r *http.Request, cookies *Cookies, limit int) *handshake {
+	addr := truncate(r.RemoteAddr, limit/4)
+	query := wholeParts(r.URL.RawQuery, "&", limit/2)
 	if query != r.URL.RawQuery {
 		t.cut = append(t.cut, "query")
 	}
 	hs := &handshake{addrEnd: int32(len(addr)), queryEnd: int32(len(addr) + len(query))}
-	t.own = append(append(t.own, addr...), query...)
-	t.line("Host", r.Host, most)
+	t.text = append(append(t.text, addr...), query...)
+	t.addLine("Host", r.Host, limit)
 	for name := range r.Header {
 		if keepsHeader(name) {
 			t.names = append(t.names, name)
@@ -135,49 +137,49 @@ func (t *handshakeText) read(r *http.Request, cookies *Cookies, most int) *hands
 			if name == "Cookie" && cookies != nil {
 				value = cookies.strip(value)
 			}
-			t.line(name, value, most)
+			t.addLine(name, value, limit)
 		}
 	}
-	hs.headerEnd = int32(len(t.own))
+	hs.headerEnd = int32(len(t.text))
 	if len(t.cut) > 0 {
-		t.own = append(t.own, cutNames(t.cut)...)
+		t.text = append(t.text, cutNames(t.cut)...)
 	}
-	hs.text = string(t.own)
+	hs.text = string(t.text)
 	hs.browser = unique.Make(string(t.browser))
 	return hs
 }
 
-// line adds a header. One that does not fit into that many bytes is cut.
-func (t *handshakeText) line(name, value string, most int) {
-	left := most - len(t.own) - len(t.browser) - len(name) - len(":\n")
-	if name == "Cookie" && len(value) > left {
+// addLine adds a header. A header that does not fit into limit bytes is cut.
+func (t *handshakeText) addLine(name, value string, limit int) {
+	free := limit - len(t.text) - len(t.browser) - len(name) - len(":\n")
+	if name == "Cookie" && len(value) > free {
 		t.cut = append(t.cut, name)
-		value = wholeParts(value, ";", max(left, 0))
+		value = wholeParts(value, ";", max(free, 0))
 	}
 	switch {
 	case strings.Contains(value, "\n") || value == "" && name == "Cookie":
 		return
-	case len(value) > left:
+	case len(value) > free:
 		t.cut = append(t.cut, name)
 		return
 	}
-	to := &t.own
+	to := &t.text
 	if isBrowserHeader(name) {
 		to = &t.browser
 	}
 	*to = append(append(append(append(*to, name...), ':'), value...), '\n')
 }
 
-// cutNames joins the names of the headers that were cut, each once. It returns
-// at most ten. It is not inlined, see warnCut.
+// cutNames joins at most ten names of headers that were cut, each once. It is
+// not inlined, see warnCut.
 //
 //go:noinline
 func cutNames(names []string) string {
-	const most = 10
+	const limit = 10
 	slices.Sort(names)
 	names = slices.Compact(names)
 	names = slices.DeleteFunc(names, func(name string) bool { return len(name) > 64 })
-	return strings.Join(names[:min(len(names), most)], "\n")
+	return strings.Join(names[:min(len(names), limit)], "\n")
 }
 
 // keepsHeader reports whether a header describes the client and not the
@@ -188,7 +190,8 @@ func keepsHeader(name string) bool {
 
 func truncate(s string, n int) string { return s[:min(len(s), n)] }
 
-// wholeParts cuts a text down to n bytes, between two of its parts.
+// wholeParts returns the parts at the beginning of a text that fit into n
+// bytes.
 func wholeParts(text, separator string, n int) string {
 	if len(text) <= n {
 		return text
@@ -212,8 +215,8 @@ func (hs *handshake) toHandshake(auth []byte) Handshake {
 	}
 }
 
-// strip removes mojo's own cookies from a Cookie header: their signed texts are
-// secret, and useless to a handler.
+// strip removes mojo's own cookies from a Cookie header. Their texts are
+// secret, and a handler does not need them.
 func (c *Cookies) strip(header string) string {
 	var kept []string
 	for part := range strings.SplitSeq(header, ";") {

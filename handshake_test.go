@@ -12,26 +12,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Of any request, a bounded number of bytes is kept, in whole headers, cookies
-// and parameters. Handshake.Cut names what was left out.
+// A Handshake keeps a bounded number of bytes of any request, in whole headers,
+// cookies and parameters. Handshake.Cut has the names of what was left out.
 func TestHandshakeIsBounded(t *testing.T) {
 	long := strings.Repeat("x", 10_000)
 	for name, change := range map[string]func(r *http.Request){
-		"nothing":        func(*http.Request) {},
-		"long header":    func(r *http.Request) { r.Header.Set("A", long) },
-		"many headers":   func(r *http.Request) { many(2000, func(i int) { r.Header.Set(fmt.Sprint("A", i), "v") }) },
-		"many values":    func(r *http.Request) { many(2000, func(int) { r.Header.Add("A", "v") }) },
-		"many cookies":   func(r *http.Request) { many(2000, func(i int) { r.AddCookie(&http.Cookie{Name: fmt.Sprint("c", i)}) }) },
+		"nothing":      func(*http.Request) {},
+		"long header":  func(r *http.Request) { r.Header.Set("A", long) },
+		"many headers": func(r *http.Request) { repeat(2000, func(i int) { r.Header.Set(fmt.Sprint("A", i), "v") }) },
+		"many values":  func(r *http.Request) { repeat(2000, func(int) { r.Header.Add("A", "v") }) },
+		"many cookies": func(r *http.Request) {
+			repeat(2000, func(i int) { r.AddCookie(&http.Cookie{Name: fmt.Sprint("c", i)}) })
+		},
 		"long query":     func(r *http.Request) { r.URL.RawQuery = "first=1&a=" + long + "&z=1" },
 		"long parameter": func(r *http.Request) { r.URL.RawQuery = long },
 		"many parameters": func(r *http.Request) {
 			r.URL.RawQuery = "first=1" + strings.Repeat("&a=1", 10_000)
 		},
-		"long address":  func(r *http.Request) { r.RemoteAddr = long },
-		"long host":     func(r *http.Request) { r.Host = long },
-		"bad query":     func(r *http.Request) { r.URL.RawQuery = "first=1&%zz=%" },
-		"all of it":     func(r *http.Request) { r.URL.RawQuery, r.RemoteAddr, r.Host = long+"&"+long, long, long },
-		"line in value": func(r *http.Request) { r.Header.Set("A", "b\nSet: x") },
+		"long address":    func(r *http.Request) { r.RemoteAddr = long },
+		"long host":       func(r *http.Request) { r.Host = long },
+		"bad query":       func(r *http.Request) { r.URL.RawQuery = "first=1&%zz=%" },
+		"everything long": func(r *http.Request) { r.URL.RawQuery, r.RemoteAddr, r.Host = long+"&"+long, long, long },
+		"line in value":   func(r *http.Request) { r.Header.Set("A", "b\nSet: x") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, "/?first=1&last=2", nil)
@@ -61,15 +63,15 @@ func TestHandshakeIsBounded(t *testing.T) {
 	}
 }
 
-// many calls do with 0 to n-1.
-func many(n int, do func(i int)) {
+// repeat calls do for each number from 0 to n-1.
+func repeat(n int, do func(i int)) {
 	for i := range n {
 		do(i)
 	}
 }
 
-// The Server's own cookies are removed from the Cookie header, in every
-// spelling and under every configured name.
+// The Server's own cookies are removed from the Cookie header, in every form of
+// the header and under every configured name.
 func TestHandshakeHidesOwnCookies(t *testing.T) {
 	for header, want := range map[string]string{
 		"session_id=x":                            "",
@@ -84,8 +86,8 @@ func TestHandshakeHidesOwnCookies(t *testing.T) {
 	require.Equal(t, "session_id=x", newTestCookies(t, CookieOptions{SessionName: "s", LoginName: "l"}).strip("s=1; session_id=x; l=2"))
 }
 
-// The buffer in which handshakes are read carries nothing from one to the next.
-func TestHandshakesOneAfterAnother(t *testing.T) {
+// The reused buffer for handshakes keeps nothing of the previous handshake.
+func TestHandshakeBufferIsReused(t *testing.T) {
 	long := httptest.NewRequest(http.MethodGet, "/?long="+strings.Repeat("q", 3<<10), nil)
 	long.Header.Set("User-Agent", strings.Repeat("u", 3<<10))
 	for i := range 20 {
@@ -96,11 +98,11 @@ func TestHandshakesOneAfterAnother(t *testing.T) {
 	opts := newTestCookies(t, CookieOptions{})
 
 	first := newHandshake(long, opts, 4<<10, time.Now()).toHandshake(nil)
-	again := newHandshake(short, opts, 4<<10, time.Now()).toHandshake(nil)
+	second := newHandshake(short, opts, 4<<10, time.Now()).toHandshake(nil)
 
 	require.NotEmpty(t, first.Cut)
-	require.Nil(t, again.Cut)
-	require.Equal(t, http.Header{"Host": {"example.com"}, "User-Agent": {"short"}}, again.Header())
-	require.Equal(t, url.Values{"a": {"b"}}, again.Query())
-	require.Equal(t, strings.Repeat("v", 400), first.Header().Get("A0"), "it keeps what it said")
+	require.Nil(t, second.Cut)
+	require.Equal(t, http.Header{"Host": {"example.com"}, "User-Agent": {"short"}}, second.Header())
+	require.Equal(t, url.Values{"a": {"b"}}, second.Query())
+	require.Equal(t, strings.Repeat("v", 400), first.Header().Get("A0"), "the second handshake does not change the first")
 }

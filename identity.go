@@ -12,19 +12,20 @@ import (
 	"github.com/mojosocket/mojo/internal/command"
 )
 
-// Identity is who made a request or owns a connection: a browser session and a
-// user, as proven by cookies or by Options.Identify. The zero value is nobody.
+// Identity is the browser session and the user of a request or a connection, as
+// proven by cookies or by Options.Identify. It is a value. The zero value is
+// nobody.
 type Identity struct {
 	SessionID string    // the browser's session, "" if it has none
 	UserID    string    // the user who is logged in, "" if nobody is
 	Expires   time.Time // when the identity stops being valid; zero: never
 }
 
-// Identity returns who made a request, by its cookies or Options.Identify.
-// Below EnsureSession it includes what this request has changed, such as a
-// login. It is the zero Identity if there are no valid cookies, if
-// Options.Identify returns an error, and if the session was given up by LogIn,
-// LogOut or Rebind of this Server, or revoked.
+// Identity returns the identity of a request, by its cookies or
+// Options.Identify. Below EnsureSession it includes changes that this request
+// has made, such as a login. It is the zero Identity if there are no valid
+// cookies, if Options.Identify returns an error, and if the session was given
+// up by LogIn, LogOut or Rebind of this Server, or revoked.
 func (s *Server) Identity(r *http.Request) Identity {
 	if e := s.ensured(r); e != nil {
 		e.mu.Lock()
@@ -47,7 +48,7 @@ func (s *Server) identifyConn(r *http.Request) (command.Identified, error) {
 	switch {
 	case s.opts.Cookies == nil:
 		return s.sio.CallIdentify(s.identifyByHook, r)
-	case len(r.Header["Cookie"]) == 0: // the rest would grow the stack
+	case len(r.Header["Cookie"]) == 0: // verifying would grow the stack
 		return command.Identified{}, nil
 	}
 	return s.identifyByCookies(r), nil
@@ -100,13 +101,14 @@ func (s *Server) prove(r *http.Request) cookiePair {
 	return p
 }
 
-// verify returns the valid cookies of a request, and logs why others are not.
+// verify returns the valid cookies of a request, and logs the faults of the
+// others.
 func (s *Server) verify(r *http.Request) cookiePair {
 	sent, faults := s.opts.Cookies.read(r)
 	p, unbound := sent.pick(s.isCurrent)
 	if faults |= unbound; faults != 0 {
 		s.faults.count(faults)
-		s.opts.Logger.Debug("mojo: a cookie does not count", "faults", faults.String())
+		s.opts.Logger.Debug("mojo: a cookie is invalid", "faults", faults.String())
 	}
 	return p
 }
@@ -117,7 +119,7 @@ func (s *Server) isCurrent(sessionID string) bool {
 	return !retired
 }
 
-// identified returns an identity as the Socket.IO layer has it.
+// identified converts an Identity for the Socket.IO layer.
 func identified(id Identity) command.Identified {
 	return command.Identified{
 		Identity: command.Identity{Session: id.SessionID, User: id.UserID},
@@ -147,8 +149,8 @@ func (p cookiePair) identity() Identity {
 // and sends all that fit. That happens when a site changes CookieOptions.Path
 // or Domain.
 
-// maxCookieVerified is how many cookies of one name in one request are looked
-// at.
+// maxCookieVerified is the number of cookies of one name in one request that
+// are verified.
 const maxCookieVerified = 16
 
 // sentCookies is the cookies of a request that are signed by one of the keys
@@ -157,8 +159,8 @@ type sentCookies struct {
 	sessions, logins []cookieValue
 }
 
-// read verifies the cookies of a request, and returns what was wrong with
-// others.
+// read verifies the cookies of a request. It returns the valid ones, and the
+// faults of the others.
 func (c *Cookies) read(r *http.Request) (sent sentCookies, faults cookieFaults) {
 	sent.sessions, faults = readCookies(r.CookiesNamed(c.sessionName), func(text string) (cookieValue, cookieFaults) {
 		value, fault := c.open(c.sessionName, text, c.sessionCodecs)
@@ -254,7 +256,8 @@ func newestOf(sessions []cookieValue, id string) (newest cookieValue) {
 	return newest
 }
 
-// isNewerThan reports whether a login replaces one that was sent before it.
+// isNewerThan reports whether a login is newer than one that the browser sent
+// before it in the same request.
 func (v cookieValue) isNewerThan(earlier cookieValue) bool {
 	if v.expires.Equal(earlier.expires) {
 		return v.id == "" || earlier.id != ""
@@ -262,8 +265,8 @@ func (v cookieValue) isNewerThan(earlier cookieValue) bool {
 	return v.expires.After(earlier.expires)
 }
 
-// sessionsBut returns the ids of the sessions other than one.
-func (sent sentCookies) sessionsBut(id string) (others []string) {
+// otherSessions returns the ids of the sessions other than id.
+func (sent sentCookies) otherSessions(id string) (others []string) {
 	for _, session := range sent.sessions {
 		if session.id != id {
 			others = append(others, session.id)
@@ -277,12 +280,12 @@ type cookieFaults uint8
 
 const (
 	cookieForged    cookieFaults = 1 << iota // changed, of another name, or signed by an unknown key
-	cookieExpired                            // MaxAge ago, or longer
-	cookieAhead                              // dated more than a minute into the future
-	cookieTooLong                            // longer than any valid one
+	cookieExpired                            // written MaxAge ago, or earlier
+	cookieAhead                              // dated more than a minute in the future
+	cookieTooLong                            // longer than any valid cookie
 	cookieMalformed                          // signed, but not with an id in it
 	cookieUnbound                            // a login that is bound to a session that was not sent
-	cookieDuplicate                          // one of several that differ, or too many to look at
+	cookieDuplicate                          // several that differ, or too many to verify
 )
 
 var cookieFaultNames = [...]string{"forged", "expired", "ahead", "too long", "malformed", "unbound", "duplicate"}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Limits bounds what a Server accepts from clients and keeps for them. Each
-// field has its bounds and what 0 means in its comment.
+// Limits bounds what a Server accepts from clients and keeps for them. The
+// comment of each field says which values it may have and what 0 means.
 type Limits struct {
 	// MaxPayload is the number of bytes that one message, or one polling
 	// request, from a client may have, from 1 KiB to 1 GiB. A client that sends
@@ -42,7 +42,7 @@ type Limits struct {
 	// also the largest size of one message. A client whose queue would grow
 	// beyond it is closed with ReasonQueueOverflow, and the emit returns
 	// ErrQueueFull. A client that takes nothing for Timeouts.PingTimeout is
-	// closed with ReasonWriteTimeout, however little waits for it. 0: 16 MiB.
+	// closed with ReasonWriteTimeout, however short its queue is. 0: 16 MiB.
 	//
 	// Pings are sent ahead of queued messages, but cannot interrupt one. A
 	// client gives up if it gets no ping for PingInterval and PingTimeout
@@ -52,9 +52,9 @@ type Limits struct {
 	// MaxQueuedTotal is the number of bytes that may wait to be sent to all
 	// clients of the Server together, from MaxQueue to 1 GiB. A message that
 	// waits for several clients counts for each. Above it clients are closed
-	// with ReasonTotalOverflow until an eighth of it is free: those for which
-	// the most waits and which have taken nothing for the longest time. Emits
-	// do not wait for that. 0: 256 MiB, or MaxQueue if that is more.
+	// with ReasonTotalOverflow until an eighth of it is free: those with the
+	// longest queues that have read nothing for the longest time. Emits do not
+	// wait for that. 0: 256 MiB, or MaxQueue if that is more.
 	MaxQueuedTotal int
 
 	// MaxConns is the number of connections of the Server, from 1. Clients
@@ -72,9 +72,9 @@ type Limits struct {
 	MaxConnsPerSession int
 
 	// MaxConnsPerUser is the number of connections of one user over all
-	// sessions, from 1, counted as for MaxConnsPerSession. Existing connections
-	// stay when LogIn makes them one user's. It needs Options.Cookies or
-	// Identify. See ConnPolicy. 0: no limit.
+	// sessions, from 1, counted as for MaxConnsPerSession. A LogIn closes no
+	// connection, even if its user has more after it. It needs Options.Cookies
+	// or Identify. See ConnPolicy. 0: no limit.
 	MaxConnsPerUser int
 
 	// ConnPolicy says what happens to a connection above MaxConnsPerSession or
@@ -89,8 +89,8 @@ type Limits struct {
 	// 1. 0: 256.
 	MaxRoomName int
 
-	// MaxPendingAcks is the number of answers that one Conn may owe, see
-	// Conn.EmitWithAck, from 1. 0: 1,000.
+	// MaxPendingAcks is the number of answers of one Conn that the Server may
+	// wait for, see Conn.EmitWithAck, from 1. 0: 1,000.
 	MaxPendingAcks int
 }
 
@@ -102,22 +102,22 @@ type ConnPolicy int
 const (
 	// RefuseNew refuses the new connection: it gets a connect_error on every
 	// app, with the message "too many connections of this session" (or user)
-	// and the number as data.limit, and does not come back by itself. There is
-	// room again when OnDisconnect is called. A page that was closed without a
-	// word still counts until Timeouts.PingTimeout has passed, so leave room
-	// for that.
+	// and the number as data.limit, and does not reconnect by itself. A
+	// connection counts until its OnDisconnect is called. If a page has lost
+	// its network, that is up to Timeouts.PingTimeout later, so set the limit a
+	// little higher.
 	RefuseNew ConnPolicy = iota
 	// CloseOldest accepts the new connection and, when it asks for its first
 	// app, closes the oldest one. So a phone that has changed its network need
-	// not wait until its previous connection is found dead. The client of the
-	// closed connection gets a RevokedEvent with CodeReplaced and does not come
-	// back by itself; OnDisconnect gets ReasonReplaced.
+	// not wait for the timeout of its previous connection. The client of the
+	// closed connection gets a RevokedEvent with CodeReplaced and does not
+	// reconnect by itself; OnDisconnect gets ReasonReplaced.
 	CloseOldest
 )
 
 const (
-	defaultQueue    = 16 << 20
-	mostAttachments = 10 // what socket.io-client accepts
+	defaultQueue   = 16 << 20
+	maxAttachments = 10 // what socket.io-client accepts
 )
 
 func (l *Limits) check() error {
@@ -142,8 +142,8 @@ func (l *Limits) check() error {
 	switch queue := cmp.Or(l.MaxQueue, defaultQueue); {
 	case l.MaxQueuedTotal != 0 && l.MaxQueuedTotal < queue:
 		return fmt.Errorf("mojo: Options.Limits.MaxQueuedTotal is %d bytes; want at least MaxQueue, which is %d", l.MaxQueuedTotal, queue)
-	case l.MaxAttachments < 0 || l.MaxAttachments > mostAttachments:
-		return fmt.Errorf("mojo: Options.Limits.MaxAttachments is %d; want from 0 to %d", l.MaxAttachments, mostAttachments)
+	case l.MaxAttachments < 0 || l.MaxAttachments > maxAttachments:
+		return fmt.Errorf("mojo: Options.Limits.MaxAttachments is %d; want from 0 to %d", l.MaxAttachments, maxAttachments)
 	case l.ConnPolicy != RefuseNew && l.ConnPolicy != CloseOldest:
 		return fmt.Errorf("mojo: Options.Limits.ConnPolicy is %d; want RefuseNew or CloseOldest", l.ConnPolicy)
 	}
@@ -154,7 +154,7 @@ func (l *Limits) fillIn() {
 	setDefault(&l.MaxPayload, 1_000_000)
 	setDefault(&l.MaxInbound, 1<<20)
 	setDefault(&l.MaxHandshake, 8<<10)
-	setDefault(&l.MaxAttachments, mostAttachments)
+	setDefault(&l.MaxAttachments, maxAttachments)
 	setDefault(&l.MaxAttachmentBytes, l.MaxPayload)
 	setDefault(&l.MaxQueue, defaultQueue)
 	setDefault(&l.MaxQueuedTotal, max(256<<20, l.MaxQueue))

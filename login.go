@@ -19,16 +19,15 @@ var errNoCookies = errors.New("mojo: Options.Cookies is not set, so there are no
 
 // LogIn makes the browser that sent r logged in as a user: it sets the
 // logged_in cookie and a new session_id cookie. The login is bound to the new
-// session, so that a session id that somebody else knew before is useless to
-// them.
+// session, so that nobody can use a session id that they knew before.
 //
 // The live connections of the browser's session, in every tab and on every app,
-// become the user's without reconnecting. Others may know the previous session
-// of the browser, or may have planted it, so each connection first has to prove
-// that it belongs to this browser. When LogIn returns the connections belong to
-// no session and no user; messages to rooms and to the whole Channel still
-// arrive. With its proof a connection is reachable under the user and the new
-// session id, and gets what was sent to these since LogIn, up to
+// become the user's without reconnecting. An attacker may know the previous
+// session of the browser, or may have planted it. So each connection first has
+// to prove that it belongs to this browser. When LogIn returns the connections
+// belong to no session and no user; messages to rooms and to the whole Channel
+// still arrive. With its proof a connection is reachable under the user and the
+// new session id, and gets what was sent to these since LogIn, up to
 // Limits.MaxQueue bytes. A connection that belonged to the same user before
 // needs no proof. The proof is one of these:
 //
@@ -43,32 +42,32 @@ var errNoCookies = errors.New("mojo: Options.Cookies is not set, so there are no
 //
 // Without a proof the connection is closed by its transport, with
 // ReasonIdentityChanged: half a second after the value was sent, or five
-// seconds after the change if its page has tried. Its client comes back by
-// itself, with the cookies of its browser.
+// seconds after the change if its page has tried to prove it. Its client
+// reconnects by itself, with the cookies of its browser.
 //
-// Handlers learn of each change, see IdentityObserver; rooms stay as they are.
+// An IdentityObserver is called for each change. The rooms stay as they are.
 // Requests of these connections may still have the previous cookies, for at
 // most 30 seconds and until the first request with the new ones; over polling
 // they receive nothing that was sent after a change. Connections without a
 // session cannot be found: wrap the site's pages with EnsureSession.
 //
 // A new connection with the old session id has no identity, until its cookie
-// has expired. (A Server remembers the latest 65,536 of these ids.) If it comes
-// within 30 seconds, when its browser may not have stored the new cookies yet,
-// it is closed after a second and comes back.
+// has expired. (A Server remembers the latest 65,536 of these ids.) If it
+// begins within 30 seconds, when its browser may not have stored the new
+// cookies yet, it is closed after a second, and its client reconnects.
 //
 // If the browser has several sessions, because CookieOptions.Path or Domain has
-// changed, all of them are given up. Connections of those that were not in use
-// come back. The previous cookies are removed, as far as the path and the host
+// changed, all of them are given up. The clients of those that were not in use
+// reconnect. The previous cookies are removed, as far as the path and the host
 // of r tell where they belong.
 //
 // Call LogIn before anything is written to w. Outside of EnsureSession a call
 // that is too late cannot be noticed, and the browser does not get the cookies.
 // LogIn returns an error, and changes nothing, if userID is empty or too long,
-// without Options.Cookies, and below EnsureSession if it is too late. As with
-// Session.Revoke, the change is always applied as a whole, to the connections
-// of this process, even if the context of r has ended. It is safe for
-// concurrent use.
+// if Options.Cookies is not set, and below EnsureSession if it is too late. As
+// with Session.Revoke, the change is always applied as a whole, to the
+// connections of this process, even if the context of r has ended. It is safe
+// for concurrent use.
 func (s *Server) LogIn(w http.ResponseWriter, r *http.Request, userID string) error {
 	if userID == "" {
 		return errors.New("mojo: LogIn: the user id is empty; LogOut logs out")
@@ -85,18 +84,18 @@ func (s *Server) LogOut(w http.ResponseWriter, r *http.Request) error {
 	return s.rotate(w, r, "")
 }
 
-// rotate gives the browser a new session, logged in as userID or, if that is
-// empty, not logged in, and moves its connections there.
+// rotate gives the browser a new session and moves its connections to it. The
+// session is logged in as userID, or not logged in if that is empty.
 func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) error {
 	cookies := s.opts.Cookies
 	if cookies == nil {
 		return errNoCookies
 	}
-	sent, _ := cookies.read(r) // of the browser and of its connections
+	sent, _ := cookies.read(r)
 	p, _ := sent.pick(s.isCurrent)
 	old := p.identity()
-	made := time.Unix(time.Now().Unix(), 0) // in whole seconds, as in the cookies
-	now := Identity{SessionID: newSessionID(), UserID: userID, Expires: cookies.expiry(made)}
+	loginTime := time.Unix(time.Now().Unix(), 0) // in whole seconds, as in the cookies
+	now := Identity{SessionID: newSessionID(), UserID: userID, Expires: cookies.expiry(loginTime)}
 	// The login comes first: if it is refused, nothing was set.
 	var err error
 	if userID != "" {
@@ -123,15 +122,15 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 		s.closeLost(old.SessionID, false)
 	}
 	to := identified(now)
-	to.LoginTime = made
+	to.LoginTime = loginTime
 	return wrapError(s.sio.Change(command.Rebind{
-		From: identified(old).Identity, Others: sent.sessionsBut(old.SessionID), To: to,
+		From: identified(old).Identity, Others: sent.otherSessions(old.SessionID), To: to,
 		Until: s.latestExpiry(), SeatID: r.Header.Get(SocketIDHeader),
 	}))
 }
 
-// warnOfNoSession logs that the connections of a browser cannot be found, as it
-// has no session and no way to get one.
+// warnOfNoSession logs that the connections of a browser cannot be found,
+// because it has no session and no way to get one.
 func (s *Server) warnOfNoSession(r *http.Request) {
 	if s.ensured(r) != nil || s.opts.BeginSessions {
 		return
@@ -140,8 +139,8 @@ func (s *Server) warnOfNoSession(r *http.Request) {
 		"help", "wrap the site's pages with Server.EnsureSession or, where these are static files, set Options.BeginSessions")
 }
 
-// latestExpiry returns when the last cookie that was written until now expires,
-// zero if that is not known.
+// latestExpiry returns the expiry of a cookie that is written now, the zero
+// time if it is not known.
 func (s *Server) latestExpiry() time.Time {
 	if s.opts.Cookies == nil {
 		return time.Time{}
@@ -154,8 +153,8 @@ func (s *Server) latestExpiry() time.Time {
 // now has another session id, the old one is refused from then on. Where
 // connections get a user that they did not have, they need a proof as after
 // LogIn: a request for which Options.Identify, or the cookies, return now. Call
-// it when the site has changed whom its cookies stand for, and before the
-// answer that tells the browser is sent.
+// it after the site has changed the identity of its cookies, and before it
+// sends the answer to the browser.
 //
 // An empty now.UserID logs out. An empty now.SessionID leaves connections
 // without a session, which Options.RequireSession closes. If now.Expires is
@@ -224,15 +223,15 @@ func asksForPageScript(r *http.Request) bool {
 	return strings.HasSuffix(r.URL.Path, "/mojo.js") && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 }
 
-// servePageScript answers any client, as pages of other origins may load the
-// script.
+// servePageScript answers any client, because pages of other origins may load
+// the script.
 func servePageScript(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
 	w.Header().Set("Cache-Control", "public, max-age=3600")
 	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(pageScript))
 }
 
-// serveAside answers requests under the Server's path that are not of the
+// serveAside answers requests under the Server's path that are not part of the
 // protocol, and reports whether r is one. A browser sends a page's request with
 // a header of this name only to an origin that permits it, so no other site can
 // make its visitors send a proof.
@@ -259,13 +258,13 @@ func (s *Server) serveProof(w http.ResponseWriter, r *http.Request) {
 
 // warnOfPlainHTTP logs that the browser drops the cookies of the answer to r,
 // because they are Secure and the page was loaded by plain HTTP. Behind a proxy
-// that ends TLS the server cannot see that, so the function goes by the page's
-// address in the request.
+// that ends TLS the server cannot see that, so the function uses the address of
+// the page in the request.
 func (s *Server) warnOfPlainHTTP(r *http.Request) {
 	if !s.opts.Cookies.attributes.Secure || r.TLS != nil || !isPlainHTTP(r) {
 		return
 	}
-	s.warn.Warn("Insecure", "mojo: a browser is sent cookies with Secure by plain HTTP, and drops them: nobody can log in there; "+
+	s.warn.Warn("Insecure", "mojo: a browser drops cookies with Secure that it gets by plain HTTP, so nobody can log in there; "+
 		"serve the site by https or, for development, set CookieOptions.Insecure", "host", r.Host)
 }
 

@@ -32,7 +32,8 @@ func (m *Message) Len() int { return m.args.Len() }
 // Decode decodes the first len(dst) arguments, each into a pointer as
 // encoding/json does. Binary is decoded into Binary and []byte at any depth,
 // and into an interface as []byte. Decode returns an error if there are fewer
-// arguments or if one does not fit; the ones before it are decoded then.
+// arguments or if one does not fit; the arguments before it are decoded all the
+// same.
 func (m *Message) Decode(dst ...any) error {
 	if len(dst) > m.Len() {
 		return fmt.Errorf("mojo: %s has %d arguments; want at least %d", m.subject(), m.Len(), len(dst))
@@ -59,7 +60,7 @@ func (m *Message) subject() string {
 // WantsAck reports whether the client waits for an answer.
 func (m *Message) WantsAck() bool { return m.event != nil && m.event.WantsAck() }
 
-// Ack answers the message. It can be called at any time, once: later calls
+// Ack answers the message. It may be called once, at any time: later calls
 // return ErrAlreadyAcked. If the client does not wait for an answer, it does
 // nothing and returns nil. It returns ErrNotConnected after the end of the
 // connection, and the errors of Conn.Emit for arguments that cannot be sent.

@@ -21,28 +21,36 @@ import (
 	"github.com/mojosocket/mojo/internal/warn"
 )
 
-// Server accepts the connections of a site and knows who is connected to this
-// process. Make one with New and mount it at the path that socket.io-client
-// connects to: /socket.io/, with the slash at its end, unless the pages name
-// another path by the client's option path. It serves until Shutdown or Close.
-// Its methods are safe for concurrent use. There is no useful zero value.
+// Server accepts the connections of a site, and has those of this process by
+// session and by user. Make one with New and mount it at the path that
+// socket.io-client connects to: /socket.io/, with the slash at its end, unless
+// the pages name another path by the client's option path. It serves until
+// Shutdown or Close. Its methods are safe for concurrent use. There is no
+// useful zero value.
 type Server struct {
 	opts Options
 	sio  *socketio.Server
 	warn *warn.Log // of this server and the layers below
 
 	newSessions   *siblings.List
-	closing       sync.Mutex // held while connections of siblings are closed
+	siblingsMu    sync.Mutex // guards no field; held while connections of siblings are closed
 	faults        faultCounts
-	handlerErrors atomic.Uint64 // that were logged
+	handlerErrors atomic.Uint64 // number of errors that were logged
 
 	channels
 }
 
 // channels are the channels of a Server.
 //
-// Lock order of the package: 1. channels.mu, 2. the locks of the Socket.IO
-// layer. Conn.mu and ensured.mu are held alone.
+// The locks of the package, in the order in which they are taken:
+//
+//  1. Server.siblingsMu guards no field. It is held while the connections of
+//     siblings are closed.
+//  2. channels.mu guards channels.channelsByMu.
+//  3. The locks of the packages socketio and siblings.
+//
+// Conn.mu guards Conn.connByMu, and ensured.mu guards ensured.ensuredByMu. No
+// other lock is taken while one of them is held.
 type channels struct {
 	mu sync.RWMutex
 	channelsByMu
@@ -124,13 +132,13 @@ func (s *Server) revalidation() socketio.Revalidation {
 	}
 }
 
-// callOriginFunc calls Options.OriginFunc. A panic refuses.
+// callOriginFunc calls Options.OriginFunc. It returns false after a panic.
 func (s *Server) callOriginFunc(r *http.Request, origin string) (admitted bool) {
 	s.sio.Call("OriginFunc", func() { admitted = s.opts.OriginFunc(r, origin) })
 	return admitted
 }
 
-// callSubprotocol calls Options.Subprotocol. A panic chooses none.
+// callSubprotocol calls Options.Subprotocol. It returns "" after a panic.
 func (s *Server) callSubprotocol(r *http.Request, offered []string) (chosen string) {
 	s.sio.Call("Subprotocol", func() { chosen = s.opts.Subprotocol(r, offered) })
 	return chosen
@@ -190,10 +198,10 @@ func (s *Server) mount(app, namespace string, h SocketHandler) (*Channel, error)
 	return ch, nil
 }
 
-// checkNamespace returns an error for a namespace that a client could not name.
-// A comma ends the namespace in a packet, and socket.io-client reads it as the
-// path of a URL, in which two slashes would begin a host and an at sign would
-// end a user.
+// checkNamespace returns an error for a namespace that a client cannot connect
+// to. A comma ends the namespace in a packet. socket.io-client parses the
+// namespace as the path of a URL, in which two slashes would begin a host and
+// an at sign would end a user.
 func checkNamespace(namespace string) error {
 	unusable := func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune(",?#@", r)
@@ -204,8 +212,8 @@ func checkNamespace(namespace string) error {
 	case strings.HasPrefix(namespace, "//"):
 		return fmt.Errorf("mojo: namespace %q begins with two slashes; want one", namespace)
 	case !utf8.ValidString(namespace) || strings.ContainsFunc(namespace, unusable):
-		return fmt.Errorf("mojo: namespace %q has a character that cannot stand in one; "+
-			"spaces, control characters and , ? # @ cannot", namespace)
+		return fmt.Errorf("mojo: namespace %q has a character that is not allowed; "+
+			"want none of spaces, control characters and , ? # @", namespace)
 	}
 	return nil
 }
@@ -256,7 +264,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.sio.ServeHTTP(w, r)
 }
 
-// keepHandshake returns what is kept of the request of an accepted handshake.
+// keepHandshake returns the handshake of an accepted request.
 func (s *Server) keepHandshake(r *http.Request) any {
 	hs := newHandshake(r, s.opts.Cookies, s.opts.Limits.MaxHandshake, time.Now())
 	if int(hs.headerEnd) < len(hs.text) {
@@ -265,17 +273,17 @@ func (s *Server) keepHandshake(r *http.Request) any {
 	return hs
 }
 
-// warnCut is not inlined, because a handshake then fits on the stack that
-// net/http begins with.
+// warnCut is not inlined, so that the stack of net/http does not grow during a
+// handshake.
 //
 //go:noinline
 func (s *Server) warnCut() {
-	s.warn.Warn("MaxHandshake", "mojo: a handshake is larger than what is kept of it; see Handshake.Cut and Options.Limits.MaxHandshake",
+	s.warn.Warn("MaxHandshake", "mojo: a handshake is larger than Options.Limits.MaxHandshake, so a part of it is not kept; see Handshake.Cut",
 		"maxHandshake", s.opts.Limits.MaxHandshake)
 }
 
 // Shutdown refuses new connections with 503 and closes the existing ones by
-// their transport, so that their clients come back by themselves, to another
+// their transport, so that their clients reconnect by themselves, to another
 // process or after the restart. It closes a thousand in a tenth of a second, or
 // faster if ctx has a deadline, to be done in at most half of the time. What
 // was emitted before is still sent, and answers to EmitWithAck may arrive until

@@ -58,7 +58,7 @@ type Options struct {
 	//     but neither https://example.com nor https://a.b.example.com. The host
 	//     has at least two labels, or is localhost. List no domain under which
 	//     strangers can have names, such as github.io or co.uk;
-	//   - file:// and null, which boards and pages without a site send. With
+	//   - file:// and null, which devices and pages without a site send. With
 	//     Cookies or Identify this is a risk: any site can make a page whose
 	//     origin is null, in a sandboxed frame, and any downloaded file can be
 	//     such a page. Browsers send cookies with SameSite=None along, so that
@@ -90,14 +90,15 @@ type Options struct {
 	// client offers, in the client's order, by the option protocols of
 	// socket.io-client. It is called for each WebSocket that offers any. It
 	// returns "" to answer without one, which browsers treat as a failure. A
-	// name that was not offered is logged and answered as "", and so is a
-	// panic. If it is nil, the first is chosen.
+	// name that was not offered is logged and treated as "", and so is a panic.
+	// If it is nil, the first is chosen.
 	Subprotocol func(r *http.Request, offered []string) string
 
 	// OnPresence is called when users and sessions come online on any app, and
-	// when they go offline. For one id the two take turns. It is called from
-	// one goroutine at a time, which delays no client. A panic is logged. For
-	// one app there is PresenceObserver. If it is nil, it is not called.
+	// when they go offline. For one id, online and offline alternate. It is
+	// called from one goroutine at a time, which delays no client. A panic is
+	// logged. For one app there is PresenceObserver. If it is nil, it is not
+	// called.
 	OnPresence func(p Presence)
 
 	// Limits bounds what the Server accepts and keeps.
@@ -106,11 +107,11 @@ type Options struct {
 	// Timeouts has the intervals and time limits.
 	Timeouts Timeouts
 
-	// Revalidation asks again and again whether sessions are still valid. The
-	// zero value asks nobody.
+	// Revalidation checks at intervals whether sessions are still valid. The
+	// zero value checks nothing.
 	Revalidation Revalidation
 
-	// Logger gets what a developer or operator should know. No secrets are
+	// Logger gets the messages for developers and operators. No secrets are
 	// logged. If it is nil, slog.Default() is used.
 	Logger *slog.Logger
 }
@@ -145,9 +146,9 @@ type Timeouts struct {
 	PresenceGrace time.Duration
 }
 
-// Revalidation asks at intervals whether sessions are still valid, for sites
+// Revalidation checks at intervals whether sessions are still valid, for sites
 // where that can change without LogOut or Revoke, for instance because a user
-// was locked in the database. The zero value asks nothing.
+// was locked in the database. The zero value checks nothing.
 type Revalidation struct {
 	// Check reports whether an identity is still valid. It is called for each
 	// live session (or login without one) once in Every, spread over that time,
@@ -155,7 +156,7 @@ type Revalidation struct {
 	// Every, and Check must return then. If it returns false, the session is
 	// revoked with ReasonInvalid. An error, or a panic, means that the answer
 	// is not known. It needs Options.Cookies or Identify. If it is nil, nothing
-	// is asked.
+	// is checked.
 	Check func(ctx context.Context, id Identity) (valid bool, err error)
 
 	// Every is the time between two calls of Check for one session, from 1 ms
@@ -163,7 +164,8 @@ type Revalidation struct {
 	Every time.Duration
 
 	// Failures is the number of errors in a row for one session after which its
-	// connections are closed with ReasonInvalid, from 1. Its cookies stay good.
+	// connections are closed with ReasonInvalid, from 1. Its cookies stay
+	// valid.
 	// 0: 3.
 	Failures int
 
@@ -171,12 +173,13 @@ type Revalidation struct {
 	FailOpen bool
 }
 
-// The bounds of times and sizes. The upper ones leave room to add a few values.
+// The bounds of times and sizes. The sum of a few upper bounds does not
+// overflow.
 const (
-	leastTime  = time.Millisecond
-	mostTime   = 24 * time.Hour
-	leastBytes = 1 << 10
-	mostBytes  = 1 << 30
+	minTime  = time.Millisecond
+	maxTime  = 24 * time.Hour
+	minBytes = 1 << 10
+	maxBytes = 1 << 30
 )
 
 func (o *Options) check() error {
@@ -185,11 +188,11 @@ func (o *Options) check() error {
 	case o.Cookies != nil && o.Identify != nil:
 		return errors.New("mojo: Options.Cookies and Options.Identify are both set; want one of them")
 	case o.Cookies != nil && len(o.Cookies.sessionCodecs) == 0:
-		return errors.New("mojo: Options.Cookies is a zero Cookies, which knows nobody; make it with NewCookies")
+		return errors.New("mojo: Options.Cookies is a zero Cookies, which has no keys; want one that NewCookies made")
 	case o.BeginSessions && o.Cookies == nil:
 		return errors.New("mojo: Options.BeginSessions is set, but not Cookies, so there is no cookie to set")
 	case o.RequireSession && !identity:
-		return errors.New("mojo: Options.RequireSession is set, but neither Cookies nor Identify, so nobody could connect")
+		return errors.New("mojo: Options.RequireSession is set, but neither Cookies nor Identify, so every client would be refused")
 	}
 	if field := o.needsIdentity(); field != "" && !identity {
 		return fmt.Errorf("mojo: Options.%s is set, but neither Cookies nor Identify, so nobody has a session", field)
@@ -243,15 +246,15 @@ func (v *Revalidation) check() error {
 }
 
 func checkTime(field string, d time.Duration) error {
-	if d != 0 && (d < leastTime || d > mostTime) {
-		return fmt.Errorf("mojo: Options.%s is %v; want 0, or from %v to %v", field, d, leastTime, mostTime)
+	if d != 0 && (d < minTime || d > maxTime) {
+		return fmt.Errorf("mojo: Options.%s is %v; want 0, or from %v to %v", field, d, minTime, maxTime)
 	}
 	return nil
 }
 
 func checkSize(field string, n int) error {
-	if n != 0 && (n < leastBytes || n > mostBytes) {
-		return fmt.Errorf("mojo: Options.%s is %d bytes; want 0, or from %d to %d", field, n, leastBytes, mostBytes)
+	if n != 0 && (n < minBytes || n > maxBytes) {
+		return fmt.Errorf("mojo: Options.%s is %d bytes; want 0, or from %d to %d", field, n, minBytes, maxBytes)
 	}
 	return nil
 }
@@ -294,8 +297,8 @@ func isOrigin(origin string) bool {
 		!strings.Contains(host, "*") && !strings.HasSuffix(host, ":")
 }
 
-// isParent reports whether names under a host may be listed by a pattern: not
-// those of a whole top-level domain, nor addresses.
+// isParent reports whether a pattern may stand for the names under a host. It
+// may not if the host is a top-level domain or an address.
 func isParent(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
@@ -309,7 +312,7 @@ func isParent(host string) bool {
 	return last != host && strings.Trim(last, "0123456789") != ""
 }
 
-// setDefault replaces a zero value.
+// setDefault sets a field that is zero.
 func setDefault[T comparable](field *T, value T) { *field = cmp.Or(*field, value) }
 
 // fillIn replaces zero fields by their defaults, and copies what is shared with

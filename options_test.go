@@ -20,10 +20,10 @@ func TestNewRefuses(t *testing.T) {
 		want string
 	}{
 		"two identities":       {Options{Cookies: cookies, Identify: identify}, "mojo: Options.Cookies and Options.Identify are both set; want one of them"},
-		"cookies without keys": {Options{Cookies: &Cookies{}}, "mojo: Options.Cookies is a zero Cookies, which knows nobody; make it with NewCookies"},
+		"cookies without keys": {Options{Cookies: &Cookies{}}, "mojo: Options.Cookies is a zero Cookies, which has no keys; want one that NewCookies made"},
 		"no cookie to set":     {Options{BeginSessions: true}, "mojo: Options.BeginSessions is set, but not Cookies, so there is no cookie to set"},
-		"no policy":            {Options{Limits: Limits{ConnPolicy: 2}}, "mojo: Options.Limits.ConnPolicy is 2; want RefuseNew or CloseOldest"},
-		"nobody could connect": {Options{RequireSession: true}, "mojo: Options.RequireSession is set, but neither Cookies nor Identify, so nobody could connect"},
+		"unknown policy":       {Options{Limits: Limits{ConnPolicy: 2}}, "mojo: Options.Limits.ConnPolicy is 2; want RefuseNew or CloseOldest"},
+		"no identities":        {Options{RequireSession: true}, "mojo: Options.RequireSession is set, but neither Cookies nor Identify, so every client would be refused"},
 
 		"any origin with cookies":  {Options{Cookies: cookies, Origins: []string{"*"}}, `mojo: Options.Origins has "*"; with Cookies or Identify every site could act as its visitors here, so list the sites`},
 		"any origin with Identify": {Options{Identify: identify, Origins: []string{"*"}}, `mojo: Options.Origins has "*"; with Cookies or Identify every site could act as its visitors here, so list the sites`},
@@ -31,29 +31,29 @@ func TestNewRefuses(t *testing.T) {
 		"origin with a path":       {Options{Origins: []string{"https://example.com/"}}, `mojo: Options.Origins has "https://example.com/"; want scheme://host, scheme://host:port, one of these with *. in front of a host of two labels or more, file:// or null`},
 		"origin with a user":       {Options{Origins: []string{"https://a@example.com"}}, `mojo: Options.Origins has "https://a@example.com"; want scheme://host, scheme://host:port, one of these with *. in front of a host of two labels or more, file:// or null`},
 		"origin with a bad port":   {Options{Origins: []string{"https://example.com:x"}}, `mojo: Options.Origins has "https://example.com:x"; want scheme://host, scheme://host:port, one of these with *. in front of a host of two labels or more, file:// or null`},
-		"origin with no port":      {Options{Origins: []string{"https://example.com:"}}, `mojo: Options.Origins has "https://example.com:"; want scheme://host, scheme://host:port, one of these with *. in front of a host of two labels or more, file:// or null`},
+		"origin with empty port":   {Options{Origins: []string{"https://example.com:"}}, `mojo: Options.Origins has "https://example.com:"; want scheme://host, scheme://host:port, one of these with *. in front of a host of two labels or more, file:// or null`},
 		"origin of a whole domain": {Options{Origins: []string{"https://*.com"}}, `mojo: Options.Origins has "https://*.com"; want scheme://host, scheme://host:port, one of these with *. in front of a host of two labels or more, file:// or null`},
 		"empty origin":             {Options{Origins: []string{""}}, `mojo: Options.Origins has ""; want scheme://host, scheme://host:port, one of these with *. in front of a host of two labels or more, file:// or null`},
 
-		"PingInterval":   {Options{Timeouts: Timeouts{PingInterval: -1}}, "mojo: Options.Timeouts.PingInterval is -1ns; want 0, or from 1ms to 24h0m0s"},
-		"PingTimeout":    {Options{Timeouts: Timeouts{PingTimeout: time.Microsecond}}, "mojo: Options.Timeouts.PingTimeout is 1µs; want 0, or from 1ms to 24h0m0s"},
-		"UpgradeTimeout": {Options{Timeouts: Timeouts{UpgradeTimeout: -time.Hour}}, "mojo: Options.Timeouts.UpgradeTimeout is -1h0m0s; want 0, or from 1ms to 24h0m0s"},
-		"ConnectTimeout": {Options{Timeouts: Timeouts{ConnectTimeout: 999 * time.Microsecond}}, "mojo: Options.Timeouts.ConnectTimeout is 999µs; want 0, or from 1ms to 24h0m0s"},
-		"MaxPayload":     {Options{Limits: Limits{MaxPayload: -1}}, "mojo: Options.Limits.MaxPayload is -1 bytes; want 0, or from 1024 to 1073741824"},
-		"MaxQueue":       {Options{Limits: Limits{MaxQueue: 1023}}, "mojo: Options.Limits.MaxQueue is 1023 bytes; want 0, or from 1024 to 1073741824"},
-		"MaxQueuedTotal": {Options{Limits: Limits{MaxQueuedTotal: 1}}, "mojo: Options.Limits.MaxQueuedTotal is 1 bytes; want 0, or from 1024 to 1073741824"},
-		"small total":    {Options{Limits: Limits{MaxQueuedTotal: 1 << 20}}, "mojo: Options.Limits.MaxQueuedTotal is 1048576 bytes; want at least MaxQueue, which is 16777216"},
-		"MaxInbound":     {Options{Limits: Limits{MaxInbound: 1}}, "mojo: Options.Limits.MaxInbound is 1 bytes; want 0, or from 1024 to 1073741824"},
-		"endless time":   {Options{Timeouts: Timeouts{PingInterval: math.MaxInt64}}, "mojo: Options.Timeouts.PingInterval is 2562047h47m16.854775807s; want 0, or from 1ms to 24h0m0s"},
-		"endless size":   {Options{Limits: Limits{MaxPayload: math.MaxInt32}}, "mojo: Options.Limits.MaxPayload is 2147483647 bytes; want 0, or from 1024 to 1073741824"},
+		"PingInterval":      {Options{Timeouts: Timeouts{PingInterval: -1}}, "mojo: Options.Timeouts.PingInterval is -1ns; want 0, or from 1ms to 24h0m0s"},
+		"PingTimeout":       {Options{Timeouts: Timeouts{PingTimeout: time.Microsecond}}, "mojo: Options.Timeouts.PingTimeout is 1µs; want 0, or from 1ms to 24h0m0s"},
+		"UpgradeTimeout":    {Options{Timeouts: Timeouts{UpgradeTimeout: -time.Hour}}, "mojo: Options.Timeouts.UpgradeTimeout is -1h0m0s; want 0, or from 1ms to 24h0m0s"},
+		"ConnectTimeout":    {Options{Timeouts: Timeouts{ConnectTimeout: 999 * time.Microsecond}}, "mojo: Options.Timeouts.ConnectTimeout is 999µs; want 0, or from 1ms to 24h0m0s"},
+		"MaxPayload":        {Options{Limits: Limits{MaxPayload: -1}}, "mojo: Options.Limits.MaxPayload is -1 bytes; want 0, or from 1024 to 1073741824"},
+		"MaxQueue":          {Options{Limits: Limits{MaxQueue: 1023}}, "mojo: Options.Limits.MaxQueue is 1023 bytes; want 0, or from 1024 to 1073741824"},
+		"MaxQueuedTotal":    {Options{Limits: Limits{MaxQueuedTotal: 1}}, "mojo: Options.Limits.MaxQueuedTotal is 1 bytes; want 0, or from 1024 to 1073741824"},
+		"total below queue": {Options{Limits: Limits{MaxQueuedTotal: 1 << 20}}, "mojo: Options.Limits.MaxQueuedTotal is 1048576 bytes; want at least MaxQueue, which is 16777216"},
+		"MaxInbound":        {Options{Limits: Limits{MaxInbound: 1}}, "mojo: Options.Limits.MaxInbound is 1 bytes; want 0, or from 1024 to 1073741824"},
+		"time too long":     {Options{Timeouts: Timeouts{PingInterval: math.MaxInt64}}, "mojo: Options.Timeouts.PingInterval is 2562047h47m16.854775807s; want 0, or from 1ms to 24h0m0s"},
+		"size too large":    {Options{Limits: Limits{MaxPayload: math.MaxInt32}}, "mojo: Options.Limits.MaxPayload is 2147483647 bytes; want 0, or from 1024 to 1073741824"},
 
-		"MaxConnsPerSession": {Options{Cookies: cookies, Limits: Limits{MaxConnsPerSession: -1}}, "mojo: Options.Limits.MaxConnsPerSession is -1; want 0 or more"},
-		"MaxConnsPerUser":    {Options{Cookies: cookies, Limits: Limits{MaxConnsPerUser: -2}}, "mojo: Options.Limits.MaxConnsPerUser is -2; want 0 or more"},
-		"limit for nobody":   {Options{Limits: Limits{MaxConnsPerUser: 1}}, "mojo: Options.Limits.MaxConnsPerUser is set, but neither Cookies nor Identify, so nobody has a session"},
-		"PresenceGrace":      {Options{Timeouts: Timeouts{PresenceGrace: -time.Second}}, "mojo: Options.Timeouts.PresenceGrace is -1s; want 0, or from 1ms to 24h0m0s"},
-		"RevalidateEvery":    {Options{Revalidation: Revalidation{Every: 25 * time.Hour}}, "mojo: Options.Revalidation.Every is 25h0m0s; want 0, or from 1ms to 24h0m0s"},
-		"RevalidateFailures": {Options{Revalidation: Revalidation{Failures: -1}}, "mojo: Options.Revalidation.Failures is -1; want 0 or more"},
-		"Revalidate nobody":  {Options{Revalidation: Revalidation{Check: revalidate}}, "mojo: Options.Revalidation.Check is set, but neither Cookies nor Identify, so nobody has a session"},
+		"MaxConnsPerSession":     {Options{Cookies: cookies, Limits: Limits{MaxConnsPerSession: -1}}, "mojo: Options.Limits.MaxConnsPerSession is -1; want 0 or more"},
+		"MaxConnsPerUser":        {Options{Cookies: cookies, Limits: Limits{MaxConnsPerUser: -2}}, "mojo: Options.Limits.MaxConnsPerUser is -2; want 0 or more"},
+		"limit without identity": {Options{Limits: Limits{MaxConnsPerUser: 1}}, "mojo: Options.Limits.MaxConnsPerUser is set, but neither Cookies nor Identify, so nobody has a session"},
+		"PresenceGrace":          {Options{Timeouts: Timeouts{PresenceGrace: -time.Second}}, "mojo: Options.Timeouts.PresenceGrace is -1s; want 0, or from 1ms to 24h0m0s"},
+		"RevalidateEvery":        {Options{Revalidation: Revalidation{Every: 25 * time.Hour}}, "mojo: Options.Revalidation.Every is 25h0m0s; want 0, or from 1ms to 24h0m0s"},
+		"RevalidateFailures":     {Options{Revalidation: Revalidation{Failures: -1}}, "mojo: Options.Revalidation.Failures is -1; want 0 or more"},
+		"Check without identity": {Options{Revalidation: Revalidation{Check: revalidate}}, "mojo: Options.Revalidation.Check is set, but neither Cookies nor Identify, so nobody has a session"},
 
 		"unknown transport": {Options{Transports: []Transport{Polling, "webtransport"}}, `mojo: Options.Transports[1] is "webtransport"; want "polling" or "websocket"`},
 		"transport twice":   {Options{Transports: []Transport{Polling, Polling}}, `mojo: Options.Transports has "polling" twice`},
@@ -67,14 +67,14 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestNewTakes(t *testing.T) {
+func TestNewAccepts(t *testing.T) {
 	cookies := newTestCookies(t, CookieOptions{})
 	for name, opts := range map[string]Options{
 		"nothing":        {},
 		"any origin":     {Origins: []string{"*"}},
 		"sessions begin": {Cookies: cookies, BeginSessions: true, RequireSession: true},
 		"listed origins": {Cookies: cookies, RequireSession: true, Origins: []string{"https://example.com", "http://localhost:8080"}},
-		"least values":   {Timeouts: Timeouts{PingInterval: leastTime, PingTimeout: leastTime, UpgradeTimeout: leastTime, ConnectTimeout: leastTime, PresenceGrace: leastTime}, Limits: Limits{MaxPayload: leastBytes, MaxQueue: leastBytes, MaxQueuedTotal: leastBytes, MaxInbound: leastBytes}, Revalidation: Revalidation{Every: leastTime}},
+		"least values":   {Timeouts: Timeouts{PingInterval: minTime, PingTimeout: minTime, UpgradeTimeout: minTime, ConnectTimeout: minTime, PresenceGrace: minTime}, Limits: Limits{MaxPayload: minBytes, MaxQueue: minBytes, MaxQueuedTotal: minBytes, MaxInbound: minBytes}, Revalidation: Revalidation{Every: minTime}},
 		"limits":         {Cookies: cookies, Limits: Limits{MaxConnsPerSession: 1, MaxConnsPerUser: math.MaxInt}, Revalidation: Revalidation{Failures: 1}},
 		"one transport":  {Transports: []Transport{WebSocket}},
 	} {
@@ -87,8 +87,8 @@ func TestNewTakes(t *testing.T) {
 	}
 }
 
-// TestNewChecksEachField: a negative value of any field of Limits, Timeouts and
-// Revalidation is refused by an error with the field's path.
+// New refuses a negative value of any field of Limits, Timeouts and
+// Revalidation by an error with the path of the field.
 func TestNewChecksEachField(t *testing.T) {
 	checked := 0
 	for _, group := range []string{"Limits", "Timeouts", "Revalidation"} {

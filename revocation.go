@@ -11,7 +11,7 @@ import (
 
 // Revocation says why connections are closed, to their clients, to OnDisconnect
 // and to Stats. The zero value is ready to use: CodeRevoked, ReasonRevoked, no
-// message, and clients do not come back.
+// message, and clients do not reconnect.
 type Revocation struct {
 	// Code is for the page's program: 0, which is CodeRevoked, another of the
 	// codes of this package, or a number of the site's own from 5000.
@@ -28,8 +28,9 @@ type Revocation struct {
 	Message string
 
 	// Reconnect keeps the session and the login valid and only closes the
-	// connections; clients come back by themselves, as who they were. Otherwise
-	// clients do not come back by themselves, and their cookies are refused.
+	// connections; clients reconnect by themselves, with the same identity.
+	// Otherwise clients do not reconnect by themselves, and their cookies are
+	// refused.
 	Reconnect bool
 }
 
@@ -54,19 +55,19 @@ const (
 )
 
 const (
-	leastOwnCode = 5000 // of the codes that a site may choose
-	mostReason   = 64   // bytes
+	minOwnCode     = 5000 // the first code that a site may choose
+	maxReasonBytes = 64   // bytes
 )
 
 // check returns an error for a field that is out of bounds.
 func (r *Revocation) check() error {
-	if r.Code != 0 && (r.Code < CodeRevoked || r.Code > CodeReplaced) && r.Code < leastOwnCode {
-		return fmt.Errorf("mojo: Revocation.Code is %d; want 0, one of the package's codes, or at least %d", r.Code, leastOwnCode)
+	if r.Code != 0 && (r.Code < CodeRevoked || r.Code > CodeReplaced) && r.Code < minOwnCode {
+		return fmt.Errorf("mojo: Revocation.Code is %d; want 0, one of the package's codes, or at least %d", r.Code, minOwnCode)
 	}
 	reason := string(r.Reason)
-	if len(reason) > mostReason || strings.Trim(reason, " ") != reason || strings.ContainsFunc(reason, isNotInToken) {
+	if len(reason) > maxReasonBytes || strings.Trim(reason, " ") != reason || strings.ContainsFunc(reason, isNotInToken) {
 		return fmt.Errorf("mojo: Revocation.Reason is not a short token; want at most %d bytes of letters, digits, spaces and ._- "+
-			"(other text belongs in Message)", mostReason)
+			"(other text belongs in Message)", maxReasonBytes)
 	}
 	return nil
 }
@@ -75,25 +76,25 @@ func isNotInToken(c rune) bool {
 	return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune(" ._-", c)
 }
 
-// Revoke closes every connection under the id. Each client is told the reason
-// first: it gets a RevokedEvent, then the close, as soon as that was written
-// or, at the latest, when a write has made no progress for
-// Timeouts.PingTimeout. When Revoke returns, the connections are in no index
-// and no later message is queued for them; OnDisconnect follows with the same
-// reason. Messages that a client sent before and that were not handled yet are
-// dropped. Revoke does not wait for clients.
+// Revoke closes every connection under the id. Each client first gets a
+// RevokedEvent with the reason. It is closed when the event was written or, at
+// the latest, when a write has made no progress for Timeouts.PingTimeout. When
+// Revoke returns, the connections are in no index and no later message is
+// queued for them; OnDisconnect follows with the same reason. Messages that a
+// client sent before and that were not handled yet are dropped. Revoke does not
+// wait for clients.
 //
 // The id of a session is refused from then on with 403 until its cookie would
 // have expired; EnsureSession replaces it. For a user, the ids of all its
-// connected sessions are refused, and no login that was written before counts,
-// connected or not. With Options.Identify, which does not tell when a login was
-// made, the site has to end the other logins itself. The Server remembers the
-// latest 65,536 sessions and users, as long as the process lives. With
-// Reconnect nothing is remembered.
+// connected sessions are refused, and every login that was written before is
+// invalid, connected or not. With Options.Identify the Server does not know
+// when a login was made, so the site has to end the other logins itself. The
+// Server remembers the latest 65,536 sessions and users until the process ends.
+// With Reconnect nothing is remembered.
 //
 // In the view of a Channel only the connections of that app are closed, by a
-// disconnect after which clients do not come back by themselves, and all ids
-// stay valid: OnConnect decides who comes back.
+// disconnect after which clients do not reconnect by themselves, and all ids
+// stay valid: OnConnect decides who may connect again.
 //
 // A revocation is always applied as a whole: a ctx that has ended, such as that
 // of a request whose client has gone, does not prevent it. Revoke reaches the

@@ -7,20 +7,21 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
-// Sessions is a view of who is connected, over the whole Server or one Channel:
-// browser sessions by session id (CurrentSessions) or users by user id
-// (LoggedInSessions). It shows the connections of this process that their
-// handler has accepted, under ids from verified cookies or Options.Identify.
+// Sessions is a view of the sessions or users that are connected to the whole
+// Server or to one Channel: browser sessions by session id (CurrentSessions) or
+// users by user id (LoggedInSessions). It has the connections of this process
+// that a handler has accepted. The ids are from verified cookies or
+// Options.Identify.
 //
-// It is cheap to make and always live: each call answers for the moment it is
-// made in. Its methods are safe for concurrent use. Get it from a Server or a
-// Channel; the zero Sessions is empty.
+// It is cheap to make and always live: each call looks up the connections of
+// that moment. Its methods are safe for concurrent use. Get it from a Server or
+// a Channel; the zero Sessions is empty.
 type Sessions struct {
 	view view
 	kind command.Kind
 }
 
-// All iterates over the sessions there are when the loop begins, in no order.
+// All iterates over the sessions that exist when the loop begins, in no order.
 // It holds no lock: the body may emit to sessions and close them.
 func (s Sessions) All() iter.Seq[Session] {
 	return func(yield func(Session) bool) {
@@ -43,8 +44,8 @@ func (s Sessions) Has(id string) bool { return s.Get(id).Len() > 0 }
 func (s Sessions) Len() int { return s.view.count(s.kind) }
 
 // Online returns which of the ids are online, in the order given: connected, or
-// connected until less than Timeouts.PresenceGrace ago. Has tells who is
-// connected at this moment.
+// connected until less than Timeouts.PresenceGrace ago. Has reports whether one
+// is connected at this moment.
 func (s Sessions) Online(ids ...string) []string { return s.view.online(s.kind, ids) }
 
 // Of addresses the sessions of these ids, each of their connections once. An
@@ -105,7 +106,7 @@ func (s Session) key() command.Key { return command.Key{Kind: s.sessions.kind, I
 
 func (s Session) all() Broadcast { return s.sessions.Of(s.id) }
 
-// Conns iterates over the connections there are when the loop begins. It holds
+// Conns iterates over the connections that exist when the loop begins. It holds
 // no lock: the body may do anything.
 func (s Session) Conns() iter.Seq[*Conn] { return s.all().Conns() }
 
@@ -136,7 +137,7 @@ func (s Session) Latest(key string) Broadcast { return s.all().Latest(key) }
 func (s Session) Local() Broadcast { return s.all().Local() }
 
 // Disconnect disconnects every connection, see Conn.Disconnect: the clients do
-// not come back by themselves. It returns nil.
+// not reconnect by themselves. It returns nil.
 func (s Session) Disconnect() error { return s.all().Disconnect() }
 
 // PresenceKind is the kind of id in a Presence: a user or a browser session.
@@ -156,7 +157,7 @@ const (
 type Presence struct {
 	Kind   PresenceKind
 	ID     string // of the user or session
-	Online bool   // whether it came online or went offline
+	Online bool   // true: it came online; false: it went offline
 }
 
 func presenceOf(t presence.Transition) Presence {

@@ -10,7 +10,7 @@ import (
 // has counted since it was made. Counts only grow.
 type Stats struct {
 	Connections int // Engine.IO connections: tabs, roughly
-	WebSockets  int // WebSockets, also those that are about to take over from polling or to close
+	WebSockets  int // WebSockets, including those that are being upgraded to or closed
 	Unconnected int // connections that have not connected to an app yet
 	QueuedBytes int // bytes that wait to be sent, see Limits.MaxQueuedTotal
 	Sessions    int // browser sessions that are connected to any app
@@ -24,11 +24,11 @@ type Stats struct {
 	Dropped     uint64 // volatile messages that were skipped, see Broadcast.Volatile
 	Replaced    uint64 // messages that a later one of the same key replaced, see Broadcast.Latest
 
-	Opened  uint64            // connections
-	Closed  map[Reason]uint64 // connections, by the reason of their end
-	Refused map[string]uint64 // requests, by cause: "origin", "session revoked", "too many connections", ...
+	Opened  uint64            // connections that began
+	Closed  map[Reason]uint64 // connections that ended, by reason
+	Refused map[string]uint64 // refused requests, by cause: "origin", "session revoked", "too many connections", ...
 
-	RefusedConnects uint64            // to apps, by OnConnect or a limit
+	RefusedConnects uint64            // clients that OnConnect or a limit has refused
 	CookieFaults    map[string]uint64 // invalid cookies, by cause: "forged", "expired", ...
 	HandlerPanics   uint64            // panics of callbacks
 	HandlerErrors   uint64            // errors of callbacks other than ClientError
@@ -44,8 +44,8 @@ type AppStats struct {
 }
 
 // Stats returns the figures of this moment. They are read one after another, so
-// they may differ by what happens meanwhile. It takes microseconds, and a few
-// more for each app.
+// they may not all be of exactly the same moment. A call takes microseconds,
+// and a few more for each app.
 func (s *Server) Stats() Stats {
 	inner := s.sio.Stats()
 	e := inner.Engine

@@ -72,7 +72,7 @@ func TestRequireSession(t *testing.T) {
 			require.Equal(t, http.StatusForbidden, refused.Status)
 			require.Equal(t, `{"code":4,"message":"Forbidden"}`, refused.Body)
 		}
-		require.Contains(t, log.String(), `msg="mojo: a cookie does not count" faults=forged`)
+		require.Contains(t, log.String(), `msg="mojo: a cookie is invalid" faults=forged`)
 		require.NotContains(t, log.String(), "session_id=")
 		e2e.Dial(t, site, transport, e2e.SessionCookie("s")).Connect(e2e.ChatNamespace, nil)
 	}
