@@ -182,7 +182,7 @@ func (c *Conn) Get(key any) any {
 
 // Disconnect disconnects the client from this app: what was emitted before
 // still arrives, the client's disconnect event has the reason "io server
-// disconnect", and the client does not come back by itself. Its other apps stay
+// disconnect", and the client does not reconnect by itself. Its other apps stay
 // connected. In OnConnect it takes effect when that returns nil. It returns
 // ErrNotConnected if the connection has ended.
 func (c *Conn) Disconnect() error { return wrapError(c.socket.Disconnect()) }

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	maxCookieBytes = 4096 // of name and value together: what browsers keep
+	maxCookieBytes = 4096 // of name and value together; browsers drop longer cookies
 	maxIDBytes     = 1024 // of a session id or a user id
 	maxCookieAhead = 60   // seconds that a cookie's date may be in the future
 )
@@ -139,8 +139,8 @@ func (c *Cookies) identify(r *http.Request) (Identity, cookieFaults) {
 // The id must be hard to guess. A session that is logged in needs a new id,
 // which [Server.LogIn] makes. SetSession also adds Vary: Cookie and
 // Cache-Control: no-cache="Set-Cookie" to the response, so that no cache gives
-// the cookie to somebody else. A handler that sets these headers itself has to
-// set them before, or be below [Server.EnsureSession].
+// the cookie to another browser. A handler that sets these headers itself has
+// to set them before, or be below [Server.EnsureSession].
 //
 // It returns an error, and writes nothing, if sessionID is not valid UTF-8 or
 // too long for a cookie.
@@ -195,8 +195,8 @@ func (c *Cookies) setLoginBound(w http.ResponseWriter, sessionID, userID string)
 var errHeaderWritten = errors.New("mojo: the header of the answer is written already, so it cannot set a cookie; " +
 	"want LogIn, LogOut, SetSession and SetLogin before anything is written")
 
-// isTooLate reports whether the header was written, as far as EnsureSession can
-// tell.
+// isTooLate reports whether the header was written. Outside of EnsureSession it
+// is not known, and isTooLate returns false.
 func (c *Cookies) isTooLate(w http.ResponseWriter) bool {
 	writer := setcookie.Find(w, c)
 	return writer != nil && writer.Written()

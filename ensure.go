@@ -92,8 +92,8 @@ func (e *ensured) hasLines() bool {
 // or a font, begins no session, if the browser marks it so by Sec-Fetch-Dest.
 //
 // An answer that sets a cookie of mojo gets the headers Vary: Cookie and
-// Cache-Control: no-cache="Set-Cookie", whatever the handlers set, so that no
-// cache gives the cookie to somebody else. For that, handlers get an
+// Cache-Control: no-cache="Set-Cookie", even if a handler sets others, so that
+// no cache gives the cookie to another browser. For that, handlers get an
 // http.ResponseWriter that wraps the original one; it can be flushed, hijacked
 // and unwrapped in the same way.
 func (s *Server) EnsureSession(next http.Handler) http.Handler {

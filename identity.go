@@ -283,7 +283,7 @@ const (
 	cookieExpired                            // written MaxAge ago, or earlier
 	cookieAhead                              // dated more than a minute in the future
 	cookieTooLong                            // longer than any valid cookie
-	cookieMalformed                          // signed, but not with an id in it
+	cookieMalformed                          // signed, but without an id
 	cookieUnbound                            // a login that is bound to a session that was not sent
 	cookieDuplicate                          // several that differ, or too many to verify
 )

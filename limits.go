@@ -41,7 +41,7 @@ type Limits struct {
 	// from 1 KiB to 1 GiB. Messages that are emitted in OnConnect count. It is
 	// also the largest size of one message. A client whose queue would grow
 	// beyond it is closed with ReasonQueueOverflow, and the emit returns
-	// ErrQueueFull. A client that takes nothing for Timeouts.PingTimeout is
+	// ErrQueueFull. A client that reads nothing for Timeouts.PingTimeout is
 	// closed with ReasonWriteTimeout, however short its queue is. 0: 16 MiB.
 	//
 	// Pings are sent ahead of queued messages, but cannot interrupt one. A
@@ -66,9 +66,9 @@ type Limits struct {
 	MaxUnconnected int
 
 	// MaxConnsPerSession is the number of connections of one browser session,
-	// from 1, however many come at once. A tab is one connection, whatever
-	// number of apps it is on. It needs Options.Cookies or Identify. See
-	// ConnPolicy. 0: no limit.
+	// from 1, however many come at once. A tab is one connection, for any
+	// number of apps. It needs Options.Cookies or Identify. See ConnPolicy. 0:
+	// no limit.
 	MaxConnsPerSession int
 
 	// MaxConnsPerUser is the number of connections of one user over all
@@ -107,7 +107,7 @@ const (
 	// its network, that is up to Timeouts.PingTimeout later, so set the limit a
 	// little higher.
 	RefuseNew ConnPolicy = iota
-	// CloseOldest accepts the new connection and, when it asks for its first
+	// CloseOldest accepts the new connection and, when it connects to its first
 	// app, closes the oldest one. So a phone that has changed its network need
 	// not wait for the timeout of its previous connection. The client of the
 	// closed connection gets a RevokedEvent with CodeReplaced and does not

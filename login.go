@@ -58,8 +58,8 @@ var errNoCookies = errors.New("mojo: Options.Cookies is not set, so there are no
 //
 // If the browser has several sessions, because CookieOptions.Path or Domain has
 // changed, all of them are given up. The clients of those that were not in use
-// reconnect. The previous cookies are removed, as far as the path and the host
-// of r tell where they belong.
+// reconnect. The previous cookies are removed if they have the path of r or one
+// above it, and the host of r or a domain above it.
 //
 // Call LogIn before anything is written to w. Outside of EnsureSession a call
 // that is too late cannot be noticed, and the browser does not get the cookies.

@@ -21,7 +21,7 @@ import (
 	"github.com/mojosocket/mojo/internal/warn"
 )
 
-// Server accepts the connections of a site, and has those of this process by
+// Server accepts the connections of a site, and keeps those of this process by
 // session and by user. Make one with New and mount it at the path that
 // socket.io-client connects to: /socket.io/, with the slash at its end, unless
 // the pages name another path by the client's option path. It serves until
@@ -313,8 +313,8 @@ func describe(r socketio.Running) string {
 	return text + " on " + r.Namespace + ", connection " + r.SocketID
 }
 
-// Close closes every connection at once and waits for nothing. OnDisconnect is
-// called for each. It returns nil.
+// Close closes every connection at once and does not wait. OnDisconnect is
+// called for each connection. It returns nil.
 func (s *Server) Close() error {
 	s.sio.Close()
 	return nil

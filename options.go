@@ -62,7 +62,7 @@ type Options struct {
 	//     Cookies or Identify this is a risk: any site can make a page whose
 	//     origin is null, in a sandboxed frame, and any downloaded file can be
 	//     such a page. Browsers send cookies with SameSite=None along, so that
-	//     page acts as its visitor here;
+	//     page can act for its visitor here;
 	//   - "*" alone, for every page of every site. It excludes Cookies and
 	//     Identify.
 	//
@@ -141,8 +141,8 @@ type Timeouts struct {
 	AckTimeout time.Duration
 
 	// PresenceGrace is how long a user or session stays online after its last
-	// connection has ended, so that the reload of a page is no absence, from 1
-	// ms to 24 h. Shutdown ends it. 0: 5 s.
+	// connection has ended, so that the reload of a page does not end its
+	// presence, from 1 ms to 24 h. Shutdown ends it. 0: 5 s.
 	PresenceGrace time.Duration
 }
 
@@ -165,11 +165,10 @@ type Revalidation struct {
 
 	// Failures is the number of errors in a row for one session after which its
 	// connections are closed with ReasonInvalid, from 1. Its cookies stay
-	// valid.
-	// 0: 3.
+	// valid. 0: 3.
 	Failures int
 
-	// FailOpen keeps the connections open, whatever the number of errors.
+	// FailOpen keeps the connections open after any number of errors.
 	FailOpen bool
 }
 

@@ -9,7 +9,7 @@ import (
 // Stats is what a Server, which is one process, holds at a moment, and what it
 // has counted since it was made. Counts only grow.
 type Stats struct {
-	Connections int // Engine.IO connections: tabs, roughly
+	Connections int // Engine.IO connections, about one for each tab
 	WebSockets  int // WebSockets, including those that are being upgraded to or closed
 	Unconnected int // connections that have not connected to an app yet
 	QueuedBytes int // bytes that wait to be sent, see Limits.MaxQueuedTotal

@@ -1,4 +1,4 @@
-// Package mojoprom shows the figures of a mojo.Server to Prometheus. It is a
+// Package mojoprom exports the figures of a mojo.Server to Prometheus. It is a
 // module of its own, so that mojo itself does not depend on Prometheus:
 //
 //	prometheus.MustRegister(mojoprom.NewCollector(srv))
@@ -7,7 +7,7 @@
 //
 //	connections                  gauge    connections, of any transport
 //	websockets                   gauge    WebSockets
-//	unconnected                  gauge    connections that are on no app yet
+//	unconnected                  gauge    connections that have connected to no app yet
 //	queued_bytes                 gauge    bytes that wait for clients
 //	sessions                     gauge    browser sessions that are connected
 //	users                        gauge    logged-in users who are connected
@@ -19,17 +19,17 @@
 //	messages_sent_total          counter  messages queued for clients
 //	sent_bytes_total             counter  their bytes, as framed for a WebSocket
 //	messages_dropped_total       counter  volatile messages for clients that were behind
-//	messages_replaced_total      counter  messages that a later one of their key made superfluous
+//	messages_replaced_total      counter  messages that a later one of the same key replaced
 //	opened_total                 counter  connections that began
 //	closed_total{reason}         counter  connections that ended, by mojo.Reason
 //	refused_total{cause}         counter  requests that were refused
-//	connects_refused_total       counter  clients that an app or a limit refused
-//	cookie_faults_total{fault}   counter  cookies that did not count
+//	connects_refused_total       counter  clients that an app or a limit has refused
+//	cookie_faults_total{fault}   counter  invalid cookies
 //	handler_panics_total         counter  panics of handlers
-//	handler_errors_total         counter  errors of handlers that clients did not see
+//	handler_errors_total         counter  errors of handlers other than mojo.ClientError
 //
-// The labels have few values, all from the server's own code: a reason that a
-// site passes to Session.Revoke is one of them.
+// The labels have few values. None is from a client: all are from mojo or, as
+// the reason of Session.Revoke, from the site.
 package mojoprom
 
 import (
@@ -54,7 +54,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 var (
 	connections   = desc("connections", "Connections, of any transport.")
 	webSockets    = desc("websockets", "WebSockets.")
-	unconnected   = desc("unconnected", "Connections that are on no app yet.")
+	unconnected   = desc("unconnected", "Connections that have connected to no app yet.")
 	queued        = desc("queued_bytes", "Bytes that wait for clients.")
 	sessions      = desc("sessions", "Browser sessions that are connected.")
 	users         = desc("users", "Logged-in users who are connected.")
@@ -66,20 +66,20 @@ var (
 	messagesOut   = desc("messages_sent_total", "Messages queued for clients.")
 	bytesOut      = desc("sent_bytes_total", "Bytes of messages queued for clients.")
 	dropped       = desc("messages_dropped_total", "Volatile messages for clients that were behind.")
-	replaced      = desc("messages_replaced_total", "Messages that a later one of their key made superfluous.")
+	replaced      = desc("messages_replaced_total", "Messages that a later one of the same key replaced.")
 	opened        = desc("opened_total", "Connections that began.")
 	closed        = desc("closed_total", "Connections that ended.", "reason")
 	refused       = desc("refused_total", "Requests that were refused.", "cause")
-	refusedConns  = desc("connects_refused_total", "Clients that an app or a limit refused.")
-	cookieFaults  = desc("cookie_faults_total", "Cookies that did not count.", "fault")
+	refusedConns  = desc("connects_refused_total", "Clients that an app or a limit has refused.")
+	cookieFaults  = desc("cookie_faults_total", "Invalid cookies.", "fault")
 	handlerPanics = desc("handler_panics_total", "Panics of handlers.")
-	handlerErrors = desc("handler_errors_total", "Errors of handlers that clients did not see.")
+	handlerErrors = desc("handler_errors_total", "Errors of handlers other than mojo.ClientError.")
 )
 
-// Describe is part of prometheus.Collector.
+// Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
 
-// Collect is part of prometheus.Collector.
+// Collect implements prometheus.Collector.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	s := c.server.Stats()
 	gauge := func(d *prometheus.Desc, n int, labels ...string) {

@@ -16,7 +16,7 @@ import (
 	"github.com/mojosocket/mojo/mojoprom"
 )
 
-// A scrape shows the documented metrics, after a request that was refused.
+// After a refused request, a scrape has the documented metrics.
 func TestCollector(t *testing.T) {
 	srv, err := mojo.New(mojo.Options{})
 	require.NoError(t, err)
@@ -43,7 +43,7 @@ mojo_refused_total{cause="protocol revision"} 1
 	require.Empty(t, problems)
 }
 
-// The package's documentation names every metric.
+// The package documentation lists every metric.
 func TestEveryMetricIsDocumented(t *testing.T) {
 	source, err := os.ReadFile("collector.go")
 	require.NoError(t, err)
