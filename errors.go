@@ -89,10 +89,10 @@ type ShutdownError struct {
 
 // Error names the first ten of the handlers.
 func (e *ShutdownError) Error() string {
-	const named = 10
+	const limit = 10
 	text := fmt.Sprintf("mojo: Shutdown: %v with %d connections open and %d handlers running", e.err, e.Connections, len(e.Handlers))
 	if len(e.Handlers) > 0 {
-		text += ": " + strings.Join(e.Handlers[:min(named, len(e.Handlers))], "; ")
+		text += ": " + strings.Join(e.Handlers[:min(limit, len(e.Handlers))], "; ")
 	}
 	return text
 }

@@ -49,8 +49,8 @@ type SocketHandler interface {
 // before the event is queued for any of them; the caller of Emit waits for it.
 // Several goroutines may call it at the same time. It must not change the
 // arguments. It is also called for events that are held back for a Conn until
-// that has proven that it belongs to a user, see Server.LogIn. A panic closes
-// the connection of the call.
+// the Conn has proven that it belongs to a user, see Server.LogIn. A panic
+// closes the connection of the call.
 type EmitObserver interface {
 	OnEmit(c *Conn, event string, args []any)
 }

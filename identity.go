@@ -153,7 +153,7 @@ func (p cookiePair) identity() Identity {
 // are verified.
 const maxCookieVerified = 16
 
-// sentCookies is the cookies of a request that are signed by one of the keys
+// sentCookies has the cookies of a request that are signed by one of the keys
 // and not expired, in the order in which the browser sent them.
 type sentCookies struct {
 	sessions, logins []cookieValue

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// Stats is what a Server, which is one process, holds at a moment, and what it
-// has counted since it was made. Counts only grow.
+// Stats has the figures of a Server, which is one process: what it holds at a
+// moment, and what it has counted since it was made. Counts only grow.
 type Stats struct {
 	Connections int // Engine.IO connections, about one for each tab
 	WebSockets  int // WebSockets, including those that are being upgraded to or closed
