@@ -231,11 +231,11 @@ func servePageScript(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(pageScript))
 }
 
-// serveAside answers requests under the Server's path that are not part of the
+// serveOther answers requests under the Server's path that are not part of the
 // protocol, and reports whether r is one. A browser sends a page's request with
 // a header of this name only to an origin that permits it, so no other site can
 // make its visitors send a proof.
-func (s *Server) serveAside(w http.ResponseWriter, r *http.Request) bool {
+func (s *Server) serveOther(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodPost || r.Header[IdentityHeader] == nil {
 		return false
 	}

@@ -80,7 +80,7 @@ func New(opts Options) (*Server, error) {
 func (s *Server) socketIOOptions() socketio.Options {
 	o := &s.opts
 	engine := o.engine()
-	engine.ServeOther = s.serveAside
+	engine.ServeOther = s.serveOther
 	engine.Warn = s.warn
 	var ask func(*http.Request, string) bool
 	if o.OriginFunc != nil {
