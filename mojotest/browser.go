@@ -16,15 +16,17 @@ import (
 // them. Cookies with the attribute Secure are sent without TLS too, as browsers
 // do on localhost.
 //
-// Make one with Server.NewBrowser. Its methods fail the test if the site does
-// not answer within Server.Timeout, so call them in the test's goroutine.
+// Make one with Server.NewBrowser. It lives until its test ends or Close is
+// called. Its methods fail the test if the site does not answer within
+// Server.Timeout, so call them in the test's goroutine. Close is safe for
+// concurrent use.
 type Browser struct {
 	t      testing.TB
 	server *Server
 	jar    http.CookieJar
 	client *http.Client
 
-	mu   sync.Mutex // guards tabs
+	mu   sync.Mutex // guards the field below
 	tabs []*Tab
 }
 
@@ -67,16 +69,16 @@ func secure(u *url.URL) *url.URL {
 	return &s
 }
 
-// Response is the site's answer to a request of Browser.Get, Post or Do.
-// Redirects were followed.
+// Response is the site's answer to a request of Browser.Get, Post or Do, after
+// redirects. It is a value that the test may keep.
 type Response struct {
 	Status int // 200, 404, ...
 	Header http.Header
 	Body   string
 }
 
-// Get visits a page of the site, for instance "/hello?name=ann". An answer with
-// an error status is returned as any other. See Do.
+// Get visits a page of the site, for instance "/hello?name=ann". It also
+// returns an answer with an error status. See Do.
 func (b *Browser) Get(path string) Response {
 	b.t.Helper()
 	return b.Do(b.request(http.MethodGet, path, ""))
@@ -124,7 +126,7 @@ func (b *Browser) Cookies() []*http.Cookie {
 	return b.jar.Cookies(b.request(http.MethodGet, "/", "").URL)
 }
 
-// SetCookies sets cookies as an answer of the page "/" does. A cookie with a
+// SetCookies stores cookies as if the page "/" had set them. A cookie with a
 // negative MaxAge is removed.
 func (b *Browser) SetCookies(cookies ...*http.Cookie) {
 	b.jar.SetCookies(b.request(http.MethodGet, "/", "").URL, cookies)
@@ -133,7 +135,7 @@ func (b *Browser) SetCookies(cookies ...*http.Cookie) {
 // Close closes the tabs of the browser. A paused tab is dropped. The end of the
 // test calls Close.
 func (b *Browser) Close() {
-	for _, tab := range b.open() {
+	for _, tab := range b.openTabs() {
 		if tab.paused.Load() {
 			tab.Drop()
 		} else {
@@ -166,15 +168,15 @@ func (b *Browser) cookieHeader() string {
 	return r.Header.Get("Cookie")
 }
 
-// open returns the tabs that have a connection.
-func (b *Browser) open() []*Tab {
+// openTabs returns the tabs that have a connection, and forgets the others.
+func (b *Browser) openTabs() []*Tab {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.tabs = slices.DeleteFunc(b.tabs, func(tab *Tab) bool { return !tab.connected() })
 	return slices.Clone(b.tabs)
 }
 
-func (b *Browser) opened(tab *Tab) {
+func (b *Browser) addTab(tab *Tab) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.tabs = append(b.tabs, tab)
@@ -184,7 +186,7 @@ func (b *Browser) opened(tab *Tab) {
 // for. It skips paused tabs, which read nothing.
 func (b *Browser) awaitProofs() {
 	b.t.Helper()
-	for _, tab := range b.open() {
+	for _, tab := range b.openTabs() {
 		if tab.paused.Load() {
 			continue
 		}

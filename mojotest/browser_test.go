@@ -21,13 +21,13 @@ func TestTabsFollowALogin(t *testing.T) {
 			ann, bob := site.NewBrowser(t), site.NewBrowser(t)
 			require.Equal(t, `user ""`, ann.Get("/").Body)
 			bob.Get("/")
-			var hers []*mojotest.Socket
+			var annSockets []*mojotest.Socket
 			for range 3 {
-				hers = append(hers, ann.Dial("/ChatSocket", &mojotest.DialOptions{Transport: transport}))
+				annSockets = append(annSockets, ann.Dial("/ChatSocket", &mojotest.DialOptions{Transport: transport}))
 			}
-			his := bob.Dial("/ChatSocket", &mojotest.DialOptions{Transport: transport})
+			bobChat := bob.Dial("/ChatSocket", &mojotest.DialOptions{Transport: transport})
 			ids := func() (ids []string) {
-				for _, chat := range hers {
+				for _, chat := range annSockets {
 					ids = append(ids, chat.ID())
 				}
 				return ids
@@ -38,7 +38,7 @@ func TestTabsFollowALogin(t *testing.T) {
 				require.Equal(t, "user \""+user+`"`, ann.Post("/login", url.Values{"user": {user}}).Body)
 				require.Equal(t, 3, srv.LoggedInSessions().Get(user).Len())
 				require.NoError(t, srv.LoggedInSessions().Get(user).Emit("note", user))
-				for _, chat := range hers {
+				for _, chat := range annSockets {
 					chat.Expect("note", user)
 				}
 			}
@@ -48,14 +48,15 @@ func TestTabsFollowALogin(t *testing.T) {
 			ann.LogOut()
 			require.Equal(t, mojo.Identity{}.UserID, ann.Identity().UserID)
 			require.Zero(t, srv.LoggedInSessions().Len())
-			require.Equal(t, before, ids(), "no tab had to come again")
-			require.Empty(t, mojotest.Call[string](his, "who"))
-			his.ExpectNothing()
+			require.Equal(t, before, ids(), "no tab has reconnected")
+			require.Empty(t, mojotest.Call[string](bobChat, "who"))
+			bobChat.ExpectNothing()
 		})
 	}
 }
 
-// After a login the server closes a tab with NoFollow. It reconnects as the user.
+// After a login the server closes the connection of a tab with NoFollow. The
+// tab reconnects as the user.
 func TestNoFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newChat(t, mojo.Options{})
@@ -142,7 +143,8 @@ func TestRequestsThatFail(t *testing.T) {
 	require.Contains(t, text, "no Host")
 }
 
-// A browser fails and ends with its own test, not with that of its Server.
+// A browser fails its own test and ends with it, not with the test of its
+// Server.
 func TestBrowserOfASubtest(t *testing.T) {
 	site := mojotest.NewServer(t, newChat(t, mojo.Options{}), nil)
 	var chat *mojotest.Socket
@@ -159,7 +161,7 @@ func TestBrowserOfASubtest(t *testing.T) {
 	require.Equal(t, mojotest.ReasonForcedClose, chat.AwaitDisconnect())
 }
 
-// Close ends the connections in order, also over polling.
+// Close tells the server that the connections end, also over polling.
 func TestBrowserClose(t *testing.T) {
 	for _, transport := range transports {
 		synctest.Test(t, func(t *testing.T) {

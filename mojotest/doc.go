@@ -7,13 +7,13 @@
 //		site := mojotest.NewServer(t, srv, handler)
 //		ann, bob := site.NewBrowser(t), site.NewBrowser(t)
 //		ann.LogIn("ann")
-//		hers, his := ann.Dial("/ChatSocket", nil), bob.Dial("/ChatSocket", nil)
+//		annChat, bobChat := ann.Dial("/ChatSocket", nil), bob.Dial("/ChatSocket", nil)
 //
-//		hers.Emit("say", "hello")
-//		his.Expect("said", "hello")
+//		annChat.Emit("say", "hello")
+//		bobChat.Expect("said", "hello")
 //
-//		ann.Get("/hello") // an HTTP handler that reaches people
-//		his.Expect("joinedStatus", map[string]string{"data": "ann has joined the chat"})
+//		ann.Get("/hello") // an HTTP handler that emits to all tabs
+//		bobChat.Expect("joinedStatus", map[string]string{"data": "ann has joined the chat"})
 //	}
 //
 // # Failures
@@ -23,7 +23,7 @@
 // testing.TB.FailNow. Methods whose names begin with Try return an error
 // instead; use them to test refusals.
 //
-// Nothing polls or sleeps: a method returns as soon as the server has answered.
+// No method sleeps: each returns as soon as the server has answered.
 //
 // # Logins
 //
@@ -35,14 +35,14 @@
 //	<script src="/socket.io/mojo.js"></script>
 //	<script>mojo.follow(io("/ChatSocket"))</script>
 //
-// DialOptions.NoFollow makes a tab a page without them.
+// With DialOptions.NoFollow a tab behaves like a page without them.
 //
 // # Virtual time
 //
 // A Server of NewServer works in a testing/synctest bubble. There the time
 // advances when all goroutines wait, so a test can see the end of a session
-// after a month. synctest.Wait waits until all handlers have returned or wait
-// themselves:
+// after a month. synctest.Wait waits until each handler has returned or is
+// blocked:
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		site := mojotest.NewServer(t, srv, nil) // srv was made in the bubble, too

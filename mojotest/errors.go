@@ -10,12 +10,12 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// ConnectError is the server's refusal of a namespace, which socket.io-client
-// passes to the connect_error event of a page.
+// ConnectError says that the server has refused a namespace. socket.io-client
+// passes it to the connect_error event of a page. It is immutable.
 type ConnectError struct {
 	Namespace string
-	Message   string          // of the mojo.ClientError, "internal error" or "Invalid namespace"
-	Data      json.RawMessage // of the mojo.ClientError; nil for none
+	Message   string          // that of the mojo.ClientError, "internal error" or "Invalid namespace"
+	Data      json.RawMessage // that of the mojo.ClientError; nil if it has none
 }
 
 // Error returns a text with the namespace and the message.
@@ -33,10 +33,10 @@ func connectError(namespace string, err error) error {
 	return fmt.Errorf("mojotest: connect to %s: %w", namespace, err)
 }
 
-// HandshakeError is the refusal of a connection by the mojo.Server, or by the
-// site around it, for instance because the session was revoked.
+// HandshakeError says that the mojo.Server, or the site around it, has refused
+// a connection, for instance because the session was revoked. It is immutable.
 type HandshakeError struct {
-	Status  int    // of HTTP: 403, 503, ...
+	Status  int    // the HTTP status: 403, 503, ...
 	Message string // for instance "Forbidden"
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/mojosocket/mojo/mojotest"
 )
 
-// t is the *testing.T of a test. An Example has none: a failure panics, and the
-// Example has to close its Server.
+// t is the *testing.T of a test. An Example has no testing.T: there a failure
+// panics, and the Example must close its Server.
 var t testing.TB
 
 // newSite returns the site of these examples: an app Chat for users who are
@@ -55,7 +55,7 @@ func newSite() (*mojo.Server, http.Handler) {
 	mux.Handle("/socket.io/", srv)
 	mux.HandleFunc("GET /ring", func(w http.ResponseWriter, r *http.Request) {
 		for session := range srv.CurrentSessions().All() {
-			_ = session.Emit("ring", srv.Identity(r).UserID) // the error: it has gone
+			_ = session.Emit("ring", srv.Identity(r).UserID) // an error means that the session has ended
 		}
 		fmt.Fprint(w, "It rings.")
 	})
@@ -73,20 +73,20 @@ func Example() {
 
 	ann := site.NewBrowser(t)
 	ann.LogIn("ann")
-	hers, guests := ann.Dial("/ChatSocket", nil), site.Dial(t, "/ChatSocket", nil)
+	annChat, guestChat := ann.Dial("/ChatSocket", nil), site.Dial(t, "/ChatSocket", nil)
 
-	fmt.Println(mojotest.Call[int](hers, "say", "hello"))
-	hers.Expect("said", Said{"ann", "hello"})
-	fmt.Println(mojotest.Expect[Said](guests, "said").Text)
-	fmt.Println(guests.Call("say", "hello").Err())
-	hers.ExpectNothing()
+	fmt.Println(mojotest.Call[int](annChat, "say", "hello"))
+	annChat.Expect("said", Said{"ann", "hello"})
+	fmt.Println(mojotest.Expect[Said](guestChat, "said").Text)
+	fmt.Println(guestChat.Call("say", "hello").Err())
+	annChat.ExpectNothing()
 	// Output:
 	// 5
 	// hello
 	// log in to speak
 }
 
-// For a single app no http.Handler is needed.
+// A site with one app needs no http.Handler.
 func ExampleServer() {
 	var echo mojo.Events
 	mojo.On(&echo, "say", func(c *mojo.Conn, text string) error { return c.Emit("said", text) })

@@ -9,25 +9,25 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// LogIn, LogOut and Identity send requests with these headers. The Server
-// answers them in place of the site: tokenHeader has its token, and
-// commandHeader names the command.
+// LogIn, LogOut and Identity send requests with these headers, which the Server
+// answers in place of the site. The value of tokenHeader is Server.token, that
+// of commandHeader is the command.
 const (
 	tokenHeader   = "Mojotest-Token"
 	commandHeader = "Mojotest-Command"
 )
 
-// withCommands wraps a site by a handler that answers the requests of LogIn,
-// LogOut and Identity.
+// withCommands returns a handler that answers the requests of LogIn, LogOut and
+// Identity, and passes other requests to the site.
 func (s *Server) withCommands(site http.Handler) http.Handler {
 	if s.mojo == nil {
 		return site
 	}
 	logIn := s.mojo.EnsureSession(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer(w, s.mojo.LogIn(w, r, r.PostFormValue("user")))
+		replyError(w, s.mojo.LogIn(w, r, r.PostFormValue("user")))
 	}))
 	logOut := s.mojo.EnsureSession(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer(w, s.mojo.LogOut(w, r))
+		replyError(w, s.mojo.LogOut(w, r))
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -38,13 +38,13 @@ func (s *Server) withCommands(site http.Handler) http.Handler {
 		case r.Header.Get(commandHeader) == "log out":
 			logOut.ServeHTTP(w, r)
 		default:
-			answer(w, json.NewEncoder(w).Encode(s.mojo.Identity(r)))
+			replyError(w, json.NewEncoder(w).Encode(s.mojo.Identity(r)))
 		}
 	})
 }
 
-// answer reports an error to the browser.
-func answer(w http.ResponseWriter, err error) {
+// replyError sends an error, if there is one, to the browser.
+func replyError(w http.ResponseWriter, err error) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}

@@ -11,6 +11,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testhook.AskTime = 5 * time.Second // for slow machines
+	testhook.AskTime = 5 * time.Second // slow machines need more than the default
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(siotest.Lingering))
 }

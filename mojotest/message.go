@@ -9,8 +9,8 @@ import (
 )
 
 // Message is an event that a Socket has received, or the ack of a Call. It is a
-// value and may be kept. The zero value has no name and no arguments. Decode
-// and Ack must be called in the test's goroutine.
+// value that the test may keep. The zero value has no name and no arguments.
+// Decode and Ack must be called in the test's goroutine.
 type Message struct {
 	socket *Socket
 	event  siotest.Event
@@ -33,8 +33,8 @@ func (m Message) Event() string { return m.event.Name }
 // Len returns the number of arguments.
 func (m Message) Len() int { return m.args.Len() }
 
-// JSON returns the arguments as a JSON array. Binary is replaced by the
-// placeholder objects of Socket.IO.
+// JSON returns the arguments as a JSON array. Placeholder objects of Socket.IO
+// stand for binary arguments.
 func (m Message) JSON() string { return m.event.JSON() }
 
 // String returns the name and the arguments, for instance said ["hello"].
@@ -78,9 +78,9 @@ func (m Message) Ack(args ...any) {
 	m.event.ReplyPayload(siotest.Payload{JSON: p.JSON, Attachments: p.Attachments})
 }
 
-// Err returns the error that is in the ack of a function of mojo.On or
-// mojo.OnCall, as a mojo.ClientError. Its Data is a json.RawMessage, or nil.
-// Err returns nil if the message is not an ack with an error.
+// Err returns the error in an ack, as a mojo.ClientError: the functions of
+// mojo.On and mojo.OnCall send it. Its Data is a json.RawMessage, or nil. Err
+// returns nil if the message is not an ack with an error.
 func (m Message) Err() error {
 	var answer struct {
 		Error *struct {

@@ -7,18 +7,20 @@ import "github.com/mojosocket/mojo/internal/siotest"
 type Reason string
 
 const (
-	// ReasonServerDisconnect: the server has disconnected the client from the
-	// namespace, with mojo.Conn.Disconnect or Session.Revoke. The client does
-	// not reconnect by itself.
+	// ReasonServerDisconnect means that the server has disconnected the client
+	// from the namespace, with mojo.Conn.Disconnect or Session.Revoke. The
+	// client does not reconnect by itself.
 	ReasonServerDisconnect Reason = "io server disconnect"
-	// ReasonClientDisconnect: the test has called Socket.Disconnect.
+	// ReasonClientDisconnect means that the test has called Socket.Disconnect.
 	ReasonClientDisconnect Reason = "io client disconnect"
-	// ReasonTransportClose: the server has closed the connection, or the
-	// network has failed.
+	// ReasonTransportClose means that the server has closed the connection, or
+	// the network has failed.
 	ReasonTransportClose Reason = "transport close"
-	// ReasonTransportError: the server has refused a request of the connection.
+	// ReasonTransportError means that the server has refused a request of the
+	// connection.
 	ReasonTransportError Reason = "transport error"
-	// ReasonForcedClose: the test has called Tab.Close or Tab.Drop, or ended.
+	// ReasonForcedClose means that the test has called Tab.Close or Tab.Drop,
+	// or has ended.
 	ReasonForcedClose Reason = "forced close"
 )
 

@@ -26,41 +26,42 @@ type Server struct {
 	// Server.
 	URL string
 
-	// Timeout is how long a method waits for the site before it fails the test.
-	// Set it before the first NewBrowser or Dial. 0: 10 s.
+	// Timeout limits how long a method waits for the site before it fails the
+	// test. Zero means 10 seconds. Set it before the first NewBrowser or Dial.
 	Timeout time.Duration
 
-	// AllowPanics lets a test pass in which a callback of the site panics.
-	// Otherwise Close fails the test, because mojo itself only logs and counts
-	// a panic.
+	// AllowPanics permits panics in callbacks of the site. Otherwise Close
+	// fails the test after a panic, because mojo itself only logs and counts
+	// it.
 	AllowPanics bool
 
 	t      testing.TB
 	mojo   *mojo.Server
 	site   *siotest.Site
-	token  string // in tokenHeader of the requests of LogIn, LogOut and Identity
-	panics uint64 // Stats.HandlerPanics when the Server was made
+	token  string // the value of tokenHeader
+	panics uint64 // Stats.HandlerPanics at the start
 	closed sync.Once
 
-	mu       sync.Mutex // guards browsers
+	mu       sync.Mutex // guards the field below
 	browsers []*Browser
 }
 
 // NewServer serves a site in memory until the test ends. No network is
 // involved, so it also works in a testing/synctest bubble. There make srv and
-// the site in the bubble too: the clock of a bubble begins in the past, so the
-// timeouts of a mojo.Server from outside never come.
+// the site in the bubble too: the clock of a bubble begins in the past, so a
+// mojo.Server from outside the bubble never reaches its timeouts.
 //
-// The handler is the whole site: it passes requests for "/socket.io/" to srv,
-// and is wrapped by srv.EnsureSession if the site is. If it is nil, the site is
-// srv at "/socket.io/" and an empty page at "/", wrapped by EnsureSession.
+// site is the complete handler of the site: it passes requests for
+// "/socket.io/" to srv, and includes srv.EnsureSession if the site uses it. If
+// it is nil, the Server serves srv at "/socket.io/" and an empty page at "/",
+// wrapped by EnsureSession.
 //
 // srv may be nil if the test cannot get it from the site. Then LogIn, LogOut
 // and Identity fail the test, and Close does not close the mojo.Server.
 //
 // When the test ends, Close is called.
 //
-// With a nil t, as in an Example, failures panic, and the caller must call
+// If t is nil, as in an Example, a failure panics, and the caller must call
 // Close.
 func NewServer(t testing.TB, srv *mojo.Server, site http.Handler) *Server {
 	reporter(t).Helper()
@@ -92,7 +93,7 @@ func serve(t testing.TB, n siotest.Network, srv *mojo.Server, site http.Handler)
 		t.Fatalf("mojotest: a Server needs a *mojo.Server or a handler")
 	}
 	if site == nil {
-		site = leastSite(srv)
+		site = defaultSite(srv)
 	}
 	s.site = siotest.Serve(t, n, s.withCommands(site))
 	s.URL = s.site.URL
@@ -100,16 +101,16 @@ func serve(t testing.TB, n siotest.Network, srv *mojo.Server, site http.Handler)
 	return s
 }
 
-// leastSite returns the site for a nil handler.
-func leastSite(srv *mojo.Server) http.Handler {
+// defaultSite returns the site that NewServer serves if it gets no handler.
+func defaultSite(srv *mojo.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
 	mux.HandleFunc("GET /{$}", func(http.ResponseWriter, *http.Request) {})
 	return srv.EnsureSession(mux)
 }
 
-// Dial connects a new browser, without cookies, to a namespace. It is
-// NewBrowser and Browser.Dial in one, for tests without logins.
+// Dial connects a new browser, without cookies, to a namespace. It calls
+// NewBrowser and Browser.Dial, for tests without logins.
 func (s *Server) Dial(t testing.TB, namespace string, o *DialOptions) *Socket {
 	reporter(t).Helper()
 	return s.NewBrowser(t).Dial(namespace, o)
@@ -139,7 +140,8 @@ func (s *Server) Close() {
 }
 
 // shutDown closes the mojo.Server and waits for its handlers. Shutdown alone
-// would also wait for clients that have gone without a word.
+// would also wait for clients that have vanished without closing their
+// connections.
 func (s *Server) shutDown() error {
 	if s.mojo == nil {
 		return nil

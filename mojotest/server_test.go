@@ -44,8 +44,8 @@ func TestLoopbackServerIsReachedByAnyClient(t *testing.T) {
 	require.Equal(t, http.StatusOK, res.StatusCode)
 }
 
-// In a bubble an hour passes in no time, with its pings, the expiry of a session
-// and the end of PresenceGrace.
+// In a bubble an hour takes no real time. The hour includes pings, the expiry
+// of a session and the end of PresenceGrace.
 func TestVirtualTime(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport.String(), func(t *testing.T) {
@@ -76,7 +76,8 @@ func TestVirtualTime(t *testing.T) {
 	}
 }
 
-// TestServerFromOutsideTheBubble: messages pass, though times never come.
+// A mojo.Server from outside the bubble handles messages, although it never
+// reaches its timeouts.
 func TestServerFromOutsideTheBubble(t *testing.T) {
 	srv := newChat(t, mojo.Options{})
 	synctest.Test(t, func(t *testing.T) {
@@ -149,7 +150,7 @@ func TestPanicFailsTheTest(t *testing.T) {
 	}
 }
 
-// Without a test a failure panics, and Close ends everything.
+// Without a test a failure panics, and Close ends the site and its browsers.
 func TestWithoutATest(t *testing.T) {
 	site := mojotest.NewServer(nil, newChat(t, mojo.Options{}), nil)
 	chat := site.Dial(nil, "/ChatSocket", nil)

@@ -16,7 +16,7 @@ import (
 	"github.com/mojosocket/mojo/mojotest"
 )
 
-// newChat makes a Server with one app, Chat.
+// newChat returns a mojo.Server with one app, Chat.
 func newChat(t testing.TB, opts mojo.Options) *mojo.Server {
 	t.Helper()
 	if opts.Identify == nil && opts.Cookies == nil {
@@ -32,7 +32,8 @@ func newChat(t testing.TB, opts mojo.Options) *mojo.Server {
 	return srv
 }
 
-// chat is an app with an event for each test. It echoes all other events.
+// chat returns an app with the events that the tests use. It echoes all other
+// events.
 func chat() *mojo.Events {
 	var ev mojo.Events
 	ev.Connect = func(c *mojo.Conn) error {
@@ -66,9 +67,10 @@ func chat() *mojo.Events {
 
 var transports = []mojotest.Transport{mojotest.Upgrade, mojotest.WebSocket, mojotest.Polling}
 
-// failure runs fn with a test that may fail, and returns the text of the failure.
+// failure runs fn with a testing.TB that records failures, and returns their
+// text.
 func failure(t testing.TB, fn func(t testing.TB)) string {
-	f := &failing{TB: t}
+	f := &failureRecorder{TB: t}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -78,13 +80,15 @@ func failure(t testing.TB, fn func(t testing.TB)) string {
 	return f.text
 }
 
-type failing struct {
+// failureRecorder is a testing.TB whose failures do not fail the test.
+type failureRecorder struct {
 	testing.TB
 	text string
 }
 
-func (f *failing) Errorf(format string, args ...any) { f.text += fmt.Sprintf(format, args...) }
-func (f *failing) Fatalf(format string, args ...any) {
+func (f *failureRecorder) Errorf(format string, args ...any) { f.text += fmt.Sprintf(format, args...) }
+
+func (f *failureRecorder) Fatalf(format string, args ...any) {
 	f.Errorf(format, args...)
 	runtime.Goexit()
 }
@@ -106,7 +110,7 @@ func loginForm(srv *mojo.Server) http.Handler {
 	return srv.EnsureSession(mux)
 }
 
-// as returns err as an E, and fails the test if it is none.
+// as returns the error of type E in err, and fails the test if there is none.
 func as[E error](t testing.TB, err error) E {
 	t.Helper()
 	e, ok := errors.AsType[E](err)

@@ -12,7 +12,9 @@ import (
 // io(namespace) returns. Events that arrive are queued, without a limit, until
 // the test reads them in their order.
 //
-// Call its methods in the test's goroutine.
+// Browser.Dial and Tab.Connect return one. It stays valid when its connection
+// ends: Connect and Tab.Reconnect connect it again. Call its methods in the
+// test's goroutine.
 type Socket struct {
 	tab       *Tab
 	namespace string
@@ -30,10 +32,10 @@ func (s *Socket) Tab() *Tab { return s.tab }
 func (s *Socket) Namespace() string { return s.namespace }
 
 // ID returns the socket.id, which is mojo.Conn.ID on the server.
-func (s *Socket) ID() string { return s.live().SID() }
+func (s *Socket) ID() string { return s.currentSocket().SID() }
 
 // Connected reports whether the socket is connected.
-func (s *Socket) Connected() bool { return s.live().Reason() == "" }
+func (s *Socket) Connected() bool { return s.currentSocket().Reason() == "" }
 
 // Emit sends an event and does not wait for the handler. The arguments are
 // encoded as those of mojo.Conn.Emit: by encoding/json, and []byte and
@@ -43,17 +45,17 @@ func (s *Socket) Connected() bool { return s.live().Reason() == "" }
 // socket is connected again.
 func (s *Socket) Emit(event string, args ...any) {
 	s.tab.t.Helper()
-	s.live().EmitPayload(s.encode(event, args))
+	s.currentSocket().EmitPayload(s.encode(event, args))
 }
 
 // Call emits an event and waits for the ack, whose arguments are those of the
-// Message. The events that the handler emitted before its ack are queued on the
-// server then, see ExpectNothing. It fails the test if no ack comes, for
-// instance because the mojo.Events has no function for the event. The function
-// Call also decodes the ack.
+// Message. When Call returns, the server has queued the events that the handler
+// emitted before its ack, see ExpectNothing. It fails the test if no ack
+// arrives, for instance because the mojo.Events has no function for the event.
+// The function Call also decodes the ack.
 func (s *Socket) Call(event string, args ...any) Message {
 	s.tab.t.Helper()
-	answer := s.live().AskPayload(event, s.encode(event, args)).Wait()
+	answer := s.currentSocket().AskPayload(event, s.encode(event, args)).Wait()
 	return s.message(answer)
 }
 
@@ -86,7 +88,7 @@ func (s *Socket) Next() Message {
 // The function Expect decodes an argument instead of comparing it.
 func (s *Socket) Expect(event string, args ...any) Message {
 	s.tab.t.Helper()
-	want, err := wanted(event, args)
+	want, err := expectedEvent(event, args)
 	if err != nil {
 		s.tab.t.Fatalf("mojotest: event %q: %v", event, err)
 	}
@@ -100,9 +102,9 @@ func (s *Socket) Expect(event string, args ...any) Message {
 	return s.message(got)
 }
 
-// Await waits for the next event of this name and returns it. It drops the
-// events of other names that come first; a failure names the last ten of them.
-// The function Await also decodes the argument.
+// Await waits for the next event of this name and returns it. It drops events
+// with other names that arrive first; a failure names the last ten of them. The
+// function Await also decodes the argument.
 func (s *Socket) Await(event string) Message {
 	s.tab.t.Helper()
 	var dropped []string
@@ -118,7 +120,8 @@ func (s *Socket) Await(event string) Message {
 	}
 }
 
-// lastDropped returns the end of a failure of Await.
+// lastDropped returns the part of Await's failure text that names the events
+// that it has dropped.
 func lastDropped(events []string) string {
 	if len(events) == 0 {
 		return ""
@@ -127,8 +130,8 @@ func lastDropped(events []string) string {
 }
 
 // ExpectNothing fails the test if an event has arrived that the test has not
-// read. It first waits until all messages have arrived that the server has
-// queued for this connection.
+// read. Before that it waits for all messages that the server has queued for
+// this connection.
 //
 // It does not wait for handlers that are still running. So wait for the handler
 // first, or the test proves nothing: use Call in place of Emit, expect another
@@ -140,16 +143,16 @@ func (s *Socket) ExpectNothing() {
 	}
 }
 
-// Unread returns the events that ExpectNothing would fail on, oldest first, and
-// counts them as read. It is for tests in which some events may come and others
-// must not.
+// Unread returns the events that would make ExpectNothing fail, oldest first,
+// and marks them as read. It is for tests that allow some events and not
+// others.
 func (s *Socket) Unread() []Message {
 	s.tab.t.Helper()
 	if s.tab.connected() {
 		s.tab.connection().Barrier()
 	}
 	var unread []Message
-	for s.waiting() > 0 {
+	for s.unreadCount() > 0 {
 		unread = append(unread, s.Next())
 	}
 	return unread
@@ -157,7 +160,7 @@ func (s *Socket) Unread() []Message {
 
 // Disconnect disconnects from the namespace, as socket.disconnect() does. The
 // other namespaces of the tab stay connected.
-func (s *Socket) Disconnect() { s.live().Disconnect() }
+func (s *Socket) Disconnect() { s.currentSocket().Disconnect() }
 
 // Connect connects the socket again after Disconnect, or after the server has
 // disconnected it, as socket.connect() does. The connection of the tab must be
@@ -168,7 +171,7 @@ func (s *Socket) Connect() {
 	if s.Connected() {
 		return
 	}
-	if err := s.rejoin(); err != nil {
+	if err := s.reconnect(); err != nil {
 		s.tab.t.Fatalf("%v", err)
 	}
 }
@@ -177,20 +180,20 @@ func (s *Socket) Connect() {
 // reason. The test can still read the events that arrived before.
 func (s *Socket) AwaitDisconnect() Reason {
 	s.tab.t.Helper()
-	return reason(s.live().AwaitDisconnected())
+	return reason(s.currentSocket().AwaitDisconnected())
 }
 
-// comesBack reports whether Reconnect connects the socket again.
-func (s *Socket) comesBack() bool {
-	switch s.live().Reason() {
+// reconnects reports whether Reconnect connects the socket again.
+func (s *Socket) reconnects() bool {
+	switch s.currentSocket().Reason() {
 	case siotest.ReasonServerDisconnect, siotest.ReasonClientDisconnect:
 		return false
 	}
 	return true
 }
 
-// rejoin connects the socket over the current connection of the tab.
-func (s *Socket) rejoin() error {
+// reconnect connects the socket again, over the current connection of the tab.
+func (s *Socket) reconnect() error {
 	s.tab.t.Helper()
 	current, err := s.tab.join(s.namespace, s.auth)
 	if err != nil {
@@ -203,7 +206,7 @@ func (s *Socket) rejoin() error {
 	return nil
 }
 
-func (s *Socket) live() *siotest.Socket {
+func (s *Socket) currentSocket() *siotest.Socket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.current
@@ -223,8 +226,8 @@ func (s *Socket) next() (siotest.Event, error) {
 	return from.TryNext()
 }
 
-// waiting returns the number of unread events.
-func (s *Socket) waiting() int {
+// unreadCount returns the number of unread events.
+func (s *Socket) unreadCount() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := s.current.Waiting()
@@ -234,8 +237,8 @@ func (s *Socket) waiting() int {
 	return n
 }
 
-// wanted returns an event to compare with.
-func wanted(event string, args []any) (siotest.Event, error) {
+// expectedEvent returns the event with which Expect compares.
+func expectedEvent(event string, args []any) (siotest.Event, error) {
 	p, err := parser.EncodeOwnEvent(event, args)
 	if err != nil {
 		return siotest.Event{}, err

@@ -57,7 +57,7 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-func TestServerAsks(t *testing.T) {
+func TestServerCallsClient(t *testing.T) {
 	answers := make(chan file, 1)
 	srv := newChat(t, mojo.Options{})
 	var ask mojo.Events
@@ -98,34 +98,34 @@ func TestDisconnectAndConnect(t *testing.T) {
 	require.Empty(t, mojotest.Call[string](chat, "who"))
 }
 
-// A failure says what was expected and what has arrived. It comes within
+// A failure names the expected and the received event. It comes within
 // Server.Timeout.
 func TestFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		act  func(*mojotest.Socket)
 		want string
 	}{
-		"no event":     {func(s *mojotest.Socket) { s.Next() }, "no event came on /ChatSocket: waited for 1s"},
-		"not expected": {func(s *mojotest.Socket) { s.Expect("said", "x") }, `said ["x"] was expected: no event came on /ChatSocket`},
-		"not a value":  {func(s *mojotest.Socket) { mojotest.Expect[string](s, "said") }, `"said" was expected: no event came`},
-		"not awaited":  {func(s *mojotest.Socket) { s.Await("said") }, "\"said\" was awaited: no event came on /ChatSocket: waited for 1s"},
-		"dropped":      {func(s *mojotest.Socket) { s.Emit("echo"); s.Emit("echo", 1); s.Await("said") }, "waited for 1s\nevents dropped before: echo [], echo [1]"},
-		"other event":  {func(s *mojotest.Socket) { s.Emit("echo", 1); s.Expect("said", 1) }, "got  \"echo\" [1]\nwant \"said\" [1]"},
-		"other args":   {func(s *mojotest.Socket) { s.Emit("echo", 1); s.Expect("echo", 1, 2) }, "got  \"echo\" [1]\nwant \"echo\" [1,2]"},
-		"other binary": {func(s *mojotest.Socket) { s.Emit("echo", []byte{1}); s.Expect("echo", []byte{2}) }, `attachments ["\x01"]`},
-		"other name":   {func(s *mojotest.Socket) { s.Emit("echo", 1); mojotest.Expect[int](s, "said") }, `"said" was expected on /ChatSocket, not echo [1]`},
-		"other type":   {func(s *mojotest.Socket) { s.Emit("echo", 1); mojotest.Expect[string](s, "echo") }, "argument 1 of echo [1] into *string: json"},
-		"fewer args":   {func(s *mojotest.Socket) { s.Emit("echo"); mojotest.Expect[string](s, "echo") }, "echo [] has 0 arguments; want at least 1"},
-		"something":    {func(s *mojotest.Socket) { s.Emit("echo", 1); s.Call("who"); s.ExpectNothing() }, "nothing was expected on /ChatSocket, but there is echo [1]"},
-		"no ack asked": {func(s *mojotest.Socket) { s.Emit("echo"); s.Next().Ack() }, "echo [] wants no ack"},
-		"error":        {func(s *mojotest.Socket) { mojotest.Call[int](s, "fail", "x") }, `"fail" was answered with the error "no"`},
-		"reserved":     {func(s *mojotest.Socket) { s.Emit("disconnect") }, `mojotest: event "disconnect": event name is reserved`},
-		"no JSON":      {func(s *mojotest.Socket) { s.Emit("x", func() {}) }, `mojotest: event "x": argument 1 (func()): json`},
-		"no JSON want": {func(s *mojotest.Socket) { s.Expect("x", func() {}) }, `mojotest: event "x": argument 1 (func()): json`},
-		"gone":         {func(s *mojotest.Socket) { s.Tab().Drop(); s.Call("who") }, `no ack of "who" came on /ChatSocket`},
-		"not gone":     {func(s *mojotest.Socket) { s.AwaitDisconnect() }, "/ChatSocket was not disconnected"},
-		"not closed":   {func(s *mojotest.Socket) { s.Tab().AwaitClose() }, "the connection did not end"},
-		"no way back":  {func(s *mojotest.Socket) { s.Tab().Drop(); s.Connect() }, "mojotest: connect to /ChatSocket: no answer to CONNECT"},
+		"next times out":             {func(s *mojotest.Socket) { s.Next() }, "no event came on /ChatSocket: waited for 1s"},
+		"expect times out":           {func(s *mojotest.Socket) { s.Expect("said", "x") }, `said ["x"] was expected: no event came on /ChatSocket`},
+		"decode times out":           {func(s *mojotest.Socket) { mojotest.Expect[string](s, "said") }, `"said" was expected: no event came`},
+		"await times out":            {func(s *mojotest.Socket) { s.Await("said") }, "\"said\" was awaited: no event came on /ChatSocket: waited for 1s"},
+		"await drops events":         {func(s *mojotest.Socket) { s.Emit("echo"); s.Emit("echo", 1); s.Await("said") }, "waited for 1s\nevents dropped before: echo [], echo [1]"},
+		"other event":                {func(s *mojotest.Socket) { s.Emit("echo", 1); s.Expect("said", 1) }, "got  \"echo\" [1]\nwant \"said\" [1]"},
+		"other arguments":            {func(s *mojotest.Socket) { s.Emit("echo", 1); s.Expect("echo", 1, 2) }, "got  \"echo\" [1]\nwant \"echo\" [1,2]"},
+		"other binary":               {func(s *mojotest.Socket) { s.Emit("echo", []byte{1}); s.Expect("echo", []byte{2}) }, `attachments ["\x01"]`},
+		"other name":                 {func(s *mojotest.Socket) { s.Emit("echo", 1); mojotest.Expect[int](s, "said") }, `"said" was expected on /ChatSocket, not echo [1]`},
+		"other type":                 {func(s *mojotest.Socket) { s.Emit("echo", 1); mojotest.Expect[string](s, "echo") }, "argument 1 of echo [1] into *string: json"},
+		"fewer arguments":            {func(s *mojotest.Socket) { s.Emit("echo"); mojotest.Expect[string](s, "echo") }, "echo [] has 0 arguments; want at least 1"},
+		"unexpected event":           {func(s *mojotest.Socket) { s.Emit("echo", 1); s.Call("who"); s.ExpectNothing() }, "nothing was expected on /ChatSocket, but there is echo [1]"},
+		"ack without id":             {func(s *mojotest.Socket) { s.Emit("echo"); s.Next().Ack() }, "echo [] wants no ack"},
+		"ack with error":             {func(s *mojotest.Socket) { mojotest.Call[int](s, "fail", "x") }, `"fail" was answered with the error "no"`},
+		"reserved name":              {func(s *mojotest.Socket) { s.Emit("disconnect") }, `mojotest: event "disconnect": event name is reserved`},
+		"emit not encodable":         {func(s *mojotest.Socket) { s.Emit("x", func() {}) }, `mojotest: event "x": argument 1 (func()): json`},
+		"expect not encodable":       {func(s *mojotest.Socket) { s.Expect("x", func() {}) }, `mojotest: event "x": argument 1 (func()): json`},
+		"call without connection":    {func(s *mojotest.Socket) { s.Tab().Drop(); s.Call("who") }, `no ack of "who" came on /ChatSocket`},
+		"not disconnected":           {func(s *mojotest.Socket) { s.AwaitDisconnect() }, "/ChatSocket was not disconnected"},
+		"not closed":                 {func(s *mojotest.Socket) { s.Tab().AwaitClose() }, "the connection did not end"},
+		"connect without connection": {func(s *mojotest.Socket) { s.Tab().Drop(); s.Connect() }, "mojotest: connect to /ChatSocket: no answer to CONNECT"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// Unread returns all events that the server has queued before.
+// Unread returns all events that the server queued before the call.
 func TestUnread(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport.String(), func(t *testing.T) {
@@ -163,8 +163,9 @@ func TestUnread(t *testing.T) {
 	}
 }
 
-// What the kit does to wait for the server is in no log and no figure of it.
-func TestNoTraceInTheServer(t *testing.T) {
+// The packets by which the kit waits for the server appear neither in the
+// server's log nor in its Stats.
+func TestWaitingIsNotLoggedOrCounted(t *testing.T) {
 	var log bytes.Buffer
 	srv, err := mojo.New(mojo.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	require.NoError(t, err)

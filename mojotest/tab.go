@@ -16,7 +16,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Transport is how a Tab connects.
+// Transport selects the transports that a Tab uses.
 type Transport int
 
 const (
@@ -44,30 +44,32 @@ func (t Transport) String() string {
 }
 
 // DialOptions are the options of a connection, like those of io(namespace,
-// options). The zero value and nil mean the defaults of socket.io-client.
+// options). The zero value and nil mean the defaults of socket.io-client. Dial
+// copies them; the test must not change the maps while the Tab is in use.
 type DialOptions struct {
-	// Transport is how to connect. The zero value is Upgrade.
+	// Transport selects the transports. The zero value is Upgrade.
 	Transport Transport
-	// Path is where the mojo.Server is mounted. "": "/socket.io/". The slash at
-	// its end may be left out, as in the options of io.
+	// Path is the path at which the mojo.Server is mounted. The default is
+	// "/socket.io/". The slash at its end is optional, as in the options of io.
 	Path string
-	// Auth is the auth payload, a value that encoding/json makes an object of.
-	// On the server it is mojo.Handshake.Auth. Nil: none.
+	// Auth is the auth payload, a value that encoding/json encodes as an
+	// object. On the server it is mojo.Handshake.Auth. Nil means no payload.
 	Auth any
-	// Query has further parameters of each request's URL.
+	// Query is added to the URL of each request.
 	Query url.Values
-	// Header has further headers of each request, for instance an Origin: the
-	// requests have none otherwise, unlike those of a page.
+	// Header is added to the headers of each request. Without it the requests
+	// have no Origin, unlike the requests of a page.
 	Header http.Header
-	// NoFollow makes the tab a page without mojo.js: it does not answer the
-	// event mojo.IdentityEvent, which the test reads as any other event. After
-	// a login the server closes its WebSocket, unless the test sends the proof.
-	// Polls are a proof with NoFollow too.
+	// NoFollow makes the tab behave like a page without mojo.js: it does not
+	// answer the event mojo.IdentityEvent, and the test reads it as any other
+	// event. After a login the server closes the tab's WebSocket, unless the
+	// test sends the proof. A poll counts as a proof with NoFollow too.
 	NoFollow bool
 }
 
 // Tab is an open page of a Browser. It has one connection and any number of
-// namespaces on it, like a Manager of socket.io-client.
+// namespaces on it, like a Manager of socket.io-client. Browser.Dial opens it,
+// and it is closed with the Browser.
 //
 // A Tab answers pings and, after a login, the request for a proof. It does not
 // reconnect by itself when the connection ends, so that the test decides when;
@@ -113,7 +115,7 @@ func (b *Browser) TryDial(namespace string, o *DialOptions) (*Socket, error) {
 		tab.Close()
 		return nil, err
 	}
-	b.opened(tab)
+	b.addTab(tab)
 	tab.upgrade()
 	return s, nil
 }
@@ -147,8 +149,8 @@ func (t *Tab) upgrade() {
 	}
 }
 
-// Connect connects the tab to a further namespace, over the same connection.
-// The auth payload may be nil, see DialOptions.Auth. It fails the test if the
+// Connect connects the tab to another namespace, over the same connection. The
+// auth payload may be nil, see DialOptions.Auth. It fails the test if the
 // server refuses.
 func (t *Tab) Connect(namespace string, auth any) *Socket {
 	t.t.Helper()
@@ -223,7 +225,7 @@ func (t *Tab) Drop() { t.engine().Drop() }
 // the connection has ended. It sends the current cookies of the browser, and
 // connects to the same namespaces as before, except those that Disconnect or
 // the server has disconnected. The Sockets remain valid; each gets a new ID. If
-// there still is a connection, Reconnect drops it. It fails the test if the
+// a connection is still open, Reconnect drops it. It fails the test if the
 // server refuses.
 func (t *Tab) Reconnect() {
 	t.t.Helper()
@@ -245,20 +247,20 @@ func (t *Tab) TryReconnect() error {
 	sockets := slices.Clone(t.sockets)
 	t.mu.Unlock()
 	for _, s := range sockets {
-		if s.comesBack() {
-			if err := s.rejoin(); err != nil {
+		if s.reconnects() {
+			if err := s.reconnect(); err != nil {
 				return err
 			}
 		}
 	}
-	t.browser.opened(t)
+	t.browser.addTab(t)
 	t.upgrade()
 	return nil
 }
 
-// Pause makes the tab a client that hangs: until Resume it reads nothing and
-// answers no ping, so that messages wait in the server's queue. Emit still
-// sends.
+// Pause stops reading, as a client that hangs does. Until Resume the tab reads
+// nothing and answers no ping, so messages stay in the server's queue. Emit
+// still sends.
 func (t *Tab) Pause() {
 	t.paused.Store(true)
 	t.engine().Pause()

@@ -45,10 +45,10 @@ func TestServerThatOffersNoUpgrade(t *testing.T) {
 }
 
 func TestOptionsOfAConnection(t *testing.T) {
-	shakes := make(chan mojo.Handshake, 1)
+	handshakes := make(chan mojo.Handshake, 1)
 	srv := newChat(t, mojo.Options{})
 	_, err := srv.Handle("/shake", (&mojo.Events{Connect: func(c *mojo.Conn) error {
-		shakes <- c.Handshake()
+		handshakes <- c.Handshake()
 		return nil
 	}}).Handler())
 	require.NoError(t, err)
@@ -63,12 +63,12 @@ func TestOptionsOfAConnection(t *testing.T) {
 			Query:     url.Values{"page": {"7"}},
 			Header:    http.Header{"Origin": {site.URL}, "X-Test": {"yes"}},
 		})
-		h := <-shakes
+		h := <-handshakes
 		require.JSONEq(t, `{"token":"t1"}`, string(h.Auth))
 		require.Equal(t, "7", h.Query().Get("page"))
 		require.Equal(t, "yes", h.Header().Get("X-Test"))
 		site.Dial(t, "/shake", &mojotest.DialOptions{Transport: transport, Path: "/rt"})
-		<-shakes
+		<-handshakes
 	}
 }
 
@@ -146,9 +146,9 @@ func TestReconnect(t *testing.T) {
 			ann := mojotest.NewServer(t, srv, nil).NewBrowser(t)
 			ann.Get("/")
 			one := ann.Dial("/ChatSocket", &mojotest.DialOptions{Transport: transport, Auth: map[string]int{"n": 1}})
-			other, left := one.Tab().Connect("/OtherSocket", nil), one.Tab().Connect("/LeftSocket", nil)
-			left.Emit("leave")
-			require.Equal(t, mojotest.ReasonServerDisconnect, left.AwaitDisconnect())
+			other, disconnected := one.Tab().Connect("/OtherSocket", nil), one.Tab().Connect("/LeftSocket", nil)
+			disconnected.Emit("leave")
+			require.Equal(t, mojotest.ReasonServerDisconnect, disconnected.AwaitDisconnect())
 			one.Emit("say", "before")
 			one.Call("who")
 			before := one.ID()
@@ -160,15 +160,15 @@ func TestReconnect(t *testing.T) {
 			one.Tab().Reconnect()
 			require.NotEqual(t, before, one.ID())
 			require.True(t, other.Connected())
-			require.False(t, left.Connected())
+			require.False(t, disconnected.Connected())
 			require.Equal(t, "ann", mojotest.Call[string](one, "who"))
 			one.Emit("say", "after")
 			one.Expect("said", "before")
 			one.Expect("said", "after")
 			one.ExpectNothing()
-			left.Connect()
-			left.Connect()
-			require.Equal(t, "ann", mojotest.Call[string](left, "who"))
+			disconnected.Connect()
+			disconnected.Connect()
+			require.Equal(t, "ann", mojotest.Call[string](disconnected, "who"))
 		})
 	}
 }
@@ -185,8 +185,8 @@ func TestReconnectThatIsRefused(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, as[*mojotest.HandshakeError](t, err).Status)
 }
 
-// A short pause does no harm. After a long one the server has closed the
-// connection.
+// A tab stays connected after a short pause. After a long one the server has
+// closed the connection.
 func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reasons := make(chan mojo.Reason, 1)
