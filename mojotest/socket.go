@@ -215,7 +215,7 @@ func (s *Socket) currentSocket() *siotest.Socket {
 // next waits for an event. Unread events of an earlier connection come first.
 func (s *Socket) next() (siotest.Event, error) {
 	s.mu.Lock()
-	for len(s.ended) > 0 && s.ended[0].Waiting() == 0 {
+	for len(s.ended) > 0 && s.ended[0].Unread() == 0 {
 		s.ended = s.ended[1:]
 	}
 	from := s.current
@@ -230,9 +230,9 @@ func (s *Socket) next() (siotest.Event, error) {
 func (s *Socket) unreadCount() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := s.current.Waiting()
+	n := s.current.Unread()
 	for _, ended := range s.ended {
-		n += ended.Waiting()
+		n += ended.Unread()
 	}
 	return n
 }

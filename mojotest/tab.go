@@ -191,7 +191,7 @@ func (t *Tab) join(namespace string, auth any) (*siotest.Socket, error) {
 	defer cancel()
 	client := t.connection()
 	client.SendConnect(namespace, auth)
-	s, err := client.Connected(ctx, namespace)
+	s, err := client.TryAwaitConnect(ctx, namespace)
 	if err != nil {
 		return nil, connectError(namespace, err)
 	}

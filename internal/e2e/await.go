@@ -36,7 +36,7 @@ func AwaitClosed(t testing.TB, ch <-chan struct{}) {
 // that it received.
 func LastEvent(s *siotest.Socket) (last siotest.Event) {
 	s.AwaitDisconnected()
-	for s.Waiting() > 0 {
+	for s.Unread() > 0 {
 		last = s.Next()
 	}
 	return last

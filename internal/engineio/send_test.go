@@ -155,7 +155,7 @@ func TestOrderIsKeptUnderConcurrency(t *testing.T) {
 		wg.Wait()
 		for _, client := range connected {
 			requireEcho(t, client) // so no other message has arrived
-			require.Zero(t, client.Waiting())
+			require.Zero(t, client.Unread())
 		}
 		for _, p := range peers {
 			h.await(p, func() bool { return p.queued == 0 })
@@ -185,7 +185,7 @@ func TestBatchOfManySessions(t *testing.T) {
 			for i := range rounds {
 				require.Equal(t, fmt.Sprint(i), client.Next().Text)
 			}
-			require.Zero(t, client.Waiting())
+			require.Zero(t, client.Unread())
 		}
 		h.flush.mu.Lock()
 		defer h.flush.mu.Unlock()

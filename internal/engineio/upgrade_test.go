@@ -60,7 +60,7 @@ func TestUpgradeLosesNothing(t *testing.T) {
 				}
 			}
 			h.await(p, func() bool { return p.link != nil })
-			require.Zero(t, client.Waiting())
+			require.Zero(t, client.Unread())
 			client.Close()
 		}
 		require.Empty(t, arrived)

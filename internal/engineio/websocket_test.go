@@ -215,7 +215,7 @@ func TestWebSocketIsClosedByTheServer(t *testing.T) {
 				require.Len(t, client.Next().Text, 1000)
 			}
 			require.Equal(t, siotest.ReasonCloseFrame, client.AwaitClosed())
-			require.Zero(t, client.Waiting())
+			require.Zero(t, client.Unread())
 			require.Equal(t, ForcedClose, p.awaitEnd())
 		}
 	})

@@ -11,4 +11,4 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestCrowd runs the clients of other tests in a process of their own.
-func TestCrowd(t *testing.T) { crowd.Be(t) }
+func TestCrowd(t *testing.T) { crowd.Run(t) }

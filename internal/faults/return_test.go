@@ -23,12 +23,12 @@ func TestAllReturnAtOnce(t *testing.T) {
 	require.Equal(t, n, clients.Connect(site.Host(), n, crowd.Options{}).Count)
 	require.Equal(t, n, ch.Len())
 	require.NoError(t, ch.Emit("event", 1))
-	clients.Hear(1)
+	clients.AwaitEvents(1)
 
-	returned := clients.Return()
+	result := clients.Reconnect()
 
-	require.Equal(t, n, returned.Count)
-	t.Logf("%d were back in %v", n, returned.Elapsed)
+	require.Equal(t, n, result.Count)
+	t.Logf("%d were back in %v", n, result.Elapsed)
 	for range n {
 		reason := e2e.Await(t, h.Ended).Reason
 		require.Contains(t, []mojo.Reason{mojo.ReasonTransportClose, mojo.ReasonTransportError}, reason)
@@ -37,7 +37,7 @@ func TestAllReturnAtOnce(t *testing.T) {
 	require.Equal(t, n, ch.Len())
 	require.EqualValues(t, 2*n, srv.Stats().Opened)
 	require.NoError(t, ch.Emit("event", 2))
-	clients.Hear(1)
+	clients.AwaitEvents(1)
 	e2e.Shutdown(t, srv)
 	requireNobody(t, srv, ch)
 	require.Len(t, h.Ended, n)

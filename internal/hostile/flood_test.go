@@ -96,7 +96,7 @@ func TestConnectsToUnknownNamespaces(t *testing.T) {
 				require.Equal(t, fmt.Sprint("4/unknown-", i+j, `,{"message":"Invalid namespace"}`), e.Next().Text)
 			}
 		}
-		require.Zero(t, e.Waiting())
+		require.Zero(t, e.Unread())
 		require.Less(t, e2e.LiveHeap(), s.before.heap+heapSlack, "while the connection lives")
 		s.requireLive(t, a)
 	})

@@ -115,7 +115,7 @@ func (s *testSite) attack(t *testing.T, name string, fn func(t *testing.T)) {
 func (s *testSite) requireServed(t *testing.T) {
 	t.Helper()
 	require.Equal(t, `["bystander"]`, s.bystander.Call("echo", "bystander").JSON())
-	require.Zero(t, s.bystander.Waiting())
+	require.Zero(t, s.bystander.Unread())
 }
 
 // attacker is a client on the main namespace.

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// AllocsPerRun is testing.AllocsPerRun without the allocations of other
-// goroutines: it returns the least of several measurements.
+// AllocsPerRun is testing.AllocsPerRun, but returns the lowest of several
+// measurements, to leave out allocations of other goroutines.
 func AllocsPerRun(runs int, f func()) float64 {
 	least := math.Inf(1)
 	for range 10 {

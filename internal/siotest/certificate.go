@@ -14,8 +14,8 @@ import (
 )
 
 // certificate returns a self-signed certificate for 127.0.0.1 and a pool that
-// trusts it, made once in a process. It is valid at every date of a test, the
-// dates of bubbles included.
+// trusts it. It makes them once in a process. The certificate is also valid at
+// the dates of bubbles.
 var certificate = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/mojosocket/mojo/internal/testhook"
 )
 
-// Client is a Socket.IO client: an Engine whose messages are sorted by
-// namespace.
+// Client is a Socket.IO client on an Engine. It passes each message to the
+// Socket of its namespace.
 type Client struct {
 	Engine *Engine
 	proofs proofs
@@ -30,21 +30,22 @@ type connectAnswer struct {
 	refused *ConnectError
 }
 
-// ConnectError is the server's refusal of a namespace.
+// ConnectError says that the server has refused a namespace.
 type ConnectError struct {
 	Message string          `json:"message"`
-	Data    json.RawMessage `json:"data"` // nil if absent
+	Data    json.RawMessage `json:"data"` // nil if it has none
 }
 
 func (e *ConnectError) Error() string { return "connect error: " + e.Message }
 
-// Dial connects, and fails the test if it cannot. It connects no namespace.
+// Dial connects to s but to no namespace. It fails the test if it cannot.
 func Dial(t testing.TB, s *Site, o Options) *Client {
 	t.Helper()
 	return NewClient(Open(t, s, o))
 }
 
-// TryDial is Dial with an error in place of a failure, see TryOpen.
+// TryDial is Dial, but returns an error instead of failing the test, see
+// TryOpen.
 func TryDial(ctx context.Context, s *Site, o Options) (*Client, error) {
 	e, err := TryOpen(ctx, s, o)
 	if err != nil {
@@ -61,13 +62,13 @@ func NewClient(e *Engine) *Client {
 		answers: make(map[string]*mailbox[connectAnswer]),
 		known:   make(map[string]bool),
 	}
-	e.wg.Go(c.sortLoop)
+	e.wg.Go(c.dispatchLoop)
 	return c
 }
 
-// Connect connects a namespace; auth is the payload, nil for none. It fails the
-// test if the server refuses or does not answer within Site.Limit, or if the
-// connection ends.
+// Connect connects to a namespace with the payload auth, which may be nil. It
+// fails the test if the server refuses or does not answer within Site.Limit, or
+// if the connection ends.
 func (c *Client) Connect(namespace string, auth any) *Socket {
 	c.Engine.t.Helper()
 	s, refused := c.TryConnect(namespace, auth)
@@ -77,7 +78,7 @@ func (c *Client) Connect(namespace string, auth any) *Socket {
 	return s
 }
 
-// TryConnect is Connect with the refusal in place of a failure.
+// TryConnect is Connect, but returns a refusal instead of failing the test.
 func (c *Client) TryConnect(namespace string, auth any) (*Socket, *ConnectError) {
 	c.Engine.t.Helper()
 	c.SendConnect(namespace, auth)
@@ -101,14 +102,14 @@ func (c *Client) SendConnect(namespace string, auth any) {
 	c.send(f)
 }
 
-// AwaitConnect waits for the next answer to a CONNECT for the namespace. A new
-// Socket replaces the Socket that the namespace may have already, which then
-// ends with ReasonReplaced.
+// AwaitConnect waits for the next answer to a CONNECT for the namespace. If the
+// namespace has a Socket already, the new one replaces it, and the old one ends
+// with ReasonReplaced.
 func (c *Client) AwaitConnect(namespace string) (*Socket, *ConnectError) {
 	c.Engine.t.Helper()
 	ctx, cancel := c.Engine.site.WithLimit(context.Background())
 	defer cancel()
-	socket, err := c.Connected(ctx, namespace)
+	socket, err := c.TryAwaitConnect(ctx, namespace)
 	refused, _ := errors.AsType[*ConnectError](err)
 	if err != nil && refused == nil {
 		c.Engine.t.Fatalf("%v", err)
@@ -116,13 +117,13 @@ func (c *Client) AwaitConnect(namespace string) (*Socket, *ConnectError) {
 	return socket, refused
 }
 
-// Connected is AwaitConnect with an error in place of a failure: a
-// *ConnectError if the server refuses.
-func (c *Client) Connected(ctx context.Context, namespace string) (*Socket, error) {
+// TryAwaitConnect is AwaitConnect, but returns an error instead of failing the
+// test: a *ConnectError if the server refuses.
+func (c *Client) TryAwaitConnect(ctx context.Context, namespace string) (*Socket, error) {
 	answer, err := c.answersTo(namespace).get(ctx)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("no answer to CONNECT %s: %w%s", namespace, err, c.Engine.ending())
+		return nil, fmt.Errorf("no answer to CONNECT %s: %w%s", namespace, err, c.Engine.endText())
 	case answer.refused != nil:
 		return nil, answer.refused
 	}
@@ -136,9 +137,8 @@ const barrier = "/__barrier"
 func init() { testhook.Barrier = barrier }
 
 // Barrier sends a message to the server and waits for the answer. When it
-// returns, all messages have arrived that the server had queued for this
-// connection when it answered, on every namespace. It does not wait for
-// handlers.
+// returns, it has received all messages that the server had queued before the
+// answer, on every namespace. It does not wait for handlers.
 func (c *Client) Barrier() {
 	c.Engine.t.Helper()
 	ctx, cancel := c.Engine.site.WithLimit(context.Background())
@@ -154,7 +154,7 @@ func (c *Client) tryBarrier(ctx context.Context) error {
 }
 
 func (c *Client) awaitBarrier(ctx context.Context) error {
-	_, err := c.Connected(ctx, barrier)
+	_, err := c.TryAwaitConnect(ctx, barrier)
 	if err == nil {
 		return fmt.Errorf("the server has a namespace %s", barrier)
 	}
@@ -189,16 +189,16 @@ func (c *Client) answersTo(namespace string) *mailbox[connectAnswer] {
 	return m
 }
 
-// sortLoop passes the messages that arrive to the sockets, until the connection
+// dispatchLoop passes the received messages to the sockets until the connection
 // ends.
-func (c *Client) sortLoop() {
-	var pending *frame // a header whose attachments have not all arrived
+func (c *Client) dispatchLoop() {
+	var pending *frame // a header that waits for attachments
 	for {
 		p, err := c.Engine.in.get(context.Background())
 		if err != nil {
 			break
 		}
-		if pending, err = c.sort(pending, p); err != nil {
+		if pending, err = c.dispatch(pending, p); err != nil {
 			c.Engine.finish(ReasonError, err)
 			break
 		}
@@ -217,7 +217,7 @@ func (c *Client) sortLoop() {
 	}
 }
 
-func (c *Client) sort(pending *frame, p Packet) (*frame, error) {
+func (c *Client) dispatch(pending *frame, p Packet) (*frame, error) {
 	switch {
 	case p.Binary && pending == nil:
 		return nil, violation("an attachment without a header")
@@ -249,9 +249,9 @@ func (c *Client) deliver(f *frame) error {
 	c.mu.Unlock()
 	switch {
 	case !known:
-		return violation("packet %d for namespace %s, which was never asked for", f.kind, f.namespace)
+		return violation("packet %d for namespace %s, to which the client never connected", f.kind, f.namespace)
 	case f.kind == typeConnect:
-		return c.connected(f)
+		return c.receiveConnect(f)
 	case f.kind == typeConnectError:
 		refused := new(ConnectError)
 		if err := json.Unmarshal(f.payload, refused); err != nil {
@@ -259,20 +259,20 @@ func (c *Client) deliver(f *frame) error {
 		}
 		c.answersTo(f.namespace).put(connectAnswer{refused: refused})
 		return nil
-	case s == nil || c.follows(f):
-		return nil // it crossed a DISCONNECT on the wire, or the client answers it itself
+	case s == nil || c.answersIdentityEvent(f):
+		return nil // sent before the server read our DISCONNECT, or answered by the client
 	}
 	return s.receive(f)
 }
 
-func (c *Client) connected(f *frame) error {
-	var open struct {
+func (c *Client) receiveConnect(f *frame) error {
+	var answer struct {
 		SID string `json:"sid"`
 	}
-	if err := json.Unmarshal(f.payload, &open); err != nil || open.SID == "" {
+	if err := json.Unmarshal(f.payload, &answer); err != nil || answer.SID == "" {
 		return violation("payload of CONNECT %q has no sid", f.payload)
 	}
-	s := &Socket{client: c, namespace: f.namespace, sid: open.SID, gone: make(chan struct{}), asked: make(map[uint64]*Answer)}
+	s := &Socket{client: c, namespace: f.namespace, sid: answer.SID, disconnected: make(chan struct{}), pendingAcks: make(map[uint64]*Answer)}
 	c.mu.Lock()
 	old := c.sockets[f.namespace]
 	c.sockets[f.namespace] = s
@@ -284,8 +284,8 @@ func (c *Client) connected(f *frame) error {
 	return nil
 }
 
-// leave removes a socket, unless another has replaced it.
-func (c *Client) leave(s *Socket) {
+// removeSocket removes s, unless another Socket has replaced it.
+func (c *Client) removeSocket(s *Socket) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.sockets[s.namespace] == s {

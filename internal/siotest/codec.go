@@ -19,8 +19,8 @@ const (
 	typeBinaryAck    = 6
 )
 
-// maxAttachments is how many attachments of a packet the official client
-// accepts.
+// maxAttachments is the highest number of attachments that the official client
+// accepts in a packet.
 const maxAttachments = 10
 
 // reserved are the event names that the official client refuses, because it
@@ -32,8 +32,8 @@ type frame struct {
 	kind        int
 	namespace   string
 	ackID       *uint64
-	payload     json.RawMessage // nil if absent
-	announced   int             // attachments that the header announces
+	payload     json.RawMessage // nil if it has none
+	announced   int             // the number of attachments, from the header
 	attachments [][]byte
 }
 
@@ -123,8 +123,8 @@ func (f *frame) array() ([]json.RawMessage, error) {
 	return args, nil
 }
 
-// event returns the name and the arguments of an event. A name that is a number
-// reads as its decimal text.
+// event returns the name and the arguments of an event. It converts a name that
+// is a number to decimal text.
 func (f *frame) event() (string, []json.RawMessage, error) {
 	args, err := f.array()
 	if err != nil {
@@ -212,7 +212,7 @@ func restore(v any, attachments [][]byte) (any, error) {
 	return v, nil
 }
 
-// complete checks a packet whose attachments have arrived.
+// complete checks the packet after its last attachment has arrived.
 func (f *frame) complete() error {
 	if len(f.attachments) == 0 {
 		return nil
@@ -227,7 +227,8 @@ func (f *frame) complete() error {
 	return nil
 }
 
-// newFrame encodes an event (name and args) or an ack (args).
+// newFrame returns the frame of an event (args are name and arguments) or of an
+// ack.
 func newFrame(binaryKind, textKind int, namespace string, ackID *uint64, args []any) (*frame, error) {
 	if args == nil {
 		args = []any{}

@@ -11,21 +11,21 @@ import (
 	"time"
 )
 
-// dialer opens connections to one site and remembers them, so that it can cut
-// all of them, or stop reading from them. Each Engine has its own.
+// dialer opens connections to one site and keeps a list of them, to cut all of
+// them or to stop reading from them. Each Engine has its own.
 type dialer struct {
 	site       *Site
-	readBuffer int                                         // bytes that the server can send ahead; 0: as the network has it
+	readBuffer int                                         // bytes that the server can send before the client reads; 0: the default of the network
 	connect    func(ctx context.Context) (net.Conn, error) // nil: to the site
 
 	mu     sync.Mutex // guards the fields below
-	conns  map[*heldConn]struct{}
+	conns  map[*pausableConn]struct{}
 	cutOff bool
-	resume chan struct{} // closed by resumeReads; nil while reading is on
+	resume chan struct{} // closed by resumeReads; nil unless reads are paused
 }
 
-// dial returns a connection on which TLS, if any, is already agreed, for
-// HTTP/1.1.
+// dial opens a connection for HTTP/1.1. If the site has TLS, it completes the
+// TLS handshake.
 func (d *dialer) dial(ctx context.Context) (net.Conn, error) {
 	raw, err := d.dialRaw(ctx)
 	if err != nil || !d.site.network.tls {
@@ -48,7 +48,7 @@ func (d *dialer) dialRaw(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	held := &heldConn{Conn: c, dialer: d, closed: make(chan struct{})}
+	pausable := &pausableConn{Conn: c, dialer: d, closed: make(chan struct{})}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.cutOff {
@@ -56,17 +56,17 @@ func (d *dialer) dialRaw(ctx context.Context) (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	if d.conns == nil {
-		d.conns = make(map[*heldConn]struct{})
+		d.conns = make(map[*pausableConn]struct{})
 	}
-	d.conns[held] = struct{}{}
+	d.conns[pausable] = struct{}{}
 	if d.resume != nil {
 		c.SetReadDeadline(past)
 	}
-	return held, nil
+	return pausable, nil
 }
 
-// httpClient returns a client that uses the dialer. The caller closes its idle
-// connections.
+// httpClient returns a client that uses the dialer. The caller must close its
+// idle connections.
 func (d *dialer) httpClient(http2 bool) *http.Client {
 	transport := &http.Transport{
 		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return d.dialRaw(ctx) },
@@ -116,7 +116,7 @@ func (d *dialer) resumeReads() {
 	}
 	for c := range d.conns {
 		if tcp, ok := c.Conn.(*net.TCPConn); ok && d.readBuffer > 0 {
-			tcp.SetReadBuffer(1 << 20) // a small one would make catching up very slow
+			tcp.SetReadBuffer(1 << 20) // with a small buffer the client would read the queued bytes very slowly
 		}
 		c.Conn.SetReadDeadline(time.Time{})
 	}
@@ -130,9 +130,9 @@ func (d *dialer) paused() chan struct{} {
 	return d.resume
 }
 
-// heldConn is a connection of a dialer, which can pause its reads by the read
-// deadline of the inner connection.
-type heldConn struct {
+// pausableConn is a connection of a dialer. The dialer pauses its reads with
+// the read deadline of the inner connection.
+type pausableConn struct {
 	net.Conn
 	dialer *dialer
 	once   sync.Once
@@ -140,9 +140,9 @@ type heldConn struct {
 }
 
 // NetConn returns the inner connection.
-func (c *heldConn) NetConn() net.Conn { return c.Conn }
+func (c *pausableConn) NetConn() net.Conn { return c.Conn }
 
-func (c *heldConn) Read(p []byte) (int, error) {
+func (c *pausableConn) Read(p []byte) (int, error) {
 	for {
 		if resume := c.dialer.paused(); resume != nil {
 			select {
@@ -159,17 +159,17 @@ func (c *heldConn) Read(p []byte) (int, error) {
 	}
 }
 
-// interrupted reports whether a read that has timed out must be tried again.
-// Only the dialer sets read deadlines on the connections of an Engine; those of
-// Site.Dial are never paused.
-func (d *dialer) interrupted(c *heldConn) bool {
+// interrupted reports whether Read must try again after a timeout, because the
+// dialer has paused c. On the connections of an Engine only the dialer sets
+// read deadlines. On those of Site.Dial the test sets them.
+func (d *dialer) interrupted(c *pausableConn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, live := d.conns[c]
-	return live && d != &d.site.dialer
+	_, tracked := d.conns[c]
+	return tracked && d != &d.site.dialer
 }
 
-func (c *heldConn) Close() error {
+func (c *pausableConn) Close() error {
 	c.once.Do(func() { close(c.closed) })
 	c.dialer.mu.Lock()
 	delete(c.dialer.conns, c)
@@ -177,7 +177,7 @@ func (c *heldConn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite closes the client's direction only.
-func (c *heldConn) CloseWrite() error {
+// CloseWrite closes the direction from the client to the server.
+func (c *pausableConn) CloseWrite() error {
 	return c.Conn.(interface{ CloseWrite() error }).CloseWrite()
 }

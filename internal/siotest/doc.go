@@ -2,11 +2,10 @@
 // networks on which a server under test listens.
 //
 // It is written from the protocol texts (Engine.IO revision 4, Socket.IO
-// revision 5) and shares no code with the server, so that the two check each
-// other. It is strict where a client may be: a masked frame, a packet that does
-// not parse, text between a header and its attachments, a reserved event name
-// or an ack of no event ends the connection with ReasonError, and Engine.Err
-// says why.
+// revision 5) and shares no code with the server, so that each checks the
+// other. It is strict: a masked frame, a packet that does not parse, text
+// between a header and its attachments, a reserved event name or an ack of no
+// event ends the connection with ReasonError, and Engine.Err says why.
 //
 // Package mojotest is the public test kit. It uses this package for its
 // connections.

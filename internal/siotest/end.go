@@ -16,12 +16,12 @@ func (e *Engine) Resume() { e.dialer.resumeReads() }
 
 // The reasons why a connection ended.
 const (
-	ReasonClosePacket = "close packet"    // the server sent packet 1
-	ReasonCloseFrame  = "close frame"     // the server sent a Close frame: Err is a *CloseError
+	ReasonClosePacket = "close packet"               // the server sent packet 1
+	ReasonCloseFrame  = "close frame"                // the server sent a Close frame: Err is a *CloseError
 	ReasonLost        = "connection lost" // the connection ended without a protocol message
-	ReasonError       = "error"           // Err says which: *HTTPError for a refused poll or POST, or the server broke the protocol
-	ReasonClientClose = "client close"    // Close
-	ReasonClientDrop  = "client drop"     // Drop, or the end of the test
+	ReasonError       = "error"                      // Err is an *HTTPError if the server refused a request; otherwise the server broke the protocol
+	ReasonClientClose = "client close"               // Close was called
+	ReasonClientDrop  = "client drop"                // Drop was called, or the test ended
 )
 
 // Closed returns a channel that is closed when the connection has ended, for
@@ -63,7 +63,7 @@ func (e *Engine) Err() error {
 	}
 }
 
-func (e *Engine) ending() string {
+func (e *Engine) endText() string {
 	reason := e.CloseReason()
 	if reason == "" {
 		return ""
@@ -71,9 +71,9 @@ func (e *Engine) ending() string {
 	return fmt.Sprintf(" (the connection ended: %s, error: %v)", reason, e.err)
 }
 
-// Close closes the connection: by packet 1 over polling, or by a Close frame,
-// after which it waits for the server's. Everything that was sent before is
-// written first.
+// Close writes everything that was sent before and closes the connection. Over
+// polling it sends packet 1. On a WebSocket it sends a Close frame and waits
+// for the server's.
 func (e *Engine) Close() {
 	e.closing.Store(true)
 	ctx, cancel := e.site.WithLimit(context.Background())
@@ -95,20 +95,19 @@ func (e *Engine) Close() {
 }
 
 // Drop cuts the connections of this Engine without a protocol message.
-func (e *Engine) Drop() { e.shut() }
-
-func (e *Engine) shut() {
+func (e *Engine) Drop() {
 	e.finish(ReasonClientDrop, nil)
 	e.wg.Wait()
 	e.site.forget(e)
 }
 
-// finish ends the connection, once, and makes all its goroutines return.
+// finish ends the connection and makes its goroutines return. Only the first
+// call has an effect.
 func (e *Engine) finish(reason string, err error) {
 	e.once.Do(func() {
 		var broken *protocolError
 		if e.closing.Load() && !errors.As(err, &broken) {
-			reason, err = ReasonClientClose, nil // also if the server forgot the session before our last poll
+			reason, err = ReasonClientClose, nil // the server may have ended the session before our last poll
 		}
 		e.reason, e.err = reason, err
 		e.in.close()
@@ -121,8 +120,8 @@ func (e *Engine) finish(reason string, err error) {
 	})
 }
 
-// lost ends the connection after an error of reading or writing.
-func (e *Engine) lost(err error) {
+// finishWithError ends the connection after a read or write has failed.
+func (e *Engine) finishWithError(err error) {
 	var status *HTTPError
 	var broken *protocolError
 	switch {
@@ -133,10 +132,10 @@ func (e *Engine) lost(err error) {
 	}
 }
 
-// protocolError is a violation of a protocol by the server.
+// protocolError says how the server has violated a protocol.
 type protocolError struct{ text string }
 
-func (e *protocolError) Error() string { return "" + e.text }
+func (e *protocolError) Error() string { return e.text }
 
 func violation(format string, args ...any) error {
 	return &protocolError{fmt.Sprintf(format, args...)}

@@ -17,37 +17,38 @@ import (
 // Options says how an Engine connects. The zero value polls "/socket.io/".
 type Options struct {
 	Path      string      // default "/socket.io/"
-	Transport string      // "polling" (default; stays), "websocket", or "upgrade": polling, upgraded before Open returns
-	Header    http.Header // sent with each request (cookies, origin; Host too)
-	Query     url.Values  // added to each URL; replaces EIO, transport and sid if it has them; b64=1 sends binary as text
-	HTTP2     bool        // polls go over HTTP/2; network TLS only
+	Transport string      // "polling" (the default), "websocket", or "upgrade": Open returns after the upgrade
+	Header    http.Header // sent with each request; may contain Host
+	Query     url.Values  // added to each URL; may replace EIO, transport and sid; with b64=1 binary is sent as text
+	HTTP2     bool        // polls use HTTP/2; needs the network TLS
 
-	// Dial opens the connections, for instance through a proxy. Nil: to the
-	// site. TLS, if any, is negotiated on them. ReadBuffer has no effect then.
+	// Dial opens the connections, for instance through a proxy. If it is nil,
+	// they go to the site. The client negotiates TLS on them if the site has
+	// it. With Dial, ReadBuffer has no effect.
 	Dial func(ctx context.Context) (net.Conn, error)
 
-	// Page returns the current cookies of the browser. With it the client sends
-	// the proof that the server asks for after a login, as a page with mojo.js
-	// does, and sends these cookies from then on.
+	// Page returns the current cookies of the browser. If it is set, the client
+	// answers the server's request for a proof after a login, as a page with
+	// mojo.js does, and sends these cookies with all later requests.
 	Page func() http.Header
 
-	// Jar has the cookies of the browser. Each request sends them, beside those
-	// in Header, and each answer may set them. With Follow the client sends the
-	// proof after a login as with Page, with these cookies.
+	// Jar has the cookies of the browser. Each request sends them and those in
+	// Header, and each answer may set them. If Follow is set, the client sends
+	// the proof after a login as with Page, but with the cookies of Jar.
 	Jar    http.CookieJar
 	Follow bool
 
-	// T is the test that a connection of TryOpen or TryDial fails. Nil: the
-	// test of the Site.
+	// T is the test that a failure of the connection fails, for TryOpen and
+	// TryDial. If it is nil, the test of the Site fails.
 	T testing.TB
 
 	NoPong     bool     // do not answer pings
-	ManualPoll bool     // do not poll on its own: see Engine.Poll
+	ManualPoll bool     // do not poll until the test calls Engine.Poll
 	Early      []string // raw packets that are sent together with the request for a WebSocket
 	ReadBuffer int      // bytes that the server can send before the client reads (a hint on TCP, at least 32 KiB); 0: the default of the network
 }
 
-// Handshake is what the server's open packet says.
+// Handshake is the content of the server's open packet.
 type Handshake struct {
 	SID          string   `json:"sid"`
 	Upgrades     []string `json:"upgrades"`
@@ -64,12 +65,12 @@ type Handshake struct {
 // test's goroutine.
 type Engine struct {
 	Handshake Handshake
-	Response  http.Header // of the answer to the handshake
+	Response  http.Header // the headers of the handshake's answer
 
 	t      testing.TB
 	site   *Site
 	opts   Options
-	header atomic.Pointer[http.Header] // of the further requests
+	header atomic.Pointer[http.Header] // sent with later requests
 	dialer dialer
 	http   *http.Client
 
@@ -81,7 +82,7 @@ type Engine struct {
 	pings mailbox[struct{}] // one for each ping
 	out   mailbox[outgoing]
 
-	writing  chan struct{}          // full while a goroutine writes to the transport or replaces it; a mutex would stop the clock of a bubble
+	writing  chan struct{}          // a lock: full while a goroutine writes to the transport or replaces it; a mutex would stop the clock of a bubble
 	ws       atomic.Pointer[wsConn] // nil while polling; stored while writing is full
 	stopPoll chan struct{}          // closed to make the poll in progress the last one
 	stopOnce sync.Once              // closes stopPoll
@@ -94,7 +95,7 @@ type Engine struct {
 	err     error       // set before closed is closed
 }
 
-// HTTPError is an answer with an unexpected status.
+// HTTPError is an HTTP response with an unexpected status.
 type HTTPError struct {
 	Status int
 	Body   string
@@ -105,8 +106,8 @@ func (e *HTTPError) Error() string {
 	return fmt.Sprintf("HTTP status %d: %s", e.Status, e.Body)
 }
 
-// Open connects, and fails the test if it cannot. The connection is cut when
-// the test ends.
+// Open opens a connection. It fails the test if it cannot. The end of the test
+// cuts the connection.
 func Open(t testing.TB, s *Site, o Options) *Engine {
 	t.Helper()
 	ctx, cancel := s.WithLimit(context.Background())
@@ -115,13 +116,13 @@ func Open(t testing.TB, s *Site, o Options) *Engine {
 	if err != nil {
 		t.Fatalf("cannot open a connection by %q: %v", o.Transport, err)
 	}
-	t.Cleanup(e.shut)
+	t.Cleanup(e.Drop)
 	return e
 }
 
-// TryOpen is Open with an error in place of a failure: an *HTTPError if the
-// server refuses. The context limits the opening only. The connection is cut
-// when the test of the site ends.
+// TryOpen is Open, but returns an error instead of failing the test: an
+// *HTTPError if the server refuses. The context limits the opening alone. The
+// end of the Site's test cuts the connection.
 func TryOpen(ctx context.Context, s *Site, o Options) (*Engine, error) {
 	t := s.t
 	if o.T != nil {
@@ -146,7 +147,7 @@ func tryOpen(ctx context.Context, t testing.TB, s *Site, o Options) (*Engine, er
 	e.http = e.dialer.httpClient(o.HTTP2)
 	e.http.Jar = o.Jar
 	e.ctx, e.cancel = context.WithCancel(context.Background())
-	s.adopt(e)
+	s.track(e)
 
 	var err error
 	switch o.Transport {
@@ -162,14 +163,14 @@ func tryOpen(ctx context.Context, t testing.TB, s *Site, o Options) (*Engine, er
 		err = fmt.Errorf("no transport is called %q", o.Transport)
 	}
 	if err != nil {
-		e.shut()
+		e.Drop()
 		return nil, err
 	}
 	return e, nil
 }
 
-// opened reads the open packet.
-func (e *Engine) opened(packet string) error {
+// readOpenPacket decodes the open packet into e.Handshake.
+func (e *Engine) readOpenPacket(packet string) error {
 	if packet == "" || packet[0] != '0' {
 		return fmt.Errorf("an open packet was expected, not %q", packet)
 	}
@@ -182,8 +183,8 @@ func (e *Engine) opened(packet string) error {
 	return nil
 }
 
-// URL returns the address of this connection, with its sid, for further
-// requests of the test.
+// URL returns the URL of this connection, with its sid, for requests that the
+// test sends.
 func (e *Engine) URL(transport string) string {
 	q := url.Values{"EIO": {"4"}, "transport": {transport}}
 	if e.Handshake.SID != "" {
@@ -232,7 +233,7 @@ func (e *Engine) Next() Packet {
 	e.t.Helper()
 	p, err := waitFor(&e.in, e.site.Limit)
 	if err != nil {
-		e.t.Fatalf("no message came: %v%s", err, e.ending())
+		e.t.Fatalf("no message came: %v%s", err, e.endText())
 	}
 	return p
 }
@@ -243,25 +244,26 @@ func (e *Engine) NextOrEnd() (Packet, bool) {
 	e.t.Helper()
 	p, err := waitFor(&e.in, e.site.Limit)
 	if err != nil && !errors.Is(err, errMailboxClosed) {
-		e.t.Fatalf("neither a message nor the end came: %v", err)
+		e.t.Fatalf("no message came and the connection did not end: %v", err)
 	}
 	return p, err == nil
 }
 
-// Waiting returns the number of messages that have arrived and that Next has
-// not returned.
-func (e *Engine) Waiting() int { return e.in.len() }
+// Unread returns the number of messages that have arrived and that the test has
+// not read.
+func (e *Engine) Unread() int { return e.in.len() }
 
-// NextPing waits for a ping, for the handshake's pingInterval and Site.Limit.
-// Each ping counts once, answered or not.
+// NextPing waits for the next ping. It fails the test if none comes within the
+// handshake's pingInterval plus Site.Limit.
 func (e *Engine) NextPing() {
 	e.t.Helper()
 	if _, err := waitFor(&e.pings, e.pollLimit()); err != nil {
-		e.t.Fatalf("no ping came: %v%s", err, e.ending())
+		e.t.Fatalf("no ping came: %v%s", err, e.endText())
 	}
 }
 
-// pollLimit is the limit for an answer that may come only with the next ping.
+// pollLimit returns the time limit for an answer that the server may send only
+// with the next ping.
 func (e *Engine) pollLimit() time.Duration {
 	return time.Duration(e.Handshake.PingInterval)*time.Millisecond + e.site.Limit
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// eachWay runs fn on each network by each transport.
-func eachWay(t *testing.T, fn func(t *testing.T, site *Site, o Options)) {
+// eachTransport runs fn on each network with each transport.
+func eachTransport(t *testing.T, fn func(t *testing.T, site *Site, o Options)) {
 	Each(t, func(t *testing.T, n Network) {
 		for _, transport := range []string{"polling", "websocket", "upgrade"} {
 			t.Run(transport, func(t *testing.T) {
@@ -28,7 +28,7 @@ func eachWay(t *testing.T, fn func(t *testing.T, site *Site, o Options)) {
 }
 
 func TestEngineEcho(t *testing.T) {
-	eachWay(t, func(t *testing.T, site *Site, o Options) {
+	eachTransport(t, func(t *testing.T, site *Site, o Options) {
 		e := Open(t, site, o)
 		require.Equal(t, "sid0", e.Handshake.SID)
 		require.Equal(t, 25000, e.Handshake.PingInterval)
@@ -45,7 +45,7 @@ func TestEngineEcho(t *testing.T) {
 		require.Equal(t, "a", e.Next().Text)
 		require.Equal(t, "b", e.Next().Text)
 		require.Equal(t, big, e.Next().Text)
-		require.Zero(t, e.Waiting())
+		require.Zero(t, e.Unread())
 	})
 }
 
@@ -80,7 +80,7 @@ func TestEngineAbandonedProbe(t *testing.T) {
 }
 
 func TestEngineClose(t *testing.T) {
-	eachWay(t, func(t *testing.T, site *Site, o Options) {
+	eachTransport(t, func(t *testing.T, site *Site, o Options) {
 		e := Open(t, site, o)
 		require.Empty(t, e.CloseReason())
 		e.Close()
@@ -91,7 +91,7 @@ func TestEngineClose(t *testing.T) {
 }
 
 func TestEngineDrop(t *testing.T) {
-	eachWay(t, func(t *testing.T, site *Site, o Options) {
+	eachTransport(t, func(t *testing.T, site *Site, o Options) {
 		e := Open(t, site, o)
 		e.Drop()
 		require.Equal(t, ReasonClientDrop, e.AwaitClosed())
@@ -99,9 +99,9 @@ func TestEngineDrop(t *testing.T) {
 }
 
 func TestEngineServerCloses(t *testing.T) {
-	eachWay(t, func(t *testing.T, site *Site, o Options) {
+	eachTransport(t, func(t *testing.T, site *Site, o Options) {
 		e := Open(t, site, o)
-		e.SendPacket("invalid") // the fake answers with a close packet
+		e.SendPacket("invalid") // the fakeServer answers with a close packet
 		require.Equal(t, ReasonClosePacket, e.AwaitClosed())
 	})
 }
@@ -231,7 +231,7 @@ func TestEnginePauseFillsTheConnection(t *testing.T) {
 			if transport == "websocket" {
 				require.Greater(t, session.out.len(), 80)
 			}
-			require.Zero(t, e.Waiting())
+			require.Zero(t, e.Unread())
 			e.Resume()
 			for range 100 {
 				require.Len(t, e.Next().Text, 99)
@@ -250,17 +250,17 @@ func TestEnginePauseOnRealSockets(t *testing.T) {
 		}
 		e.Send("a")
 		e.Flush()
-		require.Zero(t, e.Waiting())
+		require.Zero(t, e.Unread())
 		e.Resume()
 		for range 20 {
 			require.Len(t, e.Next().Text, 1_000_000)
 		}
 		require.Equal(t, "a", e.Next().Text)
-		e.Pause() // the end of the test does not wait for it
+		e.Pause() // the end of the test must not wait for the client
 	}
 }
 
-// TestWebSocketFrames has the fake write frames as they are.
+// TestWebSocketFrames makes the fakeServer write frames unchanged.
 func TestWebSocketFrames(t *testing.T) {
 	compiled := func(frames ...ws.Frame) string {
 		var b strings.Builder
@@ -298,7 +298,7 @@ func TestWebSocketFrames(t *testing.T) {
 		require.Equal(t, &CloseError{Code: 1001, Text: "bye"}, e.Err())
 		require.Equal(t, "last", e.Next().Text)
 	})
-	t.Run("raw bytes from us", func(t *testing.T) {
+	t.Run("raw bytes from the client", func(t *testing.T) {
 		e, _ := open(t)
 		e.WriteRaw([]byte(compiled(
 			ws.MaskFrame(ws.NewTextFrame([]byte("4a"))),

@@ -8,13 +8,12 @@ import (
 	"slices"
 )
 
-// Event is an event that a Socket has received, or the ack of an event, with
-// Name "".
+// Event is an event that a Socket has received, or an ack, which has no Name.
 type Event struct {
 	Name        string
-	Args        []json.RawMessage // without the name; with placeholders for the attachments
+	Args        []json.RawMessage // placeholders stand for the attachments
 	Attachments [][]byte
-	AckID       *uint64 // the server wants an ack: see Reply
+	AckID       *uint64 // set if the server wants an ack: see Reply
 
 	socket *Socket
 }
@@ -44,16 +43,16 @@ func (e Event) Decode(i int, dst any) error {
 }
 
 // Differs describes how e differs from an event with this name and these
-// arguments, "" if it does not. The arguments are compared as JSON, and the
-// attachments byte by byte.
+// arguments. It returns "" if it does not. The arguments are compared as JSON,
+// and the attachments byte by byte.
 func (e Event) Differs(name string, args ...any) string {
 	f, err := newFrame(typeBinaryEvent, typeEvent, "/", nil, append([]any{name}, args...))
 	if err != nil {
-		return fmt.Sprintf("what is expected cannot be encoded: %v", err)
+		return fmt.Sprintf("the expected event cannot be encoded: %v", err)
 	}
 	want, err := NewEvent(Payload{f.payload, f.attachments})
 	if err != nil {
-		return fmt.Sprintf("what is expected cannot be sent: %v", err)
+		return fmt.Sprintf("the expected event is not valid: %v", err)
 	}
 	return e.DiffersFrom(want)
 }
@@ -72,7 +71,7 @@ func sameJSON(a, b string) bool {
 	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && reflect.DeepEqual(x, y)
 }
 
-// Arg is Decode with a failure in place of an error.
+// Arg is Decode, but fails the test instead of returning an error.
 func (e Event) Arg(i int, dst any) {
 	e.socket.t().Helper()
 	if err := e.Decode(i, dst); err != nil {
@@ -127,12 +126,12 @@ func (e Event) Reply(args ...any) {
 	e.socket.send(typeBinaryAck, typeAck, e.AckID, args)
 }
 
-// ReplyPayload is Reply with an ack that is encoded already.
+// ReplyPayload is Reply for an encoded ack.
 func (e Event) ReplyPayload(p Payload) {
 	e.socket.client.send(encodedFrame(typeBinaryAck, typeAck, e.socket.namespace, e.AckID, p))
 }
 
-// NewEvent returns an event with this payload, to compare others with.
+// NewEvent returns an event with this payload, for DiffersFrom.
 func NewEvent(p Payload) (Event, error) {
 	name, args, err := (&frame{payload: p.JSON}).event()
 	return Event{Name: name, Args: args, Attachments: p.Attachments}, err

@@ -14,16 +14,16 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// fakeServer is just enough of a server to try the client on. It echoes plain
-// Engine.IO messages that are no Socket.IO packets, and on any namespace but
-// barrier and "/refused" it knows the events
+// fakeServer is a small server for tests of the client. It echoes Engine.IO
+// messages that are no Socket.IO packets. On every namespace except barrier and
+// "/refused" it handles these events:
 //
-//	echo   sends the arguments back, as an ack if one is wanted
-//	ask    sends "question" with the arguments, wants an ack, and sends "answered" with that
+//	echo   sends the arguments back, as an ack if the client wants one
+//	ask    sends "question" with the arguments, and sends its ack as "answered"
 //	raw    sends the arguments as raw packets
 //	frame  writes the argument as raw bytes to the WebSocket
 type fakeServer struct {
-	interval time.Duration // of pings; 0: none
+	interval time.Duration // between pings; 0: no pings
 
 	mu       sync.Mutex // guards sessions
 	sessions map[string]*fakeSession
@@ -33,10 +33,10 @@ type fakeSession struct {
 	interval time.Duration
 	sid      string
 	out      mailbox[string] // raw packets; binary as "b" and base64, raw bytes after "!"
-	header   http.Header     // of the handshake
+	header   http.Header     // the headers of the handshake
 	pongs    mailbox[string]
 	pending  *frame
-	probing  atomic.Bool // polls are answered at once
+	probing  atomic.Bool // answer polls at once
 }
 
 func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -120,7 +120,7 @@ func (s *fakeSession) serveWebSocket(w http.ResponseWriter, r *http.Request, upg
 			ws.WriteFrame(conn, ws.NewTextFrame([]byte("3probe")))
 			defer s.probing.Store(false)
 			s.probing.Store(true)
-			s.out.put("6") // for the poll that waits
+			s.out.put("6") // answers the poll in progress
 		case text == "5":
 			begin()
 		default:
@@ -158,7 +158,8 @@ func (s *fakeSession) pingLoop(ctx context.Context) {
 	}
 }
 
-// handle takes a packet in; packets of one session come one after another.
+// handle processes a packet. The caller passes the packets of a session one
+// after the other.
 func (s *fakeSession) handle(raw string) {
 	p, err := parsePacket(raw)
 	switch {

@@ -8,17 +8,16 @@ import (
 	"time"
 )
 
-// identityEvent asks a page to prove that it belongs to the browser that has
-// logged in, and identityHeader is the header of the proof. See
-// mojo.IdentityEvent.
+// identityEvent is the event that asks a page to prove that its browser has
+// logged in. identityHeader is the header of the proof. See mojo.IdentityEvent.
 const (
 	identityEvent  = "mojo:identity"
 	identityHeader = "X-Mojo-Identity"
 )
 
-// follows reports whether f is an identityEvent that the client answers by
-// itself, as a page with mojo.js does.
-func (c *Client) follows(f *frame) bool {
+// answersIdentityEvent reports whether f is an identityEvent that the client
+// must answer, as a page with mojo.js does, and begins to answer it.
+func (c *Client) answersIdentityEvent(f *frame) bool {
 	if c.Engine.opts.Page == nil && !c.Engine.opts.Follow || f.kind != typeEvent {
 		return false
 	}
@@ -26,20 +25,20 @@ func (c *Client) follows(f *frame) bool {
 	if err != nil || name != identityEvent || len(args) != 1 {
 		return false
 	}
-	var told struct{ Proof string }
-	if json.Unmarshal(args[0], &told) != nil {
+	var event struct{ Proof string }
+	if json.Unmarshal(args[0], &event) != nil {
 		return false
 	}
 	c.proofs.begin()
 	c.Engine.wg.Go(func() {
 		defer c.proofs.end()
-		c.prove(told.Proof)
+		c.prove(event.Proof)
 	})
 	return true
 }
 
-// AwaitProofs waits until the server has answered the proofs that it had asked
-// for before the call, or the connection has ended.
+// AwaitProofs waits for the server's answers to all proofs that it asked for
+// before the call. It returns early if the connection ends.
 func (c *Client) AwaitProofs() error {
 	ctx, cancel := c.Engine.site.WithLimit(context.Background())
 	defer cancel()
@@ -47,7 +46,7 @@ func (c *Client) AwaitProofs() error {
 		return err
 	}
 	select {
-	case <-c.proofs.none():
+	case <-c.proofs.allAnswered():
 		return nil
 	case <-c.Engine.closed:
 		return nil
@@ -58,16 +57,16 @@ func (c *Client) AwaitProofs() error {
 
 // proofs counts the proofs that the server has not answered.
 type proofs struct {
-	mu    sync.Mutex // guards the fields below
-	count int
-	ended chan struct{} // closed when count becomes 0; nil while it is
+	mu       sync.Mutex // guards the fields below
+	count    int
+	answered chan struct{} // closed when count becomes 0; nil while count is 0
 }
 
 func (p *proofs) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.count++; p.count == 1 {
-		p.ended = make(chan struct{})
+		p.answered = make(chan struct{})
 	}
 }
 
@@ -75,25 +74,25 @@ func (p *proofs) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.count--; p.count == 0 {
-		close(p.ended)
-		p.ended = nil
+		close(p.answered)
+		p.answered = nil
 	}
 }
 
-// none returns a channel that is closed when the count is 0.
-func (p *proofs) none() <-chan struct{} {
+// allAnswered returns a channel that is closed when no proof is unanswered.
+func (p *proofs) allAnswered() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.ended != nil {
-		return p.ended
+	if p.answered != nil {
+		return p.answered
 	}
-	none := make(chan struct{})
-	close(none)
-	return none
+	allAnswered := make(chan struct{})
+	close(allAnswered)
+	return allAnswered
 }
 
-// prove sends the proof with the cookies of the browser, until these are the
-// cookies of the login.
+// prove sends the proof with the cookies of the browser. It sends it again
+// until the browser has the cookies of the login.
 func (c *Client) prove(value string) {
 	const pause = 10 * time.Millisecond
 	e := c.Engine

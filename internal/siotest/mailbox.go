@@ -8,8 +8,9 @@ import (
 
 var errMailboxClosed = errors.New("closed")
 
-// mailbox is a queue without a limit: put never blocks, so a test need not read
-// its events. It is safe for concurrent use. The zero value is ready to use.
+// mailbox is a queue without a limit. put never blocks, so a test need not read
+// all its events. A mailbox is safe for concurrent use. The zero value is empty
+// and ready to use.
 type mailbox[T any] struct {
 	mu     sync.Mutex // guards the fields below
 	items  []T
@@ -17,7 +18,7 @@ type mailbox[T any] struct {
 	closed bool
 }
 
-// put appends items in one go. After close it does nothing.
+// put appends items in one step. After close it does nothing.
 func (m *mailbox[T]) put(items ...T) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

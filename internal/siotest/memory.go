@@ -15,12 +15,11 @@ import (
 // connection holds before writes wait.
 const memoryBuffer = 64 << 10
 
-// memoryListener is a net.Listener without a network. Its connections are
-// buffered, unlike net.Pipe's, for two reasons: a write returns before the
-// other side reads, as with a real socket, so a test does not pass or hang
-// because of a rendezvous that no network has; and a client that stops reading
-// fills a buffer of known size. They use nothing but channels, timers and
-// sync.Cond, on which a synctest bubble is durably blocked.
+// memoryListener is a net.Listener without a network. Its connections have
+// buffers, unlike those of net.Pipe, for two reasons. First, a write returns
+// before the other side reads, as on a real socket. Second, a client that stops
+// reading fills a buffer of known size. They block only on channels, timers and
+// sync.Cond, so a synctest bubble counts them as durably blocked.
 type memoryListener struct {
 	accept chan net.Conn
 	closed chan struct{}
@@ -48,8 +47,8 @@ func (l *memoryListener) Close() error {
 
 func (l *memoryListener) Addr() net.Addr { return memoryAddr("192.0.2.1:80") }
 
-// dial connects. readBuffer is the number of bytes that the server can send
-// before the client reads (0: memoryBuffer).
+// dial opens a connection. readBuffer is the number of bytes that the server
+// can send before the client reads; 0 means memoryBuffer.
 func (l *memoryListener) dial(ctx context.Context, readBuffer int) (net.Conn, error) {
 	if readBuffer <= 0 {
 		readBuffer = memoryBuffer
@@ -92,7 +91,8 @@ func (c *memoryConn) Close() error {
 	return nil
 }
 
-// CloseWrite closes the direction to the other end, which then reads to io.EOF.
+// CloseWrite closes the direction to the other end, which reads io.EOF after
+// the last byte.
 func (c *memoryConn) CloseWrite() error {
 	c.out.closeWrite()
 	return nil
@@ -124,7 +124,7 @@ type stream struct {
 	writeClosed   bool
 	readDeadline  deadline
 	writeDeadline deadline
-	writer        chan struct{} // full during a write, so that writes do not mix
+	writer        chan struct{} // a lock: full during a write, so that concurrent writes do not mix
 }
 
 func newStream(size int) *stream {
@@ -211,12 +211,12 @@ func (s *stream) setDeadline(d *deadline, t time.Time) {
 	d.stop()
 	d.passed = false
 	if !t.IsZero() {
-		if left := time.Until(t); left <= 0 {
+		if remaining := time.Until(t); remaining <= 0 {
 			d.passed = true
 		} else {
 			d.round++
 			round := d.round
-			d.timer = time.AfterFunc(left, func() {
+			d.timer = time.AfterFunc(remaining, func() {
 				s.mu.Lock()
 				defer s.mu.Unlock()
 				if d.round == round && d.timer != nil {
@@ -229,8 +229,8 @@ func (s *stream) setDeadline(d *deadline, t time.Time) {
 	s.changed.Broadcast()
 }
 
-// deadline is guarded by the lock of its stream. The round distinguishes a
-// timer that fires late from the next one.
+// deadline is the read or write deadline of a stream, whose lock guards it.
+// round tells a timer that fires late from the current one.
 type deadline struct {
 	timer  *time.Timer
 	round  int

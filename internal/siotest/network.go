@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Limit is the Site.Limit of a new Site.
+// Limit is the default of Site.Limit.
 const Limit = 10 * time.Second
 
 // Network is a kind of listener. Networks can be compared with ==.
@@ -28,7 +28,7 @@ var (
 	TLS    = Network{Name: "tls", tls: true}       // the same with TLS, and HTTP/2 for clients that ask for it
 	Memory = Network{Name: "memory", memory: true} // no network; for testing/synctest
 
-	// Networks has all of them.
+	// Networks contains all networks.
 	Networks = []Network{TCP, TLS, Memory}
 )
 
@@ -40,13 +40,13 @@ func Each(t *testing.T, fn func(t *testing.T, n Network)) {
 	}
 }
 
-// Site is a running http.Server and the ways to reach it. Its methods are safe
-// for concurrent use.
+// Site runs an http.Server for a test and opens connections to it. Serve or
+// ServeServer makes one. Its methods are safe for concurrent use.
 type Site struct {
 	URL string // scheme://host[:port], no slash at the end
 
-	// Limit is how long a method waits for the server before it fails the test.
-	// A test may change it before the first connection.
+	// Limit limits how long a method waits for the server before it fails the
+	// test. A test may change it before the first connection.
 	Limit time.Duration
 
 	t        testing.TB
@@ -69,9 +69,9 @@ func Serve(t testing.TB, n Network, h http.Handler) *Site {
 }
 
 // ServeServer runs srv, with the settings of the caller, on a listener of kind
-// n. When the test ends, all connections that this package opened are cut,
-// hijacked ones too, and srv is closed. It sets srv.TLSConfig and, if it is
-// nil, srv.ErrorLog.
+// n. The end of the test cuts all connections of this package, hijacked ones
+// included, and closes srv. It sets srv.TLSConfig and, if it is nil,
+// srv.ErrorLog.
 func ServeServer(t testing.TB, n Network, srv *http.Server) *Site {
 	t.Helper()
 	s := &Site{Limit: Limit, t: t, network: n, server: srv, served: make(chan struct{}), engines: make(map[*Engine]struct{})}
@@ -120,7 +120,7 @@ func (s *Site) listen() {
 	}
 }
 
-// Close ends the site. The end of the test calls it; a second call does
+// Close stops the site. The end of the test calls it. A second call does
 // nothing.
 func (s *Site) Close() {
 	s.mu.Lock()
@@ -128,13 +128,13 @@ func (s *Site) Close() {
 	s.engines = nil
 	s.mu.Unlock()
 	for e := range engines {
-		e.shut()
+		e.Drop()
 	}
 	s.http1.CloseIdleConnections()
 	s.http2.CloseIdleConnections()
 	s.dialer.cut()
 	s.server.Close()
-	s.listener.Close() // srv.Close misses it if Serve did not get that far
+	s.listener.Close() // srv.Close does not know the listener before Serve has begun
 	<-s.served
 }
 
@@ -157,11 +157,10 @@ func (s *Site) Host() string {
 }
 
 // Client returns an HTTP/1.1 client that reaches the site on any network and
-// trusts its certificate. Its connections are kept alive and closed when the
-// test ends.
+// trusts its certificate. It keeps its connections alive until the test ends.
 func (s *Site) Client() *http.Client { return s.http1 }
 
-// HTTP2Client is Client over HTTP/2; the site must be on TLS.
+// HTTP2Client is Client over HTTP/2. The site must have TLS.
 func (s *Site) HTTP2Client() *http.Client {
 	s.t.Helper()
 	if !s.network.tls {
@@ -183,8 +182,8 @@ func (s *Site) connect(ctx context.Context, readBuffer int) (net.Conn, error) {
 		return nil, err
 	}
 	if readBuffer > 0 {
-		// Below this, Linux stops announcing a window at all over the
-		// loopback's large segments.
+		// With a smaller buffer Linux announces no window at all, because the
+		// segments of the loopback are large.
 		c.(*net.TCPConn).SetReadBuffer(max(readBuffer, 32<<10))
 	}
 	return c, nil
@@ -195,8 +194,8 @@ func (s *Site) tlsConfig() *tls.Config {
 	return &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}
 }
 
-// adopt remembers an engine, so that it ends before the server does.
-func (s *Site) adopt(e *Engine) {
+// track adds an engine to those that Close ends before the server.
+func (s *Site) track(e *Engine) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.engines != nil {
@@ -210,8 +209,8 @@ func (s *Site) forget(e *Engine) {
 	delete(s.engines, e)
 }
 
-// errorLog leaves out the lines that the HTTP server logs about cut
-// connections.
+// errorLog is the http.Server's log. It drops the lines about connections that
+// were cut.
 type errorLog struct{}
 
 func (errorLog) Write(line []byte) (int, error) {

@@ -105,7 +105,7 @@ func TestMemoryConnection(t *testing.T) {
 		_, err = client.Read(make([]byte, 1))
 		require.ErrorIs(t, err, net.ErrClosed)
 	})
-	t.Run("a full buffer and deadlines", func(t *testing.T) {
+	t.Run("full buffer and deadlines", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			client, server := pair(t, 10)
 			start := time.Now()
@@ -131,7 +131,7 @@ func TestMemoryConnection(t *testing.T) {
 			require.Equal(t, 4*time.Second, time.Since(start))
 		})
 	})
-	t.Run("a read is interrupted", func(t *testing.T) {
+	t.Run("interrupted read", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			client, server := pair(t, 10)
 			time.AfterFunc(time.Second, func() { client.SetReadDeadline(past) })
@@ -143,7 +143,7 @@ func TestMemoryConnection(t *testing.T) {
 			require.Equal(t, io.EOF, err)
 		})
 	})
-	t.Run("nobody accepts", func(t *testing.T) {
+	t.Run("no Accept", func(t *testing.T) {
 		l := newMemoryListener()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

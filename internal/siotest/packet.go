@@ -12,10 +12,10 @@ const (
 	packetNoop    = '6'
 )
 
-// separator stands between the packets of a payload.
+// separator is the byte between the packets of a payload.
 const separator = "\x1e"
 
-// Packet is an Engine.IO packet as it was received.
+// Packet is a received Engine.IO packet.
 type Packet struct {
 	Type   byte   // '0' to '6'; a binary message has '4'
 	Text   string // without the type
@@ -23,8 +23,8 @@ type Packet struct {
 	Binary bool
 }
 
-// parsePacket reads a packet in text form, as in a payload or a text frame.
-// Binary data is base64 after "b".
+// parsePacket parses a packet of a payload or of a text frame. After "b" it
+// decodes base64 to binary data.
 func parsePacket(s string) (Packet, error) {
 	switch {
 	case s == "":
@@ -41,7 +41,7 @@ func parsePacket(s string) (Packet, error) {
 	return Packet{Type: s[0], Text: s[1:]}, nil
 }
 
-// parsePayload reads the answer to a poll.
+// parsePayload parses the answer to a poll.
 func parsePayload(s string) ([]Packet, error) {
 	var packets []Packet
 	for part := range strings.SplitSeq(s, separator) {
@@ -54,5 +54,5 @@ func parsePayload(s string) ([]Packet, error) {
 	return packets, nil
 }
 
-// encodeBinary is the text form of a binary message.
+// encodeBinary returns the text form of a binary message.
 func encodeBinary(b []byte) string { return "b" + base64.StdEncoding.EncodeToString(b) }

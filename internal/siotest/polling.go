@@ -17,11 +17,11 @@ func (e *Engine) openPolling(ctx context.Context) error {
 	}
 	e.Response = header
 	open, rest, more := strings.Cut(body, separator)
-	if err := e.opened(open); err != nil {
+	if err := e.readOpenPacket(open); err != nil {
 		return err
 	}
 	if more {
-		if err := e.take(rest); err != nil {
+		if err := e.receivePayload(rest); err != nil {
 			return err
 		}
 	}
@@ -34,7 +34,7 @@ func (e *Engine) openPolling(ctx context.Context) error {
 	return nil
 }
 
-// request does one HTTP request of the polling transport.
+// request sends one HTTP request of the polling transport.
 func (e *Engine) request(ctx context.Context, method, body string) (int, http.Header, string, error) {
 	req, err := http.NewRequestWithContext(ctx, method, e.URL("polling"), strings.NewReader(body))
 	if err != nil {
@@ -53,7 +53,7 @@ func (e *Engine) request(ctx context.Context, method, body string) (int, http.He
 	return res.StatusCode, res.Header, string(answer), err
 }
 
-// SetHeader replaces Options.Header for further requests.
+// SetHeader replaces Options.Header for later requests.
 func (e *Engine) SetHeader(h http.Header) { e.header.Store(&h) }
 
 func (e *Engine) setHeader(req *http.Request) {
@@ -77,7 +77,7 @@ func (e *Engine) pollLoop() {
 		default:
 		}
 		if _, _, err := e.poll(e.ctx); err != nil {
-			e.lost(err)
+			e.finishWithError(err)
 			return
 		}
 	}
@@ -89,13 +89,13 @@ func (e *Engine) poll(ctx context.Context) (int, string, error) {
 		err = &HTTPError{Status: status, Body: body, Header: header}
 	}
 	if err == nil {
-		err = e.take(body)
+		err = e.receivePayload(body)
 	}
 	return status, body, err
 }
 
-// take receives the packets of a payload.
-func (e *Engine) take(payload string) error {
+// receivePayload receives the packets of a payload.
+func (e *Engine) receivePayload(payload string) error {
 	packets, err := parsePayload(payload)
 	if err != nil {
 		return err
@@ -108,17 +108,18 @@ func (e *Engine) take(payload string) error {
 	return nil
 }
 
-// Poll does one poll, for Options.ManualPoll, and returns the answer's status
-// and payload. Its packets are handled as usual: Next returns the messages, and
-// pings are answered. A status other than 200 changes nothing. It fails the
-// test if there is no answer within the pingInterval and Site.Limit.
+// Poll sends one poll, for Options.ManualPoll, and returns the status and the
+// payload of the answer. It handles the packets as usual: Next returns the
+// messages, and pings are answered. A status other than 200 does not end the
+// connection. Poll fails the test if there is no answer within the pingInterval
+// plus Site.Limit.
 func (e *Engine) Poll() (status int, payload string) {
 	e.t.Helper()
-	ctx, cancel := e.patience()
+	ctx, cancel := e.withPollLimit()
 	defer cancel()
 	status, payload, err := e.poll(ctx)
 	if err != nil && status == 0 {
-		e.t.Fatalf("poll: %v%s", err, e.ending())
+		e.t.Fatalf("poll: %v%s", err, e.endText())
 	}
 	if status == http.StatusOK && err != nil {
 		e.t.Fatalf("answer to a poll: %v", err)
@@ -126,14 +127,15 @@ func (e *Engine) Poll() (status int, payload string) {
 	return status, payload
 }
 
-// Post sends a payload unchanged and at once, beside other requests.
+// Post sends a payload unchanged and immediately, even while another request is
+// in progress.
 func (e *Engine) Post(payload string) (status int, body string) {
 	e.t.Helper()
-	ctx, cancel := e.patience()
+	ctx, cancel := e.withPollLimit()
 	defer cancel()
 	status, _, body, err := e.request(ctx, http.MethodPost, payload)
 	if err != nil {
-		e.t.Fatalf("POST: %v%s", err, e.ending())
+		e.t.Fatalf("POST: %v%s", err, e.endText())
 	}
 	return status, body
 }

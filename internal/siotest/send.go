@@ -6,17 +6,17 @@ import (
 )
 
 // outgoing is an item to write: a packet as text, binary data, a WebSocket
-// control frame, or the mark of a flush. Exactly one field is set.
+// control frame, or the end of a flush. Exactly one field is set.
 type outgoing struct {
 	text    string
 	binary  []byte
 	control []byte        // a whole frame; dropped while polling
-	flushed chan struct{} // closed when everything before it was written
+	flushed chan struct{} // closed when all items before this one are written
 }
 
 // Send sends a message with text ("4" + text). Like all methods that send, it
-// queues the message and returns; after the end of the connection the message
-// is dropped. Flush waits until it is written.
+// puts the message into a queue and returns. After the end of the connection it
+// drops the message. Flush waits until the queue is written.
 func (e *Engine) Send(text string) { e.SendPacket("4" + text) }
 
 // SendBinary sends a binary message.
@@ -27,8 +27,8 @@ func (e *Engine) SendBinary(b []byte) {
 // SendPacket sends a raw packet, such as "1" or "5".
 func (e *Engine) SendPacket(raw string) { e.out.put(outgoing{text: raw}) }
 
-// SendPackets sends raw packets together: in one POST (within maxPayload), or
-// as frames in one write.
+// SendPackets sends raw packets together: in one POST, if maxPayload allows it,
+// or as frames in one write.
 func (e *Engine) SendPackets(raw ...string) {
 	items := make([]outgoing, len(raw))
 	for i, r := range raw {
@@ -37,15 +37,15 @@ func (e *Engine) SendPackets(raw ...string) {
 	e.out.put(items...)
 }
 
-// Flush waits until everything that was sent before is written to the
-// WebSocket, or its POST is answered. It fails the test after Site.Limit, or if
-// the connection ends first.
+// Flush waits until everything that was sent before is written to the WebSocket
+// or, over polling, the server has answered the POST. It fails the test after
+// Site.Limit, or if the connection ends first.
 func (e *Engine) Flush() {
 	e.t.Helper()
 	ctx, cancel := e.site.WithLimit(context.Background())
 	defer cancel()
 	if err := e.flush(ctx); err != nil {
-		e.t.Fatalf("what was sent did not leave: %v%s", err, e.ending())
+		e.t.Fatalf("the queue was not written: %v%s", err, e.endText())
 	}
 }
 
@@ -77,7 +77,7 @@ func (e *Engine) acquire(ctx context.Context) error {
 
 func (e *Engine) release() { <-e.writing }
 
-// sendLoop writes the queued items, in order, on the transport of the moment.
+// sendLoop writes the queued items, in order, to the current transport.
 func (e *Engine) sendLoop() {
 	for {
 		batch, err := e.out.all(e.ctx)
@@ -90,7 +90,7 @@ func (e *Engine) sendLoop() {
 		err = e.write(batch)
 		e.release()
 		if err != nil {
-			e.lost(err)
+			e.finishWithError(err)
 			return
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Socket is a connected namespace of a Client.
+// Socket is the connection of a Client to one namespace.
 //
 // Emit, Ask and Disconnect are safe for concurrent use. Call the other methods
 // in the test's goroutine.
@@ -18,18 +18,18 @@ type Socket struct {
 	sid       string
 	events    mailbox[Event]
 
-	mu     sync.Mutex // guards the fields below
-	nextID uint64
-	asked  map[uint64]*Answer
-	reason string
-	gone   chan struct{} // closed under mu, once
+	mu           sync.Mutex // guards the fields below
+	nextID       uint64
+	pendingAcks  map[uint64]*Answer
+	reason       string
+	disconnected chan struct{} // closed when reason is set
 }
 
 // The reasons why a Socket ended, besides those of its Engine.
 const (
 	ReasonServerDisconnect = "io server disconnect" // the server sent DISCONNECT
-	ReasonClientDisconnect = "io client disconnect" // Disconnect
-	ReasonReplaced         = "replaced"             // a second CONNECT for the namespace was answered
+	ReasonClientDisconnect = "io client disconnect" // Disconnect was called
+	ReasonReplaced         = "replaced"             // the server answered a second CONNECT for the namespace
 )
 
 func (s *Socket) t() testing.TB { return s.client.Engine.t }
@@ -41,8 +41,8 @@ func (s *Socket) SID() string { return s.sid }
 func (s *Socket) Namespace() string { return s.namespace }
 
 // Emit sends an event. A []byte that is an argument, or inside map[string]any
-// or []any, becomes an attachment. It sends after the end of the socket too, so
-// that a test can see how the server reacts.
+// or []any, becomes an attachment. Emit sends even after the end of the socket,
+// so that a test can see how the server reacts.
 func (s *Socket) Emit(event string, args ...any) {
 	s.t().Helper()
 	s.send(typeBinaryEvent, typeEvent, nil, append([]any{event}, args...))
@@ -74,7 +74,7 @@ func (s *Socket) ask(event string) (*Answer, uint64) {
 	defer s.mu.Unlock()
 	id := s.nextID
 	s.nextID++
-	if s.asked[id] = a; s.reason != "" {
+	if s.pendingAcks[id] = a; s.reason != "" {
 		a.box.close()
 	}
 	return a, id
@@ -94,13 +94,13 @@ type Answer struct {
 	box    mailbox[Event]
 }
 
-// Wait waits for the ack and returns it, once. It fails the test after
-// Site.Limit, or if the socket ends first.
+// Wait waits for the ack and returns it. It may be called once. It fails the
+// test after Site.Limit, or if the socket ends first.
 func (a *Answer) Wait() Event {
 	a.socket.t().Helper()
 	e, err := waitFor(&a.box, a.socket.client.Engine.site.Limit)
 	if err != nil {
-		a.socket.t().Fatalf("no ack of %q came on %s: %v%s", a.event, a.socket.namespace, err, a.socket.ending())
+		a.socket.t().Fatalf("no ack of %q came on %s: %v%s", a.event, a.socket.namespace, err, a.socket.endText())
 	}
 	return e
 }
@@ -120,20 +120,20 @@ func (s *Socket) Next() Event {
 	return e
 }
 
-// TryNext is Next with an error in place of a failure.
+// TryNext is Next, but returns an error instead of failing the test.
 func (s *Socket) TryNext() (Event, error) {
 	e, err := waitFor(&s.events, s.client.Engine.site.Limit)
 	if err != nil {
-		err = fmt.Errorf("no event came on %s: %w%s", s.namespace, err, s.ending())
+		err = fmt.Errorf("no event came on %s: %w%s", s.namespace, err, s.endText())
 	}
 	return e, err
 }
 
-// Waiting returns the number of unread events.
-func (s *Socket) Waiting() int { return s.events.len() }
+// Unread returns the number of unread events.
+func (s *Socket) Unread() int { return s.events.len() }
 
-// Expect waits for the next event, and fails the test unless its name and
-// arguments are these, see Event.Differs.
+// Expect waits for the next event and returns it. It fails the test if the
+// event has another name or other arguments, see Event.Differs.
 func (s *Socket) Expect(event string, args ...any) Event {
 	s.t().Helper()
 	got := s.Next()
@@ -161,13 +161,13 @@ func (s *Socket) ExpectNothing() {
 // Disconnect sends a DISCONNECT. Packets for the namespace that arrive later
 // are dropped.
 func (s *Socket) Disconnect() {
-	s.client.leave(s)
+	s.client.removeSocket(s)
 	s.client.send(&frame{kind: typeDisconnect, namespace: s.namespace})
 	s.end(ReasonClientDisconnect)
 }
 
 // Disconnected returns a channel that is closed when the socket has ended.
-func (s *Socket) Disconnected() <-chan struct{} { return s.gone }
+func (s *Socket) Disconnected() <-chan struct{} { return s.disconnected }
 
 // AwaitDisconnected waits until the socket has ended and returns the reason:
 // one of the constants above, or of the Engine. It fails the test after
@@ -177,21 +177,22 @@ func (s *Socket) AwaitDisconnected() string {
 	ctx, cancel := s.client.Engine.site.WithLimit(context.Background())
 	defer cancel()
 	select {
-	case <-s.gone:
+	case <-s.disconnected:
 	case <-ctx.Done():
 		s.t().Fatalf("%s was not disconnected", s.namespace)
 	}
 	return s.Reason()
 }
 
-// Reason returns why the socket ended, "" while it is connected.
+// Reason returns the reason why the socket ended. It returns "" while the
+// socket is connected.
 func (s *Socket) Reason() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.reason
 }
 
-func (s *Socket) ending() string {
+func (s *Socket) endText() string {
 	reason := s.Reason()
 	if reason == "" {
 		return ""
@@ -199,7 +200,7 @@ func (s *Socket) ending() string {
 	return fmt.Sprintf(" (the socket ended: %s, error: %v)", reason, s.client.Engine.Err())
 }
 
-// end ends the socket, once.
+// end ends the socket. Only the first call has an effect.
 func (s *Socket) end(reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,11 +209,11 @@ func (s *Socket) end(reason string) {
 	}
 	s.reason = reason
 	s.events.close()
-	for _, a := range s.asked {
+	for _, a := range s.pendingAcks {
 		a.box.close()
 	}
-	s.asked = map[uint64]*Answer{}
-	close(s.gone)
+	s.pendingAcks = map[uint64]*Answer{}
+	close(s.disconnected)
 }
 
 func (s *Socket) send(binaryKind, textKind int, ackID *uint64, args []any) {
@@ -228,7 +229,7 @@ func (s *Socket) send(binaryKind, textKind int, ackID *uint64, args []any) {
 func (s *Socket) receive(f *frame) error {
 	switch f.kind {
 	case typeDisconnect:
-		s.client.leave(s)
+		s.client.removeSocket(s)
 		s.end(ReasonServerDisconnect)
 		return nil
 	case typeEvent, typeBinaryEvent:
@@ -239,24 +240,24 @@ func (s *Socket) receive(f *frame) error {
 		s.events.put(Event{Name: name, Args: args, Attachments: f.attachments, AckID: f.ackID, socket: s})
 		return nil
 	default:
-		return s.acked(f)
+		return s.receiveAck(f)
 	}
 }
 
-func (s *Socket) acked(f *frame) error {
+func (s *Socket) receiveAck(f *frame) error {
 	args, err := f.array()
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
-	a, asked := s.asked[*f.ackID]
-	delete(s.asked, *f.ackID)
-	over := s.reason != ""
+	a, known := s.pendingAcks[*f.ackID]
+	delete(s.pendingAcks, *f.ackID)
+	ended := s.reason != ""
 	s.mu.Unlock()
-	if !asked && !over {
-		return violation("ack %d on %s, which was not asked for: %s", *f.ackID, s.namespace, json.RawMessage(f.payload))
+	if !known && !ended {
+		return violation("ack %d on %s, which the client did not ask for: %s", *f.ackID, s.namespace, json.RawMessage(f.payload))
 	}
-	if asked {
+	if known {
 		a.box.put(Event{Args: args, Attachments: f.attachments, socket: s})
 	}
 	return nil

@@ -9,7 +9,7 @@ import (
 )
 
 func TestSocketRoundTrips(t *testing.T) {
-	eachWay(t, func(t *testing.T, site *Site, o Options) {
+	eachTransport(t, func(t *testing.T, site *Site, o Options) {
 		c := Dial(t, site, o)
 		chat := c.Connect("/chat", map[string]string{"token": "x"})
 		root := c.Connect("/", nil)
@@ -80,7 +80,7 @@ func TestSocketEndsWithItsConnection(t *testing.T) {
 	s.Barrier()
 	c.Engine.Drop()
 	require.Equal(t, ReasonClientDrop, s.AwaitDisconnected())
-	require.Equal(t, 1, s.Waiting())
+	require.Equal(t, 1, s.Unread())
 	s.Expect("echo", "before")
 	s.Emit("echo", "after")
 }
@@ -90,8 +90,8 @@ func TestViolationsEndTheConnection(t *testing.T) {
 		"text between header and attachments": {`451-/chat,["x",{"_placeholder":true,"num":0}]`, `42/chat,["y"]`},
 		"attachment without header":           {"bAQ=="},
 		"placeholder out of range":            {`451-/chat,["x",{"_placeholder":true,"num":1}]`, "bAQ=="},
-		"namespace never asked for":           {`42/other,["x"]`},
-		"ack never asked for":                 {`43/chat,99[]`},
+		"namespace never connected":           {`42/other,["x"]`},
+		"ack of no event":                     {`43/chat,99[]`},
 		"reserved event":                      {`42/chat,["connect"]`},
 		"no Socket.IO packet":                 {`4hello`},
 		"CONNECT without sid":                 {`40/chat,{}`},

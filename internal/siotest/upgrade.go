@@ -5,25 +5,25 @@ import (
 	"fmt"
 )
 
-// Upgrade changes the transport from polling to a WebSocket: probe, last poll,
-// switch. No message is lost, in either direction. It fails the test if the
-// server does not accept it.
+// Upgrade changes the transport from polling to a WebSocket. It loses no
+// message in either direction. It fails the test if the server does not accept
+// it.
 func (e *Engine) Upgrade() {
 	e.t.Helper()
-	ctx, cancel := e.patience()
+	ctx, cancel := e.withPollLimit()
 	defer cancel()
 	if err := e.upgrade(ctx); err != nil {
-		e.t.Fatalf("upgrade: %v%s", err, e.ending())
+		e.t.Fatalf("upgrade: %v%s", err, e.endText())
 	}
 }
 
-// Upgrade is Engine.Upgrade, but sends the probe when no poll is in progress.
-// The server ends a poll that reaches it after the probe only at its next
-// check, so otherwise an upgrade can take time in a bubble.
+// Upgrade is Engine.Upgrade, but sends the probe while no poll is in progress.
+// The server answers a poll that arrives after the probe only at its next
+// check, which would take time in a bubble.
 func (c *Client) Upgrade() {
 	e := c.Engine
 	e.t.Helper()
-	ctx, cancel := e.patience()
+	ctx, cancel := e.withPollLimit()
 	defer cancel()
 	e.stopPolling()
 	c.SendConnect(barrier, nil) // the answer ends the poll in progress
@@ -38,8 +38,8 @@ func (c *Client) Upgrade() {
 	}
 }
 
-// Probe is an upgrade to which the server has answered "3probe". Polling
-// continues beside it.
+// Probe is an upgrade after the server's "3probe" and before our "5". Polling
+// continues meanwhile.
 type Probe struct {
 	engine *Engine
 	ws     *wsConn
@@ -49,11 +49,11 @@ type Probe struct {
 // "3probe" does not come.
 func (e *Engine) Probe() *Probe {
 	e.t.Helper()
-	ctx, cancel := e.patience()
+	ctx, cancel := e.withPollLimit()
 	defer cancel()
 	p, err := e.probe(ctx)
 	if err != nil {
-		e.t.Fatalf("probe: %v%s", err, e.ending())
+		e.t.Fatalf("probe: %v%s", err, e.endText())
 	}
 	return p
 }
@@ -61,14 +61,14 @@ func (e *Engine) Probe() *Probe {
 // Complete ends the polling and sends "5".
 func (p *Probe) Complete() {
 	p.engine.t.Helper()
-	ctx, cancel := p.engine.patience()
+	ctx, cancel := p.engine.withPollLimit()
 	defer cancel()
 	if err := p.complete(ctx); err != nil {
-		p.engine.t.Fatalf("upgrade: %v%s", err, p.engine.ending())
+		p.engine.t.Fatalf("upgrade: %v%s", err, p.engine.endText())
 	}
 }
 
-// Abandon closes the WebSocket of the probe; the connection stays on polling.
+// Abandon closes the WebSocket of the probe. The connection keeps polling.
 func (p *Probe) Abandon() { p.ws.conn.Close() }
 
 func (e *Engine) upgrade(ctx context.Context) error {
@@ -85,7 +85,7 @@ func (e *Engine) upgrade(ctx context.Context) error {
 
 func (e *Engine) probe(ctx context.Context) (*Probe, error) {
 	if e.ws.Load() != nil {
-		return nil, fmt.Errorf("it is a WebSocket already")
+		return nil, fmt.Errorf("the transport is already a WebSocket")
 	}
 	w, _, err := e.dialWebSocket(ctx, nil)
 	if err != nil {
@@ -105,7 +105,7 @@ func (e *Engine) probe(ctx context.Context) (*Probe, error) {
 func (w *wsConn) awaitProbe(ctx context.Context) error {
 	binary, data, err := w.readBefore(ctx)
 	if err == nil && (binary || string(data) != "3probe") {
-		err = violation("%.60q came on the probing WebSocket, not 3probe", data)
+		err = violation("got %.60q on the probing WebSocket; want 3probe", data)
 	}
 	return err
 }
@@ -119,7 +119,7 @@ func (p *Probe) complete(ctx context.Context) error {
 	}
 	defer e.release()
 	if e.ws.Load() != nil {
-		return fmt.Errorf("it is a WebSocket already")
+		return fmt.Errorf("the transport is already a WebSocket")
 	}
 	e.stopPolling()
 	select {
@@ -141,8 +141,8 @@ func (p *Probe) complete(ctx context.Context) error {
 
 func (e *Engine) stopPolling() { e.stopOnce.Do(func() { close(e.stopPoll) }) }
 
-// patience returns a context that ends after the limit for answers that the
-// server holds back: a poll can last until the next ping.
-func (e *Engine) patience() (context.Context, context.CancelFunc) {
+// withPollLimit returns a context that ends after pollLimit: the server may
+// hold back the answer to a poll until the next ping.
+func (e *Engine) withPollLimit() (context.Context, context.CancelFunc) {
 	return withLimit(context.Background(), e.pollLimit())
 }

@@ -28,11 +28,11 @@ type CloseError struct {
 
 func (e *CloseError) Error() string { return fmt.Sprintf("close frame %d %s", e.Code, e.Text) }
 
-// wsConn is a WebSocket. One goroutine reads; Engine.acquire gives the right to
-// write.
+// wsConn is a WebSocket. One goroutine reads. A goroutine must call
+// Engine.acquire before it writes.
 type wsConn struct {
 	conn net.Conn
-	in   *bufio.Reader // begins with the bytes that arrived together with the handshake
+	in   *bufio.Reader // may already hold bytes that arrived together with the handshake
 	pong func(frame []byte)
 }
 
@@ -120,7 +120,7 @@ func (e *Engine) openWebSocket(ctx context.Context) error {
 	if binary {
 		return violation("a binary frame before the open packet")
 	}
-	if err := e.opened(string(data)); err != nil {
+	if err := e.readOpenPacket(string(data)); err != nil {
 		return err
 	}
 	e.ws.Store(w)
@@ -130,7 +130,7 @@ func (e *Engine) openWebSocket(ctx context.Context) error {
 	return nil
 }
 
-// readLoop receives until the WebSocket ends.
+// readLoop receives packets until the WebSocket ends.
 func (e *Engine) readLoop(w *wsConn) {
 	for {
 		binary, data, err := w.read()
@@ -144,7 +144,7 @@ func (e *Engine) readLoop(w *wsConn) {
 			p, err = parsePacket(string(data))
 		}
 		if err != nil {
-			e.lost(err)
+			e.finishWithError(err)
 			return
 		}
 		if !e.receive(p) {
@@ -153,8 +153,8 @@ func (e *Engine) readLoop(w *wsConn) {
 	}
 }
 
-// answerClose answers the server's Close frame, unless that was an answer
-// itself, and ends the connection.
+// answerClose answers the server's Close frame, unless we sent one first, and
+// ends the connection.
 func (e *Engine) answerClose(w *wsConn, end *CloseError) {
 	if !e.closing.Load() {
 		ctx, cancel := context.WithTimeout(e.ctx, time.Second)
@@ -168,7 +168,7 @@ func (e *Engine) answerClose(w *wsConn, end *CloseError) {
 }
 
 // WriteRaw writes bytes to the connection below the WebSocket, after everything
-// that was sent before. It fails the test while polling.
+// that was sent before. It fails the test if the transport is polling.
 func (e *Engine) WriteRaw(b []byte) {
 	e.t.Helper()
 	ctx, cancel := e.site.WithLimit(context.Background())
@@ -186,7 +186,7 @@ func (e *Engine) WriteRaw(b []byte) {
 		e.release()
 	}
 	if err != nil {
-		e.t.Fatalf("WriteRaw: %v%s", err, e.ending())
+		e.t.Fatalf("WriteRaw: %v%s", err, e.endText())
 	}
 }
 
@@ -220,7 +220,7 @@ func closeFrame(code int, text string) []byte {
 	return maskedFrame(ws.OpClose, ws.NewCloseFrameBody(ws.StatusCode(code), text))
 }
 
-// readBefore is read with a context.
+// readBefore is read, but returns when the context ends.
 func (w *wsConn) readBefore(ctx context.Context) (binary bool, data []byte, err error) {
 	stop := context.AfterFunc(ctx, func() { w.conn.Close() })
 	binary, data, err = w.read()
@@ -230,7 +230,7 @@ func (w *wsConn) readBefore(ctx context.Context) (binary bool, data []byte, err 
 	return binary, data, err
 }
 
-// maxFrame is the limit for the bytes of a frame. No test sends as many.
+// maxFrame is the largest size of a frame, in bytes. No test sends as many.
 const maxFrame = 64 << 20
 
 // read returns the next message, assembled from its fragments. It handles the

@@ -21,7 +21,7 @@ import (
 )
 
 // TestCrowd runs the clients of other tests in a separate process.
-func TestCrowd(t *testing.T) { crowd.Be(t) }
+func TestCrowd(t *testing.T) { crowd.Run(t) }
 
 // crowdSite serves the app Chat with small socket buffers, so that messages are
 // soon queued for a client that does not read.
@@ -202,7 +202,7 @@ func TestAllClientsReconnect(t *testing.T) {
 	process.Connect(site.Host(), clients, crowd.Options{})
 	require.Equal(t, clients, ch.Len())
 
-	reconnected := process.Return()
+	reconnected := process.Reconnect()
 
 	t.Logf("%d clients were connected again after %v", reconnected.Count, reconnected.Elapsed)
 	require.Equal(t, clients, reconnected.Count)

@@ -42,7 +42,7 @@ func TestLatest(t *testing.T) {
 	socket.Expect("price", "b2")
 	socket.Expect("price", "a3")
 	neighbour.Expect("price", "of another app")
-	require.Zero(t, socket.Waiting()+neighbour.Waiting())
+	require.Zero(t, socket.Unread()+neighbour.Unread())
 	require.EqualValues(t, 4, srv.Stats().Replaced)
 	require.NoError(t, mojo.Session{}.Latest("a").Emit("price"))
 }

@@ -83,7 +83,7 @@ func TestEmitReachesItsAddresseesOnce(t *testing.T) {
 				client.Barrier()
 			}
 			for _, name := range everyone {
-				require.Zero(t, w.Sockets[name].Waiting(), "%s reached %s", test.what, name)
+				require.Zero(t, w.Sockets[name].Unread(), "%s reached %s", test.what, name)
 			}
 		}
 	})

@@ -107,7 +107,7 @@ func TestLogOutDuringEmits(t *testing.T) {
 				joined.Barrier()
 				arrived := make(map[int64]bool)
 				socket.Barrier()
-				for socket.Waiting() > 0 {
+				for socket.Unread() > 0 {
 					n := noteNumber(t, socket)
 					require.LessOrEqual(t, n, after, "it was sent after LogOut")
 					require.False(t, arrived[n], "it came twice")
@@ -116,7 +116,7 @@ func TestLogOutDuringEmits(t *testing.T) {
 				for _, n := range before {
 					require.True(t, arrived[n], "note %d was sent before LogOut", n)
 				}
-				for joined.Waiting() > 0 {
+				for joined.Unread() > 0 {
 					require.LessOrEqual(t, noteNumber(t, joined), after, "it was sent after LogOut")
 				}
 				require.NoError(t, user.Emit("note", notes+1))
@@ -180,7 +180,7 @@ func TestLogOutOvertakesAnEmit(t *testing.T) {
 			close(h.goOn)
 			require.NoError(t, e2e.Await(t, emitted))
 			socket.Barrier()
-			require.Zero(t, socket.Waiting(), what)
+			require.Zero(t, socket.Unread(), what)
 		}
 	})
 }

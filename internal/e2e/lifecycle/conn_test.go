@@ -110,5 +110,5 @@ func TestVolatile(t *testing.T) {
 	ready.Expect("for ready clients")
 	behind.Engine.Poll()
 	socket.Expect("waits for the next poll")
-	require.Zero(t, socket.Waiting())
+	require.Zero(t, socket.Unread())
 }

@@ -199,7 +199,7 @@ func TestAppsShareAConnection(t *testing.T) {
 		b.Expect("to", "news")
 		c.Expect("to", "root")
 		client.Barrier()
-		require.Zero(t, a.Waiting()+b.Waiting()+c.Waiting())
+		require.Zero(t, a.Unread()+b.Unread()+c.Unread())
 	})
 }
 

@@ -89,7 +89,7 @@ func TestSessionFixation(t *testing.T) {
 		require.Equal(t, 2, p.srv.CurrentSessions().Get(session).Len())
 
 		attacker.Barrier()
-		require.Zero(t, attackerSocket.Waiting(), "nothing was read to the end")
+		require.Zero(t, attackerSocket.Unread(), "nothing was read to the end")
 		for _, socket := range sockets { // events that were sent before the proof arrive after it
 			socket.Expect("to everybody")
 			for _, what := range []string{"user", "users", "session", "sessions"} {

@@ -20,7 +20,7 @@ func expectExpired(t testing.TB, s *siotest.Socket) {
 	t.Helper()
 	s.Expect(mojo.RevokedEvent, map[string]any{"code": mojo.CodeExpired, "reason": mojo.ReasonExpired, "reconnect": true})
 	require.Contains(t, []string{siotest.ReasonCloseFrame, siotest.ReasonClosePacket}, s.AwaitDisconnected())
-	require.Zero(t, s.Waiting())
+	require.Zero(t, s.Unread())
 }
 
 // requireWithin requires that at passed less than a second ago.

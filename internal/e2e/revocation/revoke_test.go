@@ -99,7 +99,7 @@ func TestRevoke(t *testing.T) {
 						socket := w.Sockets[name]
 						socket.Expect(mojo.RevokedEvent, e2e.RevokedNotice(code, reason, why.Reconnect))
 						end := socket.AwaitDisconnected()
-						require.Zero(t, socket.Waiting())
+						require.Zero(t, socket.Unread())
 						require.Equal(t, !why.Reconnect || test.app, end == siotest.ReasonServerDisconnect, end)
 						require.Equal(t, reason, e2e.Await(t, w.App.Ended).Reason)
 					}

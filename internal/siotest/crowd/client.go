@@ -16,16 +16,16 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Limit is how long a client waits for the server.
+// Limit is the time for which a client waits for the server.
 const Limit = 30 * time.Second
 
-// Options says how a client connects. The zero value is good.
+// Options says how a Client connects. The zero value has the defaults.
 type Options struct {
-	Number     int         // of the client, from which follows the address that it comes from
-	Cookie     string      // the header of this name
+	Number     int         // the client's number; selects one of 16 local addresses
+	Cookie     string      // the value of the header Cookie; Process.Connect formats it with Number
 	Namespace  string      // default "/ChatSocket"
-	ReadBuffer int         // of the socket, in bytes; 0: as the system has it
-	Header     http.Header // further ones
+	ReadBuffer int         // the socket's read buffer, in bytes; 0: the default of the system
+	Header     http.Header // more headers
 }
 
 func (o *Options) namespace() string {
@@ -35,8 +35,8 @@ func (o *Options) namespace() string {
 	return o.Namespace
 }
 
-// Client is a WebSocket to a Socket.IO server. One goroutine at a time may
-// send, and one read.
+// Client is a Socket.IO client over a WebSocket. It ends with Close, Drop or
+// Reset. One goroutine at a time may send, and another one may read.
 type Client struct {
 	conn      net.Conn
 	in        *bufio.Reader
@@ -44,8 +44,8 @@ type Client struct {
 }
 
 // Connect opens a WebSocket to the server at address, host:port, with the
-// CONNECT in the same segment as the handshake, and returns when the namespace
-// is connected. What was sent before the answer to that is an error.
+// CONNECT in the same segment as the handshake. It returns when the namespace
+// is connected. It fails if the server sends another packet before that.
 func Connect(ctx context.Context, address string, o Options) (*Client, error) {
 	c, err := Open(ctx, address, o, "40"+o.namespace()+",")
 	if err != nil {
@@ -58,8 +58,8 @@ func Connect(ctx context.Context, address string, o Options) (*Client, error) {
 	return c, nil
 }
 
-// Open opens a WebSocket, with packets in the same segment as the handshake,
-// and returns when the server's open packet has come.
+// Open opens a WebSocket, with packets in the same segment as the handshake. It
+// returns when the server's open packet has arrived.
 func Open(ctx context.Context, address string, o Options, early ...string) (*Client, error) {
 	from := netip.AddrFrom4([4]byte{127, 0, 1, byte(1 + o.Number%16)})
 	d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}
@@ -109,7 +109,7 @@ func (c *Client) shakeHands(ctx context.Context, address string, o Options, earl
 	return c.conn.SetDeadline(time.Time{})
 }
 
-// Frame is a text message as a frame, masked with zeros.
+// Frame returns a text frame, masked with zeros.
 func Frame(text string) []byte {
 	b := []byte{0x81}
 	switch n := len(text); {
@@ -123,8 +123,8 @@ func Frame(text string) []byte {
 	return append(append(b, 0, 0, 0, 0), text...)
 }
 
-// Event is the packet of an event on the client's namespace. The arguments are
-// JSON, with a comma in front of each.
+// Event returns the packet of an event on the client's namespace. The arguments
+// are JSON, with a comma before each.
 func (c *Client) Event(name, args string) string {
 	return fmt.Sprintf("42%s,[%q%s]", c.namespace, name, args)
 }
@@ -135,13 +135,13 @@ func (c *Client) Send(packet string) error {
 	return err
 }
 
-// Conn is the connection, to write frames to, and otherwise to be careful with.
+// Conn returns the connection. The caller may write frames to it.
 func (c *Client) Conn() net.Conn { return c.conn }
 
-// ErrClosed is the server's Close frame.
+// ErrClosed says that the server has sent a Close frame.
 var ErrClosed = errors.New("crowd: closed by the server")
 
-// Next returns the next packet. Pings are answered on the way.
+// Next returns the next packet. It answers pings and does not return them.
 func (c *Client) Next() (string, error) {
 	for {
 		h, err := ws.ReadHeader(c.in)
@@ -152,7 +152,7 @@ func (c *Client) Next() (string, error) {
 			return "", ErrClosed
 		}
 		if h.OpCode != ws.OpText || !h.Fin || h.Length > 1<<20 {
-			return "", fmt.Errorf("crowd: a frame with opcode %d, of %d bytes", h.OpCode, h.Length)
+			return "", fmt.Errorf("crowd: got a frame with opcode %d and %d bytes; want a text frame", h.OpCode, h.Length)
 		}
 		payload := make([]byte, h.Length)
 		if _, err := io.ReadFull(c.in, payload); err != nil {
@@ -174,14 +174,14 @@ func (c *Client) Await(ctx context.Context, prefix string) error {
 	defer stop()
 	packet, err := c.Next()
 	if err == nil && !strings.HasPrefix(packet, prefix) {
-		err = fmt.Errorf("crowd: %.80q came where %q was expected", packet, prefix)
+		err = fmt.Errorf("crowd: got packet %.80q; want one that begins with %q", packet, prefix)
 	}
 	_ = c.conn.SetReadDeadline(time.Time{})
 	return err
 }
 
-// Close sends a Close frame, reads up to the server's and closes the
-// connection.
+// Close sends a Close frame, reads until the server's Close frame and closes
+// the connection.
 func (c *Client) Close() error {
 	defer c.conn.Close()
 	_ = c.conn.SetDeadline(time.Now().Add(Limit))
@@ -197,10 +197,10 @@ func (c *Client) Close() error {
 	}
 }
 
-// Drop closes the connection without a word.
+// Drop closes the connection without a Close frame.
 func (c *Client) Drop() { c.conn.Close() }
 
-// Reset is Drop by a reset, after which the port is free at once.
+// Reset closes the connection by a TCP reset. Then the port is free at once.
 func (c *Client) Reset() {
 	_ = c.conn.(*net.TCPConn).SetLinger(0)
 	c.conn.Close()

@@ -1,9 +1,9 @@
-// Package crowd is for tests only: Socket.IO clients of which thousands fit
-// into one process, and such a process, so that a server under test has its
-// file descriptors, its heap and its scheduler to itself.
+// Package crowd has clients for tests with thousands of connections, and runs
+// them in a process of their own. So the server under test has the file
+// descriptors, the heap and the scheduler of its process to itself.
 //
-// A Client has no goroutine and next to no buffer, and speaks WebSocket alone;
-// package siotest has clients that do everything. Clients come from several
-// addresses of the loopback network, as one has ports for 28,000 connections,
-// of which those of a minute ago are still taken.
+// A Client has no goroutine, a small buffer, and only WebSocket as a transport.
+// Package siotest has the complete client. The clients connect from several
+// addresses of the loopback network: one address has ports for about 28,000
+// connections, and the system keeps the port of a closed one for a minute.
 package crowd

@@ -14,22 +14,23 @@ import (
 	"time"
 )
 
-// Process is a crowd in a process of its own: the test binary, started again
-// for the test that calls Be.
+// Process is a process with many Clients. It is the test binary, which Start
+// runs again for the one test that calls Run.
 type Process struct {
-	t      testing.TB
-	in     io.WriteCloser
-	orders *json.Encoder
-	told   *json.Decoder
+	t        testing.TB
+	in       io.WriteCloser
+	commands *json.Encoder
+	results  *json.Decoder
 }
 
-const variable = "MOJO_CROWD"
+const environmentVariable = "MOJO_CROWD"
 
-// Start starts a process for the test of the given name. It ends with t.
+// Start starts a Process, in which the test of the given name calls Run. The
+// process ends with t.
 func Start(t testing.TB, test string) *Process {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$", "-test.timeout=10m")
-	cmd.Env = append(os.Environ(), variable+"=1")
+	cmd.Env = append(os.Environ(), environmentVariable+"=1")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -43,98 +44,99 @@ func Start(t testing.TB, test string) *Process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		in.Close() // at which it ends
+		in.Close() // Run returns
 		_, _ = io.Copy(io.Discard, out)
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("the crowd: %v", err)
+			t.Errorf("crowd: %v", err)
 		}
 	})
-	return &Process{t: t, in: in, orders: json.NewEncoder(in), told: json.NewDecoder(bufio.NewReader(out))}
+	return &Process{t: t, in: in, commands: json.NewEncoder(in), results: json.NewDecoder(bufio.NewReader(out))}
 }
 
-// Order is what a crowd is to do.
-type Order struct {
-	Do      string // "connect", "return" or "hear"
-	Address string // of the server, for "connect"
-	Count   int    // of clients, for "connect"; of events for each, for "hear"
+// command tells the process what to do.
+type command struct {
+	Name    string // "connect", "reconnect" or "await events"
+	Address string // the server's address, for "connect"
+	Count   int    // the number of clients to connect, or of events that each must receive
 	Options Options
 }
 
-// Report is what a crowd has done.
-type Report struct {
-	Count   int           // clients that are connected, or have heard everything
-	Elapsed time.Duration // since the order came
-	Error   string        // the first one
+// Result is the result of a call.
+type Result struct {
+	Count   int           // the number of clients
+	Elapsed time.Duration // the duration of the call
+	Error   string        // the first error
 }
 
-// Connect connects so many clients and returns when all are. They read what
-// comes, and say nothing.
-func (p *Process) Connect(address string, n int, o Options) Report {
+// Connect connects n clients and returns when all are connected. The clients
+// read all events and send none.
+func (p *Process) Connect(address string, n int, o Options) Result {
 	p.t.Helper()
-	return p.do(Order{Do: "connect", Address: address, Count: n, Options: o})
+	return p.do(command{Name: "connect", Address: address, Count: n, Options: o})
 }
 
-// Return has all drop their connections, at once, and connect again. It returns
-// when all have.
-func (p *Process) Return() Report {
+// Reconnect makes all clients drop their connections at the same time and
+// connect again. It returns when all are connected.
+func (p *Process) Reconnect() Result {
 	p.t.Helper()
-	return p.do(Order{Do: "return"})
+	return p.do(command{Name: "reconnect"})
 }
 
-// Hear returns when each client has got so many events since it connected.
-func (p *Process) Hear(events int) Report {
+// AwaitEvents returns when each client has received as many events since it
+// connected.
+func (p *Process) AwaitEvents(events int) Result {
 	p.t.Helper()
-	return p.do(Order{Do: "hear", Count: events})
+	return p.do(command{Name: "await events", Count: events})
 }
 
-func (p *Process) do(o Order) Report {
+func (p *Process) do(o command) Result {
 	p.t.Helper()
-	if err := p.orders.Encode(o); err != nil {
-		p.t.Fatal("the crowd: ", err)
+	if err := p.commands.Encode(o); err != nil {
+		p.t.Fatal("crowd: ", err)
 	}
-	var r Report
-	if err := p.told.Decode(&r); err != nil {
-		p.t.Fatal("the crowd: ", err)
+	var r Result
+	if err := p.results.Decode(&r); err != nil {
+		p.t.Fatal("crowd: ", err)
 	}
 	if r.Error != "" {
-		p.t.Fatal("the crowd: ", r.Error)
+		p.t.Fatal("crowd: ", r.Error)
 	}
 	return r
 }
 
-// Be is the crowd, in the process that Start has started. In any other it skips
-// the test.
-func Be(t *testing.T) {
-	if os.Getenv(variable) == "" {
-		t.Skip("this is the crowd of other tests, in a process of its own")
+// Run connects clients as a Process commands, in the process that Start has
+// started. In any other process it skips the test.
+func Run(t *testing.T) {
+	if os.Getenv(environmentVariable) == "" {
+		t.Skip("this test runs the clients of other tests, in a process that they start")
 	}
 	var c clients
-	defer c.part()
-	orders, tell := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
+	defer c.dropAll()
+	commands, results := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
 	for {
-		var o Order
-		if orders.Decode(&o) != nil {
+		var o command
+		if commands.Decode(&o) != nil {
 			return
 		}
 		start := time.Now()
-		r := Report{}
+		r := Result{}
 		var err error
-		switch o.Do {
+		switch o.Name {
 		case "connect":
 			c.address, c.options = o.Address, o.Options
 			err = c.connect(o.Count)
-		case "return":
-			n := len(c.members)
-			c.part()
+		case "reconnect":
+			n := len(c.readers)
+			c.dropAll()
 			err = c.connect(n)
-		case "hear":
-			err = c.hear(o.Count)
+		case "await events":
+			err = c.awaitEvents(o.Count)
 		}
-		r.Count, r.Elapsed = len(c.members), time.Since(start)
+		r.Count, r.Elapsed = len(c.readers), time.Since(start)
 		if err != nil {
 			r.Error = err.Error()
 		}
-		if tell.Encode(r) != nil {
+		if results.Encode(r) != nil {
 			return
 		}
 	}
@@ -143,31 +145,31 @@ func Be(t *testing.T) {
 type clients struct {
 	address string
 	options Options
-	members []*member
+	readers []*reader
 }
 
-// member is a client that is read from.
-type member struct {
+// reader reads and counts the events of a client.
+type reader struct {
 	client *Client
-	heard  atomic.Int64
+	events atomic.Int64
 	ended  chan struct{}
 	err    error // set before ended is closed
 }
 
-// atOnce bounds how many handshakes are under way: a listener has room for
-// 4,096.
-const atOnce = 1000
+// maxHandshakes limits the concurrent handshakes: the queue of a listener has
+// 4,096 entries.
+const maxHandshakes = 1000
 
-// connect connects n clients. One that is not served at once tries again, as
-// real ones do.
+// connect connects n clients. A client that fails tries again, as real clients
+// do.
 func (c *clients) connect(n int) error {
-	c.members = make([]*member, n)
+	c.readers = make([]*reader, n)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	var wg sync.WaitGroup
 	var once sync.Once
 	var first error
-	turns := make(chan struct{}, atOnce)
+	turns := make(chan struct{}, maxHandshakes)
 	for i := range n {
 		turns <- struct{}{}
 		wg.Go(func() {
@@ -185,11 +187,11 @@ func (c *clients) connect(n int) error {
 				once.Do(func() { first = err })
 				return
 			}
-			c.members[i] = &member{client: client, ended: make(chan struct{})}
+			c.readers[i] = &reader{client: client, ended: make(chan struct{})}
 		})
 	}
 	wg.Wait()
-	for _, m := range c.members {
+	for _, m := range c.readers {
 		if m != nil {
 			go m.read()
 		}
@@ -197,46 +199,46 @@ func (c *clients) connect(n int) error {
 	return first
 }
 
-func (m *member) read() {
+func (m *reader) read() {
 	defer close(m.ended)
 	for {
 		if _, err := m.client.Next(); err != nil {
 			m.err = err
 			return
 		}
-		m.heard.Add(1)
+		m.events.Add(1)
 	}
 }
 
-// part drops all connections.
-func (c *clients) part() {
-	for _, m := range c.members {
+// dropAll drops all connections.
+func (c *clients) dropAll() {
+	for _, m := range c.readers {
 		if m != nil {
 			m.client.Drop()
 		}
 	}
-	for _, m := range c.members {
+	for _, m := range c.readers {
 		if m != nil {
 			<-m.ended
 		}
 	}
-	c.members = nil
+	c.readers = nil
 }
 
-// hear waits until each has got so many events.
-func (c *clients) hear(events int) error {
+// awaitEvents waits until each client has received n events.
+func (c *clients) awaitEvents(n int) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	deadline := time.Now().Add(Limit)
-	for _, m := range c.members {
-		for m.heard.Load() < int64(events) {
+	for _, m := range c.readers {
+		for m.events.Load() < int64(n) {
 			select {
 			case <-m.ended:
 				return fmt.Errorf("a client has ended: %w", m.err)
 			case <-tick.C:
 			}
 			if time.Now().After(deadline) {
-				return fmt.Errorf("a client has heard %d events of %d", m.heard.Load(), events)
+				return fmt.Errorf("a client has received %d of %d events", m.events.Load(), n)
 			}
 		}
 	}
