@@ -11,24 +11,25 @@ import (
 // ErrSecret is an error whose text no client may see.
 var ErrSecret = errors.New("secret detail")
 
-// App is a SocketHandler that records its calls. Each function is called first;
-// it may be nil.
+// App is a SocketHandler that records which connections it has accepted and
+// which have ended. Each method first calls the function of the same name, if
+// it is set.
 type App struct {
 	Connect    func(c *mojo.Conn) error
 	Message    func(c *mojo.Conn, m *mojo.Message)
 	Disconnect func(c *mojo.Conn, reason mojo.Reason)
 
-	Accepted chan *mojo.Conn // those for which OnConnect returned nil, before the client knows
+	Accepted chan *mojo.Conn // Conns whose OnConnect returned nil; recorded before the connect answer
 	Ended    chan End
 }
 
-// End is a call of OnDisconnect.
+// End has the arguments of a call of OnDisconnect.
 type End struct {
 	Conn   *mojo.Conn
 	Reason mojo.Reason
 }
 
-// NewApp returns an App that accepts everybody.
+// NewApp returns an App that accepts every client.
 func NewApp() *App {
 	return &App{Accepted: make(chan *mojo.Conn, 10_000), Ended: make(chan End, 10_000)}
 }
@@ -56,8 +57,8 @@ func (a *App) OnDisconnect(c *mojo.Conn, reason mojo.Reason) {
 	a.Ended <- End{c, reason}
 }
 
-// WatchingApp is an App that is an IdentityObserver, too. It records a change
-// before it calls Identity, which may be nil.
+// WatchingApp is an App that is also an IdentityObserver. It records each
+// change and then calls Identity, if it is set.
 type WatchingApp struct {
 	*App
 	Identity func(c *mojo.Conn, old, now mojo.Identity) error
@@ -65,13 +66,13 @@ type WatchingApp struct {
 	Changes chan IdentityChange
 }
 
-// IdentityChange is a call of OnIdentity.
+// IdentityChange has the arguments of a call of OnIdentity.
 type IdentityChange struct {
 	Conn     *mojo.Conn
 	Old, Now mojo.Identity
 }
 
-// NewWatchingApp returns a WatchingApp that accepts everybody and every change.
+// NewWatchingApp returns a WatchingApp that accepts every client and change.
 func NewWatchingApp() *WatchingApp {
 	return &WatchingApp{App: NewApp(), Changes: make(chan IdentityChange, 10_000)}
 }

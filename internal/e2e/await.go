@@ -9,7 +9,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Await returns the next value of a channel. The test fails if none comes.
+// Await returns the next value of a channel. It fails the test if none comes.
 func Await[T any](t testing.TB, ch <-chan T) T {
 	t.Helper()
 	select {
@@ -17,18 +17,18 @@ func Await[T any](t testing.TB, ch <-chan T) T {
 		require.True(t, ok, "the channel is closed")
 		return v
 	case <-time.After(siotest.Limit):
-		require.Fail(t, "nothing came")
+		require.Fail(t, "no value came")
 		panic("unreachable")
 	}
 }
 
-// AwaitClosed waits until a channel is closed that carries nothing.
+// AwaitClosed waits until ch is closed. No value may be sent on it.
 func AwaitClosed(t testing.TB, ch <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-ch:
 	case <-time.After(siotest.Limit):
-		require.Fail(t, "it was not closed")
+		require.Fail(t, "the channel was not closed")
 	}
 }
 

@@ -15,13 +15,13 @@ import (
 
 // Browser visits the pages of a site and keeps the cookies that they set.
 type Browser struct {
-	Extra http.Header // headers that each request has beside the cookies
+	Extra http.Header // headers of each request, besides Cookie
 
 	t    testing.TB
 	site *siotest.Site
 
 	mu      sync.Mutex
-	cookies map[string]string // by name; guarded by mu
+	cookies map[string]string // the values by name; guarded by mu
 }
 
 // NewBrowser returns a Browser with these cookies, each name=value.
@@ -33,7 +33,7 @@ func NewBrowser(t testing.TB, site *siotest.Site, cookies ...string) *Browser {
 	return b
 }
 
-// Visit gets a page, which must answer 200, and returns its body.
+// Visit requests a page, which must answer 200, and returns its body.
 func (b *Browser) Visit(path string) string {
 	b.t.Helper()
 	r, err := http.NewRequest(http.MethodGet, b.site.URL+path, nil)
@@ -57,7 +57,8 @@ func (b *Browser) WhoIs(path string) (session, user string) {
 	return session, user
 }
 
-// Keep stores the cookies of a response, and drops those that it removes.
+// Keep stores the cookies that a response sets, and deletes those that it
+// removes.
 func (b *Browser) Keep(cookies []*http.Cookie) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -70,8 +71,8 @@ func (b *Browser) Keep(cookies []*http.Cookie) {
 	}
 }
 
-// KeepHandshake stores the cookies of the answer to the client's handshake,
-// which the client sends from now on.
+// KeepHandshake stores the cookies of the handshake's answer. The client sends
+// them with later requests.
 func (b *Browser) KeepHandshake(c *siotest.Client) {
 	answer := http.Response{Header: c.Engine.Response}
 	b.Keep(answer.Cookies())
@@ -109,7 +110,7 @@ func (b *Browser) Header() http.Header {
 	return header
 }
 
-// Dial connects with the browser's cookies of now.
+// Dial opens a connection with the browser's current cookies.
 func (b *Browser) Dial(transport string) *siotest.Client {
 	b.t.Helper()
 	return siotest.Dial(b.t, b.site, siotest.Options{Transport: transport, Header: b.Header()})

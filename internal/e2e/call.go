@@ -6,7 +6,7 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// CallResult is what an EmitWithAck returned.
+// CallResult is the result of an EmitWithAck.
 type CallResult struct {
 	Message *mojo.Message
 	Err     error

@@ -16,15 +16,16 @@ import (
 // MaxAge is the lifetime of the cookies of NewCookies.
 const MaxAge = time.Hour
 
-// NewCookies uses Key to sign, and Key and OldKey to read. It does not know
-// UnknownKey.
+// The Cookies of NewCookies sign with Key, and accept Key and OldKey. They
+// refuse UnknownKey.
 var (
 	Key        = mojo.Key{Hash: bytes.Repeat([]byte("h"), 32), Block: bytes.Repeat([]byte("b"), 32)}
 	OldKey     = mojo.Key{Hash: bytes.Repeat([]byte("o"), 64), Block: bytes.Repeat([]byte("p"), 16)}
 	UnknownKey = mojo.Key{Hash: bytes.Repeat([]byte("f"), 32), Block: bytes.Repeat([]byte("g"), 32)}
 )
 
-// NewCookies is mojo.NewCookies with keys and a MaxAge, if opts has none.
+// NewCookies is mojo.NewCookies. If opts has no keys or no MaxAge, it adds
+// them.
 func NewCookies(t testing.TB, opts mojo.CookieOptions) *mojo.Cookies {
 	t.Helper()
 	if opts.Keys == nil {
@@ -45,14 +46,14 @@ func SessionCookie(id string) string { return SignSession(Key, `"`+id+`"`, 0) }
 // session.
 func LoginCookie(id string) string { return SignLogin(Key, `"`+id+`"`, 0) }
 
-// SignSession returns a session cookie, name=value, whose JSON is content,
-// signed age ago.
+// SignSession returns a session cookie, name=value. Its JSON is content, and it
+// was signed age ago.
 func SignSession(key mojo.Key, content string, age time.Duration) string {
 	return "session_id=" + cookietest.Text(key.Hash, nil, "session_id", content, time.Now().Add(-age).Unix())
 }
 
-// SignLogin returns a login cookie, name=value, whose JSON is content, signed
-// age ago.
+// SignLogin returns a login cookie, name=value. Its JSON is content, and it was
+// signed age ago.
 func SignLogin(key mojo.Key, content string, age time.Duration) string {
 	return "logged_in=" + cookietest.Text(key.Hash, key.Block, "logged_in", content, time.Now().Add(-age).Unix())
 }

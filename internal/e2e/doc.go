@@ -1,5 +1,5 @@
-// Package e2e holds what the tests from outside share: apps that record their
-// calls, servers, sites, browsers and cookies. The tests stand in the packages
-// below it, one for each subject, and use the public API alone. Several packages
-// run at the same time, and each can be run by itself.
+// Package e2e has the helpers of the black-box tests: apps that record their
+// calls, servers, sites, browsers and cookies. The tests are in the packages
+// below it, one for each subject, and use the public API alone. The packages
+// run at the same time, and each can run alone.
 package e2e

@@ -7,7 +7,8 @@ import (
 	"sync"
 )
 
-// Log is a log that a test can read. It is safe for concurrent use.
+// Log is a log that a test can read. The zero value is empty. It is safe for
+// concurrent use.
 type Log struct {
 	mu   sync.Mutex
 	text bytes.Buffer // guarded by mu
@@ -19,7 +20,7 @@ func (l *Log) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// String returns all lines so far.
+// String returns all lines that were logged until now.
 func (l *Log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,9 +9,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// LoginSite serves a ChatServer, which also has the app News, below
-// EnsureSession, with the pages /login?user=id, /logout and /who. Each answers
-// as Who does.
+// LoginSite serves a ChatServer with a second app, News, below EnsureSession.
+// It has the pages /login?user=id, /logout and /who, which answer as Who does.
 func LoginSite(t testing.TB, n siotest.Network, h mojo.SocketHandler) (*mojo.Server, *siotest.Site) {
 	t.Helper()
 	srv, _ := ChatServer(t, h)

@@ -10,8 +10,8 @@ import (
 	"github.com/mojosocket/mojo/internal/testhook"
 )
 
-// Main runs the tests of a package. They fail if goroutines are left behind.
+// Main runs the tests of a package. They fail if a goroutine leaks.
 func Main(m *testing.M) {
-	testhook.AskTime = 5 * time.Second // for pages on slow machines
+	testhook.AskTime = 5 * time.Second // slow machines need more than the default
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(siotest.Lingering))
 }

@@ -11,11 +11,12 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Long reports whether tests run in full: with MOJO_LONG=1 in the environment.
+// Long reports whether the tests run with full counts, because of MOJO_LONG=1
+// in the environment.
 func Long() bool { return os.Getenv("MOJO_LONG") == "1" }
 
-// Rounds returns how often to do what is done n times in full: n times if Long
-// is true, and a fiftieth of it otherwise, but at least once.
+// Rounds returns n if Long is true. Otherwise it returns a fiftieth of n, but
+// at least 1.
 func Rounds(n int) int {
 	if Long() {
 		return n
@@ -23,8 +24,9 @@ func Rounds(n int) int {
 	return max(n/50, 1)
 }
 
-// WaitUntil waits for a state that no event announces. Unlike
-// require.Eventually it starts no goroutine.
+// WaitUntil waits until reached returns true, for a state without an event to
+// wait for. what names the state in a failure. Unlike require.Eventually it
+// starts no goroutine.
 func WaitUntil(t testing.TB, what string, reached func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
@@ -33,7 +35,7 @@ func WaitUntil(t testing.TB, what string, reached func() bool) {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<20)
 			t.Logf("%s", stacks[:runtime.Stack(stacks, true)])
-			require.FailNow(t, "never reached: "+what)
+			require.FailNow(t, "not reached in time: "+what)
 		}
 	}
 }
@@ -48,8 +50,8 @@ func LiveHeap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// Descriptors returns the number of open file descriptors, and 0 where the
-// system does not say.
+// Descriptors returns the number of open file descriptors. It returns 0 on
+// systems without /proc.
 func Descriptors() int {
 	open, _ := os.ReadDir("/proc/self/fd")
 	return len(open)

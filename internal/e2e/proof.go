@@ -17,8 +17,8 @@ import (
 func FollowLogin(t testing.TB, site *siotest.Site, header http.Header, sockets ...*siotest.Socket) {
 	t.Helper()
 	for _, socket := range sockets {
-		// Another app of the same connection, or its poll, may have been
-		// faster.
+		// Another app of the same connection, or its poll, may have proven it
+		// before.
 		require.Contains(t, []int{http.StatusNoContent, http.StatusNotFound}, SendProof(t, site, header, ReadProof(t, socket)))
 	}
 }

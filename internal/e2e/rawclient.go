@@ -15,11 +15,11 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// RawClient is a WebSocket client of the app Chat that reads nothing until Rest
-// does. It costs less than a siotest.Client.
+// RawClient is a WebSocket client of the app Chat. It reads nothing before Rest
+// is called, and needs less memory than a siotest.Client.
 type RawClient struct {
 	net.Conn
-	got []byte // what ConnectRaw has read
+	got []byte // the bytes that ConnectRaw has read
 }
 
 var accepted = regexp.MustCompile(`40/ChatSocket,\{"sid":"[^"]*"\}`)
@@ -47,8 +47,8 @@ func ConnectRaw(conn net.Conn, cookies http.Header) (RawClient, error) {
 	return RawClient{conn, got}, nil
 }
 
-// Rest reads to the end, closes the connection, and returns all bytes since the
-// beginning.
+// Rest reads until the connection ends, closes it, and returns all bytes that
+// were ever received.
 func (c RawClient) Rest() ([]byte, error) {
 	defer c.Close()
 	_ = c.SetReadDeadline(time.Now().Add(siotest.Limit))
@@ -61,8 +61,8 @@ func (c RawClient) Leave() { _, _ = c.Write([]byte{0x88, 0x80, 0, 0, 0, 0}) }
 
 var noteEvents = regexp.MustCompile(`"note",(\d+)`)
 
-// NoteNumbers returns the numbers that the note events in got have as
-// arguments.
+// NoteNumbers returns the arguments of the note events in got, which are
+// numbers.
 func NoteNumbers(t testing.TB, got []byte) (numbers []int64) {
 	t.Helper()
 	for _, note := range noteEvents.FindAllSubmatch(got, -1) {

@@ -11,14 +11,14 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Answer is an answer of a server, without the Date.
+// Answer is an HTTP response without its Date header.
 type Answer struct {
 	Status int
 	Body   string
 	Header http.Header
 }
 
-// Do makes a request without a client's help. If the URL names the transport
+// Do sends a request without a siotest.Client. If the URL names the transport
 // websocket, it adds the headers that ask for the upgrade.
 func Do(t testing.TB, site *siotest.Site, method, url string, header http.Header, body string) Answer {
 	t.Helper()

@@ -10,8 +10,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// RequireReached requires that the socket receives what is sent to the session
-// of id and to the user of id, each once. An empty id receives nothing.
+// RequireReached emits an event to the session of id and one to the user of id.
+// It requires that the socket receives each of them once, and none if that id
+// is empty.
 func RequireReached(t testing.TB, srv *mojo.Server, socket *siotest.Socket, id mojo.Identity) {
 	t.Helper()
 	require.NoError(t, srv.CurrentSessions().Get(id.SessionID).Emit("session", id.SessionID))
@@ -25,9 +26,9 @@ func RequireReached(t testing.TB, srv *mojo.Server, socket *siotest.Socket, id m
 	socket.ExpectNothing()
 }
 
-// RequireNobody requires that the views of a Server and of its channels are
+// RequireEmptyViews requires that the views of a Server and of its channels are
 // empty.
-func RequireNobody(t testing.TB, srv *mojo.Server, channels ...*mojo.Channel) {
+func RequireEmptyViews(t testing.TB, srv *mojo.Server, channels ...*mojo.Channel) {
 	t.Helper()
 	views := []mojo.Sessions{srv.CurrentSessions(), srv.LoggedInSessions()}
 	for _, ch := range channels {
@@ -41,8 +42,8 @@ func RequireNobody(t testing.TB, srv *mojo.Server, channels ...*mojo.Channel) {
 	}
 }
 
-// SessionIDs returns the ids of the sessions in view, in no order. It is never
-// nil.
+// SessionIDs returns the ids of the sessions in view, in any order. The result
+// is never nil.
 func SessionIDs(view mojo.Sessions) []string {
 	list := []string{}
 	for session := range view.All() {

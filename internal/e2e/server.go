@@ -20,8 +20,8 @@ const ChatNamespace = "/ChatSocket"
 // with an upgrade to a WebSocket.
 var Transports = []string{"websocket", "polling", "upgrade"}
 
-// NewServer is mojo.New with a Logger whose text goes nowhere, if opts has
-// none. The Server is closed when the test ends.
+// NewServer is mojo.New. If opts has no Logger, it adds one that discards its
+// text. The end of the test closes the Server.
 func NewServer(t testing.TB, opts mojo.Options) *mojo.Server {
 	t.Helper()
 	if opts.Logger == nil {
@@ -49,7 +49,8 @@ func Handle(t testing.TB, srv *mojo.Server, namespace string, h mojo.SocketHandl
 	return ch
 }
 
-// Shutdown is Server.Shutdown, which must end before the test's time is over.
+// Shutdown is Server.Shutdown, which must succeed within the time limit of the
+// tests.
 func Shutdown(t testing.TB, srv *mojo.Server) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), siotest.Limit)
@@ -72,7 +73,8 @@ func ConnectChat(t testing.TB, n siotest.Network, transport string, h mojo.Socke
 	return ch, Dial(t, site, transport).Connect(ChatNamespace, nil)
 }
 
-// Dial connects a client with these cookies, each name=value, to no app yet.
+// Dial opens a connection with these cookies, each name=value, and connects to
+// no app.
 func Dial(t testing.TB, site *siotest.Site, transport string, cookies ...string) *siotest.Client {
 	t.Helper()
 	return siotest.Dial(t, site, siotest.Options{Transport: transport, Header: CookieHeader(cookies...)})

@@ -11,13 +11,12 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// SessionStore holds the sessions of a site that has Options.Identify in place
-// of Options.Cookies: each request names its session in a header, see
-// SessionHeader, and the store knows the user of each session. It is safe for
-// concurrent use.
+// SessionStore has the sessions of a site with Options.Identify instead of
+// Options.Cookies, and the user of each session. Each request names its session
+// in a header, see SessionHeader. A SessionStore is safe for concurrent use.
 type SessionStore struct {
-	// AfterLookup, if it is not nil, is called by Identify between the look-up
-	// and its return. It is set while nobody connects.
+	// If AfterLookup is set, Identify calls it after the look-up and before it
+	// returns. Set it while no client connects.
 	AfterLookup func()
 
 	mu    sync.Mutex
@@ -62,9 +61,9 @@ func (s *SessionStore) Set(session, user string) {
 	s.users[session] = user
 }
 
-// Rebind stores the user of now and calls Server.Rebind, so that no request is
-// identified in between: the Server would refuse a poll of a user that it does
-// not know the connection by, and the client would begin anew.
+// Rebind stores the user of now and calls Server.Rebind. It lets no Identify
+// run between the two: the Server would refuse a poll with the new user on a
+// connection of the old one, and the client would open a new connection.
 func (s *SessionStore) Rebind(srv *mojo.Server, session string, now mojo.Identity) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,17 +9,18 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Visitors is a site with the apps Chat and News, and its visitors: ann with
-// two tabs of the session s1 and a phone (s2), bob (s3), a guest with a session
-// and no login (s4), and nobody, who has neither. All are on Chat; tab1 and bob
-// are on News, too. Those of s1 are in the room first of their app.
+// Visitors is a site with the apps Chat and News, and with connected clients.
+// ann has two tabs with the session s1, tab1 and tab2, and a phone with s2. bob
+// has s3, guest has the session s4 and no login, and anonymous has neither. All
+// are on Chat, and tab1 and bob also on News. The clients with s1 are in the
+// room "first" of each app.
 type Visitors struct {
 	Srv        *mojo.Server
 	Site       *siotest.Site
 	Chat, News *mojo.Channel
-	App        *App                       // the handler of both
-	Clients    map[string]*siotest.Client // by visitor: tab1, tab2, phone, bob, guest, nobody
-	Sockets    map[string]*siotest.Socket // by visitor; those on News by tab1/news and bob/news
+	App        *App                       // the handler of both apps
+	Clients    map[string]*siotest.Client // by name: tab1, tab2, phone, bob, guest, anonymous
+	Sockets    map[string]*siotest.Socket // by name; on News, by tab1/news and bob/news
 }
 
 // NewVisitors serves the site and connects its visitors.
@@ -44,7 +45,7 @@ func NewVisitors(t testing.TB, n siotest.Network, transport string) *Visitors {
 		{"phone", "s2", "ann", false},
 		{"bob", "s3", "bob", true},
 		{"guest", "s4", "", false},
-		{"nobody", "", "", false},
+		{"anonymous", "", "", false},
 	} {
 		var cookies []string
 		if visitor.session != "" {

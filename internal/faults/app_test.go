@@ -68,7 +68,7 @@ func requireNobody(t testing.TB, srv *mojo.Server, channels ...*mojo.Channel) {
 	for _, a := range s.Apps {
 		require.Equal(t, mojo.AppStats{App: a.App, Namespace: a.Namespace}, a)
 	}
-	e2e.RequireNobody(t, srv, channels...)
+	e2e.RequireEmptyViews(t, srv, channels...)
 	for _, ch := range channels {
 		for range ch.To("room").Conns() {
 			require.Fail(t, "a connection is in a room")

@@ -19,7 +19,7 @@ import (
 // the answer of an unknown sid, and does not affect the connection.
 func TestSIDOfAnotherUser(t *testing.T) {
 	for name, cookies := range map[string][]string{
-		"nobody":        nil,
+		"no cookies":    nil,
 		"other session": {e2e.SessionCookie("s2"), e2e.LoginCookie("mallory")},
 		"other user":    {e2e.SessionCookie("s1"), e2e.LoginCookie("mallory")},
 		"logged out":    {e2e.SessionCookie("s1")},
@@ -79,20 +79,20 @@ func TestRequireSession(t *testing.T) {
 }
 
 // If Identify panics, the request is refused, the panic is counted and logged,
-// and the connection occupies no place in the limits.
+// and no limit counts the connection.
 func TestIdentifyPanics(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		var log e2e.Log
-		var evil atomic.Bool
+		var panics atomic.Bool
 		srv := e2e.NewServer(t, mojo.Options{Logger: log.Logger(), Limits: mojo.Limits{MaxConns: 1, MaxUnconnected: 1}, Identify: func(*http.Request) (mojo.Identity, error) {
-			if evil.Load() {
+			if panics.Load() {
 				panic("no database")
 			}
 			return mojo.Identity{SessionID: "s"}, nil
 		}})
 		e2e.Register(t, srv, "Chat", e2e.NewApp())
 		site := siotest.Serve(t, n, srv)
-		evil.Store(true)
+		panics.Store(true)
 		for i := range 3 {
 			_, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport})
 			var refusal *siotest.HTTPError
@@ -104,18 +104,18 @@ func TestIdentifyPanics(t *testing.T) {
 		require.Contains(t, log.String(), `msg="mojo: a handler panicked" callback=Identify panic="no database" stack=`)
 		require.Equal(t, uint64(3), srv.Stats().Refused["panic in Identify"])
 
-		evil.Store(false)
+		panics.Store(false)
 		client := siotest.Dial(t, site, siotest.Options{Transport: transport})
-		client.Connect(e2e.ChatNamespace, nil) // the refused requests occupy no place
-		evil.Store(true)
+		client.Connect(e2e.ChatNamespace, nil) // no limit counts the refused requests
+		panics.Store(true)
 		other := e2e.Do(t, site, http.MethodGet, client.Engine.URL("polling"), nil, "")
 		require.Equal(t, `{"code":1,"message":"Session ID unknown"}`, other.Body)
 		require.Greater(t, srv.Stats().HandlerPanics, uint64(3)) // a poll of the client may have panicked as well
 	})
 }
 
-// Identify is called in place of reading cookies, for the handshake and for
-// each later request.
+// With Options.Identify the Server reads no cookies. It calls Identify for the
+// handshake and for each later request.
 func TestIdentify(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		var log e2e.Log
@@ -155,7 +155,7 @@ func TestIdentify(t *testing.T) {
 	})
 }
 
-// Without Cookies and Identify nobody has a session.
+// Without Options.Cookies and Options.Identify no client has a session.
 func TestWithoutIdentity(t *testing.T) {
 	h := e2e.NewApp()
 	srv := e2e.NewServer(t, mojo.Options{Origins: []string{"*"}})

@@ -22,8 +22,8 @@ func TestRepeatedRevision(t *testing.T) {
 	require.Equal(t, 400, get(srv, pollURL+"&EIO=3", nil).Code)
 }
 
-// The subprotocol of a WebSocket is the one that Options.Subprotocol chooses of
-// those that the client offers, and the first one without it.
+// Options.Subprotocol chooses the subprotocol of a WebSocket among those that
+// the client offers. Without it the Server chooses the first one.
 func TestSubprotocol(t *testing.T) {
 	second := func(_ *http.Request, offered []string) string { return offered[len(offered)-1] }
 	for name, c := range map[string]struct {
@@ -44,7 +44,7 @@ func TestSubprotocol(t *testing.T) {
 			srv := e2e.NewServer(t, mojo.Options{Subprotocol: c.choose})
 			site := siotest.Serve(t, siotest.TCP, srv)
 			sid := ""
-			for _, opened := range []bool{false, true} { // by a handshake, or by an upgrade
+			for _, opened := range []bool{false, true} { // with a handshake, or with an upgrade
 				if opened {
 					open := e2e.Do(t, site, "GET", site.URL+pollURL, nil, "").Body
 					_, sid, _ = strings.Cut(open, `"sid":"`)
@@ -79,7 +79,7 @@ func switchedTo(t *testing.T, site *siotest.Site, url string, header http.Header
 	return resp.Header.Get("Sec-WebSocket-Protocol")
 }
 
-// Auth data that is no object counts as none. Older clients sent it.
+// Auth data that is not an object is ignored, as older clients send it.
 func TestNumericAuth(t *testing.T) {
 	auths := make(chan string, 2)
 	srv := e2e.NewServer(t, mojo.Options{})
@@ -123,8 +123,9 @@ func TestPlaceholderAsData(t *testing.T) {
 	})
 }
 
-// A WebSocket message in base64 is accepted on every WebSocket. The parameter
-// b64 concerns what the server sends on the transport of that request.
+// The server accepts messages in base64 on every WebSocket. The parameter b64
+// of a request says how the server sends binary data on the transport of that
+// request.
 func TestBase64OfTheTransport(t *testing.T) {
 	srv := e2e.NewServer(t, mojo.Options{})
 	ev := new(mojo.Events)
@@ -140,8 +141,8 @@ func TestBase64OfTheTransport(t *testing.T) {
 	require.Equal(t, []byte{1, 2, 3}, client.Next().Data)
 }
 
-// The parameter b64 of an upgrade request counts for the WebSocket, and that of
-// the polls before it does not.
+// The parameter b64 of an upgrade request applies to the WebSocket. That of the
+// polls before it does not.
 func TestBase64OfTheUpgrade(t *testing.T) {
 	for name, c := range map[string]struct {
 		poll, upgrade, want string
@@ -176,7 +177,7 @@ func TestBase64OfTheUpgrade(t *testing.T) {
 	}
 }
 
-// An answer whose data looks like a placeholder ends its EmitWithAck with an
+// An ack whose data looks like a placeholder ends its EmitWithAck with an
 // error, and the connection stays.
 func TestPlaceholderInAnAnswer(t *testing.T) {
 	errs := make(chan error, 1)

@@ -1,3 +1,4 @@
-// Package admission tests from outside whom a Server admits: origins, cookies,
-// Options.Identify, and what a client that is misconfigured is told.
+// Package admission tests from outside which requests a Server admits, by their
+// origin, their cookies and Options.Identify, and how it advises the operator
+// of a misconfigured site.
 package admission

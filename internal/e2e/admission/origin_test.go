@@ -12,8 +12,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// A request from a foreign origin is refused without a CORS header: a handshake
-// as well as a request with the sid and the cookies of a connection.
+// The server refuses a request from a foreign origin, without a CORS header: a
+// handshake, and also a request with the sid and the cookies of a connection.
 func TestOtherOrigins(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), Origins: []string{"https://friend.example"}})
@@ -56,7 +56,7 @@ func TestOtherOrigins(t *testing.T) {
 	})
 }
 
-// OriginFunc decides about an origin. If it panics, the origin is refused.
+// OriginFunc admits or refuses an origin. If it panics, the origin is refused.
 func TestOriginFunc(t *testing.T) {
 	log := new(e2e.Log)
 	srv := e2e.NewServer(t, mojo.Options{Logger: log.Logger(), Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), OriginFunc: func(_ *http.Request, origin string) bool {

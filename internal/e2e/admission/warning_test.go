@@ -16,8 +16,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// requireOneWarning waits for a warning, and requires that there is one and that
-// it contains help.
+// requireOneWarning waits for a warning, and requires that there is only one
+// and that it contains help.
 func requireOneWarning(t *testing.T, log *e2e.Log, help string) {
 	t.Helper()
 	e2e.WaitUntil(t, "a warning is logged", func() bool { return len(log.Warnings()) > 0 })
@@ -26,7 +26,7 @@ func requireOneWarning(t *testing.T, log *e2e.Log, help string) {
 	require.Contains(t, log.Warnings()[0], help)
 }
 
-// get calls a handler without a network.
+// get returns the response of a handler to a GET request, without a network.
 func get(h http.Handler, target string, header http.Header) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("GET", target, nil)
 	for name, values := range header {
@@ -121,8 +121,8 @@ func TestScriptIsNotARefusal(t *testing.T) {
 	require.Empty(t, srv.Stats().Refused)
 }
 
-// A connection that is closed for what it sent, or did not send, is logged
-// once, with advice.
+// When the server closes a connection because of what the client sent or did
+// not send, it logs it once, with advice.
 func TestClosedConnectionsAreLogged(t *testing.T) {
 	const attachment = `{"_placeholder":true,"num":0}`
 	many := strings.Repeat("x", 1<<11)
@@ -165,7 +165,7 @@ func TestClosedConnectionsAreLogged(t *testing.T) {
 }
 
 // A session or user that exceeds its limit of connections is logged once.
-func TestCrowdedSessionsAreLogged(t *testing.T) {
+func TestSessionsAboveTheLimitAreLogged(t *testing.T) {
 	for name, c := range map[string]struct {
 		opts mojo.Options
 		help string

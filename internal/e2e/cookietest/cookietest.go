@@ -1,6 +1,6 @@
 // Package cookietest makes cookies and requests for tests. It imports neither
-// mojo nor the cookie library that mojo uses, so that tests of both sides pin
-// the format.
+// mojo nor the cookie library that mojo uses, so a test with it notices when
+// the format changes.
 package cookietest
 
 import (
@@ -44,7 +44,7 @@ func Request(cookies ...string) *http.Request {
 }
 
 // NextRequest returns the next request of a browser that got the response w: it
-// has the cookies that w sets, and not those that it removes.
+// has the cookies that w sets, and none that w removes.
 func NextRequest(w http.ResponseWriter) *http.Request {
 	r := Request()
 	for _, line := range w.Header()["Set-Cookie"] {

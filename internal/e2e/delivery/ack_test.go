@@ -16,7 +16,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// The answer of a client is a Message and may contain binary data.
+// The ack of a client is a Message and may contain binary data.
 func TestEmitWithAck(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -41,7 +41,7 @@ func TestEmitWithAck(t *testing.T) {
 	})
 }
 
-// Call decodes the answer into its type parameter.
+// Call decodes the ack into its type parameter.
 func TestCall(t *testing.T) {
 	type sum struct{ A, B int }
 	h := e2e.NewApp()
@@ -59,13 +59,13 @@ func TestCall(t *testing.T) {
 		{[]any{"text"}, `[{"A":0,"B":0},"mojo: the answer, argument 1 into *delivery.sum: json: cannot unmarshal string into Go value of type delivery.sum"]`},
 	} {
 		answer := socket.Ask("call me")
-		socket.Expect("question").Reply(test.reply...) // the handler waits, and answers do not queue behind it
+		socket.Expect("question").Reply(test.reply...) // the ack arrives although the handler waits
 
 		require.JSONEq(t, test.want, answer.Wait().JSON())
 	}
 }
 
-// EmitWithAck returns when its context ends. A later answer is ignored.
+// EmitWithAck returns when its context ends. A later ack is ignored.
 func TestAckEndsByContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()
@@ -99,7 +99,7 @@ func TestAckEndsByContext(t *testing.T) {
 	})
 }
 
-// Answers with ids that no question had are ignored.
+// Acks with an id that no event had are ignored.
 func TestUnknownAcks(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		srv, _ := e2e.ChatServer(t, e2e.NewApp())
@@ -112,8 +112,8 @@ func TestUnknownAcks(t *testing.T) {
 	})
 }
 
-// When a page connects to the namespace again, an answer to a question of its
-// previous socket does not answer a question of the new one.
+// When a page connects to the namespace again, a late ack of its previous
+// socket does not count as an ack of the new one.
 func TestAckOfThePreviousSocket(t *testing.T) {
 	h := e2e.NewApp()
 	srv, _ := e2e.ChatServer(t, h)
@@ -136,7 +136,7 @@ func TestAckOfThePreviousSocket(t *testing.T) {
 }
 
 // EmitWithAck fails with ErrNotConnected when the connection ends before the
-// answer, and immediately when it has ended before the call.
+// ack, and immediately if it has ended before the call.
 func TestEmitWithAckOnEndedConns(t *testing.T) {
 	for name, act := range map[string]func(c *mojo.Conn, s *siotest.Socket, client *siotest.Client){
 		"client DISCONNECT": func(_ *mojo.Conn, s *siotest.Socket, _ *siotest.Client) { s.Disconnect() },
@@ -163,7 +163,7 @@ func TestEmitWithAckOnEndedConns(t *testing.T) {
 	}
 }
 
-// Calls of one connection may be answered in any order.
+// The client may send the acks of concurrent calls in any order.
 func TestConcurrentCalls(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		const calls = 50
@@ -192,8 +192,8 @@ func TestConcurrentCalls(t *testing.T) {
 	})
 }
 
-// The first Ack of a message answers it, also with binary data. A second one is
-// an error. Ack of a message without an ack id does nothing.
+// The first call of Ack answers the message, also with binary data. A second
+// call is an error. Ack of a message without an ack id does nothing.
 func TestAck(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -203,7 +203,7 @@ func TestAck(t *testing.T) {
 				errs <- m.Ack(func() {})
 				return
 			}
-			errs <- m.Ack(func() {}) // cannot be encoded, so it does not count
+			errs <- m.Ack(func() {}) // cannot be encoded, so it is not the first Ack
 			errs <- m.Ack("first", []byte("binary"))
 			errs <- m.Ack("second")
 		}
@@ -224,8 +224,8 @@ func TestAck(t *testing.T) {
 	})
 }
 
-// A handler may call Ack after it has returned. When the connection has ended,
-// Ack is an error.
+// The site may call Ack after the handler has returned. After the end of the
+// connection Ack returns an error.
 func TestAckLater(t *testing.T) {
 	h := e2e.NewApp()
 	messages := make(chan *mojo.Message, 9)
@@ -244,7 +244,7 @@ func TestAckLater(t *testing.T) {
 	require.ErrorIs(t, m3.Ack(3), mojo.ErrNotConnected)
 }
 
-// Of concurrent calls of Ack exactly one succeeds.
+// If several goroutines call Ack, exactly one call succeeds.
 func TestAckOnce(t *testing.T) {
 	h := e2e.NewApp()
 	messages := make(chan *mojo.Message, 1)

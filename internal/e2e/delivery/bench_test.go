@@ -36,7 +36,7 @@ func benchClient(b *testing.B, address, cookie string, size int, received func()
 		head := make([]byte, 2)
 		_, err := io.ReadFull(r, head)
 		require.NoError(b, err)
-		payload := make([]byte, head[1]) // the payloads here have less than 126 bytes
+		payload := make([]byte, head[1]) // each payload here is shorter than 126 bytes
 		_, err = io.ReadFull(r, payload)
 		require.NoError(b, err)
 		return string(payload)
@@ -60,8 +60,8 @@ func benchClient(b *testing.B, address, cookie string, size int, received func()
 // benchFrame returns the size of the frame of an event, header included.
 func benchFrame(text string) int { return len(`..42`+e2e.ChatNamespace+`,["event",""]`) + len(text) }
 
-// It sends an event of 70 bytes to everybody. An operation lasts from the call
-// until all clients have received the event.
+// BenchmarkChannelEmit sends an event of 70 bytes to all clients. An operation
+// lasts from the call until all clients have received the event.
 func BenchmarkChannelEmit(b *testing.B) {
 	text := strings.Repeat("x", 70)
 	for _, clients := range []int{1, 100, 1000} {
@@ -86,8 +86,8 @@ func BenchmarkChannelEmit(b *testing.B) {
 	}
 }
 
-// It sends an event to one session, which has one connection. Its time must not
-// depend on the number of other connections.
+// BenchmarkSessionEmit sends an event to a session with one connection. Its
+// time must not depend on the number of other connections.
 func BenchmarkSessionEmit(b *testing.B) {
 	text := strings.Repeat("x", 70)
 	for _, others := range []int{0, 1000} {

@@ -11,8 +11,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Rooms belong to a Channel. To and Except on a view of the whole Server are
-// refused, as they would address nobody.
+// Rooms belong to a Channel. To and Except on a view of the whole Server return
+// an error, because the Server has no rooms.
 func TestRoomsNeedAChannel(t *testing.T) {
 	w := e2e.NewVisitors(t, siotest.Memory, "websocket")
 	users := w.Srv.LoggedInSessions()

@@ -1,3 +1,3 @@
-// Package delivery tests from outside that messages, acknowledgements and
-// broadcasts arrive: to whom, in which order, how often, and under load.
+// Package delivery tests from outside how messages, acks and broadcasts arrive:
+// at which clients, in which order, how often, and under load.
 package delivery

@@ -15,8 +15,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Every kind of Emit refuses bad events before it sends anything. The error has
-// the prefix "mojo: " once and matches the documented variable.
+// Every kind of Emit refuses invalid events before it sends anything. The error
+// has the prefix "mojo: " once and matches the documented variable.
 func TestEmitRefuses(t *testing.T) {
 	h := e2e.NewApp()
 	srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), Limits: mojo.Limits{MaxQueue: 1 << 20}})
@@ -81,7 +81,7 @@ func (failingJSON) MarshalJSON() ([]byte, error) { return nil, e2e.ErrSecret }
 func TestEmitKeepsNoReference(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
-		h.Connect = func(c *mojo.Conn) error { // held until the connect answer
+		h.Connect = func(c *mojo.Conn) error { // queued until the connect answer
 			b := []byte("before")
 			err := c.Emit("binary", b)
 			copy(b, "AFTER!")
@@ -140,8 +140,8 @@ func TestRooms(t *testing.T) {
 	require.Equal(t, []string{"a"}, bob.Rooms())
 }
 
-// The methods of a Broadcast return a new one and change neither it nor each
-// other's results.
+// Each method of a Broadcast returns a new Broadcast. It changes neither its
+// receiver nor the result of another call.
 func TestBroadcastIsAValue(t *testing.T) {
 	w := e2e.NewVisitors(t, siotest.Memory, "websocket")
 	base := w.Chat.To("first")
@@ -161,7 +161,7 @@ func TestBroadcastIsAValue(t *testing.T) {
 	require.Empty(t, slices.Collect(base.Conns()))
 }
 
-// counted counts how often it is encoded.
+// counted is a value that counts how often it is encoded.
 type counted struct{ n *atomic.Int32 }
 
 func (c counted) MarshalJSON() ([]byte, error) {

@@ -41,7 +41,7 @@ func newEvents(seen chan<- string) *mojo.Events {
 	return ev
 }
 
-// Each function gets its arguments, and the client gets the documented answer.
+// Each function gets its arguments, and the client gets the documented ack.
 func TestEvents(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		var log e2e.Log
@@ -176,8 +176,7 @@ func TestTooManyArgumentsAreLoggedOnce(t *testing.T) {
 	require.NotContains(t, log.String(), "secret")
 }
 
-// Call refuses an answer with several arguments, of which it would drop all but
-// one.
+// Call refuses an ack with several arguments, because it returns only one.
 func TestCallRefusesSeveralArguments(t *testing.T) {
 	failed := make(chan error, 1)
 	ev := new(mojo.Events)
@@ -194,7 +193,7 @@ func TestCallRefusesSeveralArguments(t *testing.T) {
 	require.EqualError(t, e2e.Await(t, failed), `mojo: the answer to event "which?" has 2 arguments; want one, or use EmitWithAck`)
 }
 
-// The functions of an Events for identity, presence and emits are called.
+// The observer functions of Events are called: Identity, Presence and Emit.
 func TestEventsObserve(t *testing.T) {
 	seen := make(chan string, 9)
 	ev := &mojo.Events{
@@ -219,8 +218,8 @@ func TestEventsObserve(t *testing.T) {
 	require.ElementsMatch(t, []string{"s is t", "Chat has t"}, got)
 }
 
-// If the answer to a Call within a function does not decode, the client gets
-// "internal error", as its question was correct.
+// If a function of Events returns the error of a Call whose ack does not
+// decode, the client gets "internal error": its own event was correct.
 func TestErrorsOfCallsAreInternal(t *testing.T) {
 	_, socket := e2e.ConnectChat(t, siotest.Memory, "websocket", newEvents(nil).Handler())
 	answer := socket.Ask("ask back")
@@ -257,7 +256,7 @@ func TestEventsLifecycle(t *testing.T) {
 	require.Empty(t, seen)
 }
 
-// A zero Events accepts every connection and drops every event.
+// The zero value of Events accepts every connection and drops every event.
 func TestZeroEvents(t *testing.T) {
 	_, socket := e2e.ConnectChat(t, siotest.Memory, "websocket", new(mojo.Events).Handler())
 	socket.Emit("x")
@@ -265,7 +264,7 @@ func TestZeroEvents(t *testing.T) {
 	socket.Disconnect()
 }
 
-// On panics for an event name that is reserved or taken, and after Handler.
+// On panics if the event name is reserved or taken, or if Handler was called.
 func TestEventsPanic(t *testing.T) {
 	add := func(ev *mojo.Events, event string) func() {
 		return func() { mojo.On(ev, event, func(*mojo.Conn, int) error { return nil }) }

@@ -11,9 +11,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// A client that has not read for a while receives the newest event of each key,
-// and every other event, in the order in which they were sent. With polling, a
-// client has not read while it does not poll.
+// A client that has not read for a while receives the newest event of each key
+// and all events without a key, in the order in which they were sent. A polling
+// client does not read between two polls.
 func TestLatest(t *testing.T) {
 	srv, ch := e2e.ChatServer(t, e2e.NewApp())
 	other := e2e.Register(t, srv, "Other", e2e.NewApp())
@@ -33,7 +33,7 @@ func TestLatest(t *testing.T) {
 	require.NoError(t, ch.Latest("a").Emit("price", "a2"))
 	require.NoError(t, conn.Latest("").Emit("price", "none"))
 	require.NoError(t, srv.CurrentSessions().Get("s").Latest("b").Emit("price", "b2"))
-	require.NoError(t, other.Latest("b").Emit("price", "of another app")) // apps share no keys
+	require.NoError(t, other.Latest("b").Emit("price", "of another app")) // each app has its own keys
 	require.NoError(t, conn.Latest("a").Emit("price", "a3"))
 	client.Engine.Poll()
 

@@ -19,9 +19,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// crowd connects n clients over WebSockets to the app Chat. Each session has
-// two of them.
-func crowd(t testing.TB, network siotest.Network, n int, h mojo.SocketHandler) (*mojo.Server, *mojo.Channel, []*siotest.Socket) {
+// connectMany connects n clients over WebSockets to the app Chat, two clients
+// for each session.
+func connectMany(t testing.TB, network siotest.Network, n int, h mojo.SocketHandler) (*mojo.Server, *mojo.Channel, []*siotest.Socket) {
 	t.Helper()
 	srv, ch := e2e.ChatServer(t, h)
 	site := siotest.Serve(t, network, srv)
@@ -35,7 +35,7 @@ func crowd(t testing.TB, network siotest.Network, n int, h mojo.SocketHandler) (
 // A broadcast to a thousand connections is encoded once, and each client
 // receives it once.
 func TestBroadcastToAThousand(t *testing.T) {
-	srv, ch, sockets := crowd(t, siotest.Memory, 1000, e2e.NewApp())
+	srv, ch, sockets := connectMany(t, siotest.Memory, 1000, e2e.NewApp())
 	var encoded atomic.Int32
 	require.NoError(t, srv.CurrentSessions().Emit("event", counted{&encoded}))
 	require.NoError(t, ch.Emit("event", counted{&encoded}))
@@ -49,8 +49,8 @@ func TestBroadcastToAThousand(t *testing.T) {
 }
 
 // The allocations of a broadcast do not depend on the number of connections.
-// Its clients poll, and do not poll again, so that nothing is written
-// meanwhile.
+// The clients poll only once, so that the server writes nothing during the
+// measurement.
 func TestBroadcastAllocatesAConstant(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates too")
@@ -65,7 +65,7 @@ func TestBroadcastAllocatesAConstant(t *testing.T) {
 			client.SendConnect(e2e.ChatNamespace, nil)
 			e2e.Await(t, h.Accepted)
 		}
-		for range 1 << 10 { // so that no queue grows later
+		for range 1 << 10 { // no queue must grow during the measurement
 			require.NoError(t, ch.Emit("event", "x"))
 		}
 		return siotest.AllocsPerRun(200, func() { _ = ch.Emit("event", "x") })
@@ -109,10 +109,9 @@ func TestInboundEventAllocatesLittle(t *testing.T) {
 	require.LessOrEqual(t, cost, 12.0)
 }
 
-// Broadcasts, joins, leaves, iterations and connections that begin and end run
-// concurrently. Every event arrives complete, and in the end all views are
-// empty.
-func TestManyAtOnce(t *testing.T) {
+// Goroutines emit, join and leave rooms and iterate over views while
+// connections begin and end. In the end all views are empty.
+func TestConcurrentEmitsAndConnections(t *testing.T) {
 	h := e2e.NewApp()
 	h.Connect = func(c *mojo.Conn) error {
 		_ = c.Emit("hello")
@@ -124,7 +123,7 @@ func TestManyAtOnce(t *testing.T) {
 	site := siotest.Serve(t, siotest.Memory, srv)
 
 	var clients, others sync.WaitGroup
-	turns := make(chan struct{}) // each is one round of the emitters, so that they go on as long as clients come and leave
+	startRound := make(chan struct{}) // each value starts one round of an emitter
 	var connected atomic.Int32
 	for i := range 20 {
 		clients.Go(func() {
@@ -138,7 +137,7 @@ func TestManyAtOnce(t *testing.T) {
 				client.SendConnect(e2e.ChatNamespace, nil)
 				connected.Add(1)
 				for range 100 {
-					turns <- struct{}{}
+					startRound <- struct{}{}
 				}
 				client.Engine.Send("2" + e2e.ChatNamespace + `,["event",1]`)
 				switch round % 3 {
@@ -155,7 +154,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	for i := range 1000 {
 		others.Go(func() {
-			for range turns {
+			for range startRound {
 				switch i % 8 {
 				case 0:
 					_ = ch.Emit("a", i)
@@ -186,10 +185,10 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	close(turns)
+	close(startRound)
 	others.Wait()
 	e2e.Shutdown(t, srv)
-	e2e.RequireNobody(t, srv, ch)
+	e2e.RequireEmptyViews(t, srv, ch)
 	require.Equal(t, len(h.Accepted), len(h.Ended))
 	require.NotZero(t, connected.Load())
 }
@@ -258,8 +257,8 @@ func TestBlockedHandler(t *testing.T) {
 	}
 }
 
-// The server reads no more from a client that is MaxInbound bytes ahead of its
-// handlers, and goes on when they have caught up. No event is lost.
+// The server stops reading from a client when MaxInbound bytes wait for its
+// handlers, and continues when the handlers have caught up. No event is lost.
 func TestBackPressure(t *testing.T) {
 	for _, transport := range e2e.Transports {
 		t.Run(transport, func(t *testing.T) {
@@ -284,8 +283,8 @@ func TestBackPressure(t *testing.T) {
 					socket.Emit("event", i, strings.Repeat("x", size))
 				}
 				client.SendConnect("/EchoSocket", nil)
-				time.Sleep(30 * time.Second) // the answer to the ping waits behind the events
-				require.Empty(t, echo.Accepted, "it was read from")
+				time.Sleep(30 * time.Second) // the pong waits behind the events
+				require.Empty(t, echo.Accepted, "the server has stopped reading")
 				require.Equal(t, 1, ch.Len())
 				require.NoError(t, ch.Emit("still"))
 				socket.Expect("still")
@@ -303,7 +302,8 @@ func TestBackPressure(t *testing.T) {
 	}
 }
 
-// A connection ends if its handlers do not catch up within a heartbeat.
+// The server ends a connection whose handlers do not catch up within a
+// heartbeat.
 func TestHandlerStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})
@@ -327,14 +327,15 @@ func TestHandlerStall(t *testing.T) {
 	})
 }
 
-// awaitEndOf is called in bubbles, where waiting takes no time.
+// awaitEndOf waits for the end of a connection. In a bubble that takes no real
+// time.
 func awaitEndOf(c *mojo.Conn) { <-c.Context().Done() }
 
 // A flood of events is handled in order and without a goroutine for each event.
 func TestEventFlood(t *testing.T) {
 	const events = 20_000
 	h := e2e.NewApp()
-	var most, next atomic.Int64
+	var maxGoroutines, next atomic.Int64
 	done := make(chan struct{})
 	h.Message = func(_ *mojo.Conn, m *mojo.Message) {
 		var i int64
@@ -342,7 +343,7 @@ func TestEventFlood(t *testing.T) {
 			t.Error("out of order", i, err)
 		}
 		if i%100 == 0 {
-			most.Store(max(most.Load(), int64(runtime.NumGoroutine())))
+			maxGoroutines.Store(max(maxGoroutines.Load(), int64(runtime.NumGoroutine())))
 		}
 		if next.Add(1) == events {
 			close(done)
@@ -354,11 +355,10 @@ func TestEventFlood(t *testing.T) {
 		socket.Emit("event", i)
 	}
 	e2e.AwaitClosed(t, done)
-	require.LessOrEqual(t, most.Load(), before+10)
+	require.LessOrEqual(t, maxGoroutines.Load(), before+10)
 }
 
-// The bytes of events that wait for OnConnect to return count in the queue's
-// bound.
+// MaxQueue also limits the events that wait for OnConnect to return.
 func TestHeldMessagesAreBounded(t *testing.T) {
 	h := e2e.NewApp()
 	overflowed := make(chan error, 1)

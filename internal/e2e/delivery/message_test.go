@@ -11,7 +11,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Binary data is allowed at any place in the arguments, in both directions.
+// Binary data may be anywhere in the arguments, in both directions.
 func TestBinary(t *testing.T) {
 	type inner struct {
 		Data mojo.Binary            `json:"data"`

@@ -11,7 +11,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// OnConnect sends 2 MB in 20 events. They arrive complete and in order, also
+// 2 MB that OnConnect sends in 20 events arrive complete and in order, even
 // while the client upgrades to a WebSocket.
 func TestHistoryInOnConnect(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {

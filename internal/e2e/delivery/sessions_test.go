@@ -11,11 +11,11 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Each way to address connections reaches exactly the addressed ones, each
-// once.
+// Each method that addresses connections reaches exactly these connections,
+// each once.
 func TestEmitReachesItsAddresseesOnce(t *testing.T) {
-	everyone := []string{"tab1", "tab1/news", "tab2", "phone", "bob", "bob/news", "guest", "nobody"}
-	chat := []string{"tab1", "tab2", "phone", "bob", "guest", "nobody"}
+	everyone := []string{"tab1", "tab1/news", "tab2", "phone", "bob", "bob/news", "guest", "anonymous"}
+	chat := []string{"tab1", "tab2", "phone", "bob", "guest", "anonymous"}
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		w := e2e.NewVisitors(t, n, transport)
 		for i, test := range []struct {
@@ -34,10 +34,10 @@ func TestEmitReachesItsAddresseesOnce(t *testing.T) {
 			{"no room", w.Chat.To().Emit, nil},
 			{"empty room", w.Chat.To("none").Emit, nil},
 			{"room named as a session", w.Chat.To("s1", "ann", "").Emit, nil},
-			{"except", w.Chat.Except("first").Emit, []string{"phone", "bob", "guest", "nobody"}},
+			{"except", w.Chat.Except("first").Emit, []string{"phone", "bob", "guest", "anonymous"}},
 			{"except nothing", w.Chat.Except().Emit, chat},
 			{"to and except", w.Chat.To("first").Except("first").Emit, nil},
-			{"without", w.Chat.Except().Without(w.Conn(t, "tab1"), w.Conn(t, "bob")).Emit, []string{"tab2", "phone", "guest", "nobody"}},
+			{"without", w.Chat.Except().Without(w.Conn(t, "tab1"), w.Conn(t, "bob")).Emit, []string{"tab2", "phone", "guest", "anonymous"}},
 			{"to without", w.Chat.To("first").Without(w.Conn(t, "tab1")).Emit, []string{"tab2"}},
 			{"sessions", w.Srv.CurrentSessions().Emit, []string{"tab1", "tab1/news", "tab2", "phone", "bob", "bob/news", "guest"}},
 			{"sessions of an app", w.Chat.CurrentSessions().Emit, []string{"tab1", "tab2", "phone", "bob", "guest"}},
@@ -63,16 +63,16 @@ func TestEmitReachesItsAddresseesOnce(t *testing.T) {
 			{"user outside of a room", w.Chat.LoggedInSessions().Get("ann").Except("first").Emit, []string{"phone"}},
 			{"user, volatile", w.Chat.LoggedInSessions().Get("bob").Volatile().Emit, []string{"bob"}},
 			{"session, local", w.Chat.CurrentSessions().Get("s4").Local().Emit, []string{"guest"}},
-			{"Channel without a tab", w.Chat.Without(w.Conn(t, "tab1")).Emit, []string{"tab2", "phone", "bob", "guest", "nobody"}},
+			{"Channel without a tab", w.Chat.Without(w.Conn(t, "tab1")).Emit, []string{"tab2", "phone", "bob", "guest", "anonymous"}},
 			{"Channel, local", w.News.Local().Emit, []string{"tab1/news", "bob/news"}},
 			{"Channel, latest", w.News.Latest("k").Emit, []string{"tab1/news", "bob/news"}},
 			{"Conn, latest", w.Conn(t, "guest").Latest("k").Emit, []string{"guest"}},
-			{"others", w.Conn(t, "tab1").Broadcast().Emit, []string{"tab2", "phone", "bob", "guest", "nobody"}},
+			{"others", w.Conn(t, "tab1").Broadcast().Emit, []string{"tab2", "phone", "bob", "guest", "anonymous"}},
 			{"others in a room", w.Conn(t, "tab1").To("first").Emit, []string{"tab2"}},
-			{"others outside of a room", w.Conn(t, "bob").Except("first").Emit, []string{"phone", "guest", "nobody"}},
+			{"others outside of a room", w.Conn(t, "bob").Except("first").Emit, []string{"phone", "guest", "anonymous"}},
 			{"others in a room, volatile first", w.Conn(t, "tab1").Volatile().To("first").Emit, []string{"tab2"}},
-			{"others outside of a room, latest first", w.Conn(t, "bob").Latest("k").Except("first").Emit, []string{"phone", "guest", "nobody"}},
-			{"others without a tab", w.Conn(t, "tab1").Volatile().Without(w.Conn(t, "bob")).Emit, []string{"tab2", "phone", "guest", "nobody"}},
+			{"others outside of a room, latest first", w.Conn(t, "bob").Latest("k").Except("first").Emit, []string{"phone", "guest", "anonymous"}},
+			{"others without a tab", w.Conn(t, "tab1").Volatile().Without(w.Conn(t, "bob")).Emit, []string{"tab2", "phone", "guest", "anonymous"}},
 		} {
 			require.NoError(t, test.emit("event", i, test.what))
 
@@ -120,13 +120,13 @@ func TestViewsFollowConnections(t *testing.T) {
 		e2e.Await(t, w.App.Ended)
 		require.False(t, users.Has("ann"))
 
-		for _, name := range []string{"bob", "guest", "nobody"} {
+		for _, name := range []string{"bob", "guest", "anonymous"} {
 			w.Clients[name].Close()
 		}
 		for range 4 {
 			e2e.Await(t, w.App.Ended)
 		}
-		e2e.RequireNobody(t, w.Srv, w.Chat, w.News)
+		e2e.RequireEmptyViews(t, w.Srv, w.Chat, w.News)
 	})
 }
 
@@ -153,11 +153,11 @@ func TestThirtyTwoTabs(t *testing.T) {
 		delete(tabs, client)
 		require.Equal(t, len(tabs) > 0, srv.CurrentSessions().Has("s"))
 	}
-	e2e.RequireNobody(t, srv, ch)
+	e2e.RequireEmptyViews(t, srv, ch)
 }
 
-// Invalid cookies give a connection no identity, and their text is never a key
-// of a view.
+// A connection with invalid cookies has no identity, and no view uses their
+// text as an id.
 func TestInvalidCookiesGiveNoIdentity(t *testing.T) {
 	for name, test := range map[string]struct {
 		cookies       []string
@@ -175,7 +175,7 @@ func TestInvalidCookiesGiveNoIdentity(t *testing.T) {
 		"login without a session":      {[]string{e2e.LoginCookie("u")}, "", "u"},
 		"session and its login":        {[]string{e2e.SessionCookie("s"), e2e.SignLogin(e2e.Key, `["u","s"]`, 0)}, "s", "u"},
 		"older key":                    {[]string{e2e.SignSession(e2e.OldKey, `"s"`, 0)}, "s", ""},
-		"session and a login by hands": {[]string{e2e.SessionCookie("s"), e2e.LoginCookie("u")}, "s", "u"},
+		"session and unbound login":    {[]string{e2e.SessionCookie("s"), e2e.LoginCookie("u")}, "s", "u"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := e2e.NewApp()
@@ -198,7 +198,7 @@ func TestInvalidCookiesGiveNoIdentity(t *testing.T) {
 	}
 }
 
-// idsOf returns a list of the id, or an empty list if the id is empty.
+// idsOf returns a list with the id, or an empty list if the id is empty.
 func idsOf(id string) []string {
 	if id == "" {
 		return []string{}
@@ -206,8 +206,8 @@ func idsOf(id string) []string {
 	return []string{id}
 }
 
-// The body of a loop over a view may emit, join and disconnect, and wait for
-// goroutines that do.
+// The body of a loop over a view may emit, join and disconnect, and may wait
+// for goroutines that do so.
 func TestIteratorsHoldNoLock(t *testing.T) {
 	w := e2e.NewVisitors(t, siotest.Memory, "websocket")
 	for session := range w.Srv.CurrentSessions().All() {
@@ -228,7 +228,7 @@ func TestIteratorsHoldNoLock(t *testing.T) {
 	for range w.Sockets {
 		e2e.Await(t, w.App.Ended)
 	}
-	e2e.RequireNobody(t, w.Srv, w.Chat, w.News)
+	e2e.RequireEmptyViews(t, w.Srv, w.Chat, w.News)
 	for range w.Chat.To("new").Conns() {
 		require.Fail(t, "a member that left is in the room")
 	}

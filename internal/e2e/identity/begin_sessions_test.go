@@ -17,8 +17,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// staticSite serves a site whose pages are files: requests reach only the
-// Server and a login handler.
+// staticSite serves a site with static pages: only the Server and a login
+// handler run Go code.
 func staticSite(t testing.TB, n siotest.Network, opts mojo.Options, h mojo.SocketHandler) (*mojo.Server, *siotest.Site) {
 	t.Helper()
 	opts.Cookies, opts.BeginSessions = e2e.NewCookies(t, mojo.CookieOptions{}), true
@@ -55,7 +55,7 @@ func TestHandshakeBeginsASession(t *testing.T) {
 		require.Equal(t, 1, srv.CurrentSessions().Get(id.SessionID).Len())
 
 		b.Visit("/login?user=ann")
-		require.NoError(t, srv.LoggedInSessions().Get("ann").Emit("hello")) // kept back until the proof
+		require.NoError(t, srv.LoggedInSessions().Get("ann").Emit("hello")) // the Server holds it until the proof
 		socket.Expect("hello")
 		require.Equal(t, "ann", conn.UserID())
 		require.Equal(t, 1, srv.LoggedInSessions().Get("ann").Len())
@@ -65,9 +65,9 @@ func TestHandshakeBeginsASession(t *testing.T) {
 	})
 }
 
-// A client that keeps no cookies is served, and each of its connections has a
-// session of its own. A client that has sent the cookie once must send it
-// again.
+// A client that stores no cookies can connect, and each of its connections has
+// its own session. A client that has sent the cookie once must send it with
+// each later request.
 func TestClientThatKeepsNoCookies(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -89,7 +89,7 @@ func TestClientThatKeepsNoCookies(t *testing.T) {
 		b := e2e.NewBrowser(t, site)
 		b.KeepHandshake(client)
 		client.Barrier()
-		require.NoError(t, srv.CurrentSessions().Emit("with the cookie")) // it answers the poll that was sent without the cookie
+		require.NoError(t, srv.CurrentSessions().Emit("with the cookie")) // answers the poll that was sent without the cookie
 		socket.Expect("with the cookie")
 		client.Barrier()
 		unknown := e2e.Do(t, site, http.MethodPost, client.Engine.URL("polling"), nil, "3")
@@ -101,13 +101,13 @@ func TestClientThatKeepsNoCookies(t *testing.T) {
 // one, or if the handshake is refused.
 func TestHandshakesThatBeginNoSession(t *testing.T) {
 	opts := mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), BeginSessions: true}
-	ends := e2e.NewServer(t, opts)
-	require.NoError(t, ends.LogOut(httptest.NewRecorder(), cookietest.Request(e2e.SessionCookie("left"))))
-	require.Zero(t, ends.CurrentSessions().Get("revoked").Revoke(t.Context(), mojo.Revocation{}))
+	srv := e2e.NewServer(t, opts)
+	require.NoError(t, srv.LogOut(httptest.NewRecorder(), cookietest.Request(e2e.SessionCookie("given up"))))
+	require.Zero(t, srv.CurrentSessions().Get("revoked").Revoke(t.Context(), mojo.Revocation{}))
 	opts.Limits.MaxConns = 1
 	full := e2e.NewServer(t, opts)
 	opts.Limits.MaxConns, opts.Limits.MaxConnsPerUser = 0, 1
-	crowded := e2e.NewServer(t, opts)
+	fullForUser := e2e.NewServer(t, opts)
 	opts.BeginSessions = false
 	without := e2e.NewServer(t, opts)
 
@@ -115,23 +115,23 @@ func TestHandshakesThatBeginNoSession(t *testing.T) {
 		srv    *mojo.Server
 		header http.Header
 		query  url.Values
-		status int // of a refusal
+		status int // the status of a refusal
 	}{
-		"it has one":       {srv: ends, header: e2e.CookieHeader(e2e.SessionCookie("s"))},
-		"it has left one":  {srv: ends, header: e2e.CookieHeader(e2e.SessionCookie("left"))},
-		"revoked":          {srv: ends, header: e2e.CookieHeader(e2e.SessionCookie("revoked")), status: http.StatusForbidden},
-		"another origin":   {srv: ends, header: http.Header{"Origin": {"https://other.example"}}, status: http.StatusForbidden},
-		"another revision": {srv: ends, query: url.Values{"EIO": {"3"}}, status: http.StatusBadRequest},
-		"too many":         {srv: full, status: http.StatusServiceUnavailable},
-		"too many of ann":  {srv: crowded, header: e2e.CookieHeader(e2e.LoginCookie("ann"))},
-		"not asked for":    {srv: without},
+		"a session":         {srv: srv, header: e2e.CookieHeader(e2e.SessionCookie("s"))},
+		"given up":          {srv: srv, header: e2e.CookieHeader(e2e.SessionCookie("given up"))},
+		"revoked":           {srv: srv, header: e2e.CookieHeader(e2e.SessionCookie("revoked")), status: http.StatusForbidden},
+		"another origin":    {srv: srv, header: http.Header{"Origin": {"https://other.example"}}, status: http.StatusForbidden},
+		"another revision":  {srv: srv, query: url.Values{"EIO": {"3"}}, status: http.StatusBadRequest},
+		"server is full":    {srv: full, status: http.StatusServiceUnavailable},
+		"user has too many": {srv: fullForUser, header: e2e.CookieHeader(e2e.LoginCookie("ann"))},
+		"not enabled":       {srv: without},
 	} {
 		t.Run(name, func(t *testing.T) {
 			site := siotest.Serve(t, siotest.Memory, test.srv)
 			switch test.srv {
 			case full:
 				siotest.Dial(t, site, siotest.Options{})
-			case crowded:
+			case fullForUser:
 				e2e.Dial(t, site, "polling", e2e.LoginCookie("ann"))
 			}
 			for _, transport := range []string{"polling", "websocket"} {
@@ -150,8 +150,8 @@ func TestHandshakesThatBeginNoSession(t *testing.T) {
 	}
 }
 
-// A handshake with a session that was given up more than 30 seconds ago begins
-// a new session, which is not logged in.
+// A handshake begins a new session, without a login, if its session was given
+// up more than 30 seconds ago.
 func TestHandshakeWithAGivenUpSession(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		h := e2e.NewApp()
@@ -191,9 +191,10 @@ func TestHandshakeBelowEnsureSession(t *testing.T) {
 	})
 }
 
-// When a handshake and a page's request of one browser each begin a session,
-// the browser keeps that of the later answer. The connection of the other
-// session is closed once, so that it comes back with the session that was kept.
+// When a handshake and a page request of one browser each begin a session, the
+// browser keeps the session of the later answer. The server closes the
+// connection with the other session once, and the client reconnects with the
+// kept session.
 func TestHandshakeBesideAPageRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()
@@ -204,7 +205,7 @@ func TestHandshakeBesideAPageRequest(t *testing.T) {
 		mux.Handle("/socket.io/", srv)
 		mux.HandleFunc("/me", func(http.ResponseWriter, *http.Request) { <-connected })
 		site := siotest.Serve(t, siotest.Memory, srv.EnsureSession(mux))
-		header := asBrowser(site)
+		header := browserHeader(site)
 		b := e2e.NewBrowser(t, site)
 		b.Extra = header
 		fetched := make(chan struct{})
@@ -227,20 +228,20 @@ func TestHandshakeBesideAPageRequest(t *testing.T) {
 	})
 }
 
-// asBrowser returns the headers that a browser's requests have.
-func asBrowser(site *siotest.Site) http.Header {
+// browserHeader returns the headers that identify a request as a browser's.
+func browserHeader(site *siotest.Site) http.Header {
 	return http.Header{"Origin": {site.URL}, "Accept-Language": {"en"}}
 }
 
 // When two handshakes of one browser each begin a session, the browser keeps
-// the later one. The connections of the other are closed once, so that they
-// come back with the session that was kept and a login finds them.
+// the later one. The server closes the connections with the other session once.
+// They reconnect with the kept session, and a login finds them.
 func TestConcurrentHandshakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()
 		srv, site := staticSite(t, siotest.Memory, mojo.Options{}, h)
 		b := e2e.NewBrowser(t, site)
-		b.Extra = asBrowser(site)
+		b.Extra = browserHeader(site)
 		one, two := b.Dial("websocket"), b.Dial("websocket")
 		one.Connect(e2e.ChatNamespace, nil)
 		two.Connect(e2e.ChatNamespace, nil)
@@ -260,14 +261,15 @@ func TestConcurrentHandshakes(t *testing.T) {
 	})
 }
 
-// A login request that was sent before the handshake's answer came has no
-// session. The connection is closed, and comes back logged in.
+// A login request that the browser sends before the handshake's answer arrives
+// has no session. The server closes the connection, and the client reconnects
+// with the login.
 func TestLoginBesideAHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()
 		srv, site := staticSite(t, siotest.Memory, mojo.Options{}, h)
 		b := e2e.NewBrowser(t, site)
-		b.Extra = asBrowser(site)
+		b.Extra = browserHeader(site)
 		b.Dial("websocket").Connect(e2e.ChatNamespace, nil)
 		conn := e2e.Await(t, h.Accepted)
 		b.Visit("/login?user=ann")
@@ -281,11 +283,11 @@ func TestLoginBesideAHandshake(t *testing.T) {
 	})
 }
 
-// The connection of a browser that keeps no cookies is closed at most once,
-// whatever its pages load. Below EnsureSession a browser's only connection is
-// never closed.
+// The server closes the connection of a browser that stores no cookies at most
+// once, no matter what its pages load. Below EnsureSession it never closes a
+// browser's only connection.
 func TestBrowserThatKeepsNoCookies(t *testing.T) {
-	for name, most := range map[string]int{"below EnsureSession": 0, "beside a slow request": 1} {
+	for name, maxCloses := range map[string]int{"below EnsureSession": 0, "beside a slow request": 1} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := e2e.NewApp()
@@ -295,32 +297,32 @@ func TestBrowserThatKeepsNoCookies(t *testing.T) {
 				mux.Handle("/socket.io/", srv)
 				mux.Handle("/news", srv.EnsureSession(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(4 * time.Second) })))
 				site := siotest.Serve(t, siotest.Memory, mux)
-				if most == 0 {
+				if maxCloses == 0 {
 					site = siotest.Serve(t, siotest.Memory, srv.EnsureSession(mux))
 				}
 				var requests sync.WaitGroup
 				for range 10 {
-					if most > 0 {
+					if maxCloses > 0 {
 						requests.Go(func() {
 							b := e2e.NewBrowser(t, site)
-							b.Extra = asBrowser(site)
+							b.Extra = browserHeader(site)
 							b.Visit("/news")
 						})
 						time.Sleep(time.Second)
 					}
-					siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: asBrowser(site)}).Connect(e2e.ChatNamespace, nil)
+					siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: browserHeader(site)}).Connect(e2e.ChatNamespace, nil)
 					e2e.Await(t, h.Accepted)
 					time.Sleep(3 * time.Second)
 				}
 				requests.Wait()
-				require.LessOrEqual(t, len(h.Ended), most)
+				require.LessOrEqual(t, len(h.Ended), maxCloses)
 			})
 		})
 	}
 }
 
-// Clients that share an address, keep no cookies and are no browsers stay
-// connected.
+// Clients that share an address stay connected if they store no cookies and are
+// not browsers.
 func TestHandshakesOfManyClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()

@@ -17,9 +17,9 @@ import (
 	"github.com/mojosocket/mojo/internal/e2e/cookietest"
 )
 
-// Every response that sets one of mojo's cookies has Vary and Cache-Control
-// headers that keep caches from storing it, whatever headers the handler sets
-// and however it writes.
+// A response that sets one of mojo's cookies always has Vary and Cache-Control
+// headers that forbid caches to store it, no matter which headers the handler
+// sets and how it writes.
 func TestNoCacheStoresOurCookies(t *testing.T) {
 	asset := func(w http.ResponseWriter) {
 		w.Header().Set("Cache-Control", "public, max-age=60")
@@ -57,8 +57,8 @@ func TestNoCacheStoresOurCookies(t *testing.T) {
 	}
 }
 
-// This holds for the response of a middleware around EnsureSession that
-// recovers a panic of the handler.
+// The headers are also in the response of a middleware around EnsureSession
+// that recovers a panic of the handler.
 func TestNoCacheStoresOurCookiesAfterAPanic(t *testing.T) {
 	srv, _ := e2e.ChatServer(t, e2e.NewApp())
 	h := srv.EnsureSession(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -73,7 +73,8 @@ func TestNoCacheStoresOurCookiesAfterAPanic(t *testing.T) {
 	require.Equal(t, []string{"Cookie"}, w.Header()["Vary"])
 }
 
-// The headers are set once, and only for mojo's own cookies.
+// The headers that forbid caching are set once, and only for mojo's own
+// cookies.
 func TestCacheHeadersAreSetOnce(t *testing.T) {
 	srv, _ := e2e.ChatServer(t, e2e.NewApp())
 	for name, test := range map[string]struct {
@@ -104,7 +105,8 @@ func TestCacheHeadersAreSetOnce(t *testing.T) {
 	}
 }
 
-// Without EnsureSession the headers are set when a cookie is set or removed.
+// Without EnsureSession the headers that forbid caching are set when mojo sets
+// or removes a cookie.
 func TestNoCacheStoresOurCookiesWithoutEnsureSession(t *testing.T) {
 	c := e2e.NewCookies(t, mojo.CookieOptions{})
 	for _, set := range []func(w http.ResponseWriter) error{
@@ -127,7 +129,7 @@ func TestNoCacheStoresOurCookiesWithoutEnsureSession(t *testing.T) {
 // EnsureSession begins no session for a request that cannot be a visitor's
 // first, such as that of an image.
 func TestRequestsThatBeginNoSession(t *testing.T) {
-	for dest, begins := range map[string]bool{
+	for dest, wantSession := range map[string]bool{
 		"": true, "document": true, "iframe": true, "empty": true, "embed": true, "object": true,
 		"image": false, "script": false, "style": false, "font": false, "manifest": false, "audio": false, "video": false,
 		"track": false, "worker": false, "sharedworker": false, "serviceworker": false, "report": false,
@@ -143,9 +145,9 @@ func TestRequestsThatBeginNoSession(t *testing.T) {
 
 			srv.EnsureSession(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { id = srv.Identity(r) })).ServeHTTP(w, r)
 
-			require.Equal(t, begins, id.SessionID != "")
-			require.Equal(t, begins, w.Header().Get("Set-Cookie") != "")
-			require.Equal(t, begins, w.Header().Get("Vary") != "")
+			require.Equal(t, wantSession, id.SessionID != "")
+			require.Equal(t, wantSession, w.Header().Get("Set-Cookie") != "")
+			require.Equal(t, wantSession, w.Header().Get("Vary") != "")
 		})
 	}
 }

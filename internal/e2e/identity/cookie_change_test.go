@@ -19,17 +19,18 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// movingSite is a site whose CookieOptions change, with a browser that keeps
+// changingSite is a site whose CookieOptions change, with a browser that keeps
 // its cookies.
-type movingSite struct {
+type changingSite struct {
 	t       *testing.T
 	browser http.Client
 	handler http.Handler
 }
 
-// newMovingSite serves the site at any host name. It has no options yet.
-func newMovingSite(t *testing.T) *movingSite {
-	m := &movingSite{t: t}
+// newChangingSite serves a changingSite at any host name. Call deploy before the
+// first request.
+func newChangingSite(t *testing.T) *changingSite {
+	m := &changingSite{t: t}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.handler.ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
 	jar, err := cookiejar.New(nil)
@@ -43,7 +44,7 @@ func newMovingSite(t *testing.T) *movingSite {
 }
 
 // deploy restarts the site with these options.
-func (m *movingSite) deploy(opts mojo.CookieOptions) *mojo.Server {
+func (m *changingSite) deploy(opts mojo.CookieOptions) *mojo.Server {
 	opts.Insecure = true
 	srv := e2e.NewServer(m.t, mojo.Options{Cookies: e2e.NewCookies(m.t, opts)})
 	mux := http.NewServeMux()
@@ -59,7 +60,7 @@ func (m *movingSite) deploy(opts mojo.CookieOptions) *mojo.Server {
 }
 
 // get visits a page, which must answer 200.
-func (m *movingSite) get(url string) *http.Response {
+func (m *changingSite) get(url string) *http.Response {
 	m.t.Helper()
 	resp, err := m.browser.Get(url)
 	require.NoError(m.t, err)
@@ -68,8 +69,9 @@ func (m *movingSite) get(url string) *http.Response {
 	return resp
 }
 
-// user visits a page and returns the user that the site takes the browser for.
-func (m *movingSite) user(url string) string {
+// user visits a page and returns the user id that the site reads from the
+// cookies.
+func (m *changingSite) user(url string) string {
 	m.t.Helper()
 	buf := make([]byte, 1024)
 	n, _ := m.get(url).Body.Read(buf)
@@ -78,7 +80,7 @@ func (m *movingSite) user(url string) string {
 }
 
 // cookies counts the cookies that the browser sends to a page, by name.
-func (m *movingSite) cookies(page string) map[string]int {
+func (m *changingSite) cookies(page string) map[string]int {
 	m.t.Helper()
 	at, err := url.Parse(page)
 	require.NoError(m.t, err)
@@ -89,9 +91,9 @@ func (m *movingSite) cookies(page string) map[string]int {
 	return count
 }
 
-// When a site changes its CookieOptions, a browser that is logged in stays so,
-// can log in as another user, and can log out. Then it has one session, and no
-// login that counts after a restart.
+// When a site changes its CookieOptions, a browser stays logged in, can log in
+// as another user, and can log out. After the logout it has one session, and no
+// login that is valid after a restart.
 func TestCookieOptionsThatChange(t *testing.T) {
 	const site = "http://www.shop.example.com"
 	for name, change := range map[string]struct{ before, after mojo.CookieOptions }{
@@ -105,7 +107,7 @@ func TestCookieOptionsThatChange(t *testing.T) {
 		"path and domain":    {mojo.CookieOptions{Path: "/app", Domain: "example.com"}, mojo.CookieOptions{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newMovingSite(t)
+			m := newChangingSite(t)
 			m.deploy(change.before)
 			m.get(site + "/app/login?user=ann")
 			require.Equal(t, "ann", m.user(site+"/app/page"))
@@ -151,9 +153,9 @@ func TestBrowserWithTwoSessions(t *testing.T) {
 	}
 }
 
-// If a browser sends two sessions, connections of the valid one follow LogOut,
-// and those of the other one are closed. No connection keeps its old session or
-// user.
+// If a browser sends two sessions, LogOut changes the identity of connections
+// with the valid one and closes those with the other one. No connection keeps
+// its old session or user.
 func TestConnectionsOfABrowserWithTwoSessions(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		h := e2e.NewApp()

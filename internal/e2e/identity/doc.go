@@ -1,3 +1,3 @@
-// Package identity tests from outside sessions and logins: how they begin,
-// change and are renewed, and that each connection follows.
+// Package identity tests from outside how sessions and logins begin, change and
+// are renewed, and how connections get the new identity.
 package identity

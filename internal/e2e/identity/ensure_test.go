@@ -17,8 +17,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// EnsureSession gives a session to a visitor who has none, in the first request
-// and in no other.
+// EnsureSession gives a session to a visitor without one, in the answer to the
+// first request and in no other.
 func TestEnsureSession(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		_, site := e2e.LoginSite(t, n, e2e.NewApp())
@@ -37,8 +37,8 @@ func TestEnsureSession(t *testing.T) {
 	})
 }
 
-// EnsureSession around the Server sets no cookie in answers to clients, and a
-// connection without a session keeps having none.
+// EnsureSession around the Server sets no cookie in the Server's own answers. A
+// connection without a session gets none.
 func TestEnsureSessionLeavesTheServerAlone(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -47,7 +47,7 @@ func TestEnsureSessionLeavesTheServerAlone(t *testing.T) {
 		client.Connect(e2e.ChatNamespace, nil)
 		require.Equal(t, "", e2e.Await(t, h.Accepted).SessionID())
 		require.NotContains(t, client.Engine.Response, "Set-Cookie")
-		e2e.RequireNobody(t, srv)
+		e2e.RequireEmptyViews(t, srv)
 
 		for _, url := range []string{client.Engine.URL("polling"), site.URL + "/socket.io/?EIO=4&transport=polling", site.URL + "/socket.io/"} {
 			for _, cookies := range [][]string{{"session_id=forged"}, {e2e.SessionCookie("a"), e2e.SessionCookie("b")}} {
@@ -58,7 +58,8 @@ func TestEnsureSessionLeavesTheServerAlone(t *testing.T) {
 	})
 }
 
-// EnsureSession leaves cookies alone that others set in answers of the Server.
+// EnsureSession keeps the cookies that other handlers set in answers of the
+// Server.
 func TestEnsureSessionLeavesOtherCookies(t *testing.T) {
 	srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{Domain: "example.com"})})
 	csrf := func(next http.Handler) http.Handler {
@@ -75,7 +76,7 @@ func TestEnsureSessionLeavesOtherCookies(t *testing.T) {
 	require.Equal(t, []string{"csrf=1", "csrf=1"}, w.Header()["Set-Cookie"])
 }
 
-// If EnsureSession and LogIn act in one response, it has one session cookie,
+// If EnsureSession and LogIn change one response, its only session cookie is
 // that of LogIn.
 func TestLogInAfterEnsureSession(t *testing.T) {
 	srv, _ := e2e.ChatServer(t, e2e.NewApp())
@@ -97,7 +98,7 @@ func TestLogInAfterEnsureSession(t *testing.T) {
 	require.Equal(t, fresh.SessionID, srv.Identity(cookietest.Request(e2e.SessionCookie(fresh.SessionID))).SessionID, "no browser has received it, so it is not given up")
 }
 
-// If LogIn and LogOut act in one response, the browser ends logged out.
+// If LogIn and LogOut change one response, the browser is logged out.
 func TestLogInThenOut(t *testing.T) {
 	srv, _ := e2e.ChatServer(t, e2e.NewApp())
 	h := srv.EnsureSession(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -114,8 +115,9 @@ func TestLogInThenOut(t *testing.T) {
 	require.NotContains(t, []string{"", "s"}, id.SessionID)
 }
 
-// Requests that the browser sent before it received the cookies of LogOut do
-// not replace these. A browser that never received them gets a session later.
+// Answers to requests that the browser sent before it received the cookies of
+// LogOut do not replace these cookies. A browser that never received them gets
+// a session later.
 func TestEnsureSessionAfterLogOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, _ := e2e.ChatServer(t, e2e.NewApp())

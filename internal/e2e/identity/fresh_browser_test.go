@@ -15,8 +15,8 @@ import (
 )
 
 // Two requests of a browser without cookies each receive a session, and the
-// browser keeps the later one. The connection that it opened under the other
-// one is closed by the login, and is found when it comes back.
+// browser keeps the later one. The login closes the connection with the other
+// session. It reconnects, and the views have it.
 func TestTwoRequestsOfAFreshBrowser(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		h := e2e.NewApp()
@@ -27,7 +27,7 @@ func TestTwoRequestsOfAFreshBrowser(t *testing.T) {
 		tab := b.Dial(transport)
 		tab.Connect(e2e.ChatNamespace, nil)
 		e2e.Await(t, h.Accepted)
-		b = second // the browser keeps the cookies of the later answer
+		b = second // the browser stores the cookies of the later answer
 
 		_, user := b.WhoIs("/login?user=ann")
 
@@ -42,8 +42,8 @@ func TestTwoRequestsOfAFreshBrowser(t *testing.T) {
 	})
 }
 
-// If the two requests were concurrent, the connection is closed without a
-// login.
+// If the two requests are concurrent, the server closes the connection without
+// a login.
 func TestConcurrentRequestsOfAFreshBrowser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()
@@ -72,8 +72,9 @@ func TestConcurrentRequestsOfAFreshBrowser(t *testing.T) {
 	})
 }
 
-// A login does not close the connection of another browser: of one whose
-// session began much earlier or later, or of a browser that kept its session.
+// A login does not close the connections of another browser, even if their
+// session began much earlier or later, or the other browser has kept its
+// session.
 func TestFreshSessionsThatStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()

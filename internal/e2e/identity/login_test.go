@@ -20,8 +20,8 @@ import (
 )
 
 // A browser receives a session, logs in, logs in as another user, and logs out.
-// Its connections on every tab and app stay, and after each step they are
-// reachable by their new identity alone.
+// Its connections on every tab and app stay open. After each step only the new
+// identity reaches them.
 func TestLogInAndOut(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -93,8 +93,8 @@ func TestLogInAndOut(t *testing.T) {
 	})
 }
 
-// LogIn also applies to connections that are on no app yet and to those whose
-// OnConnect runs, so that none appears later with the old identity.
+// LogIn also changes connections that are on no app yet and those whose
+// OnConnect runs. None has the old identity later.
 func TestLogInReachesPendingConnections(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		inside, goOn := make(chan *mojo.Conn), make(chan struct{})
@@ -134,8 +134,9 @@ func TestLogInReachesPendingConnections(t *testing.T) {
 	})
 }
 
-// A connection may send the cookies from before a login until it has sent the
-// new ones, and for 30 seconds at most. Those of others are refused.
+// After a login a connection may send the old cookies until it has sent the new
+// ones, and for 30 seconds at most. Old cookies of other connections are
+// refused.
 func TestOldCookiesOfALiveConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, _ := e2e.ChatServer(t, e2e.NewApp())
@@ -149,10 +150,10 @@ func TestOldCookiesOfALiveConnection(t *testing.T) {
 			return socket, client.Engine, e2e.CookieHeader(session), cookietest.NextRequest(w).Header
 		}
 
-		_, engine, _, _ := begin() // it goes on with the old cookies
+		_, engine, _, _ := begin() // sends the old cookies again
 		engine.AwaitClosed()
 
-		socket, engine, old, now := begin() // it has the new cookies, and another tab may have the old ones
+		socket, engine, old, now := begin() // sends the new cookies, and then a tab that still has the old ones
 		engine.SetHeader(now)
 		socket.Barrier()
 		engine.SetHeader(old)
@@ -166,16 +167,16 @@ func TestOldCookiesOfALiveConnection(t *testing.T) {
 	})
 }
 
-// requireRefused requires that a request of the connection was answered as for
-// an unknown session.
+// requireRefused requires that the connection has ended because the server
+// answered a request with "unknown session".
 func requireRefused(t testing.TB, e *siotest.Engine) {
 	t.Helper()
 	e.AwaitClosed()
 	require.ErrorContains(t, e.Err(), "Session ID unknown")
 }
 
-// After a handshake and a LogOut at the same time, no connection is left under
-// the old session or the user.
+// After a handshake and a LogOut at the same time, no connection has the old
+// session or the user.
 func TestHandshakesDuringLogOut(t *testing.T) {
 	srv, ch := e2e.ChatServer(t, e2e.NewApp())
 	site := siotest.Serve(t, siotest.Memory, srv)
@@ -202,7 +203,7 @@ func TestHandshakesDuringLogOut(t *testing.T) {
 	require.Zero(t, ch.LoggedInSessions().Len())
 }
 
-// Cookies from before LogOut give no identity until the last of them has
+// After LogOut the old cookies give no identity, until the last of them has
 // expired, even if the login was signed long before the session.
 func TestOldCookiesGiveNoIdentity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -217,11 +218,11 @@ func TestOldCookiesGiveNoIdentity(t *testing.T) {
 }
 
 // Two login requests with the same cookies, as by a double click: the browser
-// keeps the cookies of the second. If both log in the same user, its
-// connections follow. If not, they are closed, so that nobody keeps a
-// connection under an id that was known before the login.
+// keeps the cookies of the second. If both log in the same user, the
+// connections get the new session. Otherwise the server closes them, so that no
+// connection has a session id that was known before the login.
 func TestTwoLogInsAtOnce(t *testing.T) {
-	for user, moves := range map[string]bool{"ann": true, "eve": false, "": false} {
+	for user, sameUser := range map[string]bool{"ann": true, "eve": false, "": false} {
 		srv, _ := e2e.ChatServer(t, e2e.NewApp())
 		site := siotest.Serve(t, siotest.Memory, srv)
 		request := cookietest.Request(e2e.SessionCookie("s"))
@@ -241,9 +242,9 @@ func TestTwoLogInsAtOnce(t *testing.T) {
 		now := srv.Identity(cookietest.NextRequest(second))
 		require.Equal(t, user, now.UserID)
 		require.Equal(t, mojo.Identity{}, srv.Identity(cookietest.NextRequest(first)))
-		require.Equal(t, moves, srv.CurrentSessions().Has(now.SessionID))
-		require.Equal(t, moves, srv.LoggedInSessions().Has("ann"))
-		if moves {
+		require.Equal(t, sameUser, srv.CurrentSessions().Has(now.SessionID))
+		require.Equal(t, sameUser, srv.LoggedInSessions().Has("ann"))
+		if sameUser {
 			socket.ExpectNothing()
 		} else {
 			require.Equal(t, siotest.ReasonCloseFrame, client.Engine.AwaitClosed())
@@ -252,8 +253,8 @@ func TestTwoLogInsAtOnce(t *testing.T) {
 }
 
 // A tab that reconnects with its old cookies, before the browser has stored the
-// new ones, has no identity and is disconnected. If it reconnects with them
-// later, it stays and has no identity.
+// new ones, has no identity, and the server closes its connection. If it
+// reconnects with them later, it stays connected without an identity.
 func TestReconnectBeforeTheNewCookies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, ch := e2e.ChatServer(t, e2e.NewApp())
@@ -275,7 +276,7 @@ func TestReconnectBeforeTheNewCookies(t *testing.T) {
 	})
 }
 
-// LogIn refuses bad user ids and changes nothing.
+// LogIn returns an error for an invalid user id, and changes nothing.
 func TestLogInRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ user, want string }{
 		"empty":     {"", "mojo: LogIn: the user id is empty; LogOut logs out"},
@@ -301,7 +302,7 @@ func TestLogInRefuses(t *testing.T) {
 	}
 }
 
-// The login cookie of LogIn counts with its session alone.
+// The login cookie of LogIn is valid only together with its session.
 func TestLogInBindsTheSession(t *testing.T) {
 	srv, _ := e2e.ChatServer(t, e2e.NewApp())
 	w := httptest.NewRecorder()
@@ -315,8 +316,8 @@ func TestLogInBindsTheSession(t *testing.T) {
 	require.Equal(t, mojo.Identity{}, srv.Identity(cookietest.Request(login.String())))
 }
 
-// LogOut of a browser that has a login cookie and no session closes the
-// connections of that login without a session. Those with a session stay.
+// LogOut of a browser with a login cookie and no session closes the connections
+// that have this login and no session. Connections with a session stay open.
 func TestLogOutWithoutASession(t *testing.T) {
 	h := e2e.NewApp()
 	srv, _ := e2e.ChatServer(t, h)

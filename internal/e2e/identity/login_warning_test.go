@@ -15,8 +15,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// If a site with Secure cookies is visited over plain HTTP, the log says once
-// why logins fail.
+// If a browser visits a site with Secure cookies over plain HTTP, the log says
+// once why logins fail.
 func TestSecureCookiesByPlainHTTP(t *testing.T) {
 	for name, test := range map[string]struct {
 		host, header, value string
@@ -47,8 +47,8 @@ func TestSecureCookiesByPlainHTTP(t *testing.T) {
 	}
 }
 
-// LogIn fails when the response's header is already written, and changes no
-// connection.
+// LogIn fails if the handler has already written the response's header, and
+// changes no connection.
 func TestLogInTooLate(t *testing.T) {
 	cookies := e2e.NewCookies(t, mojo.CookieOptions{})
 	srv := e2e.NewServer(t, mojo.Options{Cookies: cookies})
@@ -76,15 +76,16 @@ func TestLogInTooLate(t *testing.T) {
 	socket.ExpectNothing()
 }
 
-// A login without a session is logged, unless the browser receives a session.
+// A login without a session is logged, unless the browser receives a session
+// from EnsureSession or BeginSessions.
 func TestLogInWithoutASession(t *testing.T) {
 	for name, test := range map[string]struct {
-		opts   mojo.Options
-		ensure bool
-		sent   []string
-		says   bool
+		opts        mojo.Options
+		ensure      bool
+		sent        []string
+		wantWarning bool
 	}{
-		"no session":    {says: true},
+		"no session":    {wantWarning: true},
 		"a session":     {sent: []string{e2e.SessionCookie("s")}},
 		"EnsureSession": {ensure: true},
 		"BeginSessions": {opts: mojo.Options{BeginSessions: true}},
@@ -101,8 +102,8 @@ func TestLogInWithoutASession(t *testing.T) {
 			}
 			h.ServeHTTP(httptest.NewRecorder(), cookietest.Request(test.sent...))
 
-			require.Equal(t, test.says, strings.Contains(log.String(), "without a session"))
-			require.Equal(t, test.says, strings.Contains(log.String(), "BeginSessions"))
+			require.Equal(t, test.wantWarning, strings.Contains(log.String(), "without a session"))
+			require.Equal(t, test.wantWarning, strings.Contains(log.String(), "BeginSessions"))
 		})
 	}
 }

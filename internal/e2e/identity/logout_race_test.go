@@ -16,11 +16,11 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// A user logs out while many goroutines send numbered notes to her. Every note
-// that was sent before LogOut began arrives in a tab that was connected. No
-// note that was sent after LogOut returned arrives, also in a tab whose
-// OnConnect runs and in one that reconnects. After LogIn has returned, every
-// note arrives.
+// A user logs out while goroutines send numbered notes to this user. A
+// connected tab receives each note that was sent before LogOut began. No tab
+// receives a note that was sent after LogOut returned, not even a tab whose
+// OnConnect runs or a tab that reconnects. After LogIn has returned, every note
+// arrives.
 func TestLogOutDuringEmits(t *testing.T) {
 	const notes, emitters = 1000, 4
 	for _, transport := range e2e.Transports {
@@ -59,7 +59,7 @@ func TestLogOutDuringEmits(t *testing.T) {
 				returning := make(chan e2e.RawClient, 1)
 
 				var number atomic.Int64
-				var sent [notes + 1]atomic.Bool // by number: the Emit of the note has returned
+				var sent [notes + 1]atomic.Bool // whether the Emit of a note has returned, by number
 				var emitting sync.WaitGroup
 				for range emitters {
 					emitting.Go(func() {
@@ -145,7 +145,7 @@ func noteNumber(t testing.TB, s *siotest.Socket) (n int64) {
 	return n
 }
 
-// emitWatcher is an App whose OnEmit blocks until the test lets it go on.
+// emitWatcher is an App whose OnEmit blocks until the test continues it.
 type emitWatcher struct {
 	*e2e.App
 	entered, goOn chan struct{}
@@ -156,9 +156,9 @@ func (e emitWatcher) OnEmit(*mojo.Conn, string, []any) {
 	<-e.goOn
 }
 
-// An Emit that has selected a connection and has not queued its event when
-// LogOut begins does not queue it.
-func TestLogOutOvertakesAnEmit(t *testing.T) {
+// If LogOut begins after an Emit has selected a connection and before it has
+// queued its event, the event is not queued.
+func TestLogOutDuringAnEmit(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		for what, target := range map[string]func(*mojo.Server) mojo.Session{
 			"user":    func(srv *mojo.Server) mojo.Session { return srv.LoggedInSessions().Get("ann") },

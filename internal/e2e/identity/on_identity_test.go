@@ -36,24 +36,24 @@ func TestOnIdentity(t *testing.T) {
 			if user != "" {
 				e2e.FollowLogin(t, site, b.Header(), sockets...)
 			}
-			if user == "bob" { // in between it was nobody's, and not ann's
+			if user == "bob" { // between ann and bob it had no identity
 				steps = append(steps, mojo.Identity{})
 			}
 			steps = append(steps, srv.Identity(cookietest.Request(b.Header().Get("Cookie"))))
 		}
 
-		told := make(map[*mojo.Conn][]mojo.Identity)
+		calls := make(map[*mojo.Conn][]mojo.Identity)
 		for range 3 * 4 {
 			c := e2e.Await(t, h.Changes)
-			if told[c.Conn] == nil {
-				told[c.Conn] = []mojo.Identity{c.Old}
+			if calls[c.Conn] == nil {
+				calls[c.Conn] = []mojo.Identity{c.Old}
 			}
-			require.Equal(t, last(told[c.Conn]), c.Old)
-			told[c.Conn] = append(told[c.Conn], c.Now)
+			require.Equal(t, last(calls[c.Conn]), c.Old)
+			calls[c.Conn] = append(calls[c.Conn], c.Now)
 		}
 
-		require.Len(t, told, 3)
-		for _, seen := range told {
+		require.Len(t, calls, 3)
+		for _, seen := range calls {
 			require.Equal(t, steps, seen)
 		}
 		bystander.ExpectNothing()
@@ -65,9 +65,9 @@ func TestOnIdentity(t *testing.T) {
 // last returns the last element of a list.
 func last[T any](list []T) T { return list[len(list)-1] }
 
-// OnIdentity is a callback of its Conn as the others are: it runs after an
-// OnConnect that is running, and never at the same time as another callback.
-func TestOnIdentityTakesItsTurn(t *testing.T) {
+// OnIdentity runs after OnConnect has returned, and never at the same time as
+// another callback of its Conn.
+func TestOnIdentityRunsAfterOnConnect(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		var inside atomic.Int32
 		var mu sync.Mutex // guards calls
@@ -135,8 +135,8 @@ func TestOnIdentityTakesItsTurn(t *testing.T) {
 	})
 }
 
-// OnIdentity is not called for a connection that began after the change, for
-// one that was refused, or if nothing has changed.
+// OnIdentity is not called for a connection that began after the change, for a
+// refused connection, or if the identity has not changed.
 func TestOnIdentityIsCalledForChangesAlone(t *testing.T) {
 	h := e2e.NewWatchingApp()
 	inside, goOn := make(chan struct{}), make(chan error)
@@ -165,14 +165,14 @@ func TestOnIdentityIsCalledForChangesAlone(t *testing.T) {
 	require.Empty(t, h.Changes)
 }
 
-// Connections begin and end while their identity changes all the time. In the
-// calls of each Conn, the old identity is the new one of the previous call, and
-// no call follows OnDisconnect.
-func TestOnIdentityAmongConnects(t *testing.T) {
+// Connections begin and end while another goroutine changes their identity. In
+// the calls of each Conn, the old identity is the new identity of the previous
+// call, and no call follows OnDisconnect.
+func TestOnIdentityDuringConnects(t *testing.T) {
 	type history struct {
-		seen  mojo.Identity // in OnConnect: possibly the identity after a change of which OnIdentity comes later
-		told  []e2e.IdentityChange
-		ended bool
+		seen    mojo.Identity // the identity in OnConnect; OnIdentity may report the change to it later
+		changes []e2e.IdentityChange
+		ended   bool
 	}
 	var mu sync.Mutex // guards histories
 	histories := make(map[*mojo.Conn]*history)
@@ -183,7 +183,7 @@ func TestOnIdentityAmongConnects(t *testing.T) {
 		histories[c] = &history{seen: c.Identity()}
 		return nil
 	}
-	told := make(chan struct{}, 1)
+	called := make(chan struct{}, 1)
 	h.Identity = func(c *mojo.Conn, old, now mojo.Identity) error {
 		<-h.Changes
 		mu.Lock()
@@ -191,9 +191,9 @@ func TestOnIdentityAmongConnects(t *testing.T) {
 		if histories[c].ended {
 			t.Error("OnIdentity after OnDisconnect")
 		}
-		histories[c].told = append(histories[c].told, e2e.IdentityChange{Conn: c, Old: old, Now: now})
+		histories[c].changes = append(histories[c].changes, e2e.IdentityChange{Conn: c, Old: old, Now: now})
 		select {
-		case told <- struct{}{}:
+		case called <- struct{}{}:
 		default:
 		}
 		return nil
@@ -223,34 +223,34 @@ func TestOnIdentityAmongConnects(t *testing.T) {
 		client := e2e.Dial(t, site, "websocket", e2e.SessionCookie("s"), e2e.LoginCookie("ann"))
 		client.Connect(e2e.ChatNamespace, nil)
 		for range 5 {
-			client.Connect(e2e.ChatNamespace, nil) // it replaces the previous connection
+			client.Connect(e2e.ChatNamespace, nil) // replaces the previous connection
 		}
 		client.Close()
 	}
 	close(stop)
 	e2e.AwaitClosed(t, stopped)
-	// The changes above may all have come before OnConnect. This one does not.
+	// All changes above may have come before OnConnect. This one comes later.
 	e2e.Dial(t, site, "websocket", e2e.SessionCookie("s"), e2e.LoginCookie("ann")).Connect(e2e.ChatNamespace, nil)
 	require.NoError(t, srv.Rebind(t.Context(), "s", mojo.Identity{SessionID: "s"}))
-	e2e.Await(t, told)
+	e2e.Await(t, called)
 	e2e.Shutdown(t, srv)
 
-	some := 0
+	changes := 0
 	for c, past := range histories {
 		require.True(t, past.ended)
-		some += len(past.told)
+		changes += len(past.changes)
 		known := []mojo.Identity{c.Identity()}
-		for i, step := range past.told {
+		for i, step := range past.changes {
 			known = append(known, step.Old, step.Now)
 			if i > 0 {
-				require.Equal(t, past.told[i-1].Now, step.Old)
+				require.Equal(t, past.changes[i-1].Now, step.Old)
 			}
 		}
-		if len(past.told) > 0 {
+		if len(past.changes) > 0 {
 			require.Contains(t, known, past.seen)
 		}
 	}
-	require.NotZero(t, some)
+	require.NotZero(t, changes)
 }
 
 // If OnIdentity returns an error, the client is disconnected from that app
@@ -374,7 +374,7 @@ func TestOnIdentityActs(t *testing.T) {
 		socket.Expect("you are", "u")
 		socket.Expect(mojo.RevokedEvent, e2e.RevokedNotice(mojo.CodeRevoked, mojo.ReasonRevoked, false))
 		require.Equal(t, mojo.ReasonRevoked, e2e.Await(t, h.Ended).Reason)
-		e2e.RequireNobody(t, srv, ch)
+		e2e.RequireEmptyViews(t, srv, ch)
 		e2e.Shutdown(t, srv)
 		require.Empty(t, h.Changes)
 	})

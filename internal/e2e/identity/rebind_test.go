@@ -12,24 +12,24 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Rebind gives connections the identity that the site names, and they are
-// reachable by it alone.
+// Rebind gives connections the identity that the site chooses. Only the new
+// identity reaches them.
 func TestRebind(t *testing.T) {
 	for name, now := range map[string]mojo.Identity{
 		"another id and a user": {SessionID: "t", UserID: "bob"},
 		"another id":            {SessionID: "t"},
 		"another user":          {SessionID: "s", UserID: "bob"},
-		"nobody, by the old id": {SessionID: "s"},
-		"nobody":                {},
+		"no user, the same id":  {SessionID: "s"},
+		"no identity":           {},
 		"a user without an id":  {UserID: "bob"},
 		"the same":              {SessionID: "s", UserID: "ann"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 				h := e2e.NewWatchingApp()
-				own, srv, site := e2e.NewSessionStore(t, n, h, mojo.Options{}, "", "s", "t", "other")
-				own.Set("s", "ann")
-				own.Set("other", "ann")
+				store, srv, site := e2e.NewSessionStore(t, n, h, mojo.Options{}, "", "s", "t", "other")
+				store.Set("s", "ann")
+				store.Set("other", "ann")
 				client := siotest.Dial(t, site, siotest.Options{Transport: transport, Header: e2e.SessionHeader("s")})
 				bystander := siotest.Dial(t, site, siotest.Options{Transport: transport, Header: e2e.SessionHeader("other")}).Connect(e2e.ChatNamespace, nil)
 				e2e.Await(t, h.Accepted)
@@ -39,7 +39,7 @@ func TestRebind(t *testing.T) {
 				e2e.RequireReached(t, srv, socket, old)
 				bystander.Expect("user", "ann")
 
-				require.NoError(t, own.Rebind(srv, "s", now))
+				require.NoError(t, store.Rebind(srv, "s", now))
 
 				client.Engine.SetHeader(e2e.SessionHeader(now.SessionID))
 				if now.UserID == "bob" {
@@ -79,14 +79,14 @@ func btoi(b bool) int {
 	return 0
 }
 
-// Rebind refuses bad ids and changes nothing.
+// Rebind returns an error for an invalid id, and changes nothing.
 func TestRebindRefuses(t *testing.T) {
 	h := e2e.NewWatchingApp()
-	own, srv, site := e2e.NewSessionStore(t, siotest.Memory, h, mojo.Options{}, "s", "t", "u")
-	own.Set("s", "ann")
-	gone := siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: e2e.SessionHeader("t")}).Connect(e2e.ChatNamespace, nil)
+	store, srv, site := e2e.NewSessionStore(t, siotest.Memory, h, mojo.Options{}, "s", "t", "u")
+	store.Set("s", "ann")
+	rebound := siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: e2e.SessionHeader("t")}).Connect(e2e.ChatNamespace, nil)
 	require.NoError(t, srv.Rebind(t.Context(), "t", mojo.Identity{SessionID: "u"}))
-	gone.ExpectNothing()
+	rebound.ExpectNothing()
 	e2e.Await(t, h.Changes)
 	socket := siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: e2e.SessionHeader("s")}).Connect(e2e.ChatNamespace, nil)
 	long := strings.Repeat("x", 1025)
@@ -110,7 +110,7 @@ func TestRebindRefuses(t *testing.T) {
 	e2e.RequireReached(t, srv, socket, mojo.Identity{SessionID: "s", UserID: "ann"})
 	require.Empty(t, h.Changes)
 
-	require.NoError(t, srv.Rebind(t.Context(), "nobody's", mojo.Identity{SessionID: "new"}), "nobody is connected")
+	require.NoError(t, srv.Rebind(t.Context(), "unused", mojo.Identity{SessionID: "new"}), "no connection has the session")
 	require.EqualError(t, e2e.NewServer(t, mojo.Options{}).Rebind(t.Context(), "s", mojo.Identity{}),
 		"mojo: Rebind: neither Options.Cookies nor Options.Identify is set, so nobody has a session")
 }
@@ -127,33 +127,33 @@ func TestRebindToNoSession(t *testing.T) {
 
 		client.Engine.AwaitClosed()
 		require.Equal(t, mojo.ReasonIdentityChanged, e2e.Await(t, h.Ended).Reason)
-		e2e.RequireNobody(t, srv)
+		e2e.RequireEmptyViews(t, srv)
 		_, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport, Header: e2e.SessionHeader("s")})
 		require.ErrorContains(t, err, "403")
 	})
 }
 
-// A handshake whose identity was looked up before its session was rebound is
-// looked up again. Rebinding other sessions does not make it so, unless there
-// were very many.
+// If a session is rebound after Identify has looked it up for a handshake, the
+// server calls Identify again. After rebinds of other sessions it does not,
+// unless there were very many.
 func TestHandshakesDuringRebind(t *testing.T) {
 	for name, test := range map[string]struct {
-		rebind func(own *e2e.SessionStore, srv *mojo.Server) error
-		want   mojo.Identity
-		looks  int
+		rebind  func(store *e2e.SessionStore, srv *mojo.Server) error
+		want    mojo.Identity
+		lookups int
 	}{
-		"to another user": {func(own *e2e.SessionStore, srv *mojo.Server) error {
-			own.Set("s", "ann")
+		"to another user": {func(store *e2e.SessionStore, srv *mojo.Server) error {
+			store.Set("s", "ann")
 			return srv.Rebind(t.Context(), "s", mojo.Identity{SessionID: "s", UserID: "ann"})
 		}, mojo.Identity{SessionID: "s", UserID: "ann"}, 2},
-		"to another id": {func(own *e2e.SessionStore, srv *mojo.Server) error {
-			own.Set("t", "ann")
+		"to another id": {func(store *e2e.SessionStore, srv *mojo.Server) error {
+			store.Set("t", "ann")
 			return srv.Rebind(t.Context(), "s", mojo.Identity{SessionID: "t", UserID: "ann"})
 		}, mojo.Identity{}, 1},
-		"of another session": {func(_ *e2e.SessionStore, srv *mojo.Server) error {
+		"another session": {func(_ *e2e.SessionStore, srv *mojo.Server) error {
 			return srv.Rebind(t.Context(), "other", mojo.Identity{SessionID: "other", UserID: "ann"})
 		}, mojo.Identity{SessionID: "s"}, 1},
-		"of very many": {func(_ *e2e.SessionStore, srv *mojo.Server) error {
+		"very many sessions": {func(_ *e2e.SessionStore, srv *mojo.Server) error {
 			for i := range 1000 {
 				other := fmt.Sprint(i)
 				if err := srv.Rebind(t.Context(), other, mojo.Identity{SessionID: other, UserID: "ann"}); err != nil {
@@ -166,9 +166,9 @@ func TestHandshakesDuringRebind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 				h := e2e.NewWatchingApp()
-				own, srv, site := e2e.NewSessionStore(t, n, h, mojo.Options{}, "s")
+				store, srv, site := e2e.NewSessionStore(t, n, h, mojo.Options{}, "s")
 				looked, goOn := make(chan struct{}, 1000), make(chan struct{})
-				own.AfterLookup = func() {
+				store.AfterLookup = func() {
 					looked <- struct{}{}
 					<-goOn
 				}
@@ -182,7 +182,7 @@ func TestHandshakesDuringRebind(t *testing.T) {
 				}()
 				e2e.Await(t, looked)
 
-				require.NoError(t, test.rebind(own, srv))
+				require.NoError(t, test.rebind(store, srv))
 
 				close(goOn)
 				client := e2e.Await(t, dialed)
@@ -190,8 +190,8 @@ func TestHandshakesDuringRebind(t *testing.T) {
 				client.Connect(e2e.ChatNamespace, nil)
 				require.Equal(t, test.want, e2e.Await(t, h.Accepted).Identity())
 				require.Empty(t, h.Changes, "it began after the change")
-				if transport == "websocket" { // a WebSocket is one request
-					require.Len(t, looked, test.looks-1)
+				if transport == "websocket" { // a WebSocket needs one request
+					require.Len(t, looked, test.lookups-1)
 				}
 			})
 		})

@@ -16,8 +16,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// In answers to page loads, EnsureSession renews a cookie of which a tenth of
-// MaxAge has passed, or which an older key has signed. Server.Identity has the
+// In answers to page loads, EnsureSession renews a cookie when a tenth of its
+// MaxAge has passed or an older key has signed it. Server.Identity returns the
 // new expiry at once.
 func TestEnsureSessionRenews(t *testing.T) {
 	const (
@@ -36,36 +36,36 @@ func TestEnsureSessionRenews(t *testing.T) {
 	image := http.Header{"Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"image"}}
 
 	for name, test := range map[string]struct {
-		cookies func() []string // called in the bubble, for its time
+		cookies func() []string // called in the bubble, because it reads the clock
 		header  http.Header
 		url     string
 		set     string        // the cookies that are renewed
-		age     time.Duration // of the identity that Server.Identity returns then
+		age     time.Duration // the age of the cookies whose expiry Server.Identity returns
 	}{
-		"fresh":               {func() []string { return []string{session(fresh), login(fresh)} }, nil, "/", "", fresh},
-		"stale":               {func() []string { return []string{session(stale), login(stale)} }, nil, "/", both, 0},
-		"in the last second":  {func() []string { return []string{session(last), login(last)} }, nil, "/", both, 0},
-		"session alone":       {func() []string { return []string{session(stale)} }, nil, "/", "session_id", 0},
-		"session stale":       {func() []string { return []string{session(stale), login(fresh)} }, nil, "/", "session_id", fresh},
-		"login stale":         {func() []string { return []string{session(fresh), login(stale)} }, nil, "/", "logged_in", fresh},
-		"bound login":         {func() []string { return []string{session(stale), bound(stale)} }, nil, "/", both, 0},
-		"bound elsewhere":     {func() []string { return []string{session(fresh), e2e.SignLogin(e2e.Key, `["u","z"]`, stale)} }, nil, "/", "", fresh},
-		"dated ahead":         {func() []string { return []string{session(-time.Minute)} }, nil, "/", "", -time.Minute},
-		"old key":             {func() []string { return []string{e2e.SignSession(e2e.OldKey, `"s"`, 0), login(0)} }, nil, "/", "session_id", 0},
-		"old key, bound":      {func() []string { return []string{session(0), e2e.SignLogin(e2e.OldKey, `["u","s"]`, 0)} }, nil, "/", "logged_in", 0},
-		"old key and current": {func() []string { return []string{e2e.SignSession(e2e.OldKey, `"s"`, 9*time.Second), session(0)} }, nil, "/", "", 0},
-		"navigation":          {func() []string { return []string{session(stale)} }, mode("navigate"), "/", "session_id", 0},
-		"fetch":               {func() []string { return []string{session(stale)} }, mode("cors"), "/", "", stale},
-		"fetch, same origin":  {func() []string { return []string{session(stale)} }, mode("same-origin"), "/", "", stale},
-		"fetch, half":         {func() []string { return []string{session(half), login(half)} }, script, "/", both, 0},
-		"fetch, nearly half":  {func() []string { return []string{session(half - time.Second)} }, script, "/", "", half - time.Second},
-		"fetch, other site":   {func() []string { return []string{session(half)} }, foreign, "/", "", half},
-		"image, half":         {func() []string { return []string{session(half)} }, image, "/", "", half},
-		"socket.io, half":     {func() []string { return []string{session(half)} }, script, "/?EIO=4", "", half},
-		"image":               {func() []string { return []string{session(stale)} }, mode("no-cors"), "/", "", stale},
-		"WebSocket":           {func() []string { return []string{session(stale)} }, mode("websocket"), "/", "", stale},
-		"socket.io":           {func() []string { return []string{session(stale)} }, nil, "/?EIO=4", "", stale},
-		"socket.io, old key":  {func() []string { return []string{e2e.SignSession(e2e.OldKey, `"s"`, 0)} }, nil, "/?EIO=", "", 0},
+		"fresh":                          {func() []string { return []string{session(fresh), login(fresh)} }, nil, "/", "", fresh},
+		"stale":                          {func() []string { return []string{session(stale), login(stale)} }, nil, "/", both, 0},
+		"in the last second":             {func() []string { return []string{session(last), login(last)} }, nil, "/", both, 0},
+		"stale session alone":            {func() []string { return []string{session(stale)} }, nil, "/", "session_id", 0},
+		"stale session":                  {func() []string { return []string{session(stale), login(fresh)} }, nil, "/", "session_id", fresh},
+		"stale login":                    {func() []string { return []string{session(fresh), login(stale)} }, nil, "/", "logged_in", fresh},
+		"bound login":                    {func() []string { return []string{session(stale), bound(stale)} }, nil, "/", both, 0},
+		"login of another session":       {func() []string { return []string{session(fresh), e2e.SignLogin(e2e.Key, `["u","z"]`, stale)} }, nil, "/", "", fresh},
+		"date in the future":             {func() []string { return []string{session(-time.Minute)} }, nil, "/", "", -time.Minute},
+		"old key":                        {func() []string { return []string{e2e.SignSession(e2e.OldKey, `"s"`, 0), login(0)} }, nil, "/", "session_id", 0},
+		"old key, bound":                 {func() []string { return []string{session(0), e2e.SignLogin(e2e.OldKey, `["u","s"]`, 0)} }, nil, "/", "logged_in", 0},
+		"old key and current":            {func() []string { return []string{e2e.SignSession(e2e.OldKey, `"s"`, 9*time.Second), session(0)} }, nil, "/", "", 0},
+		"navigation":                     {func() []string { return []string{session(stale)} }, mode("navigate"), "/", "session_id", 0},
+		"fetch":                          {func() []string { return []string{session(stale)} }, mode("cors"), "/", "", stale},
+		"fetch, same origin":             {func() []string { return []string{session(stale)} }, mode("same-origin"), "/", "", stale},
+		"fetch after half of MaxAge":     {func() []string { return []string{session(half), login(half)} }, script, "/", both, 0},
+		"fetch before half of MaxAge":    {func() []string { return []string{session(half - time.Second)} }, script, "/", "", half - time.Second},
+		"fetch of another site":          {func() []string { return []string{session(half)} }, foreign, "/", "", half},
+		"image after half of MaxAge":     {func() []string { return []string{session(half)} }, image, "/", "", half},
+		"socket.io after half of MaxAge": {func() []string { return []string{session(half)} }, script, "/?EIO=4", "", half},
+		"image":                          {func() []string { return []string{session(stale)} }, mode("no-cors"), "/", "", stale},
+		"WebSocket":                      {func() []string { return []string{session(stale)} }, mode("websocket"), "/", "", stale},
+		"socket.io":                      {func() []string { return []string{session(stale)} }, nil, "/?EIO=4", "", stale},
+		"socket.io, old key":             {func() []string { return []string{e2e.SignSession(e2e.OldKey, `"s"`, 0)} }, nil, "/?EIO=", "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -110,8 +110,8 @@ func TestEnsureSessionRenews(t *testing.T) {
 	}
 }
 
-// A renewal is not sent if another request of the browser has logged in or out
-// meanwhile: the browser keeps the cookies of that.
+// If another request of the browser logs in or out at the same time, no renewal
+// is sent: the browser keeps the cookies of that other request.
 func TestRenewalBesideALogin(t *testing.T) {
 	for name, change := range map[string]func(srv *mojo.Server, w http.ResponseWriter, r *http.Request) error{
 		"login":  func(srv *mojo.Server, w http.ResponseWriter, r *http.Request) error { return srv.LogIn(w, r, "bob") },
@@ -134,14 +134,15 @@ func TestRenewalBesideALogin(t *testing.T) {
 }
 
 // browserAfter returns the next request of a browser that had these cookies and
-// received the response.
+// received the response w.
 func browserAfter(t testing.TB, cookies []string, w *httptest.ResponseRecorder) *http.Request {
 	b := e2e.NewBrowser(t, nil, cookies...)
 	b.Keep(w.Result().Cookies())
 	return cookietest.Request(b.Header().Get("Cookie"))
 }
 
-// Answers of the Server renew no cookie, and keep the cookies that others set.
+// Answers of the Server renew no cookie, and keep the cookies that other
+// handlers set.
 func TestEnsureSessionRenewsNothingOfTheServer(t *testing.T) {
 	srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{Domain: "example.com"})})
 	h := srv.EnsureSession(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -180,8 +181,8 @@ func TestEnsureSessionRenewsForADomain(t *testing.T) {
 	}, got)
 }
 
-// If a renewal and LogIn or LogOut act in one response, the browser receives
-// the cookies of the latter alone.
+// If a renewal and LogIn or LogOut change one response, the browser receives
+// only the cookies of LogIn or LogOut.
 func TestLogInAfterRenewal(t *testing.T) {
 	for _, user := range []string{"ann", ""} {
 		srv, _ := e2e.ChatServer(t, e2e.NewApp())
@@ -207,7 +208,8 @@ func TestLogInAfterRenewal(t *testing.T) {
 	}
 }
 
-// A renewal extends the connections with exactly the identity of the request.
+// A renewal extends the life of connections with exactly the identity of the
+// request, and of no others.
 func TestRenewalOfOtherSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()
@@ -217,13 +219,13 @@ func TestRenewalOfOtherSessions(t *testing.T) {
 			e2e.Dial(t, site, "websocket", cookies...).Connect(e2e.ChatNamespace, nil)
 			return e2e.Await(t, h.Accepted)
 		}
-		mine, other, loggedIn := begin(old("s")), begin(old("z")), begin(old("s"), e2e.LoginCookie("u"))
+		same, other, loggedIn := begin(old("s")), begin(old("z")), begin(old("s"), e2e.LoginCookie("u"))
 		b := e2e.NewBrowser(t, site, old("s"))
 
 		b.Visit("/who")
 
-		require.Equal(t, e2e.MaxAge, time.Until(mine.Identity().Expires))
+		require.Equal(t, e2e.MaxAge, time.Until(same.Identity().Expires))
 		require.Equal(t, e2e.MaxAge/2, time.Until(other.Identity().Expires))
-		require.Equal(t, e2e.MaxAge/2, time.Until(loggedIn.Identity().Expires), "this request proves nothing of its login")
+		require.Equal(t, e2e.MaxAge/2, time.Until(loggedIn.Identity().Expires), "the request has no login")
 	})
 }

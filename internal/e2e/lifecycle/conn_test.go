@@ -10,7 +10,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Conn.Transport is the transport of the moment: it changes with an upgrade.
+// Conn.Transport returns the current transport, which changes with an upgrade.
 func TestConnTransport(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := e2e.NewApp()
@@ -28,8 +28,8 @@ func TestConnTransport(t *testing.T) {
 	})
 }
 
-// Conn.Context is cancelled when the connection ends, and is already cancelled
-// if it is asked for later.
+// Conn.Context is cancelled when the connection ends. Called later,
+// Conn.Context returns a cancelled context.
 func TestContext(t *testing.T) {
 	h := e2e.NewApp()
 	_, socket := e2e.ConnectChat(t, siotest.Memory, "websocket", h)
@@ -65,7 +65,8 @@ func TestSetAndGet(t *testing.T) {
 	require.Equal(t, 2, conn.Get("key"))
 }
 
-// A Conn may be used after its end: its methods do nothing or return an error.
+// The methods of a Conn may be called after its end: they do nothing or return
+// an error.
 func TestEndedConn(t *testing.T) {
 	h := e2e.NewApp()
 	ch, socket := e2e.ConnectChat(t, siotest.Memory, "websocket", h)
@@ -88,8 +89,8 @@ func TestEndedConn(t *testing.T) {
 	require.False(t, found)
 }
 
-// A volatile event is dropped for a client that has not read its queue, and
-// reaches the others.
+// A volatile event is dropped for clients with unread events in their queue,
+// and reaches the others.
 func TestVolatile(t *testing.T) {
 	h := e2e.NewApp()
 	srv, ch := e2e.ChatServer(t, h)

@@ -14,8 +14,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// The client first gets the connect answer, then the events that OnConnect sent
-// and, from Join on, those to the room, in their order, then later ones.
+// The client first gets the connect answer. Then it gets, in the order in which
+// they were sent, the events of OnConnect and, after its Join, the events to
+// the room. Later events follow.
 func TestOnConnectIsOrdered(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -49,8 +50,8 @@ func TestOnConnectIsOrdered(t *testing.T) {
 	})
 }
 
-// Until OnConnect has returned nil, a Conn is in no view and receives only what
-// is sent to it or to its rooms.
+// Until OnConnect has returned nil, a Conn is in no view and receives only
+// events to itself or to its rooms.
 func TestPendingIsInvisible(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		inside, goOn := make(chan *mojo.Conn), make(chan struct{})
@@ -65,7 +66,7 @@ func TestPendingIsInvisible(t *testing.T) {
 		client.SendConnect(e2e.ChatNamespace, nil)
 		conn := e2e.Await(t, inside)
 
-		e2e.RequireNobody(t, srv, ch)
+		e2e.RequireEmptyViews(t, srv, ch)
 		_, found := ch.Conn(conn.ID())
 		require.False(t, found)
 		require.NoError(t, ch.Emit("all"))
@@ -120,8 +121,8 @@ func TestAcksInOnConnect(t *testing.T) {
 	socket.ExpectNothing()
 }
 
-// The client sees the text of a ClientError that OnConnect returns, also of a
-// wrapped one, and nothing of another error.
+// If OnConnect returns a ClientError, wrapped or not, the client gets its text.
+// It gets no text of another error.
 func TestRefusals(t *testing.T) {
 	type data struct {
 		Left int `json:"left"`
@@ -153,7 +154,7 @@ func TestRefusals(t *testing.T) {
 
 				require.Nil(t, socket)
 				require.Equal(t, test.want, *refused)
-				e2e.RequireNobody(t, srv, ch)
+				e2e.RequireEmptyViews(t, srv, ch)
 				require.Equal(t, test.logged, strings.Contains(log.String(), "level=ERROR"), log.String())
 				require.Empty(t, h.Ended)
 			})
@@ -161,8 +162,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// A client that OnConnect refuses receives no event: neither those to it nor
-// those to its rooms nor any other.
+// A client that OnConnect refuses receives no event at all, not even events to
+// itself or to its rooms.
 func TestRefusedGetsNothing(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := e2e.NewApp()
@@ -184,16 +185,17 @@ func TestRefusedGetsNothing(t *testing.T) {
 		require.ErrorIs(t, refused.Join("room"), mojo.ErrNotConnected)
 		require.Empty(t, refused.Rooms())
 		e2e.AwaitClosed(t, refused.Context().Done())
-		client.Barrier() // an event for a namespace without a socket would be an error of the client
-		e2e.RequireNobody(t, srv, ch)
+		client.Barrier() // the client would report an event of a namespace without a socket
+		e2e.RequireEmptyViews(t, srv, ch)
 
-		h.Connect = nil // the same client may try again
+		h.Connect = nil // the same client may connect again
 		client.Connect(e2e.ChatNamespace, nil).ExpectNothing()
 	})
 }
 
-// What OnConnect sends to others reaches them, also if it then refuses.
-func TestRefusedReachesOthers(t *testing.T) {
+// Events that OnConnect sends to other clients reach them, even if it refuses
+// its own client.
+func TestRefusingOnConnectReachesOthers(t *testing.T) {
 	h := e2e.NewApp()
 	h.Connect = func(c *mojo.Conn) error {
 		if c.SessionID() != "refused" {
@@ -209,8 +211,8 @@ func TestRefusedReachesOthers(t *testing.T) {
 	other.Expect("coming")
 }
 
-// Refusals are correct while others broadcast to everybody, to the session and
-// to a room that OnConnect joins.
+// OnConnect refuses clients while other goroutines broadcast to all clients, to
+// the session and to a room that OnConnect joins.
 func TestRefusedDuringBroadcasts(t *testing.T) {
 	h := e2e.NewApp()
 	h.Connect = func(c *mojo.Conn) error {
@@ -302,7 +304,7 @@ func TestClientLeavesDuringOnConnect(t *testing.T) {
 					if result == nil {
 						require.Equal(t, e2e.End{Conn: conn, Reason: test.want}, e2e.Await(t, h.Ended))
 					}
-					if name == "second CONNECT" { // it has an OnConnect of its own
+					if name == "second CONNECT" { // the second CONNECT has its own OnConnect
 						require.NotSame(t, conn, e2e.Await(t, inside))
 						goOn <- struct{}{}
 						_, refused := client.AwaitConnect(e2e.ChatNamespace)
@@ -314,16 +316,16 @@ func TestClientLeavesDuringOnConnect(t *testing.T) {
 					}
 					e2e.Shutdown(t, srv)
 					require.Empty(t, h.Ended, "once")
-					e2e.RequireNobody(t, srv, ch)
+					e2e.RequireEmptyViews(t, srv, ch)
 				})
 			})
 		}
 	}
 }
 
-// A handler that returns the error of an Emit to a client that has left is not
-// logged as failed.
-func TestClientGoneIsNoFault(t *testing.T) {
+// If a handler returns the error of an Emit to a client that has left, the log
+// does not report a failed handler.
+func TestEmitToAClientThatLeftIsNotLogged(t *testing.T) {
 	var log e2e.Log
 	srv := e2e.NewServer(t, mojo.Options{Logger: log.Logger()})
 	inside := make(chan *mojo.Conn)

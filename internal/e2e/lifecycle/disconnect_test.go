@@ -15,37 +15,37 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// end is one way in which a connection ends.
+// end is a way to end a connection.
 type end struct {
-	opts   mojo.Options
-	client siotest.Options
-	act    func(t *testing.T, srv *mojo.Server, c *mojo.Conn, s *siotest.Socket, client *siotest.Client)
-	reason mojo.Reason
-	stays  bool // the connection goes on, with the client's other apps
+	opts      mojo.Options
+	client    siotest.Options
+	act       func(t *testing.T, srv *mojo.Server, c *mojo.Conn, s *siotest.Socket, client *siotest.Client)
+	reason    mojo.Reason
+	staysOpen bool // the client stays connected to its other apps
 }
 
 var ends = map[string]end{
 	"client DISCONNECT": {
 		act:    func(_ *testing.T, _ *mojo.Server, _ *mojo.Conn, s *siotest.Socket, _ *siotest.Client) { s.Disconnect() },
-		reason: mojo.ReasonClientDisconnect, stays: true,
+		reason: mojo.ReasonClientDisconnect, staysOpen: true,
 	},
 	"Conn.Disconnect": {
 		act: func(t *testing.T, _ *mojo.Server, c *mojo.Conn, _ *siotest.Socket, _ *siotest.Client) {
 			require.NoError(t, c.Disconnect())
 		},
-		reason: mojo.ReasonServerDisconnect, stays: true,
+		reason: mojo.ReasonServerDisconnect, staysOpen: true,
 	},
 	"Session.Disconnect": {
 		act: func(t *testing.T, _ *mojo.Server, c *mojo.Conn, _ *siotest.Socket, _ *siotest.Client) {
 			require.NoError(t, c.Channel().CurrentSessions().Get("s").Disconnect())
 		},
-		reason: mojo.ReasonServerDisconnect, stays: true,
+		reason: mojo.ReasonServerDisconnect, staysOpen: true,
 	},
 	"Broadcast.Disconnect": {
 		act: func(_ *testing.T, _ *mojo.Server, c *mojo.Conn, _ *siotest.Socket, _ *siotest.Client) {
 			c.Channel().Except("nobody").Disconnect()
 		},
-		reason: mojo.ReasonServerDisconnect, stays: true,
+		reason: mojo.ReasonServerDisconnect, staysOpen: true,
 	},
 	"transport close": {
 		act: func(_ *testing.T, _ *mojo.Server, _ *mojo.Conn, _ *siotest.Socket, client *siotest.Client) {
@@ -114,9 +114,9 @@ var ends = map[string]end{
 	},
 }
 
-// OnDisconnect runs once and last, with the reason, when the Conn is in no view
-// any more. If the end concerns the namespace alone, the client's other apps
-// stay connected.
+// OnDisconnect runs once, after all other callbacks and with the reason. At
+// that time the Conn is in no view. If only the namespace is disconnected, the
+// client's other apps stay connected.
 func TestEnds(t *testing.T) {
 	for name, test := range ends {
 		t.Run(name, func(t *testing.T) {
@@ -159,7 +159,7 @@ func TestEnds(t *testing.T) {
 
 				require.Equal(t, e2e.End{Conn: conn, Reason: test.reason}, e2e.Await(t, h.Ended))
 				require.ErrorIs(t, conn.Disconnect(), mojo.ErrNotConnected)
-				if test.stays {
+				if test.staysOpen {
 					require.NoError(t, other.Emit("still here"))
 					neighbour.Expect("still here")
 					require.Equal(t, 1, srv.CurrentSessions().Len())
@@ -171,19 +171,19 @@ func TestEnds(t *testing.T) {
 					require.NotEqual(t, siotest.ReasonServerDisconnect, socket.Reason(), "otherwise the client would not come back")
 				}
 				e2e.Shutdown(t, srv)
-				if test.stays { // the OnDisconnect of the second Conn
+				if test.staysOpen { // the OnDisconnect of the second Conn
 					require.NotSame(t, conn, e2e.Await(t, h.Ended).Conn)
 				}
 				require.Empty(t, h.Ended, "once")
-				e2e.RequireNobody(t, srv, ch, other)
+				e2e.RequireEmptyViews(t, srv, ch, other)
 			})
 		})
 	}
 }
 
-// When OnDisconnect runs, the Conn is in no view, also while others read the
-// views all the time.
-func TestGoneBeforeOnDisconnect(t *testing.T) {
+// When OnDisconnect runs, the Conn is in no view, even if other goroutines read
+// the views all the time.
+func TestNoViewHasTheConnInOnDisconnect(t *testing.T) {
 	h := e2e.NewApp()
 	h.Disconnect = func(c *mojo.Conn, _ mojo.Reason) {
 		if _, found := c.Channel().Conn(c.ID()); found {
@@ -216,7 +216,7 @@ func TestGoneBeforeOnDisconnect(t *testing.T) {
 	readers.Wait()
 }
 
-// A second poll beside one that waits ends the connection.
+// A second poll during a poll ends the connection.
 func TestTransportError(t *testing.T) {
 	siotest.Each(t, func(t *testing.T, n siotest.Network) {
 		h := e2e.NewApp()
@@ -233,7 +233,7 @@ func TestTransportError(t *testing.T) {
 	})
 }
 
-// A client that connects to no namespace is disconnected.
+// The server closes a connection whose client connects to no namespace.
 func TestConnectTimeout(t *testing.T) {
 	for _, transport := range e2e.Transports {
 		t.Run(transport, func(t *testing.T) {
@@ -331,7 +331,7 @@ func TestNoEventsAfterAPanic(t *testing.T) {
 }
 
 // Events that the client sent before it left are handled. After Conn.Disconnect
-// none is.
+// no event is handled.
 func TestEventsBeforeTheEndAreHandled(t *testing.T) {
 	for _, byServer := range []bool{false, true} {
 		h := e2e.NewApp()

@@ -68,8 +68,8 @@ func TestHandshakesOfOneConnection(t *testing.T) {
 	require.Equal(t, chat, news)
 }
 
-// A large Auth is present in OnConnect alone, as it would occupy memory as long
-// as the connection.
+// A large Auth is available in OnConnect only, because otherwise it would use
+// memory until the connection ends.
 func TestLargeAuth(t *testing.T) {
 	for size, kept := range map[int]bool{8 << 10: true, 8<<10 + 1: false} {
 		h := e2e.NewApp()
@@ -87,13 +87,14 @@ func TestLargeAuth(t *testing.T) {
 	}
 }
 
-// Cookies that are not mojo's are kept up to Options.Limits.MaxHandshake. Above
-// it some are left out, and the log says so once.
+// The Handshake has the cookies of other handlers up to
+// Options.Limits.MaxHandshake bytes. Above the limit it omits some, and the log
+// says so once.
 func TestLargeCookiesOfOthers(t *testing.T) {
 	for name, test := range map[string]struct {
-		most, cookies int
-		kept          int
-		cut           []string
+		maxHandshake, cookies int
+		kept                  int
+		cut                   []string
 	}{
 		"4,200 bytes":         {0, 4, 4, nil},
 		"too many":            {0, 9, 7, []string{"Cookie"}},
@@ -102,7 +103,7 @@ func TestLargeCookiesOfOthers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var log e2e.Log
 			h := e2e.NewApp()
-			srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), Limits: mojo.Limits{MaxHandshake: test.most}, Logger: log.Logger()})
+			srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), Limits: mojo.Limits{MaxHandshake: test.maxHandshake}, Logger: log.Logger()})
 			e2e.Register(t, srv, "Chat", h)
 			site := siotest.Serve(t, siotest.TCP, srv)
 			cookies := []string{e2e.SessionCookie("s")}

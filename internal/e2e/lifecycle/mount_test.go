@@ -109,9 +109,9 @@ func TestChannelNamesItself(t *testing.T) {
 	require.False(t, ok)
 }
 
-// Channels lists what Register and Handle have mounted, in order, and its list
-// belongs to the caller.
-func TestChannelsListsWhatIsMounted(t *testing.T) {
+// Channels returns the channels of Register and Handle in their order. The
+// caller may change the slice.
+func TestChannels(t *testing.T) {
 	srv := e2e.NewServer(t, mojo.Options{})
 	require.Empty(t, srv.Channels())
 	b := e2e.Register(t, srv, "B", e2e.NewApp())
@@ -128,9 +128,9 @@ func TestChannelsListsWhatIsMounted(t *testing.T) {
 	require.Equal(t, []*mojo.Channel{b, root, a}, srv.Channels())
 }
 
-// A handler with a method that has the name of an observer's and would never be
-// called is refused.
-func TestRegisterRefusesObserversThatAreNone(t *testing.T) {
+// Register refuses a handler with a method that has the name of an observer's
+// method and another signature, because it would never be called.
+func TestRegisterRefusesWrongObserverMethods(t *testing.T) {
 	for name, test := range map[string]struct {
 		h    mojo.SocketHandler
 		want string
@@ -180,8 +180,8 @@ func (wrongIdentity) OnIdentity(*mojo.Conn, mojo.Identity, mojo.Identity) {}
 func (*wrongPresence) OnPresence(mojo.Presence)                           {}
 func (*pointerPresence) OnPresence(*mojo.Channel, mojo.Presence)          {}
 
-// Several apps, one of them on the main namespace, share one connection, and
-// each event stays in its namespace.
+// Several apps, one of them on the main namespace, share one connection. Each
+// event reaches only the socket of its namespace.
 func TestAppsShareAConnection(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		srv := e2e.NewServer(t, mojo.Options{})

@@ -10,8 +10,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// twoApps returns a client that is connected to the app Other, and not to Chat
-// yet.
+// twoApps returns a client that is connected to the app Other and not yet to
+// Chat.
 func twoApps(t *testing.T, n siotest.Network, transport string, h mojo.SocketHandler) (*siotest.Client, *siotest.Socket) {
 	t.Helper()
 	srv, _ := e2e.ChatServer(t, h)
@@ -20,9 +20,9 @@ func twoApps(t *testing.T, n siotest.Network, transport string, h mojo.SocketHan
 	return client, client.Connect("/OtherSocket", nil)
 }
 
-// A client that sends CONNECT twice before the first answer, as a page in
-// React's StrictMode does, ends with the second connection, and its other app
-// notices nothing.
+// If a client sends CONNECT twice before the first answer, as a page in React's
+// StrictMode does, it keeps the second connection. Its other app is not
+// affected.
 func TestConnectTwice(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -54,7 +54,7 @@ func TestConnectTwice(t *testing.T) {
 	})
 }
 
-// A CONNECT after the first was answered replaces the connection.
+// A CONNECT after the answer to the first one replaces the connection.
 func TestConnectAgain(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -125,7 +125,7 @@ func TestPacketsInFlight(t *testing.T) {
 }
 
 // A packet for a namespace that the client never connected to closes the
-// connection, whether an app is mounted there or not.
+// connection, with or without an app on that namespace.
 func TestNamespacesNeverConnected(t *testing.T) {
 	for _, packet := range []string{
 		"2" + e2e.ChatNamespace + `,["event"]`,
@@ -148,7 +148,8 @@ func TestNamespacesNeverConnected(t *testing.T) {
 	}
 }
 
-// A CONNECT to a namespace without an app is refused, and the connection stays.
+// The server refuses a CONNECT to a namespace without an app, and the
+// connection stays open.
 func TestUnmountedNamespace(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		client, other := twoApps(t, n, transport, e2e.NewApp())
@@ -162,9 +163,9 @@ func TestUnmountedNamespace(t *testing.T) {
 	})
 }
 
-// The server stops reading from a client that connects again and again to an
-// app whose OnConnect is slow, so that a bounded number of its OnConnect calls
-// run.
+// If a client connects again and again to an app with a slow OnConnect, the
+// server stops reading from it. So the number of running OnConnect calls is
+// limited.
 func TestConnectFlood(t *testing.T) {
 	const flood = 1000
 	inside, goOn := make(chan struct{}, flood), make(chan struct{})
@@ -180,8 +181,8 @@ func TestConnectFlood(t *testing.T) {
 	for range flood {
 		client.Send("0" + e2e.ChatNamespace + ",")
 	}
-	const most = 64/4 + 1
-	for range most {
+	const maxRunning = 64/4 + 1
+	for range maxRunning {
 		e2e.Await(t, inside)
 	}
 	require.Empty(t, inside)

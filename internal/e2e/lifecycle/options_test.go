@@ -12,7 +12,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Changing a slice of Options after New changes nothing.
+// A change of a slice in Options after New has no effect.
 func TestNewCopiesOptions(t *testing.T) {
 	opts := mojo.Options{Transports: []mojo.Transport{mojo.WebSocket}, Origins: []string{"https://example.com"}}
 	srv := e2e.NewServer(t, opts)
@@ -26,8 +26,8 @@ func TestNewCopiesOptions(t *testing.T) {
 	client.Connect(e2e.ChatNamespace, nil)
 }
 
-// The Engine.IO handshake carries the configured times and MaxPayload.
-func TestHandshakeTellsTheOptions(t *testing.T) {
+// The Engine.IO open packet contains the configured times and MaxPayload.
+func TestOpenPacketHasTheOptions(t *testing.T) {
 	srv := e2e.NewServer(t, mojo.Options{Timeouts: mojo.Timeouts{PingInterval: 3 * time.Second, PingTimeout: 2 * time.Second}, Limits: mojo.Limits{MaxPayload: 4321}})
 
 	got := e2e.Dial(t, siotest.Serve(t, siotest.Memory, srv), "polling").Engine.Handshake

@@ -15,8 +15,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Events that were emitted before Shutdown arrive, clients reconnect by
-// themselves, and later calls return ErrServerClosed.
+// Events that were emitted before Shutdown arrive. The clients try to reconnect
+// by themselves, and later calls return ErrServerClosed.
 func TestShutdown(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
@@ -31,7 +31,7 @@ func TestShutdown(t *testing.T) {
 		require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonShutdown}, e2e.Await(t, h.Ended), "before Shutdown has returned")
 		socket.Expect("before")
 		require.NotEqual(t, siotest.ReasonServerDisconnect, socket.AwaitDisconnected())
-		e2e.RequireNobody(t, srv, ch)
+		e2e.RequireEmptyViews(t, srv, ch)
 		_, ackErr := conn.EmitWithAck(t.Context(), "x")
 		for _, err := range []error{
 			conn.Emit("x"), conn.Volatile().Emit("x"), ackErr, ch.Emit("x"), ch.To("room").Emit("x"),
@@ -46,7 +46,7 @@ func TestShutdown(t *testing.T) {
 			require.ErrorAs(t, err, &refused)
 			require.Equal(t, http.StatusServiceUnavailable, refused.Status)
 		}
-		e2e.Shutdown(t, srv) // again
+		e2e.Shutdown(t, srv) // a second call
 	})
 }
 
@@ -109,7 +109,7 @@ func TestShutdownWaitsForHandlers(t *testing.T) {
 	}
 }
 
-// Broadcasts during Shutdown do not panic, and afterwards each returns
+// Broadcasts during Shutdown do not panic. Broadcasts after it return
 // ErrServerClosed.
 func TestShutdownDuringBroadcasts(t *testing.T) {
 	h := e2e.NewApp()
@@ -136,11 +136,11 @@ func TestShutdownDuringBroadcasts(t *testing.T) {
 		require.ErrorIs(t, e2e.Await(t, done), mojo.ErrServerClosed)
 	}
 	require.Len(t, h.Ended, 30)
-	e2e.RequireNobody(t, srv, ch)
+	e2e.RequireEmptyViews(t, srv, ch)
 }
 
-// Shutdown returns when every OnDisconnect has returned, also of connections
-// that their clients have ended.
+// Shutdown returns after every OnDisconnect has returned, also the OnDisconnect
+// of connections that the client has ended.
 func TestShutdownWhileClientsLeave(t *testing.T) {
 	for range 30 {
 		h := e2e.NewApp()
@@ -161,11 +161,11 @@ func TestShutdownWhileClientsLeave(t *testing.T) {
 		e2e.Shutdown(t, srv)
 
 		require.Len(t, h.Ended, len(clients))
-		e2e.RequireNobody(t, srv, ch)
+		e2e.RequireEmptyViews(t, srv, ch)
 	}
 }
 
-// Close does not wait for handlers. OnDisconnect runs nevertheless.
+// Close does not wait for handlers, but OnDisconnect runs for each connection.
 func TestClose(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		goOn := make(chan struct{})
@@ -187,16 +187,15 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// A Server without connections may be dropped without Close, and can be shut
-// down.
+// A Server without connections needs no Close, and Shutdown of it succeeds.
 func TestServerWithoutConnections(t *testing.T) {
 	srv, err := mojo.New(mojo.Options{})
 	require.NoError(t, err)
 	e2e.Shutdown(t, srv)
 }
 
-// Shutdown disconnects a thousand clients at a time, and all within half of the
-// time that its context leaves.
+// Shutdown disconnects the clients in groups of a thousand, and all of them
+// within half of the time until its context's deadline.
 func TestShutdownInBatches(t *testing.T) {
 	for limit, want := range map[time.Duration]time.Duration{
 		0:                      200 * time.Millisecond,

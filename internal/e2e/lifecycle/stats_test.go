@@ -14,7 +14,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Stats counts what there is, what has begun and ended, and what was refused.
+// Stats counts current, opened, closed and refused connections.
 func TestStats(t *testing.T) {
 	h := e2e.NewApp()
 	h.Connect = func(c *mojo.Conn) error {

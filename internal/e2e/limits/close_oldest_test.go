@@ -16,9 +16,9 @@ import (
 // connection of the same session or user is closed with the documented reason.
 func TestCloseOldest(t *testing.T) {
 	for name, test := range map[string]struct {
-		opts   mojo.Options
-		crowd  []string // cookies of connections that are counted together
-		others []string
+		opts    mojo.Options
+		counted []string // cookies of connections that share a limit
+		others  []string
 	}{
 		"session": {mojo.Options{Limits: mojo.Limits{MaxConnsPerSession: 2}}, []string{e2e.SessionCookie("s")}, []string{e2e.SessionCookie("z")}},
 		"user":    {mojo.Options{Limits: mojo.Limits{MaxConnsPerUser: 2}}, []string{e2e.LoginCookie("u")}, []string{e2e.LoginCookie("v")}},
@@ -31,19 +31,19 @@ func TestCloseOldest(t *testing.T) {
 				var clients []*siotest.Client
 				var sockets []*siotest.Socket
 				var conns []*mojo.Conn
-				enter := func(cookies []string) {
+				connect := func(cookies []string) {
 					client := e2e.Dial(t, site, transport, cookies...)
 					clients = append(clients, client)
 					sockets = append(sockets, client.Connect(e2e.ChatNamespace, nil))
 					conns = append(conns, e2e.Await(t, h.Accepted))
 				}
-				enter(test.others)
-				enter(test.crowd)
-				enter(test.crowd)
+				connect(test.others)
+				connect(test.counted)
+				connect(test.counted)
 				require.Empty(t, h.Ended)
 
 				for oldest := 1; oldest < 4; oldest++ {
-					enter(test.crowd)
+					connect(test.counted)
 					sockets[oldest].Expect(mojo.RevokedEvent, e2e.RevokedNotice(mojo.CodeReplaced, mojo.ReasonReplaced, false))
 					clients[oldest].Engine.AwaitClosed()
 					require.Equal(t, e2e.End{Conn: conns[oldest], Reason: mojo.ReasonReplaced}, e2e.Await(t, h.Ended))
@@ -56,7 +56,7 @@ func TestCloseOldest(t *testing.T) {
 	}
 }
 
-// Of many connections that begin at the same time, as many as allowed stay.
+// Many connections begin at the same time. No more than the limit stay open.
 func TestCloseOldestAtOnce(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		const limit, many = 3, 24
@@ -66,7 +66,7 @@ func TestCloseOldestAtOnce(t *testing.T) {
 		for range many {
 			wg.Go(func() {
 				client, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport, Header: header})
-				if err == nil { // otherwise it was closed before it was open
+				if err == nil { // on an error the server has closed it during the handshake
 					client.SendConnect(e2e.ChatNamespace, nil)
 				}
 			})
@@ -79,10 +79,10 @@ func TestCloseOldestAtOnce(t *testing.T) {
 	})
 }
 
-// A connection replaces the oldest one when it connects to an app, and not in
-// its handshake: an image in a page can cause a handshake, and a client that
-// has not connected yet would come back.
-func TestHandshakesThatCloseNobody(t *testing.T) {
+// A connection replaces the oldest one when it connects to an app, and not
+// during its handshake. An image in a page can cause a handshake, and a client
+// that is closed before its first CONNECT would reconnect.
+func TestHandshakesCloseNoConnection(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		_, site, h := limitedSite(t, siotest.Memory, mojo.Options{Limits: mojo.Limits{MaxConnsPerUser: 1, ConnPolicy: mojo.CloseOldest}})
 		cookies := []string{e2e.SessionCookie("s"), e2e.LoginCookie("u")}
@@ -98,7 +98,7 @@ func TestHandshakesThatCloseNobody(t *testing.T) {
 		fast.Connect(e2e.ChatNamespace, nil)
 		e2e.Await(t, h.Accepted)
 		require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonReplaced}, e2e.Await(t, h.Ended))
-		slow.Connect(e2e.ChatNamespace, nil) // it is the newest connection now
+		slow.Connect(e2e.ChatNamespace, nil) // becomes the newest connection
 		e2e.Await(t, h.Accepted)
 		require.Equal(t, mojo.ReasonReplaced, e2e.Await(t, h.Ended).Reason)
 		slow.Barrier()

@@ -26,9 +26,9 @@ func limitedSite(t testing.TB, n siotest.Network, opts mojo.Options) (*mojo.Serv
 	return srv, siotest.Serve(t, n, srv), h
 }
 
-// requireCrowded requires that a new connection is refused on every app, with a
+// requireTooMany requires that a new connection is refused on every app, with a
 // message and the limit.
-func requireCrowded(t testing.TB, client *siotest.Client, message string, limit int) {
+func requireTooMany(t testing.TB, client *siotest.Client, message string, limit int) {
 	t.Helper()
 	for _, namespace := range []string{e2e.ChatNamespace, "/NewsSocket", e2e.ChatNamespace} {
 		_, refusal := client.TryConnect(namespace, nil)
@@ -38,14 +38,14 @@ func requireCrowded(t testing.TB, client *siotest.Client, message string, limit 
 	}
 }
 
-// Above the limit a connection is refused on every app with the documented
-// reason. Existing connections and those of others stay, and one is accepted
-// again when another has ended.
+// Above the limit every app refuses a connection with the documented reason.
+// Existing connections and those of other users stay open. When one has ended,
+// a new one is accepted.
 func TestMaxConns(t *testing.T) {
 	for name, test := range map[string]struct {
 		opts    mojo.Options
 		message string
-		crowd   func(i int) []string // cookies of connections that are counted together
+		counted func(i int) []string // cookies of connections that share a limit
 		others  [][]string
 	}{
 		"session": {
@@ -70,18 +70,18 @@ func TestMaxConns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 				srv, site, h := limitedSite(t, n, test.opts)
-				e2e.Dial(t, site, transport, test.crowd(0)...) // on no app yet
+				e2e.Dial(t, site, transport, test.counted(0)...) // on no app yet
 				var clients []*siotest.Client
 				var sockets []*siotest.Socket
 				for i := range 2 {
-					client := e2e.Dial(t, site, transport, test.crowd(i+1)...)
+					client := e2e.Dial(t, site, transport, test.counted(i+1)...)
 					clients = append(clients, client)
 					sockets = append(sockets, client.Connect(e2e.ChatNamespace, nil), client.Connect("/NewsSocket", nil))
 				}
 				for i := range 3 {
-					requireCrowded(t, e2e.Dial(t, site, transport, test.crowd(i)...), test.message, 3)
+					requireTooMany(t, e2e.Dial(t, site, transport, test.counted(i)...), test.message, 3)
 				}
-				require.Len(t, h.Accepted, 4, "OnConnect is not asked")
+				require.Len(t, h.Accepted, 4, "OnConnect was called for a refused connection")
 				for _, socket := range sockets {
 					socket.ExpectNothing()
 				}
@@ -89,34 +89,34 @@ func TestMaxConns(t *testing.T) {
 					e2e.Dial(t, site, transport, other...).Connect(e2e.ChatNamespace, nil)
 				}
 
-				sockets[0].Disconnect() // it leaves an app and stays connected
+				sockets[0].Disconnect() // disconnects from one app and stays connected to the other
 				e2e.Await(t, h.Ended)
-				requireCrowded(t, e2e.Dial(t, site, transport, test.crowd(3)...), test.message, 3)
+				requireTooMany(t, e2e.Dial(t, site, transport, test.counted(3)...), test.message, 3)
 				clients[0].Close()
 				e2e.Await(t, h.Ended)
-				e2e.Dial(t, site, transport, test.crowd(3)...).Connect(e2e.ChatNamespace, nil)
-				requireCrowded(t, e2e.Dial(t, site, transport, test.crowd(4)...), test.message, 3)
+				e2e.Dial(t, site, transport, test.counted(3)...).Connect(e2e.ChatNamespace, nil)
+				requireTooMany(t, e2e.Dial(t, site, transport, test.counted(4)...), test.message, 3)
 				require.Zero(t, srv.CurrentSessions().Get("").Len())
 			})
 		})
 	}
 }
 
-// Of many connections that begin at the same time as others end, as many as
-// allowed are accepted.
+// Many connections begin at the same time while others end. Exactly as many as
+// the limit are accepted.
 func TestMaxConnsAtOnce(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		const limit = 4
 		_, site, h := limitedSite(t, n, mojo.Options{Limits: mojo.Limits{MaxConnsPerUser: limit}})
 		header := e2e.CookieHeader(e2e.SessionCookie("s"), e2e.LoginCookie("u"))
-		var there, most atomic.Int32
+		var current, highest atomic.Int32
 		h.Connect = func(*mojo.Conn) error {
-			now := there.Add(1)
-			for was := most.Load(); now > was && !most.CompareAndSwap(was, now); was = most.Load() {
+			now := current.Add(1)
+			for old := highest.Load(); now > old && !highest.CompareAndSwap(old, now); old = highest.Load() {
 			}
 			return nil
 		}
-		h.Disconnect = func(*mojo.Conn, mojo.Reason) { there.Add(-1) }
+		h.Disconnect = func(*mojo.Conn, mojo.Reason) { current.Add(-1) }
 		for range 3 {
 			clients := make(chan *siotest.Client, 24)
 			var wg sync.WaitGroup
@@ -142,12 +142,12 @@ func TestMaxConnsAtOnce(t *testing.T) {
 				e2e.Await(t, h.Ended)
 			}
 		}
-		require.EqualValues(t, limit, most.Load())
+		require.EqualValues(t, limit, highest.Load())
 	})
 }
 
-// Connections that become one user's by a login stay, even above the limit. No
-// other is accepted then.
+// If a login gives a user more connections than the limit, they stay open. A
+// further connection is refused.
 func TestMaxConnsAndLogIn(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		srv, site, _ := limitedSite(t, n, mojo.Options{Limits: mojo.Limits{MaxConnsPerUser: 2, MaxConnsPerSession: 3}})
@@ -155,33 +155,33 @@ func TestMaxConnsAndLogIn(t *testing.T) {
 		for range 3 {
 			sockets = append(sockets, e2e.Dial(t, site, transport, e2e.SessionCookie("s")).Connect(e2e.ChatNamespace, nil))
 		}
-		requireCrowded(t, e2e.Dial(t, site, transport, e2e.SessionCookie("s")), "too many connections of this session", 3)
+		requireTooMany(t, e2e.Dial(t, site, transport, e2e.SessionCookie("s")), "too many connections of this session", 3)
 		w := httptest.NewRecorder()
 
 		require.NoError(t, srv.LogIn(w, cookietest.Request(e2e.SessionCookie("s")), "u"))
 
 		e2e.FollowLogin(t, site, cookietest.NextRequest(w).Header, sockets...)
 		require.Equal(t, 3, srv.LoggedInSessions().Get("u").Len())
-		requireCrowded(t, e2e.Dial(t, site, transport, e2e.SessionCookie("z"), e2e.LoginCookie("u")), "too many connections of this user", 2)
+		requireTooMany(t, e2e.Dial(t, site, transport, e2e.SessionCookie("z"), e2e.LoginCookie("u")), "too many connections of this user", 2)
 	})
 }
 
-// A refused client that stays connected is in no view, and is disconnected
-// after ConnectTimeout.
-func TestMaxConnsKeepsNobody(t *testing.T) {
+// A client that was refused and stays connected is in no view, and the server
+// closes its connection after ConnectTimeout.
+func TestMaxConnsAndARefusedClient(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		srv, site, h := limitedSite(t, siotest.Memory, mojo.Options{Limits: mojo.Limits{MaxConnsPerSession: 1}, RequireSession: true, Timeouts: mojo.Timeouts{ConnectTimeout: 5 * time.Second}})
-		kept := e2e.Dial(t, site, transport, e2e.SessionCookie("s")).Connect(e2e.ChatNamespace, nil)
+		accepted := e2e.Dial(t, site, transport, e2e.SessionCookie("s")).Connect(e2e.ChatNamespace, nil)
 		client := e2e.Dial(t, site, transport, e2e.SessionCookie("s"))
-		requireCrowded(t, client, "too many connections of this session", 1)
+		requireTooMany(t, client, "too many connections of this session", 1)
 		require.Equal(t, 1, srv.CurrentSessions().Get("s").Len())
 		require.NoError(t, srv.CurrentSessions().Emit("news"))
-		kept.Expect("news")
-		requireCrowded(t, client, "too many connections of this session", 1)
+		accepted.Expect("news")
+		requireTooMany(t, client, "too many connections of this session", 1)
 
 		client.Engine.AwaitClosed()
 
-		kept.ExpectNothing()
+		accepted.ExpectNothing()
 		require.Empty(t, h.Ended)
 	})
 }

@@ -23,8 +23,8 @@ func limited(t testing.TB, n siotest.Network, h mojo.SocketHandler, opts mojo.Op
 	return srv, siotest.Serve(t, n, srv)
 }
 
-// requireFull requires that a new connection is refused with 503, so that the
-// client tries again.
+// requireFull requires that the server refuses a new connection with 503, after
+// which the client tries again.
 func requireFull(t testing.TB, site *siotest.Site, transport string) {
 	t.Helper()
 	_, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport})
@@ -35,7 +35,7 @@ func requireFull(t testing.TB, site *siotest.Site, transport string) {
 }
 
 // The Server accepts MaxConns connections, and another when one has ended.
-func TestServerTakesMaxConns(t *testing.T) {
+func TestMaxConnsOfTheServer(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
 		srv, site := limited(t, n, h, mojo.Options{Limits: mojo.Limits{MaxConns: 2}})
@@ -59,8 +59,7 @@ func TestServerTakesMaxConns(t *testing.T) {
 	})
 }
 
-// Of many connections that begin at the same time exactly MaxConns are
-// accepted.
+// Many connections begin at the same time. Exactly MaxConns are accepted.
 func TestConnsAtOnce(t *testing.T) {
 	srv, site := limited(t, siotest.Memory, e2e.NewApp(), mojo.Options{Limits: mojo.Limits{MaxConns: 10}})
 	var wg sync.WaitGroup
@@ -82,7 +81,7 @@ func TestConnsAtOnce(t *testing.T) {
 	require.EqualValues(t, 40, srv.Stats().Refused["too many connections"])
 }
 
-// Connections that are on no app yet have a limit of their own.
+// MaxUnconnected limits the connections that are on no app yet.
 func TestMaxUnconnected(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		srv, site := limited(t, n, e2e.NewApp(), mojo.Options{Limits: mojo.Limits{MaxUnconnected: 1}})
@@ -127,7 +126,8 @@ func TestMaxRooms(t *testing.T) {
 	require.ErrorIs(t, c.Join("a"), mojo.ErrNotConnected)
 }
 
-// EmitWithAck fails above MaxPendingAcks, and works again after an answer.
+// EmitWithAck fails above MaxPendingAcks, and works again after an ack has
+// arrived.
 func TestMaxPendingAcks(t *testing.T) {
 	h := e2e.NewApp()
 	_, site := limited(t, siotest.Memory, h, mojo.Options{Limits: mojo.Limits{MaxPendingAcks: 2}})

@@ -15,22 +15,22 @@ import (
 	"github.com/mojosocket/mojo/internal/testhook"
 )
 
-// A page can make the victim's browser send a request that an attacker wrote:
-// an image, a frame, a link, a form. It has the new cookies and the sid of the
-// attacker's connection, and does not prove that the connection is the
-// victim's.
+// With an image, a frame, a link or a form, an attacker's page can make the
+// victim's browser send a request. The request has the new cookies and the sid
+// of the attacker's connection. It does not prove that the connection belongs
+// to the victim.
 func TestRequestsThatProveNothing(t *testing.T) {
 	const browser = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		for name, test := range map[string]struct {
-			method string // GET if empty
+			method string // the default is GET
 			header http.Header
 		}{
 			"an image on the site itself": {"", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"no-cors"}}},
-			"one that asks for cors":      {"", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"cors"}}},
+			"an image with cors":          {"", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"cors"}}},
 			"a frame":                     {"", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Mode": {"navigate"}}},
 			"a link in a mail":            {"", http.Header{"Sec-Fetch-Site": {"none"}, "Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Mode": {"navigate"}}},
-			"a hint to load a page":       {"", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"no-cors"}}},
+			"a prefetch of a page":        {"", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"no-cors"}}},
 			"the ping of a link":          {http.MethodPost, http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"no-cors"}, "Origin": {"http://mojo.test"}}},
 			"a form on the site itself":   {http.MethodPost, http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Mode": {"navigate"}}},
 			"plain http":                  {"", http.Header{"Referer": {"http://evil.example/"}, "User-Agent": {browser}}},
@@ -55,7 +55,7 @@ func TestRequestsThatProveNothing(t *testing.T) {
 			}
 			r.Header["Cookie"] = p.victim.Header()["Cookie"]
 			done := make(chan struct{})
-			go func() { // a poll is answered when there is an event
+			go func() { // the server answers a poll when there is an event
 				defer close(done)
 				if resp, err := p.site.Client().Do(r); err == nil {
 					_ = resp.Body.Close()
@@ -73,7 +73,7 @@ func TestRequestsThatProveNothing(t *testing.T) {
 }
 
 // A poll with the new cookies proves nothing if the browser sends no Sec-Fetch
-// headers. The connection is closed soon, so that it comes back.
+// headers. The server soon closes the connection, and the client reconnects.
 func TestBrowserWithoutFetchMetadata(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		testhook.AskTime = 500 * time.Millisecond
@@ -94,7 +94,8 @@ func TestBrowserWithoutFetchMetadata(t *testing.T) {
 	})
 }
 
-// A handler that passes on events under their names does not pass on a proof.
+// If a handler emits received events to other clients under the same names, it
+// does not emit a proof.
 func TestProofThatAnAppPassesOn(t *testing.T) {
 	h := e2e.NewApp()
 	var passed error
@@ -109,7 +110,7 @@ func TestProofThatAnAppPassesOn(t *testing.T) {
 	e2e.Await(t, h.Accepted)
 	p.victim.Visit("/login?user=ann")
 	value := e2e.ReadProof(t, attackerSocket)
-	page := p.victim.Dial("websocket").Connect(e2e.ChatNamespace, nil) // the page after the login
+	page := p.victim.Dial("websocket").Connect(e2e.ChatNamespace, nil) // the page that loads after the login
 	conn := e2e.Await(t, h.Accepted)
 
 	attackerSocket.Emit(mojo.IdentityEvent, map[string]string{"proof": value})
@@ -122,7 +123,7 @@ func TestProofThatAnAppPassesOn(t *testing.T) {
 }
 
 // A page that answers the IdentityEvent keeps its connection, even if OnConnect
-// takes long.
+// takes a long time.
 func TestProofOfASlowOnConnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		testhook.AskTime = 500 * time.Millisecond
@@ -148,9 +149,9 @@ func TestProofOfASlowOnConnect(t *testing.T) {
 	})
 }
 
-// A client that connects to an app many times before its proof does not change
-// the count of queued bytes.
-func TestConnectsWithoutAProofCountNothing(t *testing.T) {
+// If a client connects to an app many times before its proof, the number of
+// queued bytes stays correct.
+func TestQueuedBytesOfConnectsWithoutAProof(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()
 		reached := make(chan struct{})
@@ -180,7 +181,7 @@ func TestConnectsWithoutAProofCountNothing(t *testing.T) {
 		<-reached
 
 		require.Greater(t, p.srv.Stats().QueuedBytes, 50_000)
-		require.Less(t, p.srv.Stats().QueuedBytes, 310_000) // JSON writes a NUL in six bytes
+		require.Less(t, p.srv.Stats().QueuedBytes, 310_000) // JSON encodes a NUL as six bytes
 	})
 }
 
@@ -224,8 +225,8 @@ func TestPageScript(t *testing.T) {
 	require.Empty(t, got.Body)
 }
 
-// If Identify fails for the request of a proof, the answer asks the page to try
-// again. A panic is counted.
+// If Identify fails for the request with a proof, the answer asks the page to
+// try again. A panic is counted.
 func TestIdentifyThatFailsForAProof(t *testing.T) {
 	for name, fail := range map[string]func() error{
 		"error": func() error { return e2e.ErrSecret },
@@ -259,7 +260,7 @@ func TestIdentifyThatFailsForAProof(t *testing.T) {
 	}
 }
 
-// If a site calls Rebind twice with the same arguments, the new session counts
+// If a site calls Rebind twice with the same arguments, the result is the same
 // as after one call.
 func TestRebindTwice(t *testing.T) {
 	h := e2e.NewApp()
@@ -274,8 +275,9 @@ func TestRebindTwice(t *testing.T) {
 	require.Equal(t, "ann", e2e.Await(t, h.Accepted).UserID())
 }
 
-// An upgrade request with the cookies from before a logout is refused: the
-// WebSocket would receive events that a poll with them does not.
+// The server refuses an upgrade request with the cookies from before a logout:
+// the WebSocket would receive events that a poll with these cookies does not
+// receive.
 func TestUpgradeWithOldCookies(t *testing.T) {
 	h := e2e.NewApp()
 	_, site := e2e.LoginSite(t, siotest.TCP, h)

@@ -1,3 +1,3 @@
-// Package proof tests from outside that a connection becomes a user only when
-// it proves to be of the browser that has logged in.
+// Package proof tests from outside that a connection gets a user only after it
+// has proven that it belongs to the browser that has logged in.
 package proof

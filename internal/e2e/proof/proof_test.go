@@ -24,7 +24,7 @@ type fixation struct {
 	site     *siotest.Site
 	app      *e2e.App
 	victim   *e2e.Browser
-	attacker http.Header // with the cookie from before the login
+	attacker http.Header // headers with the cookie from before the login
 }
 
 // newFixation serves a LoginSite, whose pages the victim's browser has visited.
@@ -37,8 +37,8 @@ func newFixation(t testing.TB, n siotest.Network, h *e2e.App) *fixation {
 }
 
 // requireNoIdentity requires that the attacker's connection has no identity: it
-// receives events to rooms and to everybody, and none to the user or the
-// session.
+// receives events to rooms and to all connections, and no events to the user or
+// the session.
 func (p *fixation) requireNoIdentity(t testing.TB, socket *siotest.Socket, conn *mojo.Conn, session string) {
 	t.Helper()
 	require.Equal(t, mojo.Identity{}, conn.Identity())
@@ -54,9 +54,9 @@ func (p *fixation) requireNoIdentity(t testing.TB, socket *siotest.Socket, conn 
 	socket.ExpectNothing()
 }
 
-// After a login, an attacker's connection under the session from before has no
-// identity and receives nothing for the user. The browser's own tabs become the
-// user's by a proof.
+// After a login, an attacker's connection with the old session has no identity
+// and receives no event for the user. The tabs of the browser get the user
+// after their proof.
 func TestSessionFixation(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		p := newFixation(t, n, e2e.NewApp())
@@ -89,7 +89,7 @@ func TestSessionFixation(t *testing.T) {
 		require.Equal(t, 2, p.srv.CurrentSessions().Get(session).Len())
 
 		attacker.Barrier()
-		require.Zero(t, attackerSocket.Unread(), "nothing was read to the end")
+		require.Zero(t, attackerSocket.Unread(), "the attacker has unread events")
 		for _, socket := range sockets { // events that were sent before the proof arrive after it
 			socket.Expect("to everybody")
 			for _, what := range []string{"user", "users", "session", "sessions"} {
@@ -99,8 +99,8 @@ func TestSessionFixation(t *testing.T) {
 	})
 }
 
-// A login request that names a connection of its own session proves that
-// connection, and no other.
+// A login request that names a connection of its own session is a proof for
+// that connection, and for no other.
 func TestLogInNamesAConnection(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		p := newFixation(t, n, e2e.NewApp())
@@ -135,39 +135,39 @@ func TestLogInNamesAConnection(t *testing.T) {
 	})
 }
 
-// A connection that does not prove itself ends: soon if its page does not try,
-// and after five seconds if it tries.
+// The server closes a connection without a proof: soon if its page does not
+// send one, and after five seconds if it sends a wrong one.
 func TestUnprovenConnectionsEnd(t *testing.T) {
 	defer func(before time.Duration) { testhook.AskTime = before }(testhook.AskTime)
 	testhook.AskTime = 500 * time.Millisecond
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
-		for _, asks := range []bool{false, true} {
+		for _, sendsWrongProof := range []bool{false, true} {
 			p := newFixation(t, siotest.Memory, e2e.NewApp())
 			tab := p.victim.Dial(transport)
 			socket := tab.Connect(e2e.ChatNamespace, nil)
 			conn := e2e.Await(t, p.app.Accepted)
 			begun := time.Now()
 			p.victim.Visit("/login?user=ann")
-			if value := e2e.ReadProof(t, socket); asks {
+			if value := e2e.ReadProof(t, socket); sendsWrongProof {
 				require.Equal(t, http.StatusConflict, e2e.SendProof(t, p.site, p.attacker, value))
 			}
 
 			require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonIdentityChanged}, e2e.Await(t, p.app.Ended))
 
-			took := 500 * time.Millisecond
-			if asks || transport == "polling" { // a poll with the old cookies counts as an attempt
-				took = 5 * time.Second
+			timeout := 500 * time.Millisecond
+			if sendsWrongProof || transport == "polling" { // a poll with the old cookies counts as a wrong proof
+				timeout = 5 * time.Second
 			}
-			require.InDelta(t, took, time.Since(begun), float64(200*time.Millisecond))
+			require.InDelta(t, timeout, time.Since(begun), float64(200*time.Millisecond))
 			tab.Engine.AwaitClosed()
-			e2e.RequireNobody(t, p.srv)
+			e2e.RequireEmptyViews(t, p.srv)
 		}
 	})
 }
 
 // Events to the user that are sent before the proof arrive after it, in order.
 // Events to other users do not arrive.
-func TestHeldForAProof(t *testing.T) {
+func TestEventsHeldForAProof(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		inside, goOn := make(chan struct{}, 2), make(chan struct{})
 		h := e2e.NewApp()
@@ -189,7 +189,7 @@ func TestHeldForAProof(t *testing.T) {
 		}
 
 		emit(1)
-		close(goOn) // OnConnect returns after the login
+		close(goOn) // lets OnConnect return after the login
 		chat, _ := tab.AwaitConnect(e2e.ChatNamespace)
 		news, _ := tab.AwaitConnect("/NewsSocket")
 		emit(2)
@@ -209,8 +209,8 @@ func TestHeldForAProof(t *testing.T) {
 	})
 }
 
-// An attacker who logs in with the session from before does not receive the
-// events that were held for the user.
+// An attacker who logs in with the old session does not receive the events that
+// are held for the user.
 func TestHeldEventsOfAnotherUser(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		p := newFixation(t, n, e2e.NewApp())
@@ -257,8 +257,7 @@ func TestProofRequests(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, e2e.SendProof(t, p.site, p.victim.Header(), value))
 }
 
-// A proof counts for nothing if the user or the session was revoked after the
-// login.
+// A proof has no effect if the user or the session was revoked after the login.
 func TestRevokedBeforeTheProof(t *testing.T) {
 	for name, revoke := range map[string]func(srv *mojo.Server, session string) error{
 		"user": func(srv *mojo.Server, _ string) error {
@@ -278,13 +277,13 @@ func TestRevokedBeforeTheProof(t *testing.T) {
 			require.Equal(t, http.StatusConflict, e2e.SendProof(t, p.site, p.victim.Header(), e2e.ReadProof(t, socket)))
 
 			require.Equal(t, mojo.Identity{}, conn.Identity())
-			e2e.RequireNobody(t, p.srv)
+			e2e.RequireEmptyViews(t, p.srv)
 		})
 	}
 }
 
 // Polls with old cookies receive no event that was sent after the identity
-// changed: after LogOut, and after a proof that was sent by another request.
+// changed, neither after LogOut nor after a proof in another request.
 func TestPollsWithOldCookies(t *testing.T) {
 	srv, site := e2e.LoginSite(t, siotest.TCP, e2e.NewApp())
 	b := e2e.NewBrowser(t, site)
@@ -308,7 +307,7 @@ func TestPollsWithOldCookies(t *testing.T) {
 	require.Contains(t, poll(), "to the new session")
 
 	b.Visit("/login?user=bob")
-	payload := poll() // the connection has no identity, and receives its own events and those to everybody
+	payload := poll() // the connection has no identity, and receives events to itself and to all
 	require.Contains(t, payload, mojo.IdentityEvent)
 	_, value, _ := strings.Cut(payload, `"proof":"`)
 	value, _, _ = strings.Cut(value, `"`)
@@ -320,8 +319,8 @@ func TestPollsWithOldCookies(t *testing.T) {
 	require.Contains(t, poll(), "to bob")
 }
 
-// A poll that waits when the identity changes ends without events. Later events
-// are in the answer to the next poll.
+// When the identity changes, the server answers the poll in progress without
+// events. Later events are in the answer to the next poll.
 func TestPollUnderWay(t *testing.T) {
 	srv, site := e2e.LoginSite(t, siotest.TCP, e2e.NewApp())
 	b := e2e.NewBrowser(t, site)

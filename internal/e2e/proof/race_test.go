@@ -19,19 +19,18 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// loginRace is a site on which sessions become users', for
-// TestSessionFixationInARace.
+// loginRace is a site for TestSessionFixationInARace, with a function that logs
+// a user in to a session.
 type loginRace struct {
 	srv  *mojo.Server
 	site *siotest.Site
 	old  func(session string) http.Header
-	// become makes session the user's. It returns the session id and the
-	// cookies that the browser has then, or no id if session has not become the
-	// user's.
-	become func(session, user string) (now string, header http.Header)
+	// logIn logs user in to session. It returns the browser's new session id
+	// and cookies, or no id if another login was the last one.
+	logIn func(session, user string) (now string, header http.Header)
 }
 
-// loginRaces are the ways in which a session becomes a user's.
+// loginRaces are the ways to log a user in.
 var loginRaces = map[string]func(t testing.TB, h *e2e.App) *loginRace{
 	"LogIn": func(t testing.TB, h *e2e.App) *loginRace {
 		return raceLogIns(t, h, "%s")
@@ -43,30 +42,30 @@ var loginRaces = map[string]func(t testing.TB, h *e2e.App) *loginRace{
 		return raceLogIns(t, h, "%s", "attacker of %s")
 	},
 	"Rebind": func(t testing.TB, h *e2e.App) *loginRace {
-		own, srv, site := e2e.NewSessionStore(t, siotest.TCP, h, mojo.Options{})
+		store, srv, site := e2e.NewSessionStore(t, siotest.TCP, h, mojo.Options{})
 		return &loginRace{
 			srv: srv, site: site,
 			old: func(session string) http.Header {
-				own.Set(session, "")
+				store.Set(session, "")
 				return e2e.SessionHeader(session)
 			},
-			become: func(session, user string) (string, http.Header) {
+			logIn: func(session, user string) (string, http.Header) {
 				now := session + ", logged in"
-				require.NoError(t, own.Rebind(srv, session, mojo.Identity{SessionID: now, UserID: user}))
+				require.NoError(t, store.Rebind(srv, session, mojo.Identity{SessionID: now, UserID: user}))
 				return now, e2e.SessionHeader(now)
 			},
 		}
 	},
 }
 
-// raceLogIns returns a loginRace with one login request for each of users. The
-// requests run at the same time, with the same old cookies.
+// raceLogIns returns a loginRace that sends one login request for each of
+// users, at the same time and with the same old cookies.
 func raceLogIns(t testing.TB, h *e2e.App, users ...string) *loginRace {
 	srv, _ := e2e.ChatServer(t, h)
 	old := func(session string) http.Header { return e2e.CookieHeader(e2e.SessionCookie(session)) }
 	return &loginRace{
 		srv: srv, site: siotest.Serve(t, siotest.TCP, srv), old: old,
-		become: func(session, user string) (string, http.Header) {
+		logIn: func(session, user string) (string, http.Header) {
 			answers := make([]*httptest.ResponseRecorder, len(users))
 			var requests sync.WaitGroup
 			for i, format := range users {
@@ -79,7 +78,7 @@ func raceLogIns(t testing.TB, h *e2e.App, users ...string) *loginRace {
 				})
 			}
 			requests.Wait()
-			for _, w := range answers { // only the last login counts
+			for _, w := range answers { // only the last login is valid
 				if id := srv.Identity(cookietest.NextRequest(w)); id.UserID == user {
 					return id.SessionID, cookietest.NextRequest(w).Header
 				}
@@ -90,9 +89,9 @@ func raceLogIns(t testing.TB, h *e2e.App, users ...string) *loginRace {
 }
 
 // Logins run at the same time as handshakes, upgrades, polls and a slow
-// OnConnect. In every order, a connection with the old cookie never becomes the
-// user's and receives nothing for the user, and the tabs of the user's browser
-// follow.
+// OnConnect. In every order, a connection with the old cookie never gets the
+// user and receives no event for the user, and the tabs of the user's browser
+// get the user.
 func TestSessionFixationInARace(t *testing.T) {
 	for name, race := range loginRaces {
 		t.Run(name, func(t *testing.T) {
@@ -122,13 +121,13 @@ func TestSessionFixationInARace(t *testing.T) {
 	}
 }
 
-// round makes a session a user's. Two tabs of the user's browser follow. Three
-// connections of an attacker do not: one from before the login, one whose
-// OnConnect is slow, and one whose handshake comes at a random time. A slow
-// OnConnect waits until release is closed.
+// round logs a user in to a session. Two tabs of the user's browser get the
+// user. Three connections of an attacker do not: one from before the login, one
+// with a slow OnConnect, and one whose handshake arrives at a random time. A
+// slow OnConnect waits until release is closed.
 func (r *loginRace) round(t *testing.T, transport, session, user string, release chan struct{}) {
 	old := r.old(session)
-	var cookies atomic.Pointer[http.Header] // of the user's browser
+	var cookies atomic.Pointer[http.Header] // the cookies of the user's browser
 	cookies.Store(&old)
 	slow := map[string][]string{"slow": {""}}
 	page := siotest.Options{Transport: transport, Header: old, Page: func() http.Header { return *cookies.Load() }}
@@ -140,7 +139,7 @@ func (r *loginRace) round(t *testing.T, transport, session, user string, release
 
 	attack := func(query map[string][]string) *siotest.Engine {
 		attacker, err := siotest.TryOpen(t.Context(), r.site, siotest.Options{Transport: transport, Header: old, Query: query})
-		if err != nil { // the login was faster
+		if err != nil { // the login was processed first
 			return nil
 		}
 		attacker.Send("0" + e2e.ChatNamespace + ",")
@@ -153,7 +152,7 @@ func (r *loginRace) round(t *testing.T, transport, session, user string, release
 		runtime.Gosched()
 	}
 
-	now, header := r.become(session, user)
+	now, header := r.logIn(session, user)
 	emit := func(note string) {
 		require.NoError(t, r.srv.LoggedInSessions().Get(user).Emit("secret", note))
 		require.NoError(t, r.srv.LoggedInSessions().Emit("secret", note))
@@ -184,7 +183,7 @@ func (r *loginRace) round(t *testing.T, transport, session, user string, release
 		const barrier = "/nothing"
 		attacker.Send("0" + barrier + ",")
 		for {
-			packet, more := attacker.NextOrEnd() // its connection may have been closed
+			packet, more := attacker.NextOrEnd() // the server may have closed the connection
 			require.NotContains(t, packet.Text, "secret")
 			if !more || strings.HasPrefix(packet.Text, "4"+barrier) {
 				break

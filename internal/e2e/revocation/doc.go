@@ -1,3 +1,3 @@
-// Package revocation tests from outside that sessions and logins end: by
-// Revoke, by Options.Revalidate, and in time.
+// Package revocation tests from outside how sessions and logins end: by Revoke,
+// by Options.Revalidation, and by expiry.
 package revocation

@@ -14,8 +14,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// expectExpired requires that the socket receives the reason within a second,
-// and that the connection is closed then.
+// expectExpired requires that the socket receives the reason, that this is the
+// last event, and that the connection is closed.
 func expectExpired(t testing.TB, s *siotest.Socket) {
 	t.Helper()
 	s.Expect(mojo.RevokedEvent, map[string]any{"code": mojo.CodeExpired, "reason": mojo.ReasonExpired, "reconnect": true})
@@ -23,7 +23,7 @@ func expectExpired(t testing.TB, s *siotest.Socket) {
 	require.Zero(t, s.Unread())
 }
 
-// requireWithin requires that at passed less than a second ago.
+// requireWithin requires that the time at passed less than a second ago.
 func requireWithin(t testing.TB, at time.Time) {
 	t.Helper()
 	late := time.Since(at)
@@ -68,13 +68,13 @@ func TestExpiry(t *testing.T) {
 				requireWithin(t, due)
 				require.Equal(t, mojo.ReasonExpired, e2e.Await(t, h.Ended).Reason)
 				require.Equal(t, mojo.ReasonExpired, e2e.Await(t, h.Ended).Reason)
-				e2e.RequireNobody(t, srv, ch)
+				e2e.RequireEmptyViews(t, srv, ch)
 			})
 		})
 	}
 }
 
-// It does so over TCP and in real time.
+// Connections also expire on time over TCP and in real time.
 func TestExpiryOnTime(t *testing.T) {
 	for _, transport := range e2e.Transports {
 		t.Run(transport, func(t *testing.T) {
@@ -93,12 +93,12 @@ func TestExpiryOnTime(t *testing.T) {
 
 			require.False(t, time.Now().Before(expires))
 			require.Equal(t, mojo.ReasonExpired, e2e.Await(t, h.Ended).Reason)
-			e2e.RequireNobody(t, srv)
+			e2e.RequireEmptyViews(t, srv)
 		})
 	}
 }
 
-// cookieJar is a ResponseWriter that keeps the header alone.
+// cookieJar is a ResponseWriter that stores only the header.
 type cookieJar http.Header
 
 func (j cookieJar) Header() http.Header { return http.Header(j) }
@@ -112,8 +112,9 @@ func (j cookieJar) cookies() []*http.Cookie {
 	return (&http.Response{Header: http.Header(j)}).Cookies()
 }
 
-// A connection that is on no app is closed when it expires. One whose OnConnect
-// runs is refused with the reason, which OnDisconnect gets, too.
+// The server closes a connection on no app when it expires. If OnConnect runs
+// at that time, the client is refused with the reason, which OnDisconnect gets,
+// too.
 func TestExpiryOfPending(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		goOn := make(chan struct{})
@@ -142,7 +143,7 @@ func TestExpiryOfPending(t *testing.T) {
 		requireWithin(t, due)
 		close(goOn)
 		require.Equal(t, mojo.ReasonExpired, e2e.Await(t, h.Ended).Reason)
-		e2e.RequireNobody(t, srv, ch)
+		e2e.RequireEmptyViews(t, srv, ch)
 	})
 }
 
@@ -151,12 +152,12 @@ func TestExpiryOfPending(t *testing.T) {
 // another identity does not receive it.
 func TestExpiryBetweenTwoPolls(t *testing.T) {
 	for name, test := range map[string]struct {
-		cookies func(old []string) []string // called in the bubble, for its time
-		told    bool
+		cookies    func(old []string) []string // called in the bubble, because it reads the clock
+		wantReason bool
 	}{
 		"none":          {func([]string) []string { return nil }, true},
-		"the old":       {func(old []string) []string { return old }, true},
-		"what is left":  {func([]string) []string { return []string{e2e.LoginCookie("u")} }, true},
+		"old cookies":   {func(old []string) []string { return old }, true},
+		"login alone":   {func([]string) []string { return []string{e2e.LoginCookie("u")} }, true},
 		"other session": {func([]string) []string { return []string{e2e.SessionCookie("s2")} }, false},
 		"other user":    {func([]string) []string { return []string{e2e.LoginCookie("v")} }, false},
 	} {
@@ -178,7 +179,7 @@ func TestExpiryBetweenTwoPolls(t *testing.T) {
 				poll := e2e.Do(t, site, http.MethodGet, client.Engine.URL("polling"), e2e.CookieHeader(cookies...), "")
 
 				require.Equal(t, http.StatusBadRequest, post.Status)
-				if !test.told {
+				if !test.wantReason {
 					require.Equal(t, http.StatusBadRequest, poll.Status)
 					require.NotContains(t, poll.Body, "expired")
 					return
@@ -193,20 +194,20 @@ func TestExpiryBetweenTwoPolls(t *testing.T) {
 // cookieExpiry returns when a cookie that is signed now expires.
 func cookieExpiry() time.Time { return time.Now().Truncate(time.Second).Add(e2e.MaxAge) }
 
-// Renewed cookies extend the connections, also if only a poll sends them. The
-// connections end when these expire.
+// Renewed cookies extend the life of the connections, even if only a poll sends
+// them. The connections end when the renewed cookies expire.
 func TestRenewedCookies(t *testing.T) {
 	for name, renew := range map[string]func(t *testing.T, srv *mojo.Server, b *e2e.Browser, client *siotest.Client){
-		"a page":  func(_ *testing.T, _ *mojo.Server, b *e2e.Browser, _ *siotest.Client) { b.Visit("/who") },
-		"a login": func(_ *testing.T, _ *mojo.Server, b *e2e.Browser, _ *siotest.Client) { b.Visit("/login?user=ann") },
-		"logout":  func(_ *testing.T, _ *mojo.Server, b *e2e.Browser, _ *siotest.Client) { b.Visit("/logout") },
+		"page load": func(_ *testing.T, _ *mojo.Server, b *e2e.Browser, _ *siotest.Client) { b.Visit("/who") },
+		"login":     func(_ *testing.T, _ *mojo.Server, b *e2e.Browser, _ *siotest.Client) { b.Visit("/login?user=ann") },
+		"logout":    func(_ *testing.T, _ *mojo.Server, b *e2e.Browser, _ *siotest.Client) { b.Visit("/logout") },
 		"Rebind": func(t *testing.T, srv *mojo.Server, b *e2e.Browser, _ *siotest.Client) {
 			w := cookieJar{}
 			require.NoError(t, e2e.NewCookies(t, mojo.CookieOptions{}).SetSession(w, "s"))
 			require.NoError(t, srv.Rebind(t.Context(), "s", mojo.Identity{SessionID: "s", Expires: cookieExpiry()}))
 			b.Keep(w.cookies())
 		},
-		"a request of its own": func(t *testing.T, srv *mojo.Server, b *e2e.Browser, client *siotest.Client) {
+		"request of the client": func(t *testing.T, srv *mojo.Server, b *e2e.Browser, client *siotest.Client) {
 			w := cookieJar{}
 			require.NoError(t, e2e.NewCookies(t, mojo.CookieOptions{}).SetSession(w, "s"))
 			b.Keep(w.cookies())
@@ -216,8 +217,8 @@ func TestRenewedCookies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e2e.InVirtualTime(t, func(t *testing.T, transport string) {
-				if name == "a request of its own" && transport != "polling" {
-					return // a WebSocket makes no requests
+				if name == "request of the client" && transport != "polling" {
+					return // a client on a WebSocket sends no requests
 				}
 				h := e2e.NewApp()
 				srv, site := e2e.LoginSite(t, siotest.Memory, h)
@@ -228,7 +229,7 @@ func TestRenewedCookies(t *testing.T) {
 
 				time.Sleep(9 * time.Minute)
 				renew(t, srv, b, client)
-				if name == "a login" {
+				if name == "login" {
 					e2e.FollowLogin(t, site, b.Header(), socket)
 				}
 
@@ -246,15 +247,15 @@ func TestRenewedCookies(t *testing.T) {
 	}
 }
 
-// Identity.Expires of Options.Identify ends connections as well. The zero time
-// and one that is far away mean never.
+// A connection ends at the Identity.Expires that Options.Identify returned. It
+// never ends at a zero or very late time.
 func TestExpiryByIdentify(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
 		h := e2e.NewApp()
 		srv := e2e.NewServer(t, mojo.Options{Identify: func(r *http.Request) (mojo.Identity, error) {
-			expires, _ := http.ParseTime(r.Header.Get("X-Expires")) // zero without the header
+			expires, _ := http.ParseTime(r.Header.Get("X-Expires")) // the zero time without the header
 			return mojo.Identity{SessionID: r.Header.Get("X-Session"), Expires: expires}, nil
-		}, Timeouts: mojo.Timeouts{PingInterval: 23 * time.Second}}) // so that no pong is on its way at the times below
+		}, Timeouts: mojo.Timeouts{PingInterval: 23 * time.Second}}) // no pong must arrive at the times below
 		e2e.Register(t, srv, "Chat", h)
 		site := siotest.Serve(t, siotest.Memory, srv)
 		header := func(session, expires string) http.Header {
@@ -268,27 +269,27 @@ func TestExpiryByIdentify(t *testing.T) {
 		due := time.Now().Add(time.Hour)
 		_, ends := begin("ends", at(time.Hour))
 		_, never := begin("never", "")
-		_, farOff := begin("far off", "Fri, 31 Dec 9999 23:59:59 GMT")
-		slides, sliding := begin("slides", at(time.Hour))
-		moves, moved := begin("moves", at(time.Hour))
-		stays, stayed := begin("stays", at(time.Hour))
-		sooner, ended := begin("sooner", at(time.Hour))
-		after, endedAfterAll := begin("after all", "")
+		_, farFuture := begin("far off", "Fri, 31 Dec 9999 23:59:59 GMT")
+		pollClient, extendedByPoll := begin("slides", at(time.Hour))
+		rebindClient, extendedByRebind := begin("moves", at(time.Hour))
+		endlessClient, endless := begin("stays", at(time.Hour))
+		soonClient, endedSoon := begin("sooner", at(time.Hour))
+		lateClient, endedLater := begin("after all", "")
 
 		time.Sleep(30 * time.Minute)
-		slides.Engine.SetHeader(header("slides", at(2*time.Hour)))
-		slides.Barrier()
+		pollClient.Engine.SetHeader(header("slides", at(2*time.Hour)))
+		pollClient.Barrier()
 		require.NoError(t, srv.Rebind(t.Context(), "moves", mojo.Identity{SessionID: "moves", Expires: time.Now().Add(2 * time.Hour)}))
-		moves.Engine.SetHeader(header("moves", ""))
+		rebindClient.Engine.SetHeader(header("moves", ""))
 		require.NoError(t, srv.Rebind(t.Context(), "stays", mojo.Identity{SessionID: "stays"}))
-		stays.Engine.SetHeader(header("stays", ""))
+		endlessClient.Engine.SetHeader(header("stays", ""))
 		require.NoError(t, srv.Rebind(t.Context(), "nobody", mojo.Identity{SessionID: "nobody", Expires: time.Now()}))
 		for session, tab := range map[string]struct {
 			client *siotest.Client
 			socket *siotest.Socket
-		}{"sooner": {sooner, ended}, "after all": {after, endedAfterAll}} {
+		}{"sooner": {soonClient, endedSoon}, "after all": {lateClient, endedLater}} {
 			soon := time.Now().Add(time.Second)
-			tab.client.Engine.SetHeader(header(session, at(time.Second))) // otherwise a request would extend it again
+			tab.client.Engine.SetHeader(header(session, at(time.Second))) // otherwise a later request would extend it again
 			require.NoError(t, srv.Rebind(t.Context(), session, mojo.Identity{SessionID: session, Expires: soon}))
 			expectExpired(t, tab.socket)
 			requireWithin(t, soon)
@@ -297,17 +298,17 @@ func TestExpiryByIdentify(t *testing.T) {
 		time.Sleep(time.Until(due) - time.Second)
 		expectExpired(t, ends)
 		requireWithin(t, due)
-		if transport != "polling" { // no request had the later time
-			expectExpired(t, sliding)
+		if transport != "polling" { // no request had the later expiry
+			expectExpired(t, extendedByPoll)
 		} else {
 			time.Sleep(90*time.Minute - time.Second)
-			expectExpired(t, sliding)
+			expectExpired(t, extendedByPoll)
 		}
 		time.Sleep(time.Until(due.Add(90*time.Minute)) - time.Second)
-		expectExpired(t, moved)
+		expectExpired(t, extendedByRebind)
 		requireWithin(t, due.Add(90*time.Minute))
 		time.Sleep(time.Hour)
-		for _, socket := range []*siotest.Socket{never, farOff, stayed} {
+		for _, socket := range []*siotest.Socket{never, farFuture, endless} {
 			socket.ExpectNothing()
 		}
 	})

@@ -19,22 +19,22 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// validity is a Revalidation.Check that records its calls. It returns what
-// answer returns, and true if answer is nil.
-type validity struct {
+// checker has a Revalidation.Check that records its calls and returns the
+// result of answer.
+type checker struct {
 	mu     sync.Mutex // guards the fields below
-	asked  map[mojo.Identity][]time.Time
-	answer func(ctx context.Context, id mojo.Identity) (bool, error) // nil: yes
+	calls  map[mojo.Identity][]time.Time
+	answer func(ctx context.Context, id mojo.Identity) (bool, error) // if it is nil, check returns true
 }
 
-// ask is the Check.
-func (v *validity) ask(ctx context.Context, id mojo.Identity) (bool, error) {
+// check is the Revalidation.Check.
+func (v *checker) check(ctx context.Context, id mojo.Identity) (bool, error) {
 	id.Expires = time.Time{}
 	v.mu.Lock()
-	if v.asked == nil {
-		v.asked = make(map[mojo.Identity][]time.Time)
+	if v.calls == nil {
+		v.calls = make(map[mojo.Identity][]time.Time)
 	}
-	v.asked[id] = append(v.asked[id], time.Now())
+	v.calls[id] = append(v.calls[id], time.Now())
 	answer := v.answer
 	v.mu.Unlock()
 	if answer == nil {
@@ -43,22 +43,22 @@ func (v *validity) ask(ctx context.Context, id mojo.Identity) (bool, error) {
 	return answer(ctx, id)
 }
 
-// questions returns the calls since the last call of questions: the times of
-// each identity.
-func (v *validity) questions() map[mojo.Identity][]time.Time {
+// takeCalls returns the times of the recorded calls by identity, and deletes the
+// records.
+func (v *checker) takeCalls() map[mojo.Identity][]time.Time {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	asked := v.asked
-	v.asked = nil
-	return asked
+	calls := v.calls
+	v.calls = nil
+	return calls
 }
 
-// revalidatedSite serves a site with the apps Chat and News, whose cookies are
+// revalidatedSite serves a site with the apps Chat and News. Its cookies are
 // valid for ten days.
-func revalidatedSite(t testing.TB, v *validity, opts mojo.Options) (*mojo.Server, *siotest.Site, *e2e.App) {
+func revalidatedSite(t testing.TB, v *checker, opts mojo.Options) (*mojo.Server, *siotest.Site, *e2e.App) {
 	t.Helper()
 	opts.Cookies = e2e.NewCookies(t, mojo.CookieOptions{MaxAge: 240 * time.Hour})
-	opts.Revalidation.Check = v.ask
+	opts.Revalidation.Check = v.check
 	srv, h := e2e.NewServer(t, opts), e2e.NewApp()
 	e2e.Register(t, srv, "Chat", h)
 	e2e.Register(t, srv, "News", h)
@@ -68,10 +68,10 @@ func revalidatedSite(t testing.TB, v *validity, opts mojo.Options) (*mojo.Server
 // Check is called once in Revalidation.Every for each session, and for each
 // user without one, no matter how many tabs and apps it has. It is not called
 // for connections without an identity. The calls are spread over the interval.
-func TestRevalidateAsksOnce(t *testing.T) {
+func TestRevalidateCallsCheckOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const every, cycles, sessions = 2 * time.Minute, 5, 50
-		var v validity
+		var v checker
 		_, site, _ := revalidatedSite(t, &v, mojo.Options{Revalidation: mojo.Revalidation{Every: every}})
 		e2e.Dial(t, site, "websocket").Connect(e2e.ChatNamespace, nil)
 		want := []mojo.Identity{{UserID: "u"}}
@@ -94,14 +94,14 @@ func TestRevalidateAsksOnce(t *testing.T) {
 			}
 		}
 		time.Sleep(every)
-		v.questions()
+		v.takeCalls()
 
 		time.Sleep(cycles * every)
 
-		asked := v.questions()
-		require.ElementsMatch(t, want, slices.Collect(maps.Keys(asked)))
+		calls := v.takeCalls()
+		require.ElementsMatch(t, want, slices.Collect(maps.Keys(calls)))
 		moments := make(map[time.Time]int)
-		for id, times := range asked {
+		for id, times := range calls {
 			require.Len(t, times, cycles, "%v", id)
 			for i := range times[1:] {
 				require.InDelta(t, every, times[i+1].Sub(times[i]), float64(every/64))
@@ -114,9 +114,9 @@ func TestRevalidateAsksOnce(t *testing.T) {
 
 // If Check returns false, the session is revoked with all its tabs and apps,
 // and its cookie is refused. Other sessions stay.
-func TestRevalidateSaysNo(t *testing.T) {
+func TestRevalidateRevokes(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
-		v := validity{answer: func(_ context.Context, id mojo.Identity) (bool, error) { return id.SessionID != "bad", nil }}
+		v := checker{answer: func(_ context.Context, id mojo.Identity) (bool, error) { return id.SessionID != "bad", nil }}
 		srv, site, h := revalidatedSite(t, &v, mojo.Options{})
 		other := e2e.Dial(t, site, transport, e2e.SessionCookie("good"), e2e.LoginCookie("u")).Connect(e2e.ChatNamespace, nil)
 		var sockets []*siotest.Socket
@@ -142,9 +142,9 @@ func TestRevalidateSaysNo(t *testing.T) {
 }
 
 // If Check returns an error, panics or does not return in time, the session
-// stays valid. After several failures in a row its connections are closed or
-// stay, as the site has chosen. Its cookie stays valid, and counting begins
-// anew.
+// stays valid. After several consecutive failures the server closes its
+// connections or keeps them, depending on the option. Its cookie stays valid,
+// and the count of failures starts again at zero.
 func TestRevalidateFails(t *testing.T) {
 	for name, fail := range map[string]func(ctx context.Context) (bool, error){
 		"error":   func(context.Context) (bool, error) { return true, e2e.ErrSecret },
@@ -156,7 +156,7 @@ func TestRevalidateFails(t *testing.T) {
 			t.Run(fmt.Sprint(name, ", open ", open), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					log := new(e2e.Log)
-					var v validity
+					var v checker
 					srv, site, h := revalidatedSite(t, &v, mojo.Options{Revalidation: mojo.Revalidation{Failures: 4, FailOpen: open}, Logger: log.Logger()})
 					answers := func(answer func(context.Context, mojo.Identity) (bool, error)) {
 						v.mu.Lock()
@@ -170,17 +170,17 @@ func TestRevalidateFails(t *testing.T) {
 					socket := begin()
 					step := time.Minute
 					if name == "timeout" {
-						step *= 2 // a session is asked about once at a time
+						step *= 2 // only one Check at a time runs for a session
 					}
 
-					for range 3 { // three failures in a row, three times
+					for range 3 { // three times three consecutive failures
 						answers(failing)
-						for total := 0; total < 3; total += len(v.questions()[mojo.Identity{SessionID: "s"}]) {
+						for total := 0; total < 3; total += len(v.takeCalls()[mojo.Identity{SessionID: "s"}]) {
 							time.Sleep(time.Second)
 						}
 						answers(nil)
 						time.Sleep(2 * step)
-						v.questions()
+						v.takeCalls()
 					}
 					socket.ExpectNothing()
 					answers(failing)
@@ -194,12 +194,12 @@ func TestRevalidateFails(t *testing.T) {
 					}
 					socket.Expect(mojo.RevokedEvent, map[string]any{"code": mojo.CodeInvalid, "reason": mojo.ReasonInvalid, "reconnect": false})
 					require.Equal(t, mojo.ReasonInvalid, e2e.Await(t, h.Ended).Reason)
-					v.questions()
+					v.takeCalls()
 					again := begin()
 					require.True(t, srv.CurrentSessions().Has("s"))
 					time.Sleep(6 * step)
 					require.Equal(t, mojo.RevokedEvent, e2e.LastEvent(again).Name)
-					require.Len(t, v.questions()[mojo.Identity{SessionID: "s"}], 4)
+					require.Len(t, v.takeCalls()[mojo.Identity{SessionID: "s"}], 4)
 					require.Contains(t, log.String(), `msg="mojo: Options.Revalidation.Check failed" failures=4 error=`)
 					if name == "panic" {
 						require.Contains(t, log.String(), `msg="mojo: a handler panicked" callback=Revalidation.Check panic="no database"`)
@@ -216,7 +216,7 @@ func TestRevalidateFails(t *testing.T) {
 func TestRevalidateSixteenAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})
-		v := validity{answer: func(context.Context, mojo.Identity) (bool, error) {
+		v := checker{answer: func(context.Context, mojo.Identity) (bool, error) {
 			<-goOn
 			return true, nil
 		}}
@@ -229,13 +229,13 @@ func TestRevalidateSixteenAtATime(t *testing.T) {
 			clients[mojo.Identity{SessionID: id}] = client
 		}
 		time.Sleep(10 * time.Minute)
-		first := v.questions()
+		first := v.takeCalls()
 		require.Len(t, first, 16)
-		left := 0
+		closed := 0
 		for id, client := range clients {
-			if _, under := first[id]; !under && left < 9 {
+			if _, under := first[id]; !under && closed < 9 {
 				client.Close()
-				left++
+				closed++
 			}
 		}
 		synctest.Wait()
@@ -243,11 +243,11 @@ func TestRevalidateSixteenAtATime(t *testing.T) {
 		close(goOn)
 		synctest.Wait()
 
-		second := v.questions()
+		second := v.takeCalls()
 		require.Len(t, second, 40-16-9)
 		for id, times := range second {
 			require.NotContains(t, first, id)
-			require.Len(t, times, 1, "one question about a session, however long it waits")
+			require.Len(t, times, 1, "Check is called once for a session that waits")
 		}
 	})
 }
@@ -256,7 +256,7 @@ func TestRevalidateSixteenAtATime(t *testing.T) {
 func TestRevalidateAtShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan error, 100)
-		v := validity{answer: func(ctx context.Context, _ mojo.Identity) (bool, error) {
+		v := checker{answer: func(ctx context.Context, _ mojo.Identity) (bool, error) {
 			<-ctx.Done()
 			ended <- ctx.Err()
 			return false, nil
@@ -266,7 +266,7 @@ func TestRevalidateAtShutdown(t *testing.T) {
 			e2e.Dial(t, site, "websocket", e2e.SessionCookie(fmt.Sprint(i))).Connect(e2e.ChatNamespace, nil)
 		}
 		time.Sleep(time.Hour - time.Minute)
-		require.Len(t, v.questions(), 16)
+		require.Len(t, v.takeCalls(), 16)
 
 		e2e.Shutdown(t, srv)
 
@@ -274,9 +274,9 @@ func TestRevalidateAtShutdown(t *testing.T) {
 		for range 16 {
 			require.ErrorIs(t, <-ended, context.Canceled)
 		}
-		require.Empty(t, v.questions())
+		require.Empty(t, v.takeCalls())
 		for range 40 {
-			require.Equal(t, mojo.ReasonShutdown, e2e.Await(t, h.Ended).Reason, "an answer that comes now counts for nothing")
+			require.Equal(t, mojo.ReasonShutdown, e2e.Await(t, h.Ended).Reason, "a result of Check after Shutdown has no effect")
 		}
 	})
 }
@@ -284,44 +284,44 @@ func TestRevalidateAtShutdown(t *testing.T) {
 // The context of a Check ends after Revalidation.Every.
 func TestRevalidateContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		left := make(chan time.Duration, 10)
-		v := validity{answer: func(ctx context.Context, _ mojo.Identity) (bool, error) {
+		remaining := make(chan time.Duration, 10)
+		v := checker{answer: func(ctx context.Context, _ mojo.Identity) (bool, error) {
 			deadline, _ := ctx.Deadline()
-			left <- time.Until(deadline)
+			remaining <- time.Until(deadline)
 			return true, nil
 		}}
 		_, site, _ := revalidatedSite(t, &v, mojo.Options{Revalidation: mojo.Revalidation{Every: 7 * time.Second}})
 		e2e.Dial(t, site, "websocket", e2e.SessionCookie("s")).Connect(e2e.ChatNamespace, nil)
-		require.Equal(t, 7*time.Second, e2e.Await(t, left))
+		require.Equal(t, 7*time.Second, e2e.Await(t, remaining))
 	})
 }
 
-// Nothing runs while nobody is connected. The checks begin again with the next
-// connection.
-func TestRevalidateRests(t *testing.T) {
+// No Check runs while no client is connected. The checks begin again with the
+// next connection.
+func TestRevalidateWithoutConnections(t *testing.T) {
 	e2e.InVirtualTime(t, func(t *testing.T, transport string) {
-		var v validity
+		var v checker
 		_, site, _ := revalidatedSite(t, &v, mojo.Options{})
 		const between = 10*time.Minute + 100*time.Millisecond // the time between two runs
 		for range 3 {
 			client := e2e.Dial(t, site, transport, e2e.SessionCookie("s"))
 			client.Connect(e2e.ChatNamespace, nil)
 			time.Sleep(between)
-			require.InDelta(t, 10, len(v.questions()[mojo.Identity{SessionID: "s"}]), 1)
+			require.InDelta(t, 10, len(v.takeCalls()[mojo.Identity{SessionID: "s"}]), 1)
 			client.Close()
 			time.Sleep(between)
-			require.Empty(t, v.questions())
+			require.Empty(t, v.takeCalls())
 		}
 	})
 }
 
-// Check is called with the identity that the connections have at that time. If
-// it returns false for the identity from before a login, the connections and
-// the new session stay.
+// Check is called with the current identity of the connections. If it returns
+// false for the identity from before a login, the connections and the new
+// session stay.
 func TestRevalidateAfterLogIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inside, goOn := make(chan mojo.Identity), make(chan struct{})
-		v := validity{answer: func(_ context.Context, id mojo.Identity) (bool, error) {
+		v := checker{answer: func(_ context.Context, id mojo.Identity) (bool, error) {
 			inside <- id
 			<-goOn
 			return id.UserID != "", nil
@@ -348,25 +348,25 @@ func TestRevalidateAfterLogIn(t *testing.T) {
 	})
 }
 
-// If Check returns false for an identity that was rebound meanwhile, the new
-// identity of the same session stays.
+// If an identity is rebound while Check runs for it, and Check returns false,
+// the new identity of the same session stays.
 func TestRevalidateAfterRebindInPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inside, goOn := make(chan mojo.Identity), make(chan struct{})
-		v := validity{answer: func(ctx context.Context, id mojo.Identity) (bool, error) {
+		v := checker{answer: func(ctx context.Context, id mojo.Identity) (bool, error) {
 			if id.UserID == "ann" {
 				inside <- id
 				<-goOn
-				return false, nil // she was logged out during the look-up
+				return false, nil // ann was logged out while Check ran
 			}
 			return true, nil
 		}}
-		own, srv, site := e2e.NewSessionStore(t, siotest.Memory, e2e.NewApp(), mojo.Options{Revalidation: mojo.Revalidation{Check: v.ask, Every: 5 * time.Second}}, "s")
-		own.Set("s", "ann")
+		store, srv, site := e2e.NewSessionStore(t, siotest.Memory, e2e.NewApp(), mojo.Options{Revalidation: mojo.Revalidation{Check: v.check, Every: 5 * time.Second}}, "s")
+		store.Set("s", "ann")
 		options := siotest.Options{Transport: "websocket", Header: e2e.SessionHeader("s")}
 		socket := siotest.Dial(t, site, options).Connect(e2e.ChatNamespace, nil)
 		e2e.Await(t, inside)
-		own.Set("s", "")
+		store.Set("s", "")
 		require.NoError(t, srv.Rebind(t.Context(), "s", mojo.Identity{SessionID: "s"}))
 
 		close(goOn)

@@ -15,7 +15,7 @@ import (
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
-// The documented codes and event names are those of the Socket.IO layer.
+// The documented codes and event names are those that package socketio uses.
 func TestRevocationNames(t *testing.T) {
 	require.Equal(t, []int{socketio.CodeRevoked, socketio.CodeExpired, socketio.CodeInvalid, socketio.CodeRefused, socketio.CodeReplaced},
 		[]int{mojo.CodeRevoked, mojo.CodeExpired, mojo.CodeInvalid, mojo.CodeRefused, mojo.CodeReplaced})
@@ -23,8 +23,8 @@ func TestRevocationNames(t *testing.T) {
 	require.Equal(t, socketio.ClaimEvent, mojo.IdentityEvent)
 }
 
-// Revoke refuses a Revocation with a field out of bounds, and closes nothing.
-// The error says which field, and what was expected.
+// Revoke refuses a Revocation with an invalid field, and closes no connection.
+// The error names the field and the expected value.
 func TestRevokeRefusesInvalid(t *testing.T) {
 	h := e2e.NewApp()
 	srv, ch := e2e.ChatServer(t, h)
@@ -67,8 +67,8 @@ func TestRevocationMessage(t *testing.T) {
 	require.Equal(t, mojo.Reason("banned"), e2e.Await(t, h.Ended).Reason)
 }
 
-// A change of identity is applied as a whole even if the context of its request
-// has ended.
+// A change of identity is complete even if the context of its request has
+// ended.
 func TestEndedContext(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -41,7 +41,7 @@ func TestRevokePending(t *testing.T) {
 		e2e.Shutdown(t, srv)
 		require.Empty(t, h.Accepted, "Join says that it has ended")
 		require.Empty(t, h.Ended)
-		e2e.RequireNobody(t, srv, ch)
+		e2e.RequireEmptyViews(t, srv, ch)
 	})
 }
 
@@ -62,7 +62,7 @@ func TestRevokePendingThatIsAccepted(t *testing.T) {
 		require.Equal(t, string(mojo.ReasonRevoked), refusal.Message)
 		require.Equal(t, e2e.End{Conn: e2e.Await(t, h.Accepted), Reason: mojo.ReasonRevoked}, e2e.Await(t, h.Ended))
 		client.Engine.AwaitClosed()
-		e2e.RequireNobody(t, srv, ch)
+		e2e.RequireEmptyViews(t, srv, ch)
 	})
 }
 
@@ -70,9 +70,9 @@ func TestRevokePendingThatIsAccepted(t *testing.T) {
 func TestRevokeDuringHandshake(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
-		own, srv, site := e2e.NewSessionStore(t, n, h, mojo.Options{}, "s")
+		store, srv, site := e2e.NewSessionStore(t, n, h, mojo.Options{}, "s")
 		looked, goOn := make(chan struct{}, 100), make(chan struct{})
-		own.AfterLookup = func() {
+		store.AfterLookup = func() {
 			looked <- struct{}{}
 			<-goOn
 		}
@@ -91,8 +91,7 @@ func TestRevokeDuringHandshake(t *testing.T) {
 	})
 }
 
-// After a handshake and a Revoke at the same time, no connection of the user is
-// left.
+// After a handshake and a Revoke at the same time, the user has no connection.
 func TestHandshakesDuringRevoke(t *testing.T) {
 	srv, ch := e2e.ChatServer(t, e2e.NewApp())
 	site := siotest.Serve(t, siotest.Memory, srv)

@@ -20,15 +20,15 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Revoke of a session, of a user, of a user except one session, and of a user
-// on one app: the addressed connections receive the event and are closed, are
-// in no view when it returns, and cannot come back with the same cookies. The
-// others stay.
+// Revoke closes the connections of a session, of a user, of a user except one
+// session, or of a user on one app. They receive the event, are in no view when
+// Revoke returns, and cannot reconnect with the same cookies. Other connections
+// stay open.
 func TestRevoke(t *testing.T) {
 	for name, test := range map[string]struct {
 		revoke func(w *e2e.Visitors, why mojo.Revocation) error
 		closed []string // the sockets that are closed
-		app    bool     // the revocation concerns one app
+		app    bool     // whether the revocation is for one app
 	}{
 		"session": {
 			func(w *e2e.Visitors, why mojo.Revocation) error {
@@ -72,7 +72,7 @@ func TestRevoke(t *testing.T) {
 			[]string{"phone"},
 			true,
 		},
-		"nobody": {
+		"no connection": {
 			func(w *e2e.Visitors, why mojo.Revocation) error {
 				return errorsOf(w.Srv.CurrentSessions().Get("").Revoke(t.Context(), why), mojo.Session{}.Revoke(t.Context(), why),
 					w.Srv.CurrentSessions().Get("s1").RevokeExcept(t.Context(), "s1", why), w.Srv.LoggedInSessions().Get("s1").Revoke(t.Context(), why))
@@ -93,9 +93,9 @@ func TestRevoke(t *testing.T) {
 
 					require.Equal(t, 8-len(test.closed), w.Chat.Len()+w.News.Len())
 					require.NoError(t, w.Srv.CurrentSessions().Emit("still here"))
-					meant := make(map[string]bool)
+					revoked := make(map[string]bool)
 					for _, name := range test.closed {
-						meant[name] = true
+						revoked[name] = true
 						socket := w.Sockets[name]
 						socket.Expect(mojo.RevokedEvent, e2e.RevokedNotice(code, reason, why.Reconnect))
 						end := socket.AwaitDisconnected()
@@ -104,7 +104,7 @@ func TestRevoke(t *testing.T) {
 						require.Equal(t, reason, e2e.Await(t, w.App.Ended).Reason)
 					}
 					for name, socket := range w.Sockets {
-						if !meant[name] && name != "nobody" {
+						if !revoked[name] && name != "anonymous" {
 							socket.Expect("still here")
 							socket.ExpectNothing()
 						}
@@ -112,12 +112,12 @@ func TestRevoke(t *testing.T) {
 					require.Empty(t, w.App.Ended)
 					w.Drain()
 					for name, session := range map[string]string{"tab1": "s1", "tab2": "s1", "phone": "s2"} {
-						gone := meant[name] && !test.app
-						if gone {
+						wantClosed := revoked[name] && !test.app
+						if wantClosed {
 							w.Clients[name].Engine.AwaitClosed()
 						}
 						again, err := siotest.TryDial(t.Context(), w.Site, siotest.Options{Transport: transport, Header: e2e.CookieHeader(e2e.SessionCookie(session), e2e.LoginCookie("ann"))})
-						if gone && !why.Reconnect {
+						if wantClosed && !why.Reconnect {
 							require.ErrorContains(t, err, "403")
 							require.Equal(t, mojo.Identity{}, w.Srv.Identity(cookietest.Request(e2e.SessionCookie(session), e2e.LoginCookie("ann"))))
 							continue
@@ -146,7 +146,7 @@ func errorsOf(errs ...error) error {
 
 // A client that was revoked on one app may connect to it again on the same
 // connection, if OnConnect allows it.
-func TestRevokedClientOfAnAppMayComeBack(t *testing.T) {
+func TestRevokedClientMayConnectToTheAppAgain(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		w := e2e.NewVisitors(t, n, transport)
 		require.NoError(t, w.Chat.LoggedInSessions().Get("ann").Revoke(t.Context(), mojo.Revocation{}))
@@ -215,8 +215,8 @@ func TestRevokeWithoutConnections(t *testing.T) {
 	})
 }
 
-// Revoke of a session also ends the login that the browser has beside it, even
-// one that is not bound to it.
+// Revoke of a session also ends the login of the same browser, even if it is
+// not bound to the session.
 func TestRevokedSessionEndsItsLogin(t *testing.T) {
 	srv, site := e2e.LoginSite(t, siotest.Memory, e2e.NewApp())
 	b := e2e.NewBrowser(t, site)
@@ -234,8 +234,8 @@ func TestRevokedSessionEndsItsLogin(t *testing.T) {
 	}
 }
 
-// Revoke of a user ends the logins that were signed before, also in browsers
-// that are not connected. Later logins count.
+// Revoke of a user ends all earlier logins, even in browsers without a
+// connection. Later logins are valid.
 func TestRevokedLogins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, site := e2e.LoginSite(t, siotest.Memory, e2e.NewApp())
@@ -257,7 +257,7 @@ func TestRevokedLogins(t *testing.T) {
 		guest := laptop.Dial("polling").Connect(e2e.ChatNamespace, nil)
 		guest.Barrier()
 		require.False(t, srv.LoggedInSessions().Has("ann"))
-		_, user = phone.WhoIs("/login?user=ann") // in the second of the Revoke
+		_, user = phone.WhoIs("/login?user=ann") // within the same second as the Revoke
 		require.Equal(t, "ann", user)
 		_, user = phone.WhoIs("/who")
 		require.Equal(t, "ann", user)
@@ -274,7 +274,7 @@ func TestRevokedLogins(t *testing.T) {
 	})
 }
 
-// A login by Rebind counts, even within the second of a Revoke.
+// A login by Rebind is valid, even within the same second as a Revoke.
 func TestReboundLoginsCount(t *testing.T) {
 	srv, _ := e2e.ChatServer(t, e2e.NewApp())
 	require.NoError(t, srv.LoggedInSessions().Get("ann").Revoke(t.Context(), mojo.Revocation{}))
@@ -326,7 +326,7 @@ func TestRevokeInHandlers(t *testing.T) {
 			require.Equal(t, siotest.ReasonServerDisconnect, s.AwaitDisconnected())
 			require.Equal(t, mojo.ReasonRevoked, e2e.Await(t, h.Ended).Reason)
 		}
-		e2e.RequireNobody(t, srv, ch)
+		e2e.RequireEmptyViews(t, srv, ch)
 		e2e.Shutdown(t, srv)
 	})
 }
@@ -340,8 +340,8 @@ func TestRevokeAfterShutdown(t *testing.T) {
 	}
 }
 
-// A client that does not read leaves the views at once when it is revoked. Its
-// connection is closed when a write has made no progress for PingTimeout.
+// Revoke removes a client that does not read from the views at once. The server
+// closes its connection when a write has made no progress for PingTimeout.
 func TestRevokeOfASlowClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := e2e.NewApp()
@@ -364,7 +364,7 @@ func TestRevokeOfASlowClient(t *testing.T) {
 
 		require.Zero(t, time.Since(began))
 		require.Equal(t, mojo.ReasonRevoked, e2e.Await(t, h.Ended).Reason)
-		e2e.RequireNobody(t, srv, ch)
+		e2e.RequireEmptyViews(t, srv, ch)
 		time.Sleep(20 * time.Second) // the PingTimeout
 		require.Len(t, conns, 1)
 		_, err := conns[0].Read(make([]byte, 1))
