@@ -17,7 +17,7 @@ import (
 // its argument.
 type app struct{ *e2e.App }
 
-// newApp returns an app that accepts everybody.
+// newApp returns an app that accepts every client.
 func newApp() app {
 	return app{&e2e.App{Accepted: make(chan *mojo.Conn, 100_000), Ended: make(chan e2e.End, 100_000)}}
 }
@@ -38,7 +38,7 @@ func newServer(t testing.TB, opts mojo.Options, h mojo.SocketHandler) (*mojo.Ser
 	return srv, e2e.Register(t, srv, "Chat", h)
 }
 
-// dial connects a client, and connects it to the app Chat.
+// dial opens a connection and connects it to the app Chat.
 func dial(t testing.TB, site *siotest.Site, o siotest.Options) (*siotest.Client, *siotest.Socket) {
 	t.Helper()
 	client := siotest.Dial(t, site, o)
@@ -55,9 +55,9 @@ func cookie(session, user string) string {
 	return text
 }
 
-// requireNobody requires that no connection is left in the statistics, in a
-// view or in the room "room".
-func requireNobody(t testing.TB, srv *mojo.Server, channels ...*mojo.Channel) {
+// requireNoConnections requires that the statistics, the views and the room
+// "room" contain no connection.
+func requireNoConnections(t testing.TB, srv *mojo.Server, channels ...*mojo.Channel) {
 	t.Helper()
 	s := srv.Stats()
 	require.Zero(t, s.Connections)
@@ -76,9 +76,9 @@ func requireNobody(t testing.TB, srv *mojo.Server, channels ...*mojo.Channel) {
 	}
 }
 
-// small returns a server whose TCP connections have small buffers, so that a
-// client that stops reading is soon behind.
-func small(h http.Handler) *http.Server {
+// smallBufferServer returns a server whose TCP connections have small buffers.
+// So the queue of a client that stops reading soon grows.
+func smallBufferServer(h http.Handler) *http.Server {
 	return &http.Server{Handler: h, ConnContext: smallBuffers}
 }
 

@@ -20,8 +20,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest/crowd"
 )
 
-// observer is a SocketHandler with every optional interface. All its callbacks
-// call on.
+// observer is a SocketHandler with every optional interface. Each of its
+// callbacks calls on.
 type observer struct {
 	srv *mojo.Server
 	on  func(callback string, c *mojo.Conn) // c is nil for OnPresence
@@ -46,26 +46,26 @@ func (o *observer) OnIdentity(c *mojo.Conn, _, _ mojo.Identity) error {
 }
 func (o *observer) OnPresence(*mojo.Channel, mojo.Presence) { o.on("OnPresence", nil) }
 func (o *observer) OnEmit(c *mojo.Conn, _ string, _ []any)  { o.on("OnEmit", c) }
-func (o *observer) presenceAnywhere(mojo.Presence)          { o.on("Options.OnPresence", nil) }
+func (o *observer) serverPresence(mojo.Presence)            { o.on("Options.OnPresence", nil) }
 
-// callbacks are the names of all of them.
+// callbacks has the names of the callbacks.
 var callbacks = []string{"OnConnect", "OnMessage", "OnDisconnect", "OnIdentity", "OnPresence", "OnEmit", "Options.OnPresence"}
 
-// observed returns an observer on the app Chat of a Server with cookies.
-func observed(t testing.TB, on func(callback string, c *mojo.Conn)) (*observer, *mojo.Channel) {
+// newObserver returns an observer on the app Chat of a Server with cookies.
+func newObserver(t testing.TB, on func(callback string, c *mojo.Conn)) (*observer, *mojo.Channel) {
 	t.Helper()
 	o := &observer{on: on}
 	srv, ch := newServer(t, mojo.Options{
-		Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), OnPresence: o.presenceAnywhere, Timeouts: mojo.Timeouts{PresenceGrace: time.Millisecond},
+		Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), OnPresence: o.serverPresence, Timeouts: mojo.Timeouts{PresenceGrace: time.Millisecond},
 	}, o)
 	o.srv = srv
 	return o, ch
 }
 
-// From inside each callback, thousands of times, handlers emit, broadcast,
-// join, read the views, change identities and close connections, their own and
-// others'. There is no deadlock, no client receives anything before its connect
-// event, and nothing is left.
+// Each callback runs thousands of times, and emits, broadcasts, joins rooms,
+// reads the views, changes identities and closes its own and other connections.
+// There is no deadlock, no client receives an event before its connect event,
+// and in the end the Server has no connection.
 func TestEverythingFromEveryCallback(t *testing.T) {
 	var turn atomic.Int64
 	var ch *mojo.Channel
@@ -74,14 +74,14 @@ func TestEverythingFromEveryCallback(t *testing.T) {
 	for _, callback := range callbacks {
 		counts[callback] = new(atomic.Int64)
 	}
-	o, ch = observed(t, func(callback string, c *mojo.Conn) {
+	o, ch = newObserver(t, func(callback string, c *mojo.Conn) {
 		counts[callback].Add(1)
 		if callback == "OnEmit" { // an Emit here would call OnEmit again
 			_ = c.Join("seen")
-			lookAround(o.srv, ch, c)
+			callReaders(o.srv, ch, c)
 			return
 		}
-		doEverything(o.srv, ch, c, int(turn.Add(1)))
+		callWriters(o.srv, ch, c, int(turn.Add(1)))
 	})
 	site := siotest.Serve(t, siotest.TCP, o.srv)
 	n := int64(e2e.Rounds(10_000))
@@ -90,7 +90,7 @@ func TestEverythingFromEveryCallback(t *testing.T) {
 		clients.Go(func() {
 			for i := 0; turn.Load() < n; i++ {
 				session := fmt.Sprintf("s%d-%d", w, i)
-				if err := meet(t.Context(), o.srv, site, cookie(session, "u"+session), session, w); err != nil {
+				if err := runClient(t.Context(), o.srv, site, cookie(session, "u"+session), session, w); err != nil {
 					t.Error(err)
 					return
 				}
@@ -99,23 +99,24 @@ func TestEverythingFromEveryCallback(t *testing.T) {
 	}
 	clients.Wait()
 	e2e.Shutdown(t, o.srv)
-	requireNobody(t, o.srv, ch)
+	requireNoConnections(t, o.srv, ch)
 	for callback, count := range counts {
 		require.NotZero(t, count.Load(), callback)
 	}
 	require.Zero(t, o.srv.Stats().HandlerPanics)
 }
 
-// doEverything calls what a handler may call. Some turns also disconnect,
-// revoke or rebind. It ignores errors, as connections may have ended.
-func doEverything(srv *mojo.Server, ch *mojo.Channel, c *mojo.Conn, turn int) {
+// callWriters calls the methods that a handler may call. Some turns also
+// disconnect, revoke or rebind. It ignores errors, because connections may have
+// ended.
+func callWriters(srv *mojo.Server, ch *mojo.Channel, c *mojo.Conn, turn int) {
 	_ = ch.Emit("all", turn)
 	_ = ch.To("room").Except("other").Volatile().Emit("room", turn)
 	_ = ch.Latest("key").Emit("latest", turn)
 	_ = srv.CurrentSessions().Emit("sessions", turn)
 	ch.To("room").Leave("other")
 	_ = ch.To("room").Join("another")
-	lookAround(srv, ch, c)
+	callReaders(srv, ch, c)
 	if c == nil {
 		return
 	}
@@ -140,8 +141,8 @@ func doEverything(srv *mojo.Server, ch *mojo.Channel, c *mojo.Conn, turn int) {
 	}
 }
 
-// lookAround calls every method that only reads.
-func lookAround(srv *mojo.Server, ch *mojo.Channel, c *mojo.Conn) {
+// callReaders calls every method that only reads.
+func callReaders(srv *mojo.Server, ch *mojo.Channel, c *mojo.Conn) {
 	_ = srv.Stats()
 	_, _ = ch.Len(), srv.CurrentSessions().Online("x")
 	for range srv.CurrentSessions().All() {
@@ -153,23 +154,23 @@ func lookAround(srv *mojo.Server, ch *mojo.Channel, c *mojo.Conn) {
 	}
 }
 
-// meet is a client that connects, logs in for a while, and leaves, unless it is
-// disconnected before.
-func meet(ctx context.Context, srv *mojo.Server, site *siotest.Site, cookie, session string, number int) error {
+// runClient runs a client that connects, changes its identity and leaves, unless
+// the server disconnects it before.
+func runClient(ctx context.Context, srv *mojo.Server, site *siotest.Site, cookie, session string, number int) error {
 	c, err := crowd.Open(ctx, site.Host(), crowd.Options{Number: number, Cookie: cookie}, "40"+e2e.ChatNamespace+",")
 	if err != nil {
 		return err
 	}
 	defer c.Reset()
 	first, err := c.Next()
-	if gone(err) || err == nil && strings.HasPrefix(first, "44"+e2e.ChatNamespace) {
+	if isClosed(err) || err == nil && strings.HasPrefix(first, "44"+e2e.ChatNamespace) {
 		return nil // revoked during OnConnect
 	}
 	if err != nil {
 		return err
 	}
 	if !strings.HasPrefix(first, "40"+e2e.ChatNamespace+`,{"sid":`) {
-		return fmt.Errorf("%.60q came ahead of the connect event", first)
+		return fmt.Errorf("%.60q came before the connect event", first)
 	}
 	_ = srv.Rebind(ctx, session, mojo.Identity{SessionID: session, UserID: "another"})
 	_ = c.Send(c.Event("event", ""))
@@ -177,7 +178,7 @@ func meet(ctx context.Context, srv *mojo.Server, site *siotest.Site, cookie, ses
 	for {
 		packet, err := c.Next()
 		switch {
-		case gone(err), err == nil && packet == "41"+e2e.ChatNamespace+",":
+		case isClosed(err), err == nil && packet == "41"+e2e.ChatNamespace+",":
 			return nil // disconnected
 		case err != nil:
 			return err
@@ -189,38 +190,39 @@ func meet(ctx context.Context, srv *mojo.Server, site *siotest.Site, cookie, ses
 	}
 }
 
-// gone reports whether an error is the end of the connection.
-func gone(err error) bool { return errors.Is(err, crowd.ErrClosed) }
+// isClosed reports whether an error is the end of the connection.
+func isClosed(err error) bool { return errors.Is(err, crowd.ErrClosed) }
 
-// provoke connects a client and causes every callback, until called returns
-// true.
-func provoke(t *testing.T, o *observer, ch *mojo.Channel, site *siotest.Site, session string, called func() bool) {
+// causeCallbacks connects a client and causes every callback, until called
+// returns true.
+func causeCallbacks(t *testing.T, o *observer, ch *mojo.Channel, site *siotest.Site, session string, called func() bool) {
 	t.Helper()
 	client := siotest.Dial(t, site, siotest.Options{Transport: "websocket", Header: e2e.CookieHeader(cookie(session, "u"))})
 	client.SendConnect(e2e.ChatNamespace, nil)
 	view := ch.CurrentSessions().Get(session)
-	e2e.WaitUntil(t, "it is there", func() bool { return view.Len() == 1 || called() })
+	e2e.WaitUntil(t, "the client is in the view", func() bool { return view.Len() == 1 || called() })
 	handled := o.messages.Load()
 	client.Engine.Send("2" + e2e.ChatNamespace + `,["event"]`)
 	_ = o.srv.Rebind(t.Context(), session, mojo.Identity{SessionID: session, UserID: "another"})
 	_ = view.Emit("event")
-	// Before that, OnConnect may still run, and the events of a client that
-	// leaves then are not handled.
-	e2e.WaitUntil(t, "its event is handled", func() bool { return o.messages.Load() > handled || called() })
+	// OnConnect may still run until then. If the client leaves while it runs,
+	// its events are not handled.
+	e2e.WaitUntil(t, "OnMessage has run", func() bool { return o.messages.Load() > handled || called() })
 	client.Engine.Send("1" + e2e.ChatNamespace + ",")
-	e2e.WaitUntil(t, "it is called", called)
+	e2e.WaitUntil(t, "the callback has run", called)
 }
 
-// Called in a callback, Close returns at once. Shutdown, which waits for that
-// callback, returns when its context ends.
-func TestServerEndsFromEveryCallback(t *testing.T) {
+// If a callback calls Close, Close returns at once. If a callback calls
+// Shutdown, which waits for that callback, Shutdown returns when its context
+// ends.
+func TestCloseAndShutdownInEveryCallback(t *testing.T) {
 	for _, callback := range callbacks {
 		for _, how := range []string{"Close", "Shutdown"} {
 			t.Run(callback+"/"+how, func(t *testing.T) {
 				result := make(chan error, 1)
 				var once sync.Once
 				var o *observer
-				o, ch := observed(t, func(called string, _ *mojo.Conn) {
+				o, ch := newObserver(t, func(called string, _ *mojo.Conn) {
 					if called != callback {
 						return
 					}
@@ -236,7 +238,7 @@ func TestServerEndsFromEveryCallback(t *testing.T) {
 				})
 				site := siotest.Serve(t, siotest.TCP, o.srv)
 
-				provoke(t, o, ch, site, "s", func() bool { return len(result) > 0 })
+				causeCallbacks(t, o, ch, site, "s", func() bool { return len(result) > 0 })
 
 				err := <-result
 				if how == "Close" || callback == "OnEmit" { // Shutdown does not wait for OnEmit
@@ -251,19 +253,19 @@ func TestServerEndsFromEveryCallback(t *testing.T) {
 					}
 				}
 				e2e.Shutdown(t, o.srv)
-				requireNobody(t, o.srv, ch)
+				requireNoConnections(t, o.srv, ch)
 			})
 		}
 	}
 }
 
-// A panic in a callback ends its own connection, so that the client comes back,
-// and no other. The process goes on.
+// A panic in a callback ends only its own connection, and the client
+// reconnects. The process continues.
 func TestPanicInEveryCallback(t *testing.T) {
 	for _, callback := range callbacks {
 		t.Run(callback, func(t *testing.T) {
 			var calls atomic.Int64
-			o, ch := observed(t, func(called string, c *mojo.Conn) {
+			o, ch := newObserver(t, func(called string, c *mojo.Conn) {
 				if called == callback && (c == nil || c.SessionID() != "bystander") {
 					calls.Add(1)
 					panic("of the test")
@@ -275,11 +277,11 @@ func TestPanicInEveryCallback(t *testing.T) {
 
 			for i := range 3 {
 				seen := calls.Load()
-				provoke(t, o, ch, site, fmt.Sprint("s", i), func() bool { return calls.Load() > seen })
+				causeCallbacks(t, o, ch, site, fmt.Sprint("s", i), func() bool { return calls.Load() > seen })
 				require.Equal(t, `["echo"]`, bystander.Call("echo").JSON())
 			}
 
-			e2e.WaitUntil(t, "they are closed", func() bool { return o.srv.Stats().Connections == 1 || strings.HasSuffix(callback, "OnPresence") })
+			e2e.WaitUntil(t, "the other connections are closed", func() bool { return o.srv.Stats().Connections == 1 || strings.HasSuffix(callback, "OnPresence") })
 			if !strings.HasSuffix(callback, "OnPresence") {
 				require.EqualValues(t, 3, o.srv.Stats().Closed[mojo.ReasonHandlerPanic])
 			}
@@ -288,13 +290,12 @@ func TestPanicInEveryCallback(t *testing.T) {
 			require.NoError(t, o.srv.CurrentSessions().Get("bystander").Emit("still here"))
 			bystander.Expect("still here")
 			e2e.Shutdown(t, o.srv)
-			requireNobody(t, o.srv, ch)
+			requireNoConnections(t, o.srv, ch)
 		})
 	}
 }
 
-// A panic in Identify fails its request and leaves nothing that counts in the
-// limits.
+// A panic in Identify fails its request, and no limit counts the connection.
 func TestPanicInIdentify(t *testing.T) {
 	for _, transport := range []string{"polling", "websocket"} {
 		t.Run(transport, func(t *testing.T) {

@@ -16,9 +16,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest/crowd"
 )
 
-// Connections begin and end in four rounds, in every way and with every
-// transport, with sessions, users and rooms. Each round leaves no more than the
-// first one did.
+// In four rounds connections begin and end, in every way and with every
+// transport, with sessions, users and rooms. After each round the process uses
+// no more goroutines, files and heap than after the first one.
 func TestChurn(t *testing.T) {
 	const rounds = 4
 	n := e2e.Rounds(40_000) / rounds
@@ -33,9 +33,9 @@ func TestChurn(t *testing.T) {
 	var heap int64
 	for round := range rounds {
 		churn(t, srv, site, h, n)
-		e2e.WaitUntil(t, "all have gone", func() bool { s := srv.Stats(); return s.Connections == 0 && s.WebSockets == 0 })
-		requireNobody(t, srv, ch)
-		e2e.WaitUntil(t, "nobody is online", func() bool {
+		e2e.WaitUntil(t, "every connection has ended", func() bool { s := srv.Stats(); return s.Connections == 0 && s.WebSockets == 0 })
+		requireNoConnections(t, srv, ch)
+		e2e.WaitUntil(t, "all users and sessions are offline", func() bool {
 			return len(srv.CurrentSessions().Online("s0", "s1", "s2")) == 0 && len(srv.LoggedInSessions().Online("u0", "u1")) == 0
 		})
 		require.Len(t, h.Ended, n, "OnDisconnect runs once for each")
@@ -44,22 +44,22 @@ func TestChurn(t *testing.T) {
 			<-h.Accepted
 		}
 		if round == 0 {
-			settle(t, func() { goroutines, files, heap = runtime.NumGoroutine(), e2e.Descriptors(), e2e.LiveHeap() })
+			afterServing(t, func() { goroutines, files, heap = runtime.NumGoroutine(), e2e.Descriptors(), e2e.LiveHeap() })
 			continue
 		}
-		e2e.WaitUntil(t, "goroutines are where they were", func() bool { return runtime.NumGoroutine() <= goroutines+2 })
-		e2e.WaitUntil(t, "file descriptors are where they were", func() bool { return e2e.Descriptors() <= files+2 })
-		e2e.WaitUntil(t, "the heap is what it was", func() bool { return e2e.LiveHeap() <= heap+heap/20 })
+		e2e.WaitUntil(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= goroutines+2 })
+		e2e.WaitUntil(t, "no more file descriptors than before", func() bool { return e2e.Descriptors() <= files+2 })
+		e2e.WaitUntil(t, "no more heap than before", func() bool { return e2e.LiveHeap() <= heap+heap/20 })
 		t.Logf("round %d: %d goroutines (%d), %d files (%d), %d bytes (%d)", round+1,
 			runtime.NumGoroutine(), goroutines, e2e.Descriptors(), files, e2e.LiveHeap(), heap)
 	}
 }
 
-// settle calls measure when the http.Server has released what it served.
-func settle(t *testing.T, measure func()) {
+// afterServing calls measure when the http.Server has closed its connections.
+func afterServing(t *testing.T, measure func()) {
 	t.Helper()
 	files := e2e.Descriptors()
-	e2e.WaitUntil(t, "it is quiet", func() bool {
+	e2e.WaitUntil(t, "the number of file descriptors does not fall", func() bool {
 		before := files
 		files = e2e.Descriptors()
 		return files >= before
@@ -67,21 +67,22 @@ func settle(t *testing.T, measure func()) {
 	measure()
 }
 
-// churn connects n clients, which leave again, some hundred at a time.
+// churn connects n clients, up to a hundred at a time, and ends their
+// connections.
 func churn(t *testing.T, srv *mojo.Server, site *siotest.Site, h app, n int) {
 	t.Helper()
-	turns := make(chan struct{}, 100)
+	running := make(chan struct{}, 100)
 	var wg sync.WaitGroup
 	for i := range n {
-		turns <- struct{}{}
+		running <- struct{}{}
 		cookie := cookie(fmt.Sprint("s", i), fmt.Sprint("u", i))
 		wg.Go(func() {
-			defer func() { <-turns }()
+			defer func() { <-running }()
 			var err error
 			if i%10 == 0 {
-				err = siotestComesAndGoes(t, srv, site, i/10, cookie)
+				err = runSiotestClient(t, srv, site, i/10, cookie)
 			} else {
-				err = crowdComesAndGoes(t, srv, site, i, cookie)
+				err = runCrowdClient(t, srv, site, i, cookie)
 			}
 			if err != nil {
 				t.Error("client", i, err)
@@ -92,16 +93,16 @@ func churn(t *testing.T, srv *mojo.Server, site *siotest.Site, h app, n int) {
 	e2e.WaitUntil(t, "OnDisconnect has run for all", func() bool { return len(h.Ended) == n })
 }
 
-// ways is the number of ways in which a connection ends.
+// ways is the number of ways to end a connection.
 const ways = 5
 
-// endByServer ends the connection of an id if way is one that the server
-// begins.
+// endByServer ends the connection with this id, if in this way the server ends
+// it.
 func endByServer(srv *mojo.Server, way int, id string) (ended bool, err error) {
 	ch, _ := srv.Channel("Chat")
 	c, ok := ch.Conn(id)
 	if !ok {
-		return false, fmt.Errorf("connection %q is not there", id)
+		return false, fmt.Errorf("there is no connection %q", id)
 	}
 	switch way {
 	case 0:
@@ -112,9 +113,9 @@ func endByServer(srv *mojo.Server, way int, id string) (ended bool, err error) {
 	return false, nil
 }
 
-// crowdComesAndGoes connects a client of package crowd by WebSocket and ends
-// it.
-func crowdComesAndGoes(t *testing.T, srv *mojo.Server, site *siotest.Site, i int, cookie string) error {
+// runCrowdClient connects a client of package crowd by WebSocket and ends its
+// connection.
+func runCrowdClient(t *testing.T, srv *mojo.Server, site *siotest.Site, i int, cookie string) error {
 	c, err := crowd.Open(t.Context(), site.Host(), crowd.Options{Number: i, Cookie: cookie}, "40"+e2e.ChatNamespace+",")
 	if err != nil {
 		return err
@@ -142,13 +143,13 @@ func crowdComesAndGoes(t *testing.T, srv *mojo.Server, site *siotest.Site, i int
 	case 3:
 		return c.Close()
 	}
-	return nil // reset below
+	return nil // Reset ends it
 }
 
-// siotestComesAndGoes connects a client of package siotest by polling, perhaps
-// with an upgrade, and ends it. It does not drop a client that polls, whose end
-// only the heartbeat would find.
-func siotestComesAndGoes(t *testing.T, srv *mojo.Server, site *siotest.Site, i int, cookie string) error {
+// runSiotestClient connects a client of package siotest by polling, with or
+// without an upgrade, and ends its connection. It does not drop a polling
+// client, because only the heartbeat would notice that.
+func runSiotestClient(t *testing.T, srv *mojo.Server, site *siotest.Site, i int, cookie string) error {
 	transport := []string{"polling", "upgrade"}[i%2]
 	client, err := siotest.TryDial(t.Context(), site, siotest.Options{Transport: transport, Header: e2e.CookieHeader(cookie)})
 	if err != nil {

@@ -23,19 +23,19 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest/crowd"
 )
 
-const poorServer = "MOJO_POOR_SERVER"
+const limitedServer = "MOJO_LIMITED_SERVER"
 
-// TestPoorServer is the server of TestDescriptorsExhausted, in a process of its
-// own with a low limit of open files.
-func TestPoorServer(t *testing.T) {
-	if os.Getenv(poorServer) == "" {
-		t.Skip("this is the server of another test, in a process of its own")
+// TestLimitedServer runs the server of TestDescriptorsExhausted, in its own
+// process with a low limit of open files.
+func TestLimitedServer(t *testing.T) {
+	if os.Getenv(limitedServer) == "" {
+		t.Skip("this test runs the server of another test, which starts its process")
 	}
 	srv, _ := newServer(t, mojo.Options{}, newApp())
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	few := syscall.Rlimit{Cur: 60, Max: 60}
-	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few))
+	limit := syscall.Rlimit{Cur: 60, Max: 60}
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
 	server := &http.Server{Handler: srv, ErrorLog: log.New(os.Stdout, "", 0)}
 	served := make(chan error)
 	go func() { served <- server.Serve(listener) }()
@@ -46,31 +46,31 @@ func TestPoorServer(t *testing.T) {
 	<-served
 }
 
-// While a process can open no more files, no connection is accepted, and those
-// that exist are served. New ones are accepted as soon as files can be opened.
+// While a process can open no more files, the server accepts no connection and
+// serves those that exist. It accepts new ones as soon as it can open files.
 func TestDescriptorsExhausted(t *testing.T) {
-	cmd := exec.Command(os.Args[0], "-test.run=^TestPoorServer$")
-	cmd.Env = append(os.Environ(), poorServer+"=1")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestLimitedServer$")
+	cmd.Env = append(os.Environ(), limitedServer+"=1")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	said := make(chan string, 1000)
+	output := make(chan string, 1000)
 	go func() {
-		defer close(said)
+		defer close(output)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
-			said <- lines.Text()
+			output <- lines.Text()
 		}
 	}()
 	t.Cleanup(func() {
 		_ = in.Close()
-		for range said {
+		for range output {
 		}
 		require.NoError(t, cmd.Wait())
 	})
-	address := e2e.Await(t, said)
+	address := e2e.Await(t, output)
 	var old []*crowd.Client
 	for i := range 5 {
 		c, err := crowd.Connect(t.Context(), address, crowd.Options{Number: i})
@@ -79,19 +79,19 @@ func TestDescriptorsExhausted(t *testing.T) {
 		old = append(old, c)
 	}
 
-	var crush []net.Conn
+	var connections []net.Conn
 	for exhausted := false; !exhausted; {
-		for range 10 { // they are not answered, and perhaps not accepted
+		for range 10 { // the server does not answer these, and may not accept them
 			c, err := net.Dial("tcp", address)
 			require.NoError(t, err)
-			crush = append(crush, c)
+			connections = append(connections, c)
 		}
 		select {
-		case line := <-said:
+		case line := <-output:
 			exhausted = strings.Contains(line, "too many open files")
 		case <-time.After(siotest.Limit / 100):
 		}
-		require.Less(t, len(crush), 1000)
+		require.Less(t, len(connections), 1000)
 	}
 	for round := range 20 {
 		for i, c := range old {
@@ -99,7 +99,7 @@ func TestDescriptorsExhausted(t *testing.T) {
 			require.NoError(t, c.Await(t.Context(), fmt.Sprintf(`43%s,%d[%d]`, e2e.ChatNamespace, round, i)))
 		}
 	}
-	for _, c := range crush {
+	for _, c := range connections {
 		_ = c.(*net.TCPConn).SetLinger(0)
 		_ = c.Close()
 	}

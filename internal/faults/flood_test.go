@@ -18,15 +18,16 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest/crowd"
 )
 
-// A client sends a million events as fast as it can, and is slowed down when
-// the handlers are behind. They cost no goroutine each, and at most 4 MiB.
+// A client sends a million events as fast as it can. The server stops reading
+// while the handlers are behind. It needs no goroutine for each event, and at
+// most 4 MiB.
 func TestMillionEvents(t *testing.T) {
 	const block = 1000
 	events := e2e.Rounds(1_000_000)
 	for _, transport := range []string{"websocket", "polling"} {
 		t.Run(transport, func(t *testing.T) {
 			h := newApp()
-			held, done := make(chan struct{}), make(chan struct{})
+			release, done := make(chan struct{}), make(chan struct{})
 			var heap, goroutines int64
 			handled := 0
 			h.Message = func(_ *mojo.Conn, m *mojo.Message) {
@@ -35,7 +36,7 @@ func TestMillionEvents(t *testing.T) {
 					t.Error("out of order", i, err)
 				}
 				if handled == 0 {
-					<-held
+					<-release
 				}
 				if handled%(events/10) == 0 {
 					heap = max(heap, e2e.LiveHeap())
@@ -47,14 +48,14 @@ func TestMillionEvents(t *testing.T) {
 					close(done)
 				}
 			}
-			srv, _ := newServer(t, mojo.Options{Timeouts: mojo.Timeouts{PingInterval: time.Hour}}, h) // the flooding client answers no pings
-			site := siotest.ServeServer(t, siotest.TCP, small(srv))
+			srv, _ := newServer(t, mojo.Options{Timeouts: mojo.Timeouts{PingInterval: time.Hour}}, h) // the client answers no pings
+			site := siotest.ServeServer(t, siotest.TCP, smallBufferServer(srv))
 			post := flooder(t, site, transport, block)
 			heapBefore, goroutinesBefore := e2e.LiveHeap(), int64(runtime.NumGoroutine())
 			sent := make(chan struct{})
 			go func() {
 				defer close(sent)
-				post(events/block, func() { close(held) })
+				post(events/block, func() { close(release) })
 			}()
 
 			<-sent
@@ -63,13 +64,13 @@ func TestMillionEvents(t *testing.T) {
 			t.Logf("%d bytes and %d goroutines more at most", heap-heapBefore, goroutines-goroutinesBefore)
 			require.LessOrEqual(t, heap-heapBefore, int64(4<<20))
 			require.LessOrEqual(t, goroutines-goroutinesBefore, int64(10))
-			require.EqualValues(t, 1, srv.Stats().Connections, "it is still connected")
+			require.EqualValues(t, 1, srv.Stats().Connections, "the client is still connected")
 		})
 	}
 }
 
-// flooder returns a function that sends n blocks of events. It calls stalled
-// once, when it cannot send because the server does not read.
+// flooder returns a function that sends n blocks of events. The function calls
+// stalled once, when it cannot send because the server does not read.
 func flooder(t *testing.T, site *siotest.Site, transport string, block int) func(n int, stalled func()) {
 	t.Helper()
 	if transport == "polling" {
@@ -84,17 +85,17 @@ func flooder(t *testing.T, site *siotest.Site, transport string, block int) func
 		frames = append(frames, crowd.Frame(c.Event("e", ","+strconv.Itoa(i)))...)
 	}
 	return func(n int, stalled func()) {
-		begun := false
+		released := false
 		for i, waiting := 0, frames; i < n; {
-			if !begun {
+			if !released {
 				_ = c.Conn().SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
 			}
 			written, err := c.Conn().Write(waiting)
 			if waiting = waiting[written:]; len(waiting) == 0 {
 				i, waiting = i+1, frames
 			}
-			if errors.Is(err, os.ErrDeadlineExceeded) && !begun {
-				begun = true
+			if errors.Is(err, os.ErrDeadlineExceeded) && !released {
+				released = true
 				_ = c.Conn().SetWriteDeadline(time.Time{})
 				stalled()
 			} else if err != nil {
@@ -102,8 +103,8 @@ func flooder(t *testing.T, site *siotest.Site, transport string, block int) func
 				return
 			}
 		}
-		if !begun {
-			t.Error("all was taken while the handler was busy with the first event")
+		if !released {
+			t.Error("the server has read all events while the first handler was blocked")
 			stalled()
 		}
 	}

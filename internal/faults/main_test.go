@@ -10,5 +10,5 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestCrowd runs the clients of other tests in a process of their own.
+// TestCrowd runs the clients of other tests, in a process that they start.
 func TestCrowd(t *testing.T) { crowd.Run(t) }

@@ -19,17 +19,17 @@ import (
 // network is a network with faults between clients and a server.
 type network interface {
 	dial(ctx context.Context) (net.Conn, error)
-	roughen(t *testing.T) // begins to delay and lose data
-	cut(t *testing.T)     // drops everything in both directions, silently
-	reset(t *testing.T)   // resets every connection for both sides, at its next use or before
-	restore()             // ends the faults for new connections
+	delayAndLose(t *testing.T) // begins to delay and lose data
+	cut(t *testing.T)          // drops all data in both directions
+	reset(t *testing.T)        // resets every connection on both sides, at its next use at the latest
+	restore()                  // makes new connections work without faults
 }
 
-// opener serves a handler over a network with faults. The site is reached
-// without them.
+// opener serves a handler and returns a network with faults in front of it.
+// Clients of the Site do not use that network.
 type opener func(t *testing.T, h http.Handler) (*siotest.Site, network)
 
-// networkFaults runs all tests on a kind of network.
+// networkFaults runs all tests of network faults on a kind of network.
 func networkFaults(t *testing.T, open opener) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, opener, string){
@@ -50,17 +50,17 @@ func networkFaults(t *testing.T, open opener) {
 func delayAndLoss(t *testing.T, open opener, transport string) {
 	const pace, after = 500 * time.Microsecond, 200
 	h := newApp()
-	heard := make(chan int, 1<<20)
+	received := make(chan int, 1<<20)
 	h.Message = func(_ *mojo.Conn, m *mojo.Message) {
 		var i int
 		var padding []byte
 		if m.Event() == "up" && m.Decode(&i, &padding) == nil && len(padding) == size(i) {
-			heard <- i
+			received <- i
 		}
 	}
 	srv, ch := newServer(t, mojo.Options{}, h)
 	site, net := open(t, srv)
-	net.roughen(t)
+	net.delayAndLose(t)
 	begin := transport
 	if transport == "upgrade" {
 		begin = "polling"
@@ -77,7 +77,7 @@ func delayAndLoss(t *testing.T, open opener, transport string) {
 	sentDown, sentUp := e2e.Await(t, down), e2e.Await(t, up)
 	require.NoError(t, errors.Join(sentDown.err, sentUp.err))
 	for i := range sentUp.n {
-		require.Equal(t, i, e2e.Await(t, heard))
+		require.Equal(t, i, e2e.Await(t, received))
 	}
 	for i := range sentDown.n {
 		e := socket.Next()
@@ -87,7 +87,7 @@ func delayAndLoss(t *testing.T, open opener, transport string) {
 		require.Len(t, e.Bytes(1), size(i))
 	}
 	require.Equal(t, "[true]", socket.Call("echo", true).JSON())
-	require.Empty(t, heard)
+	require.Empty(t, received)
 	require.Empty(t, h.Ended)
 	client.Close()
 	require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonTransportClose}, e2e.Await(t, h.Ended))
@@ -97,8 +97,8 @@ func delayAndLoss(t *testing.T, open opener, transport string) {
 // a segment to more than two.
 func size(i int) int { return i % 300 * 10 }
 
-// The heartbeat finds a client whose network is cut. OnDisconnect runs once,
-// and the server keeps nothing.
+// The heartbeat ends the connection of a client whose network is cut.
+// OnDisconnect runs once, and the views are empty in the end.
 func halfOpen(t *testing.T, open opener, transport string) {
 	h := newApp()
 	srv, ch := newServer(t, mojo.Options{Timeouts: mojo.Timeouts{PingInterval: 400 * time.Millisecond, PingTimeout: 400 * time.Millisecond}}, h)
@@ -113,16 +113,16 @@ func halfOpen(t *testing.T, open opener, transport string) {
 	require.NoError(t, ch.Emit("event"))
 	require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonPingTimeout}, e2e.Await(t, h.Ended))
 	other.Expect("event")
-	e2e.WaitUntil(t, "the other is left", func() bool { s := srv.Stats(); return s.Connections == 1 && s.WebSockets <= 1 })
+	e2e.WaitUntil(t, "only the other connection is open", func() bool { s := srv.Stats(); return s.Connections == 1 && s.WebSockets <= 1 })
 	require.Equal(t, 1, ch.Len())
 	other.ExpectNothing()
 	e2e.Shutdown(t, srv)
-	require.Len(t, h.Ended, 1, "OnDisconnect runs for the other one, and once")
-	requireNobody(t, srv, ch)
+	require.Len(t, h.Ended, 1, "OnDisconnect runs once for the other connection")
+	requireNoConnections(t, srv, ch)
 }
 
-// A reset may come at any moment of the traffic: OnDisconnect runs once, the
-// client can reconnect, and nothing is left.
+// If a TCP reset ends a connection at any time, OnDisconnect runs once, the
+// client can reconnect, and the views are empty in the end.
 func reset(t *testing.T, open opener, transport string) {
 	h := newApp()
 	srv, ch := newServer(t, mojo.Options{Timeouts: mojo.Timeouts{PingInterval: 300 * time.Millisecond, PingTimeout: 300 * time.Millisecond}}, h)
@@ -137,19 +137,19 @@ func reset(t *testing.T, open opener, transport string) {
 
 		net.reset(t)
 
-		if transport == "polling" { // a client that is not polling may go on
+		if transport == "polling" { // the server does not notice the reset between two polls
 			client.Engine.Drop()
 		}
 		e := e2e.Await(t, h.Ended)
 		require.Equal(t, conn, e.Conn)
 		require.Contains(t, []mojo.Reason{
 			mojo.ReasonTransportClose, mojo.ReasonTransportError,
-			mojo.ReasonPingTimeout, // of a client that was not polling
+			mojo.ReasonPingTimeout, // if the client was between two polls
 		}, e.Reason)
 		client.Engine.Drop()
 		net.restore()
 	}
-	e2e.WaitUntil(t, "all have gone", func() bool { return srv.Stats().Connections == 0 && srv.Stats().WebSockets == 0 })
-	requireNobody(t, srv, ch)
+	e2e.WaitUntil(t, "every connection has ended", func() bool { return srv.Stats().Connections == 0 && srv.Stats().WebSockets == 0 })
+	requireNoConnections(t, srv, ch)
 	require.Empty(t, h.Ended)
 }

@@ -14,8 +14,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// proxy is a TCP proxy with faults. It is the network that works on every
-// machine.
+// proxy is a TCP proxy with faults. It is a network that works on every system.
 type proxy struct {
 	target   string
 	listener net.Listener
@@ -25,8 +24,8 @@ type proxy struct {
 	mu     sync.Mutex // guards the fields below
 	conns  map[net.Conn]struct{}
 	closed bool
-	rough  bool
-	frozen chan struct{} // nil while data flows; otherwise closed when the test ends
+	lossy  bool
+	frozen chan struct{} // set while the network is cut
 }
 
 // newProxy runs a proxy to target until the test ends.
@@ -53,7 +52,7 @@ func (p *proxy) dial(ctx context.Context) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, "tcp", p.listener.Addr().String())
 }
 
-// accept connects the two sides until the listener is closed.
+// accept forwards connections until the listener is closed.
 func (p *proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
@@ -66,10 +65,10 @@ func (p *proxy) accept() {
 			continue
 		}
 		p.mu.Lock()
-		late := p.closed
+		closed := p.closed
 		p.conns[client], p.conns[server] = struct{}{}, struct{}{}
 		p.mu.Unlock()
-		if late {
+		if closed {
 			client.Close()
 			server.Close()
 			continue
@@ -79,9 +78,9 @@ func (p *proxy) accept() {
 	}
 }
 
-// pump copies bytes in one direction. A rough network delays them, cuts them
-// into pieces of random size, and now and then delays them as long as TCP takes
-// to send a lost segment again.
+// pump copies bytes in one direction. If the network is lossy, it splits them
+// into pieces of random size and delays them, sometimes as long as TCP needs to
+// send a lost segment again.
 func (p *proxy) pump(from, to net.Conn) {
 	defer p.hangUp(from, to)
 	buf := make([]byte, 32<<10)
@@ -92,14 +91,14 @@ func (p *proxy) pump(from, to net.Conn) {
 		}
 		for data := buf[:n]; len(data) > 0; {
 			p.mu.Lock()
-			rough, frozen := p.rough, p.frozen
+			lossy, frozen := p.lossy, p.frozen
 			p.mu.Unlock()
 			if frozen != nil { // the network is cut
 				<-p.ended
 				return
 			}
 			piece := data
-			if rough {
+			if lossy {
 				piece = data[:1+rand.IntN(len(data))]
 				p.pause(time.Duration(rand.IntN(3)) * time.Millisecond)
 				if rand.IntN(20) == 0 {
@@ -114,7 +113,7 @@ func (p *proxy) pump(from, to net.Conn) {
 	}
 }
 
-// pause sleeps, and returns earlier if the test ends.
+// pause sleeps, but returns when the test ends.
 func (p *proxy) pause(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -124,7 +123,7 @@ func (p *proxy) pause(d time.Duration) {
 	}
 }
 
-// hangUp passes on the end of a connection, unless the network is cut.
+// hangUp closes both sides of a connection, unless the network is cut.
 func (p *proxy) hangUp(conns ...net.Conn) {
 	p.mu.Lock()
 	frozen := p.frozen
@@ -140,11 +139,11 @@ func (p *proxy) hangUp(conns ...net.Conn) {
 	}
 }
 
-// roughen implements network.
-func (p *proxy) roughen(*testing.T) {
+// delayAndLose implements network.
+func (p *proxy) delayAndLose(*testing.T) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.rough = true
+	p.lossy = true
 }
 
 // cut implements network.
@@ -165,10 +164,10 @@ func (p *proxy) reset(*testing.T) {
 	clear(p.conns)
 }
 
-// restore implements network. New connections have no faults anyway.
+// restore implements network. New connections never have faults.
 func (p *proxy) restore() {}
 
-// It runs the tests through a proxy.
+// TestNetworkFaults runs the tests through a proxy.
 func TestNetworkFaults(t *testing.T) {
 	networkFaults(t, func(t *testing.T, h http.Handler) (*siotest.Site, network) {
 		site := siotest.Serve(t, siotest.TCP, h)

@@ -17,9 +17,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Shutdown during broadcasts, a thousand times: no panic, OnDisconnect runs for
-// every connection, every client is disconnected, and each emitter gets
-// ErrServerClosed in the end.
+// Shutdown runs during broadcasts, a thousand times. There is no panic,
+// OnDisconnect runs for every connection, every client is disconnected, and in
+// the end each emitter gets ErrServerClosed.
 func TestShutdownUnderBroadcast(t *testing.T) {
 	for i := range e2e.Rounds(1000) {
 		n := siotest.Networks[i%len(siotest.Networks)]
@@ -63,12 +63,12 @@ func TestShutdownUnderBroadcast(t *testing.T) {
 			client.Engine.AwaitClosed()
 		}
 		require.Len(t, h.Ended, len(clients))
-		requireNobody(t, srv, ch)
+		requireNoConnections(t, srv, ch)
 	}
 }
 
-// Shutdown returns when its context ends although a handler blocks, and names
-// the handler. It does not wait for clients that do not read.
+// Shutdown returns when its context ends, even if a handler blocks, and its
+// error names the handler. It does not wait for clients that do not read.
 func TestShutdownWithStuckClientsAndABlockedHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})
@@ -82,7 +82,7 @@ func TestShutdownWithStuckClientsAndABlockedHandler(t *testing.T) {
 		site := siotest.Serve(t, siotest.Memory, srv)
 		for _, transport := range e2e.Transports {
 			client, _ := dial(t, site, siotest.Options{Transport: transport, ReadBuffer: 1 << 10})
-			synctest.Wait() // the client polls again
+			synctest.Wait() // until the client has sent its next poll
 			client.Engine.Pause()
 		}
 		_, blocked := dial(t, site, siotest.Options{Transport: "websocket"})
@@ -118,13 +118,13 @@ func TestShutdownWithStuckClientsAndABlockedHandler(t *testing.T) {
 		require.ErrorIs(t, <-emitted, mojo.ErrServerClosed)
 		close(goOn)
 		e2e.Shutdown(t, srv)
-		requireNobody(t, srv, ch)
+		requireNoConnections(t, srv, ch)
 		require.Len(t, h.Ended, len(e2e.Transports)+1)
 	})
 }
 
-// Shutdown counts the clients that do not read if its context ends before their
-// time is over.
+// If its context ends before the time limit for clients that do not read, the
+// error of Shutdown has the number of these clients.
 func TestShutdownNamesStuckClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, ch := newServer(t, mojo.Options{}, newApp())
@@ -194,7 +194,7 @@ func TestShutdownBesideHTTPServer(t *testing.T) {
 				for _, client := range clients {
 					client.Engine.AwaitClosed()
 				}
-				requireNobody(t, srv, ch)
+				requireNoConnections(t, srv, ch)
 				_, err := siotest.TryDial(t.Context(), site, siotest.Options{})
 				require.Error(t, err)
 			})

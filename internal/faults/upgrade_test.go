@@ -14,22 +14,22 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest/crowd"
 )
 
-// Clients are upgraded one after the other while events and calls go in both
-// directions, to the connection, its session and everybody. None is lost,
-// doubled or reordered.
+// Clients upgrade one after the other while events and calls are sent in both
+// directions, to the connection, to its session and to all connections. No
+// event is lost, duplicated or reordered.
 func TestUpgradeDuringTraffic(t *testing.T) {
-	const pace, after = 200 * time.Microsecond, 20 // after: events that follow the upgrade
+	const pace, after = 200 * time.Microsecond, 20 // after is the number of events after the upgrade
 	for _, n := range []siotest.Network{siotest.TCP, siotest.TLS} {
 		t.Run(n.Name, func(t *testing.T) {
 			h := newApp()
-			heard := make(chan int, 1<<20)
+			received := make(chan int, 1<<20)
 			h.Message = func(_ *mojo.Conn, m *mojo.Message) {
 				var i int
 				if err := m.Decode(&i); err != nil {
 					t.Error(err)
 				}
 				if m.Event() == "up" {
-					heard <- i
+					received <- i
 				}
 			}
 			srv, ch := newServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{})}, h)
@@ -62,11 +62,11 @@ func TestUpgradeDuringTraffic(t *testing.T) {
 				sentDown, sentUp := e2e.Await(t, down), e2e.Await(t, up)
 				require.NoError(t, errors.Join(sentDown.err, sentUp.err))
 
-				for next, asked := 0, false; next < sentDown.n || !asked; {
+				for next, called := 0, false; next < sentDown.n || !called; {
 					e := socket.Next()
 					if e.Name == "call" {
-						require.False(t, asked)
-						asked = true
+						require.False(t, called)
+						called = true
 						e.Reply()
 						continue
 					}
@@ -76,12 +76,12 @@ func TestUpgradeDuringTraffic(t *testing.T) {
 					next++
 				}
 				for i := range sentUp.n {
-					require.Equal(t, i, e2e.Await(t, heard))
+					require.Equal(t, i, e2e.Await(t, received))
 				}
 				require.Equal(t, "[1]", call.Wait().JSON())
 				require.NoError(t, e2e.Await(t, answers))
 				socket.ExpectNothing()
-				require.Empty(t, heard)
+				require.Empty(t, received)
 				require.Equal(t, mojo.WebSocket, conn.Transport())
 				client.Close()
 				require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonTransportClose}, e2e.Await(t, h.Ended))
@@ -90,26 +90,26 @@ func TestUpgradeDuringTraffic(t *testing.T) {
 	}
 }
 
-// fired is how often a function was called, and its first error.
-type fired struct {
+// fireResult has the number of calls of a function, and its first error.
+type fireResult struct {
 	n   int
 	err error
 }
 
-// fire calls do once in every pace, until it has called it after times since
-// happened was closed.
-func fire(pace time.Duration, after int, happened <-chan struct{}, do func(i int) error) <-chan fired {
-	ended := make(chan fired, 1)
+// fire calls do once in each pace. After happened is closed, it calls do count
+// more times and stops. It also stops at the first error.
+func fire(pace time.Duration, count int, happened <-chan struct{}, do func(i int) error) <-chan fireResult {
+	ended := make(chan fireResult, 1)
 	go func() {
 		tick := time.NewTicker(pace)
 		defer tick.Stop()
-		left := after
-		var f fired
-		for ; left > 0 && f.err == nil; f.n++ {
+		remaining := count
+		var f fireResult
+		for ; remaining > 0 && f.err == nil; f.n++ {
 			<-tick.C
 			select {
 			case <-happened:
-				left--
+				remaining--
 			default:
 			}
 			f.err = do(f.n)
@@ -144,7 +144,7 @@ func TestConnectInTheSameSegment(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	e2e.WaitUntil(t, "all have ended", func() bool { return srv.Stats().Connections == 0 })
+	e2e.WaitUntil(t, "every connection has ended", func() bool { return srv.Stats().Connections == 0 })
 	require.Len(t, h.Accepted, n)
 	require.EqualValues(t, n, srv.Stats().Opened)
 }

@@ -26,9 +26,9 @@ import (
 
 const inNamespace = "MOJO_NETWORK_NAMESPACE"
 
-// TestPacketFaults is TestNetworkFaults below TCP: both ends are the kernel's,
-// in a network namespace of the test. The packets between them are delayed,
-// reordered, lost and doubled, or dropped silently.
+// TestPacketFaults runs the tests of TestNetworkFaults with faults below TCP:
+// in its own network namespace it delays, reorders, loses, duplicates or drops
+// the packets between the two ends, both of which are in the kernel.
 func TestPacketFaults(t *testing.T) {
 	if os.Getenv(inNamespace) == "" {
 		inNewNamespace(t)
@@ -51,12 +51,12 @@ func TestPacketFaults(t *testing.T) {
 		require.NoError(t, err)
 		return site, &path{w, net.JoinHostPort(far, port)}
 	})
-	t.Logf("%d segments were sent again", retransmitted(t))
+	t.Logf("%d segments were retransmitted", retransmitted(t))
 	require.NotZero(t, retransmitted(t))
 }
 
-// retransmitted returns how many segments the kernel has sent again in this
-// network namespace.
+// retransmitted returns the number of segments that the kernel has sent again
+// in this network namespace.
 func retransmitted(t *testing.T) int {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/net/snmp")
@@ -67,14 +67,14 @@ func retransmitted(t *testing.T) int {
 			lines = append(lines, strings.Fields(line))
 		}
 	}
-	require.Len(t, lines, 2, "names and figures")
+	require.Len(t, lines, 2, "a line of names and a line of values")
 	n, err := strconv.Atoi(lines[1][slices.Index(lines[0], "RetransSegs")])
 	require.NoError(t, err)
 	return n
 }
 
-// inNewNamespace runs this test again in a new network namespace. If the user
-// is not root, it is in a new user namespace, too.
+// inNewNamespace runs this test again, in a new network namespace and, if the
+// user is not root, in a new user namespace.
 func inNewNamespace(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestPacketFaults$", "-test.v=true")
 	cmd.Env = append(os.Environ(), inNamespace+"=1")
@@ -90,9 +90,10 @@ func inNewNamespace(t *testing.T) {
 }
 
 // wire is a TUN device that receives the packets that the kernel sends to far.
-// Each packet is returned with its addresses swapped: what is sent to a port of
-// far arrives at that port of near, as if it came from far, and the answers go
-// the same way. Swapping the addresses leaves all checksums correct.
+// It returns each packet to the kernel with swapped addresses. So a packet to a
+// port of far arrives at that port of near, with far as its source, and the
+// answers return the same way. The checksums stay correct when the addresses
+// are swapped.
 type wire struct {
 	device *os.File
 
@@ -142,7 +143,7 @@ func newWire(t *testing.T) *wire {
 	return w
 }
 
-// carry moves packets until the device is closed.
+// carry reads and returns packets until the device is closed.
 func (w *wire) carry() {
 	var late sync.WaitGroup
 	defer late.Wait()
@@ -176,8 +177,8 @@ func (w *wire) carry() {
 	}
 }
 
-// copies returns how often a packet arrives: one in fifty is lost, and another
-// one doubled.
+// copies returns how often a packet arrives: of fifty packets about one is lost
+// and one is duplicated.
 func copies() int {
 	switch rand.IntN(50) {
 	case 0:
@@ -189,11 +190,11 @@ func copies() int {
 }
 
 // deliver gives a packet to the kernel, with its addresses swapped.
-func (w *wire) deliver(p []byte) { _, _ = w.device.Write(swapped(p)) } // an error means that the packet is lost
+func (w *wire) deliver(p []byte) { _, _ = w.device.Write(swapped(p)) } // after an error the packet is lost
 
-// reject answers a packet with a reset, and sends a reset on in place of the
-// packet. Both have the addresses of the packet, as far and near are the same
-// host.
+// reject answers a packet with a reset, and forwards a reset instead of the
+// packet. Both have the addresses of the packet, because far and near are the
+// same host.
 func (w *wire) reject(p []byte) {
 	header := int(p[0]&15) * 4
 	tcp := p[header:]
@@ -263,6 +264,6 @@ func (p *path) dial(ctx context.Context) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, "tcp4", p.address)
 }
 
-func (p *path) roughen(*testing.T) { p.set(delayed) }
-func (p *path) cut(*testing.T)     { p.set(dropped) }
-func (p *path) reset(*testing.T)   { p.set(resetting) }
+func (p *path) delayAndLose(*testing.T) { p.set(delayed) }
+func (p *path) cut(*testing.T)          { p.set(dropped) }
+func (p *path) reset(*testing.T)        { p.set(resetting) }

@@ -12,23 +12,24 @@ import (
 	"github.com/mojosocket/mojo/internal/e2e"
 )
 
-// answerCounter counts requests and their answers: a status, or a hijack.
+// answerCounter counts requests and their answers. An answer is a response or a
+// hijack.
 type answerCounter struct {
-	next             http.Handler
-	begun, over      atomic.Int64
-	none, oneTooMany atomic.Int64
+	next                      http.Handler
+	started, ended            atomic.Int64
+	unanswered, answeredTwice atomic.Int64
 }
 
 func (w *answerCounter) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	w.begun.Add(1)
-	defer w.over.Add(1)
+	w.started.Add(1)
+	defer w.ended.Add(1)
 	counted := &countedWriter{ResponseWriter: rw}
 	w.next.ServeHTTP(counted, r)
 	switch {
 	case counted.answers == 0:
-		w.none.Add(1)
+		w.unanswered.Add(1)
 	case counted.answers > 1:
-		w.oneTooMany.Add(1)
+		w.answeredTwice.Add(1)
 	}
 }
 
@@ -36,9 +37,9 @@ func (w *answerCounter) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 // each got one answer.
 func (w *answerCounter) requireAnswered(t *testing.T) {
 	t.Helper()
-	e2e.WaitUntil(t, "every request is answered", func() bool { return w.begun.Load() == w.over.Load() })
-	require.Zero(t, w.none.Load(), "requests without an answer")
-	require.Zero(t, w.oneTooMany.Load(), "requests with more than one answer")
+	e2e.WaitUntil(t, "every request is answered", func() bool { return w.started.Load() == w.ended.Load() })
+	require.Zero(t, w.unanswered.Load(), "requests without an answer")
+	require.Zero(t, w.answeredTwice.Load(), "requests with more than one answer")
 }
 
 type countedWriter struct {

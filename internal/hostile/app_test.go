@@ -16,14 +16,14 @@ import (
 // app is the handler of a testSite. It acknowledges the event echo with its
 // arguments, and records every other event.
 type app struct {
-	mu     sync.Mutex // guards the fields below
-	conns  map[string]*mojo.Conn
-	ends   map[string]chan mojo.Reason // by id; each has a buffer of one
-	heard  []string
-	spared string // the id of the bystander's connection
+	mu       sync.Mutex // guards the fields below
+	conns    map[string]*mojo.Conn
+	ends     map[string]chan mojo.Reason // the reason of OnDisconnect, by id
+	recorded []string
+	exempted string // the id of the bystander's connection
 }
 
-// newApp returns an app that accepts everybody.
+// newApp returns an app that accepts every client.
 func newApp() *app {
 	return &app{conns: make(map[string]*mojo.Conn), ends: make(map[string]chan mojo.Reason)}
 }
@@ -38,11 +38,11 @@ func (a *app) OnConnect(c *mojo.Conn) error {
 
 func (a *app) OnMessage(_ *mojo.Conn, m *mojo.Message) {
 	args := make([]any, m.Len())
-	into := make([]any, m.Len())
+	dst := make([]any, m.Len())
 	for i := range args {
-		into[i] = &args[i]
+		dst[i] = &args[i]
 	}
-	err := m.Decode(into...)
+	err := m.Decode(dst...)
 	if m.Event() == "echo" && err == nil {
 		_ = m.Ack(args...)
 		return
@@ -50,7 +50,7 @@ func (a *app) OnMessage(_ *mojo.Conn, m *mojo.Message) {
 	text, _ := json.Marshal(args)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.heard = append(a.heard, fmt.Sprint(m.Event(), " ", string(text), " ", err))
+	a.recorded = append(a.recorded, fmt.Sprint(m.Event(), " ", string(text), " ", err))
 }
 
 func (a *app) OnDisconnect(c *mojo.Conn, reason mojo.Reason) {
@@ -60,14 +60,14 @@ func (a *app) OnDisconnect(c *mojo.Conn, reason mojo.Reason) {
 	a.ends[c.ID()] <- reason
 }
 
-// spare keeps what is recorded of a connection when forget is called.
-func (a *app) spare(id string) {
+// exempt makes forget keep the records of a connection.
+func (a *app) exempt(id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.spared = id
+	a.exempted = id
 }
 
-// conn returns the Conn of an id, which must be connected.
+// conn returns the Conn with this id, which must be connected.
 func (a *app) conn(t *testing.T, id string) *mojo.Conn {
 	t.Helper()
 	a.mu.Lock()
@@ -82,7 +82,7 @@ func (a *app) awaitEnd(t *testing.T, id string) mojo.Reason {
 	a.mu.Lock()
 	end := a.ends[id]
 	a.mu.Unlock()
-	require.NotNil(t, end, "it was never accepted")
+	require.NotNil(t, end, "the app has not accepted the connection")
 	select {
 	case reason := <-end:
 		return reason
@@ -92,7 +92,7 @@ func (a *app) awaitEnd(t *testing.T, id string) mojo.Reason {
 	}
 }
 
-// live returns the number of connections.
+// live returns the number of current connections.
 func (a *app) live() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -103,17 +103,17 @@ func (a *app) live() int {
 func (a *app) events() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.heard
+	return a.recorded
 }
 
-// forget drops the recorded events, and what is recorded of connections that
-// have ended.
+// forget deletes the recorded events, and the records of connections that have
+// ended.
 func (a *app) forget() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.heard = nil
+	a.recorded = nil
 	for id := range a.ends {
-		if id != a.spared {
+		if id != a.exempted {
 			delete(a.ends, id)
 		}
 	}

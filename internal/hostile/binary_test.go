@@ -15,7 +15,7 @@ import (
 )
 
 // An attachment count that is not a number from 1 to 10 closes the connection.
-// A binary frame after it is not kept.
+// The server does not store a binary frame after it.
 func TestAttachmentCounts(t *testing.T) {
 	for _, header := range []string{
 		`4511-["e"]`, "459999999999-", `45-1-["e"]`, `45+1-["e"]`, `4501-["e"]`, `450-["e"]`, "460-1[]", `45["e"]`, `45-["e"]`,
@@ -28,7 +28,7 @@ func TestAttachmentCounts(t *testing.T) {
 				a.Engine.SendBinary(make([]byte, 900_000))
 				s.requireEnded(t, a, mojo.ReasonParseError)
 				require.Empty(t, s.app.events())
-				e2e.WaitUntil(t, "the binary is not kept", func() bool { return e2e.LiveHeap() <= s.before.heap+heapSlack })
+				e2e.WaitUntil(t, "the server does not keep the binary frame", func() bool { return e2e.LiveHeap() <= s.before.heap+heapSlack })
 			})
 		})
 	}
@@ -61,8 +61,8 @@ func TestPlaceholders(t *testing.T) {
 	})
 }
 
-// tenth returns the header of an event with ten attachments.
-func tenth() string {
+// tenAttachments returns the header of an event with ten attachments.
+func tenAttachments() string {
 	var args strings.Builder
 	for i := range 10 {
 		fmt.Fprintf(&args, `,{"_placeholder":true,"num":%d}`, i)
@@ -70,8 +70,8 @@ func tenth() string {
 	return `4510-["e"` + args.String() + `]`
 }
 
-// The attachments of an event whose last one is missing are dropped with the
-// connection.
+// When a connection ends, the server drops the attachments of an incomplete
+// event.
 func TestNineOfTenAttachments(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for _, transport := range transports {
@@ -79,13 +79,13 @@ func TestNineOfTenAttachments(t *testing.T) {
 				"and the end":   func(a attacker) { a.Close() },
 				"and more text": func(a attacker) { a.Engine.SendPacket(`42["e"]`) },
 			}
-			if transport == "websocket" { // the server does not notice the cut of a client that is not polling
+			if transport == "websocket" { // the server does not notice that a client between two polls has gone
 				ends["and a cut"] = func(a attacker) { a.Engine.Drop() }
 			}
 			for name, end := range ends {
 				s.attack(t, transport+" "+name, func(t *testing.T) {
 					a := s.attacker(t, transport)
-					a.Engine.SendPacket(tenth())
+					a.Engine.SendPacket(tenAttachments())
 					for range 9 {
 						a.Engine.SendBinary(make([]byte, 100_000))
 					}
@@ -97,7 +97,7 @@ func TestNineOfTenAttachments(t *testing.T) {
 			}
 			s.attack(t, transport+" of more than MaxPayload in all", func(t *testing.T) {
 				a := s.attacker(t, transport)
-				a.Engine.SendPacket(tenth())
+				a.Engine.SendPacket(tenAttachments())
 				for range 9 {
 					a.Engine.SendBinary(make([]byte, maxPayload/8))
 				}
@@ -108,7 +108,8 @@ func TestNineOfTenAttachments(t *testing.T) {
 	})
 }
 
-// They are dropped after 20 seconds if the client sends nothing.
+// The server drops the attachments of an incomplete event after 20 seconds, if
+// the client sends nothing.
 func TestNineOfTenAttachmentsAndSilence(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
@@ -116,7 +117,7 @@ func TestNineOfTenAttachmentsAndSilence(t *testing.T) {
 				s := newTestSite(t, siotest.Memory, siteConfig{})
 				a := s.attacker(t, transport)
 				begun := time.Now()
-				a.Engine.SendPacket(tenth())
+				a.Engine.SendPacket(tenAttachments())
 				for range 9 {
 					a.Engine.SendBinary([]byte("x"))
 				}

@@ -15,7 +15,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// huge are packets of about n bytes that cost a careless parser more memory.
+// huge has packets of about n bytes for which a careless parser would allocate
+// much more memory.
 var huge = map[string]struct {
 	packet func(n int) string
 	closes bool // the packet closes the connection; otherwise the client gets an error
@@ -23,7 +24,7 @@ var huge = map[string]struct {
 	"digits as an attachment count": {repeat("45", "1", ""), true},
 	"zeros as an attachment count":  {repeat("45", "0", "-"), true},
 	"digits as an ack id":           {repeat("42", "1", `["e"]`), true},
-	"digits as the id of an ack":    {repeat("43", "1", "[]"), true},
+	"digits as the id in an ack":    {repeat("43", "1", "[]"), true},
 	"digits as a namespace":         {repeat("42/", "1", `,["e"]`), true},
 	"CONNECT to digits":             {repeat("40/", "1", ""), false},
 	"digits as an event":            {repeat("42[", "1", "]"), true},
@@ -35,15 +36,15 @@ var huge = map[string]struct {
 }
 
 // repeat returns a function that returns a packet of about n bytes: begin, as
-// many of part as fit, and end.
+// many copies of part as fit, and end.
 func repeat(begin, part, end string) func(n int) string {
 	return func(n int) string {
 		return begin + strings.Repeat(part, (n-len(begin)-len(end))/len(part)) + end
 	}
 }
 
-// A packet of a megabyte is refused at the cost of a few copies. Half the size
-// costs half as much.
+// To refuse a packet of a megabyte, the server allocates a few times its size,
+// and half of that for half the size.
 func TestHugePackets(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		const half, full = maxPayload / 2, maxPayload - 1 // siotest adds a comma after a namespace
@@ -79,7 +80,8 @@ func TestHugePackets(t *testing.T) {
 	})
 }
 
-// Each CONNECT to an unknown namespace is answered, and leaves no state.
+// The server answers each CONNECT to an unknown namespace, and stores nothing
+// of it.
 func TestConnectsToUnknownNamespaces(t *testing.T) {
 	eachTransport(t, func(t *testing.T, s *testSite, transport string) {
 		a := s.attacker(t, transport)
@@ -102,7 +104,7 @@ func TestConnectsToUnknownNamespaces(t *testing.T) {
 	})
 }
 
-// Acks that answer no question, and second answers to one, are ignored.
+// The server ignores acks of no event, and second acks of an event.
 func TestUnsolicitedAcks(t *testing.T) {
 	eachTransport(t, func(t *testing.T, s *testSite, transport string) {
 		a := s.attacker(t, transport)
@@ -129,10 +131,10 @@ func TestUnsolicitedAcks(t *testing.T) {
 // An ack id that JavaScript cannot represent exactly closes the connection.
 func TestAckIDs(t *testing.T) {
 	id := strings.Repeat("9", 400)
-	eachClose(t, "43"+id+`["x"]`, "42"+id+`["e"]`, "439007199254740992[]", "4318446744073709551616[]", "43-1[]", "431.5[]", "43+1[]", "431e3[]")
+	eachCloses(t, "43"+id+`["x"]`, "42"+id+`["e"]`, "439007199254740992[]", "4318446744073709551616[]", "43-1[]", "431.5[]", "43+1[]", "431e3[]")
 }
 
-// Pongs without a ping start nothing.
+// Pongs without a ping have no effect.
 func TestUnsolicitedPongs(t *testing.T) {
 	eachTransport(t, func(t *testing.T, s *testSite, transport string) {
 		a := s.attacker(t, transport)
@@ -151,7 +153,7 @@ func TestUnsolicitedPongs(t *testing.T) {
 // A request with many headers, cookies or parameters gets one answer. Twice as
 // many cost about twice as much.
 func TestLargeRequests(t *testing.T) {
-	much := map[string]func(n int) (query, headers string){
+	large := map[string]func(n int) (query, headers string){
 		"header lines": func(n int) (string, string) { return "", strings.Repeat("X-A: b\r\n", n/5) },
 		"header names": func(n int) (string, string) {
 			var lines strings.Builder
@@ -170,7 +172,7 @@ func TestLargeRequests(t *testing.T) {
 		"sids": func(n int) (string, string) { return strings.Repeat("&sid=x", n), "" },
 	}
 	eachNetwork(t, func(t *testing.T, s *testSite) {
-		for name, of := range much {
+		for name, of := range large {
 			for _, transport := range transports {
 				s.attack(t, transport+" "+name, func(t *testing.T) {
 					cost := make(map[int]uint64)
@@ -181,7 +183,7 @@ func TestLargeRequests(t *testing.T) {
 							text = request("GET", handshake(transport)+query, headers, closing)
 						}
 						cost[n] = allocated(func() {
-							got := s.begin(t, text)
+							got := s.askPartial(t, text)
 							switch {
 							case name == "sids":
 								require.Equal(t, http.StatusBadRequest, got.status)

@@ -13,7 +13,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// claim returns the header of a frame that claims a length.
+// claim returns the header of a frame with this length, without the payload.
 func claim(op ws.OpCode, fin bool, length uint64) []byte {
 	first := byte(op)
 	if fin {
@@ -22,7 +22,7 @@ func claim(op ws.OpCode, fin bool, length uint64) []byte {
 	return append(binary.BigEndian.AppendUint64([]byte{first, 0xff}, length), 1, 2, 3, 4)
 }
 
-// withBits returns a text frame with more bits set in its first byte.
+// withBits returns a text frame and sets further bits in its first byte.
 func withBits(bits byte) []byte {
 	f := text(`42["e"]`)
 	f[0] |= bits
@@ -30,14 +30,14 @@ func withBits(bits byte) []byte {
 }
 
 // requireViolation requires that the frames end the connection with a status,
-// also if others follow them.
+// even if more frames follow them.
 func requireViolation(t *testing.T, s *testSite, status int, frames ...[]byte) {
 	t.Helper()
 	s.connected(t).requireViolation(t, status, frames...)
 	require.Empty(t, s.app.events())
 }
 
-// requireViolation is the same for an open WebSocket.
+// requireViolation is the function of that name for a WebSocket that is open.
 func (w webSocket) requireViolation(t *testing.T, status int, frames ...[]byte) {
 	t.Helper()
 	for _, f := range append(frames, text(`42["behind it"]`)) {
@@ -50,19 +50,19 @@ func (w webSocket) requireViolation(t *testing.T, status int, frames ...[]byte) 
 	require.Empty(t, got)
 }
 
-// The server allocates memory for a frame as its bytes come, and not for the
-// length that its header claims.
+// The server allocates memory for the received bytes of a frame, and not for
+// the length in its header.
 func TestFramesThatClaimALength(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, c := range map[string]struct {
 			length uint64
 			status int
 		}{
-			"2^62":          {1 << 62, 1009},
-			"2^63-1":        {1<<63 - 1, 1009},
-			"2^63":          {1 << 63, 1002},
-			"2^64-1":        {1<<64 - 1, 1002},
-			"one too large": {maxPayload + 1, 1009},
+			"2^62":             {1 << 62, 1009},
+			"2^63-1":           {1<<63 - 1, 1009},
+			"2^63":             {1 << 63, 1002},
+			"2^64-1":           {1<<64 - 1, 1002},
+			"above MaxPayload": {maxPayload + 1, 1009},
 		} {
 			for _, op := range []ws.OpCode{ws.OpText, ws.OpBinary, ws.OpContinuation} {
 				s.attack(t, name, func(t *testing.T) {
@@ -77,23 +77,22 @@ func TestFramesThatClaimALength(t *testing.T) {
 		}
 		s.attack(t, "the most that is allowed, and nothing of it", func(t *testing.T) {
 			const connections = 50
-			held := make([]webSocket, connections)
+			webSockets := make([]webSocket, connections)
 			cost := allocated(func() {
-				for i := range held {
-					held[i] = s.webSocket(t, handshake("websocket"), text("40"), claim(ws.OpBinary, true, maxPayload), []byte("x"))
+				for i := range webSockets {
+					webSockets[i] = s.webSocket(t, handshake("websocket"), text("40"), claim(ws.OpBinary, true, maxPayload), []byte("x"))
 				}
 				e2e.WaitUntil(t, "all are connected", func() bool { return s.app.live() == connections+1 })
 			})
 			require.Less(t, cost, uint64(raceCost*connections*256<<10))
-			for _, w := range held {
+			for _, w := range webSockets {
 				require.NoError(t, w.Close())
 			}
 		})
 	})
 }
 
-// The frames of one message are counted, and the memory that they occupy is
-// bounded.
+// The server limits the number of frames of a message, and their memory.
 func TestFragments(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, payload := range map[string]string{"of one byte": "a", "empty": ""} {
@@ -101,22 +100,22 @@ func TestFragments(t *testing.T) {
 				all := append(frame(ws.OpText, false, "4"), strings.Repeat(string(frame(ws.OpContinuation, false, payload)), e2e.Rounds(1_000_000))...)
 				w := s.connected(t)
 				cost := allocated(func() { w.requireViolation(t, 1008, all) })
-				if s.site.Network() == siotest.TCP { // TLS allocates at both ends
+				if s.site.Network() == siotest.TCP { // with TLS the client allocates, too
 					require.Less(t, cost, uint64(raceCost*256<<10))
 				}
 			})
 		}
-		s.attack(t, "one fewer than too many, and silence", func(t *testing.T) {
+		s.attack(t, "one fewer than the limit, then nothing", func(t *testing.T) {
 			const connections, fragments = 20, 4095
 			all := append(frame(ws.OpText, false, "4"), strings.Repeat(string(frame(ws.OpContinuation, false, "a")), fragments)...)
 			before := e2e.LiveHeap()
-			held := make([]webSocket, connections)
-			for i := range held {
-				held[i] = s.webSocket(t, handshake("websocket"), text("40"), all)
+			webSockets := make([]webSocket, connections)
+			for i := range webSockets {
+				webSockets[i] = s.webSocket(t, handshake("websocket"), text("40"), all)
 			}
 			e2e.WaitUntil(t, "all are connected", func() bool { return s.app.live() == connections+1 })
 			require.Less(t, e2e.LiveHeap(), before+connections*256<<10)
-			for _, w := range held {
+			for _, w := range webSockets {
 				require.NoError(t, w.Close())
 			}
 		})
@@ -134,8 +133,8 @@ func TestReservedBits(t *testing.T) {
 func TestTextThatIsNotUTF8(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, frames := range map[string][][]byte{
-			"a byte of none":   {text("42[\"\xff\"]")},
-			"a character cut":  {text("42[\"\xc3")},
+			"invalid byte":     {text("42[\"\xff\"]")},
+			"half a character": {text("42[\"\xc3")},
 			"overlong":         {text("42[\"\xc0\xaf\"]")},
 			"a surrogate":      {text("42[\"\xed\xa0\x80\"]")},
 			"in two fragments": {frame(ws.OpText, false, "42[\"\xc3"), frame(ws.OpContinuation, true, "\"]")},

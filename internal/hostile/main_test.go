@@ -8,8 +8,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// With the first socket the runtime opens descriptors that it keeps. They
-	// are no part of a test's footprint.
+	// With its first socket the runtime opens file descriptors that it keeps.
+	// They do not count in the footprint of a test.
 	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
 		_ = l.Close()
 	}

@@ -12,8 +12,9 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// Origins and fetch metadata decide who is admitted, for the handshake and
-// every later request, on both transports. The requests go to site.example.
+// The origin and the fetch metadata decide whether the server admits a request:
+// a handshake and every later request, on both transports. The requests are for
+// site.example.
 func TestOrigins(t *testing.T) {
 	for _, n := range []siotest.Network{siotest.TCP, siotest.TLS} {
 		t.Run(n.Name, func(t *testing.T) {
@@ -21,7 +22,7 @@ func TestOrigins(t *testing.T) {
 			plain := n != siotest.TLS
 			for name, c := range map[string]struct {
 				headers  string
-				admitted bool // of polling requests; a WebSocket without an Origin is admitted
+				admitted bool // for polling; a WebSocket request without an Origin is always admitted
 			}{
 				"own, https":             {"Origin: https://site.example", true},
 				"own, http":              {"Origin: http://site.example", plain},
@@ -45,7 +46,7 @@ func TestOrigins(t *testing.T) {
 				"forwarded":              {"Origin: https://evil.example\r\nX-Forwarded-Host: evil.example\r\nForwarded: host=evil.example;proto=https", false},
 				"none":                   {"", true},
 				"none, same origin":      {"Sec-Fetch-Site: same-origin", true},
-				"none, typed by hand":    {"Sec-Fetch-Site: none", true},
+				"none, address typed in": {"Sec-Fetch-Site: none", true},
 				"none, same site":        {"Sec-Fetch-Site: same-site", false},
 				"none, an <img>":         {"Sec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: image", false},
 			} {
@@ -59,7 +60,7 @@ func TestOrigins(t *testing.T) {
 						requestTo(http.MethodGet, a.target("websocket"), headers, upgradeHeaders),
 						requestTo(http.MethodOptions, a.target("polling"), headers, closing),
 					} {
-						got := s.begin(t, request)
+						got := s.askPartial(t, request)
 						admitted := c.admitted || !strings.Contains(headers, "Origin:") && strings.Contains(request, "websocket")
 						requireAdmitted(t, got, admitted)
 						if !admitted {
@@ -78,8 +79,8 @@ func requestTo(method, target string, headers ...string) string {
 	return strings.Replace(request(method, target, headers...), "Host: mojo.test", "Host: site.example", 1)
 }
 
-// requireAdmitted requires that a request was admitted, or that it was refused
-// with 403 and without CORS headers.
+// requireAdmitted requires that the server has admitted a request, or has
+// refused it with 403 and without CORS headers.
 func requireAdmitted(t *testing.T, a answer, admitted bool) {
 	t.Helper()
 	require.Equal(t, admitted, a.status != http.StatusForbidden, a.body)

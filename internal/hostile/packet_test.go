@@ -11,10 +11,10 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// eachClose sends each packet with an event behind it. It requires that the
-// connection is closed for a violation of the protocol, and that no handler
-// ran.
-func eachClose(t *testing.T, packets ...string) {
+// eachCloses sends each packet, followed by an event, to its own connection. It
+// requires that the server closes the connection because of a protocol
+// violation, and that no handler runs.
+func eachCloses(t *testing.T, packets ...string) {
 	t.Helper()
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for _, packet := range packets {
@@ -34,7 +34,7 @@ func eachClose(t *testing.T, packets ...string) {
 func abridged(packet string) string { return strings.ToValidUTF8(packet[:min(len(packet), 40)], "?") }
 
 func TestEngineIOPackets(t *testing.T) {
-	eachClose(t, "7", "8", "9", "70", "\x1e", "é", "\x00", "\x7f", "a", " 4", "0{}", "2", "2probe", "5", `{"4":1}`)
+	eachCloses(t, "7", "8", "9", "70", "\x1e", "é", "\x00", "\x7f", "a", " 4", "0{}", "2", "2probe", "5", `{"4":1}`)
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, payload := range map[string]string{"not UTF-8": "42[\"\xff\"]", "empty": "", "empty packet": "6\x1e\x1e6"} {
 			s.attack(t, "polling "+name, func(t *testing.T) { // siotest cannot send these
@@ -56,28 +56,28 @@ func TestEngineIOPackets(t *testing.T) {
 // lifecycle.TestNamespacesNeverConnected and lifecycle.TestPacketsInFlight have
 // the other cases.
 func TestSocketIOPackets(t *testing.T) {
-	eachClose(t, "4", "47", "48", "49", "4a", "47[]", `4"x"`, "4 2", "4-1",
+	eachCloses(t, "4", "47", "48", "49", "4a", "47[]", `4"x"`, "4 2", "4-1",
 		`44{"message":"x"}`, `44"x"`, "40[]", "40-1", "401.5", "40"+strings.Repeat("1", 22), `40"x"`, "40null", "41[]", "41{}", `43["no id"]`, "43")
 }
 
 func TestNamespaceNeverConnectedTo(t *testing.T) {
-	eachClose(t, `42/never,["event"]`, "41/never,", "43/never,0[]", `451-/never,["event",{"_placeholder":true,"num":0}]`,
+	eachCloses(t, `42/never,["event"]`, "41/never,", "43/never,0[]", `451-/never,["event",{"_placeholder":true,"num":0}]`,
 		`44/never,{"message":"x"}`, `42/`+strings.Repeat("never", 10_000)+`,["event"]`)
 }
 
-func TestEventsThatAreNone(t *testing.T) {
-	eachClose(t, "42", "42[]", "42[ ]", "42{}", "42null", "42[null]", "42[[1]]", `42[{"toString":"x"}]`, "42[true]",
+func TestMalformedEvents(t *testing.T) {
+	eachCloses(t, "42", "42[]", "42[ ]", "42{}", "42null", "42[null]", "42[[1]]", `42[{"toString":"x"}]`, "42[true]",
 		`42"e"`, `42["e"`, `42["e",]`, `42["e"]]`, `42["e"]42["e"]`, "42[e]", `42['e']`, "42[1e400]", `42[NaN]`, `42["\ud800"`)
 }
 
-// A client cannot send an event that the app could take for a connect or a
-// disconnect.
+// A client cannot send an event with the name of a connect or a disconnect
+// event.
 func TestReservedEvents(t *testing.T) {
-	eachClose(t, `42["connect"]`, `42["connect_error",{}]`, `42["disconnect","x"]`, `42["disconnecting"]`, `42["newListener"]`,
+	eachCloses(t, `42["connect"]`, `42["connect_error",{}]`, `42["disconnect","x"]`, `42["disconnecting"]`, `42["newListener"]`,
 		`42["removeListener"]`, `42["\u0063onnect"]`, `421["disconnect"]`, `451-["disconnect",{"_placeholder":true,"num":0}]`+"\x1ebAA==")
 }
 
-// An event without a function is dropped, also if its name is "error".
+// The server drops an event without a function, even if its name is "error".
 func TestErrorEvent(t *testing.T) {
 	eachTransport(t, func(t *testing.T, s *testSite, transport string) {
 		var ev mojo.Events
@@ -96,8 +96,8 @@ func TestErrorEvent(t *testing.T) {
 	})
 }
 
-// A second CONNECT replaces the first, and an event after a disconnect by the
-// server is ignored.
+// A second CONNECT replaces the first connection. The server ignores an event
+// after it has disconnected the client.
 func TestConnectTwiceAndLateEvents(t *testing.T) {
 	eachTransport(t, func(t *testing.T, s *testSite, transport string) {
 		a := s.attacker(t, transport)

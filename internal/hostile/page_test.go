@@ -31,8 +31,9 @@ func TestPageNamesTestsThatExist(t *testing.T) {
 	}
 }
 
-// Each row of its tables names a test or says in a sentence what shows it.
-func TestPageHasNoLineWithoutAProof(t *testing.T) {
+// Each row of the tables of docs/security.md names a test, or has a sentence
+// instead.
+func TestEachRowOfThePageNamesATest(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(root, "docs", "security.md"))
 	require.NoError(t, err)
 	lines, _, found := strings.Cut(string(page), "\n## Fuzzing\n")
@@ -53,7 +54,7 @@ func TestPageHasNoLineWithoutAProof(t *testing.T) {
 
 var testName = regexp.MustCompile("`([a-z]+)\\.((?:Test|Fuzz|Example)[A-Za-z0-9_]*)`")
 
-// namedTests returns the tests that a text names in code marks,
+// namedTests returns the tests that a text names between backquotes, as
 // package.TestName.
 func namedTests(text string) []string {
 	var names []string

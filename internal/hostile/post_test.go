@@ -20,14 +20,15 @@ func (a attacker) post(body string, headers ...string) string {
 	return request("POST", a.target("polling"), append(headers, closing, length)...) + body
 }
 
-// requireTooLarge requires the answer to a POST above MaxPayload.
+// requireTooLarge requires the server's answer to a POST above MaxPayload.
 func requireTooLarge(t *testing.T, a answer) {
 	t.Helper()
 	require.Equal(t, http.StatusRequestEntityTooLarge, a.status, a.body)
 	require.Empty(t, a.body)
 }
 
-// A POST whose Content-Length is too large is refused before its body comes.
+// The server refuses a POST with a too large Content-Length before it receives
+// the body.
 func TestPostAboveMaxPayload(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		s.attack(t, "by Content-Length", func(t *testing.T) {
@@ -49,17 +50,17 @@ func TestPostAboveMaxPayload(t *testing.T) {
 	})
 }
 
-// A chunked POST is refused when it exceeds the limit. None of its packets is
-// handled, and the server does not wait for the rest.
+// The server refuses a chunked POST when it exceeds the limit. It handles none
+// of its packets and does not wait for the rest.
 func TestChunkedPostAboveMaxPayload(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		s.attack(t, "chunked", func(t *testing.T) {
 			a := s.attacker(t, "polling")
-			part := `42["a"]` + "\x1e" + `42["` + strings.Repeat("a", maxPayload-11) // exactly at the limit
-			over := part + "bc"
-			text := request("POST", a.target("polling"), "Transfer-Encoding: chunked\r\n") + fmt.Sprintf("%x\r\n%s\r\n", len(over), over) // without the last chunk
+			part := `42["a"]` + "\x1e" + `42["` + strings.Repeat("a", maxPayload-11) // exactly the limit
+			body := part + "bc"
+			text := request("POST", a.target("polling"), "Transfer-Encoding: chunked\r\n") + fmt.Sprintf("%x\r\n%s\r\n", len(body), body) // without the last chunk
 
-			requireTooLarge(t, s.begin(t, text))
+			requireTooLarge(t, s.askPartial(t, text))
 			s.requireEnded(t, a, mojo.ReasonParseError)
 			require.Empty(t, s.app.events())
 		})
@@ -95,8 +96,8 @@ func TestPayloadOfManyPackets(t *testing.T) {
 	})
 }
 
-// A binary POST of revision 3 is answered at once, also if its body never
-// comes.
+// The server answers a binary POST of revision 3 at once, even if it never
+// receives the body.
 func TestBinaryPost(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for _, contentType := range []string{"application/octet-stream", "Application/Octet-Stream; x=y"} {
@@ -106,9 +107,9 @@ func TestBinaryPost(t *testing.T) {
 				requireRefused(t, s.ask(t, a.post("\x00\x04\xff4a", header)), http.StatusBadRequest, codeBadRequest)
 				s.requireEnded(t, a, mojo.ReasonParseError)
 			})
-			s.attack(t, contentType+" whose body does not come", func(t *testing.T) {
+			s.attack(t, contentType+" without its body", func(t *testing.T) {
 				a := s.attacker(t, "polling")
-				got := s.begin(t, request("POST", a.target("polling"), header, "Content-Length: 10\r\n"))
+				got := s.askPartial(t, request("POST", a.target("polling"), header, "Content-Length: 10\r\n"))
 				requireRefused(t, got, http.StatusBadRequest, codeBadRequest)
 				s.requireEnded(t, a, mojo.ReasonParseError)
 			})
@@ -116,7 +117,8 @@ func TestBinaryPost(t *testing.T) {
 	})
 }
 
-// A POST that is refused is answered although its body does not come.
+// The server answers a POST that it refuses, even if it never receives the
+// body.
 func TestPostWithoutItsBody(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		a := s.attacker(t, "polling")
@@ -129,7 +131,7 @@ func TestPostWithoutItsBody(t *testing.T) {
 			"to a WebSocket":    ws.target("polling"),
 		} {
 			t.Run(name, func(t *testing.T) {
-				got := s.begin(t, request("POST", target, "Content-Length: 10\r\n"))
+				got := s.askPartial(t, request("POST", target, "Content-Length: 10\r\n"))
 				require.Equal(t, http.StatusBadRequest, got.status)
 			})
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// These are the codes of Engine.IO in the body of an error.
+// Error codes of Engine.IO, in the body of a response.
 const (
 	codeTransport  = 0
 	codeUnknownSID = 1
@@ -28,10 +28,10 @@ const (
 	codeProtocol   = 5
 )
 
-// handshake returns the target of a connection's first request.
+// handshake returns the request target of a handshake.
 func handshake(transport string) string { return "/socket.io/?EIO=4&transport=" + transport }
 
-// target returns the target of a later request of a connection.
+// target returns the request target of a later request.
 func (a attacker) target(transport string) string {
 	return handshake(transport) + "&sid=" + a.Engine.Handshake.SID
 }
@@ -60,15 +60,15 @@ func upgrade(target string, headers ...string) string {
 const upgradeHeaders = "Connection: Upgrade\r\nUpgrade: websocket\r\n" +
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
-// answer is the answer to a request.
+// answer is the response to a request.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// ask sends the bytes of a request on a connection of its own and reads until
-// the server closes the connection. There must be exactly one answer.
+// ask sends the bytes of a request on a new connection and reads until the
+// server closes it. The server must send exactly one answer.
 func (s *testSite) ask(t *testing.T, text string) answer {
 	t.Helper()
 	conn := s.dial(t)
@@ -79,7 +79,8 @@ func (s *testSite) ask(t *testing.T, text string) answer {
 	return readAnswer(t, conn, method)
 }
 
-// readAnswer reads a connection to its end. There must be exactly one answer.
+// readAnswer reads until the connection ends. The server must have sent exactly
+// one answer.
 func readAnswer(t *testing.T, conn net.Conn, method string) answer {
 	t.Helper()
 	in := bufio.NewReader(conn)
@@ -90,9 +91,9 @@ func readAnswer(t *testing.T, conn net.Conn, method string) answer {
 	return a
 }
 
-// begin is ask for a request that is never completed and is answered
-// nevertheless.
-func (s *testSite) begin(t *testing.T, text string) answer {
+// askPartial is ask for a request that the client does not complete. The server
+// must answer it.
+func (s *testSite) askPartial(t *testing.T, text string) answer {
 	t.Helper()
 	conn := s.dial(t)
 	defer conn.Close()
@@ -118,7 +119,8 @@ func readResponse(t *testing.T, in *bufio.Reader, method string) answer {
 	return answer{res.StatusCode, res.Header, body}
 }
 
-// requireRefused requires an error in the form that clients read.
+// requireRefused requires an answer with this status and this Engine.IO error
+// code.
 func requireRefused(t *testing.T, a answer, status, code int) {
 	t.Helper()
 	require.Equal(t, status, a.status, a.body)
@@ -130,7 +132,7 @@ func requireRefused(t *testing.T, a answer, status, code int) {
 	require.Equal(t, code, *body.Code, a.body)
 }
 
-// webSocket is a WebSocket whose bytes the test writes and reads.
+// webSocket is a WebSocket on which the test writes and reads raw bytes.
 type webSocket struct {
 	net.Conn
 	in *bufio.Reader
@@ -151,8 +153,7 @@ func (s *testSite) webSocket(t *testing.T, target string, frames ...[]byte) webS
 	return w
 }
 
-// connected returns a WebSocket that has read its connect answer of the main
-// namespace.
+// connected returns a WebSocket after the connect answer of the main namespace.
 func (s *testSite) connected(t *testing.T) webSocket {
 	t.Helper()
 	w := s.webSocket(t, handshake("websocket"), text("40"))
@@ -172,8 +173,8 @@ func (w webSocket) readFrame(t *testing.T) (ws.OpCode, []byte) {
 	return header.OpCode, payload
 }
 
-// frames reads the WebSocket to its end and returns the payloads of its frames.
-// The last frame must be a Close frame, whose status it returns.
+// frames reads until the WebSocket ends, and returns the payloads of the frames
+// and the status of the last frame, which must be a Close frame.
 func (w webSocket) frames(t *testing.T) (payloads []string, status int) {
 	t.Helper()
 	for {

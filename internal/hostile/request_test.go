@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// methods are the methods of requests that belong to a connection.
+// methods has the methods of valid requests on a connection.
 var methods = []struct{ method, transport, headers string }{
 	{"GET", "polling", ""},
 	{"POST", "polling", "Content-Length: 0\r\n"},
@@ -49,7 +49,7 @@ func TestTransportParameter(t *testing.T) {
 	})
 }
 
-// Every unknown sid gets the same answer, and is not logged.
+// The server sends the same answer for every unknown sid, and does not log it.
 func TestSIDParameter(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, sid := range map[string]string{
@@ -84,8 +84,8 @@ func TestSIDParameter(t *testing.T) {
 	})
 }
 
-// A handshake of another revision than 4 is refused. A later request of another
-// revision does no harm to its connection.
+// The server refuses a handshake with a revision other than 4. A later request
+// with another revision does not affect its connection.
 func TestEIOParameter(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, eio := range map[string]string{
@@ -105,7 +105,7 @@ func TestEIOParameter(t *testing.T) {
 				for _, target := range []func(transport string) string{handshake, a.target} {
 					for _, m := range methods {
 						if m.method == "POST" && !strings.Contains(target(""), "sid=") {
-							continue // this is no handshake
+							continue // a POST is never a handshake
 						}
 						to := strings.Replace(target(m.transport), "EIO=4", eio, 1)
 						requireRefused(t, s.ask(t, request(m.method, to, m.headers, closing)), http.StatusBadRequest, codeProtocol)
@@ -119,7 +119,7 @@ func TestEIOParameter(t *testing.T) {
 	})
 }
 
-// Methods that the protocol does not have do nothing.
+// Requests with other methods than those of the protocol have no effect.
 func TestMethods(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for _, method := range []string{"HEAD", "PUT", "DELETE", "PATCH", "TRACE", "CONNECT", "get", "FOO"} {

@@ -13,37 +13,37 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// raceCost is how many times more memory is used under the race detector.
+// raceCost is the factor by which the race detector increases memory use.
 var raceCost = map[bool]int{false: 1, true: 2}[race.Enabled]
 
-// testSite is a site to attack. It has an app on the main namespace, and a
-// bystander who must not be affected.
+// testSite is a site to attack. It has an app on the main namespace. It also
+// has a client, the bystander, which an attack must not affect.
 type testSite struct {
 	srv       *mojo.Server
 	site      *siotest.Site
 	app       *app
-	log       *e2e.Log // of the Server and of the http.Server
+	log       *e2e.Log // the log of the Server and of the http.Server
 	answers   *answerCounter
 	bystander *siotest.Socket
 	before    footprint
 }
 
-// siteConfig configures a testSite. The zero value is the usual one.
+// siteConfig configures a testSite. The zero value is valid.
 type siteConfig struct {
 	opts   mojo.Options
-	server *http.Server                    // nil: a zero one
-	wrap   func(http.Handler) http.Handler // around the Server; nil: nothing
+	server *http.Server                    // if nil, the zero value
+	wrap   func(http.Handler) http.Handler // if set, wraps the Server
 }
 
-// newTestSite serves a testSite until the test ends. Nothing may be left of it
-// then.
-func newTestSite(t *testing.T, n siotest.Network, where siteConfig) *testSite {
+// newTestSite serves a testSite until the test ends. After that the process
+// must use no more goroutines, descriptors and heap than before.
+func newTestSite(t *testing.T, n siotest.Network, config siteConfig) *testSite {
 	t.Helper()
-	start := takeFootprint()
+	start := currentFootprint()
 	t.Cleanup(func() { start.requireReached(t) })
 	s := &testSite{log: new(e2e.Log), app: newApp()}
-	where.opts.Logger = s.log.Logger()
-	srv, err := mojo.New(where.opts)
+	config.opts.Logger = s.log.Logger()
+	srv, err := mojo.New(config.opts)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = srv.Close() })
 	_, err = srv.Handle("/", s.app)
@@ -51,11 +51,11 @@ func newTestSite(t *testing.T, n siotest.Network, where siteConfig) *testSite {
 	s.srv = srv
 
 	var handler http.Handler = srv
-	if where.wrap != nil {
-		handler = where.wrap(handler)
+	if config.wrap != nil {
+		handler = config.wrap(handler)
 	}
 	s.answers = &answerCounter{next: handler}
-	server := where.server
+	server := config.server
 	if server == nil {
 		server = new(http.Server)
 	}
@@ -63,15 +63,15 @@ func newTestSite(t *testing.T, n siotest.Network, where siteConfig) *testSite {
 	server.ErrorLog = log.New(s.log, "", 0)
 	s.site = siotest.ServeServer(t, n, server)
 	s.bystander = siotest.Dial(t, s.site, siotest.Options{Transport: "websocket"}).Connect("/", nil)
-	s.app.spare(s.bystander.SID())
+	s.app.exempt(s.bystander.SID())
 	s.requireServed(t)
 	s.answers.requireAnswered(t)
-	s.before = takeFootprint()
+	s.before = currentFootprint()
 	return s
 }
 
-// eachNetwork runs fn over TCP and over TLS, each on a testSite of its own. The
-// server has different code for the two.
+// eachNetwork runs fn over TCP and over TLS, for which the server has different
+// code. Each run has its own testSite.
 func eachNetwork(t *testing.T, fn func(t *testing.T, s *testSite)) {
 	t.Helper()
 	for _, n := range []siotest.Network{siotest.TCP, siotest.TLS} {
@@ -91,10 +91,10 @@ func eachTransport(t *testing.T, fn func(t *testing.T, s *testSite, transport st
 	})
 }
 
-// attack runs a hostile case as a subtest, and requires that nothing is left of
-// it: the process serves, no panic was recovered, every request got one answer,
-// each connection that the app accepted has ended for it, and goroutines, file
-// descriptors and heap are as before.
+// attack runs fn as a subtest. After it attack requires that the server still
+// serves, that it has recovered no panic, that every request got one answer,
+// that OnDisconnect has run for each connection, and that the process has no
+// more goroutines, file descriptors and heap than before.
 func (s *testSite) attack(t *testing.T, name string, fn func(t *testing.T)) {
 	t.Helper()
 	t.Run(name, fn)
@@ -111,7 +111,8 @@ func (s *testSite) attack(t *testing.T, name string, fn func(t *testing.T)) {
 	s.before.requireReached(t)
 }
 
-// requireServed requires that the bystander is served and has received nothing.
+// requireServed requires that the server answers the bystander and that the
+// bystander has received no other event.
 func (s *testSite) requireServed(t *testing.T) {
 	t.Helper()
 	require.Equal(t, `["bystander"]`, s.bystander.Call("echo", "bystander").JSON())
@@ -128,15 +129,15 @@ type attacker struct {
 func (s *testSite) attacker(t *testing.T, transport string) attacker {
 	t.Helper()
 	client := siotest.Dial(t, s.site, siotest.Options{Transport: transport})
-	t.Cleanup(client.Close) // otherwise only the heartbeat ends a polling client
+	t.Cleanup(client.Close) // otherwise only the heartbeat would end the connection of a polling client
 	a := attacker{client, client.Connect("/", nil)}
-	a.settle()
+	a.flush()
 	return a
 }
 
-// settle waits until every POST of the client is answered: a POST of the test
-// must not overlap it.
-func (a attacker) settle() { a.Engine.Flush() }
+// flush waits until the server has answered every POST of the client, so that a
+// POST of the test does not overlap it.
+func (a attacker) flush() { a.Engine.Flush() }
 
 // requireEnded requires that the attacker's connection ends with a reason.
 func (s *testSite) requireEnded(t *testing.T, a attacker, reason mojo.Reason) {
@@ -145,9 +146,9 @@ func (s *testSite) requireEnded(t *testing.T, a attacker, reason mojo.Reason) {
 	a.Engine.AwaitClosed()
 }
 
-// requireLive requires that the attacker is still served.
+// requireLive requires that the server still answers the attacker.
 func (s *testSite) requireLive(t *testing.T, a attacker) {
 	t.Helper()
 	require.Equal(t, `["still there"]`, a.socket.Call("echo", "still there").JSON())
-	a.settle()
+	a.flush()
 }

@@ -17,23 +17,23 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// If a WebSocket fails to take over a polling connection, in whichever way,
-// polling goes on, and another WebSocket may try.
+// If an upgrade to a WebSocket fails, the connection keeps polling, and another
+// WebSocket may try to upgrade it.
 func TestProbes(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for name, frames := range map[string][][]byte{
-			"probe twice":                   {text("2probe"), text("2probe")},
-			"data before the probe":         {text(`42["e"]`)},
-			"data before the upgrade":       {text("2probe"), text(`42["e"]`)},
-			"binary before the upgrade":     {text("2probe"), frame(ws.OpBinary, true, "x")},
-			"upgrade before the probe":      {text("5")},
-			"close packet":                  {text("2probe"), text("1")},
-			"a bad frame":                   {text("2probe"), withBits(0x40)},
-			"a length that is claimed":      {text("2probe"), claim(ws.OpText, true, 1<<62)},
-			"a Close frame":                 {text("2probe"), frame(ws.OpClose, true, "")},
-			"a character cut":               {text("2probe\xc3")},
-			"a probe of something else":     {text("2prob")},
-			"open packet, as of the server": {text("0{}")},
+			"probe twice":                 {text("2probe"), text("2probe")},
+			"data before the probe":       {text(`42["e"]`)},
+			"data before the upgrade":     {text("2probe"), text(`42["e"]`)},
+			"binary before the upgrade":   {text("2probe"), frame(ws.OpBinary, true, "x")},
+			"upgrade before the probe":    {text("5")},
+			"close packet":                {text("2probe"), text("1")},
+			"a bad frame":                 {text("2probe"), withBits(0x40)},
+			"a frame without its payload": {text("2probe"), claim(ws.OpText, true, 1<<62)},
+			"a Close frame":               {text("2probe"), frame(ws.OpClose, true, "")},
+			"half a character":            {text("2probe\xc3")},
+			"a wrong probe":               {text("2prob")},
+			"an open packet":              {text("0{}")},
 		} {
 			s.attack(t, name, func(t *testing.T) {
 				a := s.attacker(t, "polling")
@@ -51,7 +51,8 @@ func TestProbes(t *testing.T) {
 	})
 }
 
-// A connection on a WebSocket, or with one that is probing, accepts no other.
+// A connection that has a WebSocket, or a WebSocket that is probing, accepts no
+// other WebSocket.
 func TestUpgradeOfAWebSocket(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for _, transport := range []string{"websocket", "upgrade", "polling"} {
@@ -70,8 +71,8 @@ func TestUpgradeOfAWebSocket(t *testing.T) {
 	})
 }
 
-// An upgrade that the client does not complete ends by itself, and polling goes
-// on.
+// The server ends an upgrade that the client does not complete, and the
+// connection keeps polling.
 func TestUpgradeLeftPending(t *testing.T) {
 	for name, frames := range map[string][][]byte{
 		"before the probe": nil, "after the probe": {text("2probe")}, "within a frame": {text("2probe")[:3]},
@@ -119,7 +120,7 @@ func TestResets(t *testing.T) {
 				for range e2e.Rounds(1000) {
 					s.reset(t, upgrade(handshake("websocket"))+behind)
 				}
-				e2e.WaitUntil(t, "all have come", func() bool { return s.answers.begun.Load() == s.answers.over.Load() })
+				e2e.WaitUntil(t, "every request has ended", func() bool { return s.answers.started.Load() == s.answers.ended.Load() })
 			})
 			s.attack(t, "upgrade, "+name, func(t *testing.T) {
 				for range e2e.Rounds(1000) {
@@ -161,8 +162,9 @@ func TestWebSocketOverHTTP2(t *testing.T) {
 // plainWriter hides the optional methods of a ResponseWriter.
 type plainWriter struct{ http.ResponseWriter }
 
-// Behind a ResponseWriter that cannot be hijacked, polling works and a
-// WebSocket gets a status. The bystander's requests are not wrapped.
+// With a ResponseWriter that cannot be hijacked, polling works and a request
+// for a WebSocket gets an error status. The requests of the bystander have no
+// such ResponseWriter.
 func TestResponseWriterThatCannotBeHijacked(t *testing.T) {
 	wrap := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -189,8 +191,8 @@ func TestResponseWriterThatCannotBeHijacked(t *testing.T) {
 	}
 }
 
-// The http.Server's timeouts end no poll, POST or WebSocket: the next ping
-// comes later than they do.
+// The http.Server's timeouts, which are shorter than the ping interval, end no
+// poll, POST or WebSocket.
 func TestSiteWithTimeouts(t *testing.T) {
 	for name, c := range map[string]struct {
 		network siotest.Network
@@ -203,7 +205,7 @@ func TestSiteWithTimeouts(t *testing.T) {
 		"upgrade":   {siotest.TLS, siotest.Options{Transport: "upgrade", HTTP2: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			short := time.Second // the TLS handshake counts, too, on a slow machine
+			short := time.Second // includes the TLS handshake, which may be slow
 			if e2e.Long() {
 				short = 5 * time.Second
 			}
