@@ -198,7 +198,8 @@ func ExampleMessage() {
 	// soup
 }
 
-// A refused client gets the error that socket.io-client passes to connect_error.
+// A refused client gets the error that socket.io-client passes to
+// connect_error.
 func ExampleConnectError() {
 	srv, handler := newSite()
 	site := mojotest.NewServer(t, srv, handler)

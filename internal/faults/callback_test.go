@@ -154,8 +154,8 @@ func callReaders(srv *mojo.Server, ch *mojo.Channel, c *mojo.Conn) {
 	}
 }
 
-// runClient runs a client that connects, changes its identity and leaves, unless
-// the server disconnects it before.
+// runClient runs a client that connects, changes its identity and leaves,
+// unless the server disconnects it before.
 func runClient(ctx context.Context, srv *mojo.Server, site *siotest.Site, cookie, session string, number int) error {
 	c, err := crowd.Open(ctx, site.Host(), crowd.Options{Number: number, Cookie: cookie}, "40"+e2e.ChatNamespace+",")
 	if err != nil {

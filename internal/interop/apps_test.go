@@ -12,19 +12,20 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// mount registers the apps that scenarios talk to.
+// mount registers the apps of the scenarios.
 func (s *site) mount(server *mojo.Server) error {
-	_, echoErr := server.Register("Echo", watched{echo{}, s})
-	_, deskErr := server.Register("Desk", watched{desk().Handler(), s})
-	_, gateErr := server.Register("Gate", watched{gate().Handler(), s})
-	_, doorErr := server.Register("Door", watched{s.doors.app().Handler(), s})
-	_, endsErr := server.Register("Ends", watched{ends().Handler(), s})
-	_, rootErr := server.Handle("/", watched{echo{}, s})
-	return errors.Join(echoErr, deskErr, gateErr, doorErr, endsErr, rootErr)
+	_, echoErr := server.Register("Echo", recorded{echo{}, s})
+	_, deskErr := server.Register("Desk", recorded{desk().Handler(), s})
+	_, gateErr := server.Register("Gate", recorded{gate().Handler(), s})
+	_, pauseErr := server.Register("Pause", recorded{s.pauses.app().Handler(), s})
+	_, endsErr := server.Register("Ends", recorded{ends().Handler(), s})
+	_, rootErr := server.Handle("/", recorded{echo{}, s})
+	return errors.Join(echoErr, deskErr, gateErr, pauseErr, endsErr, rootErr)
 }
 
-// ends is an app that ends the connection of a client when it asks for it: some
-// microseconds after OnConnect it overflows the queue, or it panics.
+// ends is an app that ends the connection of a client in the way that the
+// client asks for: it overflows the queue some microseconds after OnConnect, or
+// it panics.
 func ends() *mojo.Events {
 	ev := &mojo.Events{Connect: func(c *mojo.Conn) error {
 		var auth struct {
@@ -37,7 +38,7 @@ func ends() *mojo.Events {
 		if auth.Kind == "overflow" {
 			history := make([]byte, 6<<20)
 			time.AfterFunc(time.Duration(auth.Delay)*time.Microsecond, func() {
-				for c.Emit("history", history) == nil { // no client reads binary data as fast
+				for c.Emit("history", history) == nil { // no client reads as fast
 				}
 			})
 		}
@@ -47,7 +48,7 @@ func ends() *mojo.Events {
 	return ev
 }
 
-// echo sends every event back, as the answer if one is wanted.
+// echo sends every event back, as an ack if the client wants one.
 type echo struct{}
 
 func (echo) OnConnect(*mojo.Conn) error { return nil }
@@ -79,7 +80,7 @@ func arguments(m *mojo.Message) ([]any, error) {
 	return args, m.Decode(dst...)
 }
 
-// gate refuses the clients that ask to be refused.
+// gate is an app that refuses the clients whose auth payload says so.
 func gate() *mojo.Events {
 	return &mojo.Events{Connect: func(c *mojo.Conn) error {
 		switch string(c.Handshake().Auth) {
@@ -109,13 +110,13 @@ type (
 	saying struct{ Room, Text string }
 )
 
-// Keys of what a desk keeps with a connection.
+// Keys of the values that the app Desk stores with Conn.Set.
 type (
 	countKey struct{}
 	heldKey  struct{}
 )
 
-// desk is an app with a typed function for each request of the scenarios.
+// desk is an app with a typed function for each event of the scenarios.
 func desk() *mojo.Events {
 	ev := &mojo.Events{Fallback: holdAndRelease}
 
@@ -151,7 +152,7 @@ func desk() *mojo.Events {
 		return errors.Join(c.Emit("tock", 2*n), c.Emit("tock", 2*n+1, mojo.Binary{byte(n)}))
 	})
 	mojo.On(ev, "volatile", func(c *mojo.Conn, n int) error {
-		text := strings.Repeat("x", 4000) // together they exceed MaxQueue
+		text := strings.Repeat("x", 4000) // all of them exceed MaxQueue
 		for i := range n {
 			if err := c.Volatile().Emit("maybe", i, text); err != nil {
 				return err
@@ -169,7 +170,7 @@ func desk() *mojo.Events {
 	return ev
 }
 
-// holdAndRelease keeps the answer to "hold" back until "release".
+// holdAndRelease sends the ack of "hold" when it receives "release".
 func holdAndRelease(c *mojo.Conn, m *mojo.Message) {
 	switch m.Event() {
 	case "hold":
@@ -189,8 +190,8 @@ func reversed(p parcel) parcel {
 	return p
 }
 
-// quiz asks the client to reverse a parcel, and answers whether the result is
-// right.
+// quiz calls the client, which must reverse a parcel, and reports whether the
+// result is correct.
 func quiz(c *mojo.Conn, _ struct{}) (bool, error) {
 	sent := parcel{Name: "quiz", Data: mojo.Binary{0, 1, 127, 128, 255}, Parts: []mojo.Binary{{1}, {}, bytes.Repeat([]byte{7}, 3000)}}
 	got, err := mojo.Call[parcel](c.Context(), c, "reverse", sent)

@@ -1,9 +1,10 @@
-// Opens a static page in a real browser that has no cookies, connects, and logs in by fetch, for
-// begin_session_test.go:
+// For begin_session_test.go: opens a static page in a real browser without
+// cookies, connects, and logs in by fetch.
 //
 //   node begin_session.mjs CHROMIUM URL
 //
-// Prints for each transport "TRANSPORT: USER, CONNECTIONS of the user, CONNECTED times".
+// Prints for each transport "TRANSPORT: USER, CONNECTIONS of the user,
+// CONNECTED times".
 import { chromium } from "playwright-core";
 
 const [executablePath, url] = process.argv.slice(2);
@@ -13,21 +14,21 @@ try {
     const context = await browser.newContext();
     const page = await context.newPage();
     await page.goto(url);
-    const said = await page.evaluate(async (transports) => {
+    const result = await page.evaluate(async (transports) => {
       const socket = io({ transports });
       let connected = 0;
-      const told = new Promise((resolve) => socket.on("you", resolve));
+      const userChanged = new Promise((resolve) => socket.on("you", resolve));
       await new Promise((resolve, reject) => {
         socket.on("connect", () => { connected++; resolve(); });
         socket.on("connect_error", reject);
       });
       mojo.follow(socket);
       await fetch("/login?user=" + transports.join("-"), { method: "POST" });
-      const user = await told; // by OnIdentity, when the connection has proven whose it is
+      const user = await userChanged; // from OnIdentity, after the proof of the connection
       const connections = await (await fetch("/connections?user=" + user)).text();
       return `${user}, ${connections} of the user, connected ${connected} times`;
     }, transports);
-    console.log(`${transports}: ${said}`);
+    console.log(`${transports}: ${result}`);
     await context.close();
   }
 } finally {

@@ -13,7 +13,7 @@ import (
 )
 
 // A browser that has only requested static files gets a session from its
-// handshake, so that a login by fetch finds its connection.
+// handshake. So a login by fetch finds its connection.
 func TestBrowserWhoseHandshakeBeginsASession(t *testing.T) {
 	chromium := requireChromium(t)
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})

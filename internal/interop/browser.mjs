@@ -1,9 +1,10 @@
-// Drives a real browser over the chat example, for browser_test.go:
+// For browser_test.go: uses the chat example in a real browser.
 //
 //   node browser.mjs CHROMIUM URL [FOLDER FOR SCREENSHOTS]
 //
-// Prints a line of JSON for each step, {"step", "error"}, the error empty if it went well. A line {"ask"}
-// asks the test to do something to the site, and a line on the standard input says that it is done.
+// Prints a line of JSON for each step, {"step", "error"}. The error is empty if
+// the step has succeeded. A line {"ask"} asks the test to stop or start the
+// site. The test confirms that with a line on the standard input.
 import assert from "node:assert/strict";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
@@ -33,13 +34,14 @@ async function ask(what) {
   assert.equal((await answers.next()).value, what);
 }
 
-// step runs one part of the scenario. After one that failed the others are not run: they build on it.
+// step runs one step of the scenario. After a failed step the later ones do not
+// run, because they depend on it.
 async function step(name, run) {
   if (failed) return;
   let error = "";
   try {
     await run();
-    for (const p of profiles) assert.deepEqual(p.complaints, [], "the browser's console");
+    for (const p of profiles) assert.deepEqual(p.consoleErrors, [], "the browser's console");
   } catch (err) {
     failed = true;
     error = err.stack;
@@ -48,179 +50,180 @@ async function step(name, run) {
   console.log(JSON.stringify({ step: name, error }));
 }
 
-// Two people with a browser each, and one who only looks.
-const anns = await profile();
-const bobs = await profile();
-const guests = await profile();
+// Two users and a guest, each with a browser.
+const annBrowser = await profile();
+const bobBrowser = await profile();
+const guestBrowser = await profile();
 let ann, bob, guest;
 
 await step("two profiles log in and see each other", async () => {
-  guest = await guests.open();
-  ann = await anns.open();
+  guest = await guestBrowser.open();
+  ann = await annBrowser.open();
   await shots.take(ann, "logged-out");
   await ann.logIn("Ann Ó");
-  bob = await bobs.open();
+  bob = await bobBrowser.open();
   await bob.logIn("Bob");
-  for (const tab of [ann, bob, guest]) await tab.sees({ "Ann Ó": "1 tab", Bob: "1 tab" });
-  await ann.seesEvent("Bob came in");
+  for (const tab of [ann, bob, guest]) await tab.waitForUsers({ "Ann Ó": "1 tab", Bob: "1 tab" });
+  await ann.waitForEvent("Bob came in");
 });
 
 await step("they chat both ways, and the guest reads along", async () => {
   await ann.say("Good morning, Bob!");
-  await bob.hears("Ann Ó", "Good morning, Bob!");
+  await bob.waitForMessage("Ann Ó", "Good morning, Bob!");
   await bob.say("Morning! <img src=x onerror=alert(1)> & <b>so on</b>");
   for (const tab of [ann, bob, guest]) {
-    await tab.hears("Bob", "Morning! <img src=x onerror=alert(1)> & <b>so on</b>");
-    await tab.hears("Ann Ó", "Good morning, Bob!");
+    await tab.waitForMessage("Bob", "Morning! <img src=x onerror=alert(1)> & <b>so on</b>");
+    await tab.waitForMessage("Ann Ó", "Good morning, Bob!");
   }
   assert.equal(await guest.page.locator("#words").isDisabled(), true);
   assert.equal(await guest.page.locator("#words").getAttribute("placeholder"), "Log in to write a message");
 });
 
-await step("who comes later gets the history", async () => {
-  const late = await guests.open();
-  await late.hears("Ann Ó", "Good morning, Bob!");
+await step("a later guest gets the history", async () => {
+  const late = await guestBrowser.open();
+  await late.waitForMessage("Ann Ó", "Good morning, Bob!");
   await late.close();
 });
 
 await step("the hello page reaches every browser", async () => {
-  await greet(bobs, ann, bob, guest);
-  await greet(guests, ann, bob, guest);
+  await greet(bobBrowser, ann, bob, guest);
+  await greet(guestBrowser, ann, bob, guest);
 });
 
-await step("an announcement reaches only where somebody is logged in", async () => {
+await step("an announcement reaches only logged-in users", async () => {
   await ann.announce("Tea at four");
-  for (const tab of [ann, bob]) await tab.gets("announcement", "Tea at four");
-  await greet(anns, ann, bob, guest);
-  assert.equal(await guest.count("announcement", "Tea at four"), 0);
-  assert.equal(await ann.count("announcement", "Tea at four"), 1);
+  for (const tab of [ann, bob]) await tab.waitForToast("announcement", "Tea at four");
+  await greet(annBrowser, ann, bob, guest);
+  assert.equal(await guest.countToasts("announcement", "Tea at four"), 0);
+  assert.equal(await ann.countToasts("announcement", "Tea at four"), 1);
 });
 
-await step("a note reaches both tabs of its user and nobody else", async () => {
-  const second = await bobs.open();
-  await ann.sees({ "Ann Ó": "1 tab", Bob: "2 tabs" });
+await step("a note reaches both tabs of its user and no other tab", async () => {
+  const second = await bobBrowser.open();
+  await ann.waitForUsers({ "Ann Ó": "1 tab", Bob: "2 tabs" });
   await ann.note("Bob", "You left your umbrella");
-  for (const tab of [bob, second]) await tab.gets("note", "You left your umbrella");
-  await greet(anns, ann, bob, second, guest);
-  for (const tab of [bob, second]) assert.equal(await tab.count("note", "You left your umbrella"), 1);
-  for (const tab of [ann, guest]) assert.equal(await tab.count("note", "You left your umbrella"), 0);
+  for (const tab of [bob, second]) await tab.waitForToast("note", "You left your umbrella");
+  await greet(annBrowser, ann, bob, second, guest);
+  for (const tab of [bob, second]) assert.equal(await tab.countToasts("note", "You left your umbrella"), 1);
+  for (const tab of [ann, guest]) assert.equal(await tab.countToasts("note", "You left your umbrella"), 0);
   await shots.take(bob, "chat");
   await shots.takeNote(ann, "Bob");
   await second.close();
-  await ann.sees({ "Ann Ó": "1 tab", Bob: "1 tab" });
+  await ann.waitForUsers({ "Ann Ó": "1 tab", Bob: "1 tab" });
 });
 
-await step("the other tab follows a login and a logout, as it is and on the connection that it has", async () => {
-  const other = await guests.open();
+await step("the other tab follows a login and a logout, without a reload or a new connection", async () => {
+  const other = await guestBrowser.open();
   await other.mark();
   await guest.logIn("Cleo");
-  await other.isLoggedInAs("Cleo");
-  await ann.sees({ "Ann Ó": "1 tab", Bob: "1 tab", Cleo: "2 tabs" });
-  await ann.seesEvent("Cleo came in");
+  await other.waitForLogin("Cleo");
+  await ann.waitForUsers({ "Ann Ó": "1 tab", Bob: "1 tab", Cleo: "2 tabs" });
+  await ann.waitForEvent("Cleo came in");
   await ann.note("Cleo", "Welcome");
-  await other.gets("note", "Welcome");
+  await other.waitForToast("note", "Welcome");
   await other.say("Here I am");
-  await ann.hears("Cleo", "Here I am");
+  await ann.waitForMessage("Cleo", "Here I am");
   await guest.logOut();
-  await other.isLoggedInAs("");
+  await other.waitForLogin("");
   assert.equal(await other.page.locator("#words").isDisabled(), true);
-  for (const tab of [ann, bob]) await tab.sees({ "Ann Ó": "1 tab", Bob: "1 tab" });
-  await ann.seesEvent("Cleo left");
+  for (const tab of [ann, bob]) await tab.waitForUsers({ "Ann Ó": "1 tab", Bob: "1 tab" });
+  await ann.waitForEvent("Cleo left");
   await guest.logIn("Dana");
-  await other.isLoggedInAs("Dana");
+  await other.waitForLogin("Dana");
   await guest.logOut();
-  await other.isLoggedInAs("");
-  await other.isAsMarked();
+  await other.waitForLogin("");
+  await other.requireUnchanged();
   await other.close();
 });
 
-await step("who logs out everywhere is told so in the other browser, which may come back", async () => {
-  const phones = await profile();
-  const phone = await phones.open();
+await step("a logout everywhere also logs out the other browser, which may log in again", async () => {
+  const phoneBrowser = await profile();
+  const phone = await phoneBrowser.open();
   await phone.logIn("Bob");
-  await ann.sees({ "Ann Ó": "1 tab", Bob: "2 tabs in 2 browsers" });
-  const second = await bobs.open();
+  await ann.waitForUsers({ "Ann Ó": "1 tab", Bob: "2 tabs in 2 browsers" });
+  const second = await bobBrowser.open();
   await second.mark();
   await phone.mark();
   await ann.mark();
   await bob.logOutEverywhere();
-  await second.isLoggedInAs("");
-  await second.isAsMarked();
-  await phone.isInState("stopped");
-  await phone.isLoggedInAs("");
+  await second.waitForLogin("");
+  await second.requireUnchanged();
+  await phone.waitForState("stopped");
+  await phone.waitForLogin("");
   assert.equal(await phone.banner(), "The site has ended the connection: logged out everywhere.");
   assert.equal(await phone.page.locator("#words").isDisabled(), true);
-  await ann.sees({ "Ann Ó": "1 tab" });
+  await ann.waitForUsers({ "Ann Ó": "1 tab" });
   await shots.take(phone, "logged-out-everywhere");
-  await ann.isAsMarked();
+  await ann.requireUnchanged();
   await phone.page.getByRole("button", { name: "Try now" }).click();
-  await phone.isConnected();
+  await phone.waitForConnection();
   await phone.logIn("Bob");
-  await ann.sees({ "Ann Ó": "1 tab", Bob: "1 tab" });
-  await phones.end();
+  await ann.waitForUsers({ "Ann Ó": "1 tab", Bob: "1 tab" });
+  await phoneBrowser.end();
   await second.close();
   await bob.logIn("Bob");
-  await ann.sees({ "Ann Ó": "1 tab", Bob: "1 tab" });
+  await ann.waitForUsers({ "Ann Ó": "1 tab", Bob: "1 tab" });
 });
 
 await step("a browser without WebSockets takes part by polling", async () => {
-  const dees = await profile({ webSockets: false });
-  const dee = await dees.open();
+  const deeBrowser = await profile({ webSockets: false });
+  const dee = await deeBrowser.open();
   await dee.logIn("Dee");
   await dee.say("From behind the proxy");
-  await ann.hears("Dee", "From behind the proxy");
+  await ann.waitForMessage("Dee", "From behind the proxy");
   await ann.say("Welcome, Dee");
-  await dee.hears("Ann Ó", "Welcome, Dee");
+  await dee.waitForMessage("Ann Ó", "Welcome, Dee");
   await ann.note("Dee", "Psst");
-  await dee.gets("note", "Psst");
-  await dee.isConnected();
-  await dees.end();
-  for (const tab of [ann, bob]) await tab.sees({ "Ann Ó": "1 tab", Bob: "1 tab" });
+  await dee.waitForToast("note", "Psst");
+  await dee.waitForConnection();
+  await deeBrowser.end();
+  for (const tab of [ann, bob]) await tab.waitForUsers({ "Ann Ó": "1 tab", Bob: "1 tab" });
 });
 
-await step("who closes the last tab is gone", async () => {
-  await bobs.end();
-  for (const tab of [ann, guest]) await tab.sees({ "Ann Ó": "1 tab" });
-  await ann.seesEvent("Bob left");
+await step("a user without a tab is no longer listed", async () => {
+  await bobBrowser.end();
+  for (const tab of [ann, guest]) await tab.waitForUsers({ "Ann Ó": "1 tab" });
+  await ann.waitForEvent("Bob left");
 });
 
-await step("a name that cannot be is refused with a reason", async () => {
+await step("an invalid name is refused with a reason", async () => {
   await guest.tryName("\u202eeve", "A name cannot have control characters.");
-  await guest.isLoggedInAs("");
+  await guest.waitForLogin("");
 });
 
-await step("a device that is offline says so and comes back", async () => {
-  await anns.offline(true);
-  await ann.isInState("offline");
-  await anns.offline(false);
-  await ann.isConnected();
+await step("a device that is offline shows it and reconnects", async () => {
+  await annBrowser.setOffline(true);
+  await ann.waitForState("offline");
+  await annBrowser.setOffline(false);
+  await ann.waitForConnection();
   await ann.say("Back again");
-  await guest.hears("Ann Ó", "Back again");
+  await guest.waitForMessage("Ann Ó", "Back again");
 });
 
-await step("the pages come back after the site was away", async () => {
+await step("the pages reconnect after a restart of the site", async () => {
   await ask("stop");
-  for (const tab of [ann, guest]) await tab.isInState("reconnecting");
+  for (const tab of [ann, guest]) await tab.waitForState("reconnecting");
   assert.equal(await ann.page.locator("#words").isDisabled(), true);
   await shots.take(ann, "reconnecting");
   await ask("start");
-  for (const tab of [ann, guest]) await tab.isConnected();
-  await ann.isLoggedInAs(""); // the site has other keys now
-  await greet(anns, ann, guest); // which reaches sessions: each browser has a new one
+  for (const tab of [ann, guest]) await tab.waitForConnection();
+  await ann.waitForLogin(""); // the site has new keys
+  await greet(annBrowser, ann, guest); // emits to sessions: each browser has a new one
   await ann.logIn("Ann Ó");
   await ann.say("That was quick");
-  await guest.hears("Ann Ó", "That was quick");
+  await guest.waitForMessage("Ann Ó", "That was quick");
 });
 
 await browser.close();
 process.exit(0);
 
-// greet opens the hello page and waits for what it sends, in each of the tabs. Messages to one connection
-// keep their order: what was sent before, and is not there now, was not sent to that tab.
+// greet opens the hello page and waits in each of the tabs for its event.
+// Events of a connection arrive in order. So an event that was sent before and
+// has not arrived by then was not sent to that tab.
 async function greet(profile, ...tabs) {
-  const before = await Promise.all(tabs.map((tab) => tab.count("hello")));
+  const before = await Promise.all(tabs.map((tab) => tab.countToasts("hello")));
   const who = await profile.hello();
   for (const [i, tab] of tabs.entries()) {
-    await tab.gets("hello", `${who} has joined the chat`, before[i] + 1);
+    await tab.waitForToast("hello", `${who} has joined the chat`, before[i] + 1);
   }
 }

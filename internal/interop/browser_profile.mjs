@@ -1,10 +1,11 @@
-// A browser profile, and its tabs on the chat example: what a person does there, and what they see.
+// A browser profile, and its tabs with the chat example: what a user does there
+// and what the page shows.
 import assert from "node:assert/strict";
 
-const limit = 10_000; // milliseconds that anything may take
+const limit = 10_000; // milliseconds
 
-// record keeps the toasts that a page has shown, for they go by themselves.
-function record() {
+// recordToasts records the toasts that a page shows, because they disappear.
+function recordToasts() {
   window.toastsShown = [];
   const look = (records) => {
     for (const node of records.flatMap((record) => [...record.addedNodes])) {
@@ -15,23 +16,23 @@ function record() {
   new MutationObserver(look).observe(document, { childList: true, subtree: true });
 }
 
-// Profile is a browser with cookies of its own.
+// Profile is a browser with its own cookies.
 export class Profile {
   static async make(browser, url, { webSockets = true } = {}) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB" });
     context.setDefaultTimeout(limit);
-    await context.addInitScript(record);
+    await context.addInitScript(recordToasts);
     if (!webSockets) await context.addInitScript(() => delete window.WebSocket);
     return new Profile(context, url, webSockets ? "websocket" : "polling");
   }
 
   constructor(context, url, transport) {
-    Object.assign(this, { context, url, transport, tabs: [], complaints: [] });
-    context.on("weberror", (err) => this.complaints.push(String(err.error())));
+    Object.assign(this, { context, url, transport, tabs: [], consoleErrors: [] });
+    context.on("weberror", (err) => this.consoleErrors.push(String(err.error())));
     context.on("console", (message) => {
-      // A site that is away is not the page's fault.
+      // The page does not cause errors of a stopped site.
       if (message.type() === "error" && !/net::ERR_|WebSocket connection|Failed to load resource/.test(message.text())) {
-        this.complaints.push(message.text());
+        this.consoleErrors.push(message.text());
       }
     });
   }
@@ -40,11 +41,11 @@ export class Profile {
     const tab = new Tab(this, await this.context.newPage());
     this.tabs.push(tab);
     await tab.page.goto(this.url);
-    await tab.isConnected();
+    await tab.waitForConnection();
     return tab;
   }
 
-  // hello opens the hello page and returns the name it greets.
+  // hello opens the hello page and returns the name in its greeting.
   async hello() {
     const page = await this.context.newPage();
     await page.goto(new URL("/hello", this.url).href);
@@ -53,8 +54,8 @@ export class Profile {
     return title.replace("Hello, ", "");
   }
 
-  offline(is) {
-    return this.context.setOffline(is);
+  setOffline(offline) {
+    return this.context.setOffline(offline);
   }
 
   async end() {
@@ -62,7 +63,7 @@ export class Profile {
   }
 }
 
-// Tab is the chat page in a tab. What begins with "is", "sees", "hears" or "gets" waits for that.
+// Tab is a tab with the chat page.
 class Tab {
   constructor(profile, page) {
     Object.assign(this, { profile, page });
@@ -72,15 +73,15 @@ class Tab {
     return this.page.close();
   }
 
-  isInState(state) {
+  waitForState(state) {
     return this.page.locator(`#connection[data-state="${state}"]`).waitFor();
   }
 
-  async isConnected() {
+  async waitForConnection() {
     await this.page.locator(`#connection[data-state="connected"][data-transport="${this.profile.transport}"]`).waitFor();
   }
 
-  async isLoggedInAs(name) {
+  async waitForLogin(name) {
     await this.page.waitForFunction((name) => document.body.dataset.name === name, name);
     assert.equal(await this.page.locator("#me").isVisible(), name !== "");
     assert.equal(await this.page.locator("#name").isVisible(), name === "");
@@ -89,35 +90,35 @@ class Tab {
   async logIn(name) {
     await this.page.locator("#name").fill(name);
     await this.page.getByRole("button", { name: "Log in" }).click();
-    await this.isLoggedInAs(name);
-    await this.isConnected();
+    await this.waitForLogin(name);
+    await this.waitForConnection();
   }
 
   async tryName(name, problem) {
     await this.page.locator("#name").fill(name);
     await this.page.getByRole("button", { name: "Log in" }).click();
     await this.page.locator("#problem", { hasText: problem }).waitFor();
-    await this.isConnected();
+    await this.waitForConnection();
   }
 
   async logOut() {
     await this.page.getByRole("button", { name: "Log out", exact: true }).click();
-    await this.isLoggedInAs("");
-    await this.isConnected();
+    await this.waitForLogin("");
+    await this.waitForConnection();
   }
 
   async logOutEverywhere() {
     await this.page.getByRole("button", { name: "Log out everywhere" }).click();
-    await this.isLoggedInAs("");
-    await this.isConnected();
+    await this.waitForLogin("");
+    await this.waitForConnection();
   }
 
-  // banner is what the page says of a connection that is not as it should be.
+  // banner returns the text that the page shows about a missing connection.
   banner() {
     return this.page.locator("#banner .label").textContent();
   }
 
-  // mark remembers a page and its connection.
+  // mark begins to record changes of the page and its connection.
   async mark() {
     await this.page.evaluate(() => {
       window.marked = [];
@@ -127,9 +128,10 @@ class Tab {
     });
   }
 
-  // isAsMarked checks that the page was not loaded anew since, and was connected all the time.
-  async isAsMarked() {
-    assert.deepEqual(await this.page.evaluate(() => window.marked), [], "the page, or its connection, is another one");
+  // requireUnchanged requires that since mark the page was not reloaded and was
+  // connected all the time.
+  async requireUnchanged() {
+    assert.deepEqual(await this.page.evaluate(() => window.marked), [], "the page was reloaded, or its connection has changed");
   }
 
   // say writes a message and waits until the server has answered.
@@ -139,19 +141,20 @@ class Tab {
     await this.page.waitForFunction(() => document.getElementById("words").value === "");
   }
 
-  // hears waits for a message, which must be there once.
-  async hears(from, text) {
+  // waitForMessage waits for a message, which must appear only once.
+  async waitForMessage(from, text) {
     const line = this.page.locator(".line", { has: this.page.getByText(text, { exact: true }) });
     await line.waitFor();
     assert.equal(await line.getAttribute("data-from"), from);
   }
 
-  seesEvent(text) {
+  waitForEvent(text) {
     return this.page.locator(".event", { hasText: text }).last().waitFor();
   }
 
-  // sees waits until the list of who is here is exactly this: names with their tabs.
-  async sees(people) {
+  // waitForUsers waits until the list of users is exactly this: names and their
+  // numbers of tabs.
+  async waitForUsers(people) {
     await this.page.waitForFunction((want) => {
       const rows = [...document.querySelectorAll("#list li")];
       return JSON.stringify(rows.map((row) => [row.dataset.name, row.querySelector("small").textContent])) === want;
@@ -175,14 +178,15 @@ class Tab {
     await this.page.locator("#note").waitFor({ state: "hidden" });
   }
 
-  // count tells how many toasts the page has shown, of a kind and with a text if there is one.
-  count(kind, text) {
+  // countToasts returns the number of toasts of a kind that the page has shown,
+  // with this text if it is given.
+  countToasts(kind, text) {
     return this.page.evaluate(([kind, text]) => window.toastsShown
       .filter((toast) => toast.kind === kind && (!text || toast.text === text)).length, [kind, text]);
   }
 
-  // gets waits for the nth toast of a kind, which must have this text.
-  async gets(kind, text, nth = 1) {
+  // waitForToast waits for the nth toast of a kind, which must have this text.
+  async waitForToast(kind, text, nth = 1) {
     const toast = await this.page.waitForFunction(([kind, nth]) =>
       window.toastsShown.filter((toast) => toast.kind === kind)[nth - 1], [kind, nth]);
     assert.equal((await toast.jsonValue()).text, text);

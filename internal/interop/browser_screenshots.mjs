@@ -1,4 +1,4 @@
-// Pictures of the pages, for people to look at: MOJO_SCREENSHOTS names their folder.
+// Screenshots of the pages. MOJO_SCREENSHOTS names their folder.
 import { join } from "node:path";
 
 const sizes = { desktop: { width: 1280, height: 800 }, phone: { width: 360, height: 740 } };
@@ -8,7 +8,7 @@ export class Screenshots {
     this.folder = folder;
   }
 
-  // take shows a tab on a desktop and on a phone, light and dark.
+  // take makes screenshots of a tab: desktop and phone, light and dark.
   async take({ page }, name, fullPage = true) {
     if (!this.folder) return;
     for (const [size, viewport] of Object.entries(sizes)) {
@@ -23,7 +23,7 @@ export class Screenshots {
     await page.emulateMedia({ colorScheme: "light" });
   }
 
-  // takeNote shows the form of a note.
+  // takeNote makes screenshots of the form for a note.
   async takeNote(tab, to) {
     if (!this.folder) return;
     await tab.openNote(to);

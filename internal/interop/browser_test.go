@@ -25,9 +25,9 @@ const (
 	stopLimit    = 10 * time.Second
 )
 
-// TestBrowser runs browser.mjs: several users, each with a browser, on the chat
-// example as `go run ./examples/chat` runs it. It needs Chromium besides Node.
-// MOJO_SCREENSHOTS names a folder for pictures.
+// TestBrowser runs browser.mjs: several users, each with a browser, use the
+// chat example as `go run ./examples/chat` runs it. It needs Node and Chromium.
+// MOJO_SCREENSHOTS names a folder for screenshots.
 func TestBrowser(t *testing.T) {
 	modules := nodeModules(t)
 	chromium := requireChromium(t)
@@ -49,14 +49,14 @@ func TestBrowser(t *testing.T) {
 			site = startProcess(t, example, site.addr, client)
 			script.answer(t, said.Ask)
 		default:
-			require.FailNow(t, "browser.mjs asks for what the test cannot do", said.Ask)
+			require.FailNow(t, "browser.mjs sends an unknown request", said.Ask)
 		}
 	}
 	require.NoError(t, script.wait())
 }
 
-// requireChromium returns the path of a Chromium or Chrome. Without one it skips the test, or fails it if
-// MOJO_INTEROP=require.
+// requireChromium returns the path of Chromium or Chrome. Without them it skips
+// the test, or fails it if MOJO_INTEROP=require.
 func requireChromium(t *testing.T) string {
 	t.Helper()
 	names := []string{"chromium", "chromium-browser", "google-chrome"}
@@ -73,7 +73,7 @@ func requireChromium(t *testing.T) string {
 	return ""
 }
 
-// buildExample builds a program of examples.
+// buildExample builds a program of the folder examples.
 func buildExample(t *testing.T, name string) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), name)
@@ -89,12 +89,13 @@ func buildExample(t *testing.T, name string) string {
 type process struct {
 	addr   string
 	cmd    *exec.Cmd
-	ended  chan struct{} // closed when it has ended; the fields below are set then
+	ended  chan struct{} // closed when the process has ended; the fields below are set before
 	err    error
 	output bytes.Buffer
 }
 
-// startProcess starts the example and waits until it serves. The process ends with the test.
+// startProcess starts the example and waits until it serves. The process ends
+// with the test.
 func startProcess(t *testing.T, program, addr, client string) *process {
 	t.Helper()
 	cmd := exec.Command(program, "-addr", addr, "-client", client)
@@ -128,7 +129,7 @@ func startProcess(t *testing.T, program, addr, client string) *process {
 	case <-p.ended:
 		require.FailNow(t, "the site has ended", "%v\n%s", p.err, &p.output)
 	case <-time.After(startLimit):
-		require.FailNow(t, "the site does not serve")
+		require.FailNow(t, "the site does not serve in time")
 	}
 	return p
 }
@@ -154,17 +155,19 @@ func (p *process) stop(t *testing.T) {
 
 // script is a Node process that runs browser.mjs.
 type script struct {
-	lines chan []byte // closed at the end of its output
+	lines chan []byte // closed at the end of the output
 	stdin io.Writer
 	wait  func() error
 }
 
-// startBrowser starts browser.mjs. The process, and the browser below it, end with the test.
+// startBrowser starts browser.mjs. The process and its browser end with the
+// test.
 func startBrowser(t *testing.T, args ...string) *script {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), browserLimit)
 	cmd := exec.CommandContext(ctx, requireNode(t), append([]string{"browser.mjs"}, args...)...)
-	// A signal, and not the end: it lets playwright take the browser along.
+	// After the signal playwright also ends the browser. Kill would not do
+	// that.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = stopLimit
 	var stderr bytes.Buffer
@@ -176,7 +179,7 @@ func startBrowser(t *testing.T, args ...string) *script {
 	require.NoError(t, cmd.Start())
 
 	s := &script{lines: make(chan []byte), stdin: stdin}
-	over := make(chan struct{})
+	stopped := make(chan struct{})
 	go func() {
 		defer close(s.lines)
 		scanner := bufio.NewScanner(stdout)
@@ -184,7 +187,7 @@ func startBrowser(t *testing.T, args ...string) *script {
 		for scanner.Scan() {
 			select {
 			case s.lines <- bytes.Clone(scanner.Bytes()):
-			case <-over:
+			case <-stopped:
 			}
 		}
 	}()
@@ -198,8 +201,8 @@ func startBrowser(t *testing.T, args ...string) *script {
 	}
 	t.Cleanup(func() {
 		cancel()
-		close(over)
-		for range s.lines { // until the end of its output
+		close(stopped)
+		for range s.lines { // until the end of the output
 		}
 		if !waited {
 			_ = s.wait()
@@ -208,7 +211,7 @@ func startBrowser(t *testing.T, args ...string) *script {
 	return s
 }
 
-// answer tells the script that its request is done.
+// answer tells the script that the test has handled its request.
 func (s *script) answer(t *testing.T, what string) {
 	t.Helper()
 	_, err := fmt.Fprintln(s.stdin, what)

@@ -2,13 +2,14 @@ package interop_test
 
 import "testing"
 
-// The official clients under test, and the packages they come in.
+// clients are the official clients under test, and their packages.
 var clients = []struct{ name, module string }{
 	{"client-4.8", "socket.io-client-4"},
 	{"client-3.1", "socket.io-client-3"},
 }
 
-// upgrade is polling first and then a WebSocket, which is what clients do by themselves.
+// transports are the transports of the clients. upgrade, their default, begins
+// with polling and changes to a WebSocket.
 var transports = []string{"websocket", "polling", "upgrade"}
 
 func TestClients(t *testing.T) {
@@ -21,7 +22,7 @@ func TestClients(t *testing.T) {
 					t.Run(scenario, func(t *testing.T) {
 						s := newSite(t)
 						r.run(t, scenario, s.url(), serveControl(t, s))
-						s.requireQuiet(t)
+						s.requireNoConnections(t)
 					})
 				}
 			})

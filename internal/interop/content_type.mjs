@@ -1,5 +1,5 @@
-// Connects from a page in a real browser, with a Content-Type of the page's own on each POST, for
-// content_type_test.go:
+// For content_type_test.go: connects from a page in a real browser. The page
+// sets a Content-Type on each POST.
 //
 //   node content_type.mjs CHROMIUM URL
 //

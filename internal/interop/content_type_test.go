@@ -15,7 +15,8 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// A browser appends its own Content-Type to one that the page has set.
+// A connection works if the page has set a Content-Type, to which the browser
+// appends its own.
 func TestBrowserWithContentTypeOfItsOwn(t *testing.T) {
 	chromium := requireChromium(t)
 	srv, err := mojo.New(mojo.Options{})
@@ -44,8 +45,8 @@ func TestBrowserWithContentTypeOfItsOwn(t *testing.T) {
 	require.Contains(t, contentType.Load(), "application/json, text/plain")
 }
 
-// servePage adds the official client, as /client/, and a page to a site, and returns
-// its address.
+// servePage adds the official client at /client/ and a page to mux, serves it,
+// and returns the URL.
 func servePage(t *testing.T, mux *http.ServeMux, page string) string {
 	t.Helper()
 	client := http.FileServer(http.Dir(filepath.Join(nodeModules(t), "socket.io-client-4", "dist")))

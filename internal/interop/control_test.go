@@ -13,35 +13,36 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// serveControl serves the requests of scenarios to the server: POST /verb with
-// a JSON object. It has an address of its own, because some scenarios stop the
+// serveControl serves the requests that scenarios send to the test: POST /verb
+// with a JSON object. It has its own address, because some scenarios stop the
 // site.
 func serveControl(t *testing.T, s *site) string {
 	t.Helper()
 	mux := http.NewServeMux()
-	verb(mux, "conn", s.describe)
-	verb(mux, "reason", s.waitForReason)
-	verb(mux, "handshakes", s.countHandshakes)
-	verb(mux, "emit", s.emit)
-	verb(mux, "call", s.call)
-	verb(mux, "disconnect", s.disconnect)
-	verb(mux, "broadcast", s.broadcast)
-	verb(mux, "notify", s.notify)
-	verb(mux, "count", s.count)
-	verb(mux, "stop", func(context.Context, struct{}) (any, error) { s.stop(); return nil, nil })
-	verb(mux, "start", func(_ context.Context, in tuning) (any, error) { return nil, s.start(in) })
-	verb(mux, "shutdown", func(ctx context.Context, _ struct{}) (any, error) { return nil, s.server().Shutdown(ctx) })
-	verb(mux, "visit", s.visit)
-	verb(mux, "revoke", s.revoke)
-	verb(mux, "reached", s.doors.waitFor)
-	verb(mux, "open", s.doors.open)
+	handleVerb(mux, "conn", s.describe)
+	handleVerb(mux, "reason", s.waitForReason)
+	handleVerb(mux, "handshakes", s.countHandshakes)
+	handleVerb(mux, "emit", s.emit)
+	handleVerb(mux, "call", s.call)
+	handleVerb(mux, "disconnect", s.disconnect)
+	handleVerb(mux, "broadcast", s.broadcast)
+	handleVerb(mux, "notify", s.notify)
+	handleVerb(mux, "count", s.count)
+	handleVerb(mux, "stop", func(context.Context, struct{}) (any, error) { s.stop(); return nil, nil })
+	handleVerb(mux, "start", func(_ context.Context, in serverOptions) (any, error) { return nil, s.start(in) })
+	handleVerb(mux, "shutdown", func(ctx context.Context, _ struct{}) (any, error) { return nil, s.server().Shutdown(ctx) })
+	handleVerb(mux, "visit", s.visit)
+	handleVerb(mux, "revoke", s.revoke)
+	handleVerb(mux, "reached", s.pauses.waitFor)
+	handleVerb(mux, "continue", s.pauses.resume)
 	control := httptest.NewServer(mux)
 	t.Cleanup(control.Close)
 	return control.URL
 }
 
-// verb mounts a function under its name. It answers {"value": ...} or {"error": ...}.
-func verb[In, Out any](mux *http.ServeMux, name string, fn func(context.Context, In) (Out, error)) {
+// handleVerb mounts a function at the path of its name. The answer is {"value":
+// ...} or {"error": ...}.
+func handleVerb[In, Out any](mux *http.ServeMux, name string, fn func(context.Context, In) (Out, error)) {
 	mux.HandleFunc("POST /"+name, func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), limit)
 		defer cancel()
@@ -58,27 +59,27 @@ func verb[In, Out any](mux *http.ServeMux, name string, fn func(context.Context,
 	})
 }
 
-// target is a connection and an event for it.
-type target struct {
+// connRequest is a request about a connection.
+type connRequest struct {
 	ID     string
 	Event  string
 	Args   []any
 	Within int // milliseconds
 }
 
-func (s *site) live(id string) (*mojo.Conn, error) {
+func (s *site) connection(id string) (*mojo.Conn, error) {
 	r := s.record(id)
 	if r == nil {
 		return nil, fmt.Errorf("no app has accepted %q", id)
 	}
 	if c, ok := r.conn.Channel().Conn(id); !ok || c != r.conn {
-		return nil, fmt.Errorf("%q is not live", id)
+		return nil, fmt.Errorf("%q is not connected", id)
 	}
 	return r.conn, nil
 }
 
-func (s *site) describe(_ context.Context, in target) (any, error) {
-	c, err := s.live(in.ID)
+func (s *site) describe(_ context.Context, in connRequest) (any, error) {
+	c, err := s.connection(in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +90,7 @@ func (s *site) describe(_ context.Context, in target) (any, error) {
 	}, nil
 }
 
-func (s *site) waitForReason(ctx context.Context, in target) (mojo.Reason, error) {
+func (s *site) waitForReason(ctx context.Context, in connRequest) (mojo.Reason, error) {
 	r := s.record(in.ID)
 	if r == nil {
 		return "", fmt.Errorf("no app has accepted %q", in.ID)
@@ -108,17 +109,17 @@ func (s *site) countHandshakes(context.Context, struct{}) (int, error) {
 	return s.handshakes, nil
 }
 
-func (s *site) emit(_ context.Context, in target) (any, error) {
-	c, err := s.live(in.ID)
+func (s *site) emit(_ context.Context, in connRequest) (any, error) {
+	c, err := s.connection(in.ID)
 	if err != nil {
 		return nil, err
 	}
 	return nil, c.Emit(in.Event, in.Args...)
 }
 
-// call returns the arguments of the client's answer, or a name of the error.
-func (s *site) call(ctx context.Context, in target) (any, error) {
-	c, err := s.live(in.ID)
+// call returns the arguments of the client's ack, or the text of an error.
+func (s *site) call(ctx context.Context, in connRequest) (any, error) {
+	c, err := s.connection(in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -139,15 +140,15 @@ func (s *site) call(ctx context.Context, in target) (any, error) {
 	return arguments(m)
 }
 
-func (s *site) disconnect(_ context.Context, in target) (any, error) {
-	c, err := s.live(in.ID)
+func (s *site) disconnect(_ context.Context, in connRequest) (any, error) {
+	c, err := s.connection(in.ID)
 	if err != nil {
 		return nil, err
 	}
 	return nil, c.Disconnect()
 }
 
-// broadcast emits to a Broadcast of the app.
+// broadcast emits to a Broadcast of an app.
 func (s *site) broadcast(_ context.Context, in struct {
 	App                 string
 	To, Except, Without []string
@@ -164,7 +165,7 @@ func (s *site) broadcast(_ context.Context, in struct {
 		b = b.To(in.To...)
 	}
 	for _, id := range in.Without {
-		c, err := s.live(id)
+		c, err := s.connection(id)
 		if err != nil {
 			return nil, err
 		}
@@ -173,7 +174,7 @@ func (s *site) broadcast(_ context.Context, in struct {
 	return nil, b.Emit(in.Event, in.Args...)
 }
 
-// notify emits to a session or a user, over all apps.
+// notify emits to a session or a user, on all apps.
 func (s *site) notify(_ context.Context, in struct {
 	Session, User string
 	Event         string
@@ -186,7 +187,8 @@ func (s *site) notify(_ context.Context, in struct {
 	return nil, s.server().CurrentSessions().Get(in.Session).Emit(in.Event, in.Args...)
 }
 
-// count returns how many connections a session and a user have, over all apps.
+// count returns the numbers of connections of a session and of a user, on all
+// apps.
 func (s *site) count(_ context.Context, in struct{ Session, User string }) (map[string]int, error) {
 	return map[string]int{
 		"session": s.server().CurrentSessions().Get(in.Session).Len(),

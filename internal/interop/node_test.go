@@ -22,15 +22,15 @@ func scenarioLimit() time.Duration {
 	return 2 * limit
 }
 
-// runner is a Node process with run.mjs: it runs a scenario for each line on its standard input and
-// answers with a line on its standard output.
+// runner is a Node process with run.mjs. For each line on its standard input it
+// runs a scenario and writes a line to its standard output.
 type runner struct {
 	stdin io.WriteCloser
 	lines chan []byte // closed when the process has ended
 }
 
-// result is a line of the runner: first the names of its scenarios, then the
-// result of each.
+// result is a line of the runner. The first line has the names of its
+// scenarios, each later one the result of a scenario.
 type result struct {
 	Scenarios []string `json:"scenarios"`
 	Name      string   `json:"name"`
@@ -65,11 +65,11 @@ func startRunner(t *testing.T, args ...string) *runner {
 	}()
 	t.Cleanup(func() {
 		defer cancel()
-		stdin.Close() // the runner ends when its input does
+		stdin.Close() // the runner ends at the end of its input
 		stop := time.AfterFunc(limit, cancel)
 		defer stop.Stop()
 		for line := range r.lines {
-			t.Errorf("run.mjs said without being asked: %s", line)
+			t.Errorf("run.mjs has printed an unexpected line: %s", line)
 		}
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("run.mjs: %v", err)
@@ -78,7 +78,7 @@ func startRunner(t *testing.T, args ...string) *runner {
 	return r
 }
 
-// next waits for a line.
+// next waits for the next line of the runner.
 func (r *runner) next(t *testing.T) result {
 	t.Helper()
 	select {
@@ -88,7 +88,7 @@ func (r *runner) next(t *testing.T) result {
 		require.NoError(t, json.Unmarshal(line, &res), "%s", line)
 		return res
 	case <-time.After(scenarioLimit()):
-		require.FailNow(t, "run.mjs is silent")
+		require.FailNow(t, "run.mjs has printed no line in time")
 		return result{}
 	}
 }

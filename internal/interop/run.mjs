@@ -1,7 +1,8 @@
 // Usage: node run.mjs <client package> <websocket|polling|upgrade>
 //
-// Prints the names of the scenarios that suit this client and transport, then runs one for each line
-// {"scenario", "url", "control"} on standard input and prints a line {"name", "ok", "error"} for it.
+// Prints the names of the scenarios for this client and transport. Then, for
+// each line {"scenario", "url", "control"} on the standard input, runs a
+// scenario and prints a line {"name", "ok", "error"}.
 
 import { readdir } from "node:fs/promises";
 import { createInterface } from "node:readline";
@@ -19,15 +20,15 @@ for (const file of (await readdir(directory)).sort()) {
   }
 }
 
-function say(line) {
+function print(line) {
   process.stdout.write(JSON.stringify(line) + "\n");
 }
 
-say({ scenarios: [...scenarios.keys()] });
+print({ scenarios: [...scenarios.keys()] });
 for await (const line of createInterface({ input: process.stdin })) {
   const { scenario: name, url, control } = JSON.parse(line);
   const trial = new Trial({ client, major, transport, url, control });
   const error = await trial.run(scenarios.get(name));
-  say({ name, ok: !error, error });
+  print({ name, ok: !error, error });
 }
 process.exit();

@@ -22,32 +22,35 @@ const (
 	oldestNode   = 18
 )
 
-// requireEnv set to "require" turns skipping for lack of Node or a network into failing.
+// If the environment variable requireEnv is "require", a test without Node or a
+// network fails instead of being skipped.
 const requireEnv = "MOJO_INTEROP"
 
-// errUnavailable is wrapped by errors that are the machine's and not mojo's.
+// errUnavailable is wrapped by errors about missing programs or a missing
+// network.
 var errUnavailable = errors.New("not available here")
 
-// requireNode skips the test, or fails it if MOJO_INTEROP=require, on a machine without Node and npm. It
-// returns the path of node.
+// requireNode returns the path of node. Without Node or npm it skips the test,
+// or fails it if MOJO_INTEROP=require.
 func requireNode(t *testing.T) string {
 	t.Helper()
 	path, err := findNode()
-	available(t, err)
+	requireAvailable(t, err)
 	return path
 }
 
-// nodeModules returns the absolute path of node_modules, in which the packages of package-lock.json are
-// installed. Like requireNode it skips the test where that cannot be done.
+// nodeModules installs the packages of package-lock.json and returns the
+// absolute path of node_modules. If that is not possible, it skips or fails the
+// test as requireNode does.
 func nodeModules(t *testing.T) string {
 	t.Helper()
 	requireNode(t)
 	path, err := install()
-	available(t, err)
+	requireAvailable(t, err)
 	return path
 }
 
-func available(t *testing.T, err error) {
+func requireAvailable(t *testing.T, err error) {
 	t.Helper()
 	switch {
 	case err == nil:
@@ -77,7 +80,7 @@ var findNode = sync.OnceValues(func() (string, error) {
 	return node, nil
 })
 
-// install runs npm ci unless node_modules already matches package-lock.json.
+// install runs npm ci, unless node_modules matches package-lock.json already.
 var install = sync.OnceValues(func() (string, error) {
 	modules, err := filepath.Abs("node_modules")
 	if err != nil {
@@ -99,7 +102,7 @@ var install = sync.OnceValues(func() (string, error) {
 	return modules, writeWhole(stamp, want)
 })
 
-// offline matches what npm prints when it cannot reach its registry.
+// offline matches the output of npm when it cannot reach its registry.
 var offline = regexp.MustCompile(`ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED|ERR_SOCKET_TIMEOUT|FETCH_ERROR|E403|E5\d\d`)
 
 func npmInstall() error {

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	limit        = 20 * time.Second       // for anything that a test waits for
-	pingInterval = 300 * time.Millisecond // short, so that every scenario has pings
+	limit        = 20 * time.Second       // how long a test waits for something
+	pingInterval = 300 * time.Millisecond // short, so that pings arrive during every scenario
 )
 
 // site is a web site whose mojo.Server can stop and start again at the same
@@ -28,7 +28,7 @@ type site struct {
 	t       *testing.T
 	cookies *mojo.Cookies
 	addr    string
-	doors   doors
+	pauses  pauses
 
 	mu         sync.Mutex // guards the fields below
 	mojo       *mojo.Server
@@ -38,7 +38,7 @@ type site struct {
 	handshakes int
 }
 
-// record is the history of a connection.
+// record records the end of a connection.
 type record struct {
 	conn   *mojo.Conn
 	ended  chan struct{}
@@ -50,7 +50,7 @@ func newSite(t *testing.T) *site {
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})
 	require.NoError(t, err)
 	s := &site{t: t, cookies: cookies, addr: "127.0.0.1:0", records: make(map[string]*record)}
-	require.NoError(t, s.start(tuning{}))
+	require.NoError(t, s.start(serverOptions{}))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
@@ -70,21 +70,22 @@ func (s *site) server() *mojo.Server {
 	return s.mojo
 }
 
-// tuning is options of a mojo.Server. Zero fields keep the site's defaults.
-type tuning struct {
+// serverOptions has options of a mojo.Server. Zero fields have the defaults of
+// the site.
+type serverOptions struct {
 	PingInterval, PingTimeout int // milliseconds
 	MaxRate                   int
 }
 
-// start starts a new mojo.Server, at the address of the last one.
-func (s *site) start(tuned tuning) error {
+// start starts a new mojo.Server at the address of the previous one.
+func (s *site) start(o serverOptions) error {
 	server, err := mojo.New(mojo.Options{
 		Cookies: s.cookies,
 		Timeouts: mojo.Timeouts{
-			PingInterval: cmp.Or(time.Duration(tuned.PingInterval)*time.Millisecond, pingInterval),
-			PingTimeout:  time.Duration(tuned.PingTimeout) * time.Millisecond,
+			PingInterval: cmp.Or(time.Duration(o.PingInterval)*time.Millisecond, pingInterval),
+			PingTimeout:  time.Duration(o.PingTimeout) * time.Millisecond,
 		},
-		Limits: mojo.Limits{MaxRate: tuned.MaxRate},
+		Limits: mojo.Limits{MaxRate: o.MaxRate},
 		Logger: slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
@@ -98,7 +99,7 @@ func (s *site) start(tuned tuning) error {
 		return err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/socket.io/", s.counted(server))
+	mux.Handle("/socket.io/", s.countingHandler(server))
 	site := &http.Server{Handler: mux}
 	served := make(chan struct{})
 	s.mu.Lock()
@@ -113,8 +114,8 @@ func (s *site) start(tuned tuning) error {
 	return nil
 }
 
-// stop does what the end of the process does: it closes the listener and every
-// connection.
+// stop closes the listener and every connection, as the end of the process
+// would.
 func (s *site) stop() {
 	s.mu.Lock()
 	server, site, served := s.mojo, s.http, s.served
@@ -124,8 +125,8 @@ func (s *site) stop() {
 	<-served
 }
 
-// counted counts the Engine.IO handshakes.
-func (s *site) counted(next http.Handler) http.Handler {
+// countingHandler counts the Engine.IO handshakes that it passes to next.
+func (s *site) countingHandler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !r.URL.Query().Has("sid") {
 			s.mu.Lock()
@@ -142,9 +143,9 @@ func (s *site) record(id string) *record {
 	return s.records[id]
 }
 
-// requireQuiet waits for the end of every connection, and requires that the
-// server keeps nothing of them.
-func (s *site) requireQuiet(t *testing.T) {
+// requireNoConnections waits for the end of every connection, and requires that
+// the views are empty.
+func (s *site) requireNoConnections(t *testing.T) {
 	t.Helper()
 	timeout := time.After(limit)
 	s.mu.Lock()
@@ -154,7 +155,7 @@ func (s *site) requireQuiet(t *testing.T) {
 		select {
 		case <-r.ended:
 		case <-timeout:
-			require.Failf(t, "the client has gone, its connection has not ended", "%s on %s", id, r.conn.Channel().Namespace())
+			require.Failf(t, "the connection of a closed client has not ended", "%s on %s", id, r.conn.Channel().Namespace())
 		}
 	}
 	for _, r := range records {
@@ -164,37 +165,37 @@ func (s *site) requireQuiet(t *testing.T) {
 	require.Zero(t, server.LoggedInSessions().Len(), "logged-in sessions")
 }
 
-// watched is an app whose connections the site records.
-type watched struct {
+// recorded is an app whose connections the site records.
+type recorded struct {
 	mojo.SocketHandler
 	site *site
 }
 
-func (w watched) OnConnect(c *mojo.Conn) error {
-	if err := w.SocketHandler.OnConnect(c); err != nil {
+func (a recorded) OnConnect(c *mojo.Conn) error {
+	if err := a.SocketHandler.OnConnect(c); err != nil {
 		return err
 	}
-	w.site.mu.Lock()
-	defer w.site.mu.Unlock()
-	w.site.records[c.ID()] = &record{conn: c, ended: make(chan struct{})}
+	a.site.mu.Lock()
+	defer a.site.mu.Unlock()
+	a.site.records[c.ID()] = &record{conn: c, ended: make(chan struct{})}
 	return nil
 }
 
-// OnIdentity passes the call on to apps that have the method.
-func (w watched) OnIdentity(c *mojo.Conn, old, now mojo.Identity) error {
-	if o, ok := w.SocketHandler.(mojo.IdentityObserver); ok {
+// OnIdentity calls the method of the app, if it has it.
+func (a recorded) OnIdentity(c *mojo.Conn, old, now mojo.Identity) error {
+	if o, ok := a.SocketHandler.(mojo.IdentityObserver); ok {
 		return o.OnIdentity(c, old, now)
 	}
 	return nil
 }
 
-func (w watched) OnDisconnect(c *mojo.Conn, reason mojo.Reason) {
-	w.SocketHandler.OnDisconnect(c, reason)
-	r := w.site.record(c.ID())
+func (a recorded) OnDisconnect(c *mojo.Conn, reason mojo.Reason) {
+	a.SocketHandler.OnDisconnect(c, reason)
+	r := a.site.record(c.ID())
 	if r == nil {
-		w.site.t.Errorf("OnDisconnect for %s, which was not accepted", c.ID())
+		a.site.t.Errorf("OnDisconnect for %s, which was not accepted", c.ID())
 		return
 	}
 	r.reason = reason
-	close(r.ended) // a second call panics and fails the test
+	close(r.ended) // a second OnDisconnect panics here, which fails the test
 }

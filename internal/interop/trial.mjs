@@ -1,13 +1,14 @@
-// Trial is what a scenario gets: sockets of the client under test that are closed afterwards, ways to wait
-// for what happens to them, and the test's view of the server.
+// A scenario gets a Trial: it opens sockets of the client under test and closes
+// them after the scenario, waits for their events, and sends requests about the
+// server to the test.
 
 import assert from "node:assert/strict";
 
 const LONG = Boolean(process.env.MOJO_LONG);
-const LIMIT = LONG ? 1_000_000 : 60_000; // ms a scenario may take: a bound for failures, nothing waits for it
+const LIMIT = LONG ? 1_000_000 : 60_000; // time limit of a scenario, in ms
 
 export class Trial {
-  rounds = LONG ? 1000 : 20; // of what is repeated
+  rounds = LONG ? 1000 : 20; // for scenarios that repeat something
   #sockets = new Set();
   #waiting = new Set();
   #journal = [];
@@ -16,30 +17,30 @@ export class Trial {
     Object.assign(this, { client, major, transport, url, controlURL: control });
   }
 
-  // run returns what went wrong, as text, or undefined.
+  // run returns the text of an error, or undefined.
   async run(scenario) {
     let timer;
-    const late = new Promise((_, reject) => {
+    const timeout = new Promise((_, reject) => {
       timer = setTimeout(() => reject(new Error(`still waiting for ${[...this.#waiting].join(", ")}`)), LIMIT);
     });
-    const broken = (error) => this.#fail(error);
+    const onError = (error) => this.#fail(error);
     const failure = new Promise((_, reject) => (this.#fail = reject));
-    process.on("uncaughtException", broken).on("unhandledRejection", broken);
+    process.on("uncaughtException", onError).on("unhandledRejection", onError);
     try {
-      await Promise.race([scenario(this), late, failure]);
+      await Promise.race([scenario(this), timeout, failure]);
     } catch (error) {
       return [error.stack, ...this.#journal].join("\n");
     } finally {
       clearTimeout(timer);
       this.close(...this.#sockets);
-      process.off("uncaughtException", broken).off("unhandledRejection", broken);
+      process.off("uncaughtException", onError).off("unhandledRejection", onError);
     }
   }
   #fail;
 
-  // close ends sockets that a scenario is done with.
+  // close closes sockets that a scenario no longer needs.
   close(...sockets) {
-    for (const socket of sockets) socket.off(); // the scenario's listeners have had their time
+    for (const socket of sockets) socket.off(); // the scenario's listeners must not see the end
     for (const socket of sockets) {
       this.#sockets.delete(socket);
       socket.disconnect();
@@ -48,8 +49,9 @@ export class Trial {
     }
   }
 
-  // open makes a socket on an app ("" is the root namespace), on a connection of its own unless options
-  // has the manager of another socket. It does not wait.
+  // open returns a socket of an app ("" is the root namespace). It opens a
+  // connection unless options has the manager of another socket. It does not
+  // wait.
   open(app, { manager, ...options } = {}) {
     const namespace = app && `/${app}Socket`;
     const socket = manager
@@ -68,7 +70,7 @@ export class Trial {
     return socket;
   }
 
-  // connect is open that waits.
+  // connect calls open and waits until the socket is connected.
   async connect(app, options) {
     const socket = this.open(app, options);
     await this.once(socket, "connect");
@@ -80,12 +82,13 @@ export class Trial {
     return this.#wait(event, (resolve) => emitter.once(event, (...args) => resolve(args)));
   }
 
-  // ask emits and waits for the answer's arguments.
+  // ask emits an event and returns the arguments of the ack.
   ask(socket, event, ...args) {
     return this.#wait(`the answer to ${event}`, (resolve) => socket.emit(event, ...args, (...answer) => resolve(answer)));
   }
 
-  // collect returns an array to which each coming event is added, as its only argument or its arguments.
+  // collect returns an array to which it adds each later event: its argument,
+  // or an array if there are several.
   collect(emitter, event) {
     const items = [];
     const waiters = [];
@@ -93,7 +96,7 @@ export class Trial {
       items.push(args.length === 1 ? args[0] : args);
       for (const waiter of waiters) waiter();
     });
-    // until waits for the nth. deepEqual must not see it.
+    // until waits for the nth event. It is not enumerable, for deepEqual.
     const until = (n) =>
       this.#wait(`${n} times ${event}`, (resolve) => {
         waiters.push(() => items.length >= n && resolve());
@@ -103,13 +106,14 @@ export class Trial {
     return items;
   }
 
-  // upgraded waits until a socket's connection has left polling, if it is going to.
+  // upgraded waits for the upgrade of a socket's connection, if the transport
+  // is upgrade.
   async upgraded(socket) {
     const { engine } = socket.io;
     if (this.transport === "upgrade" && engine.transport.name === "polling") await this.once(engine, "upgrade");
   }
 
-  // server asks the test for something, see control_test.go.
+  // server sends a request to the test, see control_test.go.
   async server(verb, args = {}) {
     const answer = await this.#wait(`the server to ${verb}`, (resolve, reject) =>
       fetch(`${this.controlURL}/${verb}`, { method: "POST", body: JSON.stringify(args) })
@@ -120,8 +124,9 @@ export class Trial {
     return answer.value;
   }
 
-  // ended checks why the server says a connection has ended.
-  async ended(id, reason) {
+  // requireReason requires the reason for which the server has ended a
+  // connection.
+  async requireReason(id, reason) {
     assert.equal(await this.server("reason", { id }), reason);
   }
 
@@ -135,19 +140,19 @@ export class Trial {
   }
 }
 
-// bytes turns any kind of binary into a Buffer, and anything else into an error.
+// bytes returns a Buffer for any kind of binary value. It fails for others.
 export function bytes(value) {
   if (value instanceof ArrayBuffer) return Buffer.from(value);
   assert.ok(ArrayBuffer.isView(value), `no binary: ${value}`);
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
 }
 
-// range is 0, 1, ... n-1.
+// range returns the numbers 0, 1, ... n-1.
 export function range(n) {
   return Array.from({ length: n }, (_, i) => i);
 }
 
-// only says which clients and transports a scenario is for.
+// only limits a scenario to the clients and transports for which needs is true.
 export function only(needs, scenario) {
   return Object.assign(scenario, { needs });
 }

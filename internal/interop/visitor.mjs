@@ -1,19 +1,20 @@
-// Visitor is a browser in a scenario: its cookies, and tabs whose requests bring those that it has at that
-// moment.
+// Visitor is a browser in a scenario: it has cookies, and its tabs send the
+// current cookies with each request.
 
 import assert from "node:assert/strict";
 
 export class Visitor {
   #t;
-  #headers = {}; // of all tabs
-  #coming; // cookies that the browser has not stored yet
+  #headers = {}; // the headers of all tabs
+  #latestCookie; // the cookies of the latest answer
 
   constructor(t) {
     this.#t = t;
   }
 
-  // come has a browser visit the site for the first time, and log in on the way if it says so.
-  static async come(t, change) {
+  // create returns a browser that has visited the site for the first time, and
+  // has logged in if change says so.
+  static async create(t, change) {
     const visitor = new Visitor(t);
     await visitor.visit(change);
     return visitor;
@@ -23,32 +24,33 @@ export class Visitor {
     return this.#headers.Cookie ?? "";
   }
 
-  // visit loads a page, which sets the ids session and user. The cookies of its answer are stored later if
-  // the browser is slow.
+  // visit loads a page and sets session and user to the ids that the page
+  // returns. If slow is set, the browser stores the cookies only when store is
+  // called.
   async visit(change = {}, { slow = false } = {}) {
     const { cookie, session, user } = await this.#t.server("visit", { cookie: this.cookie, ...change });
     Object.assign(this, { session, user });
-    this.#coming = cookie;
+    this.#latestCookie = cookie;
     if (!slow) this.store();
   }
 
   store() {
-    this.#headers.Cookie = this.#coming;
+    this.#headers.Cookie = this.#latestCookie;
   }
 
-  logIn(user, how) {
-    return this.visit({ logIn: user }, how);
+  logIn(user, options) {
+    return this.visit({ logIn: user }, options);
   }
 
-  logOut(how) {
-    return this.visit({ logOut: true }, how);
+  logOut(options) {
+    return this.visit({ logOut: true }, options);
   }
 
-  // open and connect are those of Trial, in a tab of this browser. Without lines its page does not have those of
-  // mojo.js.
-  open(app, { lines = true, ...options } = {}) {
+  // open and connect are those of Trial, in a tab of this browser. With script:
+  // false the page does not use mojo.js.
+  open(app, { script = true, ...options } = {}) {
     const socket = this.#t.open(app, options.manager ? options : { extraHeaders: this.#headers, ...options });
-    if (lines) socket.on("mojo:identity", ({ proof }) => this.#prove(socket, proof));
+    if (script) socket.on("mojo:identity", ({ proof }) => this.#prove(socket, proof));
     return socket;
   }
 
@@ -58,7 +60,8 @@ export class Visitor {
     return socket;
   }
 
-  // prove does what mojo.js does in a page. Node's fetch has no cookies of its own.
+  // prove sends the proof as mojo.js does in a page. fetch of Node sends no
+  // cookies by itself.
   async #prove(socket, proof) {
     while (socket.connected) {
       const headers = { "X-Mojo-Identity": proof };
@@ -69,20 +72,21 @@ export class Visitor {
     }
   }
 
-  // has checks whom the server takes the connections of the tabs for.
-  async has(...tabs) {
+  // requireIdentity requires that the connections of the tabs have the session
+  // and the user of this browser.
+  async requireIdentity(...tabs) {
     const { session, user } = this;
-    for (const tab of tabs) assert.deepEqual(await who(this.#t, tab), { session, user });
+    for (const tab of tabs) assert.deepEqual(await identityOf(this.#t, tab), { session, user });
   }
 }
 
-// who is whom the server takes a connection for.
-export async function who(t, socket) {
+// identityOf returns the session and the user of a connection.
+export async function identityOf(t, socket) {
   const { session, user } = await t.server("conn", { id: socket.id });
   return { session, user };
 }
 
-// page is the option of a socket whose requests bring these cookies.
-export function page(cookie) {
+// withCookie returns the options of a socket that sends these cookies.
+export function withCookie(cookie) {
   return { extraHeaders: { Cookie: cookie } };
 }

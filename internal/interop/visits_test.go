@@ -11,11 +11,13 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// visit is a browser's request for a page of the site, which may log in or out on the way. It returns the
-// Cookie header of the browser's next request, and who the page took it for.
+// visit handles a browser's request for a page of the site, which may log the
+// browser in or out. It returns the Cookie header of the browser's next
+// request, and its session and user.
 //
-// Before a logout has begun and until after it has returned, "storm" events are sent to the user that leaves;
-// each says whether it was sent after the return. The session of then gets "calm" at the return.
+// From before LogOut until after its return, it sends events "duringLogout" to
+// the user. Each event says whether it was sent after the return. When LogOut
+// returns, it sends "afterLogout" to the new session.
 func (s *site) visit(_ context.Context, in struct {
 	Cookie string
 	LogIn  string
@@ -29,9 +31,9 @@ func (s *site) visit(_ context.Context, in struct {
 		if in.LogIn != "" {
 			err = server.LogIn(w, r, in.LogIn)
 		} else if in.LogOut {
-			storm(server.LoggedInSessions().Get(server.Identity(r).UserID), func() {
+			emitDuring(server.LoggedInSessions().Get(server.Identity(r).UserID), func() {
 				err = server.LogOut(w, r)
-				_ = server.CurrentSessions().Get(server.Identity(r).SessionID).Emit("calm")
+				_ = server.CurrentSessions().Get(server.Identity(r).SessionID).Emit("afterLogout")
 			})
 		}
 		now = server.Identity(r)
@@ -40,21 +42,21 @@ func (s *site) visit(_ context.Context, in struct {
 	r.Header.Set("Cookie", in.Cookie)
 	w := httptest.NewRecorder()
 	page.ServeHTTP(w, r)
-	return map[string]string{"cookie": jar(r, w), "session": now.SessionID, "user": now.UserID}, err
+	return map[string]string{"cookie": nextCookies(r, w), "session": now.SessionID, "user": now.UserID}, err
 }
 
-// storm emits to a user while do runs, and for a while after it.
-func storm(user mojo.Session, do func()) {
-	const more = 5
-	var over atomic.Bool
+// emitDuring emits events to a user while do runs, and five events after it.
+func emitDuring(user mojo.Session, do func()) {
+	const after = 5
+	var returned atomic.Bool
 	begun := make(chan struct{})
 	var emits sync.WaitGroup
 	emits.Go(func() {
-		for n, left := 0, more; left > 0; n++ {
-			late := over.Load()
-			_ = user.Emit("storm", map[string]any{"n": n, "late": late})
+		for n, remaining := 0, after; remaining > 0; n++ {
+			late := returned.Load()
+			_ = user.Emit("duringLogout", map[string]any{"n": n, "late": late})
 			if late {
-				left--
+				remaining--
 			}
 			if n == 0 {
 				close(begun)
@@ -63,11 +65,11 @@ func storm(user mojo.Session, do func()) {
 	})
 	<-begun
 	do()
-	over.Store(true)
+	returned.Store(true)
 	emits.Wait()
 }
 
-// revoke closes a session or a user, over all apps or on one.
+// revoke revokes a session or a user, on all apps or on one.
 func (s *site) revoke(ctx context.Context, in struct {
 	App, Session, User, Except string
 	Code                       int
@@ -79,28 +81,28 @@ func (s *site) revoke(ctx context.Context, in struct {
 	if channel, ok := s.server().Channel(in.App); ok {
 		sessions, users = channel.CurrentSessions(), channel.LoggedInSessions()
 	}
-	whom := sessions.Get(in.Session)
+	target := sessions.Get(in.Session)
 	if in.User != "" {
-		whom = users.Get(in.User)
+		target = users.Get(in.User)
 	}
 	why := mojo.Revocation{Code: in.Code, Reason: in.Reason, Reconnect: in.Reconnect}
-	return nil, whom.RevokeExcept(ctx, in.Except, why)
+	return nil, target.RevokeExcept(ctx, in.Except, why)
 }
 
-// jar returns the Cookie header of a browser's next request, after a request
-// and its answer.
-func jar(r *http.Request, w *httptest.ResponseRecorder) string {
-	kept := make(map[string]string)
+// nextCookies returns the Cookie header of a browser's next request, after the
+// request r and its answer w.
+func nextCookies(r *http.Request, w *httptest.ResponseRecorder) string {
+	cookies := make(map[string]string)
 	for _, c := range r.Cookies() {
-		kept[c.Name] = c.Value
+		cookies[c.Name] = c.Value
 	}
 	for _, c := range w.Result().Cookies() {
-		if delete(kept, c.Name); c.MaxAge >= 0 {
-			kept[c.Name] = c.Value
+		if delete(cookies, c.Name); c.MaxAge >= 0 {
+			cookies[c.Name] = c.Value
 		}
 	}
 	var pairs []string
-	for name, value := range kept {
+	for name, value := range cookies {
 		pairs = append(pairs, name+"="+value)
 	}
 	return strings.Join(pairs, "; ")

@@ -60,18 +60,18 @@ http {
 }
 `
 
-// TestSharedCache: a cache in front of a site gives the cookie of one visitor to no other, however freely
-// the site has it keep its answers, and still keeps those without a cookie.
+// A cache in front of a site gives the cookie of a visitor to no other visitor,
+// even if the site permits caching. It still stores answers without a cookie.
 func TestSharedCache(t *testing.T) {
 	for name, test := range map[string]struct{ program, config, variant string }{
-		"haproxy":              {"haproxy", haproxyConfig, "off"},
-		"haproxy, vary":        {"haproxy", haproxyConfig, "on"},
-		"nginx":                {"nginx", nginxConfig, ""},
-		"nginx, cookies, too":  {"nginx", nginxConfig, "proxy_ignore_headers Set-Cookie;"},
-		"nginx, cookies, vary": {"nginx", nginxConfig, "proxy_ignore_headers Set-Cookie Vary;"},
+		"haproxy":                            {"haproxy", haproxyConfig, "off"},
+		"haproxy, vary":                      {"haproxy", haproxyConfig, "on"},
+		"nginx":                              {"nginx", nginxConfig, ""},
+		"nginx, ignores Set-Cookie":          {"nginx", nginxConfig, "proxy_ignore_headers Set-Cookie;"},
+		"nginx, ignores Set-Cookie and Vary": {"nginx", nginxConfig, "proxy_ignore_headers Set-Cookie Vary;"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			program := find(t, test.program)
+			program := findProgram(t, test.program)
 			cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}})
 			require.NoError(t, err)
 			srv, err := mojo.New(mojo.Options{Cookies: cookies})
@@ -82,7 +82,7 @@ func TestSharedCache(t *testing.T) {
 				fmt.Fprintf(w, "answer %d", served.Add(1))
 			})))
 			t.Cleanup(site.Close)
-			proxy := start(t, program, test.config, site.Listener.Addr().String(), test.variant)
+			proxy := startProxy(t, program, test.config, site.Listener.Addr().String(), test.variant)
 
 			seen := map[string]bool{}
 			for range 5 {
@@ -96,7 +96,7 @@ func TestSharedCache(t *testing.T) {
 			for range 5 {
 				require.Empty(t, get(t, proxy, "image").Header.Get("Set-Cookie"))
 			}
-			require.EqualValues(t, 6, served.Load(), "an image begins no session, and is kept")
+			require.EqualValues(t, 6, served.Load(), "the answer for an image has no cookie and is cached")
 		})
 	}
 }
@@ -112,8 +112,8 @@ func get(t *testing.T, proxy, dest string) *http.Response {
 	return res
 }
 
-// find returns the path of a program.
-func find(t *testing.T, program string) string {
+// findProgram returns the path of a program.
+func findProgram(t *testing.T, program string) string {
 	for _, name := range []string{program, "/usr/sbin/" + program} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
@@ -126,8 +126,8 @@ func find(t *testing.T, program string) string {
 	return ""
 }
 
-// start runs a proxy in front of a site and returns its address.
-func start(t *testing.T, program, config, site, variant string) string {
+// startProxy runs a proxy in front of a site and returns its address.
+func startProxy(t *testing.T, program, config, site, variant string) string {
 	addr := freeAddr(t)
 	return run(t, program, addr, func(dir string) string {
 		args := []any{addr, site, variant, dir}

@@ -16,14 +16,14 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// documented is a proxy with the configuration that docs/embedding.md shows.
+// documented is a proxy whose configuration docs/embedding.md shows.
 type documented struct {
 	program string
-	listen  string // says in the configuration that it listens on port 80
-	address string // says that it listens on ADDRESS
-	sticky  string // keeps a client with its process
-	spread  string // replaces sticky and takes turns
-	around  string // the rest of the configuration, around DOCUMENTED
+	listen  string // the line of the configuration with port 80
+	address string // replaces listen; contains ADDRESS
+	sticky  string // the line for sticky sessions
+	spread  string // replaces sticky; selects the processes in turn
+	around  string // the rest of the configuration; contains DOCUMENTED
 }
 
 var proxies = map[string]documented{
@@ -60,7 +60,8 @@ http {
 }
 `
 
-// A page of the site reaches its process through each proxy, by each transport.
+// A page of the site reaches the same process through each proxy, with each
+// transport.
 func TestDocumentedProxies(t *testing.T) {
 	for name, proxy := range proxies {
 		for _, transport := range []string{"polling", "websocket", "upgrade"} {
@@ -79,8 +80,8 @@ func TestDocumentedProxies(t *testing.T) {
 	}
 }
 
-// Without what keeps a client with its process, one that polls is refused by the
-// other process.
+// Without sticky sessions the other process refuses the requests of a polling
+// client.
 func TestDocumentedProxiesWithoutStickySessions(t *testing.T) {
 	for name, proxy := range proxies {
 		t.Run(name, func(t *testing.T) {
@@ -107,16 +108,16 @@ func (d documented) config(t *testing.T) string {
 	return config
 }
 
-// replace replaces what the configuration must have once.
+// replace replaces old, which the configuration must contain exactly once.
 func replace(t *testing.T, config, old, now string) string {
 	require.Equal(t, 1, strings.Count(config, old), "%q in %s", old, config)
 	return strings.Replace(config, old, now, 1)
 }
 
 // startDocumented runs a proxy in front of two processes of a site, and returns
-// its address.
+// the address of the proxy.
 func startDocumented(t *testing.T, d documented, config string) string {
-	program := find(t, d.program)
+	program := findProgram(t, d.program)
 	addr := freeAddr(t)
 	config = replace(t, config, d.listen, strings.Replace(d.address, "ADDRESS", addr, 1))
 	for _, process := range []string{"127.0.0.1:8001", "127.0.0.1:8002"} {
@@ -127,7 +128,7 @@ func startDocumented(t *testing.T, d documented, config string) string {
 	})
 }
 
-// newChat returns a process of the site.
+// newChat returns the Server of a process of the site.
 func newChat(t *testing.T) *mojo.Server {
 	srv, err := mojo.New(mojo.Options{Timeouts: mojo.Timeouts{PingInterval: pingInterval}})
 	require.NoError(t, err)
@@ -139,9 +140,9 @@ func newChat(t *testing.T) *mojo.Server {
 	return srv
 }
 
-// page is a page of the site, in a browser with cookies.
+// page is a page of the site behind a proxy, in a browser with cookies.
 type page struct {
-	site *siotest.Site // its own address serves nothing
+	site *siotest.Site // gives the origin; the connections use dial
 	dial func(ctx context.Context) (net.Conn, error)
 	jar  http.CookieJar
 }

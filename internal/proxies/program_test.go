@@ -20,8 +20,8 @@ func freeAddr(t *testing.T) string {
 	return free.Addr().String()
 }
 
-// run runs a proxy until the test ends, and returns its address when it listens
-// there. The function gets a directory and returns the configuration.
+// run runs a proxy until the test ends. It returns addr when the proxy listens
+// there. config returns the configuration for a working directory.
 func run(t *testing.T, program, addr string, config func(dir string) string) string {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "proxy.conf")

@@ -16,12 +16,12 @@ func (e *Engine) Resume() { e.dialer.resumeReads() }
 
 // The reasons why a connection ended.
 const (
-	ReasonClosePacket = "close packet"               // the server sent packet 1
-	ReasonCloseFrame  = "close frame"                // the server sent a Close frame: Err is a *CloseError
+	ReasonClosePacket = "close packet"    // the server sent packet 1
+	ReasonCloseFrame  = "close frame"     // the server sent a Close frame: Err is a *CloseError
 	ReasonLost        = "connection lost" // the connection ended without a protocol message
-	ReasonError       = "error"                      // Err is an *HTTPError if the server refused a request; otherwise the server broke the protocol
-	ReasonClientClose = "client close"               // Close was called
-	ReasonClientDrop  = "client drop"                // Drop was called, or the test ended
+	ReasonError       = "error"           // Err is an *HTTPError if the server refused a request; otherwise the server broke the protocol
+	ReasonClientClose = "client close"    // Close was called
+	ReasonClientDrop  = "client drop"     // Drop was called, or the test ended
 )
 
 // Closed returns a channel that is closed when the connection has ended, for

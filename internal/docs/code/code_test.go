@@ -36,7 +36,7 @@ func TestCodeInPagesCompiles(t *testing.T) {
 	}
 }
 
-// The code that shows how to mount a Server is the code that was tested.
+// The code in docs/embedding.md is the code that package embedding tests.
 func TestCodeOfEmbeddingIsTested(t *testing.T) {
 	files, err := filepath.Glob("../embedding/*.go")
 	require.NoError(t, err)
@@ -55,13 +55,13 @@ func TestCodeOfEmbeddingIsTested(t *testing.T) {
 	}
 }
 
-// The check finds code that does not compile.
+// check finds code that does not compile.
 func TestCodeThatDoesNotCompileIsFound(t *testing.T) {
 	packages := newPackages(t)
 	for name, code := range map[string]string{
 		"a method that does not exist":  "srv.NoSuchMethod()",
 		"an argument too many":          `srv.CurrentSessions().Get("id", "another")`,
-		"a variable without a type":     "nobodyDeclared = 1",
+		"a variable without a type":     "undeclared = 1",
 		"an option that does not exist": "mojo.New(mojo.Options{NoSuchOption: 1})",
 		"a function":                    "func f(c *mojo.Conn) { return c.Emit() }",
 		"no Go":                         "srv.(",
@@ -73,7 +73,7 @@ func TestCodeThatDoesNotCompileIsFound(t *testing.T) {
 
 type block struct{ position, text string }
 
-// blocks returns the Go code of a page.
+// blocks returns the blocks of Go code in a page.
 func blocks(t *testing.T, page string) (all []block) {
 	text, err := os.ReadFile(page)
 	require.NoError(t, err)
@@ -92,7 +92,7 @@ type compileError struct {
 	message string
 }
 
-// packages has the types of the packages that the code uses.
+// packages imports the types of the packages that the code uses.
 type packages struct {
 	files    *token.FileSet
 	importer types.Importer
@@ -118,8 +118,8 @@ func newPackages(t *testing.T) packages {
 	})}
 }
 
-// check returns what keeps a block from compiling. Unused variables and imports
-// are not among it.
+// check returns the compile errors of a block, except those about unused
+// variables and imports.
 func (p packages) check(code string) []compileError {
 	code = strings.ReplaceAll(code, "{ ... }", "{ panic(0) }")
 	code = strings.ReplaceAll(code, "\n...\n", "\n\n")
@@ -138,8 +138,8 @@ func (p packages) check(code string) []compileError {
 	return found
 }
 
-// parse makes a file of a block that is a file, declarations or statements, and
-// returns how many lines stand before it.
+// parse returns a Go file for a block, which may be a file, declarations or
+// statements. offset is the number of lines before the block in that file.
 func (p packages) parse(code string) (file *ast.File, offset int, err error) {
 	if strings.HasPrefix(code, "package ") {
 		file, err = parser.ParseFile(p.files, "", code, parser.SkipObjectResolution)

@@ -1,6 +1,7 @@
-// Package code tests README.md and the pages in docs: that their Go code compiles,
-// that the test in README passes, and that links lead somewhere.
+// Package code tests README.md and the pages in docs: their Go code must
+// compile, the test in README must pass, and the targets of links must exist.
 //
-// Run it with -count=1 or -shuffle=on: the go command does not notice that a page
-// has changed, as pages are outside of this module, and repeats an old result.
+// Run it with -count=1 or -shuffle=on. Without them the go command repeats an
+// old result when a page has changed, because the pages are outside of this
+// module.
 package code

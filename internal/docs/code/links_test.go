@@ -12,8 +12,8 @@ import (
 
 var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 
-// Each link to a file of this repository leads to a file, and to a heading of it if
-// it names one.
+// For each link to a file of this repository the file exists, and the heading,
+// if the link names one.
 func TestLinksOfPages(t *testing.T) {
 	found := 0
 	for _, pattern := range []string{"/*.md", "/docs/*.md", "/docs/decisions/*.md"} {
@@ -43,7 +43,8 @@ func TestLinksOfPages(t *testing.T) {
 	require.Greater(t, found, 20)
 }
 
-// suffix is empty for a file. A folder is there if it has a file.
+// suffix returns "" for a file. For a folder it returns the path of an entry,
+// because FileExists refuses folders.
 func suffix(path string) string {
 	entries, err := os.ReadDir(path)
 	if err != nil || len(entries) == 0 {
@@ -54,7 +55,7 @@ func suffix(path string) string {
 
 var notInAnchor = regexp.MustCompile(`[^a-z0-9 _-]`)
 
-// anchors returns the names by which links reach the headings of a page.
+// anchors returns the anchors of the headings of a page.
 func anchors(t *testing.T, page string) (names []string) {
 	text, err := os.ReadFile(page)
 	require.NoError(t, err)

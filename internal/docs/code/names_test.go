@@ -1,7 +1,7 @@
 package code
 
 import (
-	// The module needs these for the code in the pages alone.
+	// Only the code in the pages uses these packages.
 	_ "github.com/alexedwards/scs/v2"
 	_ "github.com/gorilla/securecookie"
 	_ "github.com/gorilla/sessions"
@@ -10,7 +10,7 @@ import (
 	_ "github.com/prometheus/client_golang/prometheus"
 )
 
-// imports are the packages that the code uses without an import, by name.
+// imports has the packages that the code may use without an import, by name.
 var imports = map[string]string{
 	"adaptor":        "github.com/gofiber/fiber/v3/middleware/adaptor",
 	"chi":            "github.com/go-chi/chi/v5",
@@ -37,7 +37,8 @@ var imports = map[string]string{
 	"time":           "time",
 }
 
-// declarations are what the code uses without declaring it.
+// declarations has declarations of the names that the code may use without
+// declaring them.
 var declarations = map[string]string{
 	"Handler":      "type Handler struct{}",
 	"Say":          "type Say struct{ Room, Text string }",

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The site that README shows passes the test that README shows for it.
+// The site in README passes the test in README.
 func TestTestInREADMEPasses(t *testing.T) {
 	var site strings.Builder
 	for _, block := range blocks(t, root+"/README.md") {
@@ -25,7 +25,7 @@ func TestTestInREADMEPasses(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "site_test.go")
 	require.NoError(t, os.WriteFile(file, []byte("package readme\n"+usedImports(site.String())+site.String()), 0o600))
-	// The file lies in a folder of this module for the go command alone.
+	// The overlay makes the go command see the file in a folder of this module.
 	folder, err := filepath.Abs("../readme")
 	require.NoError(t, err)
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(folder, "site_test.go"): file}})
@@ -43,7 +43,7 @@ func TestTestInREADMEPasses(t *testing.T) {
 	require.Contains(t, string(out), "--- PASS: TestChat")
 }
 
-// usedImports returns the imports of those packages whose names the code uses.
+// usedImports returns import declarations for the packages that the code uses.
 func usedImports(code string) string {
 	var used strings.Builder
 	for name, path := range imports {

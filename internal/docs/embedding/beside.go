@@ -8,7 +8,7 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// beside mounts a Server beside a router.
+// beside mounts a Server and a router in the same mux.
 func beside(srv *mojo.Server, router http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
@@ -16,7 +16,7 @@ func beside(srv *mojo.Server, router http.Handler) http.Handler {
 	return srv.EnsureSession(mux)
 }
 
-// besideCSRF guards the pages by a token in each form.
+// besideCSRF protects the pages with a token in each form.
 func besideCSRF(srv *mojo.Server, pages http.Handler, csrfKey []byte) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)
@@ -24,8 +24,8 @@ func besideCSRF(srv *mojo.Server, pages http.Handler, csrfKey []byte) http.Handl
 	return srv.EnsureSession(mux)
 }
 
-// besideCrossOriginProtection guards the pages by what browsers say of where a
-// request comes from.
+// besideCrossOriginProtection protects the pages with the browser's headers
+// about the origin of a request.
 func besideCrossOriginProtection(srv *mojo.Server, pages http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/socket.io/", srv)

@@ -22,21 +22,21 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(
 		m,
 		goleak.IgnoreAnyFunction(siotest.Lingering),
-		// What fasthttp leaves behind sleeps for ten seconds, or for ever.
+		// Goroutines of fasthttp sleep for ten seconds, or for ever.
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
 	)
 }
 
 const (
-	timeout      = time.Second // of the http.Server; it also covers the headers, on a machine that may be slow
+	timeout      = time.Second // of the http.Server; includes the time to read the headers
 	pingInterval = 3 * timeout / 2
 )
 
 var transports = []string{"polling", "websocket", "upgrade"}
 
-// newServer returns a Server with an app that tells a client who it is, and
-// sends what one says to everybody.
+// newServer returns a Server with an app that sends each client its user id,
+// and each message to all clients.
 func newServer(t *testing.T, change func(o *mojo.Options)) *mojo.Server {
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})
 	require.NoError(t, err)
@@ -54,13 +54,13 @@ func newServer(t *testing.T, change func(o *mojo.Options)) *mojo.Server {
 	return srv
 }
 
-// serve runs a site whose timeouts are shorter than a poll lasts.
+// serve runs a site whose timeouts are shorter than a poll.
 func serve(t *testing.T, h http.Handler) *siotest.Site {
 	return siotest.ServeServer(t, siotest.TCP, &http.Server{Handler: h, ReadTimeout: timeout, WriteTimeout: timeout})
 }
 
-// requireChat connects as user and requires that events arrive both ways, and
-// go on to arrive.
+// requireChat connects and requires that the connection has the user, and that
+// events arrive in both directions, also after a ping.
 func requireChat(t *testing.T, site *siotest.Site, o siotest.Options, user string) {
 	t.Helper()
 	client := siotest.Dial(t, site, o)
@@ -68,7 +68,7 @@ func requireChat(t *testing.T, site *siotest.Site, o siotest.Options, user strin
 	chat.Expect("you", user)
 	chat.Emit("say", "hello")
 	chat.Expect("said", "hello")
-	client.Engine.NextPing() // nothing was sent for longer than the timeouts
+	client.Engine.NextPing() // until nothing was sent for longer than the timeouts
 	chat.Emit("say", "still there")
 	chat.Expect("said", "still there")
 	client.Close()

@@ -9,7 +9,7 @@ import (
 	"github.com/mojosocket/mojo"
 )
 
-// besideFiber serves fiber's pages and a Server by net/http.
+// besideFiber serves the pages of fiber and a Server with net/http.
 func besideFiber(srv *mojo.Server) http.Handler {
 	app := fiber.New()
 	app.Get("/me", func(c fiber.Ctx) error {
@@ -34,7 +34,7 @@ func besideFiber(srv *mojo.Server) http.Handler {
 	return srv.EnsureSession(mux)
 }
 
-// withFiber mounts a Server in an app of fiber, which fasthttp serves.
+// withFiber mounts a Server in an app of fiber, which uses fasthttp.
 func withFiber(srv *mojo.Server) *fiber.App {
 	app := fiber.New()
 	app.Use(adaptor.HTTPMiddleware(srv.EnsureSession))

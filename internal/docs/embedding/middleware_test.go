@@ -50,7 +50,8 @@ func chiMiddleware(m func(http.Handler) http.Handler) func(http.Handler) http.Ha
 	}
 }
 
-// Around the Server these do no harm, to a client that asks for compression.
+// This middleware may wrap the Server, even for a client that asks for
+// compression.
 func TestMiddlewareThatMayWrapTheServer(t *testing.T) {
 	for name, wrap := range map[string]func(http.Handler) http.Handler{
 		"gin.Recovery":               ginMiddleware(gin.Recovery()),
@@ -73,10 +74,10 @@ func TestMiddlewareThatMayWrapTheServer(t *testing.T) {
 	}
 }
 
-// requireHandshake asks for a handshake over polling, as a browser does that
-// understands gzip.
+// requireHandshake requires that a polling handshake with Accept-Encoding: gzip
+// succeeds.
 func requireHandshake(t *testing.T, site *siotest.Site) {
-	transport := &http.Transport{} // asks for gzip
+	transport := &http.Transport{} // sends Accept-Encoding: gzip
 	defer transport.CloseIdleConnections()
 	res, err := (&http.Client{Transport: transport}).Get(site.URL + "/socket.io/?EIO=4&transport=polling")
 	require.NoError(t, err)
@@ -88,7 +89,7 @@ func requireHandshake(t *testing.T, site *siotest.Site) {
 	require.Equal(t, `0{"sid":`, string(packet))
 }
 
-// Around the Server each of these refuses requests that a client needs.
+// This middleware must not wrap the Server: it refuses requests of clients.
 func TestMiddlewareThatMustNotWrapTheServer(t *testing.T) {
 	for name, test := range map[string]struct {
 		wrap      func(http.Handler) http.Handler
@@ -115,15 +116,16 @@ func TestMiddlewareThatMustNotWrapTheServer(t *testing.T) {
 			t.Parallel()
 			site := siotest.Serve(t, siotest.TCP, test.wrap(newServer(t, nil)))
 
-			err := talkUntilRefused(t, site, siotest.Options{Transport: test.transport})
+			err := connectUntilRefused(t, site, siotest.Options{Transport: test.transport})
 
 			require.Equal(t, test.status, err.Status, err)
 		})
 	}
 }
 
-// talkUntilRefused connects, and waits for the request that is refused.
-func talkUntilRefused(t *testing.T, site *siotest.Site, o siotest.Options) *siotest.HTTPError {
+// connectUntilRefused connects and waits until a request is refused. It returns
+// that refusal.
+func connectUntilRefused(t *testing.T, site *siotest.Site, o siotest.Options) *siotest.HTTPError {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), siotest.Limit)
 	defer cancel()
@@ -138,7 +140,7 @@ func talkUntilRefused(t *testing.T, site *siotest.Site, o siotest.Options) *siot
 	return refusal
 }
 
-// A poll that waits counts as a request in progress.
+// Throttle counts a poll as a request in progress.
 func TestThrottleCountsPolls(t *testing.T) {
 	polls := make(chan struct{}, 1)
 	srv := newServer(t, nil)
@@ -151,24 +153,25 @@ func TestThrottleCountsPolls(t *testing.T) {
 	siotest.Dial(t, site, siotest.Options{Transport: "polling"})
 	<-polls
 
-	err := talkUntilRefused(t, site, siotest.Options{Transport: "polling"})
+	err := connectUntilRefused(t, site, siotest.Options{Transport: "polling"})
 
 	require.Equal(t, http.StatusTooManyRequests, err.Status)
 }
 
-// The Server knows Options.Origins, and the protection around it does not.
+// A CrossOriginProtection around the Server refuses the origins in
+// Options.Origins, which it does not know.
 func TestCrossOriginProtectionRefusesListedOrigins(t *testing.T) {
 	list := func(o *mojo.Options) { o.Origins = []string{otherSite} }
 	page := siotest.Options{Transport: "polling", Header: http.Header{"Origin": {otherSite}, "Sec-Fetch-Site": {"cross-site"}}}
 	requireChat(t, serve(t, newServer(t, list)), page, "")
 	site := serve(t, http.NewCrossOriginProtection().Handler(newServer(t, list)))
 
-	err := talkUntilRefused(t, site, page)
+	err := connectUntilRefused(t, site, page)
 
 	require.Equal(t, http.StatusForbidden, err.Status)
 }
 
-// Guards of the pages leave the Server alone when it stands beside them.
+// CSRF middleware around the pages alone does not affect the Server.
 func TestServerBesideCSRFMiddleware(t *testing.T) {
 	pages := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	for name, mount := range map[string]func(srv *mojo.Server) http.Handler{

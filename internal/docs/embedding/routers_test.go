@@ -14,7 +14,8 @@ import (
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
-// In each router somebody logs in, and their connections are theirs.
+// In each router a user can log in, and the connections of the browser have
+// that user.
 func TestRouters(t *testing.T) {
 	for name, mount := range map[string]func(srv *mojo.Server) http.Handler{
 		"gin":         withGin,
@@ -36,7 +37,7 @@ func TestRouters(t *testing.T) {
 	}
 }
 
-// loginPage is the handler of a site that logs everybody in.
+// loginPage returns a handler that logs in every user without a password.
 func loginPage(srv *mojo.Server) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
@@ -72,8 +73,8 @@ func TestServerInFiber(t *testing.T) {
 	}
 }
 
-// serveFiber runs an app on fasthttp. The site is for the client alone: its own
-// address serves nothing.
+// serveFiber runs an app on fasthttp. The client uses the Site for its options,
+// and the returned function to dial.
 func serveFiber(t *testing.T, app *fiber.App) (*siotest.Site, dialFunc) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

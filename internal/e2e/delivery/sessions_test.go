@@ -163,19 +163,19 @@ func TestInvalidCookiesGiveNoIdentity(t *testing.T) {
 		cookies       []string
 		session, user string
 	}{
-		"none":                         {nil, "", ""},
-		"forged":                       {[]string{"session_id=None", "logged_in=admin"}, "", ""},
-		"of another key":               {[]string{e2e.SignSession(e2e.UnknownKey, `"s"`, 0), e2e.SignLogin(e2e.UnknownKey, `"u"`, 0)}, "", ""},
-		"expired":                      {[]string{e2e.SignSession(e2e.Key, `"s"`, e2e.MaxAge+time.Second), e2e.SignLogin(e2e.Key, `"u"`, e2e.MaxAge+time.Second)}, "", ""},
-		"swapped":                      {[]string{"session_id=" + e2e.LoginCookie("u")[len("logged_in="):], "logged_in=" + e2e.SessionCookie("s")[len("session_id="):]}, "", ""},
-		"login of another session":     {[]string{e2e.SessionCookie("s"), e2e.SignLogin(e2e.Key, `["u","other"]`, 0)}, "s", ""},
-		"login of a session, alone":    {[]string{e2e.SignLogin(e2e.Key, `["u","s"]`, 0)}, "", ""},
-		"two sessions":                 {[]string{e2e.SessionCookie("s"), e2e.SignSession(e2e.Key, `"z"`, time.Second)}, "s", ""},
-		"forged login":                 {[]string{e2e.SessionCookie("s"), "logged_in=x"}, "s", ""},
-		"login without a session":      {[]string{e2e.LoginCookie("u")}, "", "u"},
-		"session and its login":        {[]string{e2e.SessionCookie("s"), e2e.SignLogin(e2e.Key, `["u","s"]`, 0)}, "s", "u"},
-		"older key":                    {[]string{e2e.SignSession(e2e.OldKey, `"s"`, 0)}, "s", ""},
-		"session and unbound login":    {[]string{e2e.SessionCookie("s"), e2e.LoginCookie("u")}, "s", "u"},
+		"none":                      {nil, "", ""},
+		"forged":                    {[]string{"session_id=None", "logged_in=admin"}, "", ""},
+		"of another key":            {[]string{e2e.SignSession(e2e.UnknownKey, `"s"`, 0), e2e.SignLogin(e2e.UnknownKey, `"u"`, 0)}, "", ""},
+		"expired":                   {[]string{e2e.SignSession(e2e.Key, `"s"`, e2e.MaxAge+time.Second), e2e.SignLogin(e2e.Key, `"u"`, e2e.MaxAge+time.Second)}, "", ""},
+		"swapped":                   {[]string{"session_id=" + e2e.LoginCookie("u")[len("logged_in="):], "logged_in=" + e2e.SessionCookie("s")[len("session_id="):]}, "", ""},
+		"login of another session":  {[]string{e2e.SessionCookie("s"), e2e.SignLogin(e2e.Key, `["u","other"]`, 0)}, "s", ""},
+		"login of a session, alone": {[]string{e2e.SignLogin(e2e.Key, `["u","s"]`, 0)}, "", ""},
+		"two sessions":              {[]string{e2e.SessionCookie("s"), e2e.SignSession(e2e.Key, `"z"`, time.Second)}, "s", ""},
+		"forged login":              {[]string{e2e.SessionCookie("s"), "logged_in=x"}, "s", ""},
+		"login without a session":   {[]string{e2e.LoginCookie("u")}, "", "u"},
+		"session and its login":     {[]string{e2e.SessionCookie("s"), e2e.SignLogin(e2e.Key, `["u","s"]`, 0)}, "s", "u"},
+		"older key":                 {[]string{e2e.SignSession(e2e.OldKey, `"s"`, 0)}, "s", ""},
+		"session and unbound login": {[]string{e2e.SessionCookie("s"), e2e.LoginCookie("u")}, "s", "u"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := e2e.NewApp()

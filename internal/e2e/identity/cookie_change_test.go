@@ -27,8 +27,8 @@ type changingSite struct {
 	handler http.Handler
 }
 
-// newChangingSite serves a changingSite at any host name. Call deploy before the
-// first request.
+// newChangingSite serves a changingSite at any host name. Call deploy before
+// the first request.
 func newChangingSite(t *testing.T) *changingSite {
 	m := &changingSite{t: t}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.handler.ServeHTTP(w, r) }))

@@ -43,8 +43,8 @@ func (v *checker) check(ctx context.Context, id mojo.Identity) (bool, error) {
 	return answer(ctx, id)
 }
 
-// takeCalls returns the times of the recorded calls by identity, and deletes the
-// records.
+// takeCalls returns the times of the recorded calls by identity, and deletes
+// the records.
 func (v *checker) takeCalls() map[mojo.Identity][]time.Time {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -1,9 +1,9 @@
-// Answers in both directions.
+// Acks in both directions.
 
 import assert from "node:assert/strict";
 import { only, range } from "../trial.mjs";
 
-const timeouts = ({ major }) => major >= 4; // the client has them since 4.4
+const timeouts = ({ major }) => major >= 4; // the client has timeouts since 4.4
 
 export async function fromServer(t) {
   const socket = await t.connect("Desk");
@@ -31,14 +31,14 @@ export async function fromClient(t) {
   assert.deepEqual(await t.server("call", { id: socket.id, event: "empty" }), []);
 }
 
-// The server may ask while it is being asked.
+// The server may call the client while it handles a call of the client.
 export async function nested(t) {
   const socket = await t.connect("Desk");
   socket.on("reverse", (parcel, answer) => answer({ ...parcel, Data: parcel.Data.reverse(), Parts: parcel.Parts.reverse() }));
   assert.deepEqual(await t.ask(socket, "quiz"), [true]);
 }
 
-export async function lateFromClient(t) {
+export async function lateAckFromClient(t) {
   const socket = await t.connect("Desk");
   const asked = t.once(socket, "question");
   assert.equal(await t.server("call", { id: socket.id, event: "question", within: 100 }), "deadline exceeded");
@@ -50,13 +50,13 @@ export async function lateFromClient(t) {
   assert.deepEqual(await t.server("call", { id: socket.id, event: "next" }), ["in time"]);
 }
 
-export async function clientLeavesUnanswered(t) {
+export async function clientDisconnectsBeforeAck(t) {
   const socket = await t.connect("Desk");
   socket.on("question", () => socket.disconnect());
   assert.equal(await t.server("call", { id: socket.id, event: "question" }), "not connected");
 }
 
-export const lateFromServer = only(timeouts, async (t) => {
+export const lateAckFromServer = only(timeouts, async (t) => {
   const socket = await t.connect("Desk");
   const answers = [];
   await new Promise((resolve) => {
@@ -86,7 +86,7 @@ export const retries = only(timeouts, async (t) => {
   assert.deepEqual(counted, range(20));
 });
 
-export const serverLeavesUnanswered = only(timeouts, async (t) => {
+export const serverDisconnectsBeforeAck = only(timeouts, async (t) => {
   const socket = await t.connect("Desk");
   const pending = socket.timeout(10_000).emitWithAck("hold");
   socket.emit("kick");

@@ -1,11 +1,11 @@
-// Binary in both directions, wherever it stands.
+// Binary arguments in both directions, at any depth.
 
 import assert from "node:assert/strict";
 import { bytes, only, range } from "../trial.mjs";
 
 const all = Uint8Array.from(range(256));
 
-async function everyPlace(t, socket) {
+async function requireBinaryEcho(t, socket) {
   const kinds = [Buffer.from(all), all, all.buffer.slice(0), new Uint8Array(all.buffer, 100, 9), Buffer.alloc(0)];
   const want = kinds.map(bytes);
   assert.deepEqual((await t.ask(socket, "echo", ...kinds)).map(bytes), want);
@@ -19,13 +19,13 @@ async function everyPlace(t, socket) {
   assert.equal(text, "text");
 }
 
-export async function everyKind(t) {
-  await everyPlace(t, await t.connect("Echo"));
+export async function everyType(t) {
+  await requireBinaryEcho(t, await t.connect("Echo"));
 }
 
 export const base64OverWebSocket = only(
   ({ transport }) => transport === "websocket",
-  async (t) => everyPlace(t, await t.connect("Echo", { forceBase64: true })),
+  async (t) => requireBinaryEcho(t, await t.connect("Echo", { forceBase64: true })),
 );
 
 export async function attachments(t) {
@@ -51,7 +51,7 @@ export async function big(t) {
   assert.ok(data.equals(bytes(back)));
 }
 
-// Between events without binary, and several messages in flight.
+// Binary events between others, without waiting for answers.
 export async function mixed(t) {
   const socket = await t.connect("Echo");
   const echoes = t.collect(socket, "echo");

@@ -1,4 +1,4 @@
-// Connecting: what the server learns, and how it refuses.
+// Connects: what the server gets, and how it refuses.
 
 import assert from "node:assert/strict";
 
@@ -28,7 +28,7 @@ export async function noAuth(t) {
 export async function transportInUse(t) {
   const socket = await t.connect("Desk");
   await t.upgraded(socket);
-  // An answer comes after the server has seen the upgrade.
+  // The server sends the ack after it has received the upgrade.
   await t.ask(socket, "whoami");
   const { transport } = await t.server("conn", { id: socket.id });
   assert.equal(transport, t.transport === "upgrade" ? "websocket" : t.transport);

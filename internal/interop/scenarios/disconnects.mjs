@@ -1,4 +1,4 @@
-// Why a connection ended, as both sides say it.
+// The reasons why a connection ends, on both sides.
 
 import assert from "node:assert/strict";
 
@@ -12,7 +12,7 @@ export async function byServer(t) {
   assert.equal((await disconnected)[0], "io server disconnect");
   assert.deepEqual(said, ["friend"]);
   assert.equal(socket.active, false);
-  await t.ended(id, "server namespace disconnect");
+  await t.requireReason(id, "server namespace disconnect");
 
   socket.connect();
   await t.once(socket, "connect");
@@ -25,10 +25,10 @@ export async function byClient(t) {
   const disconnected = t.once(socket, "disconnect");
   socket.disconnect();
   assert.equal((await disconnected)[0], "io client disconnect");
-  await t.ended(id, "client namespace disconnect");
+  await t.requireReason(id, "client namespace disconnect");
 }
 
-export async function lastWordsOfClient(t) {
+export async function eventBeforeDisconnect(t) {
   const socket = await t.connect("Echo");
   const desk = await t.connect("Desk", { manager: socket.io });
   const { id } = desk;
@@ -39,7 +39,7 @@ export async function lastWordsOfClient(t) {
   desk.emit("say", { room: "room", text: "last words" });
   desk.disconnect();
   assert.deepEqual(await said, ["last words"]);
-  await t.ended(id, "client namespace disconnect");
+  await t.requireReason(id, "client namespace disconnect");
 }
 
 export async function clientClosesTransport(t) {
@@ -50,7 +50,7 @@ export async function clientClosesTransport(t) {
   socket.io.reconnection(false);
   socket.io.engine.close();
   assert.equal((await disconnected)[0], "forced close");
-  await t.ended(id, "transport close");
+  await t.requireReason(id, "transport close");
 }
 
 export async function shutdown(t) {
@@ -65,6 +65,6 @@ export async function shutdown(t) {
   await t.server("shutdown");
   assert.equal((await last)[0].length, 500_000);
   for (const [reason] of await disconnected) assert.equal(reason, "transport close");
-  for (const id of ids) await t.ended(id, "server shutting down");
-  await failed; // the client has tried to come back by itself, and was refused
+  for (const id of ids) await t.requireReason(id, "server shutting down");
+  await failed; // the client has tried to reconnect, and the server has refused
 }

@@ -1,8 +1,8 @@
-// Values of every kind there and back, as events and as answers.
+// Values of every type, echoed as events and as acks.
 
 import assert from "node:assert/strict";
 
-async function comesBack(t, socket, ...args) {
+async function requireEcho(t, socket, ...args) {
   assert.deepEqual(await t.ask(socket, "echo", ...args), args);
   socket.emit("echo", ...args);
   assert.deepEqual(await t.once(socket, "echo"), args);
@@ -10,18 +10,18 @@ async function comesBack(t, socket, ...args) {
 
 export async function json(t) {
   const socket = await t.connect("Echo");
-  await comesBack(t, socket);
-  await comesBack(t, socket, null);
-  await comesBack(t, socket, true, false, 0, -1, 1.5, 1e21, 5e-324, Number.MAX_SAFE_INTEGER, "", "text");
-  await comesBack(t, socket, [], {}, [[], [[null]]], { a: { b: [{ c: 1 }] }, "": "empty key", __proto__key: 1 });
-  await comesBack(t, socket, { _placeholder: true, num: 0 });
-  await comesBack(t, socket, ...Array(100).fill("argument"));
+  await requireEcho(t, socket);
+  await requireEcho(t, socket, null);
+  await requireEcho(t, socket, true, false, 0, -1, 1.5, 1e21, 5e-324, Number.MAX_SAFE_INTEGER, "", "text");
+  await requireEcho(t, socket, [], {}, [[], [[null]]], { a: { b: [{ c: 1 }] }, "": "empty key", __proto__key: 1 });
+  await requireEcho(t, socket, { _placeholder: true, num: 0 });
+  await requireEcho(t, socket, ...Array(100).fill("argument"));
 }
 
 export async function text(t) {
   const socket = await t.connect("Echo");
-  await comesBack(t, socket, "grüße", "日本語", "🎈👩‍👩‍👧", "\u0000\u0001\u001e\u2028\u2029", "<b>&amp;'\"\\</b>", "\ufeff", "line\nline\r\n\t");
-  await comesBack(t, socket, { "schlüssel 🗝": "значение" });
+  await requireEcho(t, socket, "grüße", "日本語", "🎈👩‍👩‍👧", "\u0000\u0001\u001e\u2028\u2029", "<b>&amp;'\"\\</b>", "\ufeff", "line\nline\r\n\t");
+  await requireEcho(t, socket, { "schlüssel 🗝": "значение" });
 }
 
 export async function eventNames(t) {
@@ -39,7 +39,7 @@ export async function send(t) {
 
 export async function big(t) {
   const socket = await t.connect("Echo");
-  await comesBack(t, socket, "x".repeat(900_000));
-  await comesBack(t, socket, "€".repeat(300_000));
-  await comesBack(t, socket, "<".repeat(900_000));
+  await requireEcho(t, socket, "x".repeat(900_000));
+  await requireEcho(t, socket, "€".repeat(300_000));
+  await requireEcho(t, socket, "<".repeat(900_000));
 }

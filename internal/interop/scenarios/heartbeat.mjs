@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 
-export async function staysAlive(t) {
+export async function staysConnected(t) {
   const socket = await t.connect("Desk");
   const { id } = socket;
   await t.upgraded(socket);

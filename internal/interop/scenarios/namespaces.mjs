@@ -3,20 +3,20 @@
 import assert from "node:assert/strict";
 import { range } from "../trial.mjs";
 
-// pair connects to two apps over one connection.
-async function pair(t) {
+// connectTwo connects to two apps over one connection.
+async function connectTwo(t) {
   const echo = await t.connect("Echo");
   const desk = await t.connect("Desk", { manager: echo.io });
   return { echo, desk, engine: echo.io.engine.id };
 }
 
-async function staysUp(t, socket, engine) {
+async function requireConnected(t, socket, engine) {
   assert.deepEqual(await t.ask(socket, "echo", "alive"), ["alive"]);
   assert.equal(socket.io.engine.id, engine);
 }
 
 export async function multiplexed(t) {
-  const { echo, desk, engine } = await pair(t);
+  const { echo, desk, engine } = await connectTwo(t);
   const root = await t.connect("", { manager: echo.io });
   assert.equal(new Set([echo, desk, root].map((socket) => socket.io.engine.id)).size, 1);
   assert.equal(new Set([echo.id, desk.id, root.id, engine]).size, 4);
@@ -30,40 +30,41 @@ export async function multiplexed(t) {
   assert.deepEqual(await t.ask(desk, "whoami"), [desk.id]);
 }
 
-export async function atOnce(t) {
+export async function connectAtOnce(t) {
   const first = t.open("Echo");
   const sockets = [first, t.open("Desk", { manager: first.io }), t.open("Gate", { manager: first.io })];
   await Promise.all(sockets.map((socket) => t.once(socket, "connect")));
   assert.equal(await t.server("handshakes"), 1);
 }
 
-export async function clientLeavesOne(t) {
-  const { echo, desk, engine } = await pair(t);
+export async function clientDisconnectsOne(t) {
+  const { echo, desk, engine } = await connectTwo(t);
   const { id } = desk;
   desk.disconnect();
-  await t.ended(id, "client namespace disconnect");
-  await staysUp(t, echo, engine);
+  await t.requireReason(id, "client namespace disconnect");
+  await requireConnected(t, echo, engine);
 
   desk.connect();
   await t.once(desk, "connect");
   assert.notEqual(desk.id, id);
   assert.deepEqual(await t.ask(desk, "whoami"), [desk.id]);
-  await staysUp(t, echo, engine);
+  await requireConnected(t, echo, engine);
 }
 
-export async function serverLeavesOne(t) {
-  const { echo, desk, engine } = await pair(t);
+export async function serverDisconnectsOne(t) {
+  const { echo, desk, engine } = await connectTwo(t);
   const { id } = desk;
   const disconnected = t.once(desk, "disconnect");
   await t.server("disconnect", { id });
   assert.equal((await disconnected)[0], "io server disconnect");
-  await t.ended(id, "server namespace disconnect");
-  await staysUp(t, echo, engine);
+  await t.requireReason(id, "server namespace disconnect");
+  await requireConnected(t, echo, engine);
 }
 
-// What a page sent before it saw that the server has left is nobody's fault.
-export async function inFlightToLeftApp(t) {
-  const { echo, desk, engine } = await pair(t);
+// Packets that a page sends before it receives the server's DISCONNECT do not
+// close its connection.
+export async function packetsInFlight(t) {
+  const { echo, desk, engine } = await connectTwo(t);
   const { id } = desk;
   const question = t.once(desk, "question");
   const asked = t.server("call", { id, event: "question" });
@@ -71,20 +72,21 @@ export async function inFlightToLeftApp(t) {
   const disconnected = t.once(desk, "disconnect");
   desk.emit("kick");
   for (const n of range(20)) desk.emit("count", n);
-  desk.emit("reverse", { Data: Buffer.from([1]) }, () => assert.fail("an answer from an app that was left"));
+  desk.emit("reverse", { Data: Buffer.from([1]) }, () => assert.fail("an ack from an app after its DISCONNECT"));
   assert.equal((await disconnected)[0], "io server disconnect");
   answer("late");
-  await t.ended(id, "server namespace disconnect");
+  await t.requireReason(id, "server namespace disconnect");
   assert.equal(await asked, "not connected");
-  await staysUp(t, echo, engine);
+  await requireConnected(t, echo, engine);
 
   desk.connect();
   await t.once(desk, "connect");
   assert.deepEqual(await t.ask(desk, "counted"), [null]);
-  await staysUp(t, echo, engine);
+  await requireConnected(t, echo, engine);
 }
 
-// React's StrictMode mounts a component twice: the client sends two CONNECTs and no DISCONNECT.
+// React's StrictMode mounts a component twice: the client sends two CONNECTs
+// and no DISCONNECT.
 export async function strictMode(t) {
   const echo = await t.connect("Echo");
   const engine = echo.io.engine.id;
@@ -93,13 +95,14 @@ export async function strictMode(t) {
     desk.connect();
     desk.disconnect();
     desk.connect();
-    // The server takes this after the second CONNECT, and answers after its answer to that.
+    // The server reads this after the second CONNECT, and answers in this
+    // order.
     const [id] = await t.ask(desk, "whoami");
     assert.equal(desk.id, id);
     assert.equal((await t.server("conn", { id })).id, id);
     desk.disconnect();
-    await t.ended(id, "client namespace disconnect");
+    await t.requireReason(id, "client namespace disconnect");
   }
-  await staysUp(t, echo, engine);
+  await requireConnected(t, echo, engine);
   assert.equal(await t.server("handshakes"), 1);
 }

@@ -1,4 +1,4 @@
-// Nothing lost, doubled or reordered.
+// No event is lost, duplicated or reordered.
 
 import assert from "node:assert/strict";
 import { only, range } from "../trial.mjs";
@@ -14,7 +14,8 @@ export async function bothWays(t) {
   assert.deepEqual(got, range(1000));
 }
 
-// Each tick is answered by two tocks, one of them binary, while polling becomes a WebSocket.
+// During the upgrade the server sends two tocks for each tick, one of them
+// binary.
 export const whileUpgrading = only(
   ({ transport }) => transport === "upgrade",
   async (t) => {

@@ -1,4 +1,4 @@
-// The server's process goes away and comes back.
+// The server stops and starts again.
 
 import assert from "node:assert/strict";
 

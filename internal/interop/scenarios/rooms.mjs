@@ -1,9 +1,9 @@
-// Who gets what of a broadcast.
+// The clients that receive a broadcast.
 
 import assert from "node:assert/strict";
 
-// three connects a, b and c; a and b are in the room r, b and c in s.
-async function three(t) {
+// connectThree connects a, b and c. a and b are in the room r, b and c in s.
+async function connectThree(t) {
   const sockets = {};
   for (const [name, rooms] of Object.entries({ a: ["r"], b: ["r", "s"], c: ["s"] })) {
     const socket = (sockets[name] = await t.connect("Desk"));
@@ -11,9 +11,10 @@ async function three(t) {
     await t.ask(socket, "whoami");
     assert.deepEqual((await t.server("conn", { id: socket.id })).rooms, rooms);
   }
-  // heard listens to everybody. The function that it returns makes everybody hear a last word, and tells
-  // what they heard before it, as "a:text b:text".
-  const heard = () => {
+  // collectTexts begins to collect the texts of all three. The function that it
+  // returns sends a last event to all, and returns the texts before it as
+  // "a:text b:text".
+  const collectTexts = () => {
     const said = Object.entries(sockets).map(async ([name, socket]) => {
       const texts = t.collect(socket, "said");
       await t.once(socket, "last word");
@@ -24,13 +25,13 @@ async function three(t) {
       return (await Promise.all(said)).flat().join(" ");
     };
   };
-  return { ...sockets, heard };
+  return { ...sockets, collectTexts };
 }
 
 export async function broadcasts(t) {
-  const { a, b, heard } = await three(t);
+  const { a, b, collectTexts } = await connectThree(t);
   const say = (text, whom) => t.server("broadcast", { app: "Desk", event: "said", args: [text], ...whom });
-  const result = heard();
+  const result = collectTexts();
   await say("all", {});
   await say("r", { to: ["r"] });
   await say("r or s", { to: ["r", "s"] });
@@ -49,8 +50,8 @@ export async function broadcasts(t) {
 }
 
 export async function fromClient(t) {
-  const { a, b, c, heard } = await three(t);
-  const result = heard();
+  const { a, b, c, collectTexts } = await connectThree(t);
+  const result = collectTexts();
   a.emit("say", { room: "r", text: "from a" });
   await t.ask(a, "whoami");
   b.emit("leave", ["r"]);
@@ -61,7 +62,7 @@ export async function fromClient(t) {
 }
 
 export async function bigText(t) {
-  const { a, b, c } = await three(t);
+  const { a, b, c } = await connectThree(t);
   const got = [a, b, c].map((socket) => t.once(socket, "text"));
   await t.server("broadcast", { app: "Desk", event: "text", args: ["grüße 🎈", { big: "y".repeat(200_000) }] });
   for (const [text, { big }] of await Promise.all(got)) {

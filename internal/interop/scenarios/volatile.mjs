@@ -1,8 +1,8 @@
-// Messages that may be dropped arrive in order and at most once.
+// Volatile events arrive in order and at most once.
 
 import assert from "node:assert/strict";
 
-// The server drops what the client is too slow for, and does not close it for that.
+// The server drops volatile events for a slow client, and keeps it connected.
 export async function fromServer(t) {
   const socket = await t.connect("Desk");
   const { id } = socket;

@@ -12,21 +12,21 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio"
 )
 
-// The servers below stand in for those that the test suites of the official
-// clients start, and behave as these do.
+// The servers below replace the servers that the test suites of the official
+// clients start, and behave in the same way.
 
-// bouncer is a session of the engine.io-client suite. It greets, answers three
-// commands, and sends back any other message.
-type bouncer struct {
+// clientSession is a session of the engine.io-client suite. It sends a
+// greeting, answers three commands, and sends back any other message.
+type clientSession struct {
 	session *engineio.Session
 
 	mu     sync.Mutex
-	cookie string // of the latest POST; guarded by mu
+	cookie string // the cookies of the latest POST; guarded by mu
 }
 
-// Admits admits every request and keeps what a POST says of its cookies: a message
-// of its payload may ask for them.
-func (b *bouncer) Admits(r *http.Request) engineio.Admission {
+// Admits admits every request. It stores the cookies of a POST, because a
+// message in its payload may ask for them.
+func (b *clientSession) Admits(r *http.Request) engineio.Admission {
 	if r.Method == http.MethodPost {
 		b.mu.Lock()
 		b.cookie = r.Header.Get("Cookie")
@@ -35,7 +35,7 @@ func (b *bouncer) Admits(r *http.Request) engineio.Admission {
 	return engineio.Admitted
 }
 
-func (b *bouncer) Message(data []byte, binary bool) error {
+func (b *clientSession) Message(data []byte, binary bool) error {
 	if binary {
 		return b.session.Send(engineio.NewBinary(data))
 	}
@@ -54,8 +54,8 @@ func (b *bouncer) Message(data []byte, binary bool) error {
 	return b.session.Send(engineio.NewText(data))
 }
 
-// headers is the part of the latest POST's headers that the suite reads.
-func (b *bouncer) headers() ([]byte, error) {
+// headers returns the headers of the latest POST that the suite reads, as JSON.
+func (b *clientSession) headers() ([]byte, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return json.Marshal(struct {
@@ -63,9 +63,9 @@ func (b *bouncer) headers() ([]byte, error) {
 	}{b.cookie})
 }
 
-func (*bouncer) Lapsed() {}
+func (*clientSession) Lapsed() {}
 
-func (*bouncer) Closed(engineio.Reason) {}
+func (*clientSession) Closed(engineio.Reason) {}
 
 func engineIOClient() http.Handler {
 	engine := engineio.New(engineio.Options{
@@ -80,7 +80,7 @@ func engineIOClient() http.Handler {
 			if r.URL.Query().Has("deny") {
 				return nil, nil, errors.New("the query has deny")
 			}
-			return &bouncer{session: s}, nil, s.Send(engineio.NewText([]byte("hi")))
+			return &clientSession{session: s}, nil, s.Send(engineio.NewText([]byte("hi")))
 		},
 		Logger: slog.Default(),
 	})
@@ -92,7 +92,7 @@ func engineIOClient() http.Handler {
 	})
 }
 
-// setCookies sets two cookies that the client is to send back and two that have
+// setCookies sets two cookies that the client must send back, and two that have
 // expired.
 func setCookies(w http.ResponseWriter) {
 	for _, cookie := range []*http.Cookie{
@@ -105,8 +105,8 @@ func setCookies(w http.ResponseWriter) {
 	}
 }
 
-// handshakeDelay is how long a handshake takes at least, so that the tests of the
-// client's timeouts see one.
+// handshakeDelay is the minimum duration of a handshake, for the tests of the
+// client's timeouts.
 const handshakeDelay = 10 * time.Millisecond
 
 func socketIOClient() (http.Handler, error) {
@@ -116,8 +116,8 @@ func socketIOClient() (http.Handler, error) {
 	}
 	for namespace, handler := range map[string]*mojo.Events{
 		"/":               {Connect: refuseFailing, Fallback: serveTests},
-		"/foo":            {Fallback: tellID},
-		"/abc":            {Connect: showHandshake},
+		"/foo":            {Fallback: sendID},
+		"/abc":            {Connect: sendHandshake},
 		"/no":             {Connect: refuseAll},
 		"/timeout_socket": {},
 		"/valid":          {},
@@ -135,37 +135,37 @@ func socketIOClient() (http.Handler, error) {
 	}), nil
 }
 
-// handshake is what the suite reads of a handshake.
+// handshake has the values of a handshake that the suite reads.
 type handshake struct {
 	Query map[string]string `json:"query"`
 	Auth  json.RawMessage   `json:"auth,omitempty"`
 }
 
 func handshakeOf(c *mojo.Conn) handshake {
-	said := c.Handshake()
-	h := handshake{Query: make(map[string]string), Auth: said.Auth}
-	for name, values := range said.Query() {
+	received := c.Handshake()
+	h := handshake{Query: make(map[string]string), Auth: received.Auth}
+	for name, values := range received.Query() {
 		h.Query[name] = values[0]
 	}
 	return h
 }
 
-// showHandshake sends each client its handshake.
-func showHandshake(c *mojo.Conn) error { return c.Emit("handshake", handshakeOf(c)) }
+// sendHandshake sends each client its handshake.
+func sendHandshake(c *mojo.Conn) error { return c.Emit("handshake", handshakeOf(c)) }
 
 // refuseAll refuses every client.
 func refuseAll(*mojo.Conn) error {
 	return mojo.ClientError{Message: "Auth failed (custom namespace)"}
 }
 
-// tellID acknowledges "getId" with the id of the connection.
-func tellID(c *mojo.Conn, m *mojo.Message) {
+// sendID answers "getId" with the id of the connection.
+func sendID(c *mojo.Conn, m *mojo.Message) {
 	if m.Event() == "getId" {
-		report(m, m.Ack(c.ID()))
+		logError(m, m.Ack(c.ID()))
 	}
 }
 
-// refuseFailing refuses the clients that ask for it.
+// refuseFailing refuses the clients with the query parameter fail.
 func refuseFailing(c *mojo.Conn) error {
 	if c.Handshake().Query().Has("fail") {
 		return mojo.ClientError{Message: "Auth failed (main namespace)"}
@@ -173,17 +173,17 @@ func refuseFailing(c *mojo.Conn) error {
 	return nil
 }
 
-// serveTests handles the events of the namespace that most tests use.
+// serveTests handles the events of the namespace of most tests.
 func serveTests(c *mojo.Conn, m *mojo.Message) {
 	if m.Event() == "ack" {
-		go awaitAck(c) // later events must not wait for the answer
+		go awaitAck(c) // later events must not wait for the ack
 		return
 	}
-	report(m, answer(c, m))
+	logError(m, answer(c, m))
 }
 
-// awaitAck emits an event and confirms the client's answer to it if it is right. A
-// client that goes or does not answer is not confirmed anything.
+// awaitAck emits an event, waits for the client's ack, and emits a confirmation
+// if the ack is correct.
 func awaitAck(c *mojo.Conn) {
 	m, err := c.EmitWithAck(c.Context(), "ack")
 	if err != nil {
@@ -194,10 +194,11 @@ func awaitAck(c *mojo.Conn) {
 	if err = m.Decode(&number, &object); err == nil && number == 5 && object.Test {
 		err = c.Emit("got it")
 	}
-	report(m, err)
+	logError(m, err)
 }
 
-// answer does what the suite expects of an event. Events of other names are ignored.
+// answer sends the answer that the suite expects for an event. It ignores
+// events with other names.
 func answer(c *mojo.Conn, m *mojo.Message) error {
 	switch m.Event() {
 	case "hi":
@@ -227,19 +228,19 @@ func answer(c *mojo.Conn, m *mojo.Message) error {
 	case "getbin":
 		return c.Emit("takebin", []byte("asdfasdf"))
 	case "buffa":
-		return takeBinary(c, m, "buffack")
+		return confirmBinary(c, m, "buffack")
 	case "blob":
-		return takeBinary(c, m, "back")
+		return confirmBinary(c, m, "back")
 	case "jsonbuff", "jsonblob":
-		return takeObject(c, m, m.Event()+"-ack")
+		return confirmObject(c, m, m.Event()+"-ack")
 	case "abuff1", "blob1":
-		return takeFirst(c, m)
+		return storeFirst(c, m)
 	case "abuff2":
-		return takeSecond(c, m, "please arrive second", "abuff2-ack")
+		return confirmSecond(c, m, "please arrive second", "abuff2-ack")
 	case "blob2":
-		return takeSecond(c, m, "second", "")
+		return confirmSecond(c, m, "second", "")
 	case "blob3":
-		return takeBinary(c, m, "blob3-ack")
+		return confirmBinary(c, m, "blob3-ack")
 	}
 	return nil
 }
@@ -253,8 +254,8 @@ func emitTexts(c *mojo.Conn, texts ...string) error {
 	return nil
 }
 
-// takeBinary requires one argument, which must be binary, and emits a confirmation.
-func takeBinary(c *mojo.Conn, m *mojo.Message, confirmation string) error {
+// confirmBinary requires one binary argument, and emits a confirmation.
+func confirmBinary(c *mojo.Conn, m *mojo.Message, confirmation string) error {
 	var b mojo.Binary
 	if err := m.Decode(&b); err != nil {
 		return err
@@ -262,8 +263,9 @@ func takeBinary(c *mojo.Conn, m *mojo.Message, confirmation string) error {
 	return c.Emit(confirmation)
 }
 
-// takeObject requires the object that the suite sends, with binary in it.
-func takeObject(c *mojo.Conn, m *mojo.Message, confirmation string) error {
+// confirmObject requires the object that the suite sends, which contains
+// binary, and emits a confirmation.
+func confirmObject(c *mojo.Conn, m *mojo.Message, confirmation string) error {
 	var o struct {
 		Hello, Goodbye string
 		Message        mojo.Binary
@@ -279,8 +281,8 @@ func takeObject(c *mojo.Conn, m *mojo.Message, confirmation string) error {
 
 type firstKey struct{}
 
-// takeFirst notes that the binary that is to come first has come.
-func takeFirst(c *mojo.Conn, m *mojo.Message) error {
+// storeFirst records that the first of two messages, a binary one, has arrived.
+func storeFirst(c *mojo.Conn, m *mojo.Message) error {
 	var b mojo.Binary
 	if err := m.Decode(&b); err != nil {
 		return err
@@ -289,9 +291,9 @@ func takeFirst(c *mojo.Conn, m *mojo.Message) error {
 	return nil
 }
 
-// takeSecond requires a text behind that binary, and emits a confirmation if one is
-// named.
-func takeSecond(c *mojo.Conn, m *mojo.Message, want, confirmation string) error {
+// confirmSecond requires that the second message is this text and that the
+// first one has arrived. It emits a confirmation, if that is not empty.
+func confirmSecond(c *mojo.Conn, m *mojo.Message, want, confirmation string) error {
 	var text string
 	switch err := m.Decode(&text); {
 	case err != nil:
@@ -304,7 +306,7 @@ func takeSecond(c *mojo.Conn, m *mojo.Message, want, confirmation string) error 
 	return c.Emit(confirmation)
 }
 
-func report(m *mojo.Message, err error) {
+func logError(m *mojo.Message, err error) {
 	if err != nil && !errors.Is(err, mojo.ErrNotConnected) {
 		slog.Error("suiteserver: an event failed", "event", m.Event(), "error", err)
 	}

@@ -1,12 +1,11 @@
-// Command suiteserver is the server under test of the official test suites of the
-// Engine.IO and Socket.IO protocols and of their clients: it answers as they ask, on
-// 127.0.0.1.
+// Command suiteserver is a server for the official test suites of the Engine.IO
+// and Socket.IO protocols and of their clients. It listens on 127.0.0.1.
 //
 //	go run ./internal/interop/suiteserver -suite socket.io -port 3000
 //
-// The Socket.IO side is written with the public API of mojo. The Engine.IO suite
-// wants plain messages echoed, which are no Socket.IO packets, so that side stands
-// on the engine below it.
+// For the Socket.IO suites it uses the public API of mojo. The Engine.IO suites
+// send messages that are no Socket.IO packets. For them it uses package
+// engineio.
 package main
 
 import (
@@ -24,7 +23,7 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio"
 )
 
-// What the suites expect of the server.
+// The options that the suites expect of the server.
 const (
 	pingInterval   = 300 * time.Millisecond
 	pingTimeout    = 200 * time.Millisecond
@@ -34,7 +33,7 @@ const (
 
 func main() {
 	suite := flag.String("suite", "socket.io", "the suite to serve: socket.io, engine.io, socket.io-client or engine.io-client")
-	port := flag.Int("port", 3000, "the port on 127.0.0.1; 0 picks a free one")
+	port := flag.Int("port", 3000, "the port on 127.0.0.1; 0 selects a free one")
 	flag.Parse()
 	if err := run(*suite, *port); err != nil {
 		log.Fatal(err)
@@ -74,7 +73,8 @@ func run(suite string, port int) error {
 	return http.Serve(listener, mux)
 }
 
-// app greets with the auth payload and echoes, as the Socket.IO suite wants it.
+// app sends the auth payload to each client and echoes messages, as the
+// Socket.IO suite expects.
 type app struct{}
 
 func (app) OnConnect(c *mojo.Conn) error {

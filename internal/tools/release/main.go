@@ -1,16 +1,18 @@
-// Command release gives all modules of this repository one version. From
-// internal/tools:
+// Command release releases all modules of this repository with one version.
+// From internal/tools:
 //
 //	go run ./release v0.1.0              # commit and tag; push nothing
 //	go run ./release -proxy DIR v0.1.0   # write the tagged modules as a GOPROXY
 //
 // The first form needs a clean work tree. It makes the modules require each
-// other in the new version, closes the section Unreleased of CHANGELOG.md,
-// commits both, and makes a tag for each module, as the go command expects them:
-// v0.1.0 for the root, mojoprom/v0.1.0 for mojoprom.
+// other in the new version and turns the section Unreleased of CHANGELOG.md
+// into that of the version. It commits both changes, and makes a tag for each
+// module, as the go command expects: v0.1.0 for the root, mojoprom/v0.1.0 for
+// mojoprom.
 //
-// The second form writes what "go get" would find after a push, so that it can
-// be tried before: with file://DIR in front of the other entries of GOPROXY.
+// The second form writes the files that "go get" would find after a push. To
+// test them before the push, put file://DIR in front of the other entries of
+// GOPROXY.
 package main
 
 import (

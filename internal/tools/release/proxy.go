@@ -11,8 +11,8 @@ import (
 	"golang.org/x/mod/zip"
 )
 
-// writeProxy writes the modules as they are tagged with a version into a
-// directory with the layout of the module proxy protocol.
+// writeProxy writes the modules, as tagged with a version, into a directory
+// with the layout of the module proxy protocol.
 func (r repository) writeProxy(version, dir string) error {
 	modules, err := r.modules()
 	if err != nil {

@@ -16,7 +16,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const version = "v0.0.1"
 
-// programs uses each module that a site imports, by its path.
+// programs has a program for each module that a site imports, by module path.
 var programs = map[string]string{
 	"github.com/mojosocket/mojo": `package main
 
@@ -53,10 +53,10 @@ func main() {
 `,
 }
 
-// Each module can be required by a module outside of this repository, which
-// knows no replace line. What can be imported builds there.
+// A module outside of this repository, without replace lines, can require each
+// module and build its packages.
 func TestReleasedModulesInFreshModules(t *testing.T) {
-	repo := cloneHere(t)
+	repo := cloneRepository(t)
 	_, err := repo.release(version, time.Now())
 	require.NoError(t, err)
 	proxy := t.TempDir()
@@ -78,7 +78,7 @@ func TestReleasedModulesInFreshModules(t *testing.T) {
 			case program != "":
 				require.NoError(t, os.WriteFile(filepath.Join(fresh, "main.go"), []byte(program), 0o600))
 				goCommand(t, fresh, env, "build", "-o", os.DevNull, ".")
-			case strings.Contains(m.path(), "/internal/"): // which nothing outside can import
+			case strings.Contains(m.path(), "/internal/"): // no other module can import it
 				goCommand(t, fresh, env, "list", "-deps", m.path()+"/...")
 			default:
 				goCommand(t, fresh, env, "build", m.path()+"/...")
@@ -88,7 +88,7 @@ func TestReleasedModulesInFreshModules(t *testing.T) {
 }
 
 func TestReleaseCommitsAndTags(t *testing.T) {
-	repo := cloneHere(t)
+	repo := cloneRepository(t)
 
 	tags, err := repo.release(version, time.Date(2026, time.March, 4, 5, 0, 0, 0, time.UTC))
 
@@ -119,14 +119,14 @@ func TestReleaseRefuses(t *testing.T) {
 		prepare func(t *testing.T, repo repository)
 		want    string
 	}{
-		"a version without a v":           {version: "0.1.0", want: `version "0.1.0" is not of the form v1.2.3`},
-		"a short version":                 {version: "v1", want: `version "v1" is not of the form v1.2.3`},
-		"a major version without a path":  {version: "v2.0.0", want: "should be v0 or v1, not v2"},
-		"a change that is not committed":  {version: version, prepare: spoilReadme, want: "changes that are not committed"},
-		"a version that is there already": {version: version, prepare: releaseOnce, want: "Unreleased of CHANGELOG.md is missing or empty"},
+		"a version without a v":          {version: "0.1.0", want: `version "0.1.0" is not of the form v1.2.3`},
+		"a short version":                {version: "v1", want: `version "v1" is not of the form v1.2.3`},
+		"a major version without a path": {version: "v2.0.0", want: "should be v0 or v1, not v2"},
+		"a change that is not committed": {version: version, prepare: changeReadme, want: "changes that are not committed"},
+		"a version that exists":          {version: version, prepare: releaseOnce, want: "Unreleased of CHANGELOG.md is missing or empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			repo := cloneHere(t)
+			repo := cloneRepository(t)
 			if test.prepare != nil {
 				test.prepare(t, repo)
 			}
@@ -138,7 +138,7 @@ func TestReleaseRefuses(t *testing.T) {
 	}
 }
 
-func spoilReadme(t *testing.T, repo repository) {
+func changeReadme(t *testing.T, repo repository) {
 	require.NoError(t, os.WriteFile(filepath.Join(repo.root, "README.md"), nil, 0o600))
 }
 
@@ -147,9 +147,9 @@ func releaseOnce(t *testing.T, repo repository) {
 	require.NoError(t, err)
 }
 
-// cloneHere returns a clone of this repository in a directory of its own, with a
-// change to release.
-func cloneHere(t *testing.T) repository {
+// cloneRepository returns a clone of this repository in a temporary directory,
+// with a change to release.
+func cloneRepository(t *testing.T) repository {
 	root, err := repositoryRoot()
 	require.NoError(t, err)
 	clone := repository{t.TempDir()}
@@ -177,16 +177,15 @@ func paths(modules []goModule) (paths []string) {
 }
 
 // goEnv returns an environment in which the go command finds our modules in
-// proxy, and those of others where this machine has them or finds them. The
-// module cache is new, so that no other release of this test is in it. The
-// checksum database does not know our modules; those of others are checked by
-// the go.sum files here.
+// proxy, and other modules in the module cache or in the usual GOPROXY. It has
+// a new module cache, which contains no earlier release of this test. It does
+// not use the checksum database, which does not know our modules.
 func goEnv(t *testing.T, proxy string) []string {
 	cache := strings.TrimSpace(goCommand(t, ".", os.Environ(), "env", "GOMODCACHE"))
-	others := strings.TrimSpace(goCommand(t, ".", os.Environ(), "env", "GOPROXY"))
+	usualProxy := strings.TrimSpace(goCommand(t, ".", os.Environ(), "env", "GOPROXY"))
 	return append(
 		os.Environ(),
-		"GOPROXY=file://"+filepath.ToSlash(proxy)+",file://"+filepath.ToSlash(cache)+"/cache/download,"+others,
+		"GOPROXY=file://"+filepath.ToSlash(proxy)+",file://"+filepath.ToSlash(cache)+"/cache/download,"+usualProxy,
 		"GOMODCACHE="+t.TempDir(),
 		"GOFLAGS=-mod=mod -modcacherw -trimpath",
 		"GOSUMDB=off",

@@ -15,10 +15,11 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// repository is a clone of this repository, by the path of its work tree.
+// repository is a clone of this repository. root is the path of its work tree.
 type repository struct{ root string }
 
-// repositoryRoot returns the work tree in which the current directory lies.
+// repositoryRoot returns the root of the work tree that contains the current
+// directory.
 func repositoryRoot() (string, error) {
 	root, err := repository{"."}.git("rev-parse", "--show-toplevel")
 	return strings.TrimSpace(root), err
@@ -37,16 +38,17 @@ func (r repository) git(args ...string) (string, error) {
 
 // goModule is a module of the repository.
 type goModule struct {
-	dir  string // below the root, with slashes; "" for the root
+	dir  string // relative to the root, with slashes; "" for the root
 	file *modfile.File
 }
 
 func (m goModule) path() string { return m.file.Module.Mod.Path }
 
-// goMod is the file's path below the root.
+// goMod returns the path of the go.mod file, relative to the root.
 func (m goModule) goMod() string { return path.Join(m.dir, "go.mod") }
 
-// tag is the name of the git tag from which the go command takes a version.
+// tag returns the name of the git tag of a version, as the go command expects
+// it.
 func (m goModule) tag(version string) string { return path.Join(m.dir, version) }
 
 // modules returns the modules whose go.mod is tracked, the root first.
@@ -75,7 +77,8 @@ func (r repository) modules() ([]goModule, error) {
 	return modules, nil
 }
 
-// release sets the version everywhere, commits and tags, and returns the tags.
+// release sets the version in all modules and in the changelog, commits, and
+// returns the tags that it has made.
 func (r repository) release(version string, now time.Time) ([]string, error) {
 	if semver.Canonical(version) != version {
 		return nil, fmt.Errorf("version %q is not of the form v1.2.3", version)
@@ -113,9 +116,9 @@ func (r repository) release(version string, now time.Time) ([]string, error) {
 	return tags, nil
 }
 
-// setVersion makes the modules require each other in a version. Their replace
-// lines stay: they make the modules use each other's work trees here, and the go
-// command ignores them everywhere else.
+// setVersion makes the modules require each other in a version. It keeps the
+// replace lines: in this repository they make the modules use each other's
+// folders, and elsewhere the go command ignores them.
 func (r repository) setVersion(modules []goModule, version string) error {
 	ours := make(map[string]bool, len(modules))
 	for _, m := range modules {
@@ -143,8 +146,8 @@ func (r repository) setVersion(modules []goModule, version string) error {
 
 const unreleased = "\n## Unreleased\n"
 
-// closeChangelog makes the section Unreleased that of the version, and begins a
-// new one.
+// closeChangelog gives the section Unreleased the title of the version, and
+// adds an empty section Unreleased.
 func (r repository) closeChangelog(version string, now time.Time) error {
 	name := filepath.Join(r.root, "CHANGELOG.md")
 	content, err := os.ReadFile(name)
