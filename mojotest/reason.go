@@ -20,7 +20,7 @@ const (
 	// connection.
 	ReasonTransportError Reason = "transport error"
 	// ReasonForcedClose means that the test has called Tab.Close or Tab.Drop,
-	// or has ended.
+	// or that the test has ended.
 	ReasonForcedClose Reason = "forced close"
 )
 

@@ -90,7 +90,7 @@ func TestServerFromOutsideTheBubble(t *testing.T) {
 	})
 }
 
-func TestEndOfTheTestShutsDown(t *testing.T) {
+func TestEndOfTheTestClosesTheServer(t *testing.T) {
 	srv := newChat(t, mojo.Options{})
 	t.Run("site", func(t *testing.T) {
 		mojotest.NewServer(t, srv, nil).Dial(t, "/ChatSocket", nil)

@@ -195,7 +195,7 @@ func (s *Socket) reconnects() bool {
 // reconnect connects the socket again, over the current connection of the tab.
 func (s *Socket) reconnect() error {
 	s.tab.t.Helper()
-	current, err := s.tab.join(s.namespace, s.auth)
+	current, err := s.tab.connectNamespace(s.namespace, s.auth)
 	if err != nil {
 		return err
 	}

@@ -170,7 +170,7 @@ func (t *Tab) TryConnect(namespace string, auth any) (*Socket, error) {
 
 func (t *Tab) tryConnect(namespace string, auth any) (*Socket, error) {
 	t.t.Helper()
-	current, err := t.join(namespace, auth)
+	current, err := t.connectNamespace(namespace, auth)
 	if err != nil {
 		return nil, err
 	}
@@ -181,8 +181,8 @@ func (t *Tab) tryConnect(namespace string, auth any) (*Socket, error) {
 	return s, nil
 }
 
-// join connects the tab's connection to a namespace.
-func (t *Tab) join(namespace string, auth any) (*siotest.Socket, error) {
+// connectNamespace sends a CONNECT and waits for the answer.
+func (t *Tab) connectNamespace(namespace string, auth any) (*siotest.Socket, error) {
 	t.t.Helper()
 	if !strings.HasPrefix(namespace, "/") {
 		return nil, fmt.Errorf("mojotest: namespace %q does not begin with a slash; that of an app is for instance /ChatSocket", namespace)

@@ -90,7 +90,7 @@ func churn(t *testing.T, srv *mojo.Server, site *siotest.Site, h app, n int) {
 		})
 	}
 	wg.Wait()
-	e2e.WaitUntil(t, "OnDisconnect has run for all", func() bool { return len(h.Ended) == n })
+	e2e.WaitUntil(t, "OnDisconnect has run for each connection", func() bool { return len(h.Ended) == n })
 }
 
 // ways is the number of ways to end a connection.

@@ -59,7 +59,7 @@ func TestStoppedReader(t *testing.T) {
 
 				turn := 0
 				for ; len(h.Ended) == 0; turn++ {
-					require.Less(t, turn, 20_000, "it is not closed")
+					require.Less(t, turn, 20_000, "the connection is not closed")
 					test.send(conn, ch, turn)
 					require.NoError(t, ch.Emit("tick", turn))
 					for _, socket := range others {
@@ -156,7 +156,7 @@ func TestStoppedReaderOverHTTP2(t *testing.T) {
 	_, other := dial(t, site, siotest.Options{HTTP2: true})
 	stopped.Engine.Pause()
 	for turn := 0; len(h.Ended) == 0; turn++ {
-		require.Less(t, turn, 1000, "it is not closed")
+		require.Less(t, turn, 1000, "the connection is not closed")
 		_ = conn.Emit("x", strings.Repeat("x", 32<<10))
 		require.NoError(t, ch.Emit("tick", turn))
 		other.Expect("tick", turn)

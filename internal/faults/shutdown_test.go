@@ -154,7 +154,7 @@ func TestShutdownNamesStuckClients(t *testing.T) {
 // Server.Shutdown and http.Server.Shutdown, which waits for polls and ignores
 // WebSockets, may run at the same time or one after the other.
 func TestShutdownBesideHTTPServer(t *testing.T) {
-	for name, both := range map[string]func(ctx context.Context, srv *mojo.Server, site *http.Server) []error{
+	for name, shutDown := range map[string]func(ctx context.Context, srv *mojo.Server, site *http.Server) []error{
 		"at once": func(ctx context.Context, srv *mojo.Server, site *http.Server) []error {
 			ended := make(chan error)
 			go func() { ended <- site.Shutdown(ctx) }()
@@ -183,7 +183,7 @@ func TestShutdownBesideHTTPServer(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), siotest.Limit)
 				defer cancel()
 
-				for _, err := range both(ctx, srv, server) {
+				for _, err := range shutDown(ctx, srv, server) {
 					require.NoError(t, err)
 				}
 

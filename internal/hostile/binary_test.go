@@ -76,11 +76,11 @@ func TestNineOfTenAttachments(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, s *testSite) {
 		for _, transport := range transports {
 			ends := map[string]func(attacker){
-				"and the end":   func(a attacker) { a.Close() },
-				"and more text": func(a attacker) { a.Engine.SendPacket(`42["e"]`) },
+				"then close": func(a attacker) { a.Close() },
+				"then text":  func(a attacker) { a.Engine.SendPacket(`42["e"]`) },
 			}
-			if transport == "websocket" { // the server does not notice that a client between two polls has gone
-				ends["and a cut"] = func(a attacker) { a.Engine.Drop() }
+			if transport == "websocket" { // the server does not notice a drop between two polls
+				ends["then drop"] = func(a attacker) { a.Engine.Drop() }
 			}
 			for name, end := range ends {
 				s.attack(t, transport+" "+name, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestNineOfTenAttachments(t *testing.T) {
 					require.Empty(t, s.app.events())
 				})
 			}
-			s.attack(t, transport+" of more than MaxPayload in all", func(t *testing.T) {
+			s.attack(t, transport+" more than MaxPayload", func(t *testing.T) {
 				a := s.attacker(t, transport)
 				a.Engine.SendPacket(tenAttachments())
 				for range 9 {

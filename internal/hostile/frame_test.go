@@ -82,7 +82,7 @@ func TestFramesThatClaimALength(t *testing.T) {
 				for i := range webSockets {
 					webSockets[i] = s.webSocket(t, handshake("websocket"), text("40"), claim(ws.OpBinary, true, maxPayload), []byte("x"))
 				}
-				e2e.WaitUntil(t, "all are connected", func() bool { return s.app.live() == connections+1 })
+				e2e.WaitUntil(t, "all WebSockets are connected", func() bool { return s.app.live() == connections+1 })
 			})
 			require.Less(t, cost, uint64(raceCost*connections*256<<10))
 			for _, w := range webSockets {
@@ -113,7 +113,7 @@ func TestFragments(t *testing.T) {
 			for i := range webSockets {
 				webSockets[i] = s.webSocket(t, handshake("websocket"), text("40"), all)
 			}
-			e2e.WaitUntil(t, "all are connected", func() bool { return s.app.live() == connections+1 })
+			e2e.WaitUntil(t, "all WebSockets are connected", func() bool { return s.app.live() == connections+1 })
 			require.Less(t, e2e.LiveHeap(), before+connections*256<<10)
 			for _, w := range webSockets {
 				require.NoError(t, w.Close())

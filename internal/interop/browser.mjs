@@ -19,7 +19,7 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync"],
 });
-const shots = new Screenshots(folder);
+const screenshots = new Screenshots(folder);
 const profiles = [];
 let failed = false;
 
@@ -45,7 +45,7 @@ async function step(name, run) {
   } catch (err) {
     failed = true;
     error = err.stack;
-    await shots.ofFailure(profiles);
+    await screenshots.ofFailure(profiles);
   }
   console.log(JSON.stringify({ step: name, error }));
 }
@@ -59,7 +59,7 @@ let ann, bob, guest;
 await step("two profiles log in and see each other", async () => {
   guest = await guestBrowser.open();
   ann = await annBrowser.open();
-  await shots.take(ann, "logged-out");
+  await screenshots.take(ann, "logged-out");
   await ann.logIn("Ann Ó");
   bob = await bobBrowser.open();
   await bob.logIn("Bob");
@@ -106,8 +106,8 @@ await step("a note reaches both tabs of its user and no other tab", async () => 
   await greet(annBrowser, ann, bob, second, guest);
   for (const tab of [bob, second]) assert.equal(await tab.countToasts("note", "You left your umbrella"), 1);
   for (const tab of [ann, guest]) assert.equal(await tab.countToasts("note", "You left your umbrella"), 0);
-  await shots.take(bob, "chat");
-  await shots.takeNote(ann, "Bob");
+  await screenshots.take(bob, "chat");
+  await screenshots.takeNote(ann, "Bob");
   await second.close();
   await ann.waitForUsers({ "Ann Ó": "1 tab", Bob: "1 tab" });
 });
@@ -153,7 +153,7 @@ await step("a logout everywhere also logs out the other browser, which may log i
   assert.equal(await phone.banner(), "The site has ended the connection: logged out everywhere.");
   assert.equal(await phone.page.locator("#words").isDisabled(), true);
   await ann.waitForUsers({ "Ann Ó": "1 tab" });
-  await shots.take(phone, "logged-out-everywhere");
+  await screenshots.take(phone, "logged-out-everywhere");
   await ann.requireUnchanged();
   await phone.page.getByRole("button", { name: "Try now" }).click();
   await phone.waitForConnection();
@@ -204,7 +204,7 @@ await step("the pages reconnect after a restart of the site", async () => {
   await ask("stop");
   for (const tab of [ann, guest]) await tab.waitForState("reconnecting");
   assert.equal(await ann.page.locator("#words").isDisabled(), true);
-  await shots.take(ann, "reconnecting");
+  await screenshots.take(ann, "reconnecting");
   await ask("start");
   for (const tab of [ann, guest]) await tab.waitForConnection();
   await ann.waitForLogin(""); // the site has new keys

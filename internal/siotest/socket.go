@@ -220,7 +220,7 @@ func (s *Socket) send(binaryKind, textKind int, ackID *uint64, args []any) {
 	s.t().Helper()
 	f, err := newFrame(binaryKind, textKind, s.namespace, ackID, args)
 	if err != nil {
-		s.t().Fatalf("encode: %v", err)
+		s.t().Fatalf("the arguments cannot be encoded: %v", err)
 	}
 	s.client.send(f)
 }

@@ -60,11 +60,11 @@ func TestCodeThatDoesNotCompileIsFound(t *testing.T) {
 	packages := newPackages(t)
 	for name, code := range map[string]string{
 		"a method that does not exist":  "srv.NoSuchMethod()",
-		"an argument too many":          `srv.CurrentSessions().Get("id", "another")`,
-		"a variable without a type":     "undeclared = 1",
+		"too many arguments":            `srv.CurrentSessions().Get("id", "another")`,
+		"an undeclared variable":        "undeclared = 1",
 		"an option that does not exist": "mojo.New(mojo.Options{NoSuchOption: 1})",
-		"a function":                    "func f(c *mojo.Conn) { return c.Emit() }",
-		"no Go":                         "srv.(",
+		"a wrong return type":           "func f(c *mojo.Conn) { return c.Emit() }",
+		"a syntax error":                "srv.(",
 	} {
 		t.Run(name, func(t *testing.T) { require.NotEmpty(t, packages.check(code)) })
 	}
@@ -145,10 +145,10 @@ func (p packages) parse(code string) (file *ast.File, offset int, err error) {
 		file, err = parser.ParseFile(p.files, "", code, parser.SkipObjectResolution)
 		return file, 0, err
 	}
-	bare, err := parser.ParseFile(p.files, "", "package page\n"+code, parser.SkipObjectResolution)
+	parsed, err := parser.ParseFile(p.files, "", "package page\n"+code, parser.SkipObjectResolution)
 	if err != nil {
 		code = "func _() any {\n" + code + "\npanic(0)\n}"
-		bare = nil
+		parsed = nil
 	}
 	var head strings.Builder
 	head.WriteString("package page\n")
@@ -156,13 +156,13 @@ func (p packages) parse(code string) (file *ast.File, offset int, err error) {
 		fmt.Fprintf(&head, "import %s %q\n", name, path)
 	}
 	for name, declaration := range declarations {
-		if !declares(bare, name) {
+		if !declares(parsed, name) {
 			head.WriteString(declaration + "\n")
 		}
 	}
 	file, err = parser.ParseFile(p.files, "", head.String()+code, parser.SkipObjectResolution)
 	offset = strings.Count(head.String(), "\n")
-	if bare == nil {
+	if parsed == nil {
 		offset++
 	}
 	return file, offset, err

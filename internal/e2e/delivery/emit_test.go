@@ -34,11 +34,11 @@ func TestEmitRefuses(t *testing.T) {
 			_, err := conn.EmitWithAck(t.Context(), event, args...)
 			return err
 		},
-		"Channel":          ch.Emit,
-		"Broadcast":        ch.To("room").Except("x").Without(conn).Volatile().Emit,
-		"Sessions":         srv.CurrentSessions().Emit,
-		"Session":          ch.LoggedInSessions().Get("u").Emit,
-		"nobody's Session": srv.LoggedInSessions().Get("gone").Emit,
+		"Channel":                 ch.Emit,
+		"Broadcast":               ch.To("room").Except("x").Without(conn).Volatile().Emit,
+		"Sessions":                srv.CurrentSessions().Emit,
+		"Session":                 ch.LoggedInSessions().Get("u").Emit,
+		"Session that is offline": srv.LoggedInSessions().Get("gone").Emit,
 	} {
 		t.Run(what, func(t *testing.T) {
 			for event, test := range map[string]struct {

@@ -249,7 +249,7 @@ func TestBlockedHandler(t *testing.T) {
 
 				require.NoError(t, conn.Disconnect())
 				require.Equal(t, siotest.ReasonServerDisconnect, blocked.AwaitDisconnected())
-				require.Empty(t, h.Ended, "the handler still runs")
+				require.Empty(t, h.Ended, "the handler is still running")
 				close(goOn)
 				e2e.Await(t, h.Ended)
 			})

@@ -33,10 +33,10 @@ func TestEmitReachesItsAddresseesOnce(t *testing.T) {
 			{"room, of the other app", w.News.To("first").Emit, []string{"tab1/news"}},
 			{"no room", w.Chat.To().Emit, nil},
 			{"empty room", w.Chat.To("none").Emit, nil},
-			{"room named as a session", w.Chat.To("s1", "ann", "").Emit, nil},
+			{"room with the name of a session", w.Chat.To("s1", "ann", "").Emit, nil},
 			{"except", w.Chat.Except("first").Emit, []string{"phone", "bob", "guest", "anonymous"}},
 			{"except nothing", w.Chat.Except().Emit, chat},
-			{"to and except", w.Chat.To("first").Except("first").Emit, nil},
+			{"to and except the same room", w.Chat.To("first").Except("first").Emit, nil},
 			{"without", w.Chat.Except().Without(w.Conn(t, "tab1"), w.Conn(t, "bob")).Emit, []string{"tab2", "phone", "guest", "anonymous"}},
 			{"to without", w.Chat.To("first").Without(w.Conn(t, "tab1")).Emit, []string{"tab2"}},
 			{"sessions", w.Srv.CurrentSessions().Emit, []string{"tab1", "tab1/news", "tab2", "phone", "bob", "bob/news", "guest"}},
@@ -47,7 +47,7 @@ func TestEmitReachesItsAddresseesOnce(t *testing.T) {
 			{"session in an app", w.News.CurrentSessions().Get("s1").Emit, []string{"tab1/news"}},
 			{"user", w.Srv.LoggedInSessions().Get("ann").Emit, []string{"tab1", "tab1/news", "tab2", "phone"}},
 			{"user in an app", w.Chat.LoggedInSessions().Get("ann").Emit, []string{"tab1", "tab2", "phone"}},
-			{"session that is away", w.Srv.CurrentSessions().Get("gone").Emit, nil},
+			{"session that is offline", w.Srv.CurrentSessions().Get("gone").Emit, nil},
 			{"session without an id", w.Srv.CurrentSessions().Get("").Emit, nil},
 			{"user without an id", w.Srv.LoggedInSessions().Get("").Emit, nil},
 			{"several users", w.Srv.LoggedInSessions().Of("ann", "bob", "ann", "gone").Emit, []string{"tab1", "tab1/news", "tab2", "phone", "bob", "bob/news"}},
@@ -115,7 +115,7 @@ func TestViewsFollowConnections(t *testing.T) {
 		w.Clients["tab2"].Close()
 		e2e.Await(t, w.App.Ended)
 		require.False(t, sessions.Has("s1"))
-		require.True(t, users.Has("ann"), "the phone is there")
+		require.True(t, users.Has("ann"), "the phone is still connected")
 		w.Clients["phone"].Close()
 		e2e.Await(t, w.App.Ended)
 		require.False(t, users.Has("ann"))
@@ -163,19 +163,19 @@ func TestInvalidCookiesGiveNoIdentity(t *testing.T) {
 		cookies       []string
 		session, user string
 	}{
-		"none":                      {nil, "", ""},
-		"forged":                    {[]string{"session_id=None", "logged_in=admin"}, "", ""},
-		"of another key":            {[]string{e2e.SignSession(e2e.UnknownKey, `"s"`, 0), e2e.SignLogin(e2e.UnknownKey, `"u"`, 0)}, "", ""},
-		"expired":                   {[]string{e2e.SignSession(e2e.Key, `"s"`, e2e.MaxAge+time.Second), e2e.SignLogin(e2e.Key, `"u"`, e2e.MaxAge+time.Second)}, "", ""},
-		"swapped":                   {[]string{"session_id=" + e2e.LoginCookie("u")[len("logged_in="):], "logged_in=" + e2e.SessionCookie("s")[len("session_id="):]}, "", ""},
-		"login of another session":  {[]string{e2e.SessionCookie("s"), e2e.SignLogin(e2e.Key, `["u","other"]`, 0)}, "s", ""},
-		"login of a session, alone": {[]string{e2e.SignLogin(e2e.Key, `["u","s"]`, 0)}, "", ""},
-		"two sessions":              {[]string{e2e.SessionCookie("s"), e2e.SignSession(e2e.Key, `"z"`, time.Second)}, "s", ""},
-		"forged login":              {[]string{e2e.SessionCookie("s"), "logged_in=x"}, "s", ""},
-		"login without a session":   {[]string{e2e.LoginCookie("u")}, "", "u"},
-		"session and its login":     {[]string{e2e.SessionCookie("s"), e2e.SignLogin(e2e.Key, `["u","s"]`, 0)}, "s", "u"},
-		"older key":                 {[]string{e2e.SignSession(e2e.OldKey, `"s"`, 0)}, "s", ""},
-		"session and unbound login": {[]string{e2e.SessionCookie("s"), e2e.LoginCookie("u")}, "s", "u"},
+		"none":                       {nil, "", ""},
+		"forged":                     {[]string{"session_id=None", "logged_in=admin"}, "", ""},
+		"signed with an unknown key": {[]string{e2e.SignSession(e2e.UnknownKey, `"s"`, 0), e2e.SignLogin(e2e.UnknownKey, `"u"`, 0)}, "", ""},
+		"expired":                    {[]string{e2e.SignSession(e2e.Key, `"s"`, e2e.MaxAge+time.Second), e2e.SignLogin(e2e.Key, `"u"`, e2e.MaxAge+time.Second)}, "", ""},
+		"session and login swapped":  {[]string{"session_id=" + e2e.LoginCookie("u")[len("logged_in="):], "logged_in=" + e2e.SessionCookie("s")[len("session_id="):]}, "", ""},
+		"login of another session":   {[]string{e2e.SessionCookie("s"), e2e.SignLogin(e2e.Key, `["u","other"]`, 0)}, "s", ""},
+		"login of a session, alone":  {[]string{e2e.SignLogin(e2e.Key, `["u","s"]`, 0)}, "", ""},
+		"two sessions":               {[]string{e2e.SessionCookie("s"), e2e.SignSession(e2e.Key, `"z"`, time.Second)}, "s", ""},
+		"forged login":               {[]string{e2e.SessionCookie("s"), "logged_in=x"}, "s", ""},
+		"login without a session":    {[]string{e2e.LoginCookie("u")}, "", "u"},
+		"session and its login":      {[]string{e2e.SessionCookie("s"), e2e.SignLogin(e2e.Key, `["u","s"]`, 0)}, "s", "u"},
+		"older key":                  {[]string{e2e.SignSession(e2e.OldKey, `"s"`, 0)}, "s", ""},
+		"session and unbound login":  {[]string{e2e.SessionCookie("s"), e2e.LoginCookie("u")}, "s", "u"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := e2e.NewApp()

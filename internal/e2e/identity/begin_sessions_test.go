@@ -224,7 +224,7 @@ func TestHandshakeBesideAPageRequest(t *testing.T) {
 		b.Dial("websocket").Connect(e2e.ChatNamespace, nil)
 		require.NotEqual(t, conn.SessionID(), e2e.Await(t, h.Accepted).SessionID())
 		time.Sleep(time.Minute)
-		require.Empty(t, h.Ended, "it is closed once")
+		require.Empty(t, h.Ended, "the server closes it only once")
 	})
 }
 
@@ -256,7 +256,7 @@ func TestConcurrentHandshakes(t *testing.T) {
 			e2e.Await(t, h.Accepted)
 		}
 		time.Sleep(time.Minute)
-		require.Empty(t, h.Ended, "they are closed once")
+		require.Empty(t, h.Ended, "the server closes them only once")
 		require.Equal(t, 1, srv.CurrentSessions().Len())
 	})
 }
@@ -278,7 +278,7 @@ func TestLoginBesideAHandshake(t *testing.T) {
 		b.Dial("websocket").Connect(e2e.ChatNamespace, nil)
 		e2e.Await(t, h.Accepted)
 		time.Sleep(time.Minute)
-		require.Empty(t, h.Ended, "it is closed once")
+		require.Empty(t, h.Ended, "the server closes it only once")
 		require.Equal(t, 1, srv.LoggedInSessions().Get("ann").Len())
 	})
 }

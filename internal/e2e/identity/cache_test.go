@@ -26,7 +26,7 @@ func TestNoCacheStoresOurCookies(t *testing.T) {
 		w.Header().Set("Vary", "Accept-Encoding")
 	}
 	for name, handle := range map[string]func(w http.ResponseWriter){
-		"nothing":            func(http.ResponseWriter) {},
+		"empty handler":      func(http.ResponseWriter) {},
 		"header":             func(w http.ResponseWriter) { asset(w); w.WriteHeader(http.StatusOK) },
 		"not modified":       func(w http.ResponseWriter) { asset(w); w.WriteHeader(http.StatusNotModified) },
 		"write":              func(w http.ResponseWriter) { asset(w); _, _ = w.Write([]byte("x")) },
@@ -35,7 +35,7 @@ func TestNoCacheStoresOurCookies(t *testing.T) {
 		"flush":              func(w http.ResponseWriter) { asset(w); w.(http.Flusher).Flush() },
 		"controller":         func(w http.ResponseWriter) { asset(w); _ = http.NewResponseController(w).Flush() },
 		"early hints before": func(w http.ResponseWriter) { w.WriteHeader(http.StatusEarlyHints); asset(w) },
-		"set, never written": asset,
+		"headers, no write":  asset,
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv, _ := e2e.ChatServer(t, e2e.NewApp())
@@ -49,7 +49,7 @@ func TestNoCacheStoresOurCookies(t *testing.T) {
 			require.Contains(t, res.Header.Get("Set-Cookie"), "session_id=")
 			require.Contains(t, strings.Join(res.Header["Cache-Control"], ", "), `no-cache="Set-Cookie"`)
 			require.Contains(t, res.Header["Vary"], "Cookie")
-			if name != "nothing" {
+			if name != "empty handler" {
 				require.Contains(t, res.Header["Cache-Control"], "public, max-age=60")
 				require.Contains(t, res.Header["Vary"], "Accept-Encoding")
 			}
@@ -82,14 +82,14 @@ func TestCacheHeadersAreSetOnce(t *testing.T) {
 		cookies     []string
 		cache, vary []string
 	}{
-		"no cookie of ours": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Set-Cookie", "csrf=1") }, []string{e2e.SessionCookie("s")}, nil, nil},
-		"login":             {func(w http.ResponseWriter, r *http.Request) { require.NoError(t, srv.LogIn(w, r, "ann")) }, []string{e2e.SessionCookie("s")}, []string{`no-cache="Set-Cookie"`}, []string{"Cookie"}},
-		"logout":            {func(w http.ResponseWriter, r *http.Request) { require.NoError(t, srv.LogOut(w, r)) }, []string{e2e.SessionCookie("s2")}, []string{`no-cache="Set-Cookie"`}, []string{"Cookie"}},
-		"said already": {func(w http.ResponseWriter, _ *http.Request) {
+		"cookie of another handler": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Set-Cookie", "csrf=1") }, []string{e2e.SessionCookie("s")}, nil, nil},
+		"login":                     {func(w http.ResponseWriter, r *http.Request) { require.NoError(t, srv.LogIn(w, r, "ann")) }, []string{e2e.SessionCookie("s")}, []string{`no-cache="Set-Cookie"`}, []string{"Cookie"}},
+		"logout":                    {func(w http.ResponseWriter, r *http.Request) { require.NoError(t, srv.LogOut(w, r)) }, []string{e2e.SessionCookie("s2")}, []string{`no-cache="Set-Cookie"`}, []string{"Cookie"}},
+		"same directive already set": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Cache-Control", `private, NO-CACHE="set-cookie"`)
 			w.Header().Set("Vary", "Origin, cookie")
 		}, nil, []string{`private, NO-CACHE="set-cookie"`}, []string{"Origin, cookie"}},
-		"more is said": {func(w http.ResponseWriter, _ *http.Request) {
+		"stricter directive already set": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Cache-Control", "max-age=0, no-cache")
 			w.Header().Set("Vary", "*")
 		}, nil, []string{"max-age=0, no-cache"}, []string{"*"}},

@@ -39,7 +39,7 @@ func TestEnsureSession(t *testing.T) {
 
 // EnsureSession around the Server sets no cookie in the Server's own answers. A
 // connection without a session gets none.
-func TestEnsureSessionLeavesTheServerAlone(t *testing.T) {
+func TestEnsureSessionSetsNoCookieInServerAnswers(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
 		srv, site := e2e.LoginSite(t, n, h)
@@ -60,7 +60,7 @@ func TestEnsureSessionLeavesTheServerAlone(t *testing.T) {
 
 // EnsureSession keeps the cookies that other handlers set in answers of the
 // Server.
-func TestEnsureSessionLeavesOtherCookies(t *testing.T) {
+func TestEnsureSessionKeepsOtherCookies(t *testing.T) {
 	srv := e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{Domain: "example.com"})})
 	csrf := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

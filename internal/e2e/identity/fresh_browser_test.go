@@ -38,7 +38,7 @@ func TestTwoRequestsOfAFreshBrowser(t *testing.T) {
 		e2e.Await(t, h.Accepted)
 		require.Equal(t, 1, srv.LoggedInSessions().Get("ann").Len())
 		time.Sleep(time.Minute)
-		require.Empty(t, h.Ended, "it is closed once")
+		require.Empty(t, h.Ended, "the server closes it only once")
 	})
 }
 
@@ -68,7 +68,7 @@ func TestConcurrentRequestsOfAFreshBrowser(t *testing.T) {
 		second.Dial("websocket").Connect(e2e.ChatNamespace, nil)
 		e2e.Await(t, h.Accepted)
 		time.Sleep(time.Minute)
-		require.Empty(t, h.Ended, "it is closed once")
+		require.Empty(t, h.Ended, "the server closes it only once")
 	})
 }
 
@@ -87,7 +87,7 @@ func TestFreshSessionsThatStay(t *testing.T) {
 		other.Dial("websocket").Connect(e2e.ChatNamespace, nil)
 		others := e2e.Await(t, h.Accepted)
 		other.Visit("/login?user=ann")
-		require.Equal(t, others, e2e.Await(t, h.Ended).Conn, "it has proven nothing")
+		require.Equal(t, others, e2e.Await(t, h.Ended).Conn, "the connection has sent no proof")
 		time.Sleep(6 * time.Second)
 		later.Visit("/login?user=bob")
 		time.Sleep(time.Minute)

@@ -106,7 +106,7 @@ func TestLogInReachesPendingConnections(t *testing.T) {
 		}
 		srv, ch := e2e.ChatServer(t, h)
 		site := siotest.Serve(t, n, srv)
-		bare := e2e.Dial(t, site, transport, e2e.SessionCookie("s")) // on no app yet
+		unconnected := e2e.Dial(t, site, transport, e2e.SessionCookie("s")) // on no app yet
 		client := e2e.Dial(t, site, transport, e2e.SessionCookie("s"))
 		client.SendConnect(e2e.ChatNamespace, nil)
 		conn := e2e.Await(t, inside)
@@ -117,10 +117,10 @@ func TestLogInReachesPendingConnections(t *testing.T) {
 
 		require.Equal(t, mojo.Identity{}, conn.Identity())
 		require.False(t, srv.LoggedInSessions().Has("ann"), "nobody is connected yet")
-		bare.SendConnect(e2e.ChatNamespace, nil)
+		unconnected.SendConnect(e2e.ChatNamespace, nil)
 		require.Equal(t, mojo.Identity{}, e2e.Await(t, inside).Identity())
 		close(goOn)
-		for _, c := range []*siotest.Client{client, bare} {
+		for _, c := range []*siotest.Client{client, unconnected} {
 			socket, refusal := c.AwaitConnect(e2e.ChatNamespace)
 			require.Nil(t, refusal)
 			require.NoError(t, srv.LoggedInSessions().Get("ann").Emit("note"))

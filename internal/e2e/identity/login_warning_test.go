@@ -30,7 +30,7 @@ func TestSecureCookiesByPlainHTTP(t *testing.T) {
 		"::1":              {"[::1]:8000", "Origin", "http://[::1]:8000", false, 0},
 		"https at a proxy": {"example.com", "Origin", "https://example.com", false, 0},
 		"from elsewhere":   {"example.com", "Referer", "http://other.example/", false, 0},
-		"nothing is said":  {"192.168.1.7:8000", "X-Nothing", "", false, 0},
+		"no proxy header":  {"192.168.1.7:8000", "X-Nothing", "", false, 0},
 		"Insecure":         {"192.168.1.7:8000", "Origin", "http://192.168.1.7:8000", true, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

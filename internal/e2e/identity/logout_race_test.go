@@ -109,15 +109,15 @@ func TestLogOutDuringEmits(t *testing.T) {
 				socket.Barrier()
 				for socket.Unread() > 0 {
 					n := noteNumber(t, socket)
-					require.LessOrEqual(t, n, after, "it was sent after LogOut")
-					require.False(t, arrived[n], "it came twice")
+					require.LessOrEqual(t, n, after, "a note arrived that was sent after LogOut")
+					require.False(t, arrived[n], "a note arrived twice")
 					arrived[n] = true
 				}
 				for _, n := range before {
 					require.True(t, arrived[n], "note %d was sent before LogOut", n)
 				}
 				for joined.Unread() > 0 {
-					require.LessOrEqual(t, noteNumber(t, joined), after, "it was sent after LogOut")
+					require.LessOrEqual(t, noteNumber(t, joined), after, "a note arrived that was sent after LogOut")
 				}
 				require.NoError(t, user.Emit("note", notes+1))
 				socket.ExpectNothing()
@@ -128,7 +128,7 @@ func TestLogOutDuringEmits(t *testing.T) {
 				got, err := back.Rest()
 				require.NoError(t, err)
 				for _, n := range e2e.NoteNumbers(t, got) {
-					require.LessOrEqual(t, n, after, "it was sent after LogOut")
+					require.LessOrEqual(t, n, after, "a note arrived that was sent after LogOut")
 				}
 				r = cookietest.NextRequest(w)
 			}

@@ -189,7 +189,7 @@ func TestHandshakesDuringRebind(t *testing.T) {
 				require.NotNil(t, client)
 				client.Connect(e2e.ChatNamespace, nil)
 				require.Equal(t, test.want, e2e.Await(t, h.Accepted).Identity())
-				require.Empty(t, h.Changes, "it began after the change")
+				require.Empty(t, h.Changes, "the connection began after the rebind")
 				if transport == "websocket" { // a WebSocket needs one request
 					require.Len(t, looked, test.lookups-1)
 				}

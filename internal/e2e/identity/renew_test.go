@@ -44,7 +44,7 @@ func TestEnsureSessionRenews(t *testing.T) {
 	}{
 		"fresh":                          {func() []string { return []string{session(fresh), login(fresh)} }, nil, "/", "", fresh},
 		"stale":                          {func() []string { return []string{session(stale), login(stale)} }, nil, "/", both, 0},
-		"in the last second":             {func() []string { return []string{session(last), login(last)} }, nil, "/", both, 0},
+		"last second before expiry":      {func() []string { return []string{session(last), login(last)} }, nil, "/", both, 0},
 		"stale session alone":            {func() []string { return []string{session(stale)} }, nil, "/", "session_id", 0},
 		"stale session":                  {func() []string { return []string{session(stale), login(fresh)} }, nil, "/", "session_id", fresh},
 		"stale login":                    {func() []string { return []string{session(fresh), login(stale)} }, nil, "/", "logged_in", fresh},
@@ -103,7 +103,7 @@ func TestEnsureSessionRenews(t *testing.T) {
 				if login, err := next.Cookie("logged_in"); err == nil {
 					alone, err := current.Identify(cookietest.Request("logged_in=" + login.Value))
 					require.NoError(t, err)
-					require.Equal(t, strings.Contains(name, "bound"), alone.UserID == "", "a bound login stays bound, and another one does not become so")
+					require.Equal(t, strings.Contains(name, "bound"), alone.UserID == "", "the renewal has changed whether the login is bound")
 				}
 			})
 		})

@@ -234,7 +234,7 @@ func TestRefusedDuringBroadcasts(t *testing.T) {
 			_ = ch.To("room").Emit("x")
 			_ = srv.CurrentSessions().Emit("x")
 			if ch.Len() > 0 || srv.CurrentSessions().Len() > 0 {
-				t.Error("a refused connection was in an index")
+				t.Error("a view has a refused connection")
 			}
 		}
 	}()

@@ -187,7 +187,7 @@ func TestNoViewHasTheConnInOnDisconnect(t *testing.T) {
 	h := e2e.NewApp()
 	h.Disconnect = func(c *mojo.Conn, _ mojo.Reason) {
 		if _, found := c.Channel().Conn(c.ID()); found {
-			t.Error("the connection was still there")
+			t.Error("a view still has the connection")
 		}
 	}
 	srv, ch := e2e.ChatServer(t, h)

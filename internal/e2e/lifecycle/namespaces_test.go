@@ -70,7 +70,7 @@ func TestConnectAgain(t *testing.T) {
 		now := e2e.Await(t, h.Accepted)
 		require.Equal(t, socket.SID(), now.ID())
 		require.NotEqual(t, conn.ID(), now.ID())
-		require.Empty(t, now.Rooms(), "it is another connection")
+		require.Empty(t, now.Rooms(), "the namespace has a new connection")
 		require.NoError(t, now.Emit("event"))
 		socket.Expect("event")
 		other.ExpectNothing()
@@ -104,7 +104,7 @@ func TestDisconnectAndConnectAtOnce(t *testing.T) {
 func TestPacketsInFlight(t *testing.T) {
 	e2e.Everywhere(t, func(t *testing.T, n siotest.Network, transport string) {
 		h := e2e.NewApp()
-		h.Message = func(*mojo.Conn, *mojo.Message) { t.Error("a message after the end") }
+		h.Message = func(*mojo.Conn, *mojo.Message) { t.Error("a message was handled after the end") }
 		client, other := twoApps(t, n, transport, h)
 		socket := client.Connect(e2e.ChatNamespace, nil)
 		require.NoError(t, e2e.Await(t, h.Accepted).Disconnect())

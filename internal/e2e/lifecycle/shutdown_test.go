@@ -98,7 +98,7 @@ func TestShutdownWaitsForHandlers(t *testing.T) {
 				synctest.Wait()
 				select {
 				case <-done:
-					require.Fail(t, "it did not wait")
+					require.Fail(t, "Shutdown did not wait")
 				default:
 				}
 				close(goOn)

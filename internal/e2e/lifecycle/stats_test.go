@@ -60,7 +60,7 @@ func TestStats(t *testing.T) {
 	socket.Call("question")
 	now := srv.Stats()
 	const news = len(`42["news","12345"]`) + len(`/ChatSocket,`)
-	require.EqualValues(t, 4, now.MessagesOut-before.MessagesOut, "the news for three, and an answer")
+	require.EqualValues(t, 4, now.MessagesOut-before.MessagesOut, "three news events and one ack")
 	require.Greater(t, now.BytesOut-before.BytesOut, uint64(3*(news-len(`/ChatSocket,`))))
 	require.EqualValues(t, 1, now.MessagesIn-before.MessagesIn)
 	require.EqualValues(t, len(`2/ChatSocket,0["question"]`), now.BytesIn-before.BytesIn)

@@ -96,13 +96,13 @@ func TestBrowserWithoutFetchMetadata(t *testing.T) {
 
 // If a handler emits received events to other clients under the same names, it
 // does not emit a proof.
-func TestProofThatAnAppPassesOn(t *testing.T) {
+func TestProofThatAnAppEmits(t *testing.T) {
 	h := e2e.NewApp()
-	var passed error
+	var emitErr error
 	h.Message = func(c *mojo.Conn, m *mojo.Message) {
 		var value any
 		_ = m.Decode(&value)
-		passed = c.Channel().Emit(m.Event(), value)
+		emitErr = c.Channel().Emit(m.Event(), value)
 	}
 	p := newFixation(t, siotest.TCP, h)
 	attacker := siotest.Dial(t, p.site, siotest.Options{Transport: "websocket", Header: p.attacker})
@@ -119,7 +119,7 @@ func TestProofThatAnAppPassesOn(t *testing.T) {
 	require.ErrorIs(t, conn.Emit(mojo.IdentityEvent, map[string]string{"proof": value}), mojo.ErrReservedEvent)
 	require.ErrorIs(t, conn.Channel().Emit(mojo.IdentityEvent), mojo.ErrReservedEvent)
 	page.ExpectNothing()
-	require.NoError(t, passed)
+	require.NoError(t, emitErr)
 }
 
 // A page that answers the IdentityEvent keeps its connection, even if OnConnect

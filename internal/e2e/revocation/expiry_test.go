@@ -45,7 +45,7 @@ func TestExpiry(t *testing.T) {
 		"bound login": {func() []string {
 			return []string{e2e.SessionCookie("s"), e2e.SignLogin(e2e.Key, `["u","s"]`, 7*minute)}
 		}, 53 * minute},
-		"a moment later": {func() []string { return []string{e2e.SignSession(e2e.Key, `"s"`, e2e.MaxAge-2*time.Second)} }, 2 * time.Second},
+		"session, in 2 seconds": {func() []string { return []string{e2e.SignSession(e2e.Key, `"s"`, e2e.MaxAge-2*time.Second)} }, 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e2e.InVirtualTime(t, func(t *testing.T, transport string) {

@@ -169,11 +169,11 @@ func (c *clients) connect(n int) error {
 	var wg sync.WaitGroup
 	var once sync.Once
 	var first error
-	turns := make(chan struct{}, maxHandshakes)
+	running := make(chan struct{}, maxHandshakes)
 	for i := range n {
-		turns <- struct{}{}
+		running <- struct{}{}
 		wg.Go(func() {
-			defer func() { <-turns }()
+			defer func() { <-running }()
 			o := c.options
 			o.Number = i
 			if o.Cookie != "" {
