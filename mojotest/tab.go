@@ -98,9 +98,9 @@ func (b *Browser) Dial(namespace string, o *DialOptions) *Socket {
 	return s
 }
 
-// TryDial is Dial with an error in place of a failure: a *ConnectError if
-// OnConnect refuses or the namespace is not mounted, and a *HandshakeError if
-// the mojo.Server refuses the connection before that.
+// TryDial is Dial, but returns an error instead of failing the test: a
+// *ConnectError if OnConnect refuses or the namespace is not mounted, and a
+// *HandshakeError if the mojo.Server refuses the connection before that.
 func (b *Browser) TryDial(namespace string, o *DialOptions) (*Socket, error) {
 	b.t.Helper()
 	tab := &Tab{t: b.t, browser: b}
@@ -161,8 +161,8 @@ func (t *Tab) Connect(namespace string, auth any) *Socket {
 	return s
 }
 
-// TryConnect is Connect with an error in place of a failure: a *ConnectError if
-// the server refuses.
+// TryConnect is Connect, but returns an error instead of failing the test: a
+// *ConnectError if the server refuses.
 func (t *Tab) TryConnect(namespace string, auth any) (*Socket, error) {
 	t.t.Helper()
 	return t.tryConnect(namespace, auth)
@@ -234,8 +234,8 @@ func (t *Tab) Reconnect() {
 	}
 }
 
-// TryReconnect is Reconnect with an error in place of a failure: the same
-// errors as those of TryDial.
+// TryReconnect is Reconnect, but returns an error instead of failing the test,
+// as TryDial does.
 func (t *Tab) TryReconnect() error {
 	t.t.Helper()
 	t.Drop()

@@ -20,7 +20,7 @@ type SessionStore struct {
 	AfterLookup func()
 
 	mu    sync.Mutex
-	users map[string]string // by session; guarded by mu
+	users map[string]string // the user of each session; guarded by mu
 }
 
 // NewSessionStore serves a Server that uses a SessionStore and has the app

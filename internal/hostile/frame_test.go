@@ -37,7 +37,7 @@ func requireViolation(t *testing.T, s *testSite, status int, frames ...[]byte) {
 	require.Empty(t, s.app.events())
 }
 
-// requireViolation is the function of that name for a WebSocket that is open.
+// requireViolation requires the same of a WebSocket that is open.
 func (w webSocket) requireViolation(t *testing.T, status int, frames ...[]byte) {
 	t.Helper()
 	for _, f := range append(frames, text(`42["behind it"]`)) {
@@ -151,13 +151,13 @@ func TestHandshakeWithABadFrame(t *testing.T) {
 			frame  []byte
 			status int
 		}{
-			"reserved bits": {withBits(0x40), 1002},
-			"unmasked":      {[]byte("\x81\x0240"), 1002},
-			"nonsense":      {[]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 1002},
-			"too large":     {claim(ws.OpText, true, 1<<40), 1009},
-			"not UTF-8":     {text("4\xff"), 1007},
-			"type 7":        {text("7"), 1000},
-			"too early":     {text(`42["e"]`), 1000},
+			"reserved bits":  {withBits(0x40), 1002},
+			"unmasked":       {[]byte("\x81\x0240"), 1002},
+			"nonsense":       {[]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 1002},
+			"too large":      {claim(ws.OpText, true, 1<<40), 1009},
+			"not UTF-8":      {text("4\xff"), 1007},
+			"type 7":         {text("7"), 1000},
+			"before CONNECT": {text(`42["e"]`), 1000},
 		} {
 			s.attack(t, name, func(t *testing.T) {
 				for range e2e.Rounds(1000) / 4 {

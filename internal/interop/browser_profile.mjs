@@ -7,13 +7,13 @@ const limit = 10_000; // milliseconds
 // recordToasts records the toasts that a page shows, because they disappear.
 function recordToasts() {
   window.toastsShown = [];
-  const look = (records) => {
+  const onMutation = (records) => {
     for (const node of records.flatMap((record) => [...record.addedNodes])) {
       if (!node.classList?.contains("toast")) continue;
       window.toastsShown.push({ kind: node.dataset.kind, text: node.querySelector("p").textContent });
     }
   };
-  new MutationObserver(look).observe(document, { childList: true, subtree: true });
+  new MutationObserver(onMutation).observe(document, { childList: true, subtree: true });
 }
 
 // Profile is a browser with its own cookies.

@@ -120,7 +120,7 @@ func (c *Client) AwaitConnect(namespace string) (*Socket, *ConnectError) {
 // TryAwaitConnect is AwaitConnect, but returns an error instead of failing the
 // test: a *ConnectError if the server refuses.
 func (c *Client) TryAwaitConnect(ctx context.Context, namespace string) (*Socket, error) {
-	answer, err := c.answersTo(namespace).get(ctx)
+	answer, err := c.connectAnswers(namespace).get(ctx)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("no answer to CONNECT %s: %w%s", namespace, err, c.Engine.endText())
@@ -175,7 +175,7 @@ func (c *Client) send(f *frame) {
 	c.Engine.out.put(items...)
 }
 
-func (c *Client) answersTo(namespace string) *mailbox[connectAnswer] {
+func (c *Client) connectAnswers(namespace string) *mailbox[connectAnswer] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := c.answers[namespace]
@@ -257,7 +257,7 @@ func (c *Client) deliver(f *frame) error {
 		if err := json.Unmarshal(f.payload, refused); err != nil {
 			return violation("payload of CONNECT_ERROR %q: %v", f.payload, err)
 		}
-		c.answersTo(f.namespace).put(connectAnswer{refused: refused})
+		c.connectAnswers(f.namespace).put(connectAnswer{refused: refused})
 		return nil
 	case s == nil || c.answersIdentityEvent(f):
 		return nil // sent before the server read our DISCONNECT, or answered by the client
@@ -280,7 +280,7 @@ func (c *Client) receiveConnect(f *frame) error {
 	if old != nil {
 		old.end(ReasonReplaced)
 	}
-	c.answersTo(f.namespace).put(connectAnswer{socket: s})
+	c.connectAnswers(f.namespace).put(connectAnswer{socket: s})
 	return nil
 }
 

@@ -16,7 +16,7 @@ import (
 type dialer struct {
 	site       *Site
 	readBuffer int                                         // bytes that the server can send before the client reads; 0: the default of the network
-	connect    func(ctx context.Context) (net.Conn, error) // nil: to the site
+	connect    func(ctx context.Context) (net.Conn, error) // nil: connect to the site
 
 	mu     sync.Mutex // guards the fields below
 	conns  map[*pausableConn]struct{}

@@ -97,14 +97,14 @@ func (m *changingSite) cookies(page string) map[string]int {
 func TestCookieOptionsThatChange(t *testing.T) {
 	const site = "http://www.shop.example.com"
 	for name, change := range map[string]struct{ before, after mojo.CookieOptions }{
-		"path to root":       {mojo.CookieOptions{Path: "/app"}, mojo.CookieOptions{}},
-		"directory to root":  {mojo.CookieOptions{Path: "/app/"}, mojo.CookieOptions{}},
-		"root to path":       {mojo.CookieOptions{}, mojo.CookieOptions{Path: "/app"}},
-		"host to its domain": {mojo.CookieOptions{}, mojo.CookieOptions{Domain: "www.shop.example.com"}},
-		"host to parent":     {mojo.CookieOptions{}, mojo.CookieOptions{Domain: "example.com"}},
-		"parent to host":     {mojo.CookieOptions{Domain: "shop.example.com"}, mojo.CookieOptions{}},
-		"parent to another":  {mojo.CookieOptions{Domain: "example.com"}, mojo.CookieOptions{Domain: "shop.example.com"}},
-		"path and domain":    {mojo.CookieOptions{Path: "/app", Domain: "example.com"}, mojo.CookieOptions{}},
+		"path to root":               {mojo.CookieOptions{Path: "/app"}, mojo.CookieOptions{}},
+		"directory to root":          {mojo.CookieOptions{Path: "/app/"}, mojo.CookieOptions{}},
+		"root to path":               {mojo.CookieOptions{}, mojo.CookieOptions{Path: "/app"}},
+		"host-only to own domain":    {mojo.CookieOptions{}, mojo.CookieOptions{Domain: "www.shop.example.com"}},
+		"host-only to parent domain": {mojo.CookieOptions{}, mojo.CookieOptions{Domain: "example.com"}},
+		"parent domain to host-only": {mojo.CookieOptions{Domain: "shop.example.com"}, mojo.CookieOptions{}},
+		"parent domain to another":   {mojo.CookieOptions{Domain: "example.com"}, mojo.CookieOptions{Domain: "shop.example.com"}},
+		"path and domain":            {mojo.CookieOptions{Path: "/app", Domain: "example.com"}, mojo.CookieOptions{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newChangingSite(t)

@@ -1,3 +1,3 @@
-// Package presence tests from outside the reports of users and sessions that come
-// online and go offline.
+// Package presence tests from outside the reports of users and sessions that
+// come online and go offline.
 package presence
