@@ -21,7 +21,7 @@ import (
 )
 
 // observer is a SocketHandler with every optional interface. Each of its
-// callbacks calls on.
+// callbacks calls the function on.
 type observer struct {
 	srv *mojo.Server
 	on  func(callback string, c *mojo.Conn) // c is nil for OnPresence

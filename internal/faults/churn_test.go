@@ -143,7 +143,7 @@ func runCrowdClient(t *testing.T, srv *mojo.Server, site *siotest.Site, i int, c
 	case 3:
 		return c.Close()
 	}
-	return nil // Reset ends it
+	return nil // the deferred Reset ends the connection
 }
 
 // runSiotestClient connects a client of package siotest by polling, with or

@@ -204,8 +204,8 @@ func (w *wire) reject(p []byte) {
 	}
 	on := segment(p[:20], tcp[0:2], tcp[2:4], tcp[4:8], tcp[8:12], rst|ack)
 	w.deliver(on)
-	back := segment(p[:20], tcp[2:4], tcp[0:2], tcp[8:12], tcp[4:8], rst)
-	w.deliver(back)
+	answer := segment(p[:20], tcp[2:4], tcp[0:2], tcp[8:12], tcp[4:8], rst)
+	w.deliver(answer)
 }
 
 // swapped returns a packet in the other direction.

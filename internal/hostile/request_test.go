@@ -24,7 +24,7 @@ func TestTransportParameter(t *testing.T) {
 			"repeated":         "&transport=polling&transport=polling",
 			"two":              "&transport=polling&transport=websocket",
 			"unknown":          "&transport=webtransport",
-			"of another case":  "&transport=Polling",
+			"with a capital":   "&transport=Polling",
 			"__proto__":        "&transport=__proto__",
 			"constructor":      "&transport=constructor",
 			"with NUL":         "&transport=polling%00",

@@ -112,21 +112,21 @@ func (s *testSite) reset(t *testing.T, text string) {
 // A TCP reset may come at any moment of a handshake or an upgrade.
 func TestResets(t *testing.T) {
 	eachNetwork(t, func(t *testing.T, s *testSite) {
-		for name, behind := range map[string]string{
-			"at once": "", "behind a CONNECT": string(text("40")), "behind a probe": string(text("2probe")),
-			"behind an upgrade": string(text("2probe")) + string(text("5")),
+		for name, frames := range map[string]string{
+			"at once": "", "after a CONNECT": string(text("40")), "after a probe": string(text("2probe")),
+			"after an upgrade": string(text("2probe")) + string(text("5")),
 		} {
 			s.attack(t, "handshake, "+name, func(t *testing.T) {
 				for range e2e.Rounds(1000) {
-					s.reset(t, upgrade(handshake("websocket"))+behind)
+					s.reset(t, upgrade(handshake("websocket"))+frames)
 				}
 				e2e.WaitUntil(t, "every request has ended", func() bool { return s.answers.started.Load() == s.answers.ended.Load() })
 			})
 			s.attack(t, "upgrade, "+name, func(t *testing.T) {
 				for range e2e.Rounds(1000) {
 					a := s.attacker(t, "polling")
-					s.reset(t, upgrade(a.target("websocket"))+behind)
-					if name != "behind an upgrade" { // after an upgrade the reset may end the connection
+					s.reset(t, upgrade(a.target("websocket"))+frames)
+					if name != "after an upgrade" { // after an upgrade the reset may end the connection
 						s.requireLive(t, a)
 					}
 					a.Close()

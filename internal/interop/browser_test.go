@@ -37,19 +37,19 @@ func TestBrowser(t *testing.T) {
 
 	script := startBrowser(t, chromium, "http://"+site.addr+"/", os.Getenv("MOJO_SCREENSHOTS"))
 	for line := range script.lines {
-		var said struct{ Step, Error, Ask string }
-		require.NoError(t, json.Unmarshal(line, &said), "%s", line)
-		switch said.Ask {
+		var message struct{ Step, Error, Ask string }
+		require.NoError(t, json.Unmarshal(line, &message), "%s", line)
+		switch message.Ask {
 		case "":
-			t.Run(said.Step, func(t *testing.T) { require.Empty(t, said.Error) })
+			t.Run(message.Step, func(t *testing.T) { require.Empty(t, message.Error) })
 		case "stop":
 			site.stop(t)
-			script.answer(t, said.Ask)
+			script.answer(t, message.Ask)
 		case "start":
 			site = startProcess(t, example, site.addr, client)
-			script.answer(t, said.Ask)
+			script.answer(t, message.Ask)
 		default:
-			require.FailNow(t, "browser.mjs sends an unknown request", said.Ask)
+			require.FailNow(t, "browser.mjs sends an unknown request", message.Ask)
 		}
 	}
 	require.NoError(t, script.wait())
