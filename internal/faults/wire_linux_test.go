@@ -202,8 +202,8 @@ func (w *wire) reject(p []byte) {
 	if tcp[13]&rst != 0 {
 		return
 	}
-	on := segment(p[:20], tcp[0:2], tcp[2:4], tcp[4:8], tcp[8:12], rst|ack)
-	w.deliver(on)
+	forwarded := segment(p[:20], tcp[0:2], tcp[2:4], tcp[4:8], tcp[8:12], rst|ack)
+	w.deliver(forwarded)
 	answer := segment(p[:20], tcp[2:4], tcp[0:2], tcp[8:12], tcp[4:8], rst)
 	w.deliver(answer)
 }
