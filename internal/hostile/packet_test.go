@@ -92,7 +92,7 @@ func TestErrorEvent(t *testing.T) {
 		}
 		socket.ExpectNothing()
 		s.requireLive(t, a)
-		require.Len(t, s.app.events(), 5, "a handler of its own is told")
+		require.Len(t, s.app.events(), 5, "the app without Events receives every event")
 	})
 }
 

@@ -165,7 +165,7 @@ await step("a logout everywhere also logs out the other browser, which may log i
   await ann.waitForUsers({ "Ann Ó": "1 tab", Bob: "1 tab" });
 });
 
-await step("a browser without WebSockets takes part by polling", async () => {
+await step("a browser without WebSockets uses polling", async () => {
   const deeBrowser = await profile({ webSockets: false });
   const dee = await deeBrowser.open();
   await dee.logIn("Dee");

@@ -86,7 +86,7 @@ func TestEngineClose(t *testing.T) {
 		e.Close()
 		require.Equal(t, ReasonClientClose, e.AwaitClosed())
 		require.NoError(t, e.Err())
-		e.Send("nobody hears")
+		e.Send("dropped")
 	})
 }
 

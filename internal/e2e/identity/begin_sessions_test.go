@@ -287,7 +287,7 @@ func TestLoginBesideAHandshake(t *testing.T) {
 // once, no matter what its pages load. Below EnsureSession it never closes a
 // browser's only connection.
 func TestBrowserThatKeepsNoCookies(t *testing.T) {
-	for name, maxCloses := range map[string]int{"below EnsureSession": 0, "beside a slow request": 1} {
+	for name, maxCloses := range map[string]int{"below EnsureSession": 0, "during a slow request": 1} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := e2e.NewApp()

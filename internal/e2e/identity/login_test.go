@@ -116,7 +116,7 @@ func TestLogInReachesPendingConnections(t *testing.T) {
 		require.NoError(t, srv.LogIn(w, cookietest.Request(e2e.SessionCookie("s")), "ann"))
 
 		require.Equal(t, mojo.Identity{}, conn.Identity())
-		require.False(t, srv.LoggedInSessions().Has("ann"), "nobody is connected yet")
+		require.False(t, srv.LoggedInSessions().Has("ann"), "no connection has the user yet")
 		unconnected.SendConnect(e2e.ChatNamespace, nil)
 		require.Equal(t, mojo.Identity{}, e2e.Await(t, inside).Identity())
 		close(goOn)

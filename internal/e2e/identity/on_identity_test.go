@@ -306,7 +306,7 @@ func TestOnIdentityRefuses(t *testing.T) {
 				require.NoError(t, srv.LoggedInSessions().Get("ann").Emit("still here"))
 				other.Expect("still here")
 				client.SendConnect(e2e.ChatNamespace, nil)
-				require.Equal(t, "ann", e2e.Await(t, h.Accepted).UserID(), "its OnConnect decides whether it may come back")
+				require.Equal(t, "ann", e2e.Await(t, h.Accepted).UserID(), "OnConnect decides whether the client may connect again")
 			})
 		})
 	}

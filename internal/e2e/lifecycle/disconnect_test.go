@@ -168,7 +168,7 @@ func TestEnds(t *testing.T) {
 					e2e.Await(t, h.Accepted)
 				} else {
 					client.Engine.AwaitClosed()
-					require.NotEqual(t, siotest.ReasonServerDisconnect, socket.Reason(), "otherwise the client would not come back")
+					require.NotEqual(t, siotest.ReasonServerDisconnect, socket.Reason(), "the client would not reconnect after this reason")
 				}
 				e2e.Shutdown(t, srv)
 				if test.staysOpen { // the OnDisconnect of the second Conn

@@ -125,7 +125,7 @@ func TestLogInNamesAConnection(t *testing.T) {
 		require.Equal(t, "ann", conn.UserID())
 		require.Equal(t, mojo.Identity{}, attackerSocket.Identity())
 		require.Equal(t, mojo.Identity{SessionID: "other"}, mojo.Identity{SessionID: other.SessionID(), UserID: other.UserID()},
-			"a login of another session moves nobody")
+			"a login of another session changes no connection")
 		tab.Engine.SetHeader(header)
 		require.NoError(t, p.srv.LoggedInSessions().Get("ann").Emit("secret"))
 		socket.Expect("secret")

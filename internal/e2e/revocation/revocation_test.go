@@ -52,7 +52,7 @@ func TestRevokeRefusesInvalid(t *testing.T) {
 	require.Zero(t, session.Len())
 }
 
-// The Message of a Revocation reaches the client beside its Reason.
+// The client gets the Message of a Revocation and its Reason.
 func TestRevocationMessage(t *testing.T) {
 	h := e2e.NewApp()
 	srv, _ := e2e.ChatServer(t, h)

@@ -29,7 +29,7 @@ func TestRevokedBetweenTwoPolls(t *testing.T) {
 		require.NoError(t, srv.LoggedInSessions().Get("ann").Revoke(t.Context(), mojo.Revocation{Code: 5001, Reason: "moderated"}))
 
 		for name, cookies := range map[string]http.Header{
-			"nobody":        e2e.CookieHeader(),
+			"no cookies":    e2e.CookieHeader(),
 			"other session": e2e.CookieHeader(e2e.SessionCookie("s2")),
 			"other user":    e2e.CookieHeader(e2e.SessionCookie("s"), e2e.LoginCookie("bob")),
 			"no session":    e2e.CookieHeader(e2e.LoginCookie("ann")),

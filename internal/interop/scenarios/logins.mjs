@@ -17,7 +17,7 @@ export async function logInAndOut(t) {
     socket.on("disconnect", (reason, why) => assert.fail(`disconnect: ${reason}, ${why?.message} ${why?.description}`));
     checkLogoutEvents(socket);
   }
-  const notify = (whom, text) => t.server("notify", { ...whom, event: "note", args: [text] });
+  const notify = (target, text) => t.server("notify", { ...target, event: "note", args: [text] });
   const expectNotes = async (...texts) => {
     for (const got of notes) {
       await got.until(texts.length);
@@ -33,7 +33,7 @@ export async function logInAndOut(t) {
     await visitor.logIn(user, { slow });
     assert.equal(visitor.user, user);
     assert.notEqual(visitor.session, anonymous);
-    await notify({ session: anonymous }, "to nobody");
+    await notify({ session: anonymous }, "to the old identity");
     await notify({ user }, "to the user");
     await notify({ session: visitor.session }, "to the new session");
     await requireConnected();
@@ -45,8 +45,8 @@ export async function logInAndOut(t) {
     const { session, cookie: stolen } = visitor;
     await visitor.logOut({ slow });
     assert.equal(visitor.user, "");
-    await notify({ user }, "to nobody");
-    await notify({ session }, "to nobody");
+    await notify({ user }, "to the old identity");
+    await notify({ session }, "to the old identity");
     await notify({ session: visitor.session }, "to the new session");
     visitor.store();
     await expectNotes("to the new session");
@@ -90,7 +90,7 @@ async function planted(t, { script }) {
     }
     slowest = Math.max(slowest, performance.now() - begun);
     const { session } = visitor;
-    for (const whom of [{ user }, { session }]) await t.server("notify", { ...whom, event: "secret", args: [n] });
+    for (const target of [{ user }, { session }]) await t.server("notify", { ...target, event: "secret", args: [n] });
     for (const got of secrets) await got.until(2);
 
     await visitor.requireIdentity(...tabs);

@@ -30,7 +30,7 @@ async function connectThree(t) {
 
 export async function broadcasts(t) {
   const { a, b, collectTexts } = await connectThree(t);
-  const say = (text, whom) => t.server("broadcast", { app: "Desk", event: "said", args: [text], ...whom });
+  const say = (text, options) => t.server("broadcast", { app: "Desk", event: "said", args: [text], ...options });
   const result = collectTexts();
   await say("all", {});
   await say("r", { to: ["r"] });
@@ -39,7 +39,7 @@ export async function broadcasts(t) {
   await say("not r", { except: ["r"] });
   await say("r not b", { to: ["r"], without: [b.id] });
   await say("not a", { without: [a.id] });
-  await say("nobody", { to: ["empty"] });
+  await say("empty room", { to: ["empty"] });
   await say("id is no room", { to: [a.id] });
   assert.equal(
     await result(),
