@@ -16,8 +16,8 @@ import (
 // them. Cookies with the attribute Secure are sent without TLS too, as browsers
 // do on localhost.
 //
-// Make one with Server.NewBrowser. It lives until its test ends or Close is
-// called. Its methods fail the test if the site does not answer within
+// Make one with Server.NewBrowser. Its tabs are closed when its test ends or
+// Close is called. Its methods fail the test if the site does not answer within
 // Server.Timeout, so call them in the test's goroutine. Close is safe for
 // concurrent use.
 type Browser struct {

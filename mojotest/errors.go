@@ -11,7 +11,8 @@ import (
 )
 
 // ConnectError says that the server has refused a namespace. socket.io-client
-// passes it to the connect_error event of a page. It is immutable.
+// passes it to the connect_error event of a page. mojotest does not change it
+// later.
 type ConnectError struct {
 	Namespace string
 	Message   string          // that of the mojo.ClientError, "internal error" or "Invalid namespace"
@@ -34,7 +35,8 @@ func connectError(namespace string, err error) error {
 }
 
 // HandshakeError says that the mojo.Server, or the site around it, has refused
-// a connection, for instance because the session was revoked. It is immutable.
+// a connection, for instance because the session was revoked. mojotest does not
+// change it later.
 type HandshakeError struct {
 	Status  int    // the HTTP status: 403, 503, ...
 	Message string // for instance "Forbidden"

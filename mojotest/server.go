@@ -16,7 +16,8 @@ import (
 
 // Server runs a site for a test: an http.Handler with a mojo.Server in it, in
 // memory or on the loopback interface. Make one with NewServer,
-// NewLoopbackServer or NewTLSServer. It ends with the test.
+// NewLoopbackServer or NewTLSServer. It ends when its test ends or Close is
+// called.
 //
 // Its methods are safe for concurrent use, but those that take a testing.TB
 // must be called in the goroutine of that test.

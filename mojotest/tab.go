@@ -69,7 +69,7 @@ type DialOptions struct {
 
 // Tab is an open page of a Browser. It has one connection and any number of
 // namespaces on it, like a Manager of socket.io-client. Browser.Dial opens it,
-// and it is closed with the Browser.
+// and Browser.Close closes it.
 //
 // A Tab answers pings and, after a login, the request for a proof. It does not
 // reconnect by itself when the connection ends, so that the test decides when;
