@@ -67,13 +67,13 @@ func delayAndLoss(t *testing.T, open opener, transport string) {
 	}
 	client, socket := dial(t, site, siotest.Options{Transport: begin, Dial: net.dial})
 	conn := e2e.Await(t, h.Accepted)
-	begun := make(chan struct{})
-	down := fire(pace, after, begun, func(i int) error { return ch.Emit("down", i, make([]byte, size(i))) })
-	up := fire(pace, after, begun, func(i int) error { socket.Emit("up", i, make([]byte, size(i))); return nil })
+	upgraded := make(chan struct{})
+	down := fire(pace, after, upgraded, func(i int) error { return ch.Emit("down", i, make([]byte, size(i))) })
+	up := fire(pace, after, upgraded, func(i int) error { socket.Emit("up", i, make([]byte, size(i))); return nil })
 	if transport == "upgrade" {
 		client.Engine.Upgrade()
 	}
-	close(begun)
+	close(upgraded)
 	sentDown, sentUp := e2e.Await(t, down), e2e.Await(t, up)
 	require.NoError(t, errors.Join(sentDown.err, sentUp.err))
 	for i := range sentUp.n {
