@@ -101,7 +101,7 @@ func testEvents(r *run) {
 	for i := range events {
 		want := &events[i]
 		a.mustPublish(cluster.Message{Event: want})
-		at = b.awaitAfter(at, "an event", func(e *record) bool { return !e.isLink })
+		at = b.awaitAfter(at, describe(&cluster.Message{Event: want}), func(e *record) bool { return !e.isLink })
 		got := b.records()[at].message
 		if got.Event == nil {
 			r.tb.Fatalf("node b: got %s, want an event", describe(&got))
@@ -143,7 +143,7 @@ func testCommands(r *run) {
 	for i := range commands {
 		want := &commands[i]
 		a.mustPublish(cluster.Message{Command: want})
-		at = b.awaitAfter(at, "a command", func(e *record) bool { return !e.isLink })
+		at = b.awaitAfter(at, describe(&cluster.Message{Command: want}), func(e *record) bool { return !e.isLink })
 		got := b.records()[at].message
 		if got.Command == nil {
 			r.tb.Fatalf("node b: got %s, want a command", describe(&got))

@@ -61,27 +61,35 @@ func label(message *cluster.Message) string {
 	return ""
 }
 
-// describe is a message in a failure.
+// describe is a message in a failure, without most of what is large.
 func describe(message *cluster.Message) string {
-	const most = 300
-	var text string
 	switch {
 	case message.Event != nil:
-		text = fmt.Sprintf("Event%+v", *message.Event)
-		if len(message.Event.Data) < most {
-			e := *message.Event
-			e.Data = nil
-			text = fmt.Sprintf("Event %s %+v", message.Event.Data, e)
+		e := message.Event
+		text := fmt.Sprintf("an event %s %s", short(e.Data), describeAddress(&e.Address))
+		for _, attachment := range e.Attachments {
+			text += fmt.Sprintf(" attachment %q", short(attachment))
 		}
+		return text + fmt.Sprintf(" volatile %t latest %t key %q", e.Volatile, e.Latest, e.Key)
 	case message.Command != nil:
-		text = fmt.Sprintf("Command%+v", *message.Command)
-	default:
-		text = fmt.Sprintf("Control %q", message.Control)
+		c := message.Command
+		verb := map[cluster.Verb]string{cluster.Join: "join", cluster.Leave: "leave", cluster.Disconnect: "disconnect"}[c.Verb]
+		return fmt.Sprintf("a command %s %q %s close %t", verb, c.Names, describeAddress(&c.Address), c.Close)
 	}
-	if len(text) > most {
-		text = text[:most] + "..."
+	return fmt.Sprintf("a control message %q", short(message.Control))
+}
+
+func describeAddress(a *cluster.Address) string {
+	return fmt.Sprintf("to %q rooms %.200q except %.200q", a.Namespace, a.Rooms, a.Except)
+}
+
+// short returns text, or the beginning of a long one.
+func short(text []byte) []byte {
+	const most = 150
+	if len(text) <= most {
+		return text
 	}
-	return text
+	return fmt.Appendf(bytes.Clone(text[:most]), "... (%d bytes)", len(text))
 }
 
 func clone(message *cluster.Message) cluster.Message {

@@ -1,6 +1,7 @@
 package clustertest
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"strings"
@@ -21,6 +22,8 @@ type node struct {
 
 	onMessage func()                            // is called for each message, in the goroutine of the Link
 	occupied  func(namespace, room string) bool // nil: everything is occupied
+
+	stuck error // of a Publish that has not returned; belongs to the publishing goroutine
 
 	releasing sync.Once
 	released  chan struct{} // closed when onMessage must return
@@ -164,11 +167,34 @@ func (n *node) check() {
 	}
 }
 
-// publish publishes messages and returns the error.
+// publish publishes messages and returns the error. It is called by one
+// goroutine at a time.
 func (n *node) publish(messages ...cluster.Message) error {
 	ctx, cancel := n.run.deadline()
 	defer cancel()
-	return n.link.Publish(ctx, messages)
+	return n.publishContext(ctx, messages...)
+}
+
+// publishContext is publish with a context. A Publish that does not return is an
+// error, too, and is the last.
+func (n *node) publishContext(ctx context.Context, messages ...cluster.Message) error {
+	if n.stuck != nil {
+		return n.stuck
+	}
+	done := make(chan error, 1)
+	go func() { done <- n.link.Publish(ctx, messages) }()
+	timer := time.NewTimer(n.run.broker.Timeout)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		n.stuck = fmt.Errorf("Publish takes longer than %v", n.run.broker.Timeout)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.faultLocked("%v", n.stuck)
+		return n.stuck
+	}
 }
 
 // mustPublish publishes messages, and fails the test on an error.
@@ -207,6 +233,28 @@ func (n *node) awaitAfter(position int, what string, match func(*record) bool) i
 				n.name, what, n.run.broker.Timeout, describeLast(log))
 		}
 	}
+}
+
+// awaitMessages waits until the node has got a number of messages after a
+// position.
+func (n *node) awaitMessages(position, count int) int {
+	n.run.tb.Helper()
+	for range count {
+		position = n.awaitAfter(position, "a message", func(e *record) bool { return !e.isLink })
+	}
+	return position
+}
+
+// awaitFrom waits until the node has got a number of messages of another node
+// after a position.
+func (n *node) awaitFrom(from string, position, count int) int {
+	n.run.tb.Helper()
+	for range count {
+		position = n.awaitAfter(position, "a message of node "+from, func(e *record) bool {
+			return strings.HasPrefix(e.label, from+"/")
+		})
+	}
+	return position
 }
 
 // awaitLabel waits until the node has got a numbered message.

@@ -14,6 +14,7 @@ type run struct {
 	tb     testing.TB
 	broker Broker
 	nodes  []*node
+	loads  []*load
 }
 
 // open opens a node and waits until it is connected.
@@ -42,11 +43,17 @@ func (r *run) connect(n *node, bus cluster.Bus) {
 // finish closes the nodes and reports what they have noticed in any case.
 func (r *run) finish() {
 	r.tb.Helper()
+	for _, l := range r.loads {
+		l.stopOnce.Do(func() { close(l.stopping) })
+	}
 	for _, n := range r.nodes {
 		n.release()
 	}
 	for _, n := range r.nodes {
 		n.close()
+	}
+	for _, l := range r.loads {
+		l.done.Wait() // a Publish has returned by now, or is given up
 	}
 	for _, n := range r.nodes {
 		n.check()
@@ -87,17 +94,18 @@ func (r *run) deadline() (context.Context, context.CancelFunc) {
 // load publishes numbered messages of a node, one each half millisecond, until
 // it is stopped.
 type load struct {
-	stopping chan struct{}
+	stopOnce sync.Once
+	stopping chan struct{} // closed to end the load
 	done     sync.WaitGroup
 
-	mu     sync.Mutex
-	begun  int
-	taken  []string // those for which Publish has returned no error, in order
-	failed int
+	mu    sync.Mutex
+	begun int
+	taken []string // those for which Publish has returned no error, in order
 }
 
 func (r *run) startLoad(n *node) *load {
 	l := &load{stopping: make(chan struct{})}
+	r.loads = append(r.loads, l)
 	l.done.Go(func() {
 		ticker := time.NewTicker(500 * time.Microsecond)
 		defer ticker.Stop()
@@ -115,8 +123,6 @@ func (r *run) startLoad(n *node) *load {
 			l.mu.Lock()
 			if err == nil {
 				l.taken = append(l.taken, label(&message))
-			} else {
-				l.failed++
 			}
 			l.mu.Unlock()
 		}
@@ -125,10 +131,9 @@ func (r *run) startLoad(n *node) *load {
 }
 
 // stop ends the load and waits for its last Publish.
-func (l *load) stop(r *run) {
-	r.tb.Helper()
-	close(l.stopping)
-	r.within("the end of a Publish", waiting(&l.done))
+func (l *load) stop() {
+	l.stopOnce.Do(func() { close(l.stopping) })
+	l.done.Wait()
 }
 
 // count returns how many messages were begun to be published.
