@@ -106,10 +106,10 @@ func (m *Memory) Cut(nodes ...string) {
 	}
 }
 
-// Starve lets nodes get no messages any more, not even those to themselves,
-// without a report, as on a connection that is healthy but leads to the wrong
-// server. Their Publish works. What has not arrived yet at them is lost. It
-// stays with the name as a Cut does.
+// Starve withholds all messages from nodes, also those that they send to
+// themselves, and reports nothing, as a connection does that is healthy but leads
+// to the wrong server. Their Publish works. What has not arrived yet at them is
+// lost. It stays with the name as a Cut does, until Reconnect or Heal.
 func (m *Memory) Starve(nodes ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -21,7 +21,7 @@ func TestMemory(t *testing.T) {
 	clustertest.Run(t, func(*testing.T) clustertest.Broker {
 		var m cluster.Memory
 		return clustertest.Broker{
-			Bus:       func() cluster.Bus { return &m },
+			Bus:       func(string) cluster.Bus { return &m },
 			Cut:       func(node string) { m.Cut(node) },
 			Reconnect: func(node string) { m.Reconnect(node) },
 			Restart: func() {

@@ -23,7 +23,7 @@ func TestWhole(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				other := cluster.NewMemory()
-				result := runBroken(t, c.name, broken{}, func(b *Broker) { b.Other = func() cluster.Bus { return other } })
+				result := runBroken(t, c.name, broken{}, func(b *Broker) { b.Other = func(string) cluster.Bus { return other } })
 				require.Empty(t, result.failures)
 				require.Empty(t, result.skipped)
 			})
@@ -486,7 +486,7 @@ func runBroken(t *testing.T, name string, bug broken, change func(*Broker)) *res
 	other.rename = func(name string) string { return "other" + name }
 	broker := Broker{
 		Timeout:   2 * time.Second,
-		Bus:       func() cluster.Bus { return bus },
+		Bus:       func(string) cluster.Bus { return bus },
 		Cut:       func(node string) { m.Cut(node) },
 		Reconnect: func(node string) { m.Reconnect(node) },
 		Restart: func() {
@@ -494,7 +494,7 @@ func runBroken(t *testing.T, name string, bug broken, change func(*Broker)) *res
 			m.Cut(nodes...)
 			m.Reconnect(nodes...)
 		},
-		Other: func() cluster.Bus { return &other },
+		Other: func(string) cluster.Bus { return &other },
 	}
 	if change != nil {
 		change(&broker)

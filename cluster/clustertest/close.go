@@ -62,7 +62,7 @@ func testCloseWaits(r *run) {
 	a := r.open("a")
 	b := newNode(r, "b")
 	b.onMessage = func() { <-b.released }
-	r.connect(b, r.broker.Bus())
+	r.connect(b, r.broker.Bus(b.name))
 	a.mustPublish(numbered(0, "a", 0), numbered(0, "a", 1), numbered(0, "a", 2))
 	b.awaitLabel("a/0")
 	closed := make(chan struct{})

@@ -5,7 +5,7 @@
 //		clustertest.Run(t, func(t *testing.T) clustertest.Broker {
 //			server := startBroker(t) // which t.Cleanup stops
 //			return clustertest.Broker{
-//				Bus:     func() cluster.Bus { return mybus.New(server.Addr()) },
+//				Bus:     func(string) cluster.Bus { return mybus.New(server.Addr()) },
 //				Restart: server.Restart,
 //			}
 //		})
@@ -22,10 +22,10 @@ import (
 // Broker is a broker for one case. Bus must be set. The cases that need another
 // field are skipped if it is nil.
 type Broker struct {
-	// Bus returns a bus onto the broker. It is called for each node, as each
-	// process of a site has a bus of its own. A bus that several nodes may share
-	// can be returned each time.
-	Bus func() cluster.Bus
+	// Bus returns a bus onto the broker for the node of a name. It is called
+	// before each Open, also for names that Open must refuse. It may return the
+	// same bus each time if several nodes may share one.
+	Bus func(node string) cluster.Bus
 
 	// Cut takes its connection from a node, and keeps the node from making
 	// another until Reconnect is called. The backend has to notice by itself.
@@ -35,9 +35,9 @@ type Broker struct {
 	// stopped and started again. It returns when the broker is there again.
 	Restart func()
 
-	// Other returns a bus for the nodes of another cluster onto the same broker,
-	// for instance one with another prefix.
-	Other func() cluster.Bus
+	// Other is Bus for the nodes of another cluster on the same broker, for
+	// instance one with another prefix.
+	Other func(node string) cluster.Bus
 
 	// Timeout is how long a message or a report may take, by default 10 s.
 	Timeout time.Duration

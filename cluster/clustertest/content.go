@@ -164,7 +164,7 @@ func testNamespaces(r *run) {
 	for i, namespace := range namespaces {
 		n := newNode(r, "n"+string(rune('a'+i)))
 		n.occupied = func(ns, room string) bool { return ns == namespace && (room == "" || room == "one") }
-		r.connect(n, r.broker.Bus())
+		r.connect(n, r.broker.Bus(n.name))
 		nodes = append(nodes, n)
 	}
 	var messages []cluster.Message
@@ -211,7 +211,7 @@ func testOccupied(r *run) {
 		defer b.mu.Unlock()
 		return rooms[key{namespace, room}]
 	}
-	r.connect(b, r.broker.Bus())
+	r.connect(b, r.broker.Bus(b.name))
 	occupy := func(namespace, room string) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -310,8 +310,8 @@ func sameMessage(a, b *cluster.Message) bool {
 func testOtherCluster(r *run) {
 	a, b := r.open("a"), r.open("b")
 	otherA, otherB := newNode(r, "a"), newNode(r, "b")
-	r.connect(otherA, r.broker.Other())
-	r.connect(otherB, r.broker.Other())
+	r.connect(otherA, r.broker.Other("a"))
+	r.connect(otherB, r.broker.Other("b"))
 	publish := func(n *node, first int) (labels []string) {
 		for i := range kinds {
 			message := numbered(i, "a", first+i)

@@ -13,7 +13,7 @@ func testNames(r *run) {
 		"", " ", "a b", "a.b", "a-b", "a_b", "a/b", "a:b", "a#b", "*", ">", "~a", "a\n", "\x00", "ä", "а", "\xff", strings.Repeat("a", 65),
 	} {
 		n := newNode(r, name)
-		link, err := r.broker.Bus().Open(name, n)
+		link, err := r.broker.Bus(name).Open(name, n)
 		if err == nil {
 			n.link = link
 			r.nodes = append(r.nodes, n)

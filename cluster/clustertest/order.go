@@ -96,7 +96,7 @@ func testSlowReceiver(r *run) {
 	a := r.open("a")
 	slow := newNode(r, "slow")
 	slow.onMessage = func() { <-slow.released }
-	r.connect(slow, r.broker.Bus())
+	r.connect(slow, r.broker.Bus(slow.name))
 	c := r.open("c")
 
 	a.mustPublish(numbered(0, "a", 0))

@@ -21,7 +21,7 @@ type run struct {
 func (r *run) open(name string) *node {
 	r.tb.Helper()
 	n := newNode(r, name)
-	r.connect(n, r.broker.Bus())
+	r.connect(n, r.broker.Bus(name))
 	return n
 }
 
