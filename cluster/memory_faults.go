@@ -39,8 +39,8 @@ type Faults struct {
 	// may arrive after later messages.
 	Duplicate float64
 
-	// Queue is how many messages may wait for a node, by default 65,536. Others
-	// are lost, and reported by LinkResumed.
+	// Queue is how many messages may wait for a node, and how many KiB, by
+	// default 65,536. Others are lost, and reported by LinkResumed.
 	Queue int
 }
 
@@ -48,7 +48,7 @@ func (f *Faults) queue() int {
 	if f.Queue > 0 {
 		return f.Queue
 	}
-	return defaultQueue
+	return 1 << 16
 }
 
 // SetFaults replaces the faults. It is for what is published from now on: what

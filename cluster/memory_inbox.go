@@ -7,11 +7,6 @@ import (
 	"github.com/mojosocket/mojo/internal/fifo"
 )
 
-const (
-	defaultQueue = 1 << 16  // messages that wait for a node
-	queueBytes   = 64 << 20 // and their bytes
-)
-
 // delivery is what a node gets: a message or a report.
 type delivery struct {
 	from     *memoryLink // the publisher; nil for a report of the link's own state
@@ -44,7 +39,7 @@ type inbox struct {
 // A delivery that is due goes through the heap, too, while others are there:
 // they may be earlier ones of the same publisher.
 func (l *memoryLink) pushLocked(d *delivery, delayed bool) {
-	if d.overflow = l.count >= l.memory.faults.queue() || l.bytes+d.size > queueBytes; d.overflow {
+	if d.overflow = l.fullLocked(d.size); d.overflow {
 		if l.overflowing {
 			return
 		}
@@ -62,6 +57,13 @@ func (l *memoryLink) pushLocked(d *delivery, delayed bool) {
 		l.ready.Push(d)
 	}
 	l.startLocked()
+}
+
+// fullLocked reports whether a delivery of a size finds no room in the inbox. A
+// large one has room in an empty inbox. memory.mu must be held.
+func (l *memoryLink) fullLocked(size int) bool {
+	most := l.memory.faults.queue()
+	return l.count >= most || l.count > 0 && l.bytes+size > most<<10
 }
 
 // discardLocked takes deliveries out of the inbox. It reports whether there were

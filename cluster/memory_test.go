@@ -228,15 +228,19 @@ func TestMemoryFull(t *testing.T) {
 func TestMemoryFullOfBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := cluster.NewMemory()
+		m.SetFaults(cluster.Faults{Queue: 100})
 		a, b := listen(t, m, "a"), &listener{name: "b", blocked: make(chan struct{})}
 		b.open(t, m)
 		synctest.Wait()
 		large := cluster.Message{Event: &cluster.Event{
-			Address: cluster.Address{Namespace: "/"}, Data: []byte("large"), Attachments: [][]byte{make([]byte, 16<<20)},
+			Address: cluster.Address{Namespace: "/"}, Data: []byte("large"), Attachments: [][]byte{make([]byte, 30<<10)},
 		}}
 		require.NoError(t, a.link.Publish(t.Context(), slices.Repeat([]cluster.Message{large}, 5)))
 		close(b.blocked)
 		require.Equal(t, "up large large large resumed", b.take())
+		require.NoError(t, a.link.Publish(t.Context(), []cluster.Message{large, large}))
+		require.Equal(t, "large large", b.take())
+		m.SetFaults(cluster.Faults{Queue: 3}) // a large message has room by itself
 		require.NoError(t, a.link.Publish(t.Context(), []cluster.Message{large}))
 		require.Equal(t, "large", b.take())
 	})
