@@ -24,6 +24,9 @@
 // not for its connections. So a backend may deliver an event to nodes that have
 // no receivers for it. It asks [Node.Occupied] to drop such an event without
 // decoding it.
+//
+// On a broker that servers of another kind use, too, a Link may be a [Mounter],
+// and its backend asks a Node that is a [Responder].
 package cluster
 
 import "context"
