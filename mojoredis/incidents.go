@@ -1,0 +1,64 @@
+package mojoredis
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// incident is a kind of what goes wrong.
+type incident uint8
+
+const (
+	disconnected incident = iota
+	malformed
+	tooLarge
+	unanswered
+	incidentKinds
+)
+
+var incidentTexts = [incidentKinds]string{
+	disconnected: "mojoredis: no connection to Redis; will try again",
+	malformed:    "mojoredis: dropped a malformed message",
+	tooLarge:     "mojoredis: did not publish a message that is too large",
+	unanswered:   "mojoredis: did not answer another server",
+}
+
+// logInterval is how often an incident of a kind is logged at most.
+const logInterval = time.Minute
+
+// incidents counts what goes wrong, and logs each kind from time to time.
+type incidents struct {
+	logger *slog.Logger
+
+	mu     sync.Mutex
+	counts [incidentKinds]uint64
+	logged [incidentKinds]struct {
+		count uint64
+		at    time.Time
+	}
+}
+
+func newIncidents(logger *slog.Logger) *incidents { return &incidents{logger: logger} }
+
+// report counts an incident, and logs it unless one of its kind was logged just
+// now. The args are those of slog.Logger.Warn.
+func (i *incidents) report(kind incident, args ...any) {
+	i.mu.Lock()
+	i.counts[kind]++
+	last, now := &i.logged[kind], time.Now()
+	if last.count > 0 && now.Sub(last.at) < logInterval {
+		i.mu.Unlock()
+		return
+	}
+	args = append(args, "count", i.counts[kind]-last.count)
+	last.count, last.at = i.counts[kind], now
+	i.mu.Unlock()
+	i.logger.Warn(incidentTexts[kind], args...)
+}
+
+func (i *incidents) count(kind incident) uint64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.counts[kind]
+}

@@ -1,0 +1,220 @@
+package mojoredis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/mojosocket/mojo/cluster"
+)
+
+// answersLen is how many answers to other servers may wait to be published.
+const answersLen = 1024
+
+// link is a node's end of a Bus. It has two connections: one that publishes and
+// one that is subscribed.
+type link struct {
+	*Bus
+	name string
+	uid  string // of the node on the wire of other servers
+	node cluster.Node
+
+	publisher publisher
+	answers   chan entry
+
+	closed  context.Context // done when Close is called
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+
+	probing   sync.Mutex    // is held while a message to itself is published
+	probed    atomic.Uint64 // the number of the last message to itself that was published
+	delivered atomic.Uint64 // the greatest number that has arrived
+
+	mu         sync.Mutex
+	namespaces []string      // that are mounted
+	subscribed *redis.PubSub // gets namespaces that are mounted; nil without a connection
+}
+
+var (
+	_ cluster.Link    = (*link)(nil)
+	_ cluster.Mounter = (*link)(nil)
+)
+
+func newLink(b *Bus, name string, n cluster.Node) *link {
+	l := &link{
+		Bus:     b,
+		name:    name,
+		uid:     "~" + name, // is never "emitter" or the id of another kind of server
+		node:    n,
+		answers: make(chan entry, answersLen),
+	}
+	l.closed, l.cancel = context.WithCancel(context.Background())
+	l.publisher = publisher{
+		connect: func(ctx context.Context) (*connection, error) { return b.connect(ctx, b.channels.control(name)) },
+		timeout: b.options.Timeout,
+		closing: l.closed,
+		turn:    make(chan struct{}, 1),
+	}
+	l.running.Go(l.receive)
+	l.running.Go(l.probe)
+	l.running.Go(l.answer)
+	return l
+}
+
+// Publish publishes messages. It implements cluster.Link.
+func (l *link) Publish(ctx context.Context, messages []cluster.Message) error {
+	entries := make([]entry, 0, len(messages))
+	var refused error
+	for i := range messages {
+		e, err := l.entry(&messages[i])
+		if err != nil {
+			refused = errors.Join(refused, fmt.Errorf("mojoredis: publish: message %d of %d: %w", i+1, len(messages), err))
+			continue
+		}
+		entries = append(entries, e)
+	}
+	if err := l.publisher.publish(ctx, entries); err != nil {
+		return errors.Join(refused, fmt.Errorf("mojoredis: publish: %w", err))
+	}
+	return refused
+}
+
+// entry encodes a message.
+func (l *link) entry(message *cluster.Message) (entry, error) {
+	kinds := 0
+	for _, set := range []bool{message.Event != nil, message.Command != nil, message.Control != nil} {
+		if set {
+			kinds++
+		}
+	}
+	if kinds != 1 {
+		return entry{}, fmt.Errorf("has %d of Event, Command and Control, must have 1", kinds)
+	}
+	if message.To != "" && message.Control == nil {
+		return entry{}, errors.New("has To, which is for Control only")
+	}
+	var e entry
+	var err error
+	switch {
+	case message.Event != nil:
+		e.channel = l.channels.event(&message.Event.Address)
+		e.body, err = encodeEvent(l.uid, message.Event)
+	case message.Command != nil:
+		e.channel = l.channels.request(message.Command.Namespace)
+		e.body, err = encodeCommand(l.uid, message.Command)
+	default:
+		e.channel = l.channels.control(message.To)
+		e.body = slices.Concat([]byte(l.name), []byte("#"), message.Control)
+	}
+	if err != nil {
+		return entry{}, err
+	}
+	if err := l.checkSize(e); err != nil {
+		l.log.report(tooLarge, "channel", shorten(e.channel), "error", err)
+		return entry{}, err
+	}
+	return e, nil
+}
+
+// checkSize returns ErrTooLarge for an entry that is larger than allowed.
+func (b *Bus) checkSize(e entry) error {
+	if len(e.body) <= b.options.MaxMessage {
+		return nil
+	}
+	return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(e.body), b.options.MaxMessage)
+}
+
+// Mount subscribes to the questions of other servers about a namespace. They
+// count the subscribers to know how many answers to wait for, so there must be
+// one subscription for each node that answers. It implements cluster.Mounter.
+func (l *link) Mount(namespace string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if slices.Contains(l.namespaces, namespace) {
+		return
+	}
+	l.namespaces = append(l.namespaces, namespace)
+	if l.subscribed != nil {
+		// An error ends the connection, and the next has all namespaces.
+		_ = l.subscribed.Subscribe(l.closed, l.channels.request(namespace))
+	}
+}
+
+// Close disconnects the node. It implements cluster.Link.
+func (l *link) Close() error {
+	l.cancel()
+	l.running.Wait()
+	l.publisher.close()
+	return nil
+}
+
+// probe tests the connections. At each tick it asks for a PONG that says which
+// message to itself was published before. It must arrive after that message.
+func (l *link) probe() {
+	ticker := time.NewTicker(l.options.Ping)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.closed.Done():
+			return
+		case <-ticker.C:
+		}
+		l.mu.Lock()
+		subscribed := l.subscribed
+		l.mu.Unlock()
+		if subscribed == nil {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(l.closed, l.options.Ping)
+		_ = subscribed.Ping(ctx, strconv.FormatUint(l.probed.Load(), 10))
+		_ = l.publishProbe(ctx)
+		cancel()
+	}
+}
+
+// publishProbe publishes a message to this node. An error needs no report: the
+// node's own messages have it as well.
+func (l *link) publishProbe(ctx context.Context) error {
+	l.probing.Lock()
+	defer l.probing.Unlock()
+	next := l.probed.Load() + 1
+	err := l.publisher.publish(ctx, []entry{{l.channels.probe(l.name), strconv.AppendUint(nil, next, 10)}})
+	if err == nil {
+		l.probed.Store(next)
+	}
+	return err
+}
+
+// answer publishes answers to other servers.
+func (l *link) answer() {
+	for {
+		select {
+		case <-l.closed.Done():
+			return
+		case e := <-l.answers:
+			err := l.checkSize(e)
+			if err == nil {
+				err = l.publisher.publish(l.closed, []entry{e})
+			}
+			if err != nil && l.closed.Err() == nil {
+				l.log.report(unanswered, "channel", shorten(e.channel), "error", err)
+			}
+		}
+	}
+}
+
+// shorten cuts a name of the wire for the log.
+func shorten(name string) string {
+	const most = 100
+	if len(name) > most {
+		return name[:most] + "..."
+	}
+	return name
+}

@@ -1,0 +1,239 @@
+package mojoredis
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/mojosocket/mojo/cluster"
+	"github.com/mojosocket/mojo/mojoredis/internal/msgjson"
+)
+
+// The types of requests and of answers that have a type.
+const (
+	requestSockets = iota
+	requestRooms
+	requestJoin
+	requestLeave
+	requestDisconnect
+	requestFetch
+	requestServerSideEmit
+	requestBroadcast
+	answerClientCount
+	answerAck
+)
+
+var verbs = map[int]cluster.Verb{
+	requestJoin: cluster.Join, requestLeave: cluster.Leave, requestDisconnect: cluster.Disconnect,
+}
+
+var errRequest = errors.New("mojoredis: not a request of @socket.io/redis-adapter")
+
+// wireOptions are the options of a request.
+type wireOptions struct {
+	Rooms  roomList `json:"rooms"`
+	Except roomList `json:"except"`
+	Flags  struct {
+		Volatile json.RawMessage `json:"volatile,omitzero"`
+		Timeout  json.RawMessage `json:"timeout,omitzero"` // milliseconds
+	} `json:"flags,omitzero"`
+}
+
+// wireRequest is a request of the wire: JSON, or MessagePack with the same
+// keys. Other servers decide by the value whether a flag is set, so the flags
+// may be anything.
+type wireRequest struct {
+	UID       string          `json:"uid,omitempty"`
+	RequestID json.RawMessage `json:"requestId,omitempty"`
+	Type      *int            `json:"type"`
+	Options   *wireOptions    `json:"opts,omitempty"`
+	Rooms     roomList        `json:"rooms,omitzero"`
+	Close     json.RawMessage `json:"close,omitempty"`
+	SID       string          `json:"sid,omitempty"`  // of old adapters
+	Room      json.RawMessage `json:"room,omitempty"` // of old adapters
+	Data      json.RawMessage `json:"data,omitempty"`
+	Packet    struct {
+		Data json.RawMessage `json:"data"`
+	} `json:"packet,omitzero"`
+
+	attachments [][]byte
+}
+
+// roomList is an array of rooms. Numbers become strings.
+type roomList []string
+
+func (l *roomList) UnmarshalJSON(text []byte) error {
+	var rooms []json.RawMessage
+	if err := json.Unmarshal(text, &rooms); err != nil {
+		return err
+	}
+	*l = make(roomList, 0, len(rooms))
+	for _, raw := range rooms {
+		room, err := roomName(raw)
+		if err != nil {
+			return err
+		}
+		*l = append(*l, room)
+	}
+	return nil
+}
+
+func roomName(raw json.RawMessage) (string, error) {
+	var number json.Number
+	if err := json.Unmarshal(raw, &number); err == nil && len(raw) > 0 && raw[0] != '"' && raw[0] != 'n' {
+		return number.String(), nil
+	}
+	var name string
+	if err := json.Unmarshal(raw, &name); err != nil || raw[0] != '"' {
+		return "", errRequest
+	}
+	return name, nil
+}
+
+// encodeCommand encodes a command. Without a uid it is one of an emitter.
+func encodeCommand(uid string, c *cluster.Command) ([]byte, error) {
+	kind := -1
+	for number, verb := range verbs {
+		if verb == c.Verb {
+			kind = number
+		}
+	}
+	if kind < 0 {
+		return nil, errors.New("has a Command without a Verb")
+	}
+	request := wireRequest{UID: uid, Type: &kind, Options: &wireOptions{Rooms: notNil(c.Rooms), Except: notNil(c.Except)}}
+	if c.Verb == cluster.Disconnect {
+		request.Close = json.RawMessage("false")
+		if c.Close {
+			request.Close = json.RawMessage("true")
+		}
+	} else {
+		request.Rooms = notNil(c.Names)
+	}
+	return marshal(request)
+}
+
+// notNil returns a list that is an array in JSON, also if it is empty.
+func notNil(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+// marshal is json.Marshal without escapes for HTML.
+func marshal(v any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
+}
+
+// decodeRequest decodes a request.
+func decodeRequest(payload string) (*wireRequest, error) {
+	request := new(wireRequest)
+	text := []byte(payload)
+	if !strings.HasPrefix(payload, "{") {
+		r := msgjson.NewReader(payload)
+		defer r.Close()
+		var err error
+		if text, err = r.JSON(nil); err != nil {
+			return nil, err
+		}
+		if err := r.End(); err != nil {
+			return nil, err
+		}
+		request.attachments = r.Attachments()
+	}
+	if err := json.Unmarshal(text, request); err != nil {
+		return nil, err
+	}
+	if request.Type == nil {
+		return nil, errRequest
+	}
+	return request, nil
+}
+
+// address returns the address of a request in a namespace.
+func (r *wireRequest) address(namespace string) cluster.Address {
+	a := cluster.Address{Namespace: namespace}
+	if r.Options != nil {
+		a.Rooms, a.Except = r.Options.Rooms, r.Options.Except
+	}
+	return a
+}
+
+// command applies a command.
+func (l *link) command(m *redis.Message) error {
+	namespace, ok := l.channels.requestNamespace(m.Channel)
+	if !ok {
+		return nil
+	}
+	request, err := decodeRequest(m.Payload)
+	if err != nil || request.UID == l.uid {
+		return err
+	}
+	verb, ok := verbs[*request.Type]
+	if !ok {
+		return nil // a question
+	}
+	c := &cluster.Command{Address: request.address(namespace), Verb: verb, Close: string(request.Close) == "true"}
+	c.Names = request.Rooms
+	if request.Options == nil {
+		return l.oldCommand(c, request)
+	}
+	l.apply(c)
+	return nil
+}
+
+// oldCommand applies a command of an old adapter to one connection, and answers
+// if it is here.
+func (l *link) oldCommand(c *cluster.Command, request *wireRequest) error {
+	if request.SID == "" {
+		return errRequest
+	}
+	if !l.node.Occupied(c.Namespace, request.SID) {
+		return nil
+	}
+	c.Rooms, c.Names = []string{request.SID}, nil
+	if c.Verb != cluster.Disconnect {
+		room, err := roomName(request.Room)
+		if err != nil {
+			return err
+		}
+		c.Names = []string{room}
+	}
+	l.apply(c)
+	l.respond(c.Namespace, fields{"requestId": request.RequestID})
+	return nil
+}
+
+// apply hands a command to the node. The rooms that begin with "~" are those of
+// sessions and users, which no command may change.
+func (l *link) apply(c *cluster.Command) {
+	if c.Verb != cluster.Disconnect {
+		c.Names = slices.DeleteFunc(c.Names, func(name string) bool { return strings.HasPrefix(name, "~") })
+		if len(c.Names) == 0 {
+			return
+		}
+	}
+	l.node.Command(c)
+}
+
+// control delivers a control message.
+func (l *link) control(m *redis.Message) error {
+	from, content, ok := strings.Cut(m.Payload, "#")
+	switch {
+	case !ok || checkName(from) != nil:
+		return errors.New("mojoredis: not a control message of mojo")
+	case from == l.name && m.Channel == l.channels.control(""):
+		return nil
+	}
+	l.node.Control([]byte(content))
+	return nil
+}
