@@ -26,7 +26,7 @@ import (
 
 // fast are options of a node that notices faults soon.
 func fast(key string, text *logText) mojoredis.Options {
-	return mojoredis.Options{Key: key, Ping: 50 * time.Millisecond, Timeout: time.Second, Logger: text.logger()}
+	return mojoredis.Options{Key: key, Ping: 200 * time.Millisecond, Timeout: time.Second, Logger: text.logger()}
 }
 
 func control(to, text string) cluster.Message {
