@@ -152,6 +152,7 @@ type Rebind struct {
 	// known. Its connection needs no proof if it has the session of From, or
 	// claims it.
 	SeatID string
+	At     Clock // zero: the hub takes the next value of its clock
 }
 
 // Revoke ends the connections of a session or user.
@@ -161,6 +162,7 @@ type Revoke struct {
 	Except     string    // the session whose connections do not end
 	Invalidate bool      // the session ids and logins are not valid any more
 	Until      time.Time // when the revoked cookies expire; zero: never
+	At         Clock     // zero: the hub takes the next value of its clock
 }
 
 // RevokeIdentity ends the connections of one identity. An identity without a
@@ -168,9 +170,14 @@ type Revoke struct {
 // connections whose identity has changed meanwhile. If no connection has the
 // identity any more, and the session may have changed in place since Seen, it
 // does nothing.
+//
+// Seen means nothing to another hub. So if At is set, Seen is ignored, and the
+// command does nothing if the session has changed later than At. It should be
+// the value of the clock before the identity was checked.
 type RevokeIdentity struct {
 	Identity   Identity
 	Seen       int // from Hub.Live of the same hub
 	Invalidate bool
 	Until      time.Time
+	At         Clock // zero: the hub takes the next value of its clock
 }

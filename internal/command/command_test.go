@@ -27,9 +27,9 @@ func TestCommandsAreValues(t *testing.T) {
 		Leave{sel, []string{"r"}},
 		Disconnect{sel},
 		Extend{ann},
-		Rebind{Identity{"s", ""}, []string{"s0"}, ann, now, "seat"},
-		Revoke{"/ChatSocket", Key{User, "ann"}, "s", true, now},
-		RevokeIdentity{Identity{"s", "ann"}, 3, true, now},
+		Rebind{Identity{"s", ""}, []string{"s0"}, ann, now, "seat", Clock{1, "n"}},
+		Revoke{"/ChatSocket", Key{User, "ann"}, "s", true, now, Clock{1, "n"}},
+		RevokeIdentity{Identity{"s", "ann"}, 3, true, now, Clock{1, "n"}},
 	} {
 		t.Run(reflect.TypeOf(cmd).Name(), func(t *testing.T) {
 			requireValue(t, reflect.TypeOf(cmd))
