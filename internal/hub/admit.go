@@ -116,7 +116,7 @@ func (h *Hub) Arrived(c *Conn) (ef Effects) {
 			ef.Ended = append(ef.Ended, oldest)
 		}
 	}
-	ef.Presence = h.presence.Work()
+	ef.Presence = h.workLocked()
 	return ef
 }
 

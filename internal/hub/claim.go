@@ -115,7 +115,7 @@ func (h *Hub) Prove(c *Conn, now command.Identified) (from, to *Binding, work pr
 	}
 	to = b.next(b.Claim.To)
 	h.bindLocked(c, to)
-	return b.Claim.From, to, h.presence.Work()
+	return b.Claim.From, to, h.workLocked()
 }
 
 // wouldMatch reports whether a selector matches the claimed identity, but does

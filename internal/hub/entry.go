@@ -24,7 +24,7 @@ func (h *Hub) Show(s *Seat) presence.Work {
 			h.enterLocked(command.Key{Kind: k, ID: key}, s)
 		}
 	}
-	return h.presence.Work()
+	return h.workLocked()
 }
 
 // Remove removes a seat from every index. It cannot be added again.
@@ -32,13 +32,13 @@ func (h *Hub) Remove(s *Seat) presence.Work {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.removeSeatLocked(s)
-	return h.presence.Work()
+	return h.workLocked()
 }
 
 func (h *Hub) removeSeatLocked(s *Seat) {
 	s.removed = true
 	for room := range s.rooms {
-		s.namespace.removeLocked(command.Key{Kind: command.Room, ID: room}, s)
+		h.leaveRoomLocked(room, s)
 	}
 	s.rooms = nil
 	c := s.conn
@@ -63,6 +63,7 @@ func (h *Hub) enterLocked(k command.Key, s *Seat) {
 	if h.all.addLocked(k, s) {
 		h.presence.Enter(presence.Key{Key: k})
 	}
+	h.changes.add(s.namespace.name, k)
 	if s.namespace.addLocked(k, s) {
 		h.presence.Enter(presence.Key{Namespace: s.namespace.name, Key: k})
 	}
@@ -70,6 +71,7 @@ func (h *Hub) enterLocked(k command.Key, s *Seat) {
 
 // exitLocked removes a seat from a session or user.
 func (h *Hub) exitLocked(k command.Key, s *Seat) {
+	h.changes.add(s.namespace.name, k)
 	if s.namespace.removeLocked(k, s) {
 		h.presence.Exit(presence.Key{Namespace: s.namespace.name, Key: k})
 	}
@@ -120,6 +122,7 @@ func (h *Hub) addClaimLocked(c *Conn, cl *Claim) {
 	for k := command.Session; k < command.NumKinds; k++ {
 		if id := cl.To.Key(k); id != "" {
 			h.claims[k].Add(id, c)
+			h.changes.add(Claims, command.Key{Kind: k, ID: id})
 		}
 	}
 }
@@ -134,6 +137,7 @@ func (h *Hub) removeClaimLocked(c *Conn, cl *Claim) {
 	for k := command.Session; k < command.NumKinds; k++ {
 		if id := cl.To.Key(k); id != "" {
 			h.claims[k].Remove(id, c)
+			h.changes.add(Claims, command.Key{Kind: k, ID: id})
 		}
 	}
 }
@@ -170,7 +174,7 @@ func (h *Hub) Forget(c *Conn) presence.Work {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.removeLocked(c)
-	return h.presence.Work()
+	return h.workLocked()
 }
 
 // removeLocked removes a connection and its seats from every index. They cannot

@@ -62,5 +62,5 @@ func (h *Hub) Lapse(c *Conn, polling bool) (Lapse, presence.Work) {
 		return NotLapsed, presence.Work{}
 	}
 	h.removeLocked(c)
-	return lapse, h.presence.Work()
+	return lapse, h.workLocked()
 }

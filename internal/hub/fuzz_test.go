@@ -24,6 +24,7 @@ type run struct {
 	namespaces map[string]*Namespace
 	input      []byte
 	lastSeatID int
+	entries    map[Change]int // by the change without its Count; as taken from the hub
 }
 
 func (r *run) choose(n int) int {
@@ -340,6 +341,9 @@ func (r *run) check() {
 	isLive := slices.ContainsFunc(r.model.conns, func(c *modelConn) bool { return !c.removed && c.bound.Identity == id })
 	require.Equal(t, isLive && id != command.Identity{}, live != nil)
 	require.Equal(t, len(r.model.inPlace), seen)
+	if r.choose(3) == 0 {
+		r.checkEntries()
+	}
 	for _, namespace := range []string{"", "/a", "/b"} {
 		require.Equal(t, len(r.model.seats(namespace, func(s *modelSeat) bool { return s.visible })), h.Len(namespace))
 		r.checkPresence(namespace)
@@ -388,6 +392,24 @@ func (r *run) checkClaimant(c *modelConn, claim *Claim) {
 	require.False(r.t, claim.Due().After(claim.since.Add(proofTime)))
 }
 
+// checkEntries takes the changes of the index, and compares the entries.
+func (r *run) checkEntries() {
+	for more := true; more; {
+		list := r.hub.TakeChanges(nil)
+		for _, change := range list {
+			count := change.Count
+			change.Count = 0
+			r.entries[change] = count
+			if count == 0 {
+				delete(r.entries, change)
+			}
+		}
+		more = len(list) > 0
+	}
+	require.False(r.t, r.hub.ChangesWait())
+	require.Equal(r.t, r.model.entries(), r.entries)
+}
+
 func (r *run) checkPresence(namespace string) {
 	for k, ids := range map[command.Kind][]string{command.Session: {"s1", "s2", "s3", "s4", "s5"}, command.User: {"ann", "bob"}} {
 		var online, connected []string
@@ -430,6 +452,8 @@ func (r *run) end() {
 	slices.SortStableFunc(r.model.transitions, byKey)
 	require.Equal(r.t, r.model.transitions, got)
 	requireEmpty(r.t, r.hub)
+	r.checkEntries()
+	require.Empty(r.t, r.entries)
 	for _, namespace := range []string{"", "/a", "/b"} {
 		r.checkPresence(namespace)
 	}
@@ -438,10 +462,11 @@ func (r *run) end() {
 // compareWithModel runs the commands of the input on a hub and on its model.
 func compareWithModel(t *testing.T, input []byte) {
 	clock := newClock()
-	r := &run{t: t, clock: clock, input: input}
+	r := &run{t: t, clock: clock, input: input, entries: make(map[Change]int)}
 	config := clock.config()
 	config.AskTime = 2 * time.Second
 	config.MaxRooms, config.PresenceGrace, config.WatchPresence, config.Revalidate = 2, 10*time.Second, true, true
+	config.TrackEntries = true
 	config.RequireSession = r.choose(4) == 0
 	config.CloseOldest = r.choose(2) == 0
 	config.MaxPerSession, config.MaxPerUser = r.choose(4), r.choose(4)

@@ -6,7 +6,7 @@
 // It does no I/O, does not depend on a protocol, calls no callbacks, and starts
 // no goroutine and no timer. The layer above embeds Conn and Seat in its own
 // records, calls the methods of Hub, and acts on what they return: it calls
-// handlers of applications
+// handlers of applications.
 //
 // The commands are those of package command. They are values, so they can also
 // be applied to the hub of another process. Packages index, ledger, presence
@@ -55,6 +55,8 @@ type Config struct {
 
 	Revalidate bool // keep the list of identities that Portion walks
 
+	TrackEntries bool // keep the changes that TakeChanges returns
+
 	Now func() time.Time // nil: time.Now
 }
 
@@ -81,6 +83,7 @@ type hubByMu struct {
 	ledger    ledger.Ledger
 	inPlace   ledger.RecentChanges
 	presence  presence.Presence
+	changes   *changes // nil without Config.TrackEntries; the pointer never changes
 
 	// identities counts the connections of each identity. It is nil without
 	// Config.Revalidate; the pointer never changes.
@@ -255,6 +258,9 @@ func New(config Config) *Hub {
 	h.claimants = make(map[string]*Conn)
 	h.ledger.Now, h.presence.Now, h.presence.Grace = config.Now, config.Now, config.PresenceGrace
 	h.presence.Watched = map[string]bool{"": config.WatchPresence}
+	if config.TrackEntries {
+		h.changes = newChanges()
+	}
 	if config.Revalidate {
 		h.identities = slots.New[command.Identity]()
 	}

@@ -333,6 +333,31 @@ func (m *model) extend(c *modelConn, to command.Identified) bool {
 	return true
 }
 
+// entries returns the sizes of the entries of the index.
+func (m *model) entries() map[Change]int {
+	entries := make(map[Change]int)
+	for _, c := range m.conns {
+		if !c.removed && c.claim != nil {
+			for k := command.Session; k < command.NumKinds; k++ {
+				if id := c.claim.to.Key(k); id != "" {
+					entries[Change{Namespace: Claims, Key: command.Key{Kind: k, ID: id}}]++
+				}
+			}
+		}
+		for _, s := range c.seats {
+			for room := range s.rooms {
+				entries[Change{Namespace: s.namespace, Key: command.Key{Kind: command.Room, ID: room}}] = 1
+			}
+			for k := command.Session; k < command.NumKinds; k++ {
+				if id := c.bound.Key(k); s.visible && id != "" {
+					entries[Change{Namespace: s.namespace, Key: command.Key{Kind: k, ID: id}}]++
+				}
+			}
+		}
+	}
+	return entries
+}
+
 func (m *model) lapse(c *modelConn, polling bool) Lapse {
 	switch {
 	case c.claim != nil && m.isOver(c.claim.modelProof, polling):

@@ -2,12 +2,19 @@ package hub
 
 import "github.com/mojosocket/mojo/internal/hub/presence"
 
+// workLocked returns what the caller must do after changes.
+func (h *Hub) workLocked() presence.Work {
+	work := h.presence.Work()
+	work.Changes = h.changes.announce()
+	return work
+}
+
 // EndGrace reports the ids as offline whose grace period is over.
 func (h *Hub) EndGrace() presence.Work {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.presence.EndGrace()
-	return h.presence.Work()
+	return h.workLocked()
 }
 
 // EndAllGrace ends all grace periods, and there are none from now on. It is for
@@ -16,7 +23,7 @@ func (h *Hub) EndAllGrace() presence.Work {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.presence.EndAllGrace()
-	return h.presence.Work()
+	return h.workLocked()
 }
 
 // BeginNotifying reports whether the caller must notify applications of

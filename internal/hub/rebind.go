@@ -35,7 +35,7 @@ func (h *Hub) Rebind(cmd command.Rebind) (Effects, error) {
 	h.ledger.Exempt(cmd.To)
 	r := rebinding{hub: h, cmd: &cmd}
 	r.runLocked()
-	r.effects.Presence = h.presence.Work()
+	r.effects.Presence = h.workLocked()
 	return r.effects, nil
 }
 

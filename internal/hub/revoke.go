@@ -75,5 +75,5 @@ func (h *Hub) endLocked(conns []*Conn) Effects {
 	for _, c := range conns {
 		h.removeLocked(c)
 	}
-	return Effects{Ended: conns, Presence: h.presence.Work()}
+	return Effects{Ended: conns, Presence: h.workLocked()}
 }

@@ -51,7 +51,10 @@ func (h *Hub) joinLocked(s *Seat, rooms []string) error {
 	for _, room := range rooms {
 		if _, in := s.rooms[room]; !in {
 			s.rooms[room] = struct{}{}
-			s.namespace.addLocked(command.Key{Kind: command.Room, ID: room}, s)
+			key := command.Key{Kind: command.Room, ID: room}
+			if s.namespace.addLocked(key, s) {
+				h.changes.add(s.namespace.name, key)
+			}
 		}
 	}
 	return nil
@@ -78,8 +81,16 @@ func (h *Hub) leaveLocked(s *Seat, rooms []string) {
 	for _, room := range rooms {
 		if _, in := s.rooms[room]; in {
 			delete(s.rooms, room)
-			s.namespace.removeLocked(command.Key{Kind: command.Room, ID: room}, s)
+			h.leaveRoomLocked(room, s)
 		}
+	}
+}
+
+// leaveRoomLocked removes a seat from the index of a room.
+func (h *Hub) leaveRoomLocked(room string, s *Seat) {
+	key := command.Key{Kind: command.Room, ID: room}
+	if s.namespace.removeLocked(key, s) {
+		h.changes.add(s.namespace.name, key)
 	}
 }
 

@@ -25,6 +25,9 @@ type Work struct {
 	// EndGraceAfter is the time after which the caller must call EndGrace;
 	// zero: it need not.
 	EndGraceAfter time.Duration
+	// Changes reports that the index has changed, and that no caller takes the
+	// changes, see hub.Config.TrackEntries.
+	Changes bool
 }
 
 // Key is an id in a namespace or, if that is empty, in the whole server.
