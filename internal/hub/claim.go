@@ -19,6 +19,7 @@ import (
 type Claim struct {
 	To   command.Identified
 	From *Binding // the identity that the applications see
+	at   command.Clock
 	*Proof
 }
 
@@ -75,10 +76,11 @@ func (p *Proof) isOver(polling bool) bool {
 // connection a new user.
 func needsProof(from, to command.Identity) bool { return to.User != "" && to.User != from.User }
 
-// newClaim returns a binding with a claim to the identity `to`. It replaces the
-// claim of b, if there is one, and keeps the Proof.
-func (h *Hub) newClaim(b *Binding, to command.Identified) *Binding {
-	cl := &Claim{To: to, From: b}
+// newClaim returns a binding with a claim to the identity `to`, which a command
+// with the clock at made. It replaces the claim of b, if there is one, and keeps
+// the Proof.
+func (h *Hub) newClaim(b *Binding, to command.Identified, at command.Clock) *Binding {
+	cl := &Claim{To: to, From: b, at: at}
 	if b.Claim != nil {
 		cl.From, cl.Proof = b.Claim.From, b.Claim.Proof
 	} else {
@@ -114,6 +116,7 @@ func (h *Hub) Prove(c *Conn, now command.Identified) (from, to *Binding, work pr
 		return nil, nil, presence.Work{}
 	}
 	to = b.next(b.Claim.To)
+	h.startTrailLocked(c, b.Claim.at)
 	h.bindLocked(c, to)
 	return b.Claim.From, to, h.workLocked()
 }

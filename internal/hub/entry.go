@@ -184,6 +184,7 @@ func (h *Hub) removeLocked(c *Conn) {
 		return
 	}
 	c.removed = true
+	delete(h.trails, c)
 	b := c.Binding()
 	h.removeClaimLocked(c, b.Claim)
 	h.countLocked(b.Identity, command.Identity{})

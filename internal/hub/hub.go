@@ -9,8 +9,9 @@
 // handlers of applications.
 //
 // The commands are those of package command. They are values, so they can also
-// be applied to the hub of another process. Packages index, ledger, presence
-// and slots have the types of the state.
+// be applied to the hub of another process. There they may arrive in another
+// order, and more than once. Their clocks decide what they do, see Hub.Rebind.
+// Packages index, ledger, presence and slots have the types of the state.
 //
 // Locks:
 //
@@ -55,6 +56,10 @@ type Config struct {
 
 	Revalidate bool // keep the list of identities that Portion walks
 
+	// Node is the name of this process, which is different for each process
+	// that applies the same commands. Without a name there is no other one:
+	// the hub keeps nothing that only late commands need.
+	Node         string
 	TrackEntries bool // keep the changes that TakeChanges returns
 
 	Now func() time.Time // nil: time.Now
@@ -80,6 +85,8 @@ type hubByMu struct {
 
 	claims    [command.NumKinds]index.Index[*Conn] // by the ids of Claim.To
 	claimants map[string]*Conn                     // by Proof.Value
+	clock     hybridClock
+	trails    map[*Conn]*step // the latest change of each connection that has changed; nil without Config.Node
 	ledger    ledger.Ledger
 	inPlace   ledger.RecentChanges
 	presence  presence.Presence
@@ -235,6 +242,10 @@ type Effects struct {
 	Moved    []Moved // connections with a new binding
 	Outdated []*Conn // to be closed, so that they reconnect with the cookies of their browser
 	Ended    []*Conn // to be notified and closed; see Hub.Revoke
+	// Revoked has the session ids that Revoke or RevokeIdentity has revoked
+	// here. Other hubs may not know them. To revoke them there, too, apply a
+	// Revoke for each of them, with the same clock and Invalidate.
+	Revoked  []string
 	Presence presence.Work
 }
 
@@ -258,6 +269,10 @@ func New(config Config) *Hub {
 	h.claimants = make(map[string]*Conn)
 	h.ledger.Now, h.presence.Now, h.presence.Grace = config.Now, config.Now, config.PresenceGrace
 	h.presence.Watched = map[string]bool{"": config.WatchPresence}
+	h.clock = hybridClock{node: config.Node, now: config.Now}
+	if config.Node != "" {
+		h.trails = make(map[*Conn]*step)
+	}
 	if config.TrackEntries {
 		h.changes = newChanges()
 	}

@@ -54,6 +54,7 @@ func requireEmpty(t testing.TB, h *Hub) {
 		require.Zero(t, h.claims[k].Len())
 	}
 	require.Empty(t, h.claimants)
+	require.Empty(t, h.trails)
 	if h.identities != nil {
 		require.Zero(t, h.identities.Len())
 	}

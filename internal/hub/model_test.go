@@ -13,6 +13,8 @@ type model struct {
 	clock       *clock
 	config      Config
 	conns       []*modelConn
+	commands    int                    // the number of commands that were applied
+	changed     map[string]modelChange // with Config.Node
 	retired     map[string]modelRetired
 	cutoffs     map[string]modelCutoff
 	inPlace     []string // sessions, in the order of their changes
@@ -52,19 +54,28 @@ type modelSeat struct {
 }
 
 type modelRetired struct {
-	since, until time.Time
-	successor    string
-	revoked      bool
+	givenUp   time.Time // zero: it was not given up
+	successor string
+	revoked   bool
+	until     time.Time
 }
 
 type modelCutoff struct {
 	since, until time.Time
 	exempt       map[string]bool
+	number       int // of the command
+}
+
+// modelChange is the latest Rebind that led to a session.
+type modelChange struct {
+	user   string
+	number int // of the command
+	until  time.Time
 }
 
 func newModel(c *clock, config Config) *model {
 	return &model{
-		clock: c, config: config, retired: make(map[string]modelRetired), cutoffs: make(map[string]modelCutoff),
+		clock: c, config: config, changed: make(map[string]modelChange), retired: make(map[string]modelRetired), cutoffs: make(map[string]modelCutoff),
 		online: make(map[presence.Transition]time.Time),
 	}
 }
@@ -82,7 +93,9 @@ func (m *model) loginCounts(id command.Identity, loginTime time.Time) bool {
 	if !listed || !cut.until.IsZero() && m.clock.now.After(cut.until) || loginTime.IsZero() || loginTime.After(cut.since) {
 		return true
 	}
-	return cut.exempt[id.Session]
+	ch, listed := m.changed[id.Session]
+	after := listed && ch.user == id.User && ch.number > cut.number && (ch.until.IsZero() || !m.clock.now.After(ch.until))
+	return cut.exempt[id.Session] || after
 }
 
 // admit admits a connection. It returns the same error as Hub.Admit.
@@ -175,7 +188,11 @@ func (m *model) rebind(cmd command.Rebind) (moved, outdated []*modelConn, err er
 	if loginTime.IsZero() {
 		loginTime = time.Unix(m.clock.now.Unix(), 0)
 	}
-	if cmd.To.Session != "" && !m.loginCounts(cmd.To.Identity, loginTime) {
+	m.commands++
+	if m.config.Node != "" && cmd.To.Session != "" {
+		defer func() { m.changed[cmd.To.Session] = modelChange{cmd.To.User, m.commands, cmd.Until} }()
+	}
+	if cmd.To.Session != "" && !m.loginCounts(command.Identity{User: cmd.To.User}, loginTime) {
 		m.cutoffs[cmd.To.User].exempt[cmd.To.Session] = true
 	}
 	if cmd.From.Session == "" {
@@ -226,11 +243,18 @@ func (m *model) rebind(cmd command.Rebind) (moved, outdated []*modelConn, err er
 	giveUp := func(session string) {
 		for {
 			r, retired := m.isRetired(session)
-			if !retired {
-				m.retired[session] = modelRetired{since: m.clock.now, until: cmd.Until, successor: cmd.To.Session}
+			if r.givenUp.IsZero() {
+				if retired { // revoked
+					r.until = laterOf(r.until, cmd.Until)
+				} else {
+					r.until = cmd.Until
+				}
+				r.givenUp, r.successor = m.clock.now, cmd.To.Session
+				m.retired[session] = r
 				return
 			}
-			if r.successor == "" || r.successor == cmd.To.Session || m.clock.now.Sub(r.since) >= CookieDelay {
+			stops := r.revoked && m.config.Node == ""
+			if stops || r.successor == "" || r.successor == cmd.To.Session || m.clock.now.Sub(r.givenUp) >= CookieDelay {
 				return
 			}
 			session = r.successor
@@ -264,6 +288,26 @@ func (m *model) prove(c *modelConn, id command.Identified) (proven bool) {
 	return true
 }
 
+func (m *model) revokeSession(session string, until time.Time) {
+	r, retired := m.isRetired(session)
+	if retired { // given up or revoked; until there is no cookie any more
+		until = laterOf(until, r.until)
+	}
+	r.revoked, r.until = true, until
+	m.retired[session] = r
+}
+
+// laterOf returns the later of two expiries. Zero is never.
+func laterOf(a, b time.Time) time.Time {
+	switch {
+	case a.IsZero() || b.IsZero():
+		return time.Time{}
+	case a.After(b):
+		return a
+	}
+	return b
+}
+
 func (m *model) revoke(cmd command.Revoke) (ended []*modelConn) {
 	for _, c := range m.under(cmd.Key) {
 		if cmd.Except == "" || c.bound.Session != cmd.Except {
@@ -273,12 +317,11 @@ func (m *model) revoke(cmd command.Revoke) (ended []*modelConn) {
 	if cmd.Namespace != "" {
 		return ended
 	}
-	revoked := modelRetired{since: m.clock.now, until: cmd.Until, revoked: true}
 	if cmd.Invalidate {
 		if cmd.Key.Kind == command.Session {
-			m.retired[cmd.Key.ID] = revoked
+			m.revokeSession(cmd.Key.ID, cmd.Until)
 		} else {
-			m.cutoffs[cmd.Key.ID] = modelCutoff{since: m.clock.now, until: cmd.Until, exempt: map[string]bool{}}
+			m.cutoffs[cmd.Key.ID] = modelCutoff{since: m.clock.now, until: cmd.Until, exempt: map[string]bool{}, number: m.commands}
 			if cmd.Except != "" {
 				m.cutoffs[cmd.Key.ID].exempt[cmd.Except] = true
 			}
@@ -286,7 +329,7 @@ func (m *model) revoke(cmd command.Revoke) (ended []*modelConn) {
 	}
 	for _, c := range ended {
 		if cmd.Invalidate && c.bound.Session != "" {
-			m.retired[c.bound.Session] = revoked
+			m.revokeSession(c.bound.Session, cmd.Until)
 		}
 		m.remove(c)
 	}
@@ -304,7 +347,7 @@ func (m *model) revokeIdentity(cmd command.RevokeIdentity) (ended []*modelConn) 
 		return nil
 	}
 	if _, retired := m.isRetired(cmd.Identity.Session); cmd.Invalidate && cmd.Identity.Session != "" && !retired {
-		m.retired[cmd.Identity.Session] = modelRetired{since: m.clock.now, until: cmd.Until, revoked: true}
+		m.revokeSession(cmd.Identity.Session, cmd.Until)
 	}
 	for _, c := range ended {
 		m.remove(c)

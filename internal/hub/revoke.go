@@ -1,73 +1,125 @@
 package hub
 
-import "github.com/mojosocket/mojo/internal/command"
+import (
+	"slices"
+
+	"github.com/mojosocket/mojo/internal/command"
+)
 
 // Revoke ends the connections of a session or user. It removes them from every
 // index. With Invalidate their session ids are not valid any more, and all
 // earlier logins of the user are not valid any more, except in the session
 // Except.
 //
+// The command may arrive after commands with later clocks, see Rebind. It ends
+// the connections that belonged to the user at its clock, also if they have
+// changed to another session of the user since, and does not end those that
+// came to the user later. For a session it ends the connections of the session,
+// and those that have left it since. If it does not make the session id
+// invalid, it does not end them if the session has changed later.
+//
 // With a Namespace the connections do not end. Effects.Ended has the
 // connections whose seats on the namespace the caller must end, visible or not.
 func (h *Hub) Revoke(cmd command.Revoke) (ef Effects) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	conns := h.connsLocked(cmd.Key)
-	if cmd.Except != "" {
-		conns = exceptSession(conns, cmd.Except)
-	}
+	at, _ := h.clockLocked(cmd.At)
 	if cmd.Namespace != "" {
-		return Effects{Ended: conns}
+		return Effects{Ended: exceptSession(h.connsLocked(cmd.Key), cmd.Except)}
 	}
+	var revoked []string
+	switch {
+	case !cmd.Invalidate:
+	case cmd.Key.Kind == command.Session:
+		revoked = []string{cmd.Key.ID}
+	case cmd.Key.Kind == command.User:
+		var exempt []string
+		if cmd.Except != "" {
+			exempt = []string{cmd.Except}
+		}
+		h.ledger.CutOff(cmd.Key.ID, exempt, at, cmd.Until)
+	}
+	conns, sessions := h.affectedLocked(&cmd, at)
 	if cmd.Invalidate {
-		h.invalidateLocked(&cmd, conns)
+		revoked = append(revoked, sessions...)
 	}
-	return h.endLocked(conns)
+	for _, session := range revoked {
+		h.ledger.RevokeSession(session, at, cmd.Until)
+	}
+	ef = h.endLocked(conns)
+	ef.Revoked = revoked
+	return ef
 }
 
 // exceptSession returns the connections that do not have the session.
-func exceptSession(conns []*Conn, session string) (kept []*Conn) {
-	for _, c := range conns {
-		if c.Binding().Session != session {
-			kept = append(kept, c)
-		}
+func exceptSession(conns []*Conn, session string) []*Conn {
+	if session == "" {
+		return conns
 	}
-	return kept
+	return slices.DeleteFunc(slices.Clone(conns), func(c *Conn) bool { return c.Binding().Session == session })
 }
 
-// invalidateLocked adds the session ids and the logins to the ledger.
-func (h *Hub) invalidateLocked(cmd *command.Revoke, conns []*Conn) {
-	switch cmd.Key.Kind {
-	case command.Session:
-		h.ledger.RevokeSession(cmd.Key.ID, cmd.Until)
-	case command.User:
-		h.ledger.CutOff(cmd.Key.ID, cmd.Except, cmd.Until)
-	}
-	for _, c := range conns {
-		if id := c.Binding().Session; id != "" {
-			h.ledger.RevokeSession(id, cmd.Until)
+// affectedLocked returns the connections that a Revoke ends, and their sessions
+// at its clock, without the session that it names.
+func (h *Hub) affectedLocked(cmd *command.Revoke, at command.Clock) (conns []*Conn, sessions []string) {
+	for _, c := range h.connsLocked(cmd.Key) {
+		id, was := h.identityAtLocked(c, at)
+		switch {
+		case cmd.Key.Kind == command.Session && cmd.Invalidate:
+			id = c.Binding().Identity
+		case !was || id.Key(cmd.Key.Kind) != cmd.Key.ID:
+			continue
+		}
+		if cmd.Except != "" && id.Session == cmd.Except {
+			continue
+		}
+		conns = append(conns, c)
+		if id.Session != "" && id.Session != cmd.Key.ID && !slices.Contains(sessions, id.Session) {
+			sessions = append(sessions, id.Session)
 		}
 	}
+	if cmd.Key.Kind != command.Session {
+		return conns, sessions
+	}
+	root := h.rootLocked(cmd.Key.ID)
+	if root == cmd.Key.ID {
+		return conns, sessions
+	}
+	for _, c := range h.connsLocked(command.Key{Kind: command.Session, ID: root}) {
+		if id, was := h.identityAtLocked(c, at); was && id.Session == cmd.Key.ID {
+			conns = append(conns, c)
+		}
+	}
+	return conns, sessions
 }
 
 // RevokeIdentity is Revoke for one identity.
 func (h *Hub) RevokeIdentity(cmd command.RevokeIdentity) Effects {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	at, _ := h.clockLocked(cmd.At)
 	id := cmd.Identity
+	change, _ := h.ledger.Changed(id.Session)
+	if !cmd.At.IsZero() && at.Before(change.At) {
+		return Effects{}
+	}
 	var conns []*Conn
 	for _, c := range h.connsLocked(id.MainKey()) {
 		if c.Binding().Identity == id {
 			conns = append(conns, c)
 		}
 	}
-	if len(conns) == 0 && h.inPlace.Since(cmd.Seen, id.Session) {
+	if len(conns) == 0 && cmd.At.IsZero() && h.inPlace.Since(cmd.Seen, id.Session) {
 		return Effects{}
 	}
+	var revoked []string
 	if _, retired := h.ledger.Session(id.Session); cmd.Invalidate && id.Session != "" && !retired {
-		h.ledger.RevokeSession(id.Session, cmd.Until)
+		h.ledger.RevokeSession(id.Session, at, cmd.Until)
+		revoked = []string{id.Session}
 	}
-	return h.endLocked(conns)
+	ef := h.endLocked(conns)
+	ef.Revoked = revoked
+	return ef
 }
 
 // endLocked removes connections from every index.

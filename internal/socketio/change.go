@@ -11,29 +11,32 @@ import (
 // Change applies a Rebind to the connections of this process. After it has
 // returned, no message to their earlier identity is queued for them.
 func (s *Server) Change(cmd command.Rebind) error {
-	claiming, closed, err := s.change(cmd)
+	claiming, closed, ended, err := s.change(cmd)
 	for _, c := range claiming {
 		c.sendClaim()
 	}
 	for _, c := range closed {
 		c.session.Close(IdentityChanged)
 	}
+	if len(ended) > 0 {
+		s.dismissEnded(hub.Effects{Ended: ended}, Revocation{Code: CodeRevoked, Reason: Revoked})
+	}
 	return err
 }
 
 // change applies the Rebind. It returns the connections that must be sent a
-// claim, and those that must be closed.
-func (s *Server) change(cmd command.Rebind) (claiming, closed []*client, err error) {
+// claim, those that must be closed, and those whose session was revoked.
+func (s *Server) change(cmd command.Rebind) (claiming, closed []*client, ended []*hub.Conn, err error) {
 	s.changeMu.Lock()
 	defer s.changeMu.Unlock()
 	effects, err := s.hub.Rebind(cmd)
 	for _, m := range effects.Moved {
 		c := clientOf(m.Conn)
-		c.completeChange(m.From, m.To, cmd.To.Identity)
+		c.completeChange(m.From, m.To)
 		switch {
 		case m.To.Claim != nil:
 			claiming = append(claiming, c)
-		case s.opts.RequireSession && cmd.To.Session == "":
+		case s.opts.RequireSession && m.To.Session == "":
 			closed = append(closed, c)
 		}
 	}
@@ -42,13 +45,17 @@ func (s *Server) change(cmd command.Rebind) (claiming, closed []*client, err err
 	}
 	s.identitiesAdded()
 	s.doPresenceWork(effects.Presence)
-	return claiming, closed, err
+	return claiming, closed, effects.Ended, err
 }
 
 // completeChange completes a change for one client: it accepts requests with
 // the new identity, waits for broadcasts to the old identity, answers a waiting
 // poll and queues the calls of the watchers.
-func (c *client) completeChange(from, to *hub.Binding, id command.Identity) {
+func (c *client) completeChange(from, to *hub.Binding) {
+	id := to.Identity
+	if to.Claim != nil {
+		id = to.Claim.To.Identity
+	}
 	c.mu.Lock()
 	c.expected.change(id)
 	c.mu.Unlock()

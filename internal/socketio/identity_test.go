@@ -68,6 +68,24 @@ func TestNoCallbackAfterDisconnect(t *testing.T) {
 	require.Equal(t, []string{"connect ", "identity ann", "disconnect"}, app.calls)
 }
 
+// A change that was made in another process ends the connections of a session
+// if the new session was revoked meanwhile.
+func TestChangeToRevokedSession(t *testing.T) {
+	app := newTestApp()
+	s, _, site := serve(t, app, "/")
+	socket := dial(t, site, "websocket", "s", "u").Connect("/", nil)
+	s.Revoke(command.Revoke{Key: command.Key{Kind: command.Session, ID: "s2"}, Invalidate: true}, Revocation{})
+
+	require.NoError(t, s.Change(command.Rebind{
+		From: command.Identity{Session: "s"}, To: command.Identified{Identity: command.Identity{Session: "s2", User: "u"}},
+		At: command.Clock{Time: 1, Node: "another"},
+	}))
+
+	require.Equal(t, Revoked, await(t, app.ended))
+	socket.AwaitDisconnected()
+	requireNobody(t, s, command.Identity{Session: "s", User: "u"}, command.Identity{Session: "s2", User: "u"})
+}
+
 // Revoke finds a socket that is being replaced on its namespace, and the socket
 // that replaces it.
 func TestRevokeOfAReplacedSocket(t *testing.T) {

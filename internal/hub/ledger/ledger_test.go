@@ -1,67 +1,74 @@
 package ledger
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/command"
 )
 
-// TestLedgerIsBounded: the oldest entries are removed.
-func TestLedgerIsBounded(t *testing.T) {
-	var l entries[int]
+func newLedger() *Ledger {
 	now := time.Now()
-	const extra = 100
-	for i := range MaxEntries + extra {
-		l.add(fmt.Sprint(i), i, now.Add(time.Hour), now)
-	}
-
-	require.Len(t, l.byID, MaxEntries)
-	require.Equal(t, MaxEntries, l.order.Len())
-	_, listed := l.get(fmt.Sprint(extra-1), now)
-	require.False(t, listed)
-	v, listed := l.get(fmt.Sprint(extra), now)
-	require.True(t, listed)
-	require.Equal(t, extra, v)
+	return &Ledger{Now: func() time.Time { return now }}
 }
 
-// TestLedgerExpires: expired entries are removed when others are added.
-func TestLedgerExpires(t *testing.T) {
-	var l entries[int]
-	now := time.Now()
-	l.add("a", 1, now.Add(time.Hour), now)
-	now = now.Add(time.Hour)
-	_, listed := l.get("a", now)
-	require.True(t, listed)
-	_, listed = l.get("", now)
-	require.False(t, listed)
+func at(n int64) command.Clock { return command.Clock{Time: n * int64(time.Second), Node: "n"} }
 
-	now = now.Add(time.Second)
-	_, listed = l.get("a", now)
-	require.False(t, listed)
-	l.add("b", 2, time.Time{}, now)
-	require.Len(t, l.byID, 1)
-	require.Equal(t, 1, l.order.Len())
-	now = now.Add(1e6 * time.Hour)
-	_, listed = l.get("b", now)
-	require.True(t, listed, "an entry without a time does not expire")
+func session(id, user string) command.Identified {
+	return command.Identified{Identity: command.Identity{Session: id, User: user}}
 }
 
-// TestAddAgain: an entry that is added again becomes the newest.
-func TestAddAgain(t *testing.T) {
-	var l entries[int]
-	now := time.Now()
-	for i := range MaxEntries {
-		l.add(fmt.Sprint(i), i, time.Time{}, now)
-	}
-	l.add("0", -1, time.Time{}, now)
-	l.add("new", 1, time.Time{}, now)
+// TestGivenUpAndRevoked: an id can be both, in any order, and is revoked then.
+func TestGivenUpAndRevoked(t *testing.T) {
+	for _, revokeFirst := range []bool{true, false} {
+		l := newLedger()
+		soon, later := l.Now().Add(time.Minute), l.Now().Add(time.Hour)
+		if revokeFirst {
+			l.RevokeSession("s", at(1), soon)
+		}
+		l.GiveUp("s", session("s2", "ann"), at(2), later)
+		if !revokeFirst {
+			l.RevokeSession("s", at(1), soon)
+		}
+		l.RevokeSession("s", at(0), soon)
 
-	v, listed := l.get("0", now)
+		entry, listed := l.Session("s")
+		require.True(t, listed)
+		require.Equal(t, Session{Since: at(1).Wall(), Revoked: true}, entry)
+		r, _ := l.Retirement("s")
+		require.Equal(t, Retirement{GivenUp: at(2), To: session("s2", "ann"), Revoked: at(1)}, r)
+		require.True(t, r.Ends())
+		require.Equal(t, later, l.sessions.find("s", l.Now()).until)
+	}
+}
+
+// TestCutOffKeepsTheLater: of two clocks the later one counts, and the lists of
+// equal ones are merged.
+func TestCutOffKeepsTheLater(t *testing.T) {
+	l := newLedger()
+	require.True(t, l.CutOff("ann", []string{"a"}, at(2), time.Time{}))
+	require.False(t, l.CutOff("ann", []string{"b"}, at(1), time.Time{}))
+	require.False(t, l.CutOff("ann", []string{"a", "c"}, at(2), time.Time{}))
+	for id, counts := range map[string]bool{"a": true, "b": false, "c": true} {
+		require.Equal(t, counts, l.LoginCounts(command.Identity{Session: id, User: "ann"}, at(1).Wall()), id)
+	}
+
+	require.True(t, l.CutOff("ann", []string{"b"}, at(3), time.Time{}))
+	for id, counts := range map[string]bool{"a": false, "b": true, "c": false} {
+		require.Equal(t, counts, l.LoginCounts(command.Identity{Session: id, User: "ann"}, at(1).Wall()), id)
+	}
+}
+
+// TestChangedKeepsTheLater: of two changes the later one is kept.
+func TestChangedKeepsTheLater(t *testing.T) {
+	l := newLedger()
+	require.True(t, l.AddChange(Change{At: at(2), To: session("s", "ann")}, time.Time{}))
+	require.False(t, l.AddChange(Change{At: at(1), To: session("s", "bob")}, time.Time{}))
+	require.False(t, l.AddChange(Change{At: at(2), To: session("s", "bob")}, time.Time{}))
+
+	c, listed := l.Changed("s")
 	require.True(t, listed)
-	require.Equal(t, -1, v)
-	_, listed = l.get("1", now)
-	require.False(t, listed)
-	require.Len(t, l.byID, MaxEntries)
+	require.Equal(t, Change{At: at(2), To: session("s", "ann")}, c)
 }
