@@ -98,8 +98,8 @@ func ExampleConnPolicy() {
 func ExampleTimeouts() {
 	ended := make(chan mojo.Reason, 1)
 	srv, err := mojo.New(mojo.Options{Timeouts: mojo.Timeouts{
-		PingInterval: 20 * time.Millisecond, // short enough for an example
-		PingTimeout:  20 * time.Millisecond,
+		PingInterval: 100 * time.Millisecond, // short enough for an example
+		PingTimeout:  500 * time.Millisecond,
 	}})
 	check(err)
 	_, err = srv.Register("Chat", (&mojo.Events{

@@ -28,7 +28,7 @@ export const whileUpgrading = only(
       const { engine } = socket.io;
       const upgraded = t.once(engine, "upgrade");
       while (engine.transport.name === "polling") {
-        tick();
+        if (sent < 1000) tick(); // without a bound, a slow server would get ever more
         await new Promise(setImmediate);
       }
       await upgraded;
