@@ -84,7 +84,7 @@ func (h *Hub) newClaim(b *Binding, to command.Identified, at command.Clock) *Bin
 	if b.Claim != nil {
 		cl.From, cl.Proof = b.Claim.From, b.Claim.Proof
 	} else {
-		cl.Proof = &Proof{Value: rand.Text(), since: h.config.Now(), askTime: h.config.AskTime, now: h.config.Now}
+		cl.Proof = &Proof{Value: h.config.ProofPrefix + rand.Text(), since: h.config.Now(), askTime: h.config.AskTime, now: h.config.Now}
 	}
 	next := &Binding{Version: b.Version + 1, Claim: cl}
 	if cl.From.User != "" { // the applications see now that the connection has no identity

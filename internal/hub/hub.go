@@ -60,7 +60,8 @@ type Config struct {
 	// that applies the same commands. Without a name there is no other one:
 	// the hub keeps nothing that only late commands need.
 	Node         string
-	TrackEntries bool // keep the changes that TakeChanges returns
+	TrackEntries bool   // keep the changes that TakeChanges returns
+	ProofPrefix  string // of the values of claims; may be empty
 
 	Now func() time.Time // nil: time.Now
 }

@@ -37,11 +37,11 @@ func (h *Hub) selectLocked(sel *command.Selector) []*Seat {
 	case sel.Keys == nil:
 		seats = sc.everyone.Snapshot()
 	case len(sel.Keys) == 1:
-		seats = sc.underLocked(sel.Keys[0])
+		seats = h.membersLocked(sel.Namespace, sel.Keys[0])
 	default:
 		seen := make(map[*Seat]struct{})
 		for _, k := range sel.Keys {
-			for _, s := range sc.underLocked(k) {
+			for _, s := range h.membersLocked(sel.Namespace, k) {
 				if _, dup := seen[s]; !dup {
 					seen[s] = struct{}{}
 					seats = append(seats, s)
@@ -88,11 +88,40 @@ func (e *exceptions) containLocked(s *Seat) bool {
 		len(e.ids) > 0 && slices.Contains(e.ids, s.id)
 }
 
+// membersLocked returns the seats of a key in a namespace. The id of a visible
+// seat is also the name of a room that it is in.
+func (h *Hub) membersLocked(namespace string, k command.Key) []*Seat {
+	seats := h.scopeLocked(namespace).underLocked(k)
+	if k.Kind != command.Room {
+		return seats
+	}
+	if s := h.visibleLocked(namespace, k.ID); s != nil && !slices.Contains(seats, s) {
+		seats = append(slices.Clip(seats), s)
+	}
+	return seats
+}
+
+// Occupied reports whether seats are in a room of a namespace or, if the room is
+// empty, whether there are visible seats in the namespace.
+func (h *Hub) Occupied(namespace string, k command.Key) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	sc := h.scopeLocked(namespace)
+	switch {
+	case sc == nil:
+		return false
+	case k.ID == "":
+		return sc.everyone.Len() > 0
+	}
+	return sc.keyed[k.Kind].Has(k.ID) || k.Kind == command.Room && h.visibleLocked(namespace, k.ID) != nil ||
+		k.Kind != command.Room && h.claims[k.Kind].Has(k.ID)
+}
+
 // isUnderLocked reports whether the seat has a key.
 func (s *Seat) isUnderLocked(k command.Key) bool {
 	if k.Kind == command.Room {
 		_, in := s.rooms[k.ID]
-		return in
+		return in || s.id == k.ID
 	}
 	return s.conn.Binding().Key(k.Kind) == k.ID
 }

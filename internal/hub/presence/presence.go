@@ -4,6 +4,8 @@
 package presence
 
 import (
+	"iter"
+	"maps"
 	"time"
 
 	"github.com/mojosocket/mojo/internal/command"
@@ -90,6 +92,9 @@ func (p *Presence) IsInGrace(k Key) bool {
 	_, ok := p.inGrace[k]
 	return ok
 }
+
+// InGrace iterates over the keys in their grace period.
+func (p *Presence) InGrace() iter.Seq[Key] { return maps.Keys(p.inGrace) }
 
 func (p *Presence) add(k Key, online bool) {
 	if p.Watched[k.Namespace] {
