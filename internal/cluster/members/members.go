@@ -1,0 +1,443 @@
+// Package members keeps track of the nodes of a cluster: who is there, who is
+// new, who is gone, and whether this node still belongs to it.
+//
+// It does no I/O and starts nothing: package cluster passes it the messages
+// that arrive and the time, and sends what it returns. It is not safe for
+// concurrent use.
+//
+// # Joining
+//
+// A node publishes Hello until it is ready. Each member that hears of a node it
+// does not know sends it a Challenge, and makes it a member when the Answer
+// comes: a message that somebody has recorded and repeats makes no member. Then
+// it sends Welcome, with the names of its members. The new node does the same
+// the other way round. When every node that it has heard of has welcomed it, it
+// gets from each of them what they send to all. So it asks one of them for the
+// ledger, which is complete together with what the others send from then on.
+//
+//	Joining --- welcomed by all ---> Fetching --- ledger ---> Ready
+//	  |   '------ nobody is there, or nobody is ready --------'  |
+//	  |                                                          |
+//	  '------------------> Isolated <---- own messages do not ---'
+//	  ^                       |           come back
+//	  '---- they come back ---'
+//
+// # Isolation
+//
+// The others drop a node that they have not heard for DeadAfter. A node finds
+// out by the messages that it sends to itself: if none has come back for
+// IsolatedAfter, which is shorter, it counts itself as isolated. When they come
+// back it joins again, as another incarnation: the others may have dropped it,
+// and it may have missed what they published.
+package members
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mojosocket/mojo/internal/cluster/seal"
+	"github.com/mojosocket/mojo/internal/cluster/wire"
+)
+
+// The times. Tick should be called at least four times within a Period.
+const (
+	Period        = time.Second     // between heartbeats, and between probes
+	IsolatedAfter = 4 * time.Second // without a probe that came back
+	DeadAfter     = 5 * time.Second // without a message
+	alone         = time.Second     // a node that nobody has answered for so long is alone
+	repeat        = Period / 2      // of Hello, and of a Challenge
+	ledgerTime    = 2 * time.Second // for the answer to a LedgerQuery
+)
+
+// maxCandidates bounds the nodes that are known and no members. Messages that
+// somebody repeats can name any node that there ever was.
+const maxCandidates = 256
+
+// Phase is how far a node belongs to the cluster.
+type Phase uint8
+
+// The phases, see the package documentation.
+const (
+	Joining Phase = iota
+	Fetching
+	Ready
+	Isolated
+)
+
+func (p Phase) String() string {
+	return [...]string{"joining", "fetching the ledger", "ready", "isolated"}[p]
+}
+
+// Send is a message to be sent.
+type Send struct {
+	To      string // empty: every other node
+	Message wire.Message
+}
+
+// Result is what a call has changed, and what the caller has to do.
+type Result struct {
+	Send      []Send
+	Heartbeat bool     // the caller has to publish a wire.Heartbeat
+	Joined    []Member // new members; with another incarnation than before, if they were in Left
+	Left      []Left   // that are no members any more
+	Mutual    []string // members that have made this incarnation a member
+	Isolated  bool     // this node does not belong to the cluster any more
+	Rejoined  bool     // this node has another incarnation, under which messages are to be sealed
+	// Accepted reports that the message came from a member, for the first time.
+	Accepted bool
+}
+
+// Member is one node of the cluster.
+type Member struct {
+	seal.Origin
+	wire.NodeInfo
+	Heard time.Time // when its latest message arrived
+}
+
+// HasWork reports whether anything was changed or is to be done, apart from
+// what Accepted says.
+func (r *Result) HasWork() bool {
+	return len(r.Send)+len(r.Joined)+len(r.Left)+len(r.Mutual) > 0 || r.Heartbeat || r.Isolated || r.Rejoined
+}
+
+// Left is a node that is no member any more.
+type Left struct {
+	Member
+	Goodbye bool // it has said so
+}
+
+// Members is the state of one node. New makes it.
+type Members struct {
+	self seal.Origin
+	info wire.NodeInfo
+	now  func() time.Time
+
+	phase      Phase
+	since      time.Time // when the phase began
+	members    map[string]*peer
+	candidates map[string]*peer
+	named      map[string]time.Time // nodes that a Welcome has named, and when
+
+	probe     uint64 // the number of the latest probe
+	sent      time.Time
+	returned  time.Time // when the latest probe came back; at first, when the node began
+	connected bool      // a probe has come back in this incarnation
+	hello     time.Time // when the latest Hello was sent
+	asked     string    // the node that was asked for its ledger
+	fetching  time.Time // when it was asked
+
+	dropped uint64
+}
+
+// peer is another node.
+type peer struct {
+	Member
+	number     uint64 // of its latest message
+	challenge  uint64 // 0: it was not challenged yet
+	challenged time.Time
+	welcomed   bool // it has made this incarnation a member
+	ready      bool // it has a ledger to give
+}
+
+// New returns the state of a node that begins to join.
+func New(self seal.Origin, info wire.NodeInfo, now func() time.Time) *Members {
+	t := now()
+	return &Members{
+		self: self, info: info, now: now, since: t, returned: t,
+		members: make(map[string]*peer), candidates: make(map[string]*peer), named: make(map[string]time.Time),
+	}
+}
+
+// Self is the node itself.
+func (m *Members) Self() seal.Origin { return m.self }
+
+// Phase is how far the node belongs to the cluster.
+func (m *Members) Phase() Phase { return m.phase }
+
+// Returned is when the latest probe came back or, if none has, when the node
+// began.
+func (m *Members) Returned() time.Time { return m.returned }
+
+// Dropped counts messages that were sent again, or by an incarnation that is
+// gone.
+func (m *Members) Dropped() uint64 { return m.dropped }
+
+// All returns the members other than the node itself, by name.
+func (m *Members) All() []Member {
+	all := make([]Member, 0, len(m.members))
+	for _, name := range slices.Sorted(maps.Keys(m.members)) {
+		all = append(all, m.members[name].Member)
+	}
+	return all
+}
+
+// Len is the number of members other than the node itself.
+func (m *Members) Len() int { return len(m.members) }
+
+// Advertised returns the address of the member whose name has a prefix, empty if
+// there is none.
+func (m *Members) Advertised(prefix string) string {
+	for name, p := range m.members {
+		if strings.HasPrefix(name, prefix) {
+			return p.Advertise
+		}
+	}
+	return ""
+}
+
+// Has reports whether a node is a member other than the node itself.
+func (m *Members) Has(name string) bool { return m.members[name] != nil }
+
+func (m *Members) enter(p Phase) { m.phase, m.since = p, m.now() }
+
+// Receive takes a message that was opened.
+func (m *Members) Receive(from seal.Origin, number uint64, message wire.Message) (r Result) {
+	if from.Node == m.self.Node {
+		if probe, ok := message.(*wire.Probe); ok && from == m.self && probe.Number <= m.probe {
+			m.probeReturned(&r)
+		}
+		return r
+	}
+	p, member := m.members[from.Node], true
+	switch {
+	case p != nil && from.Incarnation < p.Incarnation:
+		m.dropped++
+		return r
+	case p == nil || from.Incarnation > p.Incarnation:
+		p, member = m.candidate(from), false
+	}
+	if p == nil || number <= p.number {
+		m.dropped++
+		return r
+	}
+	p.number, p.Heard = number, m.now()
+	if member {
+		r.Accepted = true
+		m.receiveFromMember(p, message, &r)
+	} else {
+		m.receiveFromCandidate(p, message, &r)
+	}
+	m.proceed(&r)
+	return r
+}
+
+// candidate returns a node that is no member, or no member under this
+// incarnation. It returns nil for an incarnation that is gone.
+func (m *Members) candidate(from seal.Origin) *peer {
+	c := m.candidates[from.Node]
+	switch {
+	case c != nil && c.Incarnation == from.Incarnation:
+		return c
+	case c != nil && c.Incarnation > from.Incarnation, c == nil && len(m.candidates) >= maxCandidates:
+		return nil
+	}
+	c = &peer{Member: Member{Origin: from}}
+	m.candidates[from.Node] = c
+	return c
+}
+
+func (m *Members) receiveFromCandidate(c *peer, message wire.Message, r *Result) {
+	switch message := message.(type) {
+	case *wire.Challenge:
+		m.answer(c, message, r)
+	case *wire.Welcome:
+		m.welcomedBy(c, message, r)
+	case *wire.Answer:
+		if c.challenge != 0 && message.Value == c.challenge {
+			c.NodeInfo = message.Node
+			m.admit(c, r)
+			return
+		}
+	}
+	if now := m.now(); now.Sub(c.challenged) >= repeat {
+		if c.challenge == 0 {
+			c.challenge = rand.Uint64() | 1
+		}
+		c.challenged = now
+		r.send(c.Node, &wire.Challenge{Value: c.challenge})
+	}
+}
+
+func (m *Members) receiveFromMember(p *peer, message wire.Message, r *Result) {
+	switch message := message.(type) {
+	case *wire.Challenge:
+		m.answer(p, message, r)
+		if p.welcomed { // and has dropped this node since then
+			m.rejoin(r)
+		}
+	case *wire.Welcome:
+		m.welcomedBy(p, message, r)
+	case *wire.Hello: // the Welcome may have been lost
+		r.send(p.Node, m.welcome(p))
+	case *wire.Heartbeat:
+		p.ready = message.Ready
+	case *wire.Goodbye:
+		m.remove(p, true, r)
+	}
+}
+
+func (m *Members) answer(p *peer, c *wire.Challenge, r *Result) {
+	r.send(p.Node, &wire.Answer{Value: c.Value, Node: m.info})
+}
+
+func (m *Members) welcome(p *peer) *wire.Welcome {
+	return &wire.Welcome{
+		Incarnation: p.Incarnation, Ready: m.phase == Ready,
+		Members: slices.Sorted(maps.Keys(m.members)),
+	}
+}
+
+func (m *Members) welcomedBy(p *peer, w *wire.Welcome, r *Result) {
+	if w.Incarnation != m.self.Incarnation {
+		return
+	}
+	if !p.welcomed && m.members[p.Node] == p {
+		r.Mutual = append(r.Mutual, p.Node)
+	}
+	p.welcomed, p.ready = true, w.Ready
+	for _, name := range w.Members {
+		if _, known := m.named[name]; !known && name != m.self.Node {
+			m.named[name] = m.now()
+		}
+	}
+}
+
+// admit makes a candidate a member.
+func (m *Members) admit(c *peer, r *Result) {
+	delete(m.candidates, c.Node)
+	if before := m.members[c.Node]; before != nil {
+		m.remove(before, false, r)
+	}
+	m.members[c.Node] = c
+	r.Joined = append(r.Joined, c.Member)
+	if c.welcomed {
+		r.Mutual = append(r.Mutual, c.Node)
+	}
+	r.send(c.Node, m.welcome(c))
+}
+
+func (m *Members) remove(p *peer, goodbye bool, r *Result) {
+	delete(m.members, p.Node)
+	delete(m.named, p.Node)
+	r.Left = append(r.Left, Left{p.Member, goodbye})
+}
+
+// probeReturned notes that messages of this node reach it.
+func (m *Members) probeReturned(r *Result) {
+	m.returned, m.connected = m.now(), true
+	if m.phase == Isolated {
+		m.rejoin(r)
+	}
+	m.proceed(r)
+}
+
+// rejoin begins another incarnation.
+func (m *Members) rejoin(r *Result) {
+	r.Isolated = r.Isolated || m.phase != Isolated
+	m.self.Incarnation++
+	m.connected = false
+	m.sent, m.hello, m.asked = time.Time{}, time.Time{}, ""
+	clear(m.named)
+	for _, p := range m.members {
+		p.welcomed = false
+	}
+	m.enter(Joining)
+	r.Rejoined = true
+}
+
+// Fetched is called when the ledger has come from a node, and was merged.
+func (m *Members) Fetched(from string) (r Result) {
+	if m.phase == Fetching && m.asked == from {
+		m.enter(Ready)
+		r.Heartbeat = true // the others learn that this node has a ledger now
+	}
+	return r
+}
+
+// Tick is called again and again.
+func (m *Members) Tick() (r Result) {
+	now := m.now()
+	if m.phase != Isolated && now.Sub(m.returned) > IsolatedAfter {
+		m.enter(Isolated)
+		r.Isolated = true
+	}
+	for _, p := range m.members {
+		if now.Sub(p.Heard) > DeadAfter {
+			m.remove(p, false, &r)
+		}
+	}
+	for name, c := range m.candidates {
+		if now.Sub(c.Heard) > DeadAfter {
+			delete(m.candidates, name)
+		}
+	}
+	m.proceed(&r)
+	if now.Sub(m.sent) >= Period {
+		m.sent, r.Heartbeat = now, true
+		m.probe++
+		r.send(m.self.Node, &wire.Probe{Number: m.probe})
+	}
+	if m.phase == Joining && now.Sub(m.hello) >= repeat {
+		m.hello = now
+		r.send("", &wire.Hello{})
+	}
+	return r
+}
+
+// proceed takes the next step of joining, if it is due.
+func (m *Members) proceed(r *Result) {
+	if m.phase == Joining && m.connected && m.now().Sub(m.since) >= alone && m.welcomedByAll() {
+		m.enter(Fetching)
+	}
+	if m.phase == Fetching && (m.asked == "" || !m.Has(m.asked) || m.now().Sub(m.fetching) > ledgerTime) {
+		m.fetch(r)
+	}
+}
+
+// welcomedByAll reports whether every node that this node has heard of has made
+// it a member. Nodes that were named by others and do not answer are dead.
+func (m *Members) welcomedByAll() bool {
+	for _, p := range m.members {
+		if !p.welcomed {
+			return false
+		}
+	}
+	for _, c := range m.candidates {
+		if m.now().Sub(c.Heard) < DeadAfter && c.challenge != 0 {
+			return false
+		}
+	}
+	for name, when := range m.named {
+		if !m.Has(name) && m.now().Sub(when) < DeadAfter {
+			return false
+		}
+	}
+	return true
+}
+
+// fetch asks a node for its ledger: another one than before, if there is.
+func (m *Members) fetch(r *Result) {
+	names := slices.Sorted(maps.Keys(m.members))
+	names = slices.DeleteFunc(names, func(name string) bool { return !m.members[name].ready })
+	if len(names) == 0 {
+		m.enter(Ready)
+		r.Heartbeat = true
+		return
+	}
+	next := slices.Index(names, m.asked) + 1
+	m.asked, m.fetching = names[next%len(names)], m.now()
+	r.send(m.asked, &wire.LedgerQuery{})
+}
+
+// Leave returns what is to be sent by a node that leaves.
+func (m *Members) Leave() (r Result) {
+	r.send("", &wire.Goodbye{})
+	return r
+}
+
+func (r *Result) send(to string, message wire.Message) {
+	r.Send = append(r.Send, Send{to, message})
+}
