@@ -117,7 +117,7 @@ func (e *Engine) openPacketTail(t Transport) string {
 // sessions. The open packet is the first in its queue, before the messages of
 // the handler. The header is for the answer.
 func (e *Engine) open(r *http.Request, t Transport) (*Session, http.Header, error) {
-	s := &Session{engine: e, id: rand.Text()}
+	s := &Session{engine: e, id: e.opts.IDPrefix + rand.Text()}
 	openPacket := codec.NewPacket(string(codec.TypeOpen), `{"sid":"`, s.id, e.openPacketTails[t])
 	s.queue.push(openPacket)
 	s.queued, s.progressAt = int32(openPacket.Size()), e.nowMillis()

@@ -88,11 +88,12 @@ type Options struct {
 	PingInterval   time.Duration
 	PingTimeout    time.Duration // also the time that a write may take without progress
 	UpgradeTimeout time.Duration
-	MaxPayload     int // bytes in one message, or in one polling request
-	MaxQueue       int // bytes queued for one client, at most 1 GiB
-	MaxQueuedTotal int // bytes queued for all clients together; 0: no limit
-	MaxInbound     int // bytes of one client's messages that wait for handlers, see Session.Hold
-	MaxSessions    int // sessions at a time; 0: no limit
+	MaxPayload     int    // bytes in one message, or in one polling request
+	MaxQueue       int    // bytes queued for one client, at most 1 GiB
+	MaxQueuedTotal int    // bytes queued for all clients together; 0: no limit
+	MaxInbound     int    // bytes of one client's messages that wait for handlers, see Session.Hold
+	MaxSessions    int    // sessions at a time; 0: no limit
+	IDPrefix       string // of the ids of all sessions; may be empty
 	Transports     []Transport
 	Origins        origin.Policy
 
