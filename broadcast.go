@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/mojosocket/mojo/internal/cluster/directory"
 	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/socketio"
 )
@@ -12,8 +13,8 @@ import (
 // Broadcast addresses some of the connections of one Channel or of the whole
 // Server. It is a value: its methods return another Broadcast and change
 // nothing, so it may be kept and used from several goroutines. It holds no
-// connections: each Emit looks up the ones that match. It reaches the
-// connections of this process.
+// connections: each Emit looks up the ones that match. With Options.Cluster it
+// reaches the connections of all processes, unless it is Local.
 //
 // A Broadcast comes from a Channel, Sessions, a Session or a Conn. The zero
 // Broadcast addresses nobody.
@@ -101,9 +102,12 @@ func (b Broadcast) Latest(key string) Broadcast {
 	return b
 }
 
-// Local limits the Broadcast to the connections of this process. A Server
-// serves all its connections in one process, so it changes nothing.
-func (b Broadcast) Local() Broadcast { return b }
+// Local limits the Broadcast to the connections of this process. Without
+// Options.Cluster it changes nothing.
+func (b Broadcast) Local() Broadcast {
+	b.view.local = true
+	return b
+}
 
 // Emit sends an event to the connections that are addressed now. It never
 // blocks: it returns nil when the event is queued for all of them, and a
@@ -113,8 +117,9 @@ func (b Broadcast) Local() Broadcast { return b }
 //
 // It returns an error, and sends nothing to anybody, if an argument cannot be
 // encoded, if the Broadcast addresses rooms without a Channel, and for
-// ErrReservedEvent, ErrTooManyAttachments, ErrTooLarge and ErrServerClosed. A
-// Broadcast to a single Conn has the errors of Conn.Emit.
+// ErrReservedEvent, ErrTooManyAttachments, ErrTooLarge and ErrServerClosed.
+// With ErrClusterDown it has sent the event to the connections of this process
+// alone. A Broadcast to a single Conn has the errors of Conn.Emit.
 func (b Broadcast) Emit(event string, args ...any) error {
 	switch {
 	case b.err != nil:
@@ -124,10 +129,11 @@ func (b Broadcast) Emit(event string, args ...any) error {
 	case b.view.server == nil:
 		return nil
 	}
-	return wrapError(b.view.server.sio.Emit(b.address(), b.delivery, event, args))
+	return wrapError(b.view.server.sio.Emit(b.address(), b.delivery, b.view.local, event, args))
 }
 
-// Conns iterates over the connections that are addressed when the loop begins.
+// Conns iterates over the connections of this process that are addressed when
+// the loop begins.
 // It holds no lock: the body of the loop may do anything. A Broadcast that
 // addresses rooms without a Channel has none.
 func (b Broadcast) Conns() iter.Seq[*Conn] { return conns(b.sockets) }
@@ -147,7 +153,7 @@ func (b Broadcast) Join(rooms ...string) error {
 	case b.err != nil || b.view.server == nil:
 		return b.err
 	}
-	return wrapError(b.view.server.sio.Hub().Join(command.Join{Selector: b.address(), Rooms: rooms}))
+	return wrapError(b.view.server.sio.Join(command.Join{Selector: b.address(), Rooms: rooms}, b.view.local))
 }
 
 // Leave takes the connections that are addressed now out of rooms. It returns
@@ -157,7 +163,7 @@ func (b Broadcast) Leave(rooms ...string) error {
 	case b.conn != nil:
 		b.conn.Leave(rooms...)
 	case b.err == nil && b.view.server != nil:
-		b.view.server.sio.Hub().Leave(command.Leave{Selector: b.address(), Rooms: rooms})
+		return wrapError(b.view.server.sio.Leave(command.Leave{Selector: b.address(), Rooms: rooms}, b.view.local))
 	}
 	return b.err
 }
@@ -166,8 +172,11 @@ func (b Broadcast) Leave(rooms ...string) error {
 // Conn.Disconnect: the clients do not reconnect by themselves. It returns an
 // error if the Broadcast addresses rooms without a Channel.
 func (b Broadcast) Disconnect() error {
-	for c := range b.Conns() {
-		_ = c.Disconnect() // a connection that ends meanwhile is disconnected
+	switch {
+	case b.conn != nil:
+		_ = b.conn.Disconnect() // a connection that has ended is disconnected
+	case b.err == nil && b.view.server != nil:
+		return wrapError(b.view.server.sio.Disconnect(command.Disconnect{Selector: b.address()}, b.view.local))
 	}
 	return b.err
 }
@@ -210,6 +219,16 @@ func connOf(s *socketio.Socket) *Conn { return s.Data.(*Conn) }
 type view struct {
 	server  *Server
 	channel *Channel
+	local   bool // the connections of this process alone
+}
+
+// directory returns who is connected to all processes of the cluster. It is nil
+// for a local view, and without a cluster.
+func (v view) directory() *directory.Directory {
+	if node := v.server.sio.Node(); node != nil && !v.local {
+		return node.Directory()
+	}
+	return nil
 }
 
 // namespace returns the namespace of a selector: empty for the whole server.
@@ -232,6 +251,9 @@ func (v view) ids(kind command.Kind) []string {
 	if v.server == nil {
 		return nil
 	}
+	if d := v.directory(); d != nil {
+		return slices.Collect(d.IDs(v.namespace(), kind))
+	}
 	return v.server.sio.Hub().IDs(v.namespace(), kind)
 }
 
@@ -239,6 +261,9 @@ func (v view) ids(kind command.Kind) []string {
 func (v view) count(kind command.Kind) int {
 	if v.server == nil {
 		return 0
+	}
+	if d := v.directory(); d != nil {
+		return d.Len(v.namespace(), kind)
 	}
 	return v.server.sio.Hub().Count(v.namespace(), kind)
 }
@@ -248,6 +273,9 @@ func (v view) countUnder(key command.Key) int {
 	if v.server == nil {
 		return 0
 	}
+	if d := v.directory(); d != nil {
+		return d.Count(v.namespace(), key)
+	}
 	return v.server.sio.Hub().CountUnder(v.namespace(), key)
 }
 
@@ -255,6 +283,9 @@ func (v view) countUnder(key command.Key) int {
 func (v view) online(kind command.Kind, ids []string) []string {
 	if v.server == nil {
 		return nil
+	}
+	if node := v.server.sio.Node(); node != nil && !v.local {
+		return node.Online(v.namespace(), kind, ids)
 	}
 	return v.server.sio.Hub().Online(v.namespace(), kind, ids)
 }

@@ -8,9 +8,11 @@ import (
 )
 
 // Channel is one app on a Server: a Socket.IO namespace with its connections
-// and their rooms. It has the connections of this process. Its methods are safe
-// for concurrent use. Server.Register and Server.Handle make it, and it stays
-// mounted as long as the Server; the zero Channel is empty.
+// and their rooms. With Options.Cluster, Emit and what addresses connections
+// reaches those of all processes; Len, Conns and Conn are about this process.
+// Its methods are safe for concurrent use. Server.Register and Server.Handle
+// make it, and it stays mounted as long as the Server; the zero Channel is
+// empty.
 type Channel struct {
 	server    *Server
 	app       string
@@ -31,19 +33,19 @@ func (ch *Channel) view() view {
 	if ch.server == nil {
 		return view{}
 	}
-	return view{ch.server, ch}
+	return view{server: ch.server, channel: ch}
 }
 
 func (ch *Channel) all() Broadcast { return Broadcast{view: ch.view()} }
 
-// Len returns the number of connections.
+// Len returns the number of connections of this process.
 func (ch *Channel) Len() int { return ch.view().len() }
 
-// Conns iterates over the connections that exist when the loop begins. It holds
-// no lock: the body may do anything.
+// Conns iterates over the connections of this process that exist when the loop
+// begins. It holds no lock: the body may do anything.
 func (ch *Channel) Conns() iter.Seq[*Conn] { return ch.all().Conns() }
 
-// Conn returns the live connection of this id, see Conn.ID.
+// Conn returns the live connection of this process with this id, see Conn.ID.
 func (ch *Channel) Conn(id string) (*Conn, bool) {
 	if ch.server == nil {
 		return nil, false

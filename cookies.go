@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/gorilla/securecookie"
 
+	"github.com/mojosocket/mojo/internal/cluster/seal"
 	"github.com/mojosocket/mojo/internal/setcookie"
 	"github.com/mojosocket/mojo/internal/tornado"
 )
@@ -45,10 +47,11 @@ const (
 // nobody and refuses to write.
 type Cookies struct {
 	sessionName, loginName     string
-	sessionCodecs, loginCodecs []cookieCodec    // in the order of the keys
-	tornado                    tornado.Verifier // nil: cookies of Tornado are not read
-	maxAge                     int64            // seconds
-	attributes                 http.Cookie      // all but name, value and age
+	sessionCodecs, loginCodecs []cookieCodec        // in the order of the keys
+	tornado                    tornado.Verifier     // nil: cookies of Tornado are not read
+	maxAge                     int64                // seconds
+	attributes                 http.Cookie          // all but name, value and age
+	secrets                    func() []seal.Secret // of a cluster; in the order of the keys
 }
 
 // cookieCodec writes and reads a cookie with one key. It consists of functions
@@ -78,8 +81,11 @@ func NewCookies(opts CookieOptions) (*Cookies, error) {
 			SameSite: opts.SameSite,
 		},
 	}
+	var secrets []seal.Secret
+	c.secrets = func() []seal.Secret { return secrets }
 	for _, key := range opts.Keys {
 		hash, block := bytes.Clone(key.Hash), bytes.Clone(key.Block)
+		secrets = append(secrets, seal.NewSecret(slices.Concat(hash, block)))
 		c.sessionCodecs = append(c.sessionCodecs, c.codec(hash, nil))
 		c.loginCodecs = append(c.loginCodecs, c.codec(hash, block))
 	}

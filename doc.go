@@ -70,9 +70,15 @@
 //
 // # Scaling
 //
-// A Server serves the connections of one process: views, broadcasts,
-// revocations and figures are about these. A site with several processes has to
-// route each client to the same process, and to pass messages on to the others.
+// A Server serves the connections of one process. With Options.Cluster the
+// Servers of several processes know each other: a message reaches its receivers
+// on any of them, the views show the people of all, and LogIn, LogOut, Rebind
+// and Revoke return when the change holds on all. Local limits a view or a
+// Broadcast to this process. What hands out a Conn is about this process, and
+// so are the figures.
+//
+// A client's requests have to reach the process that has its connection, by
+// sticky sessions of the load balancer, unless Options.Advertise is set.
 //
 // # Tests
 //

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/mojosocket/mojo/internal/cluster"
 	"github.com/mojosocket/mojo/internal/parser"
 	"github.com/mojosocket/mojo/internal/socketio"
 )
@@ -46,6 +47,9 @@ var (
 func wrapError(err error) error {
 	if err == nil {
 		return nil
+	}
+	if unconfirmed, ok := errors.AsType[*cluster.UnconfirmedError](err); ok {
+		return &UnconfirmedError{Nodes: unconfirmed.Nodes, err: unconfirmed.Unwrap()}
 	}
 	return fmt.Errorf("mojo: %w", err)
 }

@@ -65,9 +65,11 @@ var errNoCookies = errors.New("mojo: Options.Cookies is not set, so there are no
 // that is too late cannot be noticed, and the browser does not get the cookies.
 // LogIn returns an error, and changes nothing, if userID is empty or too long,
 // if Options.Cookies is not set, and below EnsureSession if it is too late. As
-// with Session.Revoke, the change is always applied as a whole, to the
-// connections of this process, even if the context of r has ended. It is safe
-// for concurrent use.
+// with Session.Revoke, the change is always applied as a whole, even if the
+// context of r has ended. With Options.Cluster it is applied to the connections
+// of all processes, and an UnconfirmedError says that some have not confirmed
+// it in time: the browser gets its cookies nevertheless. It is safe for
+// concurrent use.
 func (s *Server) LogIn(w http.ResponseWriter, r *http.Request, userID string) error {
 	if userID == "" {
 		return errors.New("mojo: LogIn: the user id is empty; LogOut logs out")
@@ -123,7 +125,7 @@ func (s *Server) rotate(w http.ResponseWriter, r *http.Request, userID string) e
 	}
 	to := identified(now)
 	to.LoginTime = loginTime
-	return wrapError(s.sio.Change(command.Rebind{
+	return wrapError(s.sio.Change(r.Context(), command.Rebind{
 		From: identified(old).Identity, Others: sent.otherSessions(old.SessionID), To: to,
 		Until: s.latestExpiry(), SeatID: r.Header.Get(SocketIDHeader),
 	}))
@@ -164,8 +166,9 @@ func (s *Server) latestExpiry() time.Time {
 // new ids are too long or not valid UTF-8; if now.SessionID was given up or
 // revoked; and without Options.Cookies and Identify. If the session has no
 // connection, it is no error. As with Session.Revoke, the change is always
-// applied as a whole, to the connections of this process, even if ctx has
-// ended. It is safe for concurrent use.
+// applied as a whole, even if ctx has ended, and with Options.Cluster to the
+// connections of all processes: see LogIn about UnconfirmedError. It is safe
+// for concurrent use.
 func (s *Server) Rebind(ctx context.Context, sessionID string, now Identity) error {
 	if s.opts.Cookies == nil && s.opts.Identify == nil {
 		return errors.New("mojo: Rebind: neither Options.Cookies nor Options.Identify is set, so nobody has a session")
@@ -181,7 +184,7 @@ func (s *Server) Rebind(ctx context.Context, sessionID string, now Identity) err
 	if err := checkID("user", now.UserID); err != nil {
 		return err
 	}
-	err := s.sio.Change(command.Rebind{
+	err := s.sio.Change(ctx, command.Rebind{
 		From: command.Identity{Session: sessionID}, To: identified(now), Until: s.latestExpiry(),
 	})
 	if errors.Is(err, hub.ErrGivenUp) {

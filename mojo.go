@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mojosocket/mojo/internal/cluster/relay"
 	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio/origin"
 	"github.com/mojosocket/mojo/internal/siblings"
@@ -21,12 +22,12 @@ import (
 	"github.com/mojosocket/mojo/internal/warn"
 )
 
-// Server accepts the connections of a site, and keeps those of this process by
-// session and by user. Make one with New and mount it at the path that
-// socket.io-client connects to: /socket.io/, with the slash at its end, unless
-// the pages name another path by the client's option path. It serves until
-// Shutdown or Close. Its methods are safe for concurrent use. There is no
-// useful zero value.
+// Server accepts the connections of a site, and keeps them by session and by
+// user. With Options.Cluster the Servers of several processes serve one set of
+// people. Make one with New and mount it at the path that socket.io-client
+// connects to: /socket.io/, with the slash at its end, unless the pages name
+// another path by the client's option path. It serves until Shutdown or Close.
+// Its methods are safe for concurrent use. There is no useful zero value.
 type Server struct {
 	opts Options
 	sio  *socketio.Server
@@ -35,6 +36,7 @@ type Server struct {
 	newSessions   *siblings.List
 	siblingsMu    sync.Mutex // guards no field; held while connections of siblings are closed
 	faults        faultCounts
+	relay         *relay.Relay  // nil without Options.Cluster
 	handlerErrors atomic.Uint64 // number of errors that were logged
 
 	channels
@@ -73,6 +75,12 @@ func New(opts Options) (*Server, error) {
 	s := &Server{opts: opts, warn: warn.New(opts.Logger), newSessions: siblings.New()}
 	s.byName = make(map[string]*Channel)
 	s.sio = socketio.NewServer(s.socketIOOptions())
+	if node := s.sio.Node(); node != nil {
+		s.relay = relay.New(node, IdentityHeader, s.warn, s.opts.Logger)
+	}
+	if err := s.sio.Start(); err != nil {
+		return nil, fmt.Errorf("mojo: Options.Cluster: %w", err)
+	}
 	return s, nil
 }
 
@@ -89,6 +97,10 @@ func (s *Server) socketIOOptions() socketio.Options {
 	engine.Origins = origin.New(o.Origins, ask)
 	if o.Subprotocol != nil {
 		engine.Subprotocol = s.callSubprotocol
+	}
+	config := o.clusterConfig()
+	if o.Advertise != "" {
+		engine.IDPrefix = relay.Tag(config.Name)
 	}
 	return socketio.Options{
 		Engine:             engine,
@@ -112,6 +124,8 @@ func (s *Server) socketIOOptions() socketio.Options {
 		PresenceGrace:      o.Timeouts.PresenceGrace,
 		Presence:           s.presenceCallback(),
 		Revalidation:       s.revalidation(),
+		Cluster:            config,
+		RefuseIsolated:     o.OnIsolation == RefuseIsolated,
 	}
 }
 
@@ -259,6 +273,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if asksForPageScript(r) {
 		servePageScript(w, r)
+		return
+	}
+	if s.relay != nil && s.relay.Serve(w, r) {
 		return
 	}
 	s.sio.ServeHTTP(w, r)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mojosocket/mojo/cluster"
 	"github.com/mojosocket/mojo/internal/engineio"
 )
 
@@ -111,6 +112,31 @@ type Options struct {
 	// zero value checks nothing.
 	Revalidation Revalidation
 
+	// Cluster connects this Server to those of other processes, so that they
+	// serve one set of people: see the section Scaling of the package
+	// documentation. Bus is mojoredis's or mojonats's or, for several Servers in
+	// one process, a cluster.Memory. All processes need the same Cookies, apps
+	// and Limits. If it is nil, the Server is alone.
+	Cluster cluster.Bus
+
+	// ClusterKey is a secret that all processes of the cluster share, of at
+	// least 32 random bytes. It seals the messages by which they log people in
+	// and out. If it is nil, it is derived from the first key of Cookies, and
+	// the other keys are accepted, too.
+	ClusterKey []byte
+
+	// Advertise is the address at which the other processes of the cluster
+	// reach this one's handler, as http://10.0.0.5:8080. Then a request of a
+	// connection may reach any of them: it is passed on to the process that
+	// has the connection, WebSockets included, so a load balancer needs no
+	// sticky sessions. With sticky sessions it is faster. If it is empty,
+	// requests of this process's connections must reach it.
+	Advertise string
+
+	// OnIsolation says what happens to handshakes while this process cannot
+	// reach the others. The zero value serves them.
+	OnIsolation IsolationPolicy
+
 	// Logger gets the messages for developers and operators. No secrets are
 	// logged. If it is nil, slog.Default() is used.
 	Logger *slog.Logger
@@ -209,7 +235,7 @@ func (o *Options) check() error {
 			return fmt.Errorf("mojo: Options.Transports has %q twice", t)
 		}
 	}
-	return cmp.Or(o.Limits.check(), o.Timeouts.check(), o.Revalidation.check())
+	return cmp.Or(o.Limits.check(), o.Timeouts.check(), o.Revalidation.check(), o.checkCluster())
 }
 
 // needsIdentity returns the first field that is set and has no effect while no

@@ -2,6 +2,7 @@ package mojo
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net/http"
 	"reflect"
@@ -9,12 +10,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/cluster"
 )
 
 func TestNewRefuses(t *testing.T) {
 	cookies := newTestCookies(t, CookieOptions{})
 	identify := func(*http.Request) (Identity, error) { return Identity{}, nil }
 	revalidate := func(context.Context, Identity) (bool, error) { return true, nil }
+	bus, key := cluster.NewMemory(), make([]byte, 32)
 	for name, test := range map[string]struct {
 		opts Options
 		want string
@@ -55,6 +59,16 @@ func TestNewRefuses(t *testing.T) {
 		"RevalidateFailures":     {Options{Revalidation: Revalidation{Failures: -1}}, "mojo: Options.Revalidation.Failures is -1; want 0 or more"},
 		"Check without identity": {Options{Revalidation: Revalidation{Check: revalidate}}, "mojo: Options.Revalidation.Check is set, but neither Cookies nor Identify, so nobody has a session"},
 
+		"ClusterKey alone":     {Options{ClusterKey: key}, "mojo: Options.ClusterKey is set, but not Cluster"},
+		"OnIsolation alone":    {Options{OnIsolation: RefuseIsolated}, "mojo: Options.OnIsolation is set, but not Cluster"},
+		"Advertise alone":      {Options{Advertise: "http://10.0.0.5"}, "mojo: Options.Advertise is set, but not Cluster"},
+		"unknown isolation":    {Options{Cluster: bus, ClusterKey: key, OnIsolation: 2}, "mojo: Options.OnIsolation is 2; want ServeIsolated or RefuseIsolated"},
+		"cluster without keys": {Options{Cluster: bus}, "mojo: Options.Cluster is set, but neither Cookies nor ClusterKey; want a ClusterKey that all processes share"},
+		"short ClusterKey":     {Options{Cluster: bus, ClusterKey: key[1:]}, "mojo: Options.ClusterKey has 31 bytes; want at least 32 random bytes"},
+		"Advertise":            {Options{Cluster: bus, ClusterKey: key, Advertise: "10.0.0.5:80"}, `mojo: Options.Advertise is "10.0.0.5:80"; want the address of this process for the others, as http://10.0.0.5:8080`},
+		"Advertise with path":  {Options{Cluster: bus, ClusterKey: key, Advertise: "http://10.0.0.5/x"}, `mojo: Options.Advertise is "http://10.0.0.5/x"; want the address of this process for the others, as http://10.0.0.5:8080`},
+		"bus":                  {Options{Cluster: brokenBus{}, ClusterKey: key}, "mojo: Options.Cluster: no such host"},
+
 		"unknown transport": {Options{Transports: []Transport{Polling, "webtransport"}}, `mojo: Options.Transports[1] is "webtransport"; want "polling" or "websocket"`},
 		"transport twice":   {Options{Transports: []Transport{Polling, Polling}}, `mojo: Options.Transports has "polling" twice`},
 	} {
@@ -65,6 +79,13 @@ func TestNewRefuses(t *testing.T) {
 			require.Nil(t, srv)
 		})
 	}
+}
+
+// brokenBus is a Bus that can never work.
+type brokenBus struct{}
+
+func (brokenBus) Open(string, cluster.Node) (cluster.Link, error) {
+	return nil, errors.New("no such host")
 }
 
 func TestNewAccepts(t *testing.T) {

@@ -97,9 +97,10 @@ func isNotInToken(c rune) bool {
 // stay valid: OnConnect decides who may connect again.
 //
 // A revocation is always applied as a whole: a ctx that has ended, such as that
-// of a request whose client has gone, does not prevent it. Revoke reaches the
-// connections of this process and does not wait for other processes, so ctx
-// never ends it early.
+// of a request whose client has gone, does not prevent it. With Options.Cluster
+// it reaches the connections of all processes, and waits until each has
+// confirmed it: for two seconds, or until ctx ends. Then it returns an
+// UnconfirmedError.
 //
 // It returns an error, and closes nothing, if a field of why is out of bounds,
 // and ErrServerClosed after Shutdown. The zero Session has no connections:
@@ -127,8 +128,7 @@ func (s Session) RevokeExcept(ctx context.Context, sessionID string, why Revocat
 	if why.Reason == "" {
 		why.Reason = ReasonRevoked
 	}
-	view.server.sio.Revoke(command.Revoke{
+	return wrapError(view.server.sio.Revoke(ctx, command.Revoke{
 		Namespace: view.namespace(), Key: s.key(), Except: sessionID, Invalidate: !why.Reconnect, Until: view.server.latestExpiry(),
-	}, socketio.Revocation{Code: why.Code, Reason: socketio.Reason(why.Reason), Message: why.Message, Reconnect: why.Reconnect})
-	return nil
+	}, socketio.Revocation{Code: why.Code, Reason: socketio.Reason(why.Reason), Message: why.Message, Reconnect: why.Reconnect}))
 }

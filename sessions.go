@@ -9,9 +9,12 @@ import (
 
 // Sessions is a view of the sessions or users that are connected to the whole
 // Server or to one Channel: browser sessions by session id (CurrentSessions) or
-// users by user id (LoggedInSessions). It has the connections of this process
-// that a handler has accepted. The ids are from verified cookies or
-// Options.Identify.
+// users by user id (LoggedInSessions). It has the connections that a handler
+// has accepted. The ids are from verified cookies or Options.Identify.
+//
+// With Options.Cluster it is about the connections of all processes. All, Has,
+// Len and Online are answered from memory: what has changed on another process
+// is there a moment later. Conns has the connections of this process.
 //
 // It is cheap to make and always live: each call looks up the connections of
 // that moment. Its methods are safe for concurrent use. Get it from a Server or
@@ -83,8 +86,11 @@ func (s Sessions) Volatile() Broadcast { return s.all().Volatile() }
 // Broadcast.Latest.
 func (s Sessions) Latest(key string) Broadcast { return s.all().Latest(key) }
 
-// Local addresses the connections of this process, see Broadcast.Local.
-func (s Sessions) Local() Broadcast { return s.all().Local() }
+// Local limits the view to the connections of this process.
+func (s Sessions) Local() Sessions {
+	s.view.local = true
+	return s
+}
 
 func (s Sessions) all() Broadcast {
 	return Broadcast{view: s.view, selector: command.Selector{Requires: s.kind}}
@@ -92,8 +98,8 @@ func (s Sessions) all() Broadcast {
 
 // Session is all live connections under one session id or user id, over all
 // tabs and, unless it comes from a Channel, all apps. Like Sessions it is a
-// live view of this process, and its methods are safe for concurrent use. The
-// zero Session has no connections.
+// live view, and its methods are safe for concurrent use. The zero Session has
+// no connections.
 type Session struct {
 	sessions Sessions
 	id       string
@@ -106,8 +112,8 @@ func (s Session) key() command.Key { return command.Key{Kind: s.sessions.kind, I
 
 func (s Session) all() Broadcast { return s.sessions.Of(s.id) }
 
-// Conns iterates over the connections that exist when the loop begins. It holds
-// no lock: the body may do anything.
+// Conns iterates over the connections of this process that exist when the loop
+// begins. It holds no lock: the body may do anything.
 func (s Session) Conns() iter.Seq[*Conn] { return s.all().Conns() }
 
 // Len returns the number of connections: one for each tab and app.
@@ -133,8 +139,11 @@ func (s Session) Volatile() Broadcast { return s.all().Volatile() }
 // Broadcast.Latest.
 func (s Session) Latest(key string) Broadcast { return s.all().Latest(key) }
 
-// Local addresses the connections of this process, see Broadcast.Local.
-func (s Session) Local() Broadcast { return s.all().Local() }
+// Local limits the session to its connections of this process.
+func (s Session) Local() Session {
+	s.sessions.view.local = true
+	return s
+}
 
 // Disconnect disconnects every connection, see Conn.Disconnect: the clients do
 // not reconnect by themselves. It returns nil.
@@ -153,7 +162,9 @@ const (
 // Presence says that a user or session came online or went offline. It is
 // online from its first accepted connection until Timeouts.PresenceGrace after
 // the end of its last one, over all tabs and devices and, for
-// Options.OnPresence, over all apps of this process.
+// Options.OnPresence, over all apps. With Options.Cluster it is over all
+// processes too, and one of them is told, whichever it is. If that one dies
+// before it was told, or just after, another one is told again.
 type Presence struct {
 	Kind   PresenceKind
 	ID     string // of the user or session

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"sync/atomic"
+	"time"
 )
 
 // Stats has the figures of a Server, which is one process: what it holds at a
@@ -32,6 +33,26 @@ type Stats struct {
 	CookieFaults    map[string]uint64 // invalid cookies, by cause: "forged", "expired", ...
 	HandlerPanics   uint64            // panics of callbacks
 	HandlerErrors   uint64            // errors of callbacks other than ClientError
+
+	Cluster ClusterStats
+}
+
+// ClusterStats is the part of Stats about the cluster. It is zero without
+// Options.Cluster.
+type ClusterStats struct {
+	State       string        // "joining", "fetching the ledger", "ready" or "isolated"
+	Nodes       int           // processes that are alive, this one among them
+	Deaf        time.Duration // since a message of this process to itself came back; about a second if all is well
+	Outbox      int           // bytes that wait to be sent to other processes
+	Unconfirmed int           // changes of identity that wait for other processes
+
+	Lost     uint64 // messages to other processes that were dropped: the broker was away, or slow
+	Late     uint64 // calls that returned an UnconfirmedError
+	Forged   uint64 // messages that were not sealed with a key of this cluster
+	Unknown  uint64 // messages that cannot be decoded, for instance of another version
+	Replayed uint64 // messages that had come before
+	Repeated uint64 // changes of identity that had been applied before, because their confirmation was lost
+	Stale    uint64 // messages to sessions and users that were dropped because this process was isolated
 }
 
 // AppStats is the part of Stats for one namespace.
@@ -52,7 +73,7 @@ func (s *Server) Stats() Stats {
 	stats := Stats{
 		Connections: e.Open, WebSockets: e.WebSockets, Unconnected: inner.Unconnected,
 		QueuedBytes: int(e.Queued),
-		Sessions:    s.CurrentSessions().Len(), Users: s.LoggedInSessions().Len(),
+		Sessions:    s.CurrentSessions().Local().Len(), Users: s.LoggedInSessions().Local().Len(),
 		MessagesIn: e.MessagesIn, BytesIn: e.BytesIn, MessagesOut: e.MessagesOut, BytesOut: e.BytesOut,
 		Dropped: e.Dropped, Replaced: e.Replaced,
 		Opened: e.Opened, Closed: make(map[Reason]uint64), Refused: make(map[string]uint64),
@@ -65,19 +86,27 @@ func (s *Server) Stats() Stats {
 	for cause, n := range e.Refused {
 		stats.Refused[string(cause)] = n
 	}
+	if node := s.sio.Node(); node != nil {
+		c := node.Stats()
+		stats.Cluster = ClusterStats{
+			State: c.Phase.String(), Nodes: c.Members, Deaf: c.Deaf, Outbox: c.Outbox, Unconfirmed: c.Unconfirmed,
+			Lost: c.Lost, Late: c.Late, Forged: c.Forged, Unknown: c.Unknown, Replayed: c.Replayed, Repeated: c.Repeated, Stale: c.Stale,
+		}
+	}
 	for _, ch := range s.Channels() {
 		stats.Apps = append(stats.Apps, AppStats{
 			App: ch.app, Namespace: ch.name, Conns: ch.Len(),
-			Sessions: ch.CurrentSessions().Len(), Users: ch.LoggedInSessions().Len(),
+			Sessions: ch.CurrentSessions().Local().Len(), Users: ch.LoggedInSessions().Local().Len(),
 		})
 	}
 	return stats
 }
 
 // Health returns a handler for load balancers. It answers 200 while the Server
-// accepts connections, and 503 after Shutdown or Close and while there are
-// Limits.MaxConns connections. The body is JSON: {"status": "ok",
-// "connections": 17}, where status is "ok", "full" or "closed".
+// accepts connections, and 503 after Shutdown or Close, while there are
+// Limits.MaxConns connections, and while it has heard nothing of its cluster
+// for ten seconds. The body is JSON: {"status": "ok", "connections": 17}, where
+// status is "ok", "full", "isolated" or "closed".
 func (s *Server) Health() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		health := struct {
@@ -90,6 +119,8 @@ func (s *Server) Health() http.Handler {
 			health.Status = "closed"
 		case s.opts.Limits.MaxConns > 0 && health.Connections >= s.opts.Limits.MaxConns:
 			health.Status = "full"
+		case s.isDeaf():
+			health.Status = "isolated"
 		default:
 			status = http.StatusOK
 		}
@@ -98,6 +129,15 @@ func (s *Server) Health() http.Handler {
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(health) // the client may have gone
 	})
+}
+
+// maxDeaf is how long a process may hear nothing of its cluster before Health
+// says so.
+const maxDeaf = 10 * time.Second
+
+func (s *Server) isDeaf() bool {
+	node := s.sio.Node()
+	return node != nil && node.Stats().Deaf >= maxDeaf
 }
 
 // faultCounts counts invalid cookies, by cause.

@@ -28,6 +28,17 @@
 //	handler_panics_total         counter  panics of handlers
 //	handler_errors_total         counter  errors of handlers other than mojo.ClientError
 //
+// and, of a Server with Options.Cluster:
+//
+//	cluster_nodes                gauge    processes that are alive, this one among them
+//	cluster_ready                gauge    1 if this process belongs to the cluster, and otherwise 0
+//	cluster_deaf_seconds         gauge    since a message of this process to itself came back
+//	cluster_outbox_bytes         gauge    bytes that wait to be sent to other processes
+//	cluster_unconfirmed          gauge    changes of identity that wait for other processes
+//	cluster_lost_total           counter  messages to other processes that were dropped
+//	cluster_late_total           counter  calls that returned a mojo.UnconfirmedError
+//	cluster_refused_total{cause} counter  messages from the broker that were dropped: forged, unknown, replayed, repeated, stale
+//
 // The labels have few values. None is from a client: all are from mojo or, as
 // the reason of Session.Revoke, from the site.
 package mojoprom
@@ -74,6 +85,15 @@ var (
 	cookieFaults  = desc("cookie_faults_total", "Invalid cookies.", "fault")
 	handlerPanics = desc("handler_panics_total", "Panics of handlers.")
 	handlerErrors = desc("handler_errors_total", "Errors of handlers other than mojo.ClientError.")
+
+	clusterNodes       = desc("cluster_nodes", "Processes of the cluster that are alive, this one among them.")
+	clusterReady       = desc("cluster_ready", "1 if this process belongs to the cluster, and otherwise 0.")
+	clusterDeaf        = desc("cluster_deaf_seconds", "Seconds since a message of this process to itself came back.")
+	clusterOutbox      = desc("cluster_outbox_bytes", "Bytes that wait to be sent to other processes.")
+	clusterUnconfirmed = desc("cluster_unconfirmed", "Changes of identity that wait for other processes.")
+	clusterLost        = desc("cluster_lost_total", "Messages to other processes that were dropped.")
+	clusterLate        = desc("cluster_late_total", "Calls that returned a mojo.UnconfirmedError.")
+	clusterRefused     = desc("cluster_refused_total", "Messages from the broker that were dropped.", "cause")
 )
 
 // Describe implements prometheus.Collector.
@@ -118,4 +138,28 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	counter(handlerPanics, s.HandlerPanics)
 	counter(handlerErrors, s.HandlerErrors)
+	if s.Cluster.Nodes > 0 {
+		collectCluster(ch, &s.Cluster, gauge, counter)
+	}
+}
+
+func collectCluster(ch chan<- prometheus.Metric, c *mojo.ClusterStats,
+	gauge func(*prometheus.Desc, int, ...string), counter func(*prometheus.Desc, uint64, ...string),
+) {
+	ready := 0
+	if c.State == "ready" {
+		ready = 1
+	}
+	gauge(clusterNodes, c.Nodes)
+	gauge(clusterReady, ready)
+	ch <- prometheus.MustNewConstMetric(clusterDeaf, prometheus.GaugeValue, c.Deaf.Seconds())
+	gauge(clusterOutbox, c.Outbox)
+	gauge(clusterUnconfirmed, c.Unconfirmed)
+	counter(clusterLost, c.Lost)
+	counter(clusterLate, c.Late)
+	counter(clusterRefused, c.Forged, "forged")
+	counter(clusterRefused, c.Unknown, "unknown")
+	counter(clusterRefused, c.Replayed, "replayed")
+	counter(clusterRefused, c.Repeated, "repeated")
+	counter(clusterRefused, c.Stale, "stale")
 }

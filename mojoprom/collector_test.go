@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/cluster"
 	"github.com/mojosocket/mojo/mojoprom"
 )
 
@@ -38,6 +39,30 @@ mojo_connections 0
 # TYPE mojo_refused_total counter
 mojo_refused_total{cause="protocol revision"} 1
 `), "mojo_connections", "mojo_app_conns", "mojo_refused_total"))
+	problems, err := testutil.CollectAndLint(collector)
+	require.NoError(t, err)
+	require.Empty(t, problems)
+}
+
+// A Server in a cluster has the metrics of that, too.
+func TestCollectorInACluster(t *testing.T) {
+	srv, err := mojo.New(mojo.Options{Cluster: cluster.NewMemory(), ClusterKey: make([]byte, 32)})
+	require.NoError(t, err)
+	defer srv.Close()
+	collector := mojoprom.NewCollector(srv)
+
+	require.NoError(t, testutil.CollectAndCompare(collector, strings.NewReader(`
+# HELP mojo_cluster_nodes Processes of the cluster that are alive, this one among them.
+# TYPE mojo_cluster_nodes gauge
+mojo_cluster_nodes 1
+# HELP mojo_cluster_refused_total Messages from the broker that were dropped.
+# TYPE mojo_cluster_refused_total counter
+mojo_cluster_refused_total{cause="forged"} 0
+mojo_cluster_refused_total{cause="repeated"} 0
+mojo_cluster_refused_total{cause="replayed"} 0
+mojo_cluster_refused_total{cause="stale"} 0
+mojo_cluster_refused_total{cause="unknown"} 0
+`), "mojo_cluster_nodes", "mojo_cluster_refused_total"))
 	problems, err := testutil.CollectAndLint(collector)
 	require.NoError(t, err)
 	require.Empty(t, problems)

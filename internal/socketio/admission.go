@@ -23,6 +23,10 @@ var (
 		Status: http.StatusServiceUnavailable, Cause: CauseUnconnected, Text: "Too many connections",
 		Help: "Options.Limits.MaxUnconnected is the number of connections that may be on no app yet",
 	}
+	errIsolated = &engineio.Refusal{
+		Status: http.StatusServiceUnavailable, Cause: CauseIsolated, Text: "Service unavailable",
+		Help: "Options.OnIsolation refuses clients while this process cannot reach the others of its cluster",
+	}
 	errPanicked = &engineio.Refusal{
 		Status: http.StatusInternalServerError, Cause: CausePanic, Text: "Internal server error",
 		Help: "Options.Identify panicked, see the error in the log",
@@ -35,6 +39,7 @@ const (
 	CauseRevoked     engineio.Cause = "session revoked"
 	CauseUnconnected engineio.Cause = "too many unfinished handshakes"
 	CausePanic       engineio.Cause = "panic in Identify"
+	CauseIsolated    engineio.Cause = "isolated"
 )
 
 // CallIdentify calls the site's function for Options.Identify. A panic is
@@ -51,6 +56,11 @@ func (s *Server) CallIdentify(identify func(*http.Request) (command.Identified, 
 // given up shortly before, so the client has to reconnect with new cookies. The
 // header is for the answer.
 func (s *Server) admit(c *client, r *http.Request) (outdated bool, header http.Header, err error) {
+	if s.node != nil {
+		if err := s.awaitCluster(r); err != nil {
+			return false, nil, err
+		}
+	}
 	for {
 		if err := r.Context().Err(); err != nil {
 			return false, nil, err
@@ -80,6 +90,21 @@ func (s *Server) admit(c *client, r *http.Request) (outdated bool, header http.H
 		session.Admitted()
 		return admission.RecentlyGivenUp, session.Header, nil
 	}
+}
+
+// awaitCluster waits until this node knows what the others have revoked. It is
+// not inlined, because a handshake then fits on the stack that net/http begins
+// with.
+//
+//go:noinline
+func (s *Server) awaitCluster(r *http.Request) error {
+	if err := s.node.Await(r.Context()); err != nil {
+		return err
+	}
+	if s.opts.RefuseIsolated && s.node.Isolated() {
+		return errIsolated
+	}
+	return nil
 }
 
 // refusalOf returns the refusal for an error of Hub.Admit.

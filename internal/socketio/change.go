@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"context"
 	"time"
 
 	"github.com/mojosocket/mojo/internal/command"
@@ -8,10 +9,23 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/ledger"
 )
 
-// Change applies a Rebind to the connections of this process. After it has
-// returned, no message to their earlier identity is queued for them.
-func (s *Server) Change(cmd command.Rebind) error {
-	claiming, closed, ended, err := s.change(cmd)
+// Change applies a Rebind on all nodes. After it has returned nil, no message to
+// their earlier identity is queued for the connections. A cluster.UnconfirmedError
+// says that this holds for the connections of this process.
+func (s *Server) Change(ctx context.Context, cmd command.Rebind) error {
+	if s.node == nil {
+		return s.rebind(&cmd)
+	}
+	cmd.At = s.hub.Clock()
+	if err := s.rebind(&cmd); err != nil {
+		return err
+	}
+	return s.node.Rebind(ctx, &cmd)
+}
+
+// rebind applies a Rebind to the connections of this process.
+func (s *Server) rebind(cmd *command.Rebind) error {
+	claiming, closed, ended, err := s.change(*cmd)
 	for _, c := range claiming {
 		c.sendClaim()
 	}
@@ -75,9 +89,11 @@ func (c *client) completeChange(from, to *hub.Binding) {
 	c.watchExpiry()
 }
 
-// Connected reports whether a session has connections, on any namespace.
+// Connected reports whether a session has connections, on any namespace. Of
+// other nodes it knows those that are connected to a namespace.
 func (s *Server) Connected(session string) bool {
-	return len(s.hub.Conns(command.Key{Kind: command.Session, ID: session})) > 0
+	key := command.Key{Kind: command.Session, ID: session}
+	return len(s.hub.Conns(key)) > 0 || s.node != nil && s.node.Directory().Has("", key)
 }
 
 // CloseAnonymous closes the connections of these sessions that have no user, by

@@ -91,7 +91,7 @@ func TestEarlierIdentitiesAreBounded(t *testing.T) {
 	c := await(t, app.connected).client()
 	const changes = 10
 	for i := range changes {
-		require.NoError(t, s.Change(command.Rebind{
+		require.NoError(t, s.Change(t.Context(), command.Rebind{
 			From: command.Identity{Session: fmt.Sprint(i)}, To: command.Identified{Identity: command.Identity{Session: fmt.Sprint(i + 1)}},
 		}))
 	}

@@ -19,10 +19,12 @@ func (s *Server) Sockets(sel command.Selector) []*Socket {
 	return sockets
 }
 
-// Emit sends an event to the sockets that a selector matches. The event is
-// encoded once and framed once for each namespace, and the same bytes go to
-// every socket. If there is an error, nothing was sent.
-func (s *Server) Emit(sel command.Selector, d command.Delivery, event string, args []any) error {
+// Emit sends an event to the sockets that a selector matches, on all nodes
+// unless local is set. The event is encoded once and framed once for each
+// namespace, and the same bytes go to every socket. If there is an error other
+// than cluster.ErrDown, nothing was sent. With that, nothing was sent to other
+// nodes.
+func (s *Server) Emit(sel command.Selector, d command.Delivery, local bool, event string, args []any) error {
 	if s.Closed() {
 		return ErrServerClosed
 	}
@@ -31,7 +33,10 @@ func (s *Server) Emit(sel command.Selector, d command.Delivery, event string, ar
 		return err
 	}
 	cmd := command.Emit{Selector: sel, JSON: payload.JSON, Attachments: payload.Attachments, Delivery: d}
-	return s.emit(&cmd, func(socket *Socket) { socket.observe(event, args) })
+	if err := s.emit(&cmd, func(socket *Socket) { socket.observe(event, args) }); err != nil || local || s.node == nil {
+		return err
+	}
+	return s.node.Emit(&cmd)
 }
 
 // emit applies a command to the sockets of this process. Their observers are

@@ -49,7 +49,15 @@ func (c *client) Admits(r *http.Request) engineio.Admission {
 // Extend gives the connections of an identity the later expiry of renewed
 // cookies.
 func (s *Server) Extend(to command.Identified) {
-	for _, m := range s.hub.Extend(command.Extend{To: to}).Moved {
+	cmd := command.Extend{To: to}
+	s.extend(cmd)
+	if s.node != nil {
+		s.node.Extend(&cmd)
+	}
+}
+
+func (s *Server) extend(cmd command.Extend) {
+	for _, m := range s.hub.Extend(cmd).Moved {
 		clientOf(m.Conn).watchExpiry()
 	}
 }

@@ -22,7 +22,7 @@ func TestChangeWaitsForSenders(t *testing.T) {
 
 	socket.mu.Lock()
 	go func() {
-		done <- s.Change(command.Rebind{From: command.Identity{Session: "s", User: "u"}, To: command.Identified{Identity: command.Identity{Session: "t"}}})
+		done <- s.Change(t.Context(), command.Rebind{From: command.Identity{Session: "s", User: "u"}, To: command.Identified{Identity: command.Identity{Session: "t"}}})
 	}()
 	for socket.Identity().User != "" {
 		runtime.Gosched()
@@ -57,7 +57,7 @@ func TestNoCallbackAfterDisconnect(t *testing.T) {
 	socket := await(t, app.connected)
 	was := socket.client().conn.Binding()
 	ann := command.Identified{Identity: command.Identity{Session: "s", User: "ann"}}
-	require.NoError(t, s.Change(command.Rebind{From: command.Identity{Session: "s"}, To: ann}))
+	require.NoError(t, s.Change(t.Context(), command.Rebind{From: command.Identity{Session: "s"}, To: ann}))
 	require.True(t, socket.client().prove(ann))
 	await(t, app.connected)
 
@@ -74,9 +74,9 @@ func TestChangeToRevokedSession(t *testing.T) {
 	app := newTestApp()
 	s, _, site := serve(t, app, "/")
 	socket := dial(t, site, "websocket", "s", "u").Connect("/", nil)
-	s.Revoke(command.Revoke{Key: command.Key{Kind: command.Session, ID: "s2"}, Invalidate: true}, Revocation{})
+	s.Revoke(t.Context(), command.Revoke{Key: command.Key{Kind: command.Session, ID: "s2"}, Invalidate: true}, Revocation{})
 
-	require.NoError(t, s.Change(command.Rebind{
+	require.NoError(t, s.Change(t.Context(), command.Rebind{
 		From: command.Identity{Session: "s"}, To: command.Identified{Identity: command.Identity{Session: "s2", User: "u"}},
 		At: command.Clock{Time: 1, Node: "another"},
 	}))
@@ -109,7 +109,7 @@ func TestRevokeOfAReplacedSocket(t *testing.T) {
 	await(t, entered)
 	require.True(t, replaced.Ended())
 
-	s.Revoke(command.Revoke{Key: command.Key{Kind: command.User, ID: "u"}}, Revocation{Reason: Revoked})
+	s.Revoke(t.Context(), command.Revoke{Key: command.Key{Kind: command.User, ID: "u"}}, Revocation{Reason: Revoked})
 
 	_, refusal := client.AwaitConnect("/")
 	require.NotNil(t, refusal)

@@ -61,7 +61,11 @@ type Watchers struct {
 // NewNamespace returns a namespace that is not mounted. The name begins with a
 // slash.
 func (s *Server) NewNamespace(name string, app App, w Watchers) *Namespace {
-	return &Namespace{server: s, name: name, app: app, watchers: w, hubNamespace: s.hub.Namespace(name, w.Presence != nil)}
+	watched := w.Presence != nil
+	if watched && s.node != nil {
+		s.node.Watch(name)
+	}
+	return &Namespace{server: s, name: name, app: app, watchers: w, hubNamespace: s.hub.Namespace(name, watched && s.node == nil)}
 }
 
 // Mount lets clients connect to n. It reports false if the name is taken.

@@ -6,13 +6,24 @@ import (
 	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
+// transitions are the transitions that this process must tell its applications.
+type transitions interface {
+	EndGrace() presence.Work
+	EndAllGrace() presence.Work
+	BeginNotifying() bool
+	NextTransition() (presence.Transition, bool)
+}
+
 // doPresenceWork sets the timer of the grace time and reports transitions, as
 // the hub has requested. Any caller reports the transitions of all callers
 // before it. The last one is the end of the last connection, for which Shutdown
 // waits.
 func (s *Server) doPresenceWork(work presence.Work) {
+	if work.Changes {
+		s.doPresenceWork(s.node.Changed())
+	}
 	if work.EndGraceAfter > 0 {
-		s.graceTimer.Store(time.AfterFunc(work.EndGraceAfter, func() { s.doPresenceWork(s.hub.EndGrace()) }))
+		s.graceTimer.Store(time.AfterFunc(work.EndGraceAfter, func() { s.doPresenceWork(s.transitions.EndGrace()) }))
 		if s.Closed() { // EndAllGrace may have run before
 			s.stopGrace()
 		}
@@ -21,7 +32,7 @@ func (s *Server) doPresenceWork(work presence.Work) {
 		return
 	}
 	s.activity.begin() // before BeginNotifying: Shutdown waits for this goroutine
-	if s.hub.BeginNotifying() {
+	if s.transitions.BeginNotifying() {
 		go s.tellTransitions()
 	} else {
 		s.activity.end()
@@ -47,7 +58,7 @@ func (s *Server) tellTransitions() {
 		s.activity.end()
 	}()
 	for {
-		t, ok := s.hub.NextTransition()
+		t, ok := s.transitions.NextTransition()
 		if !ok {
 			done = true
 			return

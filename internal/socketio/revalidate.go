@@ -237,16 +237,20 @@ func (v *revalidator) endQuestion(id command.Identity) {
 
 func (v *revalidator) ask(binding *hub.Binding, seen int) {
 	valid, err := false, errUnanswered
-	defer v.endQuestion(binding.Identity)                                // after applyAnswer, so that no other call for the identity begins before it
-	defer func() { v.applyAnswer(binding.Identity, seen, valid, err) }() // also after runtime.Goexit
+	defer v.endQuestion(binding.Identity) // after applyAnswer, so that no other call for the identity begins before it
+	var at command.Clock                  // zero: this process is alone
+	if v.server.node != nil {
+		at = v.server.hub.Clock()
+	}
+	defer func() { v.applyAnswer(binding.Identity, seen, at, valid, err) }() // also after runtime.Goexit
 	ctx, cancel := context.WithTimeout(v.ctx, v.Every)
 	defer cancel()
 	v.server.Call("Revalidation.Check", func() { valid, err = v.Ask(ctx, binding.Identified) })
 }
 
 // applyAnswer revokes an identity that is not valid any more. `seen` is the
-// result of Hub.Live before the question.
-func (v *revalidator) applyAnswer(id command.Identity, seen int, valid bool, err error) {
+// result of Hub.Live before the question, and at the clock of that moment.
+func (v *revalidator) applyAnswer(id command.Identity, seen int, at command.Clock, valid bool, err error) {
 	failed, stopped := v.countFailures(id, err)
 	if stopped {
 		return
@@ -262,8 +266,12 @@ func (v *revalidator) applyAnswer(id command.Identity, seen int, valid bool, err
 	}
 	// Without an answer the session may still be valid. Its connections are
 	// closed, and it is asked about again when a client reconnects.
-	revoke := command.RevokeIdentity{Identity: id, Seen: seen, Invalidate: err == nil, Until: v.Until()}
-	v.server.dismissEnded(v.server.hub.RevokeIdentity(revoke), Revocation{Code: CodeInvalid, Reason: Invalid})
+	revoke := command.RevokeIdentity{Identity: id, Seen: seen, Invalidate: err == nil, Until: v.Until(), At: at}
+	why := Revocation{Code: CodeInvalid, Reason: Invalid}
+	v.server.dismissEnded(v.server.hub.RevokeIdentity(revoke), why)
+	if v.server.node != nil && revoke.Invalidate {
+		v.server.node.RevokeIdentity(&revoke, reasonOf(why))
+	}
 }
 
 // countFailures counts the failures in a row. The count of an identity that is

@@ -1,6 +1,8 @@
 package socketio
 
 import (
+	"context"
+
 	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/hub"
@@ -47,17 +49,33 @@ type notice struct {
 	Data      any    `json:"data,omitempty"`
 }
 
-// Revoke ends the connections that a command selects. After it has returned
-// they are in no index, and nothing more is queued for them, see
-// hub.Hub.Revoke.
-func (s *Server) Revoke(cmd command.Revoke, why Revocation) {
-	effects := s.hub.Revoke(cmd)
+// Revoke ends the connections that a command selects, on all nodes. After it has
+// returned nil they are in no index, and nothing more is queued for them, see
+// hub.Hub.Revoke. A cluster.UnconfirmedError says that this holds for the
+// connections of this process.
+func (s *Server) Revoke(ctx context.Context, cmd command.Revoke, why Revocation) error {
+	if s.node == nil {
+		s.revoke(&cmd, why)
+		return nil
+	}
+	cmd.At = s.hub.Clock()
+	sessions := s.revoke(&cmd, why)
+	return s.node.Revoke(ctx, &cmd, reasonOf(why), sessions)
+}
+
+// revoke ends the connections of this process. It returns the session ids that
+// it has revoked.
+func (s *Server) revoke(cmd *command.Revoke, why Revocation) (sessions []string) {
+	effects := s.hub.Revoke(*cmd)
 	if cmd.Namespace == "" {
 		s.dismissEnded(effects, why)
-		return
+		return effects.Revoked
+	}
+	n := s.namespace([]byte(cmd.Namespace))
+	if n == nil { // it is mounted on another node alone
+		return nil
 	}
 	encoded := s.encodeRevocation(why)
-	n := s.namespace([]byte(cmd.Namespace))
 	var b engineio.Batch
 	defer b.Flush()
 	for _, conn := range effects.Ended {
@@ -65,6 +83,7 @@ func (s *Server) Revoke(cmd command.Revoke, why Revocation) {
 			socket.dismiss(encoded, true, &b)
 		}
 	}
+	return nil
 }
 
 // dismissEnded sends the revocation to clients that are in no index any more,

@@ -26,6 +26,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mojosocket/mojo/internal/cluster"
 	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/hub"
@@ -93,6 +94,12 @@ type Options struct {
 	PresenceGrace time.Duration             // how long an id stays online after the end of its last socket
 	Presence      func(presence.Transition) // of the whole server; may be nil
 	Revalidation  Revalidation              // without Ask there is none
+
+	// Cluster makes the Server a node; nil: it is alone. NewServer sets the
+	// field Local and those about presence.
+	Cluster *cluster.Config
+	// RefuseIsolated refuses handshakes while the cluster cannot be reached.
+	RefuseIsolated bool
 }
 
 // NewSession is a session that begins with a handshake. It is a value.
@@ -114,7 +121,9 @@ type Server struct {
 	activity    activity
 	counters    counters
 	created     time.Time
-	revalidator *revalidator // nil without Options.Revalidation
+	revalidator *revalidator  // nil without Options.Revalidation
+	node        *cluster.Node // nil without Options.Cluster
+	transitions transitions   // of the hub or, in a cluster, of the node
 
 	// changeMu is held while an identity changes, so that a connection changes
 	// its identity once at a time.
@@ -125,12 +134,22 @@ type Server struct {
 	namespaces atomic.Pointer[map[string]*Namespace] // the map is immutable; Mount stores a new one
 }
 
-// NewServer returns a Server without namespaces.
+// NewServer returns a Server without namespaces. With Options.Cluster, Start
+// must be called before anything else.
 func NewServer(opts Options) *Server {
 	if opts.Engine.Warn == nil {
 		opts.Engine.Warn = warn.New(opts.Engine.Logger)
 	}
-	s := &Server{opts: opts, log: opts.Engine.Logger, warn: opts.Engine.Warn, created: time.Now(), hub: hub.New(opts.hubConfig())}
+	s := &Server{opts: opts, log: opts.Engine.Logger, warn: opts.Engine.Warn, created: time.Now()}
+	config := opts.hubConfig()
+	if opts.Cluster != nil {
+		s.node = s.newNode(*opts.Cluster)
+		config.Node, config.TrackEntries, config.ProofPrefix = s.node.Name(), true, opts.Engine.IDPrefix
+	}
+	s.hub = hub.New(config)
+	if s.transitions = s.hub; s.node != nil {
+		s.transitions = s.node
+	}
 	s.namespaces.Store(new(map[string]*Namespace))
 	if opts.Revalidation.Ask != nil {
 		s.revalidator = newRevalidator(s, opts.Revalidation)
@@ -144,7 +163,7 @@ func (o *Options) hubConfig() hub.Config {
 	return hub.Config{
 		RequireSession: o.RequireSession, MaxPerSession: o.MaxPerSession, MaxPerUser: o.MaxPerUser, CloseOldest: o.CloseOldest,
 		MaxRooms: o.MaxRooms, MaxRoomName: o.MaxRoomName,
-		WatchPresence: o.Presence != nil, PresenceGrace: o.PresenceGrace,
+		WatchPresence: o.Presence != nil && o.Cluster == nil, PresenceGrace: o.PresenceGrace,
 		AskTime: o.AskTime, Revalidate: o.Revalidation.Ask != nil,
 	}
 }
@@ -161,7 +180,7 @@ func (s *Server) Closed() bool { return s.closed.Load() }
 func (s *Server) markClosed() {
 	s.closed.Store(true)
 	s.revalidator.stop()
-	s.doPresenceWork(s.hub.EndAllGrace())
+	s.doPresenceWork(s.transitions.EndAllGrace())
 	s.stopGrace()
 }
 
@@ -175,7 +194,21 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.engine.Shutdown(ctx); err != nil {
 		return err
 	}
-	return s.activity.wait(ctx)
+	if err := s.activity.wait(ctx); err != nil {
+		return err
+	}
+	s.leaveCluster(goodbyeTime)
+	return nil
+}
+
+// goodbyeTime is how long Shutdown waits until the other nodes can know that
+// this one leaves.
+const goodbyeTime = time.Second
+
+func (s *Server) leaveCluster(wait time.Duration) {
+	if s.node != nil {
+		s.node.Close(wait)
+	}
 }
 
 // Live returns the number of connections that have not ended.
@@ -185,6 +218,7 @@ func (s *Server) Live() int { return s.engine.Live() }
 func (s *Server) Close() {
 	s.markClosed()
 	s.engine.Close()
+	s.leaveCluster(0)
 }
 
 // Call runs a callback of the site and reports whether it has returned. A panic

@@ -1,0 +1,2 @@
+// Package cluster tests from outside what several Servers do together.
+package cluster

@@ -1,0 +1,156 @@
+package socketio
+
+import (
+	"encoding/json"
+
+	"github.com/mojosocket/mojo/internal/cluster"
+	"github.com/mojosocket/mojo/internal/cluster/directory"
+	"github.com/mojosocket/mojo/internal/cluster/wire"
+	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/hub"
+	"github.com/mojosocket/mojo/internal/hub/ledger"
+	"github.com/mojosocket/mojo/internal/hub/presence"
+	"github.com/mojosocket/mojo/internal/parser"
+)
+
+// newNode returns the node of a Server.
+func (s *Server) newNode(config cluster.Config) *cluster.Node {
+	config.Local = local{s}
+	config.PresenceGrace, config.WatchPresence = s.opts.PresenceGrace, s.opts.Presence != nil
+	return cluster.New(config)
+}
+
+// Start begins to join the cluster, if there is one.
+func (s *Server) Start() error {
+	if s.node == nil {
+		return nil
+	}
+	return s.node.Start()
+}
+
+// Node returns this process in its cluster. It is nil without one.
+func (s *Server) Node() *cluster.Node { return s.node }
+
+// local applies to this process what other nodes send.
+type local struct{ server *Server }
+
+// Emit implements cluster.Local. The observers get the arguments as
+// encoding/json decodes them into an empty interface.
+func (l local) Emit(cmd *command.Emit) {
+	s := l.server
+	var event string
+	var args []any
+	decoded := false
+	err := s.emit(cmd, func(socket *Socket) {
+		if !decoded {
+			event, args = decodeEvent(cmd)
+			decoded = true
+		}
+		socket.observe(event, args)
+	})
+	if err != nil {
+		s.warn.Warn("cluster emit", "mojo: an event from another node cannot be sent", "error", err,
+			"help", "Limits.MaxQueue should be the same on all nodes")
+	}
+}
+
+// decodeEvent returns the name and the arguments of an encoded event.
+func decodeEvent(cmd *command.Emit) (event string, args []any) {
+	all, err := parser.SplitArgs(cmd.JSON, cmd.Attachments)
+	if err != nil {
+		return "", nil
+	}
+	_ = all.Decode(0, &event)
+	for i := 1; i < all.Len(); i++ {
+		var arg any
+		if all.Decode(i, &arg) != nil {
+			arg = json.RawMessage(all.Raw(i))
+		}
+		args = append(args, arg)
+	}
+	return event, args
+}
+
+// Join implements cluster.Local.
+func (l local) Join(cmd *command.Join) {
+	if err := l.server.hub.Join(*cmd); err != nil {
+		l.server.warn.Warn("cluster join", "mojo: connections cannot join rooms, as another node wants", "error", err)
+	}
+}
+
+// Leave implements cluster.Local.
+func (l local) Leave(cmd *command.Leave) { l.server.hub.Leave(*cmd) }
+
+// Disconnect implements cluster.Local.
+func (l local) Disconnect(cmd *command.Disconnect, wholeConn bool) {
+	sockets := l.server.disconnect(cmd)
+	if !wholeConn {
+		return
+	}
+	for _, socket := range sockets {
+		socket.session.Close(ServerDisconnect)
+	}
+}
+
+// Extend implements cluster.Local.
+func (l local) Extend(cmd *command.Extend) { l.server.extend(*cmd) }
+
+// Rebind implements cluster.Local.
+func (l local) Rebind(cmd *command.Rebind) { _ = l.server.rebind(cmd) } // it returns no error for the command of another node
+
+// Revoke implements cluster.Local.
+func (l local) Revoke(cmd *command.Revoke, why *wire.Reason) (sessions []string) {
+	return l.server.revoke(cmd, revocationOf(why))
+}
+
+// RevokeIdentity implements cluster.Local.
+func (l local) RevokeIdentity(cmd *command.RevokeIdentity, why *wire.Reason) {
+	l.server.dismissEnded(l.server.hub.RevokeIdentity(*cmd), revocationOf(why))
+}
+
+// Ledger implements cluster.Local.
+func (l local) Ledger() []ledger.Entry { return l.server.hub.Ledger() }
+
+// Merge implements cluster.Local. Connections that were given up on other nodes
+// reconnect with the cookies of their browser.
+func (l local) Merge(entries []ledger.Entry) {
+	s := l.server
+	effects := s.hub.Merge(entries)
+	for _, conn := range effects.Outdated {
+		clientOf(conn).session.Close(IdentityChanged)
+	}
+	s.dismissEnded(effects, Revocation{Code: CodeRevoked, Reason: Revoked})
+}
+
+// DoPresenceWork implements cluster.Local.
+func (l local) DoPresenceWork(work presence.Work) { l.server.doPresenceWork(work) }
+
+// TakeChanges implements cluster.Local.
+func (l local) TakeChanges(out []directory.Entry) []directory.Entry {
+	var changes []hub.Change
+	for {
+		changes = l.server.hub.TakeChanges(changes[:0])
+		if len(changes) == 0 {
+			return out
+		}
+		for _, c := range changes {
+			if c.Kind != command.Room {
+				out = append(out, directory.Entry{Key: c.Key, Namespace: c.Namespace, Count: c.Count})
+			}
+		}
+	}
+}
+
+// Occupied implements cluster.Local.
+func (l local) Occupied(namespace string, room command.Key) bool {
+	return l.server.hub.Occupied(namespace, room)
+}
+
+// reasonOf returns a revocation for other nodes.
+func reasonOf(why Revocation) *wire.Reason {
+	return &wire.Reason{Code: why.Code, Reason: string(why.Reason), Message: why.Message, Reconnect: why.Reconnect}
+}
+
+func revocationOf(why *wire.Reason) Revocation {
+	return Revocation{Code: why.Code, Reason: Reason(why.Reason), Message: why.Message, Reconnect: why.Reconnect}
+}
