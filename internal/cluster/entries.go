@@ -103,7 +103,9 @@ func (n *Node) flushLocked() {
 
 // heartbeat publishes a heartbeat with the digest of this node's entries.
 func (n *Node) heartbeat() {
-	ready := n.isCurrent()
+	n.mu.Lock()
+	ready := n.members.HasLedger()
+	n.mu.Unlock()
 	n.entries.mu.Lock()
 	defer n.entries.mu.Unlock()
 	n.flushLocked()

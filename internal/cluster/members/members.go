@@ -12,8 +12,9 @@
 // comes: a message that somebody has recorded and repeats makes no member. Then
 // it sends Welcome, with the names of its members. The new node does the same
 // the other way round. When every node that it has heard of has welcomed it, it
-// gets from each of them what they send to all. So it asks one of them for the
-// ledger, which is complete together with what the others send from then on.
+// gets from each of them what they send to all. So it asks them for their
+// ledgers, which are complete together with what the others send from then on.
+// A node that joins again answers, too, with what it knows.
 //
 //	Joining --- welcomed by all ---> Fetching --- ledger ---> Ready
 //	  |   '------ nobody is there, or nobody is ready --------'  |
@@ -123,11 +124,12 @@ type Members struct {
 
 	probe     uint64 // the number of the latest probe
 	sent      time.Time
-	returned  time.Time // when the latest probe came back; at first, when the node began
-	connected bool      // a probe has come back in this incarnation
-	hello     time.Time // when the latest Hello was sent
-	asked     string    // the node that was asked for its ledger
-	fetching  time.Time // when it was asked
+	returned  time.Time       // when the latest probe came back; at first, when the node began
+	connected bool            // a probe has come back in this incarnation
+	hello     time.Time       // when the latest Hello was sent
+	asked     map[string]bool // the nodes that were asked for their ledgers and have not answered
+	fetching  time.Time       // when they were asked
+	hasLedger bool            // the node was ready once
 
 	dropped uint64
 }
@@ -139,7 +141,7 @@ type peer struct {
 	challenge  uint64 // 0: it was not challenged yet
 	challenged time.Time
 	welcomed   bool // it has made this incarnation a member
-	ready      bool // it has a ledger to give
+	ready      bool // it was ready once, so it has a ledger to give
 }
 
 // New returns the state of a node that begins to join.
@@ -285,7 +287,7 @@ func (m *Members) answer(p *peer, c *wire.Challenge, r *Result) {
 
 func (m *Members) welcome(p *peer) *wire.Welcome {
 	return &wire.Welcome{
-		Incarnation: p.Incarnation, Ready: m.phase == Ready,
+		Incarnation: p.Incarnation, Ready: m.hasLedger,
 		Members: slices.Sorted(maps.Keys(m.members)),
 	}
 }
@@ -339,7 +341,7 @@ func (m *Members) rejoin(r *Result) {
 	r.Isolated = r.Isolated || m.phase != Isolated
 	m.self.Incarnation++
 	m.connected = false
-	m.sent, m.hello, m.asked = time.Time{}, time.Time{}, ""
+	m.sent, m.hello, m.asked = time.Time{}, time.Time{}, nil
 	clear(m.named)
 	for _, p := range m.members {
 		p.welcomed = false
@@ -350,9 +352,9 @@ func (m *Members) rejoin(r *Result) {
 
 // Fetched is called when the ledger has come from a node, and was merged.
 func (m *Members) Fetched(from string) (r Result) {
-	if m.phase == Fetching && m.asked == from {
-		m.enter(Ready)
-		r.Heartbeat = true // the others learn that this node has a ledger now
+	if m.phase == Fetching && m.asked[from] {
+		delete(m.asked, from)
+		m.proceed(&r)
 	}
 	return r
 }
@@ -392,7 +394,7 @@ func (m *Members) proceed(r *Result) {
 	if m.phase == Joining && m.connected && m.now().Sub(m.since) >= alone && m.welcomedByAll() {
 		m.enter(Fetching)
 	}
-	if m.phase == Fetching && (m.asked == "" || !m.Has(m.asked) || m.now().Sub(m.fetching) > ledgerTime) {
+	if m.phase == Fetching {
 		m.fetch(r)
 	}
 }
@@ -418,19 +420,36 @@ func (m *Members) welcomedByAll() bool {
 	return true
 }
 
-// fetch asks a node for its ledger: another one than before, if there is.
+// fetch asks all nodes that have a ledger for it, and again those that do not
+// answer. One is not enough: if all nodes join again at the same time, each may
+// have missed something else.
 func (m *Members) fetch(r *Result) {
-	names := slices.Sorted(maps.Keys(m.members))
-	names = slices.DeleteFunc(names, func(name string) bool { return !m.members[name].ready })
-	if len(names) == 0 {
+	if m.asked == nil {
+		m.asked = make(map[string]bool)
+		for name, p := range m.members {
+			if p.ready {
+				m.asked[name] = true
+			}
+		}
+		m.fetching = time.Time{}
+	}
+	maps.DeleteFunc(m.asked, func(name string, _ bool) bool { return !m.Has(name) })
+	if len(m.asked) == 0 {
 		m.enter(Ready)
-		r.Heartbeat = true
+		m.hasLedger = true
+		r.Heartbeat = true // the others learn that this node has a ledger now
 		return
 	}
-	next := slices.Index(names, m.asked) + 1
-	m.asked, m.fetching = names[next%len(names)], m.now()
-	r.send(m.asked, &wire.LedgerQuery{})
+	if m.now().Sub(m.fetching) > ledgerTime {
+		m.fetching = m.now()
+		for _, name := range slices.Sorted(maps.Keys(m.asked)) {
+			r.send(name, &wire.LedgerQuery{})
+		}
+	}
 }
+
+// HasLedger reports whether the node was ready once.
+func (m *Members) HasLedger() bool { return m.hasLedger }
 
 // Leave returns what is to be sent by a node that leaves.
 func (m *Members) Leave() (r Result) {

@@ -106,7 +106,7 @@ func (n *network) act(node *node, r Result) {
 	}
 	sends := r.Send
 	if r.Heartbeat {
-		sends = append(sends, Send{"", &wire.Heartbeat{Ready: node.Phase() == Ready}})
+		sends = append(sends, Send{"", &wire.Heartbeat{Ready: node.HasLedger()}})
 	}
 	for _, s := range sends {
 		node.number++
@@ -167,17 +167,47 @@ func TestLateNodeFetchesTheLedger(t *testing.T) {
 	n.requireWhole()
 }
 
-// The node that was asked for the ledger does not answer: another one is asked.
-func TestLedgerOfAnotherNode(t *testing.T) {
+// A node that was asked for its ledger does not get the question: it is asked
+// again.
+func TestLedgerIsAskedForAgain(t *testing.T) {
 	n := newNetwork(t, "a", "b")
 	n.pass(2 * Period)
 	n.start("c")
+	lost := 0
 	n.lose = func(e envelope) bool {
 		_, query := e.message.(*wire.LedgerQuery)
-		return query && e.to == "a"
+		if query && e.to == "a" {
+			lost++
+		}
+		return query && e.to == "a" && lost == 1
 	}
-	n.pass(2*Period + ledgerTime)
+	n.pass(2 * Period)
+	require.Equal(t, Fetching, n.nodes["c"].Phase())
+	n.pass(ledgerTime)
 	n.requireWhole()
+}
+
+// When all nodes join again at the same time, each gets the ledgers of all
+// others: each may have missed something else. So does a node that is new.
+func TestLedgersOfNodesThatJoinAgain(t *testing.T) {
+	n := newNetwork(t, "a", "b", "c")
+	n.pass(3 * Period)
+	asked := make(map[string]bool)
+	n.lose = func(e envelope) bool {
+		if _, query := e.message.(*wire.LedgerQuery); query {
+			asked[e.from.Node+e.to] = true
+		}
+		return false
+	}
+	for _, name := range n.names() {
+		var r Result
+		n.nodes[name].rejoin(&r)
+		n.act(n.nodes[name], r)
+	}
+	n.start("d")
+	n.pass(3 * Period)
+	n.requireWhole()
+	require.Equal(t, []string{"ab", "ac", "ba", "bc", "ca", "cb", "da", "db", "dc"}, slices.Sorted(maps.Keys(asked)))
 }
 
 // A dead node is a member for five seconds and no longer than six and a half.
