@@ -121,20 +121,38 @@ func (n *Node) Rebind(ctx context.Context, cmd *command.Rebind) error {
 
 // Revoke sends the command to all nodes and waits until they have confirmed it.
 // The sessions are those that it revoked on this node. The sessions that it
-// revoked on any node are revoked on all.
+// revoked on any node are revoked on all, also after an error.
 func (n *Node) Revoke(ctx context.Context, cmd *command.Revoke, why *wire.Reason, sessions []string) error {
-	others, err := n.call(ctx, func(id uint64) wire.Message { return &wire.Revoke{ID: id, Revoke: *cmd, Why: *why} })
-	if err != nil || !cmd.Invalidate {
+	c := n.begin(func(id uint64) wire.Message { return &wire.Revoke{ID: id, Revoke: *cmd, Why: *why} })
+	confirmed, err := n.await(ctx, c)
+	if !cmd.Invalidate {
 		return err
 	}
-	revoke := wire.Revoke{Revoke: *cmd, Why: *why}
-	for _, session := range slices.Compact(slices.Sorted(slices.Values(append(sessions, others...)))) {
-		revoke.Key = command.Key{Kind: command.Session, ID: session}
-		if revoke.Key == cmd.Key {
-			continue
+	var calls []*call
+	revoke := func(sessions []string) {
+		session := wire.Revoke{Revoke: *cmd, Why: *why}
+		for _, id := range sessions {
+			session.Key = command.Key{Kind: command.Session, ID: id}
+			if session.Key == cmd.Key {
+				continue
+			}
+			n.config.Local.Revoke(&session.Revoke, why)
+			calls = append(calls, n.begin(func(id uint64) wire.Message { session.ID = id; return &session }))
 		}
-		n.config.Local.Revoke(&revoke.Revoke, why)
-		if _, err = n.call(ctx, func(id uint64) wire.Message { revoke.ID = id; return &revoke }); err != nil {
+	}
+	revoke(slices.Compact(slices.Sorted(slices.Values(append(sessions, confirmed...)))))
+	if err != nil {
+		go func() {
+			select {
+			case <-c.done:
+				revoke(c.sessions[len(confirmed):])
+			case <-n.ended:
+			}
+		}()
+		return err
+	}
+	for _, c := range calls {
+		if _, err := n.await(ctx, c); err != nil {
 			return err
 		}
 	}

@@ -81,6 +81,7 @@ type Node struct {
 
 	isolated atomic.Bool // the phase is Isolated; changes with mu held
 	stop     context.CancelFunc
+	ended    <-chan struct{} // closed by stop
 	stopped  sync.WaitGroup
 	closing  sync.Once
 
@@ -140,7 +141,7 @@ func (n *Node) Start() error {
 	}
 	n.link = link
 	ctx, stop := context.WithCancel(context.Background())
-	n.stop = stop
+	n.stop, n.ended = stop, ctx.Done()
 	n.stopped.Go(func() { n.out.run(ctx, link) })
 	n.stopped.Go(func() { n.run(ctx) })
 	return nil

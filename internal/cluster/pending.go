@@ -60,7 +60,11 @@ const confirmTime = 2 * time.Second
 // The command must have been applied here. It is made by build, with the id
 // under which it is confirmed. call returns the sessions of the confirmations.
 func (n *Node) call(ctx context.Context, build func(id uint64) wire.Message) (sessions []string, err error) {
-	c := n.begin(build)
+	return n.await(ctx, n.begin(build))
+}
+
+// await is the second part of call.
+func (n *Node) await(ctx context.Context, c *call) (sessions []string, err error) {
 	timer := time.NewTimer(confirmTime)
 	defer timer.Stop()
 	select {

@@ -233,6 +233,28 @@ func TestUnconfirmed(t *testing.T) {
 	})
 }
 
+// A node does not confirm that a user was revoked. All the same the sessions of
+// the user are revoked on all nodes, as soon as they can be reached.
+func TestUnconfirmedRevokeOfAUser(t *testing.T) {
+	startAll(t, func(t *testing.T, bus *cluster.Memory, n []*node, transport string) {
+		n[0].connect(t, transport, e2e.SessionCookie("s0"), e2e.LoginCookie("ann"))
+		n[2].connect(t, transport, e2e.SessionCookie("s2"), e2e.LoginCookie("ann"))
+		settle()
+		bus.Starve(n[2].Nodes()[0].Name)
+
+		require.Error(t, n[0].LoggedInSessions().Get("ann").Revoke(t.Context(), mojo.Revocation{}))
+
+		bus.Heal()
+		time.Sleep(3 * time.Second)
+		for _, other := range n {
+			for _, session := range []string{"s0", "s2"} {
+				answer := e2e.Do(t, other.site, http.MethodGet, other.site.URL+handshake, e2e.CookieHeader(e2e.SessionCookie(session)), "")
+				require.Equal(t, http.StatusForbidden, answer.Status, session)
+			}
+		}
+	})
+}
+
 // A node that is cut off serves its clients, and says that the others are not
 // reached. Afterwards it has what the others have revoked.
 func TestIsolatedNode(t *testing.T) {
