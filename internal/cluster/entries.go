@@ -6,6 +6,7 @@ import (
 
 	"github.com/mojosocket/mojo/internal/cluster/directory"
 	"github.com/mojosocket/mojo/internal/cluster/members"
+	"github.com/mojosocket/mojo/internal/cluster/seal"
 	"github.com/mojosocket/mojo/internal/cluster/wire"
 	"github.com/mojosocket/mojo/internal/hub/presence"
 )
@@ -37,6 +38,7 @@ type change struct {
 
 // remote is the entries of another node.
 type remote struct {
+	origin   seal.Origin
 	node     *directory.Node
 	sequence uint64    // of the latest Changes
 	asked    time.Time // for the whole
@@ -144,11 +146,11 @@ func (n *Node) addMutual(name string) {
 }
 
 // addEntries adds a new member, whose entries are not known yet.
-func (n *Node) addEntries(name string) {
+func (n *Node) addEntries(origin seal.Origin) {
 	e := &n.entries
 	e.mu.Lock()
-	node, earlier := n.dir.Add(name)
-	e.others[name] = &remote{node: node}
+	node, earlier := n.dir.Add(origin.Node)
+	e.others[origin.Node] = &remote{origin: origin, node: node}
 	e.mu.Unlock()
 	n.sweep(earlier)
 }

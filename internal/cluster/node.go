@@ -150,6 +150,12 @@ func (n *Node) Start() error {
 // Name is the name of this node, which no other node has.
 func (n *Node) Name() string { return n.name }
 
+func (n *Node) self() seal.Origin {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.members.Self()
+}
+
 func (n *Node) isReady() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -278,13 +284,19 @@ func (n *Node) act(r *members.Result, again []outgoing) {
 		})
 	}
 	for _, m := range r.Joined {
-		n.addEntries(m.Node)
+		n.addEntries(m.Origin)
 	}
 	for _, name := range r.Mutual {
 		n.addMutual(name)
 	}
 	ready := n.isReady()
-	n.updateAndTell(func(e *entriesByMu) { e.syncLocked(ready) })
+	n.updateAndTell(func(e *entriesByMu) {
+		if !r.Reached.IsZero() {
+			e.probing = false
+			e.ownership.Reached(r.Reached)
+		}
+		e.syncLocked(ready)
+	})
 	for _, s := range r.Send {
 		n.send(s.To, s.Message)
 	}

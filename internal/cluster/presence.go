@@ -21,6 +21,7 @@ type presenceState struct {
 	found     bool
 	notifying bool          // since BeginNotifying
 	telling   bool          // a transition is being told
+	probing   bool          // a message to itself is on its way, for Ownership.Reached
 	left      chan struct{} // to be closed when this node has handed over; nil: it does not leave
 }
 
@@ -127,6 +128,10 @@ func (n *Node) presenceWorkLocked() presence.Work {
 		e.next, e.found = e.ownership.Next()
 	}
 	work.Notify = e.found && !e.notifying
+	if e.ownership.WaitsForReached() && !e.probing {
+		e.probing = true
+		n.send(n.name, &wire.Probe{Sent: time.Now()})
+	}
 	n.armExpireLocked()
 	if e.left != nil && e.ownership.HasLeft() {
 		close(e.left)
@@ -141,7 +146,9 @@ func (n *Node) sendHandoversLocked() {
 		if !ok {
 			return
 		}
-		n.send(to, &wire.Handover{Handover: h})
+		if r := n.entries.others[to]; r != nil {
+			n.send(to, &wire.Handover{Incarnation: r.origin.Incarnation, Handover: h})
+		}
 	}
 }
 

@@ -134,7 +134,9 @@ func (n *Node) dispatch(from seal.Origin, m wire.Message) {
 	case *wire.Shards:
 		n.replaceShards(from.Node, m)
 	case *wire.Handover:
-		n.updateAndTell(func(e *entriesByMu) { e.ownership.Receive(from.Node, m.Handover) })
+		if m.Incarnation == n.self().Incarnation {
+			n.updateAndTell(func(e *entriesByMu) { e.ownership.Receive(from.Node, m.Handover) })
+		}
 	case *wire.LedgerQuery:
 		n.sendLedger(from.Node)
 	case *wire.Ledger:

@@ -81,12 +81,13 @@ type Send struct {
 // Result is what a call has changed, and what the caller has to do.
 type Result struct {
 	Send      []Send
-	Heartbeat bool     // the caller has to publish a wire.Heartbeat
-	Joined    []Member // new members; with another incarnation than before, if they were in Left
-	Left      []Left   // that are no members any more
-	Mutual    []string // members that have made this incarnation a member
-	Isolated  bool     // this node does not belong to the cluster any more
-	Rejoined  bool     // this node has another incarnation, under which messages are to be sealed
+	Heartbeat bool      // the caller has to publish a wire.Heartbeat
+	Joined    []Member  // new members; with another incarnation than before, if they were in Left
+	Left      []Left    // that are no members any more
+	Mutual    []string  // members that have made this incarnation a member
+	Reached   time.Time // when the probe was sent that has come back; zero: none has
+	Isolated  bool      // this node does not belong to the cluster any more
+	Rejoined  bool      // this node has another incarnation, under which messages are to be sealed
 	// Accepted reports that the message came from a member, for the first time.
 	Accepted bool
 }
@@ -101,7 +102,7 @@ type Member struct {
 // HasWork reports whether anything was changed or is to be done, apart from
 // what Accepted says.
 func (r *Result) HasWork() bool {
-	return len(r.Send)+len(r.Joined)+len(r.Left)+len(r.Mutual) > 0 || r.Heartbeat || r.Isolated || r.Rejoined
+	return len(r.Send)+len(r.Joined)+len(r.Left)+len(r.Mutual) > 0 || r.Heartbeat || r.Isolated || r.Rejoined || !r.Reached.IsZero()
 }
 
 // Left is a node that is no member any more.
@@ -122,8 +123,8 @@ type Members struct {
 	candidates map[string]*peer
 	named      map[string]time.Time // nodes that a Welcome has named, and when
 
-	probe     uint64 // the number of the latest probe
-	sent      time.Time
+	number    uint64          // of the latest probe that came back
+	sent      time.Time       // when the latest regular probe was sent
 	returned  time.Time       // when the latest probe came back; at first, when the node began
 	connected bool            // a probe has come back in this incarnation
 	hello     time.Time       // when the latest Hello was sent
@@ -198,7 +199,9 @@ func (m *Members) enter(p Phase) { m.phase, m.since = p, m.now() }
 // Receive takes a message that was opened.
 func (m *Members) Receive(from seal.Origin, number uint64, message wire.Message) (r Result) {
 	if from.Node == m.self.Node {
-		if probe, ok := message.(*wire.Probe); ok && from == m.self && probe.Number <= m.probe {
+		if probe, ok := message.(*wire.Probe); ok && from == m.self && number > m.number {
+			m.number = number
+			r.Reached = probe.Sent
 			m.probeReturned(&r)
 		}
 		return r
@@ -340,6 +343,7 @@ func (m *Members) probeReturned(r *Result) {
 func (m *Members) rejoin(r *Result) {
 	r.Isolated = r.Isolated || m.phase != Isolated
 	m.self.Incarnation++
+	m.number = 0
 	m.connected = false
 	m.sent, m.hello, m.asked = time.Time{}, time.Time{}, nil
 	clear(m.named)
@@ -379,8 +383,7 @@ func (m *Members) Tick() (r Result) {
 	m.proceed(&r)
 	if now.Sub(m.sent) >= Period {
 		m.sent, r.Heartbeat = now, true
-		m.probe++
-		r.send(m.self.Node, &wire.Probe{Number: m.probe})
+		r.send(m.self.Node, &wire.Probe{Sent: now})
 	}
 	if m.phase == Joining && now.Sub(m.hello) >= repeat {
 		m.hello = now

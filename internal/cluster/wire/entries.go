@@ -50,10 +50,14 @@ func (m *Shards) fields(c *codec) {
 }
 
 // Handover is ownership.Handover.
-type Handover struct{ ownership.Handover }
+type Handover struct {
+	Incarnation uint32 // of the receiver
+	ownership.Handover
+}
 
 func (*Handover) kind() kind { return kindHandover }
 func (m *Handover) fields(c *codec) {
+	smallInt(c, &m.Incarnation)
 	smallInt(c, &m.Part)
 	slice(c, &m.Online, 3, presenceKey)
 	slice(c, &m.Unsure, 3, presenceKey)

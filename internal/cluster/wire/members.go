@@ -1,5 +1,7 @@
 package wire
 
+import "time"
+
 // Hello is published to every node by one that joins, or joins again.
 type Hello struct{}
 
@@ -79,8 +81,8 @@ func (*Goodbye) fields(c *codec) {}
 
 // Probe is what a node sends to itself, to see whether messages arrive.
 type Probe struct {
-	Number uint64
+	Sent time.Time
 }
 
 func (*Probe) kind() kind        { return kindProbe }
-func (m *Probe) fields(c *codec) { c.uint(&m.Number) }
+func (m *Probe) fields(c *codec) { c.time(&m.Sent) }
