@@ -64,9 +64,10 @@ type channelsByMu struct {
 	mounted []*Channel          // in the order of Register and Handle
 }
 
-// New returns a Server without apps. It starts nothing: a Server that never had
-// a connection needs no Close. It returns an error that names the option which
-// is wrong.
+// New returns a Server without apps. Without Options.Cluster it starts nothing: a
+// Server that never had a connection needs no Close. With it, the Server begins
+// to join the cluster, and needs Shutdown or Close. New returns an error that
+// names the option which is wrong.
 func New(opts Options) (*Server, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
