@@ -141,15 +141,6 @@ func (s *Server) warnOfNoSession(r *http.Request) {
 		"help", "wrap the site's pages with Server.EnsureSession or, where these are static files, set Options.BeginSessions")
 }
 
-// latestExpiry returns the expiry of a cookie that is written now, the zero
-// time if it is not known.
-func (s *Server) latestExpiry() time.Time {
-	if s.opts.Cookies == nil {
-		return time.Time{}
-	}
-	return s.opts.Cookies.expiry(time.Now()).Add(maxCookieAhead * time.Second)
-}
-
 // Rebind is LogIn and LogOut for sites with sessions of their own: it gives the
 // live connections of a session the identity now, with the same guarantees. If
 // now has another session id, the old one is refused from then on. Where

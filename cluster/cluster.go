@@ -106,13 +106,16 @@ type Message struct {
 
 // Address is the connections of one namespace that an Event or Command is for.
 //
-// As on the official servers, the id of a connection is also the name of a room
-// that it is in. "~u:" and a user id is the room of a user's connections, "~s:"
-// and a session id that of a browser session's.
+// "~u:" and a user id is the room of a user's connections, "~s:" and a session
+// id that of a browser session's.
 type Address struct {
 	Namespace string   // begins with a slash
 	Rooms     []string // the connections in any of these; empty: all in the namespace
 	Except    []string // no connection in any of these
+
+	// IDs says that each connection is also in a room with its id as the name.
+	// It is so for what the official servers and their emitters publish.
+	IDs bool
 }
 
 // Event is a Socket.IO event.

@@ -77,6 +77,9 @@ func selector(a *cluster.Address) command.Selector {
 	for _, room := range a.Except {
 		sel.Except = append(sel.Except, keyOf(room))
 	}
+	if a.IDs {
+		sel.IDs, sel.ExceptIDs = a.Rooms, a.Except
+	}
 	return sel
 }
 

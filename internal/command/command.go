@@ -68,6 +68,7 @@ type Selector struct {
 	// every seat, and an empty slice no seat. If Keys has rooms together with
 	// sessions or users, Requires must not be Room.
 	Keys      []Key
+	IDs       []string // the seats with one of these ids as well; not used if Keys is nil
 	Requires  Kind     // Session or User: only seats that have an id of this kind; Room: all seats
 	Except    []Key    // no seat that has any of these keys
 	ExceptIDs []string // no seat with any of these ids

@@ -310,3 +310,10 @@ func (h *Hub) scopeLocked(namespace string) *scope {
 	}
 	return nil
 }
+
+// workLocked returns what the caller must do after changes.
+func (h *Hub) workLocked() presence.Work {
+	work := h.presence.Work()
+	work.Changes = h.changes.announce()
+	return work
+}

@@ -2,13 +2,6 @@ package hub
 
 import "github.com/mojosocket/mojo/internal/hub/presence"
 
-// workLocked returns what the caller must do after changes.
-func (h *Hub) workLocked() presence.Work {
-	work := h.presence.Work()
-	work.Changes = h.changes.announce()
-	return work
-}
-
 // EndGrace reports the ids as offline whose grace period is over.
 func (h *Hub) EndGrace() presence.Work {
 	h.mu.Lock()

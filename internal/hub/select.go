@@ -36,16 +36,24 @@ func (h *Hub) selectLocked(sel *command.Selector) []*Seat {
 	switch {
 	case sel.Keys == nil:
 		seats = sc.everyone.Snapshot()
-	case len(sel.Keys) == 1:
-		seats = h.membersLocked(sel.Namespace, sel.Keys[0])
+	case len(sel.Keys) == 1 && sel.IDs == nil:
+		seats = sc.underLocked(sel.Keys[0])
 	default:
 		seen := make(map[*Seat]struct{})
+		add := func(s *Seat) {
+			if _, dup := seen[s]; !dup {
+				seen[s] = struct{}{}
+				seats = append(seats, s)
+			}
+		}
 		for _, k := range sel.Keys {
-			for _, s := range h.membersLocked(sel.Namespace, k) {
-				if _, dup := seen[s]; !dup {
-					seen[s] = struct{}{}
-					seats = append(seats, s)
-				}
+			for _, s := range sc.underLocked(k) {
+				add(s)
+			}
+		}
+		for _, id := range sel.IDs {
+			if s := h.visibleLocked(sel.Namespace, id); s != nil {
+				add(s)
 			}
 		}
 	}
@@ -88,21 +96,9 @@ func (e *exceptions) containLocked(s *Seat) bool {
 		len(e.ids) > 0 && slices.Contains(e.ids, s.id)
 }
 
-// membersLocked returns the seats of a key in a namespace. The id of a visible
-// seat is also the name of a room that it is in.
-func (h *Hub) membersLocked(namespace string, k command.Key) []*Seat {
-	seats := h.scopeLocked(namespace).underLocked(k)
-	if k.Kind != command.Room {
-		return seats
-	}
-	if s := h.visibleLocked(namespace, k.ID); s != nil && !slices.Contains(seats, s) {
-		seats = append(slices.Clip(seats), s)
-	}
-	return seats
-}
-
-// Occupied reports whether seats are in a room of a namespace or, if the room is
-// empty, whether there are visible seats in the namespace.
+// Occupied reports whether seats of a namespace have a key or, if the key is a
+// room, its name as their id. With an empty id it reports whether there are
+// visible seats in the namespace.
 func (h *Hub) Occupied(namespace string, k command.Key) bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -121,7 +117,7 @@ func (h *Hub) Occupied(namespace string, k command.Key) bool {
 func (s *Seat) isUnderLocked(k command.Key) bool {
 	if k.Kind == command.Room {
 		_, in := s.rooms[k.ID]
-		return in || s.id == k.ID
+		return in
 	}
 	return s.conn.Binding().Key(k.Kind) == k.ID
 }

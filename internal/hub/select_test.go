@@ -32,3 +32,39 @@ func TestUnknownNamespace(t *testing.T) {
 	require.Nil(t, h.Seat("/b", "1"))
 	require.Empty(t, h.Online("/b", command.User, []string{"ann"}))
 }
+
+// TestSelectByID: the ids of a selector add the seats that have them, once, and
+// a room whose name is an id is another thing.
+func TestSelectByID(t *testing.T) {
+	h := New(newClock().config())
+	n := h.Namespace("/a", false)
+	var seats []*Seat
+	for _, id := range []string{"1", "2", "3"} {
+		c, _ := admit(t, h, command.Identity{})
+		s := seatOf(c, n, id)
+		h.Show(s)
+		seats = append(seats, s)
+	}
+	require.NoError(t, h.JoinSeat(seats[0], []string{"room", "3"}))
+	room := []command.Key{{Kind: command.Room, ID: "room"}}
+	for name, c := range map[string]struct {
+		sel  command.Selector
+		want []*Seat
+	}{
+		"a room":            {command.Selector{Keys: room}, seats[:1]},
+		"ids as well":       {command.Selector{Keys: room, IDs: []string{"1", "2", "unknown"}}, seats[:2]},
+		"an id, and except": {command.Selector{Keys: room, IDs: []string{"2"}, Except: room}, seats[1:2]},
+		"a room, no id":     {command.Selector{Keys: []command.Key{{Kind: command.Room, ID: "3"}}}, seats[:1]},
+		"ids without keys":  {command.Selector{IDs: []string{"2"}}, seats},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.sel.Namespace = "/a"
+			require.ElementsMatch(t, c.want, h.Select(&c.sel))
+		})
+	}
+	require.True(t, h.Occupied("/a", command.Key{Kind: command.Room, ID: "2"}))
+	require.True(t, h.Occupied("/a", room[0]))
+	require.True(t, h.Occupied("/a", command.Key{}))
+	require.False(t, h.Occupied("/a", command.Key{Kind: command.Room, ID: "nowhere"}))
+	require.False(t, h.Occupied("/b", command.Key{}))
+}

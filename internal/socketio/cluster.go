@@ -73,13 +73,13 @@ func decodeEvent(cmd *command.Emit) (event string, args []any) {
 
 // Join implements cluster.Local.
 func (l local) Join(cmd *command.Join) {
-	if err := l.server.hub.Join(*cmd); err != nil {
+	if err := l.server.Join(*cmd, true); err != nil {
 		l.server.warn.Warn("cluster join", "mojo: connections cannot join rooms, as another node wants", "error", err)
 	}
 }
 
 // Leave implements cluster.Local.
-func (l local) Leave(cmd *command.Leave) { l.server.hub.Leave(*cmd) }
+func (l local) Leave(cmd *command.Leave) { _ = l.server.Leave(*cmd, true) } // it cannot fail here
 
 // Disconnect implements cluster.Local.
 func (l local) Disconnect(cmd *command.Disconnect, wholeConn bool) {
@@ -144,13 +144,4 @@ func (l local) TakeChanges(out []directory.Entry) []directory.Entry {
 // Occupied implements cluster.Local.
 func (l local) Occupied(namespace string, room command.Key) bool {
 	return l.server.hub.Occupied(namespace, room)
-}
-
-// reasonOf returns a revocation for other nodes.
-func reasonOf(why Revocation) *wire.Reason {
-	return &wire.Reason{Code: why.Code, Reason: string(why.Reason), Message: why.Message, Reconnect: why.Reconnect}
-}
-
-func revocationOf(why *wire.Reason) Revocation {
-	return Revocation{Code: why.Code, Reason: Reason(why.Reason), Message: why.Message, Reconnect: why.Reconnect}
 }

@@ -75,6 +75,24 @@ func (s *Server) emit(cmd *command.Emit, observe func(*Socket)) error {
 // cache at a time: about as many loads as a processor has under way at once.
 const prefetched = 16
 
+// Disconnect disconnects the sockets that a command selects, on all nodes
+// unless local is set.
+func (s *Server) Disconnect(cmd command.Disconnect, local bool) error {
+	s.disconnect(&cmd)
+	if local || s.node == nil {
+		return nil
+	}
+	return s.node.Disconnect(&cmd)
+}
+
+func (s *Server) disconnect(cmd *command.Disconnect) []*Socket {
+	sockets := s.Sockets(cmd.Selector)
+	for _, socket := range sockets {
+		_ = socket.Disconnect() // a socket that ends meanwhile is disconnected
+	}
+	return sockets
+}
+
 // framed is an encoded event as the message of each namespace that it goes to.
 type framed []struct {
 	namespace *Namespace

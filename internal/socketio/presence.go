@@ -1,8 +1,6 @@
 package socketio
 
 import (
-	"time"
-
 	"github.com/mojosocket/mojo/internal/hub/presence"
 )
 
@@ -12,31 +10,6 @@ type transitions interface {
 	EndAllGrace() presence.Work
 	BeginNotifying() bool
 	NextTransition() (presence.Transition, bool)
-}
-
-// doPresenceWork sets the timer of the grace time and reports transitions, as
-// the hub has requested. Any caller reports the transitions of all callers
-// before it. The last one is the end of the last connection, for which Shutdown
-// waits.
-func (s *Server) doPresenceWork(work presence.Work) {
-	if work.Changes {
-		s.doPresenceWork(s.node.Changed())
-	}
-	if work.EndGraceAfter > 0 {
-		s.graceTimer.Store(time.AfterFunc(work.EndGraceAfter, func() { s.doPresenceWork(s.transitions.EndGrace()) }))
-		if s.Closed() { // EndAllGrace may have run before
-			s.stopGrace()
-		}
-	}
-	if !work.Notify {
-		return
-	}
-	s.activity.begin() // before BeginNotifying: Shutdown waits for this goroutine
-	if s.transitions.BeginNotifying() {
-		go s.tellTransitions()
-	} else {
-		s.activity.end()
-	}
 }
 
 // stopGrace stops the timer, so that it does not keep the Server in memory.

@@ -9,46 +9,6 @@ import (
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
-// Revocation says why connections are closed. It is sent to their clients.
-type Revocation struct {
-	Code      int
-	Reason    Reason
-	Reconnect bool // the client may reconnect with its cookies
-
-	Message string // text for a person; left out if empty
-	Data    any    // left out if nil
-}
-
-// RevokedEvent is the event that tells a client why it is closed.
-const RevokedEvent = "mojo:revoked"
-
-// The codes of revocations that the server makes itself.
-const (
-	CodeRevoked  = 4001
-	CodeExpired  = 4002
-	CodeInvalid  = 4003
-	CodeRefused  = 4004
-	CodeReplaced = 4005
-)
-
-// The reasons that belong to these codes.
-const (
-	Revoked         Reason = "session revoked"
-	Expired         Reason = "session expired"
-	Invalid         Reason = "session no longer valid"
-	IdentityRefused Reason = "identity refused"
-	Replaced        Reason = "replaced by a newer connection"
-)
-
-// notice is the argument of the event.
-type notice struct {
-	Code      int    `json:"code"`
-	Reason    Reason `json:"reason"`
-	Reconnect bool   `json:"reconnect"`
-	Message   string `json:"message,omitempty"`
-	Data      any    `json:"data,omitempty"`
-}
-
 // Revoke ends the connections that a command selects, on all nodes. After it has
 // returned nil they are in no index, and nothing more is queued for them, see
 // hub.Hub.Revoke. A cluster.UnconfirmedError says that this holds for the

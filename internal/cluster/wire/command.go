@@ -162,6 +162,7 @@ func identified(c *codec, v *command.Identified) {
 func selector(c *codec, v *command.Selector) {
 	c.string(&v.Namespace)
 	slice(c, &v.Keys, 2, key)
+	c.strings(&v.IDs)
 	kindOfKey(c, &v.Requires)
 	slice(c, &v.Except, 2, key)
 	c.strings(&v.ExceptIDs)
