@@ -42,7 +42,9 @@ func (c *codec) bool(v *bool) {
 		b = 1
 	}
 	c.byte(&b)
-	*v = b != 0
+	if c.reading { // what is encoded is shared with readers
+		*v = b != 0
+	}
 }
 
 func (c *codec) uint(v *uint64) {
@@ -75,11 +77,13 @@ func (c *codec) int64(v *int64) {
 func smallInt[T ~int | ~uint8 | ~uint32](c *codec, v *T) {
 	u := uint64(*v)
 	c.uint(&u)
-	if c.reading && (u > math.MaxUint32 || T(u) < 0 || uint64(T(u)) != u) {
+	switch {
+	case !c.reading:
+	case u > math.MaxUint32 || T(u) < 0 || uint64(T(u)) != u:
 		c.fail()
-		return
+	default:
+		*v = T(u)
 	}
-	*v = T(u)
 }
 
 func (c *codec) fixed64(v *uint64) {
