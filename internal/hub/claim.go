@@ -112,8 +112,14 @@ func (h *Hub) Prove(c *Conn, now command.Identified) (from, to *Binding, work pr
 	if c.removed || b.Claim == nil || b.Claim.To.Identity != now.Identity {
 		return nil, nil, presence.Work{}
 	}
-	if _, retired := h.ledger.Session(now.Session); retired || !h.ledger.LoginCounts(now.Identity, b.Claim.To.LoginTime) {
+	if _, retired := h.ledger.Session(now.Session); retired {
 		return nil, nil, presence.Work{}
+	}
+	// Rebind may not know the time of the login, but a request with cookies does.
+	for _, loginTime := range []time.Time{b.Claim.To.LoginTime, now.LoginTime} {
+		if !h.ledger.LoginCounts(now.Identity, loginTime) {
+			return nil, nil, presence.Work{}
+		}
 	}
 	to = b.next(b.Claim.To)
 	h.startTrailLocked(c, b.Claim.at)

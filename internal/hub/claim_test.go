@@ -60,3 +60,22 @@ func TestProofTime(t *testing.T) {
 		})
 	}
 }
+
+// TestProofOfALoginThatWasCutOff: a claim of Rebind, which does not know the
+// time of the login, is not proven with cookies from before a Revoke.
+func TestProofOfALoginThatWasCutOff(t *testing.T) {
+	clock := newClock()
+	h := New(clock.config())
+	c, _ := admit(t, h, command.Identity{Session: "s"})
+	ann := command.Identified{Identity: command.Identity{Session: "s2", User: "ann"}}
+	_, err := h.Rebind(command.Rebind{From: command.Identity{Session: "s"}, To: ann})
+	require.NoError(t, err)
+	cookies := ann
+	cookies.LoginTime = clock.now
+	clock.advance(time.Second)
+	h.Revoke(command.Revoke{Key: command.Key{Kind: command.User, ID: "ann"}, Invalidate: true})
+
+	_, to, _ := h.Prove(c, cookies)
+
+	require.Nil(t, to)
+}
