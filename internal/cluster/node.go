@@ -147,6 +147,14 @@ func (n *Node) Start() error {
 	return nil
 }
 
+// Mount tells the broker that this node serves a namespace, if the Link wants to
+// know.
+func (n *Node) Mount(namespace string) {
+	if m, ok := n.link.(cluster.Mounter); ok {
+		m.Mount(namespace)
+	}
+}
+
 // Name is the name of this node, which no other node has.
 func (n *Node) Name() string { return n.name }
 

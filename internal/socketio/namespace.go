@@ -81,6 +81,9 @@ func (s *Server) Mount(n *Namespace) bool {
 		}
 		next[n.name] = n
 		if s.namespaces.CompareAndSwap(mounted, &next) {
+			if s.node != nil {
+				s.node.Mount(n.name)
+			}
 			return true
 		}
 	}
