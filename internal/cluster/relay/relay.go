@@ -5,10 +5,12 @@ package relay
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/mojosocket/mojo/internal/cluster"
 	"github.com/mojosocket/mojo/internal/warn"
@@ -30,6 +32,9 @@ const relayedHeader = "X-Mojo-Relayed"
 // tagLength is the length of a node's tag: the beginning of its name.
 const tagLength = 10
 
+// dialTime limits how long it takes to connect to another node.
+const dialTime = 5 * time.Second
+
 // Tag returns the tag of a node.
 func Tag(node string) string { return node[:tagLength] }
 
@@ -42,9 +47,12 @@ func IsAddress(address string) bool {
 // New returns the Relay of a node. The header is a header of requests that has
 // the value of a claim.
 func New(node *cluster.Node, header string, w *warn.Log, log *slog.Logger) *Relay {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.Proxy = nil
-	transport.MaxIdleConnsPerHost = 256
+	transport := &http.Transport{ // http.DefaultTransport may be the site's own, and may use a proxy
+		DialContext:         (&net.Dialer{Timeout: dialTime}).DialContext,
+		TLSHandshakeTimeout: dialTime,
+		MaxIdleConnsPerHost: 256,
+		IdleConnTimeout:     time.Minute,
+	}
 	rl := &Relay{node: node, own: Tag(node.Name()), header: header, warn: w}
 	rl.proxy = httputil.ReverseProxy{
 		Transport:     transport,

@@ -1,10 +1,28 @@
 package relay
 
 import (
+	"log/slog"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/cluster"
+	"github.com/mojosocket/mojo/internal/cluster/seal"
+	"github.com/mojosocket/mojo/internal/warn"
 )
+
+// A site may have replaced http.DefaultTransport, by one that traces for
+// instance.
+func TestDefaultTransportOfTheSite(t *testing.T) {
+	before := http.DefaultTransport
+	defer func() { http.DefaultTransport = before }()
+	http.DefaultTransport = http.NewFileTransport(http.Dir("."))
+	log := slog.New(slog.DiscardHandler)
+	node := cluster.New(cluster.Config{Name: cluster.NewName(), Secrets: []seal.Secret{seal.NewSecret(nil)}})
+
+	require.NotPanics(t, func() { New(node, "X-Id", warn.New(log), log) })
+}
 
 func TestIsAddress(t *testing.T) {
 	for address, want := range map[string]bool{
