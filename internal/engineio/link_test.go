@@ -62,7 +62,9 @@ func TestIdleConnectionTakesLittleMemory(t *testing.T) {
 	if h.loops == nil {
 		goroutines, maxBytes = goroutines+connections, 12<<10
 	}
-	waitUntil(t, func() bool { return others() == goroutines })
+	// Far below one for each connection, and more than a few that belong to
+	// neither and may begin or end meanwhile.
+	waitUntil(t, func() bool { return others() <= goroutines+connections/10 })
 	runtime.GC()
 	runtime.GC() // the second one empties the pools
 	runtime.ReadMemStats(&after)
