@@ -4,7 +4,7 @@ import (
 	"errors"
 
 	"github.com/mojosocket/mojo/cluster"
-	"github.com/mojosocket/mojo/mojoredis/internal/msgjson"
+	"github.com/mojosocket/mojo/internal/msgjson"
 )
 
 // The types of a packet of Socket.IO that an event has on the wire.

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo/cluster"
-	"github.com/mojosocket/mojo/mojoredis/internal/msgjson"
+	"github.com/mojosocket/mojo/internal/msgjson"
 )
 
 // sink is a cluster.Responder for whom everything is occupied. It checks what it

@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/mojosocket/mojo/cluster"
-	"github.com/mojosocket/mojo/mojoredis/internal/msgjson"
+	"github.com/mojosocket/mojo/internal/msgjson"
 )
 
 // The types of requests and of answers that have a type.

@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/mojosocket/mojo/cluster"
-	"github.com/mojosocket/mojo/mojoredis/internal/msgjson"
+	"github.com/mojosocket/mojo/internal/msgjson"
 )
 
 // The time for acks, unless the request has one; and the longest.

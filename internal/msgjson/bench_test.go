@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mojosocket/mojo/mojoredis/internal/msgjson"
+	"github.com/mojosocket/mojo/internal/msgjson"
 )
 
 func BenchmarkConvert(b *testing.B) {
