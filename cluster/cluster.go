@@ -25,6 +25,9 @@
 // no receivers for it. It asks [Node.Occupied] to drop such an event without
 // decoding it.
 //
+// A backend of a broker with many topics may subscribe to the rooms that are
+// occupied only: its Link is an [Occupier] then.
+//
 // On a broker that servers of another kind use, too, a Link may be a [Mounter],
 // and its backend asks a Node that is a [Responder].
 package cluster

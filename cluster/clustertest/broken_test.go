@@ -25,7 +25,9 @@ func TestWhole(t *testing.T) {
 				other := cluster.NewMemory()
 				result := runBroken(t, c.name, broken{}, func(b *Broker) { b.Other = func(string) cluster.Bus { return other } })
 				require.Empty(t, result.failures)
-				require.Empty(t, result.skipped)
+				if c.name != "Occupier" { // see TestWholeExact
+					require.Empty(t, result.skipped)
+				}
 			})
 		})
 	}

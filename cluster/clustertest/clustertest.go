@@ -72,6 +72,7 @@ var cases = []testCase{
 	{"Commands", nil, testCommands},
 	{"Namespaces", nil, testNamespaces},
 	{"Occupied", nil, testOccupied},
+	{"Occupier", nil, testOccupier},
 	{"Buffers", nil, testBuffers},
 	{"SlowReceiver", nil, testSlowReceiver},
 	{"Context", nil, testContext},

@@ -164,6 +164,7 @@ func testNamespaces(r *run) {
 	for i, namespace := range namespaces {
 		n := newNode(r, "n"+string(rune('a'+i)))
 		n.occupied = func(ns, room string) bool { return ns == namespace && (room == "" || room == "one") }
+		n.occupies = []cluster.Address{{Namespace: namespace, Rooms: []string{"one"}}}
 		r.connect(n, r.broker.Bus(n.name))
 		nodes = append(nodes, n)
 	}
@@ -211,11 +212,13 @@ func testOccupied(r *run) {
 		defer b.mu.Unlock()
 		return rooms[key{namespace, room}]
 	}
+	b.occupies = []cluster.Address{{Namespace: "/"}, {Namespace: "/x"}, {Namespace: "/y"}}
 	r.connect(b, r.broker.Bus(b.name))
 	occupy := func(namespace, room string) {
 		b.mu.Lock()
-		defer b.mu.Unlock()
 		rooms[key{namespace, room}] = true
+		b.mu.Unlock()
+		b.occupy(namespace, room)
 	}
 	event := func(i int, namespace string, rooms ...string) cluster.Message {
 		message := numbered(0, "a", i)
@@ -310,6 +313,7 @@ func sameMessage(a, b *cluster.Message) bool {
 func testOtherCluster(r *run) {
 	a, b := r.open("a"), r.open("b")
 	otherA, otherB := newNode(r, "a"), newNode(r, "b")
+	otherA.cluster, otherB.cluster = "other", "other"
 	r.connect(otherA, r.broker.Other("a"))
 	r.connect(otherB, r.broker.Other("b"))
 	publish := func(n *node, first int) (labels []string) {

@@ -18,10 +18,12 @@ type node struct {
 	name string
 	link cluster.Link
 
-	// Both are set before the node is opened, or never.
+	// These are set before the node is opened, or never.
 
 	onMessage func()                            // is called for each message, in the goroutine of the Link
 	occupied  func(namespace, room string) bool // nil: everything is occupied
+	occupies  []cluster.Address                 // what a Link that is an Occupier is told of that
+	cluster   string                            // which of the clusters on the broker it is in
 
 	stuck error // of a Publish that has not returned; belongs to the publishing goroutine
 
@@ -31,9 +33,10 @@ type node struct {
 	mu      sync.Mutex
 	log     []record
 	kept    []cluster.Message // what log has copies of
-	changed chan struct{}     // closed when the log grows
+	changed chan struct{}     // closed when the node gets something
 	busy    bool              // a method runs
 	up      bool              // LinkUp was reported
+	notices map[string]bool   // of other nodes, see awaitOccupied
 	closed  bool              // Close has returned
 	faults  []string
 }
@@ -47,7 +50,10 @@ type record struct {
 }
 
 func newNode(r *run, name string) *node {
-	return &node{run: r, name: name, changed: make(chan struct{}), released: make(chan struct{})}
+	return &node{
+		run: r, name: name, occupies: usedAddresses(),
+		changed: make(chan struct{}), released: make(chan struct{}), notices: make(map[string]bool),
+	}
 }
 
 func (n *node) Event(e *cluster.Event)     { n.got(cluster.Message{Event: e}) }
@@ -79,6 +85,10 @@ func (n *node) got(message cluster.Message) {
 	if !n.up {
 		n.faultLocked("a message before LinkUp: %s", describe(&message))
 	}
+	if n.noticedLocked(message.Control) {
+		n.mu.Unlock()
+		return
+	}
 	n.appendLocked(record{message: clone(&message), label: label(&message)}, message)
 	n.mu.Unlock()
 	if n.onMessage != nil {
@@ -89,6 +99,12 @@ func (n *node) got(message cluster.Message) {
 func (n *node) appendLocked(entry record, kept cluster.Message) {
 	n.log = append(n.log, entry)
 	n.kept = append(n.kept, kept)
+	n.wakeLocked()
+}
+
+// wakeLocked wakes those that wait for something that the node gets. n.mu must
+// be held.
+func (n *node) wakeLocked() {
 	close(n.changed)
 	n.changed = make(chan struct{})
 }

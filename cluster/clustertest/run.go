@@ -15,6 +15,8 @@ type run struct {
 	broker Broker
 	nodes  []*node
 	loads  []*load
+
+	notices int // that were sent, see node.awaitOccupied
 }
 
 // open opens a node and waits until it is connected.
@@ -37,7 +39,11 @@ func (r *run) connect(n *node, bus cluster.Bus) {
 	}
 	n.link = link
 	r.nodes = append(r.nodes, n)
+	for _, a := range n.occupies {
+		n.occupyNow(a, true)
+	}
 	n.await("LinkUp", isLink(cluster.LinkUp))
+	n.awaitOccupied()
 }
 
 // finish closes the nodes and reports what they have noticed in any case.

@@ -18,5 +18,6 @@
 //  5. The locks of package directory.
 //
 // No method of Local or of a Link is called with a lock held, with the
-// exception of Local.TakeChanges: entries.mu is held for it.
+// exception of Local.TakeChanges and cluster.Occupier.Occupy: entries.mu is held
+// for both.
 package cluster

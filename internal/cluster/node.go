@@ -43,8 +43,8 @@ type Local interface {
 	DoPresenceWork(work presence.Work)
 
 	// TakeChanges returns out with the entries of this node appended that have
-	// changed since the last call. It may be called at any time, by one
-	// goroutine at a time.
+	// changed since the last call, and passes those of rooms to Node.Occupy. It
+	// may be called at any time, by one goroutine at a time.
 	TakeChanges(out []directory.Entry) []directory.Entry
 	// Occupied reports whether connections here have a key in a namespace or, if
 	// the key has no id, are in the namespace. It may be called at any time.
@@ -152,6 +152,18 @@ func (n *Node) Start() error {
 func (n *Node) Mount(namespace string) {
 	if m, ok := n.link.(cluster.Mounter); ok {
 		m.Mount(namespace)
+	}
+	n.entries.mu.Lock()
+	defer n.entries.mu.Unlock()
+	n.Occupy(namespace, "", true)
+}
+
+// Occupy tells the broker whether connections of this node are in a room, if the
+// Link wants to know. It must be called by one goroutine at a time: by Mount, and
+// by Local.TakeChanges.
+func (n *Node) Occupy(namespace, room string, occupied bool) {
+	if o, ok := n.link.(cluster.Occupier); ok {
+		o.Occupy(namespace, room, occupied)
 	}
 }
 

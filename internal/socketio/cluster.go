@@ -134,9 +134,11 @@ func (l local) TakeChanges(out []directory.Entry) []directory.Entry {
 			return out
 		}
 		for _, c := range changes {
-			if c.Kind != command.Room {
-				out = append(out, directory.Entry{Key: c.Key, Namespace: c.Namespace, Count: c.Count})
+			if c.Kind == command.Room {
+				l.server.node.Occupy(c.Namespace, c.ID, c.Count > 0)
+				continue
 			}
+			out = append(out, directory.Entry{Key: c.Key, Namespace: c.Namespace, Count: c.Count})
 		}
 	}
 }
