@@ -11,22 +11,24 @@ import (
 
 	"github.com/mojosocket/mojo/cluster"
 	"github.com/mojosocket/mojo/cluster/clustertest"
+	"github.com/mojosocket/mojo/internal/redistest"
+	"github.com/mojosocket/mojo/internal/tcpproxy"
 	"github.com/mojosocket/mojo/mojoredis"
 )
 
 // TestBus runs the conformance suite. Each node has a proxy, so that its
 // connections can be cut.
 func TestBus(t *testing.T) {
-	requireRedis(t)
+	redistest.Require(t)
 	clustertest.Run(t, func(t *testing.T) clustertest.Broker {
 		var mu sync.Mutex
-		proxies, clients := make(map[string]*proxy), make(map[string]*redis.Client)
-		proxyOf := func(node string) *proxy {
+		proxies, clients := make(map[string]*tcpproxy.Proxy), make(map[string]*redis.Client)
+		proxyOf := func(node string) *tcpproxy.Proxy {
 			mu.Lock()
 			defer mu.Unlock()
 			if proxies[node] == nil {
-				proxies[node] = newProxy(t, shared.addr)
-				clients[node] = newClient(t, proxies[node].addr())
+				proxies[node] = tcpproxy.New(t, shared.Addr)
+				clients[node] = newClient(t, proxies[node].Addr())
 			}
 			return proxies[node]
 		}
@@ -37,11 +39,11 @@ func TestBus(t *testing.T) {
 		return clustertest.Broker{
 			Bus:       func(node string) cluster.Bus { return bus(node, "") },
 			Other:     func(node string) cluster.Bus { return bus(node, "other") },
-			Cut:       func(node string) { proxyOf(node).setCut(true) },
-			Reconnect: func(node string) { proxyOf(node).setCut(false) },
+			Cut:       func(node string) { proxyOf(node).SetCut(true) },
+			Reconnect: func(node string) { proxyOf(node).SetCut(false) },
 			Restart: func() {
-				shared.stop()
-				require.NoError(t, shared.start())
+				shared.Kill()
+				require.NoError(t, shared.Restart())
 			},
 		}
 	})
@@ -50,9 +52,9 @@ func TestBus(t *testing.T) {
 // TestBusKilled cuts nodes off in another way: Redis ends their connections, and
 // the nodes make others at once.
 func TestBusKilled(t *testing.T) {
-	requireRedis(t)
+	redistest.Require(t)
 	clustertest.Run(t, func(t *testing.T) clustertest.Broker {
-		client := newClient(t, shared.addr)
+		client := newClient(t, shared.Addr)
 		return clustertest.Broker{
 			Bus: func(string) cluster.Bus { return mojoredis.New(client, mojoredis.Options{Logger: quiet}) },
 			Restart: func() {

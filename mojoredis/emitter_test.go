@@ -6,13 +6,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/redistest"
 	"github.com/mojosocket/mojo/mojoredis"
 )
 
 // The emitter publishes the bytes of the official one.
 func TestEmitterOnTheWire(t *testing.T) {
-	requireRedis(t)
-	client := newClient(t, shared.addr)
+	redistest.Require(t)
+	client := newClient(t, shared.Addr)
 	s := subscribe(t, client, "wire1*")
 	emitter := mojoredis.NewEmitter(client, mojoredis.EmitterOptions{Key: "wire1"})
 	expect := func(wantChannel, want string) {
@@ -49,8 +50,8 @@ func TestEmitterOnTheWire(t *testing.T) {
 }
 
 func TestEmitterRefuses(t *testing.T) {
-	requireRedis(t)
-	client := newClient(t, shared.addr)
+	redistest.Require(t)
+	client := newClient(t, shared.Addr)
 	all := mojoredis.NewEmitter(client, mojoredis.EmitterOptions{MaxMessage: 100}).Of("/")
 	require.ErrorIs(t, all.Emit(t.Context(), "e", strings.Repeat("x", 100)), mojoredis.ErrTooLarge)
 	require.ErrorContains(t, all.Emit(t.Context(), "connect"), "reserved")

@@ -21,6 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo/cluster"
+	"github.com/mojosocket/mojo/internal/redistest"
+	"github.com/mojosocket/mojo/internal/tcpproxy"
 	"github.com/mojosocket/mojo/mojoredis"
 )
 
@@ -35,26 +37,26 @@ func control(to, text string) cluster.Message {
 
 // A proxy stops to forward, but ends no connection.
 func TestSilentConnection(t *testing.T) {
-	requireRedis(t)
-	p := newProxy(t, shared.addr)
+	redistest.Require(t)
+	p := tcpproxy.New(t, shared.Addr)
 	n := newNode(t)
-	n.link = open(t, mojoredis.New(newClient(t, p.addr()), fast("fault1", new(logText))), "a", n, n.states)
+	n.link = open(t, mojoredis.New(newClient(t, p.Addr()), fast("fault1", new(logText))), "a", n, n.states)
 	n.mark("a")
-	p.stall()
+	p.Stall()
 	require.Equal(t, cluster.LinkDown, await(t, n.states))
-	p.forward()
+	p.Forward()
 	require.Equal(t, cluster.LinkResumed, await(t, n.states))
 	n.mark("a")
 }
 
 // While nothing is forwarded, Publish ends with its context.
 func TestPublishOverSilentConnection(t *testing.T) {
-	requireRedis(t)
-	p := newProxy(t, shared.addr)
+	redistest.Require(t)
+	p := tcpproxy.New(t, shared.Addr)
 	n := newNode(t)
-	bus := mojoredis.New(newClient(t, p.addr()), mojoredis.Options{Key: "fault2", Timeout: time.Hour, Logger: quiet})
+	bus := mojoredis.New(newClient(t, p.Addr()), mojoredis.Options{Key: "fault2", Timeout: time.Hour, Logger: quiet})
 	n.link = open(t, bus, "a", n, n.states)
-	p.stall()
+	p.Stall()
 	for _, end := range []func(context.Context) (context.Context, context.CancelFunc){
 		func(ctx context.Context) (context.Context, context.CancelFunc) {
 			return context.WithTimeout(ctx, 20*time.Millisecond)
@@ -71,12 +73,12 @@ func TestPublishOverSilentConnection(t *testing.T) {
 	}
 	// Close ends one that has no deadline.
 	select {
-	case <-p.held:
+	case <-p.Held:
 	default:
 	}
 	failed := make(chan error)
 	go func() { failed <- n.link.Publish(context.Background(), []cluster.Message{control("a", "lost")}) }()
-	await(t, p.held)
+	await(t, p.Held)
 	require.NoError(t, n.link.Close())
 	require.Error(t, await(t, failed))
 }
@@ -84,59 +86,59 @@ func TestPublishOverSilentConnection(t *testing.T) {
 // Redis ends both connections. Each is made anew once, and nothing that is
 // published then is refused or doubled.
 func TestConnectionsAreMadeAnew(t *testing.T) {
-	server := newServer(t)
-	p := newProxy(t, server.addr)
+	server := redistest.New(t)
+	p := tcpproxy.New(t, server.Addr)
 	n := newNode(t)
-	n.link = open(t, mojoredis.New(newClient(t, p.addr()), mojoredis.Options{Logger: quiet}), "a", n, n.states)
-	require.Equal(t, 2, p.connections())
-	client := newClient(t, server.addr)
+	n.link = open(t, mojoredis.New(newClient(t, p.Addr()), mojoredis.Options{Logger: quiet}), "a", n, n.states)
+	require.Equal(t, 2, p.Made())
+	client := newClient(t, server.Addr)
 
 	require.NoError(t, client.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err())
 	require.Equal(t, cluster.LinkDown, await(t, n.states))
 	require.Equal(t, cluster.LinkResumed, await(t, n.states))
-	require.Equal(t, 3, p.connections())
+	require.Equal(t, 3, p.Made())
 
 	s := subscribe(t, client, "socket.io-mojo#b#")
-	p.disconnectFirst(2) // those of the first subscription and of the publisher
+	p.DisconnectFirst(2) // those of the first subscription and of the publisher
 	n.publish(control("b", "1"), control("b", "2"))
 	for _, want := range []string{"a#1", "a#2"} {
 		_, payload := s.next()
 		require.Equal(t, want, payload)
 	}
 	n.mark("a")
-	require.Equal(t, 4, p.connections())
+	require.Equal(t, 4, p.Made())
 	require.Empty(t, n.states)
 }
 
 // What was given up, and is still on its way, does not arrive after what is
 // published later.
 func TestGivenUpMessageDoesNotArriveLater(t *testing.T) {
-	requireRedis(t)
-	p := newProxy(t, shared.addr)
+	redistest.Require(t)
+	p := tcpproxy.New(t, shared.Addr)
 	n := newNode(t)
-	bus := mojoredis.New(newClient(t, p.addr()), mojoredis.Options{Key: "fault4", Logger: quiet})
+	bus := mojoredis.New(newClient(t, p.Addr()), mojoredis.Options{Key: "fault4", Logger: quiet})
 	n.link = open(t, bus, "a", n, n.states)
-	s := subscribe(t, newClient(t, shared.addr), "fault4-mojo#b#")
-	p.stallFirst(2)
+	s := subscribe(t, newClient(t, shared.Addr), "fault4-mojo#b#")
+	p.StallFirst(2)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	require.Error(t, n.link.Publish(ctx, []cluster.Message{control("b", "given up")}))
 	n.publish(control("b", "later"))
 	_, payload := s.next()
 	require.Equal(t, "a#later", payload)
-	p.forward()
+	p.Forward()
 	_, err := s.pubsub.ReceiveTimeout(t.Context(), 100*time.Millisecond)
 	require.ErrorContains(t, err, "timeout")
 }
 
 // A node is not connected before a message to itself has arrived.
 func TestLinkUpAfterRoundTrip(t *testing.T) {
-	servers := []*server{newServer(t), newServer(t)}
+	servers := []*redistest.Server{redistest.New(t), redistest.New(t)}
 	var dials atomic.Int32
 	client := redis.NewClient(&redis.Options{Dialer: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		// Only the first connection, which is subscribed, leads to the first.
 		at := min(dials.Add(1), 2) - 1
-		return new(net.Dialer).DialContext(ctx, network, servers[at].addr)
+		return new(net.Dialer).DialContext(ctx, network, servers[at].Addr)
 	}})
 	defer client.Close()
 	n := newNode(t)
@@ -148,14 +150,14 @@ func TestLinkUpAfterRoundTrip(t *testing.T) {
 
 // The connections lead to different servers: both work, and nothing arrives.
 func TestStarvingSubscription(t *testing.T) {
-	one, other := newServer(t), newServer(t)
-	p := newProxy(t, one.addr)
+	one, other := redistest.New(t), redistest.New(t)
+	p := tcpproxy.New(t, one.Addr)
 	n, text := newNode(t), new(logText)
-	n.link = open(t, mojoredis.New(newClient(t, p.addr()), fast("", text)), "a", n, n.states)
+	n.link = open(t, mojoredis.New(newClient(t, p.Addr()), fast("", text)), "a", n, n.states)
 	n.mark("a")
 	// A new connection that publishes leads to the other server.
-	p.lead(other.addr)
-	require.NoError(t, newClient(t, one.addr).ClientKillByFilter(t.Context(), "TYPE", "normal").Err())
+	p.Lead(other.Addr)
+	require.NoError(t, newClient(t, one.Addr).ClientKillByFilter(t.Context(), "TYPE", "normal").Err())
 	require.Equal(t, cluster.LinkDown, await(t, n.states))
 	require.Contains(t, text.String(), "may lead to different servers")
 	require.Equal(t, cluster.LinkResumed, await(t, n.states)) // both lead there
@@ -164,8 +166,8 @@ func TestStarvingSubscription(t *testing.T) {
 
 // Redis ends the connection of a subscriber that is too far behind.
 func TestSlowSubscriberIsDisconnected(t *testing.T) {
-	server := newServer(t, "--client-output-buffer-limit", "pubsub 1mb 1mb 0")
-	client := newClient(t, server.addr)
+	server := redistest.New(t, "--client-output-buffer-limit", "pubsub 1mb 1mb 0")
+	client := newClient(t, server.Addr)
 	n := &stuckNode{node: newNode(t), entered: make(chan struct{}, 1), leave: make(chan struct{})}
 	bus := mojoredis.New(client, mojoredis.Options{Logger: quiet})
 	link := open(t, bus, "slow", n, n.states)
@@ -198,9 +200,9 @@ func (n *stuckNode) Control([]byte) {
 }
 
 func TestWrongPassword(t *testing.T) {
-	server := newServer(t, "--requirepass", "right")
+	server := redistest.New(t, "--requirepass", "right")
 	text := new(logText)
-	client := redis.NewClient(&redis.Options{Addr: server.addr, Password: "wrong"})
+	client := redis.NewClient(&redis.Options{Addr: server.Addr, Password: "wrong"})
 	defer client.Close()
 	n := newNode(t)
 	link, err := mojoredis.New(client, fast("", text)).Open("a", n)
@@ -214,25 +216,25 @@ func TestWrongPassword(t *testing.T) {
 
 // The node waits for a server that is started later.
 func TestServerIsStartedLater(t *testing.T) {
-	server := newServer(t)
-	server.stop()
+	server := redistest.New(t)
+	server.Kill()
 	n, text := newNode(t), new(logText)
-	bus := mojoredis.New(newClient(t, server.addr), fast("", text))
+	bus := mojoredis.New(newClient(t, server.Addr), fast("", text))
 	link, err := bus.Open("a", n)
 	require.NoError(t, err)
 	defer link.Close()
 	require.Error(t, link.Publish(t.Context(), []cluster.Message{control("a", "x")}))
 	require.Eventually(t, func() bool { return bus.Stats().Disconnects >= 3 }, limit, time.Millisecond)
 	require.Equal(t, 1, strings.Count(text.String(), "no connection to Redis"), "it is logged once a minute")
-	require.NoError(t, server.start())
+	require.NoError(t, server.Restart())
 	require.Equal(t, cluster.LinkUp, await(t, n.states))
 }
 
 func TestTLSAndPassword(t *testing.T) {
 	certificate, files := newCertificate(t)
-	port, err := freePort()
+	port, err := redistest.FreePort()
 	require.NoError(t, err)
-	newServer(t, "--requirepass", "right", "--tls-port", port, "--tls-auth-clients", "no",
+	redistest.New(t, "--requirepass", "right", "--tls-port", port, "--tls-auth-clients", "no",
 		"--tls-cert-file", files[0], "--tls-key-file", files[1], "--tls-ca-cert-file", files[0])
 	roots := x509.NewCertPool()
 	roots.AddCert(certificate)
@@ -271,9 +273,9 @@ func newCertificate(t *testing.T) (*x509.Certificate, []string) {
 
 // A message that is too large does not keep back the others.
 func TestTooLarge(t *testing.T) {
-	requireRedis(t)
+	redistest.Require(t)
 	n, text := newNode(t), new(logText)
-	bus := mojoredis.New(newClient(t, shared.addr), mojoredis.Options{Key: "fault3", MaxMessage: 100, Logger: text.logger()})
+	bus := mojoredis.New(newClient(t, shared.Addr), mojoredis.Options{Key: "fault3", MaxMessage: 100, Logger: text.logger()})
 	n.link = open(t, bus, "a", n, n.states)
 	err := n.link.Publish(t.Context(), []cluster.Message{
 		control("a", "1"), control("a", strings.Repeat("x", 99)), control("a", strings.Repeat("y", 99)), control("a", strings.Repeat("z", 98)), {},

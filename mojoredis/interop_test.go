@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo/cluster"
+	"github.com/mojosocket/mojo/internal/redistest"
 	"github.com/mojosocket/mojo/mojoredis"
 )
 
@@ -30,7 +31,7 @@ var offline = regexp.MustCompile(`ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|ENETUNREAC
 // possible it skips the test, or fails it if MOJO_INTEROP=require.
 func requireNode(t *testing.T) {
 	t.Helper()
-	requireRedis(t)
+	redistest.Require(t)
 	err := installPackages(t)
 	if errors.Is(err, errors.ErrUnsupported) && os.Getenv("MOJO_INTEROP") != "require" {
 		t.Skip(err)
@@ -81,7 +82,7 @@ type nodeLine struct {
 
 func startNode(t *testing.T, key string) *nodeServer {
 	t.Helper()
-	node := exec.Command("node", "node.mjs", "redis://"+shared.addr, key)
+	node := exec.Command("node", "node.mjs", "redis://"+shared.Addr, key)
 	node.Dir, node.Stderr = interopDir, os.Stderr
 	input, err := node.StdinPipe()
 	require.NoError(t, err)
@@ -137,7 +138,7 @@ func (s *nodeServer) got() []any {
 // A Node server and a node of mojo are members of one cluster.
 func TestNodeServer(t *testing.T) {
 	requireNode(t)
-	client := newClient(t, shared.addr)
+	client := newClient(t, shared.Addr)
 	r := &responder{
 		node: newNode(t), asked: make(chan *cluster.Address, 9), emits: make(chan emit, 9), server: make(chan string, 9),
 	}

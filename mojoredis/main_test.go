@@ -2,17 +2,21 @@ package mojoredis_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 	"go.uber.org/goleak"
+
+	"github.com/mojosocket/mojo/internal/redistest"
 )
 
 // shared is the Redis of all tests that do not stop it.
-var shared *server
+var shared *redistest.Server
 
 func TestMain(m *testing.M) {
 	redis.SetLogger(noLog{}) // it tells of each connection that fails
@@ -29,14 +33,14 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) int {
 	var err error
-	if shared, err = startServer(); err != nil {
-		if os.Getenv("MOJO_INTEROP") == "require" {
+	if shared, err = redistest.Start(); err != nil {
+		if !errors.Is(err, exec.ErrNotFound) || os.Getenv("MOJO_INTEROP") == "require" {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		fmt.Fprintln(os.Stderr, "tests with Redis are skipped:", err)
 	}
-	defer shared.close()
+	defer shared.Close()
 	return m.Run()
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo/cluster"
+	"github.com/mojosocket/mojo/internal/redistest"
 	"github.com/mojosocket/mojo/mojoredis"
 )
 
@@ -60,9 +61,9 @@ func open(tb testing.TB, bus cluster.Bus, name string, n cluster.Node, states <-
 // openNode opens a node on the shared Redis.
 func openNode(tb testing.TB, key, name string, rooms ...string) *node {
 	tb.Helper()
-	requireRedis(tb)
+	redistest.Require(tb)
 	n := newNode(tb, rooms...)
-	n.bus = mojoredis.New(newClient(tb, shared.addr), mojoredis.Options{Key: key, Logger: quiet})
+	n.bus = mojoredis.New(newClient(tb, shared.Addr), mojoredis.Options{Key: key, Logger: quiet})
 	n.link = open(tb, n.bus, name, n, n.states)
 	return n
 }

@@ -10,20 +10,21 @@ import (
 
 	"github.com/mojosocket/mojo/cluster"
 	"github.com/mojosocket/mojo/cluster/clustertest"
+	"github.com/mojosocket/mojo/internal/redistest"
 	"github.com/mojosocket/mojo/mojoredis"
 )
 
 // TestBusOnRedisCluster runs the conformance suite on a Redis Cluster of two
 // masters. The nodes of mojo are spread over both.
 func TestBusOnRedisCluster(t *testing.T) {
-	servers := []*server{newServer(t, "--cluster-enabled", "yes"), newServer(t, "--cluster-enabled", "yes")}
+	servers := []*redistest.Server{redistest.New(t, "--cluster-enabled", "yes"), redistest.New(t, "--cluster-enabled", "yes")}
 	ctx := t.Context()
 	var clients []*redis.Client
 	for i, s := range servers {
-		clients = append(clients, newClient(t, s.addr))
+		clients = append(clients, newClient(t, s.Addr))
 		require.NoError(t, clients[i].ClusterAddSlotsRange(ctx, i*8192, i*8192+8191).Err())
 	}
-	host, port, _ := strings.Cut(servers[1].addr, ":")
+	host, port, _ := strings.Cut(servers[1].Addr, ":")
 	require.NoError(t, clients[0].ClusterMeet(ctx, host, port).Err())
 	for _, c := range clients {
 		require.Eventually(t, func() bool {
@@ -32,7 +33,7 @@ func TestBusOnRedisCluster(t *testing.T) {
 				strings.Contains(info, "cluster_slots_assigned:16384")
 		}, limit, 10*time.Millisecond)
 	}
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{servers[0].addr}})
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{servers[0].Addr}})
 	defer client.Close()
 	spread := make(map[string]bool)
 	for _, name := range []string{"a", "b", "c", "d"} {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo/cluster"
+	"github.com/mojosocket/mojo/internal/redistest"
 	"github.com/mojosocket/mojo/mojoredis"
 )
 
@@ -61,8 +62,8 @@ const (
 
 // A server asks, and waits for the answers of all.
 func TestAnswers(t *testing.T) {
-	requireRedis(t)
-	client := newClient(t, shared.addr)
+	redistest.Require(t)
+	client := newClient(t, shared.Addr)
 	r := &responder{
 		node: newNode(t), asked: make(chan *cluster.Address, 9), emits: make(chan emit, 9), server: make(chan string, 9),
 	}
@@ -119,7 +120,7 @@ func TestAnswersWithoutResponder(t *testing.T) {
 	n.link.(cluster.Mounter).Mount("/")
 	n.link.(cluster.Mounter).Mount("/")
 	n.mark("a")
-	client := newClient(t, shared.addr)
+	client := newClient(t, shared.Addr)
 	s := subscribe(t, client, "ask2-response#*")
 	for _, c := range []struct{ question, want string }{
 		{askSockets, `{"requestId":"q","sockets":[]}`},
@@ -146,8 +147,8 @@ func TestAnswersWithoutResponder(t *testing.T) {
 // Other servers count the subscribers of a namespace. A node is one, also after
 // it has reconnected, and none where nothing is mounted.
 func TestOneSubscriptionForEachNode(t *testing.T) {
-	server := newServer(t)
-	client := newClient(t, server.addr)
+	server := redistest.New(t)
+	client := newClient(t, server.Addr)
 	n, m := newNode(t), newNode(t)
 	bus := mojoredis.New(client, mojoredis.Options{Logger: quiet})
 	for name, n := range map[string]*node{"a": n, "b": m} {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/internal/redistest"
 	"github.com/mojosocket/mojo/mojoredis"
 	"github.com/mojosocket/mojo/mojotest"
 )
@@ -15,14 +16,14 @@ import (
 // Two Servers over one Redis: a message reaches its receivers on the other one,
 // a revocation on one holds on the other, and the emitter reaches people.
 func TestServers(t *testing.T) {
-	requireRedis(t)
+	redistest.Require(t)
 	options := mojoredis.Options{Key: t.Name()}
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}})
 	require.NoError(t, err)
 	var servers []*mojo.Server
 	var sites []*mojotest.Server
 	for range 2 {
-		srv, err := mojo.New(mojo.Options{Cookies: cookies, Logger: slog.New(slog.DiscardHandler), Cluster: mojoredis.New(newClient(t, shared.addr), options)})
+		srv, err := mojo.New(mojo.Options{Cookies: cookies, Logger: slog.New(slog.DiscardHandler), Cluster: mojoredis.New(newClient(t, shared.Addr), options)})
 		require.NoError(t, err)
 		_, err = srv.Register("Chat", new(mojo.Events).Handler())
 		require.NoError(t, err)
@@ -40,7 +41,7 @@ func TestServers(t *testing.T) {
 	require.NoError(t, servers[0].LoggedInSessions().Get("ann").Emit("ann", []byte{1, 2}))
 	chat.Expect("everybody", 1)
 	chat.Expect("ann", []byte{1, 2})
-	emitter := mojoredis.NewEmitter(newClient(t, shared.addr), mojoredis.EmitterOptions{Key: t.Name()})
+	emitter := mojoredis.NewEmitter(newClient(t, shared.Addr), mojoredis.EmitterOptions{Key: t.Name()})
 	require.NoError(t, emitter.Of("/ChatSocket").Users("ann").Emit(t.Context(), "worker", "done"))
 	chat.Expect("worker", "done")
 

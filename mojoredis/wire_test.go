@@ -29,7 +29,7 @@ func unhex(tb testing.TB, text string) string {
 // A node publishes as a server with the official adapter.
 func TestNodeOnTheWire(t *testing.T) {
 	n := openNode(t, "wire2", "a")
-	s := subscribe(t, newClient(t, shared.addr), "wire2*")
+	s := subscribe(t, newClient(t, shared.Addr), "wire2*")
 	for _, c := range []struct {
 		message       cluster.Message
 		channel, want string
@@ -65,7 +65,7 @@ func TestNodeOnTheWire(t *testing.T) {
 // A node gets what other servers and emitters publish.
 func TestEventsOfOthers(t *testing.T) {
 	n := openNode(t, "wire3", "a", "one", "room1", "123", "a#b")
-	client := newClient(t, shared.addr)
+	client := newClient(t, shared.Addr)
 	all := cluster.Address{Namespace: "/"}
 	body := func(uid, packet, options string) string { return "93" + uid + packet + options }
 	const (
@@ -142,7 +142,7 @@ func TestEventsOfOthers(t *testing.T) {
 
 func TestCommandsOfOthers(t *testing.T) {
 	n := openNode(t, "wire4", "a", "sid")
-	client := newClient(t, shared.addr)
+	client := newClient(t, shared.Addr)
 	s := subscribe(t, client, "wire4-response#*")
 	all := cluster.Address{Namespace: "/x"}
 	one := cluster.Address{Namespace: "/x", Rooms: []string{"sid"}}

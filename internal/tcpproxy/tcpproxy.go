@@ -1,4 +1,6 @@
-package mojoredis_test
+// Package tcpproxy disturbs the connections between a program and a server, for
+// tests: it ends them, refuses them, or stops to forward without a sign.
+package tcpproxy
 
 import (
 	"io"
@@ -6,45 +8,48 @@ import (
 	"net"
 	"sync"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 )
 
-// proxy forwards TCP connections. It can end them and refuse others, or stop to
-// forward without ending them.
-type proxy struct {
-	target   string
+// Proxy forwards TCP connections. Its methods may be called at any time.
+type Proxy struct {
+	// Held has an element if something was not forwarded.
+	Held chan struct{}
+
 	listener net.Listener
 	running  sync.WaitGroup
 
-	mu     sync.Mutex
-	conns  []net.Conn
+	mu     sync.Mutex // guards the fields below
+	target string
+	conns  []net.Conn // in pairs
 	cut    bool
 	silent chan struct{} // nil: it forwards; otherwise closed when it forwards again
 	until  int           // connections from this number on are forwarded all the same
 	made   int           // how many connections were made
-
-	held chan struct{} // has an element if something was not forwarded
 }
 
-func newProxy(tb testing.TB, target string) *proxy {
+// New returns a Proxy that forwards to target, host:port, until the end of the
+// test.
+func New(tb testing.TB, target string) *Proxy {
 	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(tb, err)
-	p := &proxy{target: target, listener: listener, held: make(chan struct{}, 1)}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p := &Proxy{target: target, listener: listener, Held: make(chan struct{}, 1)}
 	p.running.Go(p.accept)
 	tb.Cleanup(func() {
 		listener.Close()
-		p.forward()
-		p.disconnect()
+		p.Forward()
+		p.SetCut(true)
 		p.running.Wait()
 	})
 	return p
 }
 
-func (p *proxy) addr() string { return p.listener.Addr().String() }
+// Addr returns the address of the proxy, host:port.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-func (p *proxy) accept() {
+func (p *Proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
 		if err != nil {
@@ -72,7 +77,7 @@ func (p *proxy) accept() {
 	}
 }
 
-func (p *proxy) copy(to, from net.Conn, number int) {
+func (p *Proxy) copy(to, from net.Conn, number int) {
 	defer to.Close()
 	defer from.Close()
 	buffer := make([]byte, 32<<10)
@@ -87,7 +92,7 @@ func (p *proxy) copy(to, from net.Conn, number int) {
 		p.mu.Unlock()
 		if isHeld {
 			select {
-			case p.held <- struct{}{}:
+			case p.Held <- struct{}{}:
 			default:
 			}
 			<-silent
@@ -98,11 +103,11 @@ func (p *proxy) copy(to, from net.Conn, number int) {
 	}
 }
 
-// disconnect ends all connections.
-func (p *proxy) disconnect() { p.disconnectFirst(math.MaxInt) }
+// Disconnect ends all connections.
+func (p *Proxy) Disconnect() { p.DisconnectFirst(math.MaxInt) }
 
-// disconnectFirst ends a number of connections, the oldest.
-func (p *proxy) disconnectFirst(n int) {
+// DisconnectFirst ends a number of connections, the oldest.
+func (p *Proxy) DisconnectFirst(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, conn := range p.conns {
@@ -113,28 +118,28 @@ func (p *proxy) disconnectFirst(n int) {
 	p.conns = p.conns[min(len(p.conns)/2, n)*2:]
 }
 
-// setCut ends all connections and refuses others, or ends that.
-func (p *proxy) setCut(cut bool) {
+// SetCut ends all connections and refuses others, or ends that.
+func (p *Proxy) SetCut(cut bool) {
 	p.mu.Lock()
 	p.cut = cut
 	p.mu.Unlock()
 	if cut {
-		p.disconnect()
+		p.Disconnect()
 	}
 }
 
-// stall stops to forward.
-func (p *proxy) stall() { p.stallFirst(math.MaxInt) }
+// Stall stops to forward. The connections stay, and others can be made.
+func (p *Proxy) Stall() { p.StallFirst(math.MaxInt) }
 
-// stallFirst stops to forward what a number of connections carry, the oldest.
-func (p *proxy) stallFirst(n int) {
+// StallFirst stops to forward what a number of connections carry, the oldest.
+func (p *Proxy) StallFirst(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.silent, p.until = make(chan struct{}), n
 }
 
-// forward ends a stall.
-func (p *proxy) forward() {
+// Forward ends a stall.
+func (p *Proxy) Forward() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.silent != nil {
@@ -143,15 +148,15 @@ func (p *proxy) forward() {
 	}
 }
 
-// connections returns how many connections were made.
-func (p *proxy) connections() int {
+// Made returns how many connections were made.
+func (p *Proxy) Made() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.made
 }
 
-// lead leads connections that are made from now on to another address.
-func (p *proxy) lead(target string) {
+// Lead leads connections that are made from now on to another address.
+func (p *Proxy) Lead(target string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.target = target
