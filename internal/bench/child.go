@@ -30,6 +30,8 @@ const (
 	cmdCollect   = 'g' // return free memory to the system, and answer
 	cmdProfile   = 'p' // 1: begin a CPU profile; 0: end it; and answer
 	cmdHeap      = 'm' // write a heap profile, and answer
+	cmdCluster   = 'n' // answer with the fields of childStats about the cluster
+	cmdKnows     = 'k' // answer whether the user with the number is connected to a node
 	commandSize  = 5
 )
 
@@ -40,15 +42,21 @@ type childStats struct {
 	Goroutines int    `json:"goroutines"`
 	Heap       uint64 `json:"heap"`  // bytes in use
 	Stacks     uint64 `json:"stack"` // bytes in use
+
+	Nodes    int    `json:"nodes"`    // that this one knows, itself among them
+	Users    int    `json:"users"`    // that are connected to any node
+	Known    bool   `json:"known"`    // the answer to cmdKnows
+	Messages uint64 `json:"messages"` // that have come from the broker
+	Bytes    uint64 `json:"bytes"`    // likewise
 }
 
 // child is the main function of the process of a server. It returns when its
 // standard input ends.
-func child(name string, heartbeat servers.Heartbeat, cpuProfile, memProfile string) error {
+func child(name string, config servers.Config, cpuProfile, memProfile string) error {
 	if memProfile != "" {
 		runtime.MemProfileRate = memProfileRate // before the server allocates memory
 	}
-	s, known, err := servers.New(name, heartbeat)
+	s, known, err := servers.New(name, config)
 	if err != nil {
 		return err
 	}
@@ -106,6 +114,12 @@ func runCommands(s *servers.Server, answers *json.Encoder, cpuProfile, memProfil
 		case cmdCollect:
 			collect()
 			err = answers.Encode(childStats{})
+		case cmdCluster:
+			stats := childStats{Nodes: s.Nodes(), Users: s.Users()}
+			stats.Messages, stats.Bytes = s.Received()
+			err = answers.Encode(stats)
+		case cmdKnows:
+			err = answers.Encode(childStats{Known: s.Knows(int(number))})
 		case cmdProfile:
 			if err = profile(number != 0, cpuProfile); err == nil {
 				err = answers.Encode(childStats{})

@@ -39,8 +39,11 @@ func connectAndLeave(asUsers bool) func(m *measurement) (sample, error) {
 
 // pool returns a Pool. If asUsers is true, its clients send the headers of
 // browsers, each with the cookies of a user.
-func (m *measurement) pool(asUsers bool) (*load.Pool, error) {
-	site := m.site()
+func (m *measurement) pool(asUsers bool) (*load.Pool, error) { return m.poolOf(m.process, asUsers) }
+
+// poolOf is pool for one node.
+func (m *measurement) poolOf(p *process, asUsers bool) (*load.Pool, error) {
+	site := m.siteOf(p)
 	if asUsers {
 		header, err := browserHeaders(m.clients)
 		if err != nil {

@@ -8,10 +8,12 @@
 //	go run . -scenarios echo -duration 500ms -rounds 1          # seconds
 //	go run . -json result.json                                  # also writes all samples
 //	go run . -scenarios echo -servers mojo -cpuprofile /tmp     # with a CPU profile
+//	go run . -scenarios cluster -rounds 3                       # three nodes over Redis
 //	go run . -million                                           # a million sessions without sockets
 //
 // It needs Linux, and Node with npm for the server in Node, which uses the
-// packages of internal/interop. All traffic is on loopback.
+// packages of internal/interop. The scenarios of a cluster need redis-server.
+// All traffic is on loopback.
 //
 // # Servers
 //
@@ -27,6 +29,8 @@
 //   - node: the official server, socket.io 4.8
 //   - zishang520: github.com/zishang520/socket.io v3.0.2
 //   - googollee: github.com/googollee/go-socket.io v1.7.0, which speaks Engine.IO 3
+//   - mojo-alone: mojo, for comparison in scenarios of a cluster: one process
+//     with the clients of all nodes
 //
 // # Scenarios
 //
@@ -39,6 +43,26 @@
 //
 // In fan-out, the next event is sent when all clients have received an event.
 // The command sends the order for it to the server through a pipe.
+//
+// # Clusters
+//
+// The name "cluster" in the flag -scenarios means all scenarios whose names
+// begin with it. There, mojo and node are three processes each, and a
+// redis-server of their own connects them: mojo by package mojoredis, and node
+// by @socket.io/redis-adapter 8.3.0 with the packages of
+// mojoredis/testdata/interop. The flag -n is the number of clients of one node.
+// The CPU time is that of all three processes. That of the broker is printed
+// beside it, and so are the bytes that the broker has received and sent, as its
+// command INFO tells them. The bytes have the heartbeats of the nodes in them.
+//
+// cluster-latency measures each event at clients of the node that sends it and
+// at clients of another node, so that "the difference" is what the broker adds.
+// cluster-user counts what a node gets that has none of the users: messages that
+// its Bus delivers, and all bytes on its connections. How much memory a session
+// takes on other nodes is measured by the benchmarks of
+// internal/cluster/directory:
+//
+//	go test -run '^$' -bench Memory ./internal/cluster/directory
 //
 // The load generator is package load: one thread, epoll, one buffer. In the
 // JSON, load_cores is the part of a core that it used. Near 1, the load

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mojosocket/mojo/internal/bench/servers"
 )
 
 // childEnv is set in the environment of a server. In tests, the executable is
@@ -45,7 +47,7 @@ func parse(args []string) (*options, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	var serverList, scenarioList, clientList string
 	f.StringVar(&serverList, "servers", "all", "`names` of servers, with commas between: "+strings.Join(serverNames, ", "))
-	f.StringVar(&scenarioList, "scenarios", "all", "`names` of scenarios: "+scenarioNames())
+	f.StringVar(&scenarioList, "scenarios", "all", "`names` of scenarios, or cluster for all whose names begin with it: "+scenarioNames())
 	f.StringVar(&clientList, "n", "", "`numbers` of clients, in place of those of each scenario")
 	f.IntVar(&o.rounds, "rounds", 5, "the number of rounds")
 	f.DurationVar(&o.duration, "duration", 2*time.Second, "the time of a measurement, in scenarios that have no end of their own")
@@ -61,6 +63,7 @@ func parse(args []string) (*options, error) {
 	f.BoolVar(&o.million, "million", false, "measure sessions without sockets, and no servers, see -sessions")
 	f.IntVar(&o.sessions, "sessions", 1_000_000, "with -million, the number of sessions")
 	f.IntVar(&o.users, "users", 300_000, "with -million, the number of their users")
+	f.StringVar(&o.redis, "redis", "", "with -child, the `address` of the Redis that connects the server to others")
 	f.StringVar(&o.child, "child", "", "run this server; only the command itself uses this flag")
 	if err := f.Parse(args); err != nil {
 		return nil, err
@@ -72,7 +75,7 @@ func parse(args []string) (*options, error) {
 	if o.servers, err = choose(serverList, serverNames, func(s string) string { return s }); err != nil {
 		return nil, err
 	}
-	if o.scenarios, err = choose(scenarioList, scenarios, func(s *scenario) string { return s.name }); err != nil {
+	if o.scenarios, err = chooseScenarios(scenarioList); err != nil {
 		return nil, err
 	}
 	if !slices.Contains(o.servers, o.base) {
@@ -105,7 +108,7 @@ func run(args []string, out io.Writer) error {
 	}
 	switch {
 	case o.child != "":
-		return child(o.child, o.heartbeat, o.cpuProfile, o.memProfile)
+		return child(o.child, servers.Config{Heartbeat: o.heartbeat, Redis: o.redis}, o.cpuProfile, o.memProfile)
 	case o.million:
 		return million(o, out)
 	}

@@ -25,7 +25,9 @@ type measurement struct {
 	effort
 	server  string
 	clients int
-	process *process
+	process *process   // the server; of a cluster, its first node
+	nodes   []*process // all processes of the server, process among them
+	broker  *broker    // of a cluster; otherwise nil
 	loop    *load.Loop
 	// The profiles that the next window makes.
 	cpuProfile, memProfile bool
@@ -33,28 +35,52 @@ type measurement struct {
 
 // measure starts a server, runs a scenario on it, and stops the server.
 func measure(l *launch, e effort, server string, sc *scenario, clients int) (sample, error) {
-	p, err := l.start(server)
-	if err != nil {
+	m := &measurement{
+		effort: e, server: server, clients: clients,
+		cpuProfile: l.cpuProfile != "", memProfile: l.memProfile != "",
+	}
+	defer m.stop()
+	if err := m.start(l, sc.nodes); err != nil {
 		return nil, err
 	}
-	defer p.stop()
 	loop, err := load.NewLoop()
 	if err != nil {
 		return nil, err
 	}
 	defer loop.Close()
-	m := &measurement{
-		effort: e, server: server, clients: clients, process: p, loop: loop,
-		cpuProfile: l.cpuProfile != "", memProfile: l.memProfile != "",
-	}
+	m.loop = loop
 	return sc.run(m)
+}
+
+// start starts the server: one process or, if nodes is more than 0, that many
+// nodes of a cluster and their broker.
+func (m *measurement) start(l *launch, nodes int) (err error) {
+	if nodes > 0 && m.server != aloneServer {
+		return m.startCluster(l, nodes)
+	}
+	if m.process, err = l.start(m.server); err != nil {
+		return err
+	}
+	m.nodes = []*process{m.process}
+	return nil
+}
+
+// stop stops all that start has started.
+func (m *measurement) stop() {
+	for _, p := range m.nodes {
+		p.stop()
+	}
+	m.broker.stop()
 }
 
 // eventOf returns the JSON of an event.
 func eventOf(name string) string { return servers.EventJSON(name) }
 
-func (m *measurement) site() load.Site {
-	s := load.Site{Address: m.process.address, Protocol: load.EngineIO4}
+func (m *measurement) site() load.Site { return m.siteOf(m.process) }
+
+// siteOf returns the site of one node.
+func (m *measurement) siteOf(p *process) load.Site {
+	s := load.Site{Address: p.address, Protocol: load.EngineIO4}
 	switch m.server {
 	case "bare", "buffered":
 		s.Protocol = load.Bare
@@ -70,7 +96,7 @@ func (m *measurement) window(f func() (units int, err error)) (sample, error) {
 	if err := m.command(m.cpuProfile, cmdProfile, 1); err != nil {
 		return nil, err
 	}
-	cpuBefore, err := m.process.cpu()
+	cpuBefore, err := m.cpu()
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +106,7 @@ func (m *measurement) window(f func() (units int, err error)) (sample, error) {
 		return nil, err
 	}
 	elapsed, loadTime := time.Since(begin).Seconds(), threadCPU()-loadBefore
-	cpuAfter, err := m.process.cpu()
+	cpuAfter, err := m.cpu()
 	if err != nil {
 		return nil, err
 	}
@@ -100,14 +126,30 @@ func (m *measurement) window(f func() (units int, err error)) (sample, error) {
 	}, nil
 }
 
-// command sends a command to the server and waits for the answer, if wanted is
-// true.
+// cpu returns the CPU time that all processes of the server have used.
+func (m *measurement) cpu() (total time.Duration, err error) {
+	for _, p := range m.nodes {
+		used, err := p.cpu()
+		if err != nil {
+			return 0, err
+		}
+		total += used
+	}
+	return total, nil
+}
+
+// command sends a command to all processes of the server and waits for the
+// answers, if wanted is true.
 func (m *measurement) command(wanted bool, command byte, number int) error {
 	if !wanted {
 		return nil
 	}
-	_, err := m.process.ask(command, number)
-	return err
+	for _, p := range m.nodes {
+		if _, err := p.ask(command, number); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // threadCPU returns the CPU time of the load generator's thread.
@@ -169,10 +211,15 @@ func (c *cycle) explain(err error) error {
 // measure warms up and then measures. Each unit of the cycle counts as
 // unitsEach units of the sample.
 func (c *cycle) measure(unitsEach int, start func() (units int)) (sample, error) {
+	return c.measureIn(c.m.window, unitsEach, start)
+}
+
+// measureIn is measure with another window.
+func (c *cycle) measureIn(window func(func() (int, error)) (sample, error), unitsEach int, start func() (units int)) (sample, error) {
 	if _, err := c.run(c.m.warmUp, start); err != nil {
 		return nil, err
 	}
-	return c.m.window(func() (int, error) {
+	return window(func() (int, error) {
 		done, err := c.run(c.m.duration, start)
 		return done * unitsEach, err
 	})
@@ -215,12 +262,15 @@ func fanOut(inFlight int) func(m *measurement) (sample, error) {
 
 // connect connects n clients and waits until the server counts them all. Some
 // servers answer a client before they count it.
-func (m *measurement) connect(pool *load.Pool, n int) error {
+func (m *measurement) connect(pool *load.Pool, n int) error { return m.connectTo(m.process, pool, n) }
+
+// connectTo is connect for one node.
+func (m *measurement) connectTo(p *process, pool *load.Pool, n int) error {
 	if err := pool.ConnectAll(n, m.parallel); err != nil {
 		return err
 	}
 	for begin := time.Now(); ; {
-		stats, err := m.process.ask(cmdConns, 0)
+		stats, err := p.ask(cmdConns, 0)
 		switch {
 		case err != nil:
 			return err
@@ -238,8 +288,10 @@ func (m *measurement) connect(pool *load.Pool, n int) error {
 // sendAfterBatch makes the loop send the queued commands after each batch.
 func (m *measurement) sendAfterBatch() {
 	m.loop.AfterBatch = func() {
-		if err := m.process.send(); err != nil {
-			m.loop.Fail(err)
+		for _, p := range m.nodes {
+			if err := p.send(); err != nil {
+				m.loop.Fail(err)
+			}
 		}
 	}
 }

@@ -3,18 +3,42 @@
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 
-const { Server } = createRequire(new URL("../interop/package.json", import.meta.url))("socket.io");
-const [interval, timeout, event] = process.argv.slice(2);
+const [packages, interval, timeout, event, redis] = process.argv.slice(2);
+const require = createRequire(`${packages}/package.json`);
+const { Server } = require("socket.io");
 const [, body] = JSON.parse(event);
 
 const http = createServer();
-const io = new Server(http, { serveClient: false, pingInterval: Number(interval), pingTimeout: Number(timeout) });
+const received = { messages: 0, bytes: 0 }; // from the broker
+const adapter = redis ? await connect(`redis://${redis}`) : undefined;
+const io = new Server(http, { serveClient: false, pingInterval: Number(interval), pingTimeout: Number(timeout), adapter });
 io.on("connection", (socket) => {
   const { user } = socket.handshake.query;
   if (user) socket.join(`user-${user}`);
   socket.on("echo", (v) => socket.emit("echo", v));
   socket.on("ack", (v, ack) => ack(v));
 });
+
+// connect returns the adapter that makes this server a node of a cluster.
+async function connect(url) {
+  const publisher = require("redis").createClient({ url });
+  const subscriber = publisher.duplicate();
+  await Promise.all([publisher.connect(), subscriber.connect()]);
+  for (const method of ["subscribe", "pSubscribe"]) {
+    const original = subscriber[method].bind(subscriber);
+    subscriber[method] = (channels, listener, ...rest) =>
+      original(
+        channels,
+        (message, channel) => {
+          received.messages++;
+          received.bytes += message.length + channel.length;
+          listener(message, channel);
+        },
+        ...rest,
+      );
+  }
+  return require("@socket.io/redis-adapter").createAdapter(publisher, subscriber);
+}
 
 function answer(value) {
   process.stdout.write(JSON.stringify(value) + "\n");
@@ -25,6 +49,7 @@ const commands = {
   u: (user) => io.to(`user-${user}`).emit("note", body),
   c: () => answer({ conns: io.engine.clientsCount }),
   s: () => answer({ conns: io.engine.clientsCount, heap: process.memoryUsage().heapUsed }),
+  n: async () => answer({ nodes: await io.of("/").adapter.serverCount(), ...received }),
   g: () => {
     globalThis.gc();
     answer({});

@@ -33,6 +33,7 @@ type launch struct {
 	heartbeat  servers.Heartbeat
 	cpuProfile string // a file, "" for none
 	memProfile string
+	redis      string // the address of the broker; "" for a server that is alone
 }
 
 // nodeServer is the name of the server that is not in Go.
@@ -40,20 +41,23 @@ const nodeServer = "node"
 
 func (l *launch) command(name string) (*exec.Cmd, error) {
 	if name == nodeServer {
-		script, err := nodeScript()
+		script, packages, err := nodeScript(l.redis != "")
 		if err != nil {
 			return nil, err
 		}
-		return exec.Command("node", "--expose-gc", script,
+		return exec.Command("node", "--expose-gc", script, packages,
 			strconv.FormatInt(l.heartbeat.Interval.Milliseconds(), 10), strconv.FormatInt(l.heartbeat.Timeout.Milliseconds(), 10),
-			servers.EventJSON("note")), nil
+			servers.EventJSON("note"), l.redis), nil
+	}
+	if name == aloneServer {
+		name = "mojo"
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	return exec.Command(self, "-child", name, "-ping", l.heartbeat.Interval.String(), "-pong", l.heartbeat.Timeout.String(),
-		"-cpuprofile", l.cpuProfile, "-memprofile", l.memProfile), nil
+		"-cpuprofile", l.cpuProfile, "-memprofile", l.memProfile, "-redis", l.redis), nil
 }
 
 // start starts a server and waits until it listens.

@@ -99,8 +99,9 @@ func (r *results) table(w io.Writer) {
 }
 
 func (r *results) metricTable(w io.Writer, sc *scenario, metric string) {
-	head := append([]string{"clients"}, r.Servers...)
-	for _, s := range r.Servers {
+	servers := slices.DeleteFunc(slices.Clone(r.Servers), sc.cannot)
+	head := append([]string{"clients"}, servers...)
+	for _, s := range servers {
 		if s != r.Base {
 			head = append(head, r.Base+"/"+s)
 		}
@@ -111,10 +112,10 @@ func (r *results) metricTable(w io.Writer, sc *scenario, metric string) {
 			continue
 		}
 		row := []string{fmt.Sprint(c.Clients)}
-		for _, s := range r.Servers {
+		for _, s := range servers {
 			row = append(row, figure(c.Medians[s], metric))
 		}
-		for _, s := range r.Servers {
+		for _, s := range servers {
 			if s != r.Base {
 				row = append(row, figure(c.Ratios[s], metric))
 			}

@@ -37,6 +37,18 @@ func TestRatiosAreWithinRounds(t *testing.T) {
 		"|      10 | 2.00 |  3.00 |      |       0.50 |           |\n")
 }
 
+// TestTablesHaveServersThatCan: a table has no columns for servers that cannot
+// run its scenario.
+func TestTablesHaveServersThatCan(t *testing.T) {
+	sc := &scenario{name: "s", metrics: []metric{{"cpu", "cpu in µs"}}, without: []string{"other"}}
+	c := &cell{Scenario: "s", Clients: 10, scenario: sc, Samples: map[string][]sample{"mojo": {{"cpu": 1}}}}
+	r := &results{Servers: []string{"mojo", "other", aloneServer}, Base: "mojo", Rounds: 1, Cells: []*cell{c}}
+	r.summarize()
+	var out strings.Builder
+	r.table(&out)
+	require.Contains(t, out.String(), "| clients | mojo |\n")
+}
+
 func TestParse(t *testing.T) {
 	o, err := parse([]string{"-servers", "node,mojo", "-scenarios", "echo,fanout1", "-n", "10,20", "-base", "bare"})
 	require.NoError(t, err)
@@ -45,6 +57,13 @@ func TestParse(t *testing.T) {
 	require.Len(t, o.scenarios, 2)
 	require.Equal(t, []int{10, 20}, o.clients)
 	require.Equal(t, "mojo", o.base, "bare is not measured")
+	o, err = parse([]string{"-scenarios", "echo,cluster"})
+	require.NoError(t, err)
+	require.Equal(t, "echo", o.scenarios[0].name)
+	require.Greater(t, len(o.scenarios), 2)
+	for _, s := range o.scenarios[1:] {
+		require.Positive(t, s.nodes, s.name)
+	}
 	for _, args := range []string{"-servers none", "-scenarios none", "-n 0", "-n x", "more"} {
 		_, err := parse(strings.Fields(args))
 		require.Error(t, err, args)

@@ -13,6 +13,7 @@ type scenario struct {
 	clients []int // numbers of clients; the flag -n overrides them
 	metrics []metric
 	without []string // servers that cannot run it
+	nodes   int      // of a cluster, with clients on each; 0: the scenario is for one process
 	run     func(m *measurement) (sample, error)
 }
 
@@ -82,7 +83,34 @@ var scenarios = []*scenario{
 			{"pings", "pings per second"},
 		},
 	},
+	{
+		name: "cluster-fanout1", about: "fanout1 over three nodes, with the clients on each of them; the nodes emit in turn",
+		clients: []int{1000}, nodes: 3, metrics: append(perUnit("delivery"), brokerMetrics...), run: clusterFanOut(1),
+	},
+	{
+		name: "cluster-fanout16", about: "the same with 16 events in flight",
+		clients: []int{1000}, nodes: 3, metrics: append(perUnit("delivery"), brokerMetrics...), run: clusterFanOut(16),
+	},
+	{
+		name: "cluster-latency", about: "a node sends 1,000 events a second to clients of its own and to as many of another node",
+		clients: []int{10}, nodes: 3, without: []string{aloneServer}, metrics: latencyMetrics, run: clusterLatency,
+	},
+	{
+		name: "cluster-user", about: "a node sends an event to one user after another of another node, 256 in flight; a third node has none of them",
+		clients: []int{1, 1000}, nodes: 3, without: []string{aloneServer}, run: clusterEmitToUsers,
+		metrics: append(append(perUnit("emit"), brokerMetrics...),
+			metric{"elsewhere", "messages that the third node gets per emit, heartbeats among them"},
+			metric{"elsewhere_bytes", "bytes that it gets from the broker per emit"}),
+	},
+	{
+		name: "cluster-connect", about: "users connect to a node, 20 at a time, and another node is asked for them",
+		clients: []int{500}, nodes: 3, without: []string{aloneServer, nodeServer}, metrics: seenMetrics, run: clusterConnect,
+	},
 }
+
+// scenarioGroup selects the scenarios whose names begin with it and a hyphen,
+// as a name in a list of scenarios.
+const scenarioGroup = "cluster"
 
 var connectMetrics = []metric{
 	{"rate", "connections per second, in thousands"},
@@ -93,9 +121,32 @@ var connectMetrics = []metric{
 }
 
 // serverNames has the names of all servers, in the order of the tables.
-var serverNames = []string{"mojo", "bare", "buffered", nodeServer, "zishang520", "googollee"}
+var serverNames = []string{"mojo", "bare", "buffered", nodeServer, "zishang520", "googollee", aloneServer}
 
-func (s *scenario) cannot(server string) bool { return slices.Contains(s.without, server) }
+// aloneServer is one process of mojo, which has the clients of all nodes. It is
+// for scenarios of a cluster.
+const aloneServer = "mojo-alone"
+
+func (s *scenario) cannot(server string) bool {
+	if s.nodes > 0 && server != "mojo" && server != nodeServer && server != aloneServer {
+		return true
+	}
+	return s.nodes == 0 && server == aloneServer || slices.Contains(s.without, server)
+}
+
+// chooseScenarios is choose for scenarios.
+func chooseScenarios(list string) ([]*scenario, error) {
+	names := strings.Split(list, ",")
+	if i := slices.Index(names, scenarioGroup); i >= 0 {
+		names = slices.Delete(names, i, i+1)
+		for _, s := range scenarios {
+			if strings.HasPrefix(s.name, scenarioGroup+"-") && !slices.Contains(names, s.name) {
+				names = append(names, s.name)
+			}
+		}
+	}
+	return choose(strings.Join(names, ","), scenarios, func(s *scenario) string { return s.name })
+}
 
 // choose returns the elements of all that a list with commas names, in the
 // order of all. The lists "" and "all" name all.

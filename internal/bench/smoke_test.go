@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,21 +20,31 @@ const fewClients = 20
 // Node, unless MOJO_INTEROP=require is set.
 func eachServer(t *testing.T, test func(t *testing.T, server string)) {
 	for _, server := range serverNames {
+		if server == aloneServer {
+			continue
+		}
 		t.Run(server, func(t *testing.T) {
 			if server == nodeServer {
-				requireNode(t)
+				requireNode(t, false)
 			}
 			test(t, server)
 		})
 	}
 }
 
-func requireNode(t *testing.T) {
+func requireNode(t *testing.T, cluster bool) {
 	t.Helper()
 	_, err := exec.LookPath("node")
 	if err == nil {
-		_, err = nodeScript()
+		_, _, err = nodeScript(cluster)
 	}
+	skipIf(t, err)
+}
+
+// skipIf skips a test that lacks a program, or fails it if MOJO_INTEROP is
+// require.
+func skipIf(t *testing.T, err error) {
+	t.Helper()
 	if err == nil {
 		return
 	}
@@ -54,7 +65,7 @@ func begin(t *testing.T, server string) (*measurement, *load.Pool, map[int][]str
 	loop, err := load.NewLoop()
 	require.NoError(t, err)
 	t.Cleanup(loop.Close)
-	m := &measurement{effort: effort{parallel: fewClients}, server: server, clients: fewClients, process: p, loop: loop}
+	m := &measurement{effort: effort{parallel: fewClients}, server: server, clients: fewClients, process: p, nodes: []*process{p}, loop: loop}
 	pool, err := m.pool(true)
 	require.NoError(t, err)
 	t.Cleanup(pool.Abort)
@@ -160,17 +171,8 @@ func TestScenarios(t *testing.T) {
 			"-servers", server, "-n", "20", "-rounds", "1", "-duration", "50ms", "-warmup", "10ms", "-idle", "10ms",
 		})
 		require.NoError(t, err)
-		r, err := o.measureAll()
-		require.NoError(t, err)
-		require.Empty(t, r.Problems)
-		for _, c := range r.Cells {
-			if c.scenario.cannot(server) {
-				require.Empty(t, c.Samples)
-				continue
-			}
-			for _, m := range c.scenario.metrics {
-				require.Contains(t, c.Medians[server], m.name, c.Scenario)
-			}
+		o.scenarios = slices.DeleteFunc(slices.Clone(o.scenarios), func(s *scenario) bool { return s.nodes > 0 })
+		for _, c := range requireSamples(t, o, server) {
 			if c.scenario.name != "idle" { // its metrics may be zero
 				require.Positive(t, c.Medians[server]["cpu"], c.Scenario)
 				require.Positive(t, c.Medians[server]["rate"], c.Scenario)
@@ -178,6 +180,54 @@ func TestScenarios(t *testing.T) {
 			require.Zero(t, c.Medians[server]["failed"], c.Scenario)
 		}
 	})
+}
+
+// requireSamples runs the scenarios on a server and returns the cells, which
+// have all metrics.
+func requireSamples(t *testing.T, o *options, server string) (measured []*cell) {
+	t.Helper()
+	r, err := o.measureAll()
+	require.NoError(t, err)
+	require.Empty(t, r.Problems)
+	for _, c := range r.Cells {
+		if c.scenario.cannot(server) {
+			require.Empty(t, c.Samples)
+			continue
+		}
+		for _, m := range c.scenario.metrics {
+			if server == aloneServer && slices.Contains(brokerMetrics, m) {
+				continue
+			}
+			require.Contains(t, c.Medians[server], m.name, c.Scenario)
+		}
+		measured = append(measured, c)
+	}
+	return measured
+}
+
+// TestClusterScenarios: each scenario of a cluster returns all metrics of its
+// tables. A node of mojo gets nothing of what is for users of another node.
+func TestClusterScenarios(t *testing.T) {
+	_, err := exec.LookPath("redis-server")
+	skipIf(t, err)
+	for _, server := range []string{"mojo", nodeServer, aloneServer} {
+		t.Run(server, func(t *testing.T) {
+			if server == nodeServer {
+				requireNode(t, true)
+			}
+			o, err := parse([]string{
+				"-servers", server, "-scenarios", "cluster", "-n", "20", "-rounds", "1", "-duration", "50ms", "-warmup", "10ms",
+			})
+			require.NoError(t, err)
+			for _, c := range requireSamples(t, o, server) {
+				require.Positive(t, c.Medians[server]["cpu"], c.Scenario)
+				require.Positive(t, c.Medians[server]["rate"], c.Scenario)
+				if c.Scenario == "cluster-user" && server == "mojo" {
+					require.Less(t, c.Medians[server]["elsewhere"], 0.1)
+				}
+			}
+		})
+	}
 }
 
 // TestMillion runs -million with a thousand sessions.

@@ -29,6 +29,8 @@ type Pool struct {
 	// OnEvent, if not nil, is called when a live client has received an event
 	// or an ack. The packet is an Engine.IO packet.
 	OnEvent func(c *Client, packet []byte)
+	// OnLive, if not nil, is called when a client has become live.
+	OnLive func(c *Client)
 	// Pings is the number of pings that the server has sent.
 	Pings int
 }
@@ -147,6 +149,9 @@ func (p *Pool) clientLive(c *Client) {
 	p.lastLive = time.Now()
 	if p.site.Protocol == EngineIO3 {
 		p.pings = append(p.pings, ping{c, p.lastLive.Add(p.interval)})
+	}
+	if p.OnLive != nil {
+		p.OnLive(c)
 	}
 }
 

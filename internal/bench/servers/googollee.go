@@ -11,8 +11,8 @@ import (
 // newGoogollee makes a server of Engine.IO 3. All connections are in one room,
 // because a broadcast to the namespace would reach a connection once for each
 // of its rooms.
-func newGoogollee(heartbeat Heartbeat) (*Server, error) {
-	io := googollee.NewServer(&engineio.Options{PingInterval: heartbeat.Interval, PingTimeout: heartbeat.Interval + heartbeat.Timeout})
+func newGoogollee(config Config) (*Server, error) {
+	io := googollee.NewServer(&engineio.Options{PingInterval: config.Interval, PingTimeout: config.Interval + config.Timeout})
 	const allConns = "all"
 	var conns atomic.Int64
 	io.OnConnect("/", func(c googollee.Conn) error {

@@ -2,12 +2,16 @@ package servers
 
 import (
 	"bytes"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/mojoredis"
 )
 
 // cookieKey is the key of the cookies. It is not a secret.
@@ -38,12 +42,21 @@ func MojoCookies(n int) (string, error) {
 	return strings.Join(pairs, "; "), nil
 }
 
-func newMojo(heartbeat Heartbeat) (*Server, error) {
+func newMojo(config Config) (*Server, error) {
 	cookies, err := newCookies()
 	if err != nil {
 		return nil, err
 	}
-	srv, err := mojo.New(mojo.Options{Cookies: cookies, Timeouts: mojo.Timeouts{PingInterval: heartbeat.Interval, PingTimeout: heartbeat.Timeout}})
+	options := mojo.Options{Cookies: cookies, Timeouts: mojo.Timeouts{PingInterval: config.Interval, PingTimeout: config.Timeout}}
+	var bus *received
+	if config.Redis != "" {
+		bus = &received{}
+		client := redis.NewClient(&redis.Options{Addr: config.Redis, Dialer: bus.dialer()})
+		bus.Bus = mojoredis.New(client, mojoredis.Options{})
+		options.Cluster = bus
+		options.Logger = slog.New(slog.DiscardHandler) // other nodes end when a measurement does
+	}
+	srv, err := mojo.New(options)
 	if err != nil {
 		return nil, err
 	}
@@ -54,14 +67,21 @@ func newMojo(heartbeat Heartbeat) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{
+	s := &Server{
 		Handler:   srv,
 		Broadcast: func() { must(ch.Emit("note", body)) },
 		EmitTo: func(user int) {
 			must(srv.LoggedInSessions().Get(room(strconv.Itoa(user))).Emit("note", body))
 		},
 		Conns: ch.Len,
-	}, nil
+	}
+	if bus != nil {
+		s.Nodes = func() int { return len(srv.Nodes()) }
+		s.Users = srv.LoggedInSessions().Len
+		s.Knows = func(user int) bool { return srv.LoggedInSessions().Has(room(strconv.Itoa(user))) }
+		s.Received = func() (messages, bytes uint64) { return bus.messages.Load(), bus.bytes.Load() }
+	}
+	return s, nil
 }
 
 // must panics if there is an error, which is then printed by the process of the

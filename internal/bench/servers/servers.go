@@ -26,10 +26,25 @@ type Server struct {
 	Broadcast func()
 	EmitTo    func(user int)
 	Conns     func() int // the number of connections, as the server counts them
+
+	// The functions below are set if the server is a node of a cluster.
+
+	Nodes func() int          // the number of nodes, this one among them
+	Users func() int          // the number of users that are connected to any node
+	Knows func(user int) bool // whether a user is
+
+	// Received returns what has come from the broker.
+	Received func() (messages, bytes uint64)
 }
 
 // Heartbeat has the ping interval and the ping timeout of a server.
 type Heartbeat struct{ Interval, Timeout time.Duration }
+
+// Config has what is not the same in all measurements.
+type Config struct {
+	Heartbeat
+	Redis string // the address of the broker; "": the server is no node of a cluster
+}
 
 // Body is the argument of the events.
 type Body struct {
@@ -59,18 +74,18 @@ const UserQuery = "user"
 func room(user string) string { return "user-" + user }
 
 // New makes a server. It returns false if there is no server with that name.
-func New(name string, heartbeat Heartbeat) (*Server, bool, error) {
-	create, ok := map[string]func(Heartbeat) (*Server, error){
+func New(name string, config Config) (*Server, bool, error) {
+	create, ok := map[string]func(Config) (*Server, error){
 		"mojo":       newMojo,
-		"bare":       func(Heartbeat) (*Server, error) { return newBare(false) },
-		"buffered":   func(Heartbeat) (*Server, error) { return newBare(true) },
+		"bare":       func(Config) (*Server, error) { return newBare(false) },
+		"buffered":   func(Config) (*Server, error) { return newBare(true) },
 		"zishang520": newZishang520,
 		"googollee":  newGoogollee,
 	}[name]
 	if !ok {
 		return nil, false, nil
 	}
-	s, err := create(heartbeat)
+	s, err := create(config)
 	if err == nil && s.Serve == nil {
 		s.Serve = func(l net.Listener) error { return http.Serve(l, s.Handler) }
 	}

@@ -6,11 +6,11 @@ import (
 	"github.com/zishang520/socket.io/servers/socket/v3"
 )
 
-func newZishang520(heartbeat Heartbeat) (*Server, error) {
+func newZishang520(config Config) (*Server, error) {
 	opts := socket.DefaultServerOptions()
 	opts.SetServeClient(false)
-	opts.SetPingInterval(heartbeat.Interval)
-	opts.SetPingTimeout(heartbeat.Timeout)
+	opts.SetPingInterval(config.Interval)
+	opts.SetPingTimeout(config.Timeout)
 	io := socket.NewServer(nil, nil)
 	handler := io.ServeHandler(opts)
 	err := io.On("connection", func(args ...any) {
