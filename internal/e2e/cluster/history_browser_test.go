@@ -7,6 +7,7 @@ import (
 
 	"github.com/mojosocket/mojo"
 	"github.com/mojosocket/mojo/internal/e2e/cookietest"
+	"github.com/mojosocket/mojo/internal/e2e/history"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
@@ -83,7 +84,7 @@ func (b *historyBrowser) follow(engine *siotest.Engine) {
 type historyClient struct {
 	run     *historyRun
 	browser *historyBrowser
-	link    *link
+	link    *history.Link
 	client  *siotest.Client
 	socket  *siotest.Socket
 }
@@ -91,8 +92,8 @@ type historyClient struct {
 // echo lets the server send an event to the client, and with it the time before
 // which it was not sent.
 func (c *historyClient) echo() {
-	stamp := c.run.stamp()
-	if !c.run.isAway(c.link.node, stamp) {
+	stamp := c.run.Stamp()
+	if !c.run.IsAway(c.link.Node, stamp) {
 		c.socket.Emit("echo", stamp)
 	}
 }
@@ -121,7 +122,7 @@ func (c *historyClient) read(proofDelay time.Duration) {
 		switch event.Name {
 		case mojo.IdentityEvent:
 			var value struct{ Proof string }
-			if event.Decode(0, &value) == nil && c.link.follows {
+			if event.Decode(0, &value) == nil && c.link.Follows {
 				c.run.background.Go(func() { c.prove(value.Proof, proofDelay) })
 			}
 		case "echo":
@@ -136,9 +137,9 @@ func (c *historyClient) read(proofDelay time.Duration) {
 				continue
 			}
 			e := c.run.emission(id)
-			c.run.deliver(delivery{e, c.link, c.run.stamp(), max(queued, e.begin)})
-			if !e.away || e.node != c.link.node {
-				queued = max(queued, e.begin)
+			c.run.Deliver(history.Delivery{Emission: e, Link: c.link, At: c.run.Stamp(), Queued: max(queued, e.Begin)})
+			if !e.Away || e.Node != c.link.Node {
+				queued = max(queued, e.Begin)
 			}
 		}
 	}
@@ -148,14 +149,14 @@ func (c *historyClient) read(proofDelay time.Duration) {
 func (c *historyClient) prove(proof string, delay time.Duration) {
 	time.Sleep(delay)
 	for wait := 25 * time.Millisecond; c.isOpen(); wait = min(2*wait, 400*time.Millisecond) {
-		r, err := http.NewRequestWithContext(c.run.ctx, http.MethodPost, c.run.node(c.link.node).site.URL+"/socket.io/", nil)
+		r, err := http.NewRequestWithContext(c.run.ctx, http.MethodPost, c.run.node(c.link.Node).site.URL+"/socket.io/", nil)
 		if err != nil {
 			c.run.t.Error(err)
 			return
 		}
 		r.Header = c.browser.current().header.Clone()
 		r.Header.Set(mojo.IdentityHeader, proof)
-		answer, err := c.run.node(c.link.node).site.Client().Do(r)
+		answer, err := c.run.node(c.link.Node).site.Client().Do(r)
 		if err != nil {
 			return // the run has ended
 		}

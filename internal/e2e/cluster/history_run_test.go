@@ -15,12 +15,13 @@ import (
 	"github.com/mojosocket/mojo/cluster"
 	"github.com/mojosocket/mojo/internal/e2e"
 	"github.com/mojosocket/mojo/internal/e2e/cookietest"
+	"github.com/mojosocket/mojo/internal/e2e/history"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
 // historyRun is a cluster, and browsers that use it.
 type historyRun struct {
-	*recorder
+	*history.Recorder
 	t          *testing.T
 	ctx        context.Context // ends with the run
 	stop       context.CancelFunc
@@ -32,13 +33,13 @@ type historyRun struct {
 	lists    sync.Mutex
 	nodes    []*node
 	browsers []*historyBrowser
-	emitted  map[int]*emission
+	emitted  map[int]*history.Emission
 }
 
 func newHistoryRun(t *testing.T, withStore bool) *historyRun {
 	r := &historyRun{
-		t: t, bus: cluster.NewMemory(), emitted: make(map[int]*emission),
-		recorder: &recorder{began: time.Now(), away: make(map[int][]period), history: history{userOfCookies: !withStore}},
+		t: t, bus: cluster.NewMemory(), emitted: make(map[int]*history.Emission),
+		Recorder: history.NewRecorder(!withStore),
 		cookies:  e2e.NewCookies(t, mojo.CookieOptions{}),
 	}
 	r.ctx, r.stop = context.WithCancel(t.Context())
@@ -53,7 +54,7 @@ func (r *historyRun) startNode() {
 	r.lists.Lock()
 	number := len(r.nodes)
 	r.lists.Unlock()
-	options := mojo.Options{Cluster: r.bus, Logger: slog.New(&stateLog{recorder: r.recorder, node: number})}
+	options := mojo.Options{Cluster: r.bus, Logger: slog.New(&stateLog{recorder: r.Recorder, node: number})}
 	if r.store == nil {
 		options.Cookies = r.cookies
 	} else {
@@ -74,7 +75,7 @@ func (r *historyRun) node(number int) *node {
 	return r.nodes[number]
 }
 
-func (r *historyRun) emission(id int) *emission {
+func (r *historyRun) emission(id int) *history.Emission {
 	r.lists.Lock()
 	defer r.lists.Unlock()
 	return r.emitted[id]
@@ -88,7 +89,7 @@ func (r *historyRun) newBrowser(careless bool) *historyBrowser {
 		id: len(r.browsers), careless: careless, busy: make(chan struct{}, 1),
 		clients: make(map[*historyClient]bool), engines: make(map[*siotest.Engine]bool),
 	}
-	session := firstSession(b.id)
+	session := history.FirstSession(b.id)
 	b.passes = []pass{{session, e2e.CookieHeader(e2e.SessionCookie(session))}}
 	if r.store != nil {
 		r.store.set(session, "")
@@ -116,9 +117,9 @@ func (r *historyRun) connect(b *historyBrowser, v visit) {
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, 20*time.Second)
 	defer cancel()
-	l := &link{id: int(r.ids.Add(1)), browser: b.id, node: v.node, session: v.pass.session, follows: v.follows}
+	l := &history.Link{ID: r.NextID(), Browser: b.id, Node: v.node, Session: v.pass.session, Follows: v.follows}
 	client, err := siotest.TryDial(ctx, r.node(v.node).site, options)
-	l.opened = r.stamp()
+	l.Opened = r.Stamp()
 	if err != nil {
 		var refusal *siotest.HTTPError
 		if errors.As(err, &refusal) && (refusal.Status == http.StatusForbidden || r.store != nil) && v.pass.session == b.current().session {
@@ -173,10 +174,10 @@ func (r *historyRun) send(b *historyBrowser, q request) (ok bool) {
 		defer cancel()
 		ctx = limited
 	}
-	c := &call{kind: change, browser: b.id, node: q.node, from: q.pass.session, user: q.user}
+	c := &history.Call{Kind: history.Change, Browser: b.id, Node: q.node, From: q.pass.session, User: q.user}
 	var answer pass
 	if r.store == nil && !q.rebind {
-		r.begin(c)
+		r.Begin(c)
 		w := httptest.NewRecorder()
 		page := q.pass.request().WithContext(ctx)
 		if q.names != "" {
@@ -191,44 +192,44 @@ func (r *historyRun) send(b *historyBrowser, q request) (ok bool) {
 		next := cookietest.NextRequest(w)
 		id, _ := r.cookies.Identify(next) // no error: the cookies are valid or not there
 		answer = pass{id.SessionID, next.Header}
-		c.to = id.SessionID
-		r.end(r.t, c, err)
+		c.To = id.SessionID
+		r.End(r.t, c, err)
 	} else {
 		answer = r.rebind(ctx, n, c, q)
 	}
 	if !q.inPlace {
 		b.take(answer)
 	}
-	if c.ok {
+	if c.OK {
 		for i, client := range b.all() {
 			if i%2 == 0 {
 				client.echo()
 			}
 		}
 	}
-	return c.ok
+	return c.OK
 }
 
 // rebind is send for Rebind.
-func (r *historyRun) rebind(ctx context.Context, n *node, c *call, q request) pass {
-	c.to = q.pass.session
+func (r *historyRun) rebind(ctx context.Context, n *node, c *history.Call, q request) pass {
+	c.To = q.pass.session
 	if !q.inPlace {
-		c.to = fmt.Sprintf("%s.%d", firstSession(c.browser), r.ids.Add(1))
+		c.To = fmt.Sprintf("%s.%d", history.FirstSession(c.Browser), r.NextID())
 	}
-	r.begin(c)
+	r.Begin(c)
 	var answer pass
 	if r.store != nil {
-		r.store.set(c.to, q.user)
-		answer = pass{c.to, http.Header{"X-Session": {c.to}}}
+		r.store.set(c.To, q.user)
+		answer = pass{c.To, http.Header{"X-Session": {c.To}}}
 	} else {
 		w := httptest.NewRecorder()
-		if err := errors.Join(r.cookies.SetSession(w, c.to), r.cookies.SetLogin(w, q.user)); err != nil {
+		if err := errors.Join(r.cookies.SetSession(w, c.To), r.cookies.SetLogin(w, q.user)); err != nil {
 			r.t.Error(err)
 		}
-		answer = pass{c.to, cookietest.NextRequest(w).Header}
+		answer = pass{c.To, cookietest.NextRequest(w).Header}
 	}
-	err := n.Rebind(ctx, c.from, mojo.Identity{SessionID: c.to, UserID: q.user})
-	r.end(r.t, c, err)
+	err := n.Rebind(ctx, c.From, mojo.Identity{SessionID: c.To, UserID: q.user})
+	r.End(r.t, c, err)
 	return answer
 }
 
@@ -241,41 +242,41 @@ func (r *historyRun) revoke(node int, user, session string, patient time.Duratio
 		defer cancel()
 		ctx = limited
 	}
-	c := &call{kind: revokeUser, browser: -1, node: node, user: user, from: session}
+	c := &history.Call{Kind: history.RevokeUser, Browser: -1, Node: node, User: user, From: session}
 	target := n.LoggedInSessions().Get(user)
 	if session != "" {
-		c.kind, target = revokeSession, n.CurrentSessions().Get(session)
+		c.Kind, target = history.RevokeSession, n.CurrentSessions().Get(session)
 	}
-	r.begin(c)
+	r.Begin(c)
 	if r.store != nil {
 		r.store.revoke(session, user)
 	}
-	r.end(r.t, c, target.Revoke(ctx, mojo.Revocation{}))
+	r.End(r.t, c, target.Revoke(ctx, mojo.Revocation{}))
 }
 
 // emit emits an event.
-func (r *historyRun) emit(e *emission, slow bool) {
-	e.id = int(r.ids.Add(1))
+func (r *historyRun) emit(e *history.Emission, slow bool) {
+	e.ID = r.NextID()
 	r.lists.Lock()
-	r.emitted[e.id] = e
-	e.begin = r.stamp()
+	r.emitted[e.ID] = e
+	e.Begin = r.Stamp()
 	r.lists.Unlock()
-	e.away = r.isAway(e.node, e.begin)
+	e.Away = r.IsAway(e.Node, e.Begin)
 	name := "event"
 	if slow {
 		name = slowEvent
 	}
-	n := r.node(e.node)
+	n := r.node(e.Node)
 	var err error
 	switch {
-	case e.session != "":
-		err = n.CurrentSessions().Get(e.session).Emit(name, e.id)
-	case e.anyUser:
-		err = n.LoggedInSessions().Emit(name, e.id)
-	case len(e.users) == 1:
-		err = n.LoggedInSessions().Get(e.users[0]).Emit(name, e.id)
+	case e.Session != "":
+		err = n.CurrentSessions().Get(e.Session).Emit(name, e.ID)
+	case e.AnyUser:
+		err = n.LoggedInSessions().Emit(name, e.ID)
+	case len(e.Users) == 1:
+		err = n.LoggedInSessions().Get(e.Users[0]).Emit(name, e.ID)
 	default:
-		err = n.chat.LoggedInSessions().Of(e.users...).Emit(name, e.id)
+		err = n.chat.LoggedInSessions().Of(e.Users...).Emit(name, e.ID)
 	}
 	if err != nil && !errors.Is(err, mojo.ErrClusterDown) {
 		r.t.Error(err)

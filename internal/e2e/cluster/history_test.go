@@ -3,7 +3,6 @@ package cluster
 import (
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/mojosocket/mojo/cluster"
 	"github.com/mojosocket/mojo/internal/e2e"
+	"github.com/mojosocket/mojo/internal/e2e/history"
 )
 
 var (
@@ -88,23 +88,13 @@ func runHistory(t *testing.T, withStore bool, seed uint64) {
 	r.bus.Heal()
 	r.bus.SetFaults(cluster.Faults{})
 	r.work.Wait()
-	r.check(seed)
+	r.Check(t, fmt.Sprint("seed ", seed))
 	time.Sleep(6 * time.Second)
 	r.calm()
 	require.Less(t, time.Since(began), 29*time.Second)
 	time.Sleep(time.Minute)
 	r.requireReached(seed)
-	r.check(seed)
-}
-
-// check fails the test if a delivery so far was forbidden.
-func (r *chaos) check(seed uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if found := r.violations(); len(found) > 0 {
-		r.t.Fatalf("seed %d: %d of %d deliveries\n%s%s", seed, len(found), len(r.deliveries),
-			strings.Join(found[:min(len(found), 3)], "\n"), strings.Join(r.remarks, ""))
-	}
+	r.Check(t, fmt.Sprint("seed ", seed))
 }
 
 // one is true once in n times.
@@ -130,7 +120,7 @@ func (r *chaos) round(round int) {
 	r.disturb(round)
 	if r.late != 0 && round == r.late {
 		r.startNode()
-		r.note("node %d starts", len(r.nodes)-1)
+		r.Note("node %d starts", len(r.nodes)-1)
 		for _, b := range r.people {
 			r.beginConnect(b, len(r.nodes)-1, b.earlier(1+r.random.IntN(3)))
 		}
@@ -191,7 +181,7 @@ func (r *chaos) disturb(round int) {
 		disturb, how = r.bus.Starve, "starved"
 	}
 	disturb(r.nodes[number].Nodes()[0].Name)
-	r.note("node %d is %s until %v", number, how, r.faultEnd.Sub(r.began))
+	r.Note("node %d is %s until %v", number, how, r.faultEnd.Sub(r.Began))
 }
 
 func (r *chaos) beginConnect(b *historyBrowser, node int, p pass) {
@@ -219,7 +209,7 @@ func (r *chaos) anyRequest(b *historyBrowser) request {
 		q.patient = 1 + r.upTo(40)
 	}
 	if clients := b.all(); len(clients) > 0 && r.one(4) {
-		if c := clients[r.random.IntN(len(clients))]; c.link.follows && c.link.node == q.node {
+		if c := clients[r.random.IntN(len(clients))]; c.link.Follows && c.link.Node == q.node {
 			q.names = c.socket.SID()
 		}
 	}
@@ -272,16 +262,16 @@ func (r *chaos) beginRevoke() {
 }
 
 func (r *chaos) beginEmit() {
-	e := &emission{node: r.anyNode()}
+	e := &history.Emission{Node: r.anyNode()}
 	switch r.random.IntN(5) {
 	case 0:
-		e.users = []string{r.anyUser(), r.anyUser()}
+		e.Users = []string{r.anyUser(), r.anyUser()}
 	case 1:
-		e.anyUser = true
+		e.AnyUser = true
 	case 2:
-		e.session = r.anyPass(r.anyone()).session
+		e.Session = r.anyPass(r.anyone()).session
 	default:
-		e.users = []string{r.anyUser()}
+		e.Users = []string{r.anyUser()}
 	}
 	slow := r.one(8)
 	r.work.Go(func() { r.emit(e, slow) })
@@ -306,8 +296,8 @@ func (r *chaos) calm() {
 // these are.
 func (r *chaos) requireReached(seed uint64) {
 	t := r.t
-	wanted := make(map[*link]string) // the user of each connection
-	state := make(map[*link]string)  // what its node says
+	wanted := make(map[*history.Link]string) // the user of each connection
+	state := make(map[*history.Link]string)  // what its node says
 	for _, n := range r.nodes {
 		require.Len(t, n.Nodes(), len(r.nodes))
 	}
@@ -317,9 +307,9 @@ func (r *chaos) requireReached(seed uint64) {
 			want := r.nodes[0].Identity(p.request())
 			for i, n := range r.nodes {
 				if now := n.Identity(p.request()); now.SessionID != want.SessionID || now.UserID != want.UserID {
-					d := delivery{emission: &emission{}, link: &link{browser: b.id}}
+					d := history.Delivery{Emission: &history.Emission{}, Link: &history.Link{Browser: b.id}}
 					t.Fatalf("seed %d: browser %d with session %s is %q, user %q on node 0, and %q, user %q on node %d\n%s",
-						seed, b.id, p.session, want.SessionID, want.UserID, now.SessionID, now.UserID, i, r.story(&d)+r.notes())
+						seed, b.id, p.session, want.SessionID, want.UserID, now.SessionID, now.UserID, i, r.Story(&d)+r.Notes())
 				}
 			}
 		}
@@ -327,38 +317,36 @@ func (r *chaos) requireReached(seed uint64) {
 			if c.isOpen() {
 				wanted[c.link] = user
 				state[c.link] = "not connected"
-				if conn, found := r.nodes[c.link.node].chat.Conn(c.socket.SID()); found {
+				if conn, found := r.nodes[c.link.Node].chat.Conn(c.socket.SID()); found {
 					state[c.link] = fmt.Sprintf("%+v", conn.Identity())
 				}
 			}
 		}
 	}
-	var emitted []*emission
+	var emitted []*history.Emission
 	for _, user := range historyUsers {
 		for i := range r.nodes {
-			e := &emission{node: i, users: []string{user}}
+			e := &history.Emission{Node: i, Users: []string{user}}
 			r.emit(e, false)
 			emitted = append(emitted, e)
 		}
 	}
 	time.Sleep(time.Second)
 	synctest.Wait()
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	type receipt struct {
 		event int
-		*link
+		*history.Link
 	}
 	got := make(map[receipt]bool)
-	for i := range r.deliveries {
-		got[receipt{r.deliveries[i].id, r.deliveries[i].link}] = true
+	for _, d := range r.Deliveries() {
+		got[receipt{d.ID, d.Link}] = true
 	}
 	for _, e := range emitted {
 		for l, user := range wanted {
-			if want := user == e.users[0]; got[receipt{e.id, l}] != want {
-				d := delivery{emission: e, link: l}
+			if want := user == e.Users[0]; got[receipt{e.ID, l}] != want {
+				d := history.Delivery{Emission: e, Link: l}
 				t.Fatalf("seed %d: reached %t, want %t, as the browser is %q and the connection %s: %s\n%s%s",
-					seed, !want, want, user, state[l], &d, r.story(&d), strings.Join(r.remarks, ""))
+					seed, !want, want, user, state[l], &d, r.Story(&d), r.Notes())
 			}
 		}
 	}
