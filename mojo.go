@@ -15,6 +15,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mojosocket/mojo/internal/clientfiles"
 	"github.com/mojosocket/mojo/internal/cluster"
 	"github.com/mojosocket/mojo/internal/cluster/relay"
 	"github.com/mojosocket/mojo/internal/cluster/seal"
@@ -41,8 +42,9 @@ type Server struct {
 	newSessions   *siblings.List
 	siblingsMu    sync.Mutex // guards no field; held while connections of siblings are closed
 	faults        faultCounts
-	relay         *relay.Relay  // nil without Options.Cluster
-	handlerErrors atomic.Uint64 // number of errors that were logged
+	relay         *relay.Relay       // nil without Options.Cluster
+	files         *clientfiles.Files // nil without Options.Client
+	handlerErrors atomic.Uint64      // number of errors that were logged
 
 	channels
 }
@@ -78,7 +80,14 @@ func New(opts Options) (*Server, error) {
 		return nil, err
 	}
 	opts.fillIn()
-	s := &Server{opts: opts, warn: warn.New(opts.Logger), newSessions: siblings.New()}
+	var files *clientfiles.Files
+	if opts.Client != nil {
+		var err error
+		if files, err = clientfiles.Load(opts.Client); err != nil {
+			return nil, fmt.Errorf("mojo: Options.Client: %w", err)
+		}
+	}
+	s := &Server{opts: opts, warn: warn.New(opts.Logger), newSessions: siblings.New(), files: files}
 	s.byName = make(map[string]*Channel)
 	s.sio = socketio.NewServer(s.socketIOOptions())
 	if node := s.sio.Node(); node != nil {
@@ -95,6 +104,9 @@ func (s *Server) socketIOOptions() socketio.Options {
 	o := &s.opts
 	engine := o.engine()
 	engine.ServeOther = s.serveOther
+	if s.files != nil {
+		engine.ServeScript = s.files.Serve
+	}
 	engine.Warn = s.warn
 	var ask func(*http.Request, string) bool
 	if o.OriginFunc != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -94,6 +95,17 @@ type Options struct {
 	// name that was not offered is logged and treated as "", and so is a panic.
 	// If it is nil, the first is chosen.
 	Subprotocol func(r *http.Request, offered []string) string
+
+	// Client has the files of socket.io-client, which pages load: the folder
+	// dist of the npm package, by os.DirFS or an embed.FS, or what
+	// clientjs.Find returns. They are served beside the protocol, as the
+	// official server does: socket.io.js, socket.io.min.js,
+	// socket.io.esm.min.js, socket.io.msgpack.min.js and their source maps,
+	// below /socket.io/. New reads them once, and they are compressed for
+	// browsers that accept gzip. A browser asks each time whether a file has
+	// changed; with the release in the query, as socket.io.min.js?v=4.8.1, it
+	// keeps the file for a year. If it is nil, such requests get 404.
+	Client fs.FS
 
 	// OnPresence is called when users and sessions come online on any app, and
 	// when they go offline. For one id, online and offline alternate. It is

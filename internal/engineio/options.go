@@ -107,6 +107,10 @@ type Options struct {
 	// transport whose origin is admitted. It may be nil.
 	ServeOther func(w http.ResponseWriter, r *http.Request) bool
 
+	// ServeScript answers requests for the files of the client, and reports
+	// whether it has answered. If it is nil, there are none.
+	ServeScript func(w http.ResponseWriter, r *http.Request) bool
+
 	// Open returns the Handler of a new session. It runs before the handshake
 	// is answered and must not keep r. The header, which may be nil, is added
 	// to the answer. An error refuses the handshake: ErrClosed with 503, a

@@ -17,10 +17,13 @@ func asksForScript(r *http.Request) bool {
 }
 
 func (e *Engine) answerScript(w http.ResponseWriter, r *http.Request) {
-	e.opts.Warn.Warn("script", "mojo: a page requested the client script, which this server does not serve",
+	if e.opts.ServeScript != nil && e.opts.ServeScript(w, r) {
+		return
+	}
+	e.opts.Warn.Warn("script", "mojo: a page requested a client script, which this server does not serve",
 		"file", path.Base(r.URL.Path), "help", scriptHelp)
 	_ = reply(w, http.StatusNotFound, textPlain, []byte(strings.ToUpper(scriptHelp[:1])+scriptHelp[1:]+".\n"), writeLimits{idle: refusalTimeout})
 }
 
-const scriptHelp = "this server does not serve the client script: install socket.io-client from npm and bundle it, " +
-	"or load its socket.io.min.js from your own files or from a CDN (https://socket.io/docs/v4/client-installation/)"
+const scriptHelp = "this server does not serve the client script: set Options.Client to the folder dist of the npm package " +
+	"socket.io-client, bundle it with the page, or load socket.io.min.js from a CDN (https://socket.io/docs/v4/client-installation/)"

@@ -18,7 +18,7 @@ func TestBrowserWhoseHandshakeBeginsASession(t *testing.T) {
 	chromium := requireChromium(t)
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})
 	require.NoError(t, err)
-	srv, err := mojo.New(mojo.Options{Cookies: cookies, BeginSessions: true})
+	srv, err := mojo.New(mojo.Options{Cookies: cookies, BeginSessions: true, Client: officialClient(t)})
 	require.NoError(t, err)
 	defer func() { _ = srv.Close() }()
 	ev := &mojo.Events{Identity: func(c *mojo.Conn, _, now mojo.Identity) error { return c.Emit("you", now.UserID) }}
@@ -35,7 +35,7 @@ func TestBrowserWhoseHandshakeBeginsASession(t *testing.T) {
 	mux.HandleFunc("/connections", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprint(w, srv.LoggedInSessions().Get(r.FormValue("user")).Len())
 	})
-	site := servePage(t, mux, `<script src="/client/socket.io.min.js"></script><script src="/socket.io/mojo.js"></script>`)
+	site := servePage(t, mux, `<script src="/socket.io/socket.io.min.js"></script><script src="/socket.io/mojo.js"></script>`)
 
 	ctx, cancel := context.WithTimeout(t.Context(), browserLimit)
 	defer cancel()

@@ -3,8 +3,10 @@ package interop_test
 import (
 	"context"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"sync/atomic"
@@ -19,7 +21,7 @@ import (
 // appends its own.
 func TestBrowserWithContentTypeOfItsOwn(t *testing.T) {
 	chromium := requireChromium(t)
-	srv, err := mojo.New(mojo.Options{})
+	srv, err := mojo.New(mojo.Options{Client: officialClient(t)})
 	require.NoError(t, err)
 	defer func() { _ = srv.Close() }()
 	ev := new(mojo.Events)
@@ -35,7 +37,7 @@ func TestBrowserWithContentTypeOfItsOwn(t *testing.T) {
 		}
 		srv.ServeHTTP(w, r)
 	}))
-	site := servePage(t, mux, `<script src="/client/socket.io.min.js"></script>`)
+	site := servePage(t, mux, `<script src="/socket.io/socket.io.min.js"></script>`)
 
 	ctx, cancel := context.WithTimeout(t.Context(), browserLimit)
 	defer cancel()
@@ -45,12 +47,14 @@ func TestBrowserWithContentTypeOfItsOwn(t *testing.T) {
 	require.Contains(t, contentType.Load(), "application/json, text/plain")
 }
 
-// servePage adds the official client at /client/ and a page to mux, serves it,
-// and returns the URL.
+// officialClient returns the files of the official client.
+func officialClient(t *testing.T) fs.FS {
+	return os.DirFS(filepath.Join(nodeModules(t), "socket.io-client-4", "dist"))
+}
+
+// servePage adds a page to mux, serves it, and returns the URL.
 func servePage(t *testing.T, mux *http.ServeMux, page string) string {
 	t.Helper()
-	client := http.FileServer(http.Dir(filepath.Join(nodeModules(t), "socket.io-client-4", "dist")))
-	mux.Handle("/client/", http.StripPrefix("/client/", client))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(w, "<!doctype html>"+page)

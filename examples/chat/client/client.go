@@ -5,22 +5,23 @@ import (
 	"context"
 	"crypto/sha512"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/mojosocket/mojo/clientjs"
 )
 
 const (
 	// FileName is the name of the client's file.
 	FileName = "socket.io.min.js"
-	// Path is the path under which the site serves the file.
-	Path = "/client/" + FileName
+	// Path is the path under which mojo serves the file.
+	Path = "/socket.io/" + FileName
 
 	// npm installs this release, and the CDN has it. The hash is that of
 	// dist/socket.io.min.js in the npm package. The CDN serves the same file,
@@ -36,33 +37,24 @@ const (
 type Source struct {
 	Src         string // for the script element
 	Integrity   string // for the script element; "" for a file of this site
-	file        string // the path of that file; "" for the CDN
+	Files       fs.FS  // for mojo.Options.Client; nil for the CDN
 	description string // for the log
 }
 
 // String returns a description of the source.
 func (s Source) String() string { return s.description }
 
-// ServeHTTP serves the file of the client.
-func (s Source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.file == "" {
-		http.NotFound(w, r)
-		return
-	}
-	http.ServeFile(w, r, s.file)
-}
-
 // ScriptSource returns the source that the content security policy must allow
 // for scripts besides the site itself, "" if there is none.
 func (s Source) ScriptSource() string {
-	if s.file != "" {
+	if s.Files != nil {
 		return ""
 	}
 	return s.Src
 }
 
-func localFile(file, reason string) Source {
-	return Source{Src: Path, file: file, description: fmt.Sprintf("%s (%s)", file, reason)}
+func localFolder(folder, reason string) Source {
+	return Source{Src: Path, Files: os.DirFS(folder), description: fmt.Sprintf("%s (%s)", folder, reason)}
 }
 
 // CDN returns the CDN as the source. The reason is for the description.
@@ -96,25 +88,21 @@ func Find(ctx context.Context, folder string) (Source, error) {
 
 func find(ctx context.Context, folder string, m machine) (Source, error) {
 	if folder != "" {
-		file, err := filepath.Abs(filepath.Join(folder, FileName))
-		if err != nil {
-			return Source{}, err
-		}
-		if _, err := os.Stat(file); err != nil {
+		if _, err := os.Stat(filepath.Join(folder, FileName)); err != nil {
 			return Source{}, fmt.Errorf("-client: want a folder with %s in it: %w", FileName, err)
 		}
-		return localFile(file, "given by -client"), nil
+		return localFolder(folder, "given by -client"), nil
 	}
-	if file, ok := m.installed(); ok {
-		return localFile(file, "already installed"), nil
+	if release, err := clientjs.Find(m.folder); err == nil {
+		return localFolder(release.Folder, "already installed"), nil
 	}
 	if m.cache == "" {
 		return CDN("there is no cache directory to install the client in"), nil
 	}
 	home := filepath.Join(m.cache, "mojo-examples", "socket.io-client-"+version)
-	file := filepath.Join(home, "node_modules", "socket.io-client", "dist", FileName)
-	if verify(file) == nil {
-		return localFile(file, "installed by an earlier run"), nil
+	dist := filepath.Join(home, "node_modules", "socket.io-client", "dist")
+	if verify(filepath.Join(dist, FileName)) == nil {
+		return localFolder(dist, "installed by an earlier run"), nil
 	}
 	if m.npm == "" {
 		return CDN("the client is not installed, and npm is missing"), nil
@@ -123,38 +111,10 @@ func find(ctx context.Context, folder string, m machine) (Source, error) {
 	if err := npmInstall(ctx, m.npm, home); err != nil {
 		return CDN(fmt.Sprintf("npm could not install the client: %v", err)), nil
 	}
-	if err := verify(file); err != nil {
+	if err := verify(filepath.Join(dist, FileName)); err != nil {
 		return CDN(fmt.Sprintf("npm installed a wrong file: %v", err)), nil
 	}
-	return localFile(file, "installed by npm"), nil
-}
-
-// installed looks in the same node_modules folders as Node, and in those of
-// mojo's own tests.
-func (m machine) installed() (string, bool) {
-	for folder := m.folder; ; folder = filepath.Dir(folder) {
-		for _, pkg := range []string{
-			filepath.Join(folder, "node_modules", "socket.io-client"),
-			filepath.Join(folder, "internal", "interop", "node_modules", "socket.io-client-4"),
-		} {
-			file := filepath.Join(pkg, "dist", FileName)
-			if _, err := os.Stat(file); err == nil && isRelease4(pkg) {
-				return file, true
-			}
-		}
-		if folder == filepath.Dir(folder) {
-			return "", false
-		}
-	}
-}
-
-func isRelease4(pkg string) bool {
-	raw, err := os.ReadFile(filepath.Join(pkg, "package.json"))
-	if err != nil {
-		return false
-	}
-	var manifest struct{ Version string }
-	return json.Unmarshal(raw, &manifest) == nil && strings.HasPrefix(manifest.Version, "4.")
+	return localFolder(dist, "installed by npm"), nil
 }
 
 // npmInstall installs the client into a folder of its own. It does not run the

@@ -41,7 +41,7 @@ func New(source client.Source) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	sockets, err := mojo.New(mojo.Options{Cookies: cookies})
+	sockets, err := mojo.New(mojo.Options{Cookies: cookies, Client: source.Files})
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,6 @@ func (s *Site) Handler() http.Handler {
 	pages.HandleFunc("POST /announce", s.announce)
 	pages.HandleFunc("POST /note", s.note)
 	pages.Handle("GET /static/", staticFiles())
-	pages.Handle("GET "+client.Path, s.client)
 
 	root := http.NewServeMux()
 	root.Handle("/socket.io/", s.Sockets)

@@ -57,7 +57,7 @@ func TestRefusedRequestsAreLogged(t *testing.T) {
 		"transport":    {opts: mojo.Options{Transports: []mojo.Transport{mojo.WebSocket}}, url: pollURL, status: 400, help: "Options.Transports"},
 		"unknown sid":  {url: pollURL + "&sid=x", status: 400, help: "sticky sessions"},
 		"proxy":        {url: "/socket.io/?EIO=4&transport=websocket", status: 400, help: "proxy_set_header Upgrade"},
-		"script":       {url: "/socket.io/socket.io.js", status: 404, help: "socket.io-client from npm"},
+		"script":       {url: "/socket.io/socket.io.js", status: 404, help: "Options.Client"},
 		"no session":   {opts: mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), RequireSession: true}, url: pollURL, status: 403, help: "Options.RequireSession"},
 		"identify":     {opts: mojo.Options{Identify: func(*http.Request) (mojo.Identity, error) { return mojo.Identity{}, io.EOF }}, url: pollURL, status: 403, help: "Options.Identify"},
 	} {
