@@ -7,6 +7,7 @@ import (
 
 	"github.com/mojosocket/mojo/internal/cluster/directory"
 	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
@@ -30,7 +31,8 @@ var errNoRooms = errors.New("mojo: rooms belong to a Channel; want one for To an
 
 // To addresses everybody in any of the rooms, in addition to the rooms and
 // sessions of earlier calls of To and Sessions.Of. A To without rooms adds
-// nobody. A Broadcast that was made from Sessions or a Session stays among the
+// nobody. A name that begins with "~" is reserved, see ErrRoomName: the methods
+// that do something then do nothing and return an error. A Broadcast that was made from Sessions or a Session stays among the
 // connections that have a session, or a user.
 //
 // On a Broadcast that was made from a Conn, To, Except and Without address the
@@ -62,13 +64,16 @@ func (b Broadcast) Without(conns ...*Conn) Broadcast {
 }
 
 // selecting prepares b for a selection. A Broadcast to one Conn becomes one to
-// the others on its Channel. Rooms without a Channel set the error.
+// the others on its Channel. Rooms without a Channel set the error,
+// and so do reserved names.
 func (b Broadcast) selecting(rooms []string) Broadcast {
 	if b.conn != nil {
 		b.selector.ExceptIDs, b.conn = []string{b.conn.ID()}, nil
 	}
 	if len(rooms) > 0 && b.view.server != nil && b.view.channel == nil {
 		b.err = errNoRooms
+	} else if err := hub.CheckReserved(rooms); err != nil && b.err == nil {
+		b.err = wrapError(err)
 	}
 	return b
 }
@@ -117,7 +122,7 @@ func (b Broadcast) Local() Broadcast {
 //
 // It returns an error, and sends nothing to anybody, if an argument cannot be
 // encoded, if the Broadcast addresses rooms without a Channel, and for
-// ErrReservedEvent, ErrTooManyAttachments, ErrTooLarge and ErrServerClosed.
+// ErrRoomName, ErrReservedEvent, ErrTooManyAttachments, ErrTooLarge and ErrServerClosed.
 // With ErrClusterDown it has sent the event to the connections of this process
 // alone. A Broadcast to a single Conn has the errors of Conn.Emit.
 func (b Broadcast) Emit(event string, args ...any) error {
@@ -139,7 +144,7 @@ func (b Broadcast) Emit(event string, args ...any) error {
 func (b Broadcast) Conns() iter.Seq[*Conn] { return conns(b.sockets) }
 
 // Join puts the connections that are addressed now into rooms. It returns
-// ErrRoomName, and puts nobody there, if a name is too long. It returns
+// ErrRoomName, and puts nobody there, if a name is too long or reserved. It returns
 // ErrTooManyRooms, with the number of connections, if some would be in too many
 // rooms: these join none, the others do. Connections that end meanwhile are no
 // error.
@@ -157,8 +162,12 @@ func (b Broadcast) Join(rooms ...string) error {
 }
 
 // Leave takes the connections that are addressed now out of rooms. It returns
-// an error if the Broadcast addresses rooms without a Channel.
+// an error, and does nothing, if the Broadcast addresses rooms without a Channel
+// and for reserved names (ErrRoomName).
 func (b Broadcast) Leave(rooms ...string) error {
+	if err := hub.CheckReserved(rooms); err != nil {
+		return wrapError(err)
+	}
 	switch {
 	case b.conn != nil:
 		b.conn.Leave(rooms...)

@@ -164,6 +164,10 @@ func (c *Conn) Rooms() []string { return c.socket.Rooms() }
 
 // Set stores a value with the connection under a key. As with
 // context.WithValue, keys should have a type of their own.
+//
+// If Node servers are in the cluster, they see the values that are a string, a
+// number or a bool, and whose key is of the type string, as the data of the
+// socket.
 func (c *Conn) Set(key, value any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -36,7 +36,9 @@ var (
 	// ErrTooManyRooms is returned by Join for more than Limits.MaxRooms rooms.
 	ErrTooManyRooms = socketio.ErrTooManyRooms
 	// ErrRoomName is returned by Join for a name of more than
-	// Limits.MaxRoomName bytes.
+	// Limits.MaxRoomName bytes. It is also returned for a name that begins with
+	// "~", by everything that takes the names of rooms: these are reserved for
+	// users and sessions on the wire of a cluster.
 	ErrRoomName = socketio.ErrRoomName
 	// ErrAlreadyAcked is returned by Message.Ack if the message was answered
 	// before.

@@ -29,6 +29,14 @@ type Key struct {
 	ID   string
 }
 
+// ReservedRooms is the prefix of the names that no room of a site has. On a bus
+// that other programs use, the rooms with such names are those of users and of
+// sessions.
+const ReservedRooms = "~"
+
+// IsReservedRoom reports whether a name is not allowed for a room.
+func IsReservedRoom(name string) bool { return strings.HasPrefix(name, ReservedRooms) }
+
 // Identity is the session and the user that a connection belongs to. A field is
 // empty if there is none.
 type Identity struct {

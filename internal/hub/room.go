@@ -16,6 +16,26 @@ var (
 	ErrRoomName     = errors.New("the name of a room is too long")
 )
 
+// reservedRoom is the ErrRoomName for a name that is reserved.
+type reservedRoom string
+
+func (room reservedRoom) Error() string {
+	return fmt.Sprintf("the name of the room %q begins with %q, which is reserved for users and sessions", string(room), command.ReservedRooms)
+}
+
+// Unwrap implements errors.Is.
+func (room reservedRoom) Unwrap() error { return ErrRoomName }
+
+// CheckReserved returns an ErrRoomName if one of the names is reserved.
+func CheckReserved(rooms []string) error {
+	for _, room := range rooms {
+		if command.IsReservedRoom(room) {
+			return reservedRoom(room)
+		}
+	}
+	return nil
+}
+
 // JoinSeat adds a seat to rooms. It returns ErrRemoved if the seat was removed,
 // and ErrRoomName or ErrTooManyRooms if it would exceed a limit. After an error
 // the seat has joined none of the rooms.
@@ -34,7 +54,7 @@ func (h *Hub) checkRooms(rooms []string) error {
 			return ErrRoomName
 		}
 	}
-	return nil
+	return CheckReserved(rooms)
 }
 
 func (h *Hub) joinLocked(s *Seat, rooms []string) error {

@@ -36,7 +36,7 @@ func (h *Hub) selectLocked(sel *command.Selector) []*Seat {
 	switch {
 	case sel.Keys == nil:
 		seats = sc.everyone.Snapshot()
-	case len(sel.Keys) == 1 && sel.IDs == nil:
+	case len(sel.Keys) == 1 && !slices.ContainsFunc(sel.IDs, func(id string) bool { return h.visibleLocked(sel.Namespace, id) != nil }):
 		seats = sc.underLocked(sel.Keys[0])
 	default:
 		seen := make(map[*Seat]struct{})

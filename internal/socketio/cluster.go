@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/mojosocket/mojo/internal/cluster"
 	"github.com/mojosocket/mojo/internal/cluster/directory"
@@ -73,13 +74,27 @@ func decodeEvent(cmd *command.Emit) (event string, args []any) {
 
 // Join implements cluster.Local.
 func (l local) Join(cmd *command.Join) {
+	cmd.Rooms = l.allowedRooms(cmd.Namespace, cmd.Rooms)
 	if err := l.server.Join(*cmd, true); err != nil {
 		l.server.warn.Warn("cluster join", "mojo: connections cannot join rooms, as another node wants", "error", err)
 	}
 }
 
 // Leave implements cluster.Local.
-func (l local) Leave(cmd *command.Leave) { _ = l.server.Leave(*cmd, true) } // it cannot fail here
+func (l local) Leave(cmd *command.Leave) {
+	cmd.Rooms = l.allowedRooms(cmd.Namespace, cmd.Rooms)
+	_ = l.server.Leave(*cmd, true) // it cannot fail here
+}
+
+// allowedRooms returns rooms without those that are reserved. A server of another
+// kind has sent these: package mojo refuses them.
+func (l local) allowedRooms(namespace string, rooms []string) []string {
+	if err := hub.CheckReserved(rooms); err != nil {
+		l.server.warn.Warn("cluster reserved room", "mojo: ignored the name of a room, from another server of the cluster",
+			"namespace", namespace, "error", err, "help", "LogIn, LogOut and Revoke change who a connection belongs to")
+	}
+	return slices.DeleteFunc(rooms, command.IsReservedRoom)
+}
 
 // Disconnect implements cluster.Local.
 func (l local) Disconnect(cmd *command.Disconnect, wholeConn bool) {
@@ -88,6 +103,9 @@ func (l local) Disconnect(cmd *command.Disconnect, wholeConn bool) {
 		return
 	}
 	for _, socket := range sockets {
+		for _, other := range socket.client().liveSockets() {
+			_ = other.Disconnect() // its client does not reconnect then
+		}
 		socket.session.Close(ServerDisconnect)
 	}
 }
