@@ -42,6 +42,12 @@ func (s *Server) Emit(sel command.Selector, d command.Delivery, local bool, even
 // emit applies a command to the sockets of this process. Their observers are
 // called before anything is queued.
 func (s *Server) emit(cmd *command.Emit, observe func(*Socket)) error {
+	if rooms, people, mixed := divide(cmd); mixed {
+		if err := s.emit(rooms, observe); err != nil {
+			return err
+		}
+		return s.emit(people, observe)
+	}
 	seats := s.hub.Receivers(&cmd.Selector)
 	messages, err := s.frame(cmd, seats)
 	if err != nil {
@@ -69,6 +75,27 @@ func (s *Server) emit(cmd *command.Emit, observe func(*Socket)) error {
 		}
 	}
 	return nil
+}
+
+// divide divides a command for rooms together with sessions or users into two,
+// which have no receivers in common. So it is known of each receiver whether its
+// identity matters, see Socket.queue.
+func divide(cmd *command.Emit) (rooms, people *command.Emit, mixed bool) {
+	isRoom := func(k command.Key) bool { return k.Kind == command.Room }
+	if !slices.ContainsFunc(cmd.Keys, isRoom) || !slices.ContainsFunc(cmd.Keys, func(k command.Key) bool { return !isRoom(k) }) {
+		return nil, nil, false
+	}
+	r, p := *cmd, *cmd
+	r.Keys, p.Keys, p.IDs = nil, nil, nil
+	for _, k := range cmd.Keys {
+		if isRoom(k) {
+			r.Keys = append(r.Keys, k)
+		} else {
+			p.Keys = append(p.Keys, k)
+		}
+	}
+	p.Except, p.ExceptIDs = slices.Concat(cmd.Except, r.Keys), slices.Concat(cmd.ExceptIDs, cmd.IDs)
+	return &r, &p, true
 }
 
 // prefetched is the number of sessions that are fetched into the processor's
