@@ -139,6 +139,7 @@ func (s *Server) socketIOOptions() socketio.Options {
 		Identify:           s.identifyConn,
 		BeginSession:       s.sessionBeginner(),
 		KeepHandshake:      s.keepHandshake,
+		Describe:           describeConn,
 		PresenceGrace:      o.Timeouts.PresenceGrace,
 		Presence:           s.presenceCallback(),
 		Revalidation:       s.revalidation(),

@@ -51,8 +51,13 @@ func (l *local) Join(cmd *command.Join)                               { l.joined
 func (l *local) Leave(*command.Leave)                                 {}
 func (l *local) Disconnect(*command.Disconnect, bool)                 {}
 func (l *local) Extend(*command.Extend)                               {}
+func (l *local) Rooms(namespace string) []string                      { return []string{namespace} }
 func (l *local) Occupied(string, command.Key) bool                    { return true }
 func (l *local) RevokeIdentity(*command.RevokeIdentity, *wire.Reason) {}
+
+func (l *local) Sockets(sel *command.Selector) []cluster.Socket {
+	return []cluster.Socket{{ID: "id", Rooms: sel.IDs}}
+}
 
 func (l *local) Rebind(cmd *command.Rebind) {
 	time.Sleep(l.delay)

@@ -28,6 +28,13 @@ type Local interface {
 	Leave(cmd *command.Leave)
 	Disconnect(cmd *command.Disconnect, wholeConn bool)
 	Extend(cmd *command.Extend)
+
+	// Rooms returns the rooms of a namespace, as the Bus names them, that
+	// connections here are in. Sockets returns the connections here that a
+	// selector selects. Both may be called at any time.
+	Rooms(namespace string) []string
+	Sockets(sel *command.Selector) []cluster.Socket
+
 	Rebind(cmd *command.Rebind)
 	// Revoke returns the sessions that were revoked here.
 	Revoke(cmd *command.Revoke, why *wire.Reason) (sessions []string)

@@ -64,8 +64,8 @@ func (n receiver) Command(c *cluster.Command) {
 
 // The rooms of people, see cluster.Address.
 const (
-	userRoom    = "~u:"
-	sessionRoom = "~s:"
+	userRoom    = command.ReservedRooms + "u:"
+	sessionRoom = command.ReservedRooms + "s:"
 )
 
 // selector returns an address of the Bus as that of the hub.
@@ -92,6 +92,17 @@ func keyOf(room string) command.Key {
 		return command.Key{Kind: command.Session, ID: id}
 	}
 	return command.Key{Kind: command.Room, ID: room}
+}
+
+// RoomOf returns the room of the Bus that a key stands for.
+func RoomOf(k command.Key) string {
+	switch k.Kind {
+	case command.User:
+		return userRoom + k.ID
+	case command.Session:
+		return sessionRoom + k.ID
+	}
+	return k.ID
 }
 
 // isCurrent reports whether this node has applied what the others have told it

@@ -90,6 +90,9 @@ type Options struct {
 	BeginSession func(r *http.Request, id command.Identified) *NewSession
 	// KeepHandshake returns the value for Socket.Handshake. It must not keep r.
 	KeepHandshake func(r *http.Request) any
+	// Describe returns what servers of another kind see of a socket, see
+	// cluster.Socket. It may be nil.
+	Describe func(s *Socket) (handshake, data []byte)
 
 	PresenceGrace time.Duration             // how long an id stays online after the end of its last socket
 	Presence      func(presence.Transition) // of the whole server; may be nil
