@@ -45,6 +45,10 @@ var ErrClosed = errors.New("engine.io: closed")
 // into Options.MaxQueue. The message closes the session.
 var ErrQueueFull = errors.New("send queue full")
 
+// ErrBehind is the error of Session.Queue for a volatile message that was
+// dropped.
+var ErrBehind = errors.New("the client is behind")
+
 // Handler handles the events of one session.
 type Handler interface {
 	// Admits says what a request that names the session may do. It is called

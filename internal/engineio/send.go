@@ -43,7 +43,8 @@ func (s *Session) Send(m *Message) error {
 func (s *Session) Prefetch() { runtime.KeepAlive(s.engine) }
 
 // Queue queues m like Send. But it is b.Flush that writes, or closes the
-// session, so the caller of Queue may hold locks.
+// session, so the caller of Queue may hold locks. The error is ErrBehind for a
+// message that is dropped because it is volatile.
 func (s *Session) Queue(m *Message, d Delivery, b *Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,7 +65,7 @@ func (s *Session) Queue(m *Message, d Delivery, b *Batch) error {
 	switch {
 	case d.Volatile && (isFull || s.isBehindLocked()):
 		s.engine.counters.dropped.Add(1)
-		return nil
+		return ErrBehind
 	case isFull:
 		s.overflowLocked(b)
 		return ErrQueueFull

@@ -38,8 +38,14 @@ func TestVolatileMessagesAreDroppedForAClientThatIsBehind(t *testing.T) {
 		h := serve(t, n, nil)
 		volatile := func(p *peer, text string) {
 			var b Batch
-			require.NoError(t, p.Queue(NewText([]byte(text)), Delivery{Volatile: true}, &b))
+			dropped := h.Stats().Dropped
+			err := p.Queue(NewText([]byte(text)), Delivery{Volatile: true}, &b)
 			b.Flush()
+			if h.Stats().Dropped > dropped {
+				require.ErrorIs(t, err, ErrBehind)
+			} else {
+				require.NoError(t, err)
+			}
 		}
 		client, p := h.connect(siotest.Options{ManualPoll: true})
 		volatile(p, "first")
@@ -82,11 +88,13 @@ func TestVolatileMessagesNeverOverflow(t *testing.T) {
 			_, p := h.connect(siotest.Options{Transport: transport})
 			for range 2000 {
 				var b Batch
-				require.NoError(t, p.Queue(NewText(make([]byte, 2<<10)), Delivery{Volatile: true}, &b))
+				if err := p.Queue(NewText(make([]byte, 2<<10)), Delivery{Volatile: true}, &b); err != nil {
+					require.ErrorIs(t, err, ErrBehind)
+				}
 				b.Flush()
 			}
 			var b Batch
-			require.NoError(t, p.Queue(NewText(make([]byte, 64<<10)), Delivery{Volatile: true}, &b))
+			require.ErrorIs(t, p.Queue(NewText(make([]byte, 64<<10)), Delivery{Volatile: true}, &b), ErrBehind)
 			b.Flush()
 			require.True(t, p.live(), transport)
 		}
