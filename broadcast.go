@@ -1,10 +1,12 @@
 package mojo
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"slices"
 
+	"github.com/mojosocket/mojo/internal/answers"
 	"github.com/mojosocket/mojo/internal/cluster/directory"
 	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/hub"
@@ -135,6 +137,40 @@ func (b Broadcast) Emit(event string, args ...any) error {
 		return nil
 	}
 	return wrapError(b.view.server.sio.Emit(b.address(), b.delivery, b.view.local, event, args))
+}
+
+// EmitWithAck sends an event to the connections that are addressed now, and
+// returns their answers: what the clients pass to their callbacks. It does not
+// wait for them, see Answers. The event is encoded once, for any number of
+// connections. The Server waits for answers until ctx ends or, if ctx has no
+// deadline, for Timeouts.AckTimeout. A connection that ends counts as an answer
+// at once, with ErrNotConnected. Each connection that is asked counts for
+// Limits.MaxPendingAcks until then.
+//
+// With Options.Cluster the connections of all processes are asked, and each
+// process tells how many these are. Answers of more than 512 KiB are dropped on
+// their way from another process, with ErrTooLarge. While the others cannot be
+// reached, Answers.Err returns ErrNodeLost.
+//
+// It returns the errors of Emit, except for ErrClusterDown, and that of ctx if
+// ctx has ended. Then it has sent nothing.
+func (b Broadcast) EmitWithAck(ctx context.Context, event string, args ...any) (*Answers, error) {
+	var c *answers.Collection
+	var err error
+	switch {
+	case b.err != nil:
+		return nil, b.err
+	case b.conn != nil:
+		c, err = b.conn.socket.EmitWithAcks(ctx, b.delivery, event, args)
+	case b.view.server == nil:
+		return &Answers{}, nil
+	default:
+		c, err = b.view.server.sio.EmitWithAck(ctx, b.address(), b.delivery, b.view.local, event, args)
+	}
+	if err != nil {
+		return nil, wrapError(err)
+	}
+	return &Answers{c}, nil
 }
 
 // Conns iterates over the connections of this process that are addressed when

@@ -1,6 +1,7 @@
 package mojo
 
 import (
+	"context"
 	"iter"
 
 	"github.com/mojosocket/mojo/internal/command"
@@ -66,6 +67,12 @@ func (ch *Channel) LoggedInSessions() Sessions { return Sessions{ch.view(), comm
 // Emit sends an event to every connection of the app. It never blocks. It has
 // the errors of Broadcast.Emit.
 func (ch *Channel) Emit(event string, args ...any) error { return ch.all().Emit(event, args...) }
+
+// EmitWithAck sends an event to every connection of the app, and returns their
+// answers, see Broadcast.EmitWithAck.
+func (ch *Channel) EmitWithAck(ctx context.Context, event string, args ...any) (*Answers, error) {
+	return ch.all().EmitWithAck(ctx, event, args...)
+}
 
 // To addresses everybody in any of the rooms.
 func (ch *Channel) To(rooms ...string) Broadcast { return ch.all().To(rooms...) }

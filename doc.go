@@ -50,6 +50,9 @@
 // Timeouts.PingTimeout or if its queue would exceed a limit. Broadcast.Volatile
 // and Broadcast.Latest are for messages that may be skipped or replaced.
 //
+// [Conn.EmitWithAck] waits for the answer of one client, and
+// [Broadcast.EmitWithAck] collects those of many, see [Answers].
+//
 // [Events] calls a typed function for each event. A message that does not
 // decode, or has too many arguments, never reaches a function.
 //

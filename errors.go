@@ -26,13 +26,23 @@ var (
 	// attachments, the most that clients accept.
 	ErrTooManyAttachments = parser.ErrTooManyAttachments
 	// ErrTooLarge is returned for a message of more than Limits.MaxQueue bytes.
+	// It is also the Err of an Answer that was dropped, see Answers.
 	ErrTooLarge = socketio.ErrTooLarge
 	// ErrQueueFull is returned for a message that does not fit into the queue
 	// of its client, see Limits.MaxQueue. The client is closed then.
 	ErrQueueFull = socketio.ErrQueueFull
 	// ErrTooManyAcks is returned by Conn.EmitWithAck while
-	// Limits.MaxPendingAcks answers of the client are missing.
+	// Limits.MaxPendingAcks answers of the client are missing. For a Broadcast it
+	// is the Err of an Answer.
 	ErrTooManyAcks = socketio.ErrTooManyAcks
+	// ErrNoAnswer is the Err of an Answer that has not come.
+	ErrNoAnswer = errors.New("no answer")
+	// ErrSkipped is the Err of an Answer if a volatile event was not sent to a
+	// client that is behind.
+	ErrSkipped = errors.New("skipped, because the client is behind")
+	// ErrNodeLost is the Err of an Answer of a connection whose process has left
+	// the cluster, and is returned by Answers.Err.
+	ErrNodeLost = errors.New("a node of the cluster was lost")
 	// ErrTooManyRooms is returned by Join for more than Limits.MaxRooms rooms.
 	ErrTooManyRooms = socketio.ErrTooManyRooms
 	// ErrRoomName is returned by Join for a name of more than

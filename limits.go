@@ -90,7 +90,7 @@ type Limits struct {
 	MaxRoomName int
 
 	// MaxPendingAcks is the number of answers of one Conn that the Server may
-	// wait for, see Conn.EmitWithAck, from 1. 0: 1,000.
+	// wait for, see Conn.EmitWithAck and Broadcast.EmitWithAck, from 1. 0: 1,000.
 	MaxPendingAcks int
 }
 

@@ -174,8 +174,8 @@ type Timeouts struct {
 	// ms to 24 h. 0: 45 s.
 	ConnectTimeout time.Duration
 
-	// AckTimeout is how long Conn.EmitWithAck waits for an answer if its
-	// context has no deadline, from 1 ms to 24 h. 0: 1 minute.
+	// AckTimeout is how long Conn.EmitWithAck and Broadcast.EmitWithAck wait for
+	// answers if their context has no deadline, from 1 ms to 24 h. 0: 1 minute.
 	AckTimeout time.Duration
 
 	// PresenceGrace is how long a user or session stays online after its last

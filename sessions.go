@@ -1,6 +1,7 @@
 package mojo
 
 import (
+	"context"
 	"iter"
 
 	"github.com/mojosocket/mojo/internal/command"
@@ -67,6 +68,12 @@ func (s Sessions) Of(ids ...string) Broadcast {
 // errors of Broadcast.Emit.
 func (s Sessions) Emit(event string, args ...any) error { return s.all().Emit(event, args...) }
 
+// EmitWithAck sends an event once to each connection of each session, and
+// returns their answers, see Broadcast.EmitWithAck.
+func (s Sessions) EmitWithAck(ctx context.Context, event string, args ...any) (*Answers, error) {
+	return s.all().EmitWithAck(ctx, event, args...)
+}
+
 // To addresses the sessions' connections that are in any of the rooms. Rooms
 // belong to a Channel: without one, Emit returns an error.
 func (s Sessions) To(rooms ...string) Broadcast { return s.all().To(rooms...) }
@@ -122,6 +129,12 @@ func (s Session) Len() int { return s.sessions.view.countUnder(s.key()) }
 // Emit sends an event once to each connection. It has the errors of
 // Broadcast.Emit. If there is no connection, it does nothing and returns nil.
 func (s Session) Emit(event string, args ...any) error { return s.all().Emit(event, args...) }
+
+// EmitWithAck sends an event once to each connection, and returns their answers,
+// see Broadcast.EmitWithAck.
+func (s Session) EmitWithAck(ctx context.Context, event string, args ...any) (*Answers, error) {
+	return s.all().EmitWithAck(ctx, event, args...)
+}
 
 // Except addresses the session's connections that are in none of the rooms.
 // Rooms belong to a Channel: without one, Emit returns an error.

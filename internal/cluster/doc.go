@@ -13,9 +13,10 @@
 //  2. Node.entries.mu guards entries.entriesByMu. It is held while entries of
 //     the directory change and while these changes are put into the outbox, so
 //     that both happen in one order.
-//  3. Node.mu guards Node.nodeByMu.
-//  4. outbox.mu guards outbox.outboxByMu.
-//  5. The locks of package directory.
+//  3. serving.mu guards serving.servingByMu.
+//  4. Node.mu guards Node.nodeByMu.
+//  5. outbox.mu guards outbox.outboxByMu.
+//  6. The locks of the packages directory and answers.
 //
 // No method of Local or of a Link is called with a lock held, with the
 // exception of Local.TakeChanges and cluster.Occupier.Occupy: entries.mu is held

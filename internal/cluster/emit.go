@@ -42,12 +42,13 @@ func (n *Node) publish(messages ...outgoing) error {
 // toReceivers returns a message for the nodes on which a selector may select
 // seats. The message is encoded once.
 func (n *Node) toReceivers(sel *command.Selector, m wire.Message) []outgoing {
-	if !sel.IsPersonal() || len(sel.Keys) == 0 || slices.ContainsFunc(sel.Keys, isRoom) {
+	names, all := n.nodesOf(sel)
+	if all {
 		return []outgoing{{plain: wire.Encode(m)}}
 	}
 	var messages []outgoing
 	var encoded []byte
-	for _, name := range n.dir.NodesOf(make([]string, 0, 8), sel.Namespace, sel.Keys) {
+	for _, name := range names {
 		if name == n.name {
 			continue
 		}
@@ -57,6 +58,15 @@ func (n *Node) toReceivers(sel *command.Selector, m wire.Message) []outgoing {
 		messages = append(messages, outgoing{plain: encoded, to: name})
 	}
 	return messages
+}
+
+// nodesOf returns the nodes on which a selector may select seats, or that these
+// are all.
+func (n *Node) nodesOf(sel *command.Selector) (names []string, all bool) {
+	if !sel.IsPersonal() || len(sel.Keys) == 0 || slices.ContainsFunc(sel.Keys, isRoom) {
+		return nil, true
+	}
+	return n.dir.NodesOf(make([]string, 0, 8), sel.Namespace, sel.Keys), false
 }
 
 func isRoom(k command.Key) bool { return k.Kind == command.Room }

@@ -37,6 +37,8 @@ type local struct {
 	merged   []ledger.Entry
 	sessions []string // that Revoke returns
 	delay    time.Duration
+	conns    int // that each question is for
+	asked    []*asked
 }
 
 func (l *local) note(list *[]string, text string) {

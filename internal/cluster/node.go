@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mojosocket/mojo/cluster"
+	"github.com/mojosocket/mojo/internal/answers"
 	"github.com/mojosocket/mojo/internal/cluster/directory"
 	"github.com/mojosocket/mojo/internal/cluster/members"
 	"github.com/mojosocket/mojo/internal/cluster/seal"
@@ -24,6 +25,10 @@ import (
 // one goroutine at a time, if they do not say otherwise.
 type Local interface {
 	Emit(cmd *command.Emit)
+	// Ask sends an event whose answers are wanted. It calls begin before the
+	// first answer, and answer for each connection that has answered or will not,
+	// from any goroutine.
+	Ask(cmd *command.Emit, begin func(Question), answer func(number int, a answers.Answer))
 	Join(cmd *command.Join)
 	Leave(cmd *command.Leave)
 	Disconnect(cmd *command.Disconnect, wholeConn bool)
@@ -106,6 +111,8 @@ type nodeByMu struct {
 	phase   members.Phase
 	changed chan struct{} // closed at the next change of the phase
 	pending pending
+	asks    asks
+	serving map[questionID]*serving
 }
 
 // counts is what a Node counts. Counts only grow.
@@ -136,6 +143,8 @@ func New(config Config) *Node {
 	n.members = members.New(origin, config.Info, time.Now)
 	n.changed = make(chan struct{})
 	n.pending.byID = make(map[uint64]*call)
+	n.asks.byID = make(map[uint64]map[string]askPart)
+	n.serving = make(map[questionID]*serving)
 	return n
 }
 
@@ -303,8 +312,10 @@ func (n *Node) act(r *members.Result, again []outgoing) {
 	}
 	for _, m := range r.Left {
 		n.removeEntries(m)
+		n.loseAsks(&m.Origin)
 	}
 	if r.Rejoined {
+		n.loseAsks(nil) // what was published meanwhile may be lost
 		n.updateAndTell(func(e *entriesByMu) {
 			e.synced = false
 			e.ownership.Join()
@@ -367,8 +378,10 @@ func (n *Node) close(wait time.Duration) {
 	if wait > 0 {
 		n.handOver(wait)
 	}
+	n.flushServing()
 	n.change(func() members.Result { return n.members.Leave() })
 	n.out.drain(wait)
+	n.loseAsks(nil)
 	n.stop()
 	_ = n.link.Close() // the node leaves, whatever the broker says
 	n.stopped.Wait()

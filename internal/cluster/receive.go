@@ -161,6 +161,14 @@ func (n *Node) dispatch(from seal.Origin, m wire.Message) {
 			return
 		}
 		local.Emit(&m.Emit)
+	case *wire.Ask:
+		n.serve(from, m)
+	case *wire.EndAsk:
+		n.endServing(questionID{from, m.ID})
+	case *wire.Asked:
+		n.asked(from, m)
+	case *wire.Acks:
+		n.answered(from, m)
 	case *wire.Join:
 		local.Join(&m.Join)
 	case *wire.Leave:

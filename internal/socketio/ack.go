@@ -11,28 +11,52 @@ import (
 
 // reply is the answer of a client.
 type reply struct {
-	args parser.Args
-	err  error
+	args    parser.Args
+	payload parser.Payload // what args are made from
+	err     error
 }
 
-var errAmbiguousAnswer = errors.New("the client's answer holds data that reads as a placeholder for an attachment")
+// ErrAmbiguousAnswer is the error of an answer that cannot be decoded.
+var ErrAmbiguousAnswer = errors.New("the client's answer holds data that reads as a placeholder for an attachment")
 
 // acks are the answers that callers of EmitWithAck wait for. Socket.mu guards
 // them.
 type acks struct {
 	waiting map[uint64]chan reply // each has room for one answer; closed when the socket ends
+	asked   *asked                // a list: the broadcasts that wait for an answer
 }
 
-func (a *acks) failLocked() {
+// firstBroadcastID is the first ack id of broadcasts. Those of single sockets are
+// below. All fit into the 32-bit integers of socket.io-client-java and others.
+const firstBroadcastID = 1 << 30
+
+// countLocked returns how many answers are outstanding.
+func (a *acks) countLocked() int {
+	n := len(a.waiting)
+	for e := a.asked; e != nil; e = e.next {
+		n++
+	}
+	return n
+}
+
+// failLocked ends the waiting for answers. It returns the broadcasts that have
+// to be told.
+func (a *acks) failLocked() (told *asked) {
 	for _, answer := range a.waiting {
 		close(answer)
 	}
-	a.waiting = nil
+	told = a.asked
+	*a = acks{}
+	return told
 }
 
 // resolve gives an answer to the caller that waits for it. It ignores any other
 // answer, for instance one that is too late.
 func (s *Socket) resolve(id uint64, r reply) {
+	if id >= firstBroadcastID {
+		s.resolveBroadcast(id, r)
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if answer, ok := s.acks.waiting[id]; ok {
@@ -67,7 +91,7 @@ func (s *Socket) EmitWithAck(ctx context.Context, event string, args []any) (par
 		return parser.Args{}, err
 	}
 	defer s.removeAck(id)
-	m := packetWithID(parser.Event, s.namespace.name, id, payload)
+	m := packetWithID(parser.Event, s.namespace.name, id, true, payload)
 	if err := server.checkSize(m); err != nil {
 		return parser.Args{}, err
 	}
@@ -92,7 +116,7 @@ func (s *Socket) registerAck() (uint64, <-chan reply, error) {
 	if s.state != connected {
 		return 0, nil, ErrNotConnected
 	}
-	if len(s.acks.waiting) >= s.namespace.server.opts.MaxAcks {
+	if s.acks.countLocked() >= s.namespace.server.opts.MaxAcks {
 		return 0, nil, ErrTooManyAcks
 	}
 	if s.acks.waiting == nil {
@@ -100,7 +124,7 @@ func (s *Socket) registerAck() (uint64, <-chan reply, error) {
 	}
 	// The id is unique for all sockets of the client, so that a late answer is
 	// not mistaken for an answer to the socket that has replaced the old one.
-	id := s.client().lastAck.Add(1) - 1
+	id := (s.client().lastAck.Add(1) - 1) % firstBroadcastID
 	answer := make(chan reply, 1)
 	s.acks.waiting[id] = answer
 	return id, answer, nil
@@ -125,7 +149,7 @@ func (e *Event) Ack(args []any) error {
 	if err != nil {
 		return err
 	}
-	m := packetWithID(parser.Ack, s.namespace.name, e.id, payload)
+	m := packetWithID(parser.Ack, s.namespace.name, e.id, true, payload)
 	if err := s.namespace.server.checkSize(m); err != nil {
 		return err
 	}

@@ -38,20 +38,28 @@ type local struct{ server *Server }
 // Emit implements cluster.Local. The observers get the arguments as
 // encoding/json decodes them into an empty interface.
 func (l local) Emit(cmd *command.Emit) {
-	s := l.server
+	if err := l.server.emit(cmd, observeDecoded(cmd)); err != nil {
+		l.server.warnOfEmit(err)
+	}
+}
+
+func (s *Server) warnOfEmit(err error) {
+	s.warn.Warn("cluster emit", "mojo: an event from another node cannot be sent", "error", err,
+		"help", "Limits.MaxQueue should be the same on all nodes")
+}
+
+// observeDecoded returns a function that calls the observer of a socket. The
+// first call decodes the event.
+func observeDecoded(cmd *command.Emit) func(*Socket) {
 	var event string
 	var args []any
 	decoded := false
-	err := s.emit(cmd, func(socket *Socket) {
+	return func(socket *Socket) {
 		if !decoded {
 			event, args = decodeEvent(cmd)
 			decoded = true
 		}
 		socket.observe(event, args)
-	})
-	if err != nil {
-		s.warn.Warn("cluster emit", "mojo: an event from another node cannot be sent", "error", err,
-			"help", "Limits.MaxQueue should be the same on all nodes")
 	}
 }
 

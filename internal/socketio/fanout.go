@@ -49,7 +49,7 @@ func (s *Server) emit(cmd *command.Emit, observe func(*Socket)) error {
 		return s.emit(people, observe)
 	}
 	seats := s.hub.Receivers(&cmd.Selector)
-	messages, err := s.frame(cmd, seats)
+	messages, err := s.frame(cmd, seats, 0)
 	if err != nil {
 		return err
 	}
@@ -147,12 +147,12 @@ func (f framed) observed() bool {
 
 // frame makes a message for the selector's namespace or, if that is empty, for
 // the namespace of each seat. Without seats it makes one too, to check its
-// size.
-func (s *Server) frame(cmd *command.Emit, seats []*hub.Seat) (framed, error) {
+// size. The ack id is 0 for an event that is not to be answered.
+func (s *Server) frame(cmd *command.Emit, seats []*hub.Seat, ackID uint64) (framed, error) {
 	payload := parser.Payload{JSON: cmd.JSON, Attachments: cmd.Attachments}
 	var f framed
 	add := func(n *Namespace, name string) error {
-		m := packet(parser.Event, name, payload)
+		m := packetWithID(parser.Event, name, ackID, ackID != 0, payload)
 		f = append(f, struct {
 			namespace *Namespace
 			message   *engineio.Message

@@ -250,7 +250,7 @@ func (s *Socket) receive(p parser.Packet, data []byte, attachments [][]byte) err
 		return err
 	}
 	if p.Type == parser.Ack || p.Type == parser.BinaryAck {
-		s.resolve(p.ID, reply{args: args})
+		s.resolve(p.ID, reply{args: args, payload: parser.Payload{JSON: data, Attachments: attachments}})
 		return nil
 	}
 	name, err := parser.EventName(args.Raw(0))
@@ -280,7 +280,7 @@ func (s *Socket) refuseArgs(p parser.Packet) {
 		"mojo: refused a message whose data has a _placeholder of its own", "namespace", s.namespace.name,
 		"help", "socket.io-client marks binary by objects with the keys _placeholder and num; rename them in the page's data")
 	if p.Type == parser.BinaryAck {
-		s.resolve(p.ID, reply{err: errAmbiguousAnswer})
+		s.resolve(p.ID, reply{err: ErrAmbiguousAnswer})
 		return
 	}
 	e := &Event{Socket: s, id: p.ID, wantsAck: p.HasID}

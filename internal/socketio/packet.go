@@ -7,17 +7,14 @@ import (
 
 // packet encodes a packet once for any number of receivers.
 func packet(t parser.Type, namespace string, p parser.Payload) *engineio.Message {
-	hint := len(p.JSON) + len(namespace) + 32
-	return engineio.NewMessage(hint, func(dst []byte) []byte {
-		return parser.AppendPacket(dst, t, namespace, 0, false, p)
-	}, p.Attachments)
+	return packetWithID(t, namespace, 0, false, p)
 }
 
-// packetWithID is packet for a packet with an ack id.
-func packetWithID(t parser.Type, namespace string, id uint64, p parser.Payload) *engineio.Message {
+// packetWithID is packet for a packet that may have an ack id.
+func packetWithID(t parser.Type, namespace string, id uint64, hasID bool, p parser.Payload) *engineio.Message {
 	hint := len(p.JSON) + len(namespace) + 32
 	return engineio.NewMessage(hint, func(dst []byte) []byte {
-		return parser.AppendPacket(dst, t, namespace, id, true, p)
+		return parser.AppendPacket(dst, t, namespace, id, hasID, p)
 	}, p.Attachments)
 }
 

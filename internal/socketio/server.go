@@ -132,9 +132,10 @@ type Server struct {
 	// its identity once at a time.
 	changeMu sync.Mutex
 
-	graceTimer atomic.Pointer[time.Timer] // the latest timer for Hub.EndGrace; nil if there was none
-	closed     atomic.Bool
-	namespaces atomic.Pointer[map[string]*Namespace] // the map is immutable; Mount stores a new one
+	graceTimer   atomic.Pointer[time.Timer] // the latest timer for Hub.EndGrace; nil if there was none
+	closed       atomic.Bool
+	lastQuestion atomic.Uint32                         // the number of broadcasts with acks
+	namespaces   atomic.Pointer[map[string]*Namespace] // the map is immutable; Mount stores a new one
 }
 
 // NewServer returns a Server without namespaces. With Options.Cluster, Start

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/mojosocket/mojo/internal/answers"
 	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/hub"
@@ -38,8 +39,13 @@ type socketByMu struct {
 	mailbox       mailbox
 	acks          acks
 	reason        Reason
-	cancel        context.CancelFunc
-	ctx           context.Context
+	life          *life // nil until Context is called
+}
+
+// life is the Context of a socket.
+type life struct {
+	ctx    context.Context
+	cancel context.CancelFunc
 }
 
 // newSocket returns the socket of a client on a namespace. It is pending.
@@ -93,13 +99,14 @@ func (s *Socket) Ended() bool {
 func (s *Socket) Context() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ctx == nil {
-		s.ctx, s.cancel = context.WithCancel(context.Background())
+	if s.life == nil {
+		s.life = new(life)
+		s.life.ctx, s.life.cancel = context.WithCancel(context.Background())
 		if s.state == ended {
-			s.cancel()
+			s.life.cancel()
 		}
 	}
-	return s.ctx
+	return s.life.ctx
 }
 
 // Emit queues an event. It returns ErrQueueFull if the event does not fit into
@@ -135,6 +142,9 @@ func (s *Socket) send(m *engineio.Message, d command.Delivery) error {
 	var b engineio.Batch
 	err := s.queue(m, d, nil, &b)
 	b.Flush()
+	if errors.Is(err, engineio.ErrBehind) {
+		return nil
+	}
 	return err
 }
 
@@ -145,7 +155,9 @@ func (s *Socket) send(m *engineio.Message, d command.Delivery) error {
 // A message to a session or user is compared with the identity that the socket
 // has now: a change of identity waits for mu before it is complete. A message
 // to an identity that the socket claims is held until the claim is proven. `to`
-// is nil for a message that does not depend on the identity.
+// is nil for a message that does not depend on the identity. The error is
+// errNotAddressed for another identity, and engineio.ErrBehind for a volatile
+// message that is skipped.
 func (s *Socket) queue(m *engineio.Message, d command.Delivery, to *command.Selector, b *engineio.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,7 +172,7 @@ func (s *Socket) queue(m *engineio.Message, d command.Delivery, to *command.Sele
 		case binding.Claim != nil && to.Matches(binding.Claim.To.Identity):
 			recipient = to.Clone()
 		default:
-			return nil
+			return errNotAddressed
 		}
 	}
 	switch {
@@ -168,7 +180,7 @@ func (s *Socket) queue(m *engineio.Message, d command.Delivery, to *command.Sele
 		return socketError(s.queueLocked(m, d, b))
 	case s.state != ended:
 		if d.Volatile {
-			return nil
+			return engineio.ErrBehind
 		}
 		return socketError(s.holdLocked(held{m, d, recipient}, b))
 	}
@@ -244,14 +256,15 @@ func (s *Socket) finish(reason Reason, last func(was socketState)) {
 	was := s.state
 	s.state, s.reason = ended, reason
 	s.dropHeldLocked()
-	s.acks.failLocked()
-	if s.cancel != nil {
-		s.cancel()
+	told := s.acks.failLocked()
+	if s.life != nil {
+		s.life.cancel()
 	}
 	if last != nil {
 		last(was)
 	}
 	s.mu.Unlock()
+	told.tell(answers.Ended)
 	server := s.namespace.server
 	server.doPresenceWork(server.hub.Remove(&s.seat))
 	s.client().removeSocket(s)

@@ -20,14 +20,16 @@ func (m *Confirm) fields(c *codec) {
 // Emit is an event for connections on any node.
 type Emit struct{ command.Emit }
 
-func (*Emit) kind() kind { return kindEmit }
-func (m *Emit) fields(c *codec) {
-	selector(c, &m.Selector)
-	c.bytes(&m.JSON)
-	slice(c, &m.Attachments, 1, (*codec).bytes)
-	c.bool(&m.Delivery.Volatile)
-	c.bool(&m.Delivery.Latest)
-	c.string(&m.Delivery.Key)
+func (*Emit) kind() kind        { return kindEmit }
+func (m *Emit) fields(c *codec) { emit(c, &m.Emit) }
+
+func emit(c *codec, v *command.Emit) {
+	selector(c, &v.Selector)
+	c.bytes(&v.JSON)
+	slice(c, &v.Attachments, 1, (*codec).bytes)
+	c.bool(&v.Delivery.Volatile)
+	c.bool(&v.Delivery.Latest)
+	c.string(&v.Delivery.Key)
 }
 
 // Join is command.Join.

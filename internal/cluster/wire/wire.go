@@ -34,6 +34,8 @@ const (
 	kindLedger      kind = 12
 	kindConfirm     kind = 13
 	kindHandover    kind = 14
+	kindAsked       kind = 15
+	kindAcks        kind = 16
 
 	kindEmit           kind = 32
 	kindJoin           kind = 33
@@ -43,6 +45,8 @@ const (
 	kindRebind         kind = 37
 	kindRevoke         kind = 38
 	kindRevokeIdentity kind = 39
+	kindAsk            kind = 40
+	kindEndAsk         kind = 41
 )
 
 var makers = map[kind]func() Message{
@@ -60,6 +64,8 @@ var makers = map[kind]func() Message{
 	kindLedger:      func() Message { return new(Ledger) },
 	kindConfirm:     func() Message { return new(Confirm) },
 	kindHandover:    func() Message { return new(Handover) },
+	kindAsked:       func() Message { return new(Asked) },
+	kindAcks:        func() Message { return new(Acks) },
 
 	kindEmit:           func() Message { return new(Emit) },
 	kindJoin:           func() Message { return new(Join) },
@@ -69,6 +75,8 @@ var makers = map[kind]func() Message{
 	kindRebind:         func() Message { return new(Rebind) },
 	kindRevoke:         func() Message { return new(Revoke) },
 	kindRevokeIdentity: func() Message { return new(RevokeIdentity) },
+	kindAsk:            func() Message { return new(Ask) },
+	kindEndAsk:         func() Message { return new(EndAsk) },
 }
 
 // ErrUnknownKind is returned by Decode for a message of a later version.

@@ -27,8 +27,15 @@ type node struct {
 // start starts a node on a bus.
 func start(t *testing.T, bus cluster.Bus) *node {
 	t.Helper()
+	return startWith(t, mojo.Options{Cluster: bus})
+}
+
+// startWith starts a node with other options.
+func startWith(t *testing.T, opts mojo.Options) *node {
+	t.Helper()
 	n := &node{app: e2e.NewWatchingApp()}
-	n.Server = e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), Cluster: bus})
+	opts.Cookies = e2e.NewCookies(t, mojo.CookieOptions{})
+	n.Server = e2e.NewServer(t, opts)
 	n.chat = e2e.Register(t, n.Server, "Chat", n.app)
 	n.site = siotest.Serve(t, siotest.Memory, n.Server)
 	return n
