@@ -1,13 +1,16 @@
 package mojo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/mojosocket/mojo/internal/answers"
 	internal "github.com/mojosocket/mojo/internal/cluster"
 	"github.com/mojosocket/mojo/internal/cluster/relay"
+	"github.com/mojosocket/mojo/internal/parser"
 )
 
 // ErrClusterDown is returned for what reached the connections of this process
@@ -99,4 +102,132 @@ func (s *Server) Nodes() []Node {
 		nodes = append(nodes, Node{Name: m.Node, Host: m.Host, Version: m.Version, Self: m.Node == node.Name(), Heard: m.Heard})
 	}
 	return nodes
+}
+
+// Notify sends a notification to the site's own code on the other processes of
+// the cluster, to the functions that they have given OnNotify, for instance to
+// make them drop what they have cached. This process does not get it, and
+// without Options.Cluster nobody does. It never blocks: it returns nil when the
+// notification is queued.
+//
+// A notification arrives at most once, and in the order of those of this
+// process. The arguments are values for encoding/json, also a []byte, which
+// becomes base64.
+//
+// It returns ErrReservedEvent for the names that Emit refuses and for connection
+// and new_namespace, an error if an argument cannot be encoded, ErrServerClosed,
+// and ErrClusterDown if the others cannot be reached.
+func (s *Server) Notify(name string, args ...any) error {
+	data, err := encodeNotification(name, args)
+	if err != nil {
+		return err
+	}
+	return wrapError(s.sio.Notify(data))
+}
+
+// NotifyWithAck is Notify for functions that answer, see OnNotifyCall. It does
+// not wait for the answers, of which each process has one: see Answers. Answer.Err
+// is ErrNoFunction if the process has no function of that name, and has the text
+// of the error if the function returned one. If ctx has no deadline, the answers
+// are waited for during Timeouts.AckTimeout.
+func (s *Server) NotifyWithAck(ctx context.Context, name string, args ...any) (*Answers, error) {
+	data, err := encodeNotification(name, args)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.sio.NotifyWithAck(ctx, data)
+	if err != nil {
+		return nil, wrapError(err)
+	}
+	return &Answers{c}, nil
+}
+
+func encodeNotification(name string, args []any) ([]byte, error) {
+	if isReservedNotification(name) {
+		return nil, fmt.Errorf("mojo: %w: %q", ErrReservedEvent, name)
+	}
+	payload, err := parser.EncodeValue(append([]any{name}, args...))
+	return payload.JSON, wrapError(err)
+}
+
+// isReservedNotification reports whether a name has a meaning of its own for
+// Node servers, or belongs to mojo.
+func isReservedNotification(name string) bool {
+	return parser.Reserved(name) || name == "connection" || name == "new_namespace"
+}
+
+// OnNotify makes fn get the notifications of this name that other processes send
+// by Server.Notify. They have one argument, which is decoded into In; without an
+// argument fn gets the zero value. fn is not called for one that does not decode,
+// nor for one with more arguments. If the sender waits for an answer, it gets an
+// empty one when fn returns nil. An error is logged.
+//
+// The functions of a Server are called one at a time, in the order in which the
+// notifications of each process come, so they should return soon. If more than 16
+// MiB of them wait, others are dropped. A panic is logged. Shutdown waits for a
+// function that runs.
+//
+// Over mojoredis, fn also gets what Node servers send by io.serverSideEmit, and
+// answers them. Between Servers a notification is sealed. That of a Node server is
+// not: any program that can publish there can send it.
+//
+// OnNotify panics if the name has a function already, and for names that
+// Server.Notify refuses. It may be called at any time, and from any goroutine.
+func OnNotify[In any](s *Server, name string, fn func(in In) error) {
+	s.onNotify(name, func(args parser.Args) ([]any, error) {
+		var in In
+		if err := decodeNotification(args, &in); err != nil {
+			return nil, err
+		}
+		return nil, fn(in)
+	})
+}
+
+// OnNotifyCall is OnNotify for a function with a result, which is the answer
+// that Server.NotifyWithAck gets.
+func OnNotifyCall[In, Out any](s *Server, name string, fn func(in In) (Out, error)) {
+	s.onNotify(name, func(args parser.Args) ([]any, error) {
+		var in In
+		if err := decodeNotification(args, &in); err != nil {
+			return nil, err
+		}
+		out, err := fn(in)
+		return []any{out}, err
+	})
+}
+
+func decodeNotification(args parser.Args, in any) error {
+	switch args.Len() {
+	case 0:
+		return nil
+	case 1:
+		if err := args.Decode(0, in); err != nil {
+			return fmt.Errorf("invalid argument: %w", err)
+		}
+		return nil
+	}
+	return fmt.Errorf("%d arguments, want at most 1", args.Len())
+}
+
+// onNotify registers a function that returns the arguments of an answer.
+func (s *Server) onNotify(name string, fn func(args parser.Args) ([]any, error)) {
+	if isReservedNotification(name) {
+		panic(fmt.Sprintf("mojo: the name %q of a notification is reserved", name))
+	}
+	added := s.sio.OnNotify(name, func(args parser.Args) answers.Answer {
+		results, err := fn(args)
+		var payload parser.Payload
+		if err == nil {
+			payload, err = parser.EncodeValue(append([]any{}, results...))
+		}
+		if err != nil {
+			s.handlerErrors.Add(1)
+			s.opts.Logger.Error("mojo: a function for notifications returned an error", "name", name, "error", err)
+			return answers.Answer{Outcome: answers.Failed, Payload: parser.Payload{JSON: []byte(err.Error())}}
+		}
+		return answers.Answer{Outcome: answers.Answered, Payload: payload}
+	})
+	if !added {
+		panic(fmt.Sprintf("mojo: the notification %q has a function already", name))
+	}
 }

@@ -40,6 +40,9 @@ var (
 	// ErrSkipped is the Err of an Answer if a volatile event was not sent to a
 	// client that is behind.
 	ErrSkipped = errors.New("skipped, because the client is behind")
+	// ErrNoFunction is the Err of an Answer to Server.NotifyWithAck from a process
+	// without a function for it.
+	ErrNoFunction = errors.New("no function for the notification")
 	// ErrNodeLost is the Err of an Answer of a connection whose process has left
 	// the cluster, and is returned by Answers.Err.
 	ErrNodeLost = errors.New("a node of the cluster was lost")

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/cluster"
 	"github.com/mojosocket/mojo/mojotest"
 )
 
@@ -70,4 +71,41 @@ func ExampleAnswers_All() {
 	// Output:
 	// I do
 	// mojo: no answer true
+}
+
+// Two processes, here Servers on a bus in memory. One makes the other drop a
+// user from its cache, and asks how many it has cached.
+func ExampleServer_NotifyWithAck() {
+	bus := cluster.NewMemory()
+	key := []byte("the processes share 32 random bytes")
+	start := func() *mojo.Server {
+		srv, err := mojo.New(mojo.Options{Cluster: bus, ClusterKey: key, Logger: quiet})
+		check(err)
+		return srv
+	}
+	first, second := start(), start()
+	defer first.Close()
+	defer second.Close()
+	for len(first.Nodes()) < 2 {
+		time.Sleep(10 * time.Millisecond)
+	}
+
+	cached := map[string]bool{"ada": true, "bob": true}
+	mojo.OnNotify(second, "drop user", func(id string) error {
+		delete(cached, id)
+		return nil
+	})
+	mojo.OnNotifyCall(second, "cached users", func(struct{}) (int, error) {
+		return len(cached), nil
+	})
+
+	check(first.Notify("drop user", "ada"))
+	answers, err := first.NotifyWithAck(context.Background(), "cached users")
+	check(err)
+	for a := range answers.All() {
+		var n int
+		check(a.Decode(&n))
+		fmt.Println(n, a.Node == second.Nodes()[0].Name)
+	}
+	// Output: 1 true
 }

@@ -1,6 +1,7 @@
 package mojo
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -203,11 +204,15 @@ var outcomes = map[answers.Outcome]error{
 	answers.Ambiguous:   wrapError(socketio.ErrAmbiguousAnswer),
 	answers.TooLarge:    wrapError(ErrTooLarge),
 	answers.Lost:        wrapError(ErrNodeLost),
+	answers.NoFunction:  wrapError(ErrNoFunction),
 }
 
 func answerOf(a *answers.Answer) Answer {
 	err, known := outcomes[a.Outcome]
-	if !known { // of a later version
+	switch {
+	case a.Outcome == answers.Failed:
+		err = fmt.Errorf("mojo: the function of node %s has failed: %s", a.Node, cmp.Or(string(a.Payload.JSON), "panic"))
+	case !known: // of a later version
 		err = outcomes[answers.Missing]
 	}
 	return Answer{ConnID: a.ID, Node: a.Node, Identity: identityOf(a.Identity), Err: err, args: a.Args}

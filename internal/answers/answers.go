@@ -34,6 +34,7 @@ const (
 	TooLarge                   // the answer was dropped: it, or the answers that nobody has read, are too large
 	Lost                       // the node has left the cluster
 	NoFunction                 // the node has no function for the notification
+	Failed                     // the function for the notification has failed; the payload may say why
 )
 
 // Answer is what came from one connection or node.

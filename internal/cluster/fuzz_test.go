@@ -19,7 +19,7 @@ func FuzzDispatch(f *testing.F) {
 		&wire.LedgerQuery{}, &wire.Ledger{Last: true}, &wire.Confirm{ID: 1}, &wire.Handover{Handover: ownership.Handover{Last: true}},
 		&wire.Emit{Emit: *emitToUser("ann", "[1]")}, &wire.Join{}, &wire.Leave{}, &wire.Disconnect{}, &wire.Extend{},
 		&wire.Rebind{ID: 1}, &wire.Revoke{ID: 2}, &wire.RevokeIdentity{ID: 3}, &wire.Goodbye{}, &wire.Welcome{}, &wire.Challenge{},
-		&wire.Ask{ID: 4, Timeout: 1000}, &wire.EndAsk{ID: 4}, &wire.Asked{ID: 1, Conns: []wire.AskedConn{{ID: "a"}}, Last: true},
+		&wire.Ask{ID: 4, Timeout: 1000}, &wire.Notify{ID: 5, JSON: []byte(`["e"]`)}, &wire.EndAsk{ID: 4}, &wire.Asked{ID: 1, Conns: []wire.AskedConn{{ID: "a"}}, Last: true},
 		&wire.Acks{ID: 1, Acks: []wire.Ack{{Number: 1 << 31, Outcome: 1, JSON: []byte(`[1`)}}},
 	} {
 		f.Add(wire.Encode(m))

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo/cluster"
+	"github.com/mojosocket/mojo/internal/answers"
 	"github.com/mojosocket/mojo/internal/cluster/directory"
 	"github.com/mojosocket/mojo/internal/cluster/members"
 	"github.com/mojosocket/mojo/internal/cluster/seal"
@@ -39,6 +40,7 @@ type local struct {
 	delay    time.Duration
 	conns    int // that each question is for
 	asked    []*asked
+	notified []string
 }
 
 func (l *local) note(list *[]string, text string) {
@@ -48,6 +50,13 @@ func (l *local) note(list *[]string, text string) {
 }
 
 func (l *local) Emit(cmd *command.Emit) { l.note(&l.emitted, string(cmd.JSON)) }
+
+func (l *local) Notified(data []byte, answer func(answers.Answer)) {
+	l.note(&l.notified, string(data))
+	if answer != nil {
+		answer(answerOf(`["` + string(data) + `"]`))
+	}
+}
 
 func (l *local) Join(cmd *command.Join)                               { l.joined = append(l.joined, cmd.Rooms) }
 func (l *local) Leave(*command.Leave)                                 {}

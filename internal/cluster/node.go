@@ -29,6 +29,10 @@ type Local interface {
 	// first answer, and answer for each connection that has answered or will not,
 	// from any goroutine.
 	Ask(cmd *command.Emit, begin func(Question), answer func(number int, a answers.Answer))
+	// Notified delivers a notification for the site's code: a JSON array of its
+	// name and arguments, which Local keeps. answer is nil or is called once, from
+	// any goroutine.
+	Notified(data []byte, answer func(a answers.Answer))
 	Join(cmd *command.Join)
 	Leave(cmd *command.Leave)
 	Disconnect(cmd *command.Disconnect, wholeConn bool)

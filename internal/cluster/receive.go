@@ -163,6 +163,8 @@ func (n *Node) dispatch(from seal.Origin, m wire.Message) {
 		local.Emit(&m.Emit)
 	case *wire.Ask:
 		n.serve(from, m)
+	case *wire.Notify:
+		n.notified(from, m)
 	case *wire.EndAsk:
 		n.endServing(questionID{from, m.ID})
 	case *wire.Asked:

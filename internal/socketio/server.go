@@ -11,7 +11,8 @@
 //  4. client.mu guards client.clientByMu.
 //  5. Socket.mu guards Socket.socketByMu.
 //  6. The locks of engineio.
-//  7. activity.mu guards activity.activityByMu and mailbox.mailboxByActivityMu.
+//  7. notifications.mu guards notifications.notificationsByMu.
+//  8. activity.mu guards activity.activityByMu and mailbox.mailboxByActivityMu.
 //
 // Under a lock there is no user code, no I/O, no encoding and no log.
 package socketio
@@ -116,17 +117,18 @@ type NewSession struct {
 // serves until Shutdown or Close. It is safe for concurrent use: its fields do
 // not change, or are atomic.
 type Server struct {
-	opts        Options
-	engine      *engineio.Engine
-	log         *slog.Logger
-	warn        *warn.Log
-	hub         *hub.Hub
-	activity    activity
-	counters    counters
-	created     time.Time
-	revalidator *revalidator  // nil without Options.Revalidation
-	node        *cluster.Node // nil without Options.Cluster
-	transitions transitions   // of the hub or, in a cluster, of the node
+	opts          Options
+	engine        *engineio.Engine
+	log           *slog.Logger
+	warn          *warn.Log
+	hub           *hub.Hub
+	activity      activity
+	notifications notifications
+	counters      counters
+	created       time.Time
+	revalidator   *revalidator  // nil without Options.Revalidation
+	node          *cluster.Node // nil without Options.Cluster
+	transitions   transitions   // of the hub or, in a cluster, of the node
 
 	// changeMu is held while an identity changes, so that a connection changes
 	// its identity once at a time.

@@ -25,6 +25,19 @@ type EndAsk struct{ ID uint64 }
 func (*EndAsk) kind() kind        { return kindEndAsk }
 func (m *EndAsk) fields(c *codec) { c.uint(&m.ID) }
 
+// Notify is a notification for the code of the site on other nodes. With an ID
+// each of them answers with Acks of one connection, the number 0.
+type Notify struct {
+	ID   uint64 // 0: no answer is wanted
+	JSON []byte // the array of the name and the arguments
+}
+
+func (*Notify) kind() kind { return kindNotify }
+func (m *Notify) fields(c *codec) {
+	c.uint(&m.ID)
+	c.bytes(&m.JSON)
+}
+
 // Asked says which connections were asked. They are numbered over all messages
 // for one question.
 type Asked struct {

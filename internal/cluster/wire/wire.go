@@ -47,6 +47,7 @@ const (
 	kindRevokeIdentity kind = 39
 	kindAsk            kind = 40
 	kindEndAsk         kind = 41
+	kindNotify         kind = 42
 )
 
 var makers = map[kind]func() Message{
@@ -77,6 +78,7 @@ var makers = map[kind]func() Message{
 	kindRevokeIdentity: func() Message { return new(RevokeIdentity) },
 	kindAsk:            func() Message { return new(Ask) },
 	kindEndAsk:         func() Message { return new(EndAsk) },
+	kindNotify:         func() Message { return new(Notify) },
 }
 
 // ErrUnknownKind is returned by Decode for a message of a later version.
