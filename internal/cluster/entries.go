@@ -27,7 +27,8 @@ type entriesByMu struct {
 	taken    []directory.Entry // reused
 	timer    *time.Timer       // for flush; nil: none
 	closed   bool
-	synced   bool // the entries of all members are here, in this incarnation
+	named    map[string]time.Time // nodes that a member has named, and when
+	synced   bool                 // the entries of all members are here, in this incarnation
 	presenceState
 }
 
@@ -106,13 +107,14 @@ func (n *Node) flushLocked() {
 // heartbeat publishes a heartbeat with the digest of this node's entries.
 func (n *Node) heartbeat() {
 	n.mu.Lock()
-	ready := n.members.HasLedger()
+	m := n.members.Heartbeat()
 	n.mu.Unlock()
 	n.entries.mu.Lock()
 	defer n.entries.mu.Unlock()
 	n.flushLocked()
 	digest := n.entries.self.Digest()
-	n.send("", &wire.Heartbeat{Sequence: n.entries.sequence, Entries: uint64(digest.Entries), Checksum: digest.Checksum, Ready: ready})
+	m.Sequence, m.Entries, m.Checksum = n.entries.sequence, uint64(digest.Entries), digest.Checksum
+	n.send("", m)
 }
 
 // compare asks a node for all its entries if its digest is not that of the copy
@@ -140,9 +142,32 @@ func (n *Node) addMutual(name string) {
 		if r := e.others[name]; r != nil {
 			r.mutual, r.whole = true, false
 			n.askLocked(name, r)
+			e.giveUpLocked(name)
 			e.ownership.NodeJoined(name)
 		}
 	})
+}
+
+// addNamed adds nodes that a member has named while this node joins, and that
+// have not answered yet: they may own keys.
+func (n *Node) addNamed(names []string) {
+	n.updateAndTell(func(e *entriesByMu) {
+		for _, name := range names {
+			if r := e.others[name]; r == nil || !r.mutual {
+				e.named[name] = time.Now()
+				e.ownership.NodeJoined(name)
+			}
+		}
+	})
+}
+
+// giveUpLocked is called when a node that was named is dead, or begins anew as a
+// member. entries.mu must be held.
+func (e *entriesByMu) giveUpLocked(name string) {
+	if since, named := e.named[name]; named {
+		delete(e.named, name)
+		e.ownership.NodeDied(name, since)
+	}
 }
 
 // addEntries adds a new member, whose entries are not known yet.
@@ -161,6 +186,7 @@ func (n *Node) removeEntries(left members.Left) {
 	n.updateAndTell(func(e *entriesByMu) {
 		r = e.others[left.Node]
 		delete(e.others, left.Node)
+		e.giveUpLocked(left.Node)
 		switch {
 		case r == nil || !r.mutual:
 		case left.Goodbye:

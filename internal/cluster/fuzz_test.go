@@ -46,6 +46,6 @@ func FuzzDispatch(f *testing.F) {
 		}
 		number++
 		n.change(func() members.Result { return n.members.Receive(member, number, m) })
-		n.dispatch(member, m)
+		n.dispatch(member, m, true)
 	})
 }

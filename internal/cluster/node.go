@@ -141,7 +141,7 @@ func New(config Config) *Node {
 	}
 	n.out.down = true
 	n.entries.self, _ = n.dir.Add(name)
-	n.entries.others = make(map[string]*remote)
+	n.entries.others, n.entries.named = make(map[string]*remote), make(map[string]time.Time)
 	n.entries.presenceState = n.newPresence()
 	n.applied = make(applied)
 	n.members = members.New(origin, config.Info, time.Now)
@@ -291,7 +291,7 @@ func (n *Node) finishLocked(r *members.Result) (again []outgoing) {
 		n.out.setSealer(seal.NewSealer(n.config.Secrets[0], n.members.Self()))
 	}
 	for _, m := range r.Left {
-		n.pending.removeLocked(m.Node, n.members.Phase() == members.Isolated)
+		n.pending.removeLocked(m.Node, n.members.Phase() != members.Ready)
 	}
 	for _, m := range r.Joined {
 		again = append(again, n.pending.addLocked(m.Node)...)
@@ -322,14 +322,19 @@ func (n *Node) act(r *members.Result, again []outgoing) {
 		n.loseAsks(nil) // what was published meanwhile may be lost
 		n.updateAndTell(func(e *entriesByMu) {
 			e.synced = false
+			clear(e.named)
 			e.ownership.Join()
 		})
 	}
 	for _, m := range r.Joined {
 		n.addEntries(m.Origin)
 	}
+	n.addNamed(r.Named)
 	for _, name := range r.Mutual {
 		n.addMutual(name)
+	}
+	for _, name := range r.Unanswered {
+		n.updateAndTell(func(e *entriesByMu) { e.giveUpLocked(name) })
 	}
 	ready := n.isReady()
 	n.updateAndTell(func(e *entriesByMu) {

@@ -150,13 +150,13 @@ func (p *pending) addLocked(node string) (sends []outgoing) {
 	return sends
 }
 
-// removeLocked makes no call wait for a node that has left. If this node is
-// isolated, it cannot know whether the other one is alive.
-func (p *pending) removeLocked(node string, isolated bool) {
+// removeLocked makes no call wait for a node that has left. If this node is not
+// ready, it cannot know whether the other one is alive.
+func (p *pending) removeLocked(node string, hold bool) {
 	for _, c := range p.byID {
 		if _, waits := c.waiting[node]; waits {
 			delete(c.waiting, node)
-			c.held = c.held || isolated
+			c.held = c.held || hold
 			p.finishLocked(c)
 		}
 	}

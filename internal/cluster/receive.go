@@ -127,12 +127,13 @@ func (n receiver) Control(sealed []byte) {
 	}
 	r := n.change(func() members.Result { return n.members.Receive(opened.Origin, opened.Number, m) })
 	if r.Accepted {
-		n.dispatch(opened.Origin, m)
+		n.dispatch(opened.Origin, m, r.Current)
 	}
 }
 
-// dispatch acts on a message of a member.
-func (n *Node) dispatch(from seal.Origin, m wire.Message) {
+// dispatch acts on a message of a member. current says that this node knows what
+// the member had applied before.
+func (n *Node) dispatch(from seal.Origin, m wire.Message, current bool) {
 	local := n.config.Local
 	switch m := m.(type) {
 	case *wire.Confirm:
@@ -156,7 +157,7 @@ func (n *Node) dispatch(from seal.Origin, m wire.Message) {
 	case *wire.Ledger:
 		n.mergeLedger(from.Node, m)
 	case *wire.Emit:
-		if m.IsPersonal() && !n.isCurrent() {
+		if m.IsPersonal() && !(current && n.isCurrent()) {
 			n.counts.stale.Add(1)
 			return
 		}
@@ -208,10 +209,10 @@ const ledgerPart = 1000
 
 func (n *Node) sendLedger(to string) {
 	entries := n.config.Local.Ledger()
-	for {
+	for number := 0; ; number++ {
 		part := entries[:min(len(entries), ledgerPart)]
 		entries = entries[len(part):]
-		n.send(to, &wire.Ledger{Entries: part, Last: len(entries) == 0})
+		n.send(to, &wire.Ledger{Part: number, Entries: part, Last: len(entries) == 0})
 		if len(entries) == 0 {
 			return
 		}
@@ -220,8 +221,5 @@ func (n *Node) sendLedger(to string) {
 
 func (n *Node) mergeLedger(from string, m *wire.Ledger) {
 	n.config.Local.Merge(m.Entries)
-	if !m.Last {
-		return
-	}
-	n.change(func() members.Result { return n.members.Fetched(from) })
+	n.change(func() members.Result { return n.members.Fetched(from, m.Part, m.Last) })
 }

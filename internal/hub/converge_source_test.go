@@ -143,4 +143,3 @@ func (r *commandSource) shuffled(n int) []int {
 	}
 	return order
 }
-

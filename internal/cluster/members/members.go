@@ -23,13 +23,24 @@
 //	  ^                       |           come back
 //	  '---- they come back ---'
 //
+// A node that is ready asks for the ledger of another one, too, if that was
+// ready before it came: the two may have applied commands while they did not
+// hear each other.
+//
 // # Isolation
 //
 // The others drop a node that they have not heard for DeadAfter. A node finds
-// out by the messages that it sends to itself: if none has come back for
-// IsolatedAfter, which is shorter, it counts itself as isolated. When they come
-// back it joins again, as another incarnation: the others may have dropped it,
-// and it may have missed what they published.
+// out in two ways, and counts itself as isolated after IsolatedAfter, which is
+// shorter. When it is over it joins again, as another incarnation: the others
+// may have dropped it, and it may have missed what they published.
+//
+//   - It sends messages to itself, and none has come back.
+//   - Heartbeats of the others arrive, and say that they do not hear it. Then it
+//     stays isolated until they do, or until they are silent.
+//
+// A node counts only the time as another's silence in which its own messages
+// have come back: a node that hears nothing must not make the others isolate
+// themselves, and does not know who is dead.
 package members
 
 import (
@@ -48,6 +59,7 @@ const (
 	Period        = time.Second     // between heartbeats, and between probes
 	IsolatedAfter = 4 * time.Second // without a probe that came back
 	DeadAfter     = 5 * time.Second // without a message
+	stuckAfter    = 8 * time.Second // of joining, while another node does not hear this one
 	alone         = time.Second     // a node that nobody has answered for so long is alone
 	repeat        = Period / 2      // of Hello, and of a Challenge
 	ledgerTime    = 2 * time.Second // for the answer to a LedgerQuery
@@ -72,45 +84,6 @@ func (p Phase) String() string {
 	return [...]string{"joining", "fetching the ledger", "ready", "isolated"}[p]
 }
 
-// Send is a message to be sent.
-type Send struct {
-	To      string // empty: every other node
-	Message wire.Message
-}
-
-// Result is what a call has changed, and what the caller has to do.
-type Result struct {
-	Send      []Send
-	Heartbeat bool      // the caller has to publish a wire.Heartbeat
-	Joined    []Member  // new members; with another incarnation than before, if they were in Left
-	Left      []Left    // that are no members any more
-	Mutual    []string  // members that have made this incarnation a member
-	Reached   time.Time // when the probe was sent that has come back; zero: none has
-	Isolated  bool      // this node does not belong to the cluster any more
-	Rejoined  bool      // this node has another incarnation, under which messages are to be sealed
-	// Accepted reports that the message came from a member, for the first time.
-	Accepted bool
-}
-
-// Member is one node of the cluster.
-type Member struct {
-	seal.Origin
-	wire.NodeInfo
-	Heard time.Time // when its latest message arrived
-}
-
-// HasWork reports whether anything was changed or is to be done, apart from
-// what Accepted says.
-func (r *Result) HasWork() bool {
-	return len(r.Send)+len(r.Joined)+len(r.Left)+len(r.Mutual) > 0 || r.Heartbeat || r.Isolated || r.Rejoined || !r.Reached.IsZero()
-}
-
-// Left is a node that is no member any more.
-type Left struct {
-	Member
-	Goodbye bool // it has said so
-}
-
 // Members is the state of one node. New makes it.
 type Members struct {
 	self seal.Origin
@@ -122,15 +95,16 @@ type Members struct {
 	members    map[string]*peer
 	candidates map[string]*peer
 	named      map[string]time.Time // nodes that a Welcome has named, and when
+	awaited    map[string]bool      // nodes that were reported as Named
 
-	number    uint64          // of the latest probe that came back
-	sent      time.Time       // when the latest regular probe was sent
-	returned  time.Time       // when the latest probe came back; at first, when the node began
-	connected bool            // a probe has come back in this incarnation
-	hello     time.Time       // when the latest Hello was sent
-	asked     map[string]bool // the nodes that were asked for their ledgers and have not answered
-	fetching  time.Time       // when they were asked
-	hasLedger bool            // the node was ready once
+	number    uint64      // of the latest probe that came back
+	sent      time.Time   // when the latest probe was sent
+	probes    []time.Time // when those were sent that have not come back
+	returned  time.Time   // when the latest probe was sent that came back; at first, when the node began
+	connected bool        // a probe has come back in this incarnation
+	beat      time.Time   // when the latest Heartbeat was sent
+	hello     time.Time   // when the latest Hello was sent
+	hasLedger bool        // the node was ready once
 
 	dropped uint64
 }
@@ -141,8 +115,21 @@ type peer struct {
 	number     uint64 // of its latest message
 	challenge  uint64 // 0: it was not challenged yet
 	challenged time.Time
-	welcomed   bool // it has made this incarnation a member
-	ready      bool // it was ready once, so it has a ledger to give
+	admitted   time.Time // when it became a member of this incarnation
+	silentFrom time.Time // Heard, or later by the time in which this node heard nothing
+	welcomed   bool      // it has made this incarnation a member
+	ready      bool      // it was ready once, so it has a ledger to give
+	isolated   bool      // as its latest Heartbeat said
+
+	// What its ledger had when it made this incarnation a member was merged, or
+	// it had none.
+	merged bool
+	asked  time.Time // for the ledger; zero: it was not asked
+	part   int       // of its Ledger that comes next
+
+	// How long it had not heard this node, as it has said at a time.
+	unheard   time.Duration
+	unheardAt time.Time
 }
 
 // New returns the state of a node that begins to join.
@@ -150,7 +137,7 @@ func New(self seal.Origin, info wire.NodeInfo, now func() time.Time) *Members {
 	t := now()
 	return &Members{
 		self: self, info: info, now: now, since: t, returned: t,
-		members: make(map[string]*peer), candidates: make(map[string]*peer), named: make(map[string]time.Time),
+		members: make(map[string]*peer), candidates: make(map[string]*peer), named: make(map[string]time.Time), awaited: make(map[string]bool),
 	}
 }
 
@@ -160,8 +147,8 @@ func (m *Members) Self() seal.Origin { return m.self }
 // Phase is how far the node belongs to the cluster.
 func (m *Members) Phase() Phase { return m.phase }
 
-// Returned is when the latest probe came back or, if none has, when the node
-// began.
+// Returned is when the latest probe was sent that came back or, if none has,
+// when the node began.
 func (m *Members) Returned() time.Time { return m.returned }
 
 // Dropped counts messages that were sent again, or by an incarnation that is
@@ -202,7 +189,7 @@ func (m *Members) Receive(from seal.Origin, number uint64, message wire.Message)
 		if probe, ok := message.(*wire.Probe); ok && from == m.self && number > m.number {
 			m.number = number
 			r.Reached = probe.Sent
-			m.probeReturned(&r)
+			m.probeReturned(probe.Sent, &r)
 		}
 		return r
 	}
@@ -219,12 +206,18 @@ func (m *Members) Receive(from seal.Origin, number uint64, message wire.Message)
 		return r
 	}
 	p.number, p.Heard = number, m.now()
+	p.silentFrom = p.Heard
 	if member {
-		r.Accepted = true
+		r.Accepted, r.Current = true, p.merged
 		m.receiveFromMember(p, message, &r)
 	} else {
 		m.receiveFromCandidate(p, message, &r)
 	}
+	if !wire.IsMembership(message) {
+		return r
+	}
+	m.isolateUnheard(&r)
+	m.comeBack(&r)
 	m.proceed(&r)
 	return r
 }
@@ -239,6 +232,9 @@ func (m *Members) candidate(from seal.Origin) *peer {
 	case c != nil && c.Incarnation > from.Incarnation, c == nil && len(m.candidates) >= maxCandidates:
 		return nil
 	}
+	if p := m.members[from.Node]; p != nil {
+		p.unheard = 0 // it has joined again
+	}
 	c = &peer{Member: Member{Origin: from}}
 	m.candidates[from.Node] = c
 	return c
@@ -250,12 +246,17 @@ func (m *Members) receiveFromCandidate(c *peer, message wire.Message, r *Result)
 		m.answer(c, message, r)
 	case *wire.Welcome:
 		m.welcomedBy(c, message, r)
+	case *wire.Heartbeat:
+		c.isolated = message.Isolated
 	case *wire.Answer:
 		if c.challenge != 0 && message.Value == c.challenge {
 			c.NodeInfo = message.Node
 			m.admit(c, r)
 			return
 		}
+	}
+	if m.phase == Isolated {
+		return // to be challenged means to have been dropped, and this node does not know
 	}
 	if now := m.now(); now.Sub(c.challenged) >= repeat {
 		if c.challenge == 0 {
@@ -270,7 +271,7 @@ func (m *Members) receiveFromMember(p *peer, message wire.Message, r *Result) {
 	switch message := message.(type) {
 	case *wire.Challenge:
 		m.answer(p, message, r)
-		if p.welcomed { // and has dropped this node since then
+		if p.welcomed && m.phase != Isolated { // it has dropped this node since then
 			m.rejoin(r)
 		}
 	case *wire.Welcome:
@@ -278,13 +279,15 @@ func (m *Members) receiveFromMember(p *peer, message wire.Message, r *Result) {
 	case *wire.Hello: // the Welcome may have been lost
 		r.send(p.Node, m.welcome(p))
 	case *wire.Heartbeat:
-		p.ready = message.Ready
+		p.ready, p.isolated = message.Ready, message.Isolated
+		m.heardBy(p, message, r)
 	case *wire.Goodbye:
 		m.remove(p, true, r)
 	}
 }
 
 func (m *Members) answer(p *peer, c *wire.Challenge, r *Result) {
+	p.unheard = 0
 	r.send(p.Node, &wire.Answer{Value: c.Value, Node: m.info})
 }
 
@@ -300,12 +303,19 @@ func (m *Members) welcomedBy(p *peer, w *wire.Welcome, r *Result) {
 		return
 	}
 	if !p.welcomed && m.members[p.Node] == p {
-		r.Mutual = append(r.Mutual, p.Node)
+		m.mutual(p, r)
 	}
-	p.welcomed, p.ready = true, w.Ready
+	if !p.welcomed {
+		p.merged = !w.Ready
+	}
+	p.welcomed, p.ready, p.unheard = true, w.Ready, 0
 	for _, name := range w.Members {
 		if _, known := m.named[name]; !known && name != m.self.Node {
 			m.named[name] = m.now()
+			if !m.Has(name) && m.phase == Joining {
+				m.awaited[name] = true
+				r.Named = append(r.Named, name)
+			}
 		}
 	}
 }
@@ -317,11 +327,18 @@ func (m *Members) admit(c *peer, r *Result) {
 		m.remove(before, false, r)
 	}
 	m.members[c.Node] = c
+	c.admitted = m.now()
 	r.Joined = append(r.Joined, c.Member)
 	if c.welcomed {
-		r.Mutual = append(r.Mutual, c.Node)
+		m.mutual(c, r)
 	}
 	r.send(c.Node, m.welcome(c))
+}
+
+// mutual is called when each of two nodes has made the other a member.
+func (m *Members) mutual(p *peer, r *Result) {
+	delete(m.awaited, p.Node)
+	r.Mutual = append(r.Mutual, p.Node)
 }
 
 func (m *Members) remove(p *peer, goodbye bool, r *Result) {
@@ -330,36 +347,26 @@ func (m *Members) remove(p *peer, goodbye bool, r *Result) {
 	r.Left = append(r.Left, Left{p.Member, goodbye})
 }
 
-// probeReturned notes that messages of this node reach it.
-func (m *Members) probeReturned(r *Result) {
-	m.returned, m.connected = m.now(), true
-	if m.phase == Isolated {
-		m.rejoin(r)
-	}
-	m.proceed(r)
-}
-
 // Tick is called again and again.
 func (m *Members) Tick() (r Result) {
 	now := m.now()
 	if m.phase != Isolated && now.Sub(m.returned) > IsolatedAfter {
-		m.enter(Isolated)
-		r.Isolated = true
+		m.isolate(&r)
 	}
-	for _, p := range m.members {
-		if now.Sub(p.Heard) > DeadAfter {
-			m.remove(p, false, &r)
-		}
-	}
+	m.isolateUnheard(&r)
+	m.isolateStuck(&r)
+	m.removeSilent(&r)
+	m.giveUpNamed(&r)
 	for name, c := range m.candidates {
 		if now.Sub(c.Heard) > DeadAfter {
 			delete(m.candidates, name)
 		}
 	}
+	m.comeBack(&r)
 	m.proceed(&r)
-	if now.Sub(m.sent) >= Period {
-		m.sent, r.Heartbeat = now, true
-		r.send(m.self.Node, &wire.Probe{Sent: now})
+	if now.Sub(m.beat) >= Period {
+		m.beat, r.Heartbeat = now, true
+		m.probe(&r)
 	}
 	if m.phase == Joining && now.Sub(m.hello) >= repeat {
 		m.hello = now
@@ -372,8 +379,4 @@ func (m *Members) Tick() (r Result) {
 func (m *Members) Leave() (r Result) {
 	r.send("", &wire.Goodbye{})
 	return r
-}
-
-func (r *Result) send(to string, message wire.Message) {
-	r.Send = append(r.Send, Send{to, message})
 }

@@ -10,12 +10,14 @@ func (*LedgerQuery) fields(c *codec) {}
 
 // Ledger is a part of the answer to a LedgerQuery.
 type Ledger struct {
+	Part    int  // the number of this one, from 0
 	Last    bool // no other Ledger follows
 	Entries []ledger.Entry
 }
 
 func (*Ledger) kind() kind { return kindLedger }
 func (m *Ledger) fields(c *codec) {
+	smallInt(c, &m.Part)
 	c.bool(&m.Last)
 	slice(c, &m.Entries, 8, ledgerEntry)
 }

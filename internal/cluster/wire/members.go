@@ -57,12 +57,34 @@ func (m *Welcome) fields(c *codec) {
 	c.bool(&m.Ready)
 }
 
-// Heartbeat tells that a node is there, and what its entries are by now.
+// Heartbeat tells that a node is there, what its entries are by now, and whom
+// it hears.
 type Heartbeat struct {
 	Sequence uint64 // of the latest Changes
 	Entries  uint64
 	Checksum uint64
 	Ready    bool // as in Welcome
+	Isolated bool // the sender does not belong to the cluster now
+	// Members are the other members. The list is nil while the sender is not
+	// ready.
+	Members []Heard
+}
+
+// Heard is a member as the sender of a Heartbeat hears it.
+type Heard struct {
+	Node        string
+	Incarnation uint32
+	Silence     time.Duration // in which the sender could hear it, and did not
+}
+
+func heard(c *codec, h *Heard) {
+	c.string(&h.Node)
+	smallInt(c, &h.Incarnation)
+	silence := int64(h.Silence)
+	c.int64(&silence)
+	if c.reading {
+		h.Silence = time.Duration(silence)
+	}
 }
 
 func (*Heartbeat) kind() kind { return kindHeartbeat }
@@ -71,6 +93,8 @@ func (m *Heartbeat) fields(c *codec) {
 	c.uint(&m.Entries)
 	c.fixed64(&m.Checksum)
 	c.bool(&m.Ready)
+	c.bool(&m.Isolated)
+	slice(c, &m.Members, 3, heard)
 }
 
 // Goodbye tells that a node leaves.
@@ -86,3 +110,6 @@ type Probe struct {
 
 func (*Probe) kind() kind        { return kindProbe }
 func (m *Probe) fields(c *codec) { c.time(&m.Sent) }
+
+// IsMembership reports whether a message is about who belongs to the cluster.
+func IsMembership(m Message) bool { return m.kind() <= kindProbe }
