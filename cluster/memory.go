@@ -43,8 +43,8 @@ var (
 
 // Open connects a node. It implements [Bus].
 func (m *Memory) Open(name string, n Node) (Link, error) {
-	if err := checkName(name); err != nil {
-		return nil, err
+	if err := CheckName(name); err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	if n == nil {
 		return nil, errors.New("cluster: the node is nil")
@@ -92,18 +92,6 @@ func (m *Memory) linkLocked(name string) *memoryLink {
 	return nil
 }
 
-// checkName returns an error if a name is not what Bus.Open takes.
-func checkName(name string) error {
-	ok := name != "" && len(name) <= 64
-	for _, c := range []byte(name) {
-		ok = ok && (c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z')
-	}
-	if !ok {
-		return fmt.Errorf("cluster: the name of a node is %q, must be 1 to 64 ASCII letters and digits", name)
-	}
-	return nil
-}
-
 // memoryLink is a node's end of a Memory.
 type memoryLink struct {
 	memory *Memory
@@ -126,7 +114,7 @@ func (l *memoryLink) Publish(ctx context.Context, messages []Message) error {
 		return fmt.Errorf("cluster: publish: %w", err)
 	}
 	for i := range messages {
-		if err := checkMessage(&messages[i]); err != nil {
+		if err := messages[i].Check(); err != nil {
 			return fmt.Errorf("cluster: publish: message %d of %d %w", i+1, len(messages), err)
 		}
 	}
@@ -190,22 +178,6 @@ func (l *memoryLink) connectLocked() {
 func (l *memoryLink) reportLocked(state LinkState) {
 	l.ready.Push(&delivery{isReport: true, report: state})
 	l.startLocked()
-}
-
-func checkMessage(message *Message) error {
-	kinds := 0
-	for _, set := range []bool{message.Event != nil, message.Command != nil, message.Control != nil} {
-		if set {
-			kinds++
-		}
-	}
-	if kinds != 1 {
-		return fmt.Errorf("has %d of Event, Command and Control, must have 1", kinds)
-	}
-	if message.To != "" && message.Control == nil {
-		return errors.New("has To, which is for Control only")
-	}
-	return nil
 }
 
 // cloneMessage returns a deep copy. Receivers keep what they get, and the
