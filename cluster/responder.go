@@ -15,11 +15,13 @@ type Mounter interface {
 // that are on the same broker. For a Node that is no Responder, a backend
 // answers such questions as a server without connections does.
 //
-// The methods are called as those of Node are: by one goroutine at a time, they
-// return soon, and keep no reference to what they get unless they say so. They
-// speak only of connections of this node.
+// EmitWithAck and ServerSideEmit are called as the methods of Node are: by one
+// goroutine at a time, and they return soon. Rooms and Sockets may be called at
+// any time, by any goroutine, until Link.Close returns. All keep no reference to
+// what they get unless they say so, and speak only of connections of this node.
 type Responder interface {
-	// Rooms returns the rooms of a namespace in which connections are.
+	// Rooms returns the rooms of a namespace in which connections are: all those
+	// that Address describes, so the ids of connections, too. There may be doubles.
 	Rooms(namespace string) []string
 
 	// Sockets returns the connections that an address is for.
@@ -45,7 +47,7 @@ type Socket struct {
 	ID    string
 	Rooms []string
 	// Handshake and Data are JSON: what is known of the request, as on the
-	// official servers, and the values that the site has attached. Empty
-	// is {}. A backend removes the headers cookie and authorization.
+	// official servers, and the values that the site has attached. Empty is {}. A
+	// backend removes the headers cookie and authorization.
 	Handshake, Data []byte
 }

@@ -109,6 +109,7 @@ func decodeBroadcast(payload string) (*broadcast, error) {
 			return nil, err
 		}
 	}
+	b.IDs = !isNode(b.uid)
 	if b.data == "" {
 		return nil, errBroadcast
 	}

@@ -15,6 +15,9 @@ import (
 // ErrTooLarge is the error of a message that is larger than MaxMessage.
 var ErrTooLarge = errors.New("mojoredis: message is larger than MaxMessage")
 
+// errAnswer is the error of an answer that is larger than MaxAnswer.
+var errAnswer = errors.New("mojoredis: answer is larger than MaxAnswer")
+
 var errClosed = errors.New("mojoredis: the link is closed")
 
 // Options are the options of a Bus. The zero value is ready to use.
@@ -29,6 +32,12 @@ type Options struct {
 	// Redis disconnects subscribers that are some messages of many megabytes
 	// behind (client-output-buffer-limit). The default is 1 MiB.
 	MaxMessage int
+
+	// MaxAnswer is the greatest size in bytes of an answer to another server, as
+	// to fetchSockets of a Node server. It cannot be divided, and has about 1 KiB
+	// for each connection. A larger one is not published, so that the other
+	// server waits in vain and returns an error. The default is 8 MiB.
+	MaxAnswer int
 
 	// Ping is the interval at which a node tests its connections, by a PING and
 	// by a message to itself. It makes new connections if nothing arrives for
@@ -69,6 +78,9 @@ func New(client redis.UniversalClient, options Options) *Bus {
 	if options.MaxMessage <= 0 {
 		options.MaxMessage = defaultMaxMessage
 	}
+	if options.MaxAnswer <= 0 {
+		options.MaxAnswer = defaultMaxAnswer
+	}
 	if options.Ping <= 0 {
 		options.Ping = 3 * time.Second
 	}
@@ -84,12 +96,13 @@ func New(client redis.UniversalClient, options Options) *Bus {
 const (
 	defaultKey        = "socket.io"
 	defaultMaxMessage = 1 << 20
+	defaultMaxAnswer  = 8 << 20
 )
 
 // Open connects a node. It implements cluster.Bus.
 func (b *Bus) Open(name string, n cluster.Node) (cluster.Link, error) {
-	if err := checkName(name); err != nil {
-		return nil, err
+	if err := cluster.CheckName(name); err != nil {
+		return nil, fmt.Errorf("mojoredis: %w", err)
 	}
 	if n == nil {
 		return nil, errors.New("mojoredis: the node is nil")
@@ -119,18 +132,6 @@ func (b *Bus) Stats() Stats {
 		TooLarge:    b.log.count(tooLarge),
 		Unanswered:  b.log.count(unanswered),
 	}
-}
-
-// checkName returns an error if a name is not what cluster.Bus.Open takes.
-func checkName(name string) error {
-	ok := name != "" && len(name) <= 64
-	for _, c := range []byte(name) {
-		ok = ok && (c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z')
-	}
-	if !ok {
-		return fmt.Errorf("mojoredis: the name of a node is %q, must be 1 to 64 ASCII letters and digits", name)
-	}
-	return nil
 }
 
 func checkKey(key string) error {

@@ -20,7 +20,10 @@
 // same cluster, and the emitters for it in other languages reach the clients of
 // mojo, too: @socket.io/redis-emitter and its ports. The room "~u:" and a user id
 // is that of a user's connections, "~s:" and a session id that of a browser
-// session's. A command that puts connections into such a room is dropped.
+// session's. Such a room in a command that puts connections into rooms is ignored.
+// The id of a connection is a room for Node servers and emitters, in To and in
+// Except. Node servers see the connections of mojo in fetchSockets and allRooms;
+// the handshakes have neither cookies nor the auth payload.
 //
 // A program that can publish on the Redis can send events, move connections between
 // rooms and disconnect them, as with the official adapter. What logs people in

@@ -110,21 +110,19 @@ func (t Target) Emit(ctx context.Context, event string, args ...any) error {
 	if err != nil {
 		return fmt.Errorf("mojoredis: %w", err)
 	}
-	body, err := encodeEvent(emitterUID, &cluster.Event{
+	return t.publish(ctx, &cluster.Message{Event: &cluster.Event{
 		Address: t.address, Data: data, Attachments: attachments, Volatile: t.volatile,
-	})
-	if err != nil {
-		return err
-	}
-	return t.publish(ctx, channels.event, body)
+	}})
 }
 
-// Join puts the connections into rooms.
+// Join puts the connections into rooms. Names that begin with "~" are refused:
+// they are reserved for users and sessions.
 func (t Target) Join(ctx context.Context, rooms ...string) error {
 	return t.command(ctx, cluster.Command{Verb: cluster.Join, Names: rooms})
 }
 
-// Leave takes the connections out of rooms.
+// Leave takes the connections out of rooms. It refuses the names that Join
+// refuses.
 func (t Target) Leave(ctx context.Context, rooms ...string) error {
 	return t.command(ctx, cluster.Command{Verb: cluster.Leave, Names: rooms})
 }
@@ -142,18 +140,18 @@ func (t Target) DisconnectAll(ctx context.Context) error {
 }
 
 func (t Target) command(ctx context.Context, c cluster.Command) error {
-	c.Address = t.address
-	body, err := encodeCommand("", &c)
-	if err != nil {
-		return err
+	for _, room := range c.Names {
+		if strings.HasPrefix(room, "~") {
+			return fmt.Errorf("mojoredis: the name of the room %q begins with \"~\", which is reserved for users and sessions", room)
+		}
 	}
-	request := func(c channels, a *cluster.Address) string { return c.request(a.Namespace) }
-	return t.publish(ctx, request, body)
+	c.Address = t.address
+	return t.publish(ctx, &cluster.Message{Command: &c})
 }
 
-// publish publishes a message on a channel, unless it is for nobody: without
-// rooms it would be for everybody on the wire.
-func (t Target) publish(ctx context.Context, channel func(channels, *cluster.Address) string, body []byte) error {
+// publish publishes a message, unless it is for nobody: without rooms it would be
+// for everybody on the wire.
+func (t Target) publish(ctx context.Context, message *cluster.Message) error {
 	switch {
 	case t.emitter == nil:
 		return nil
@@ -162,9 +160,8 @@ func (t Target) publish(ctx context.Context, channel func(channels, *cluster.Add
 	case t.address.Rooms != nil && len(t.address.Rooms) == 0:
 		return nil
 	}
-	bus := t.emitter.bus
-	e := entry{channel(bus.channels, &t.address), body}
-	if err := bus.checkSize(e); err != nil {
+	e, err := t.emitter.bus.entry(emitterUID, "", message)
+	if err != nil {
 		return err
 	}
 	if err := t.emitter.client.Publish(ctx, e.channel, e.body).Err(); err != nil {

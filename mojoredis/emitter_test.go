@@ -56,6 +56,8 @@ func TestEmitterRefuses(t *testing.T) {
 	require.ErrorIs(t, all.Emit(t.Context(), "e", strings.Repeat("x", 100)), mojoredis.ErrTooLarge)
 	require.ErrorContains(t, all.Emit(t.Context(), "connect"), "reserved")
 	require.ErrorContains(t, all.Emit(t.Context(), "e", func() {}), "argument 1")
+	require.ErrorContains(t, all.Join(t.Context(), "a", "~u:1"), `"~u:1" begins with "~"`)
+	require.ErrorContains(t, all.Leave(t.Context(), "~s:1"), `"~s:1" begins with "~"`)
 	other := mojoredis.NewEmitter(client, mojoredis.EmitterOptions{Key: "a#b"}).Of("/")
 	require.ErrorContains(t, other.Emit(t.Context(), "e"), `must not contain "#"`)
 }

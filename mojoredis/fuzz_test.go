@@ -50,7 +50,7 @@ func (s sink) EmitWithAck(e *cluster.Event, timeout time.Duration, answer func([
 // newSinkLink returns a link that is not connected.
 func newSinkLink(tb testing.TB) *link {
 	bus := New(nil, Options{Logger: slog.New(slog.DiscardHandler)})
-	return &link{Bus: bus, name: "a", uid: "~a", node: sink{tb: tb, ack: []byte(`[1]`)}, answers: make(chan entry, 9)}
+	return &link{Bus: bus, name: "a", uid: "~a", node: sink{tb: tb, ack: []byte(`[1]`)}, answers: make(chan answer, 9)}
 }
 
 func addHex(f *testing.F, inputs ...string) {
@@ -95,7 +95,9 @@ func FuzzRequest(f *testing.F) {
 		_ = l.command(m)
 		_ = l.question(m)
 		for len(l.answers) > 0 {
-			answer := string((<-l.answers).body)
+			body, err := (<-l.answers).encode()
+			require.NoError(t, err)
+			answer := string(body)
 			if answer[0] != '{' {
 				r := msgjson.NewReader(answer)
 				text, err := r.JSON(nil)

@@ -146,7 +146,7 @@ func TestNodeServer(t *testing.T) {
 	r.link.(cluster.Mounter).Mount("/chat")
 	s := startNode(t, "interop")
 	require.EqualValues(t, 2, s.run("servers(2)"))
-	all := cluster.Address{Namespace: "/chat", Rooms: []string{}, Except: []string{}}
+	all := cluster.Address{Namespace: "/chat", Rooms: []string{}, Except: []string{}, IDs: true}
 	room := cluster.Address{Namespace: "/chat", Rooms: []string{"room1"}}
 
 	t.Run("events of the server and of the official emitter", func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestNodeServer(t *testing.T) {
 			// The client of the Node server is in room1, and is left out.
 			s.run(sender + `.to(["x","y"]).except("room1").emit("e", 1, -1.5, 2**40, "ж🎉", [null, true], {a: {b: undefined}}, new Date(0), Buffer.from([1, 2])); 0`)
 			e := await(t, r.events)
-			require.Equal(t, cluster.Address{Namespace: "/chat", Rooms: []string{"x", "y"}, Except: []string{"room1"}}, e.Address)
+			require.Equal(t, cluster.Address{Namespace: "/chat", Rooms: []string{"x", "y"}, Except: []string{"room1"}, IDs: true}, e.Address)
 			require.Equal(t, `["e",1,-1.5,1099511627776,"ж🎉",[null,true],{"a":{}},"1970-01-01T00:00:00.000Z",{"_placeholder":true,"num":0}]`, string(e.Data))
 			require.Equal(t, [][]byte{{1, 2}}, e.Attachments)
 			require.False(t, e.Volatile)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,13 @@ import (
 // answersLen is how many answers to other servers may wait to be published.
 const answersLen = 1024
 
+// nodeUID begins the uid of each node of mojo. No other server has such a uid.
+const nodeUID = "~"
+
+// isNode reports whether a uid is that of a node of mojo. For the others the id of
+// a connection is a room.
+func isNode(uid string) bool { return strings.HasPrefix(uid, nodeUID) }
+
 // link is a node's end of a Bus. It has two connections: one that publishes and
 // one that is subscribed.
 type link struct {
@@ -27,7 +35,7 @@ type link struct {
 	node cluster.Node
 
 	publisher publisher
-	answers   chan entry
+	answers   chan answer
 
 	closed  context.Context // done when Close is called
 	cancel  context.CancelFunc
@@ -51,9 +59,9 @@ func newLink(b *Bus, name string, n cluster.Node) *link {
 	l := &link{
 		Bus:     b,
 		name:    name,
-		uid:     "~" + name, // is never "emitter" or the id of another kind of server
+		uid:     nodeUID + name,
 		node:    n,
-		answers: make(chan entry, answersLen),
+		answers: make(chan answer, answersLen),
 	}
 	l.closed, l.cancel = context.WithCancel(context.Background())
 	l.publisher = publisher{
@@ -73,8 +81,11 @@ func (l *link) Publish(ctx context.Context, messages []cluster.Message) error {
 	entries := make([]entry, 0, len(messages))
 	var refused error
 	for i := range messages {
-		e, err := l.entry(&messages[i])
+		e, err := l.entry(l.uid, l.name, &messages[i])
 		if err != nil {
+			if errors.Is(err, ErrTooLarge) {
+				l.log.report(tooLarge, "channel", shorten(e.channel), "error", err)
+			}
 			refused = errors.Join(refused, fmt.Errorf("mojoredis: publish: message %d of %d: %w", i+1, len(messages), err))
 			continue
 		}
@@ -84,51 +95,6 @@ func (l *link) Publish(ctx context.Context, messages []cluster.Message) error {
 		return errors.Join(refused, fmt.Errorf("mojoredis: publish: %w", err))
 	}
 	return refused
-}
-
-// entry encodes a message.
-func (l *link) entry(message *cluster.Message) (entry, error) {
-	kinds := 0
-	for _, set := range []bool{message.Event != nil, message.Command != nil, message.Control != nil} {
-		if set {
-			kinds++
-		}
-	}
-	if kinds != 1 {
-		return entry{}, fmt.Errorf("has %d of Event, Command and Control, must have 1", kinds)
-	}
-	if message.To != "" && message.Control == nil {
-		return entry{}, errors.New("has To, which is for Control only")
-	}
-	var e entry
-	var err error
-	switch {
-	case message.Event != nil:
-		e.channel = l.channels.event(&message.Event.Address)
-		e.body, err = encodeEvent(l.uid, message.Event)
-	case message.Command != nil:
-		e.channel = l.channels.request(message.Command.Namespace)
-		e.body, err = encodeCommand(l.uid, message.Command)
-	default:
-		e.channel = l.channels.control(message.To)
-		e.body = slices.Concat([]byte(l.name), []byte("#"), message.Control)
-	}
-	if err != nil {
-		return entry{}, err
-	}
-	if err := l.checkSize(e); err != nil {
-		l.log.report(tooLarge, "channel", shorten(e.channel), "error", err)
-		return entry{}, err
-	}
-	return e, nil
-}
-
-// checkSize returns ErrTooLarge for an entry that is larger than allowed.
-func (b *Bus) checkSize(e entry) error {
-	if len(e.body) <= b.options.MaxMessage {
-		return nil
-	}
-	return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(e.body), b.options.MaxMessage)
 }
 
 // Mount subscribes to the questions of other servers about a namespace. They
@@ -192,22 +158,35 @@ func (l *link) publishProbe(ctx context.Context) error {
 	return err
 }
 
-// answer publishes answers to other servers.
+// answer publishes answers to other servers, those that wait at once.
 func (l *link) answer() {
 	for {
 		select {
 		case <-l.closed.Done():
 			return
-		case e := <-l.answers:
-			err := l.checkSize(e)
-			if err == nil {
-				err = l.publisher.publish(l.closed, []entry{e})
+		case a := <-l.answers:
+			entries := l.appendAnswer(nil, a)
+			for range min(len(l.answers), pipelineLen-1) { // only this goroutine receives
+				entries = l.appendAnswer(entries, <-l.answers)
 			}
-			if err != nil && l.closed.Err() == nil {
-				l.log.report(unanswered, "channel", shorten(e.channel), "error", err)
+			if err := l.publisher.publish(l.closed, entries); err != nil && l.closed.Err() == nil {
+				l.log.report(unanswered, "answers", len(entries), "error", err)
 			}
 		}
 	}
+}
+
+// appendAnswer encodes an answer.
+func (l *link) appendAnswer(entries []entry, a answer) []entry {
+	body, err := a.encode()
+	if err == nil && len(body) > l.options.MaxAnswer {
+		err = fmt.Errorf("%w: %d bytes, at most %d", errAnswer, len(body), l.options.MaxAnswer)
+	}
+	if err != nil {
+		l.log.report(unanswered, "namespace", shorten(a.namespace), "error", err)
+		return entries
+	}
+	return append(entries, entry{l.channels.response(a.namespace), body})
 }
 
 // shorten cuts a name of the wire for the log.

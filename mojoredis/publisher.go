@@ -11,12 +11,6 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// entry is what is published on a channel.
-type entry struct {
-	channel string
-	body    []byte
-}
-
 // pipelineLen is how many entries are sent before the answers are read.
 const pipelineLen = 1000
 

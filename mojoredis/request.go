@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -94,7 +93,7 @@ func roomName(raw json.RawMessage) (string, error) {
 	return name, nil
 }
 
-// encodeCommand encodes a command. Without a uid it is one of an emitter.
+// encodeCommand encodes a command. The official emitter gives no uid.
 func encodeCommand(uid string, c *cluster.Command) ([]byte, error) {
 	kind := -1
 	for number, verb := range verbs {
@@ -104,6 +103,9 @@ func encodeCommand(uid string, c *cluster.Command) ([]byte, error) {
 	}
 	if kind < 0 {
 		return nil, errors.New("has a Command without a Verb")
+	}
+	if uid == emitterUID {
+		uid = ""
 	}
 	request := wireRequest{UID: uid, Type: &kind, Options: &wireOptions{Rooms: notNil(c.Rooms), Except: notNil(c.Except)}}
 	if c.Verb == cluster.Disconnect {
@@ -161,7 +163,7 @@ func decodeRequest(payload string) (*wireRequest, error) {
 
 // address returns the address of a request in a namespace.
 func (r *wireRequest) address(namespace string) cluster.Address {
-	a := cluster.Address{Namespace: namespace}
+	a := cluster.Address{Namespace: namespace, IDs: !isNode(r.UID)}
 	if r.Options != nil {
 		a.Rooms, a.Except = r.Options.Rooms, r.Options.Except
 	}
@@ -182,12 +184,11 @@ func (l *link) command(m *redis.Message) error {
 	if !ok {
 		return nil // a question
 	}
-	c := &cluster.Command{Address: request.address(namespace), Verb: verb, Close: string(request.Close) == "true"}
-	c.Names = request.Rooms
+	c := &cluster.Command{Address: request.address(namespace), Verb: verb, Names: request.Rooms, Close: string(request.Close) == "true"}
 	if request.Options == nil {
 		return l.oldCommand(c, request)
 	}
-	l.apply(c)
+	l.node.Command(c)
 	return nil
 }
 
@@ -208,28 +209,16 @@ func (l *link) oldCommand(c *cluster.Command, request *wireRequest) error {
 		}
 		c.Names = []string{room}
 	}
-	l.apply(c)
+	l.node.Command(c)
 	l.respond(c.Namespace, fields{"requestId": request.RequestID})
 	return nil
-}
-
-// apply hands a command to the node. The rooms that begin with "~" are those of
-// sessions and users, which no command may change.
-func (l *link) apply(c *cluster.Command) {
-	if c.Verb != cluster.Disconnect {
-		c.Names = slices.DeleteFunc(c.Names, func(name string) bool { return strings.HasPrefix(name, "~") })
-		if len(c.Names) == 0 {
-			return
-		}
-	}
-	l.node.Command(c)
 }
 
 // control delivers a control message.
 func (l *link) control(m *redis.Message) error {
 	from, content, ok := strings.Cut(m.Payload, "#")
 	switch {
-	case !ok || checkName(from) != nil:
+	case !ok || cluster.CheckName(from) != nil:
 		return errors.New("mojoredis: not a control message of mojo")
 	case from == l.name && m.Channel == l.channels.control(""):
 		return nil

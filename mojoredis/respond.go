@@ -2,7 +2,6 @@ package mojoredis
 
 import (
 	"encoding/json"
-	"errors"
 	"maps"
 	"strings"
 	"sync"
@@ -23,6 +22,12 @@ const (
 // fields are the fields of an answer. Other servers wait until each server has
 // answered, so there is always one, and its lists are never null.
 type fields map[string]any
+
+// answer is an answer that waits to be encoded and published.
+type answer struct {
+	namespace string
+	encode    func() ([]byte, error)
+}
 
 // wireSocket is a connection on the wire.
 type wireSocket struct {
@@ -61,23 +66,32 @@ func (l *link) question(m *redis.Message) error {
 		responder = noResponder{}
 	}
 	address := request.address(namespace)
+	// A large answer must not delay the messages that arrive meanwhile.
+	later := func(key string, value func() any) {
+		l.enqueue(answer{namespace, func() ([]byte, error) {
+			return marshal(fields{"requestId": request.RequestID, key: value()})
+		}})
+	}
 	switch *request.Type {
 	case requestSockets:
 		address.Rooms = request.Rooms
-		ids := []string{}
-		for _, s := range responder.Sockets(&address) {
-			ids = append(ids, s.ID)
-		}
-		l.respond(namespace, fields{"requestId": request.RequestID, "sockets": ids})
+		later("sockets", func() any {
+			ids := []string{}
+			for _, s := range responder.Sockets(&address) {
+				ids = append(ids, s.ID)
+			}
+			return ids
+		})
 	case requestRooms:
-		rooms := notNil(responder.Rooms(namespace))
-		l.respond(namespace, fields{"requestId": request.RequestID, "rooms": rooms})
+		later("rooms", func() any { return notNil(responder.Rooms(namespace)) })
 	case requestFetch:
-		sockets := []wireSocket{}
-		for _, s := range responder.Sockets(&address) {
-			sockets = append(sockets, wireSocket{s.ID, publicHandshake(s.Handshake), notNil(s.Rooms), orEmpty(s.Data)})
-		}
-		l.respond(namespace, fields{"requestId": request.RequestID, "sockets": sockets})
+		later("sockets", func() any {
+			sockets := []wireSocket{}
+			for _, s := range responder.Sockets(&address) {
+				sockets = append(sockets, wireSocket{s.ID, publicHandshake(s.Handshake), notNil(s.Rooms), orEmpty(s.Data)})
+			}
+			return sockets
+		})
 	case requestServerSideEmit:
 		return l.serverSideEmit(responder, namespace, request)
 	case requestBroadcast:
@@ -118,7 +132,7 @@ func (l *link) emitWithAck(responder cluster.Responder, address cluster.Address,
 	}
 	clients := responder.EmitWithAck(e, timeout, func(data []byte, attachments [][]byte) {
 		body, err := encodeAck(request.RequestID, data, attachments)
-		l.enqueue(address.Namespace, body, err)
+		l.enqueue(answer{address.Namespace, func() ([]byte, error) { return body, err }})
 	})
 	l.respond(address.Namespace, fields{"type": answerClientCount, "requestId": request.RequestID, "clientCount": clients})
 	return nil
@@ -139,24 +153,19 @@ func encodeAck(id json.RawMessage, data []byte, attachments [][]byte) ([]byte, e
 	return w.Bytes(), err
 }
 
-// respond publishes an answer, later.
+// respond encodes an answer and publishes it later.
 func (l *link) respond(namespace string, f fields) {
 	body, err := marshal(f)
-	l.enqueue(namespace, body, err)
+	l.enqueue(answer{namespace, func() ([]byte, error) { return body, err }})
 }
 
-// enqueue queues an answer, unless it could not be encoded or too many wait
-// already.
-func (l *link) enqueue(namespace string, body []byte, err error) {
-	if err == nil {
-		select {
-		case l.answers <- entry{l.channels.response(namespace), body}:
-			return
-		default:
-			err = errors.New("too many answers wait for Redis")
-		}
+// enqueue queues an answer, unless too many wait already.
+func (l *link) enqueue(a answer) {
+	select {
+	case l.answers <- a:
+	default:
+		l.log.report(unanswered, "namespace", shorten(a.namespace), "error", "too many answers wait for Redis")
 	}
-	l.log.report(unanswered, "namespace", shorten(namespace), "error", err)
 }
 
 // publicHandshake returns a handshake without the secrets of the client.

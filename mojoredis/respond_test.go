@@ -84,12 +84,12 @@ func TestAnswers(t *testing.T) {
 	}
 
 	ask(askSockets)
-	require.Equal(t, &cluster.Address{Namespace: "/chat", Rooms: []string{"r", "1"}}, await(t, r.asked))
+	require.Equal(t, &cluster.Address{Namespace: "/chat", Rooms: []string{"r", "1"}, IDs: true}, await(t, r.asked))
 	expect(`{"requestId":"q","sockets":["sid1","sid2"]}`)
 	ask(askRooms)
 	expect(`{"requestId":"q","rooms":["r","sid1"]}`)
 	ask(askFetch)
-	require.Equal(t, &cluster.Address{Namespace: "/chat", Rooms: []string{"r"}, Except: []string{"x"}}, await(t, r.asked))
+	require.Equal(t, &cluster.Address{Namespace: "/chat", Rooms: []string{"r"}, Except: []string{"x"}, IDs: true}, await(t, r.asked))
 	expect(`{"requestId":"q","sockets":[
 		{"id":"sid1","handshake":{"url":"/socket.io/","headers":{"host":"h"}},"rooms":["sid1","r"],"data":{"name":"a"}},
 		{"id":"sid2","handshake":{},"rooms":[],"data":{}}]}`)
@@ -105,7 +105,7 @@ func TestAnswers(t *testing.T) {
 
 	ask(unhex(t, pingAck))
 	require.Equal(t, emit{
-		&cluster.Event{Address: cluster.Address{Namespace: "/chat", Rooms: []string{}, Except: []string{}}, Data: []byte(`["ping"]`)}, time.Second,
+		&cluster.Event{Address: cluster.Address{Namespace: "/chat", Rooms: []string{}, Except: []string{}, IDs: true}, Data: []byte(`["ping"]`)}, time.Second,
 	}, await(t, r.emits))
 	_, payload := s.next()
 	require.Equal(t, pongAck, hex.EncodeToString([]byte(payload)))
@@ -171,4 +171,36 @@ func TestOneSubscriptionForEachNode(t *testing.T) {
 	require.Equal(t, want, count())
 	n.link.Close()
 	require.Eventually(t, func() bool { return count()["socket.io-request#/chat#"] == 1 }, limit, time.Millisecond)
+}
+
+// slowResponder lists its connections when it is told to.
+type slowResponder struct {
+	*responder
+	proceed chan struct{}
+}
+
+func (r *slowResponder) Sockets(a *cluster.Address) []cluster.Socket {
+	<-r.proceed
+	return r.responder.Sockets(a)
+}
+
+// An answer that takes a while does not delay what arrives meanwhile. One that is
+// too large is not published.
+func TestLargeAnswers(t *testing.T) {
+	redistest.Require(t)
+	client := newClient(t, shared.Addr)
+	r := &slowResponder{&responder{node: newNode(t), asked: make(chan *cluster.Address, 9)}, make(chan struct{})}
+	bus := mojoredis.New(client, mojoredis.Options{Key: "ask3", Logger: quiet, MaxAnswer: 50})
+	r.link = open(t, bus, "a", r, r.states)
+	r.link.(cluster.Mounter).Mount("/chat")
+	r.mark("a")
+	s := subscribe(t, client, "ask3-response#*")
+	for _, question := range []string{askFetch, askSockets} {
+		require.NoError(t, client.Publish(t.Context(), "ask3-request#/chat#", question).Err())
+	}
+	r.mark("a")
+	close(r.proceed)
+	_, payload := s.next()
+	require.JSONEq(t, `{"requestId":"q","sockets":["sid1","sid2"]}`, payload)
+	require.EqualValues(t, 1, bus.Stats().Unanswered)
 }

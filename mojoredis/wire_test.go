@@ -66,7 +66,7 @@ func TestNodeOnTheWire(t *testing.T) {
 func TestEventsOfOthers(t *testing.T) {
 	n := openNode(t, "wire3", "a", "one", "room1", "123", "a#b")
 	client := newClient(t, shared.Addr)
-	all := cluster.Address{Namespace: "/"}
+	all := cluster.Address{Namespace: "/", IDs: true}
 	body := func(uid, packet, options string) string { return "93" + uid + packet + options }
 	const (
 		uid     = "a6414243313233"
@@ -80,22 +80,22 @@ func TestEventsOfOthers(t *testing.T) {
 	}{
 		{"an emitter", "#/#", hello, &cluster.Event{Address: all, Data: []byte(`["hello"]`)}, false},
 		{"an emitter, to a room", "#/chat#room1#", greeting, &cluster.Event{
-			Address: cluster.Address{Namespace: "/chat", Rooms: []string{"room1"}, Except: []string{"room2"}},
+			Address: cluster.Address{Namespace: "/chat", Rooms: []string{"room1"}, Except: []string{"room2"}, IDs: true},
 			Data:    []byte(`["greeting",{"a":1}]`), Volatile: true,
 		}, false},
 		{"a numeric room", "#/#123#", numeric, &cluster.Event{
-			Address: cluster.Address{Namespace: "/", Rooms: []string{"123"}}, Data: []byte(`["t"]`),
+			Address: cluster.Address{Namespace: "/", Rooms: []string{"123"}, IDs: true}, Data: []byte(`["t"]`),
 		}, false},
 		{"an own message", "#/#", body("a27e61", packet, options), nil, false},
-		{"another node of mojo", "#/#", body("a27e62", packet, options), &cluster.Event{Address: all, Data: []byte(`["t"]`)}, false},
+		{"another node of mojo", "#/#", body("a27e62", packet, options), &cluster.Event{Address: cluster.Address{Namespace: "/"}, Data: []byte(`["t"]`)}, false},
 		{"no nsp", "#/#", body(uid, "82a47479706502a46461746191a174", options), &cluster.Event{Address: all, Data: []byte(`["t"]`)}, false},
 		{"no nsp on the channel of another", "#/chat#", body(uid, "82a47479706502a46461746191a174", options), nil, false},
 		{"another nsp", "#/other#", body(uid, packet, options), nil, false},
 		{"a room with a hash", "#/#a#b#", body(uid, packet, "81a5726f6f6d7391a3612362"), &cluster.Event{
-			Address: cluster.Address{Namespace: "/", Rooms: []string{"a#b"}}, Data: []byte(`["t"]`),
+			Address: cluster.Address{Namespace: "/", Rooms: []string{"a#b"}, IDs: true}, Data: []byte(`["t"]`),
 		}, false},
 		{"a namespace with a hash", "#/x#y#", body(uid, "83a47479706502a46461746191a174a36e7370a42f782379", options), &cluster.Event{
-			Address: cluster.Address{Namespace: "/x#y"}, Data: []byte(`["t"]`),
+			Address: cluster.Address{Namespace: "/x#y", IDs: true}, Data: []byte(`["t"]`),
 		}, false},
 		{"undefined lists and unknown fields", "#/#", body(uid, "84a47479706502a46461746191a174a36e7370a12fa178c0", "85a5726f6f6d73c0a6657863657074d40000a5666c61677381a56c6f63616c01a16b82a16101a16202a17891c0"), &cluster.Event{
 			Address: all, Data: []byte(`["t"]`),
@@ -106,7 +106,7 @@ func TestEventsOfOthers(t *testing.T) {
 			Address: all, Data: []byte(`["t",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`), Attachments: [][]byte{{1}, {2}},
 		}, false},
 		{"several rooms, one occupied", "#/#", body(uid, packet, "81a5726f6f6d7392a36f6e65a374776f"), &cluster.Event{
-			Address: cluster.Address{Namespace: "/", Rooms: []string{"one", "two"}}, Data: []byte(`["t"]`),
+			Address: cluster.Address{Namespace: "/", Rooms: []string{"one", "two"}, IDs: true}, Data: []byte(`["t"]`),
 		}, false},
 		{"several rooms, none occupied", "#/#", body(uid, packet, "81a5726f6f6d7392a374776fa5746872 6565"), nil, false},
 		{"garbage for a room that is not occupied", "#/#nobody#", "c1", nil, false},
@@ -144,8 +144,8 @@ func TestCommandsOfOthers(t *testing.T) {
 	n := openNode(t, "wire4", "a", "sid")
 	client := newClient(t, shared.Addr)
 	s := subscribe(t, client, "wire4-response#*")
-	all := cluster.Address{Namespace: "/x"}
-	one := cluster.Address{Namespace: "/x", Rooms: []string{"sid"}}
+	all := cluster.Address{Namespace: "/x", IDs: true}
+	one := cluster.Address{Namespace: "/x", Rooms: []string{"sid"}, IDs: true}
 	for _, c := range []struct {
 		payload     string
 		want        *cluster.Command
@@ -154,15 +154,13 @@ func TestCommandsOfOthers(t *testing.T) {
 	}{
 		{`{"type":2,"opts":{"rooms":[],"except":[]},"rooms":["r"]}`, &cluster.Command{Address: all, Verb: cluster.Join, Names: []string{"r"}}, false, ""},
 		{`{"uid":"AbC123","type":3,"opts":{"rooms":["a",7],"except":["b"]},"rooms":["r",1.5]}`, &cluster.Command{
-			Address: cluster.Address{Namespace: "/x", Rooms: []string{"a", "7"}, Except: []string{"b"}}, Verb: cluster.Leave, Names: []string{"r", "1.5"},
+			Address: cluster.Address{Namespace: "/x", Rooms: []string{"a", "7"}, Except: []string{"b"}, IDs: true}, Verb: cluster.Leave, Names: []string{"r", "1.5"},
 		}, false, ""},
 		{`{"type":4,"opts":{"rooms":[],"except":[]},"close":true}`, &cluster.Command{Address: all, Verb: cluster.Disconnect, Close: true}, false, ""},
 		{`{"type":4,"opts":{}}`, &cluster.Command{Address: all, Verb: cluster.Disconnect}, false, ""},
 		{"\x83\xa4type\x02\xa4opts\x80\xa5rooms\x91\xa1r", &cluster.Command{Address: all, Verb: cluster.Join, Names: []string{"r"}}, false, ""},
 		{`{"uid":"~a","type":4,"opts":{}}`, nil, false, ""}, // its own
-		// The rooms of users and sessions belong to the servers.
-		{`{"type":2,"opts":{},"rooms":["~u:1","r","~s:1"]}`, &cluster.Command{Address: all, Verb: cluster.Join, Names: []string{"r"}}, false, ""},
-		{`{"type":3,"opts":{},"rooms":["~u:1"]}`, nil, false, ""},
+		{`{"uid":"~b","type":4,"opts":{}}`, &cluster.Command{Address: cluster.Address{Namespace: "/x"}, Verb: cluster.Disconnect}, false, ""},
 		// Old adapters ask for one connection, and wait for an answer.
 		{`{"requestId":"q1","type":2,"sid":"sid","room":"r"}`, &cluster.Command{Address: one, Verb: cluster.Join, Names: []string{"r"}}, false, `{"requestId":"q1"}`},
 		{`{"requestId":"q2","type":3,"sid":"sid","room":5}`, &cluster.Command{Address: one, Verb: cluster.Leave, Names: []string{"5"}}, false, `{"requestId":"q2"}`},
