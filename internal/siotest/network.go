@@ -40,8 +40,8 @@ func Each(t *testing.T, fn func(t *testing.T, n Network)) {
 	}
 }
 
-// Site runs an http.Server for a test and opens connections to it. Serve or
-// ServeServer makes one. Its methods are safe for concurrent use.
+// Site runs an http.Server for a test and opens connections to it. Serve,
+// ServeServer or At makes one. Its methods are safe for concurrent use.
 type Site struct {
 	URL string // scheme://host[:port], no slash at the end
 
@@ -51,8 +51,9 @@ type Site struct {
 
 	t        testing.TB
 	network  Network
-	listener net.Listener
-	server   *http.Server
+	address  string       // host:port, unless the network is Memory
+	listener net.Listener // nil: the server is somewhere else
+	server   *http.Server // nil: the server is somewhere else
 	served   chan struct{}
 	dialer   dialer // for Dial, Client and HTTP2Client
 	http1    *http.Client
@@ -74,14 +75,13 @@ func Serve(t testing.TB, n Network, h http.Handler) *Site {
 // srv.ErrorLog.
 func ServeServer(t testing.TB, n Network, srv *http.Server) *Site {
 	t.Helper()
-	s := &Site{Limit: Limit, t: t, network: n, server: srv, served: make(chan struct{}), engines: make(map[*Engine]struct{})}
-	s.dialer.site = s
+	s := newSite(t, n)
+	s.server = srv
 	if srv.ErrorLog == nil {
 		srv.ErrorLog = log.New(errorLog{}, "", log.LstdFlags)
 	}
 	s.listen()
-	s.http1 = s.dialer.httpClient(false)
-	s.http2 = s.dialer.httpClient(true)
+	s.makeClients()
 	listener := s.listener
 	go func() {
 		defer close(s.served)
@@ -95,6 +95,30 @@ func ServeServer(t testing.TB, n Network, srv *http.Server) *Site {
 	return s
 }
 
+// At returns the Site of a server that is somewhere else, for instance in
+// another process. The address is host:port, without TLS. The end of the test
+// cuts all connections of this package.
+func At(t testing.TB, address string) *Site {
+	t.Helper()
+	s := newSite(t, TCP)
+	s.address, s.URL = address, "http://"+address
+	s.makeClients()
+	close(s.served)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func newSite(t testing.TB, n Network) *Site {
+	s := &Site{Limit: Limit, t: t, network: n, served: make(chan struct{}), engines: make(map[*Engine]struct{})}
+	s.dialer.site = s
+	return s
+}
+
+func (s *Site) makeClients() {
+	s.http1 = s.dialer.httpClient(false)
+	s.http2 = s.dialer.httpClient(true)
+}
+
 func (s *Site) listen() {
 	s.t.Helper()
 	if s.network.memory {
@@ -106,7 +130,7 @@ func (s *Site) listen() {
 	if err != nil {
 		s.t.Fatalf("%v", err)
 	}
-	s.listener = listener
+	s.listener, s.address = listener, listener.Addr().String()
 	s.URL = "http://" + listener.Addr().String()
 	if s.network.tls {
 		s.URL = "https://" + listener.Addr().String()
@@ -133,8 +157,10 @@ func (s *Site) Close() {
 	s.http1.CloseIdleConnections()
 	s.http2.CloseIdleConnections()
 	s.dialer.cut()
-	s.server.Close()
-	s.listener.Close() // srv.Close does not know the listener before Serve has begun
+	if s.server != nil {
+		s.server.Close()
+		s.listener.Close() // srv.Close does not know the listener before Serve has begun
+	}
 	<-s.served
 }
 
@@ -177,7 +203,7 @@ func (s *Site) connect(ctx context.Context, readBuffer int) (net.Conn, error) {
 	if memory, ok := s.listener.(*memoryListener); ok {
 		return memory.dial(ctx, readBuffer)
 	}
-	c, err := new(net.Dialer).DialContext(ctx, "tcp", s.listener.Addr().String())
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", s.address)
 	if err != nil {
 		return nil, err
 	}

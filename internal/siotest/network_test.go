@@ -42,6 +42,21 @@ func TestNetworksServeHTTP(t *testing.T) {
 	})
 }
 
+// A Site of a server that is somewhere else ends its connections, not the
+// server.
+func TestAt(t *testing.T) {
+	site := Serve(t, TCP, &fakeServer{})
+	var client *Client
+	t.Run("elsewhere", func(t *testing.T) {
+		client = Dial(t, At(t, site.Host()), Options{Transport: "websocket"})
+		client.Connect("/chat", nil).Emit("echo", 1)
+	})
+	require.Equal(t, ReasonClientDrop, client.Engine.CloseReason())
+	socket := Dial(t, site, Options{Transport: "websocket"}).Connect("/chat", nil)
+	socket.Emit("echo", 2)
+	socket.Expect("echo", 2)
+}
+
 func TestSiteCutsHijackedConnections(t *testing.T) {
 	Each(t, func(t *testing.T, n Network) {
 		ended := make(chan error, 1)
