@@ -3,7 +3,7 @@
 package tcpproxy
 
 import (
-	"io"
+	"bytes"
 	"math"
 	"net"
 	"sync"
@@ -20,12 +20,27 @@ type Proxy struct {
 
 	mu     sync.Mutex // guards the fields below
 	target string
-	conns  []net.Conn // in pairs
+	pairs  []*pair
 	cut    bool
-	silent chan struct{} // nil: it forwards; otherwise closed when it forwards again
-	until  int           // connections from this number on are forwarded all the same
-	made   int           // how many connections were made
+	silent chan struct{}                       // nil: it forwards; otherwise closed when it forwards again
+	holds  func(p *pair, fromServer bool) bool // whether it does not forward; called while silent is set
+	made   int                                 // how many connections were made
 }
+
+// pair is a connection and what it is forwarded to.
+type pair struct {
+	number         int
+	client, server net.Conn
+	sent           []byte // the first bytes of the client; guarded by Proxy.mu
+}
+
+func (c *pair) close() {
+	c.client.Close()
+	c.server.Close()
+}
+
+// maxSent is the size of pair.sent.
+const maxSent = 4 << 10
 
 // New returns a Proxy that forwards to target, host:port, until the end of the
 // test.
@@ -64,22 +79,20 @@ func (p *Proxy) accept() {
 			continue
 		}
 		p.mu.Lock()
-		p.conns = append(p.conns, client, server)
-		number := p.made
+		c := &pair{number: p.made, client: client, server: server}
+		p.pairs = append(p.pairs, c)
 		p.made++
 		if p.cut {
-			client.Close()
-			server.Close()
+			c.close()
 		}
 		p.mu.Unlock()
-		p.running.Go(func() { p.copy(server, client, number) })
-		p.running.Go(func() { p.copy(client, server, number) })
+		p.running.Go(func() { p.copy(server, client, c) })
+		p.running.Go(func() { p.copy(client, server, c) })
 	}
 }
 
-func (p *Proxy) copy(to, from net.Conn, number int) {
-	defer to.Close()
-	defer from.Close()
+func (p *Proxy) copy(to, from net.Conn, c *pair) {
+	defer c.close()
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
@@ -87,8 +100,11 @@ func (p *Proxy) copy(to, from net.Conn, number int) {
 			return
 		}
 		p.mu.Lock()
+		if from == c.client {
+			c.sent = append(c.sent, buffer[:min(n, maxSent-len(c.sent))]...)
+		}
 		silent := p.silent
-		isHeld := silent != nil && number < p.until
+		isHeld := silent != nil && p.holds(c, from == c.server)
 		p.mu.Unlock()
 		if isHeld {
 			select {
@@ -97,7 +113,7 @@ func (p *Proxy) copy(to, from net.Conn, number int) {
 			}
 			<-silent
 		}
-		if _, err := to.Write(buffer[:n]); err != nil && err != io.EOF {
+		if _, err := to.Write(buffer[:n]); err != nil {
 			return
 		}
 	}
@@ -110,12 +126,11 @@ func (p *Proxy) Disconnect() { p.DisconnectFirst(math.MaxInt) }
 func (p *Proxy) DisconnectFirst(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i, conn := range p.conns {
-		if i/2 < n {
-			conn.Close()
-		}
+	n = min(n, len(p.pairs))
+	for _, c := range p.pairs[:n] {
+		c.close()
 	}
-	p.conns = p.conns[min(len(p.conns)/2, n)*2:]
+	p.pairs = p.pairs[n:]
 }
 
 // SetCut ends all connections and refuses others, or ends that.
@@ -129,13 +144,24 @@ func (p *Proxy) SetCut(cut bool) {
 }
 
 // Stall stops to forward. The connections stay, and others can be made.
-func (p *Proxy) Stall() { p.StallFirst(math.MaxInt) }
+func (p *Proxy) Stall() { p.stall(func(*pair, bool) bool { return true }) }
 
 // StallFirst stops to forward what a number of connections carry, the oldest.
-func (p *Proxy) StallFirst(n int) {
+func (p *Proxy) StallFirst(n int) { p.stall(func(c *pair, _ bool) bool { return c.number < n }) }
+
+// StallAnswers stops to forward what the server sends on connections whose
+// client has sent a text, in its first kilobytes.
+func (p *Proxy) StallAnswers(sent string) {
+	p.stall(func(c *pair, fromServer bool) bool { return fromServer && bytes.Contains(c.sent, []byte(sent)) })
+}
+
+func (p *Proxy) stall(holds func(c *pair, fromServer bool) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.silent, p.until = make(chan struct{}), n
+	if p.silent == nil {
+		p.silent = make(chan struct{})
+	}
+	p.holds = holds
 }
 
 // Forward ends a stall.

@@ -76,6 +76,19 @@ func TestStall(t *testing.T) {
 	require.Equal(t, 2, p.Made())
 }
 
+// Answers to one client are held, and what it sends is not.
+func TestStallAnswers(t *testing.T) {
+	p := tcpproxy.New(t, echo(t, "1"))
+	one, other := dial(t, p), dial(t, p)
+	p.StallAnswers("subscribe")
+	say(t, one, "subscribe")
+	<-p.Held
+	say(t, other, "a")
+	expect(t, other, "1a")
+	p.Forward()
+	expect(t, one, "1subscribe")
+}
+
 // A cut ends the connections and refuses others.
 func TestSetCut(t *testing.T) {
 	p := tcpproxy.New(t, echo(t, "1"))
