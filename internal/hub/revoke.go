@@ -9,7 +9,8 @@ import (
 // Revoke ends the connections of a session or user. It removes them from every
 // index. With Invalidate their session ids are not valid any more, and all
 // earlier logins of the user are not valid any more, except in the session
-// Except.
+// Except. The other connections of these sessions end, too, whatever user they
+// belong to, and those that claim one of the sessions.
 //
 // The command may arrive after commands with later clocks, see Rebind. It ends
 // the connections that belonged to the user at its clock, also if they have
@@ -43,12 +44,12 @@ func (h *Hub) Revoke(cmd command.Revoke) (ef Effects) {
 	if cmd.Invalidate {
 		revoked = append(revoked, sessions...)
 	}
+	h.removeAllLocked(conns)
 	for _, session := range revoked {
 		h.ledger.RevokeSession(session, at, cmd.Until)
+		conns = append(conns, h.endSessionLocked(session, at)...)
 	}
-	ef = h.endLocked(conns)
-	ef.Revoked = revoked
-	return ef
+	return Effects{Ended: conns, Revoked: revoked, Presence: h.workLocked()}
 }
 
 // exceptSession returns the connections that do not have the session.
@@ -93,7 +94,8 @@ func (h *Hub) affectedLocked(cmd *command.Revoke, at command.Clock) (conns []*Co
 	return conns, sessions
 }
 
-// RevokeIdentity is Revoke for one identity.
+// RevokeIdentity is Revoke for one identity. With Invalidate it also ends what
+// else belongs to the session that it revokes, or claims it.
 func (h *Hub) RevokeIdentity(cmd command.RevokeIdentity) Effects {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -112,20 +114,28 @@ func (h *Hub) RevokeIdentity(cmd command.RevokeIdentity) Effects {
 	if len(conns) == 0 && cmd.At.IsZero() && h.inPlace.Since(cmd.Seen, id.Session) {
 		return Effects{}
 	}
+	h.removeAllLocked(conns)
 	var revoked []string
 	if _, retired := h.ledger.Session(id.Session); cmd.Invalidate && id.Session != "" && !retired {
 		h.ledger.RevokeSession(id.Session, at, cmd.Until)
+		conns = append(conns, h.endSessionLocked(id.Session, at)...)
 		revoked = []string{id.Session}
 	}
-	ef := h.endLocked(conns)
-	ef.Revoked = revoked
-	return ef
+	return Effects{Ended: conns, Revoked: revoked, Presence: h.workLocked()}
 }
 
-// endLocked removes connections from every index.
-func (h *Hub) endLocked(conns []*Conn) Effects {
+// endSessionLocked removes the connections of a session that was revoked at a
+// clock, and those that claim it, from every index. It returns them.
+func (h *Hub) endSessionLocked(session string, at command.Clock) []*Conn {
+	conns, _ := h.affectedLocked(&command.Revoke{Key: command.Key{Kind: command.Session, ID: session}, Invalidate: true}, at)
+	conns = append(conns, h.claims[command.Session].Members(session)...)
+	h.removeAllLocked(conns)
+	return conns
+}
+
+// removeAllLocked removes connections from every index.
+func (h *Hub) removeAllLocked(conns []*Conn) {
 	for _, c := range conns {
 		h.removeLocked(c)
 	}
-	return Effects{Ended: conns, Presence: h.workLocked()}
 }

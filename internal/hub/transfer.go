@@ -38,7 +38,8 @@ func (h *Hub) ledgerPortion(walk *ledger.Walk, list []ledger.Entry) (_ []ledger.
 //
 // Connections are outdated if their session id was given up, if their session
 // has got another user, or if their login may not be valid any more. They end if
-// their session was revoked, or if their login is not valid any more.
+// the session that they have or claim was revoked, or if their login is not
+// valid any more.
 func (h *Hub) Merge(entries []ledger.Entry) (ef Effects) {
 	for portion := range slices.Chunk(entries, ledger.PortionSize) {
 		h.mergePortion(portion, &ef)
@@ -63,7 +64,6 @@ func (h *Hub) mergePortion(entries []ledger.Entry, ef *Effects) {
 }
 
 func (h *Hub) mergeLocked(e *ledger.Entry, ef *Effects) {
-	key := command.Key{Kind: command.Session, ID: e.ID}
 	switch e.Kind {
 	case ledger.GivenUp:
 		r := rebinding{hub: h, merge: true}
@@ -72,9 +72,7 @@ func (h *Hub) mergeLocked(e *ledger.Entry, ef *Effects) {
 		ef.Ended = append(ef.Ended, r.effects.Ended...)
 	case ledger.Revoked:
 		h.ledger.RevokeSession(e.ID, e.At, e.Until)
-		ef.Outdated = append(ef.Outdated, h.claims[command.Session].Members(e.ID)...)
-		conns, _ := h.affectedLocked(&command.Revoke{Key: key, Invalidate: true}, e.At)
-		h.mergeEndLocked(conns, ef)
+		ef.Ended = append(ef.Ended, h.endSessionLocked(e.ID, e.At)...)
 	case ledger.CutOff:
 		if h.ledger.CutOff(e.ID, e.Exempt, e.At, e.Until) {
 			h.mergeCutOffLocked(e, ef)
@@ -93,13 +91,6 @@ func (h *Hub) mergeLocked(e *ledger.Entry, ef *Effects) {
 	}
 }
 
-func (h *Hub) mergeEndLocked(conns []*Conn, ef *Effects) {
-	for _, c := range conns {
-		h.removeLocked(c)
-	}
-	ef.Ended = append(ef.Ended, conns...)
-}
-
 // mergeCutOffLocked ends the connections of a user whose logins are not valid
 // any more. Those are outdated whose login at that clock has an unknown time.
 func (h *Hub) mergeCutOffLocked(e *ledger.Entry, ef *Effects) {
@@ -115,5 +106,6 @@ func (h *Hub) mergeCutOffLocked(e *ledger.Entry, ef *Effects) {
 			ended = append(ended, c)
 		}
 	}
-	h.mergeEndLocked(ended, ef)
+	h.removeAllLocked(ended)
+	ef.Ended = append(ef.Ended, ended...)
 }

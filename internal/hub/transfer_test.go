@@ -70,12 +70,11 @@ func TestMergeEffects(t *testing.T) {
 	}
 }
 
-// TestMergeOutdatesClaims: a connection that claims a session that is not valid
-// any more, or has another user, is outdated.
+// TestMergeOutdatesClaims: a connection that claims a session that was given up,
+// or has another user, is outdated. If the session was revoked, it ends.
 func TestMergeOutdatesClaims(t *testing.T) {
 	for _, entry := range []ledger.Entry{
 		{Kind: ledger.GivenUp, ID: "s2"},
-		{Kind: ledger.Revoked, ID: "s2"},
 		{Kind: ledger.Changed, ID: "s2", To: command.Identified{Identity: command.Identity{Session: "s2", User: "bob"}}, InPlace: true},
 	} {
 		h := newLate(t)
@@ -86,6 +85,10 @@ func TestMergeOutdatesClaims(t *testing.T) {
 
 		require.Equal(t, []*Conn{c}, h.Merge([]ledger.Entry{entry}).Outdated)
 	}
+	h := newLate(t)
+	c := h.conn("s", "", "1")
+	h.rebind(1, "s", "s2", "ann")
+	require.Equal(t, []*Conn{c}, h.Merge([]ledger.Entry{{Kind: ledger.Revoked, ID: "s2", At: h.at(2)}}).Ended)
 }
 
 // TestMergeOutdatesMoved: a connection that has changed since, and would not
