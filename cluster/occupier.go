@@ -18,8 +18,7 @@ type Occupier interface {
 	// Occupy says whether connections of this node are in a room. It is called
 	// from any goroutine, by one at a time, and may say what is known already.
 	// It does not wait for the broker, and may be called during Publish and after
-	// Close. An event that another node publishes
-	// after it has got a message that this node has published after Occupy
-	// arrives at this node.
+	// Close. An event that another node publishes after it has got a message that
+	// this node has published after Occupy arrives at this node.
 	Occupy(namespace, room string, occupied bool)
 }
