@@ -96,9 +96,10 @@ func (m *measurement) clusterWindow(unitsEach int, f func() (units int, err erro
 	return s, nil
 }
 
-// clusterFanOut is fanOut over the nodes of a cluster, which send an event in
-// turn. The server that is alone has as many clients as all nodes together.
-func clusterFanOut(inFlight int) func(m *measurement) (sample, error) {
+// clusterFanOut is fanOut over the nodes of a cluster, of which some send the
+// events in turn. The server that is alone has as many clients as all nodes
+// together.
+func clusterFanOut(inFlight, senders int) func(m *measurement) (sample, error) {
 	return func(m *measurement) (sample, error) {
 		const nodes = 3
 		clients, total := m.clients, nodes*m.clients
@@ -108,7 +109,7 @@ func clusterFanOut(inFlight int) func(m *measurement) (sample, error) {
 		c := &cycle{m: m}
 		turn := 0
 		emit := func() {
-			m.nodes[turn%len(m.nodes)].queue(cmdBroadcast, 0)
+			m.nodes[turn%min(senders, len(m.nodes))].queue(cmdBroadcast, 0)
 			turn++
 		}
 		want := []byte("42" + eventOf("note"))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/mojosocket/mojo/internal/bench/load"
 )
@@ -51,7 +52,7 @@ func clusterEmitToUsers(m *measurement) (sample, error) {
 		if err != nil {
 			return nil, err
 		}
-		events := 0
+		begin, events := time.Now(), 0
 		s, err := m.clusterWindow(1, func() (int, error) {
 			events, err = f()
 			return events, err
@@ -60,7 +61,7 @@ func clusterEmitToUsers(m *measurement) (sample, error) {
 			return nil, err
 		}
 		after, err := other.ask(cmdCluster, 0)
-		s["elsewhere"] = float64(after.Messages-before.Messages) / float64(events)
+		s["elsewhere"] = float64(after.Messages-before.Messages) / time.Since(begin).Seconds()
 		s["elsewhere_bytes"] = float64(after.Bytes-before.Bytes) / float64(events)
 		return s, err
 	}

@@ -62,7 +62,7 @@
 // takes on other nodes is measured by the benchmarks of
 // internal/cluster/directory:
 //
-//	go test -run '^$' -bench Memory ./internal/cluster/directory
+//	go test -run '^$' -bench Memory ../cluster/directory
 //
 // The load generator is package load: one thread, epoll, one buffer. In the
 // JSON, load_cores is the part of a core that it used. Near 1, the load

@@ -85,11 +85,15 @@ var scenarios = []*scenario{
 	},
 	{
 		name: "cluster-fanout1", about: "fanout1 over three nodes, with the clients on each of them; the nodes emit in turn",
-		clients: []int{1000}, nodes: 3, metrics: append(perUnit("delivery"), brokerMetrics...), run: clusterFanOut(1),
+		clients: []int{1000}, nodes: 3, metrics: append(perUnit("delivery"), brokerMetrics...), run: clusterFanOut(1, 3),
 	},
 	{
-		name: "cluster-fanout16", about: "the same with 16 events in flight",
-		clients: []int{1000}, nodes: 3, metrics: append(perUnit("delivery"), brokerMetrics...), run: clusterFanOut(16),
+		name: "cluster-fanout16", about: "the same with 16 events in flight, which one node emits",
+		clients: []int{1000}, nodes: 3, metrics: append(perUnit("delivery"), brokerMetrics...), run: clusterFanOut(16, 1),
+	},
+	{
+		name: "cluster-turns16", about: "the same with 16 events in flight, which the nodes emit in turn",
+		clients: []int{1000}, nodes: 3, metrics: append(perUnit("delivery"), brokerMetrics...), run: clusterFanOut(16, 3),
 	},
 	{
 		name: "cluster-latency", about: "a node sends 1,000 events a second to clients of its own and to as many of another node",
@@ -99,7 +103,7 @@ var scenarios = []*scenario{
 		name: "cluster-user", about: "a node sends an event to one user after another of another node, 256 in flight; a third node has none of them",
 		clients: []int{1, 1000}, nodes: 3, without: []string{aloneServer}, run: clusterEmitToUsers,
 		metrics: append(append(perUnit("emit"), brokerMetrics...),
-			metric{"elsewhere", "messages that the third node gets per emit, heartbeats among them"},
+			metric{"elsewhere", "messages per second that the third node gets, heartbeats among them"},
 			metric{"elsewhere_bytes", "bytes that it gets from the broker per emit"}),
 	},
 	{
