@@ -29,7 +29,8 @@
 // occupied only: its Link is an [Occupier] then.
 //
 // On a broker that servers of another kind use, too, a Link may be a [Mounter],
-// and its backend asks a Node that is a [Responder].
+// and its backend asks a Node that is a [Responder]. A Link that can ask those
+// servers is an [Asker].
 package cluster
 
 import "context"

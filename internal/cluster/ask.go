@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"context"
 	"slices"
 
+	"github.com/mojosocket/mojo/cluster"
 	"github.com/mojosocket/mojo/internal/answers"
 	"github.com/mojosocket/mojo/internal/cluster/seal"
 	"github.com/mojosocket/mojo/internal/cluster/wire"
@@ -48,6 +50,11 @@ func (n *Node) Ask(cmd *command.Emit, c *answers.Collection) {
 		}
 	}
 	n.publishAsk(c, parts, messages)
+	if e := eventOf(cmd); e != nil {
+		n.askForeign(c, outgoing{event: e}, func(ctx context.Context, asker cluster.Asker, r cluster.Replies) {
+			asker.EmitWithAck(ctx, e, c.Remaining(), r)
+		})
+	}
 }
 
 // beginAsk adds a part for each member that want accepts.

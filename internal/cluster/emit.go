@@ -18,17 +18,27 @@ func (n *Node) Directory() *directory.Directory { return n.dir }
 // Emit sends an event to the other nodes that may have receivers for it. It
 // returns ErrDown if none of them gets it.
 func (n *Node) Emit(cmd *command.Emit) error {
-	if address, is := addressOf(&cmd.Selector); is {
-		attachments := slices.Clone(cmd.Attachments)
-		for i := range attachments {
-			attachments[i] = bytes.Clone(attachments[i]) // which the caller may change
-		}
-		return n.publish(outgoing{event: &cluster.Event{
-			Address: address, Data: cmd.JSON, Attachments: attachments,
-			Volatile: cmd.Delivery.Volatile, Latest: cmd.Delivery.Latest, Key: cmd.Delivery.Key,
-		}})
+	if e := eventOf(cmd); e != nil {
+		return n.publish(outgoing{event: e})
 	}
 	return n.publish(n.toReceivers(&cmd.Selector, &wire.Emit{Emit: *cmd})...)
+}
+
+// eventOf returns a command as an event of the Bus, nil if it is none: servers of
+// another kind know neither sessions nor users.
+func eventOf(cmd *command.Emit) *cluster.Event {
+	address, is := addressOf(&cmd.Selector)
+	if !is {
+		return nil
+	}
+	attachments := slices.Clone(cmd.Attachments)
+	for i := range attachments {
+		attachments[i] = bytes.Clone(attachments[i]) // which the caller may change
+	}
+	return &cluster.Event{
+		Address: address, Data: cmd.JSON, Attachments: attachments,
+		Volatile: cmd.Delivery.Volatile, Latest: cmd.Delivery.Latest, Key: cmd.Delivery.Key,
+	}
 }
 
 // publish queues messages. While this node is isolated, others may get them.

@@ -392,6 +392,7 @@ func (n *Node) close(wait time.Duration) {
 	n.out.drain(wait)
 	n.loseAsks(nil)
 	n.stop()
+	n.out.setDown(true)
 	_ = n.link.Close() // the node leaves, whatever the broker says
 	n.stopped.Wait()
 	n.entries.close()

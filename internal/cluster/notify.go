@@ -1,6 +1,9 @@
 package cluster
 
 import (
+	"context"
+
+	"github.com/mojosocket/mojo/cluster"
 	"github.com/mojosocket/mojo/internal/answers"
 	"github.com/mojosocket/mojo/internal/cluster/seal"
 	"github.com/mojosocket/mojo/internal/cluster/wire"
@@ -9,8 +12,19 @@ import (
 // Notify sends a notification to the other nodes. It returns ErrDown if none of
 // them gets it.
 func (n *Node) Notify(data []byte) error {
-	return n.publish(outgoing{plain: wire.Encode(&wire.Notify{JSON: data})})
+	messages := []outgoing{{plain: wire.Encode(&wire.Notify{JSON: data})}}
+	if asker, ok := n.link.(cluster.Asker); ok {
+		messages = append(messages, outgoing{askSize: len(data), ask: func(lost error) {
+			if lost == nil {
+				asker.ServerSideEmit(context.Background(), notifyNamespace, data, nil)
+			}
+		}})
+	}
+	return n.publish(messages...)
 }
+
+// notifyNamespace is the namespace of notifications of servers of another kind.
+const notifyNamespace = "/"
 
 // NotifyWithAck is Notify for a notification that each node answers, and adds
 // their parts to the answers. It does not wait. If it cannot reach the others,
@@ -22,6 +36,9 @@ func (n *Node) NotifyWithAck(data []byte, c *answers.Collection) {
 		p.Told()
 	}
 	n.publishAsk(c, parts, []outgoing{{plain: wire.Encode(&wire.Notify{ID: id, JSON: data})}})
+	n.askForeign(c, outgoing{plain: data}, func(ctx context.Context, asker cluster.Asker, r cluster.Replies) {
+		asker.ServerSideEmit(ctx, notifyNamespace, data, r)
+	})
 }
 
 // notified passes on a notification of another node.

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,13 +37,17 @@ type outgoing struct {
 	to      string
 	sealer  *seal.Sealer
 	done    chan struct{} // if it is set, there is no message: it is closed when those before have been published
+	// ask is called in its turn, or with an error in place of it. There is no
+	// message if it is set. askSize is how many bytes it keeps.
+	ask     func(lost error)
+	askSize int
 }
 
 // overhead is added to the size of each message, for what is kept with it.
 const overhead = 200
 
 func (o *outgoing) size() int {
-	size := overhead + len(o.plain)
+	size := overhead + len(o.plain) + o.askSize
 	if o.event != nil {
 		size += len(o.event.Data)
 		for _, a := range o.event.Attachments {
@@ -62,11 +67,18 @@ func newOutbox(limit int, s *seal.Sealer) *outbox {
 // dropped when they cannot.
 func (o *outbox) setDown(down bool) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.down = down
+	var dropped []outgoing
 	if down {
 		o.lost += uint64(len(o.queue))
+		dropped = o.queue
 		o.queue, o.size = nil, 0
+	}
+	o.mu.Unlock()
+	for i := range dropped {
+		if ask := dropped[i].ask; ask != nil {
+			ask(ErrDown)
+		}
 	}
 }
 
@@ -119,10 +131,13 @@ func (o *outbox) stats() (size int, lost uint64) {
 const mostAtOnce = 256
 
 // take returns the next messages, sealed, and the channels to be closed when
-// they have been published.
-func (o *outbox) take() (messages []cluster.Message, done []chan struct{}) {
+// they have been published; or the next question.
+func (o *outbox) take() (messages []cluster.Message, done []chan struct{}, ask func(error)) {
 	o.mu.Lock()
 	n := min(len(o.queue), mostAtOnce)
+	if i := slices.IndexFunc(o.queue[:n], func(m outgoing) bool { return m.ask != nil }); i >= 0 {
+		n = max(i, 1)
+	}
 	next := o.queue[:n:n]
 	o.queue = o.queue[n:]
 	if len(o.queue) == 0 {
@@ -135,6 +150,8 @@ func (o *outbox) take() (messages []cluster.Message, done []chan struct{}) {
 	messages = make([]cluster.Message, 0, n)
 	for i := range next {
 		switch m := &next[i]; {
+		case m.ask != nil:
+			ask = m.ask
 		case m.done != nil:
 			done = append(done, m.done)
 		case m.plain != nil:
@@ -143,13 +160,13 @@ func (o *outbox) take() (messages []cluster.Message, done []chan struct{}) {
 			messages = append(messages, cluster.Message{Event: m.event, Command: m.command})
 		}
 	}
-	return messages, done
+	return messages, done, ask
 }
 
 // run publishes messages until ctx ends.
 func (o *outbox) run(ctx context.Context, link cluster.Link) {
 	for ctx.Err() == nil {
-		messages, done := o.take()
+		messages, done, ask := o.take()
 		if len(messages) > 0 {
 			if err := link.Publish(ctx, messages); err != nil {
 				o.mu.Lock()
@@ -160,7 +177,10 @@ func (o *outbox) run(ctx context.Context, link cluster.Link) {
 		for _, published := range done {
 			close(published)
 		}
-		if len(messages)+len(done) > 0 {
+		if ask != nil {
+			ask(nil)
+		}
+		if len(messages)+len(done) > 0 || ask != nil {
 			continue
 		}
 		select {

@@ -69,7 +69,7 @@ func (r *responding) answered() {
 // cluster.Responder. Server.Notify is for the default namespace; nobody has a
 // function in another one.
 func (n receiver) ServerSideEmit(namespace string, data []byte, answer func(data []byte)) {
-	if namespace != "/" {
+	if namespace != notifyNamespace {
 		if answer != nil {
 			answer([]byte("null"))
 		}

@@ -177,10 +177,10 @@ func (n *Node) flushServing() {
 // end drops what was not sent, and waits for no more answers.
 func (s *serving) end() {
 	s.mu.Lock()
-	q := s.question
+	q, ended := s.question, s.ended
 	s.forgetLocked()
 	s.mu.Unlock()
-	if q != nil {
+	if q != nil && !ended {
 		q.End()
 	}
 }
