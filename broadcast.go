@@ -150,7 +150,10 @@ func (b Broadcast) Emit(event string, args ...any) error {
 // With Options.Cluster the connections of all processes are asked, and each
 // process tells how many these are. Answers of more than 512 KiB are dropped on
 // their way from another process, with ErrTooLarge. While the others cannot be
-// reached, Answers.Err returns ErrNodeLost.
+// reached, Answers.Err returns ErrNodeLost. Over mojoredis, a Broadcast of a
+// Channel that does not come from Sessions asks the clients of Node servers, too.
+// Their Answers have the first argument, and neither ids nor an Identity. A
+// client of theirs that leaves is waited for until the end.
 //
 // It returns the errors of Emit, except for ErrClusterDown, and that of ctx if
 // ctx has ended. Then it has sent nothing.

@@ -112,7 +112,8 @@ func (s *Server) Nodes() []Node {
 //
 // A notification arrives at most once, and in the order of those of this
 // process. The arguments are values for encoding/json, also a []byte, which
-// becomes base64.
+// becomes base64. Over mojoredis, Node servers get it, too, as that of
+// io.serverSideEmit.
 //
 // It returns ErrReservedEvent for the names that Emit refuses and for connection
 // and new_namespace, an error if an argument cannot be encoded, ErrServerClosed,

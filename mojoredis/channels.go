@@ -31,6 +31,15 @@ func (c channels) event(a *cluster.Address) string {
 func (c channels) request(namespace string) string  { return c.key + "-request#" + namespace + "#" }
 func (c channels) response(namespace string) string { return c.key + "-response#" + namespace + "#" }
 
+// served is a channel that nothing is published on. The nodes of mojo that answer
+// requests subscribe to it, so that they can be counted.
+func (c channels) served(namespace string) string { return c.key + "-mojo-served#" + namespace + "#" }
+
+// responseNamespace returns the namespace of a channel of responses.
+func (c channels) responseNamespace(channel string) (string, bool) {
+	return c.rest(channel, "-response#")
+}
+
 // control is the channel of control messages for a node or, without one, for
 // all.
 func (c channels) control(node string) string {

@@ -25,6 +25,11 @@
 // Except. Node servers see the connections of mojo in fetchSockets and allRooms;
 // the handshakes have neither cookies nor the auth payload.
 //
+// Broadcasts with acks and serverSideEmit work in both directions, see
+// mojo.Broadcast.EmitWithAck and mojo.OnNotify. A Node server that dies before it
+// has said how many clients it has asked is waited for until the end of the
+// context. Its code gets an ack of a broadcast from no client that has left.
+//
 // A program that can publish on the Redis can send events, move connections between
 // rooms and disconnect them, as with the official adapter. What logs people in
 // and out is sealed by the Server.
@@ -40,7 +45,8 @@
 // none of its connections without decoding them, as the official adapter does.
 //
 // The user of Redis needs the commands PUBLISH, SUBSCRIBE, PSUBSCRIBE and PING,
-// and the channels that begin with the Key. It should have CLIENT INFO and CLIENT
+// PUBSUB NUMSUB to know how many Node servers have to answer a question, and the
+// channels that begin with the Key. It should have CLIENT INFO and CLIENT
 // KILL: after a timeout the connection that publishes is made anew, and what the
 // last one still carries must not arrive after later messages.
 package mojoredis

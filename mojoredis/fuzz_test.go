@@ -50,7 +50,7 @@ func (s sink) EmitWithAck(e *cluster.Event, timeout time.Duration, answer func([
 // newSinkLink returns a link that is not connected.
 func newSinkLink(tb testing.TB) *link {
 	bus := New(nil, Options{Logger: slog.New(slog.DiscardHandler)})
-	return &link{Bus: bus, name: "a", uid: "~a", node: sink{tb: tb, ack: []byte(`[1]`)}, answers: make(chan answer, 9)}
+	return &link{Bus: bus, name: "a", uid: "~a", node: sink{tb: tb, ack: []byte(`[1]`)}, answers: newAnswers()}
 }
 
 func addHex(f *testing.F, inputs ...string) {
@@ -94,8 +94,8 @@ func FuzzRequest(f *testing.F) {
 		m := &redis.Message{Channel: "socket.io-request#/#", Payload: string(payload)}
 		_ = l.command(m)
 		_ = l.question(m)
-		for len(l.answers) > 0 {
-			body, err := (<-l.answers).encode()
+		for _, a := range l.answers.take() {
+			body, err := a.encode()
 			require.NoError(t, err)
 			answer := string(body)
 			if answer[0] != '{' {
@@ -147,5 +147,34 @@ func FuzzEvent(f *testing.F) {
 		same, err := b.event()
 		require.NoError(t, err)
 		require.Equal(t, got, same)
+	})
+}
+
+// sinkReplies are the answers to a question.
+type sinkReplies struct{ tb testing.TB }
+
+func (s sinkReplies) Expect(n int) { require.GreaterOrEqual(s.tb, n, 0) }
+func (s sinkReplies) Done(err error) {
+	require.NoError(s.tb, err)
+}
+
+func (s sinkReplies) Reply(data []byte, _ [][]byte) {
+	require.True(s.tb, json.Valid(data))
+}
+
+func FuzzResponse(f *testing.F) {
+	addHex(f, "83a47479706509a9726571756573744964a6526571343536a67061636b6574a4706f6e67", "82a47479706509a9726571756573744964a6526571343536", "c1", "93", "dd7fffffff")
+	for _, text := range []string{
+		`{"type":8,"requestId":"Req456","clientCount":2}`, `{"type":8,"requestId":"Req456","clientCount":1e300}`, `{"type":8,"requestId":"Req456","clientCount":-1}`,
+		`{"type":6,"requestId":"Req456","data":{"a":1}}`, `{"type":6,"requestId":"Req456"}`, `{"requestId":7}`, `{"requestId":"Req456"}`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		for _, kind := range []int{requestBroadcast, requestServerSideEmit} {
+			l := newSinkLink(t)
+			l.questions.byID = map[string]*question{"Req456": {kind: kind, Replies: sinkReplies{t}, servers: 1}}
+			_ = l.response(&redis.Message{Channel: "socket.io-response#/#", Payload: string(payload)})
+		}
 	})
 }

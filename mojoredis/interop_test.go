@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"testing"
 	"time"
 
@@ -71,6 +72,7 @@ type nodeServer struct {
 	t      *testing.T
 	input  io.Writer
 	output chan nodeLine
+	close  func() // ends it
 	client string // the id of its client
 }
 
@@ -101,11 +103,12 @@ func startNode(t *testing.T, key string) *nodeServer {
 			s.output <- line
 		}
 	}()
-	t.Cleanup(func() {
+	s.close = sync.OnceFunc(func() {
 		input.Close() // which ends it
 		<-read
 		_ = node.Wait()
 	})
+	t.Cleanup(s.close)
 	s.client = s.next().Result.(string)
 	return s
 }
@@ -120,11 +123,17 @@ func (s *nodeServer) next() nodeLine {
 // run executes JavaScript and returns its result.
 func (s *nodeServer) run(script string) any {
 	s.t.Helper()
-	_, err := io.WriteString(s.input, script+"\n")
-	require.NoError(s.t, err)
+	s.write(script)
 	line := s.next()
 	require.Nil(s.t, line.Client)
 	return line.Result
+}
+
+// write is run without waiting for the result.
+func (s *nodeServer) write(script string) {
+	s.t.Helper()
+	_, err := io.WriteString(s.input, script+"\n")
+	require.NoError(s.t, err)
 }
 
 // got returns what the client gets next.

@@ -16,9 +16,6 @@ import (
 	"github.com/mojosocket/mojo/cluster"
 )
 
-// answersLen is how many answers to other servers may wait to be published.
-const answersLen = 1024
-
 // nodeUID begins the uid of each node of mojo. No other server has such a uid.
 const nodeUID = "~"
 
@@ -35,7 +32,7 @@ type link struct {
 	node cluster.Node
 
 	publisher publisher
-	answers   chan answer
+	answers   *answers
 
 	closed  context.Context // done when Close is called
 	cancel  context.CancelFunc
@@ -48,11 +45,13 @@ type link struct {
 	mu         sync.Mutex
 	namespaces []string      // that are mounted
 	subscribed *redis.PubSub // gets namespaces that are mounted; nil without a connection
+	questions  questions
 }
 
 var (
 	_ cluster.Link    = (*link)(nil)
 	_ cluster.Mounter = (*link)(nil)
+	_ cluster.Asker   = (*link)(nil)
 )
 
 func newLink(b *Bus, name string, n cluster.Node) *link {
@@ -61,8 +60,9 @@ func newLink(b *Bus, name string, n cluster.Node) *link {
 		name:    name,
 		uid:     nodeUID + name,
 		node:    n,
-		answers: make(chan answer, answersLen),
+		answers: newAnswers(),
 	}
+	l.questions = questions{make(map[string]*question), make(map[string]chan struct{})}
 	l.closed, l.cancel = context.WithCancel(context.Background())
 	l.publisher = publisher{
 		connect: func(ctx context.Context) (*connection, error) { return b.connect(ctx, b.channels.control(name)) },
@@ -109,7 +109,7 @@ func (l *link) Mount(namespace string) {
 	l.namespaces = append(l.namespaces, namespace)
 	if l.subscribed != nil {
 		// An error ends the connection, and the next has all namespaces.
-		_ = l.subscribed.Subscribe(l.closed, l.channels.request(namespace))
+		_ = l.subscribed.Subscribe(l.closed, l.channels.request(namespace), l.channels.served(namespace))
 	}
 }
 
@@ -117,6 +117,7 @@ func (l *link) Mount(namespace string) {
 func (l *link) Close() error {
 	l.cancel()
 	l.running.Wait()
+	l.loseQuestions(errClosed)
 	l.publisher.close()
 	return nil
 }
@@ -164,10 +165,12 @@ func (l *link) answer() {
 		select {
 		case <-l.closed.Done():
 			return
-		case a := <-l.answers:
-			entries := l.appendAnswer(nil, a)
-			for range min(len(l.answers), pipelineLen-1) { // only this goroutine receives
-				entries = l.appendAnswer(entries, <-l.answers)
+		case <-l.answers.wake:
+		}
+		for waiting := range slices.Chunk(l.answers.take(), pipelineLen) {
+			var entries []entry
+			for _, a := range waiting {
+				entries = l.appendAnswer(entries, a)
 			}
 			if err := l.publisher.publish(l.closed, entries); err != nil && l.closed.Err() == nil {
 				l.log.report(unanswered, "answers", len(entries), "error", err)

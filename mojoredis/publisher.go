@@ -31,6 +31,35 @@ type publisher struct {
 // publish returns when Redis has accepted all entries. After an error some of
 // the entries may not have been published, and will not be later.
 func (p *publisher) publish(ctx context.Context, entries []entry) error {
+	return p.inTurn(ctx, func(ctx context.Context) error {
+		for part := range slices.Chunk(entries, pipelineLen) {
+			err := p.send(ctx, func(pipe redis.Pipeliner) {
+				for _, e := range part {
+					pipe.Publish(ctx, e.channel, e.body)
+				}
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// numSub returns how many subscribers channels have.
+func (p *publisher) numSub(ctx context.Context, channels ...string) (map[string]int64, error) {
+	var counts *redis.MapStringIntCmd
+	err := p.inTurn(ctx, func(ctx context.Context) error {
+		return p.send(ctx, func(pipe redis.Pipeliner) { counts = pipe.PubSubNumSub(ctx, channels...) })
+	})
+	if err != nil {
+		return nil, err
+	}
+	return counts.Val(), nil
+}
+
+// inTurn calls f when no other call has its turn.
+func (p *publisher) inTurn(ctx context.Context, f func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -44,16 +73,11 @@ func (p *publisher) publish(ctx context.Context, entries []entry) error {
 	case <-p.closing.Done():
 		return errClosed
 	}
-	for part := range slices.Chunk(entries, pipelineLen) {
-		if err := p.send(ctx, part); err != nil {
-			return err
-		}
-	}
-	return nil
+	return f(ctx)
 }
 
-// send publishes entries. It tries again if the connection was lost before.
-func (p *publisher) send(ctx context.Context, entries []entry) error {
+// send sends commands. It tries again if the connection was lost before.
+func (p *publisher) send(ctx context.Context, commands func(redis.Pipeliner)) error {
 	for range 2 {
 		if p.conn != nil && p.conn.isAborted() { // its context ended just after the last call
 			p.drop()
@@ -61,11 +85,7 @@ func (p *publisher) send(ctx context.Context, entries []entry) error {
 		if err := p.ensure(ctx); err != nil {
 			return err
 		}
-		err := p.exec(ctx, func(pipe redis.Pipeliner) {
-			for _, e := range entries {
-				pipe.Publish(ctx, e.channel, e.body)
-			}
-		})
+		err := p.exec(ctx, commands)
 		var answer redis.Error
 		if err == nil || errors.As(err, &answer) { // the connection is all right
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -33,6 +34,7 @@ func (l *link) receive() {
 			state, delay = cluster.LinkResumed, firstDelay
 			err = s.deliver()
 			s.end()
+			l.loseQuestions(err)
 		}
 		if l.closed.Err() != nil {
 			return
@@ -105,6 +107,7 @@ func (s *subscription) confirm(ctx context.Context) error {
 		}
 		if confirmed, ok := received.(*redis.Subscription); ok {
 			delete(pending, confirmed.Channel)
+			s.confirmed(confirmed.Channel)
 		}
 	}
 	if err := s.publishProbe(ctx); err != nil {
@@ -132,7 +135,10 @@ func (s *subscription) send(ctx context.Context) (map[string]bool, error) {
 	defer s.mu.Unlock()
 	names := []string{s.channels.control(""), s.channels.control(s.name), s.channels.probe(s.name)}
 	for _, namespace := range s.namespaces {
-		names = append(names, s.channels.request(namespace))
+		names = append(names, s.channels.request(namespace), s.channels.served(namespace))
+	}
+	for namespace := range s.questions.heard {
+		names = append(names, s.channels.response(namespace))
 	}
 	if err := s.pubsub.Subscribe(ctx, names...); err != nil {
 		return nil, err
@@ -165,6 +171,8 @@ func (s *subscription) deliver() error {
 		switch received := received.(type) {
 		case *redis.Message:
 			s.message(received)
+		case *redis.Subscription:
+			s.confirmed(received.Channel)
 		case *redis.Pong:
 			number, _ := strconv.ParseUint(received.Payload, 10, 64)
 			if s.delivered.Load() < number {
@@ -194,6 +202,8 @@ func (l *link) message(m *redis.Message) {
 		l.probeArrived(m.Payload)
 	case m.Channel == l.channels.control("") || m.Channel == l.channels.control(l.name):
 		err = l.control(m)
+	case strings.HasPrefix(m.Channel, l.channels.key+"-response#"):
+		err = l.response(m)
 	default:
 		err = l.question(m)
 	}

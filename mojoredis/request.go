@@ -136,22 +136,27 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 }
 
+// decodeText returns a message of the wire, which may be MessagePack, as JSON.
+func decodeText(payload string) (text []byte, attachments [][]byte, err error) {
+	if strings.HasPrefix(payload, "{") {
+		return []byte(payload), nil, nil
+	}
+	r := msgjson.NewReader(payload)
+	defer r.Close()
+	if text, err = r.JSON(nil); err != nil {
+		return nil, nil, err
+	}
+	return text, r.Attachments(), r.End()
+}
+
 // decodeRequest decodes a request.
 func decodeRequest(payload string) (*wireRequest, error) {
 	request := new(wireRequest)
-	text := []byte(payload)
-	if !strings.HasPrefix(payload, "{") {
-		r := msgjson.NewReader(payload)
-		defer r.Close()
-		var err error
-		if text, err = r.JSON(nil); err != nil {
-			return nil, err
-		}
-		if err := r.End(); err != nil {
-			return nil, err
-		}
-		request.attachments = r.Attachments()
+	text, attachments, err := decodeText(payload)
+	if err != nil {
+		return nil, err
 	}
+	request.attachments = attachments
 	if err := json.Unmarshal(text, request); err != nil {
 		return nil, err
 	}

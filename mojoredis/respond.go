@@ -23,12 +23,6 @@ const (
 // answered, so there is always one, and its lists are never null.
 type fields map[string]any
 
-// answer is an answer that waits to be encoded and published.
-type answer struct {
-	namespace string
-	encode    func() ([]byte, error)
-}
-
 // wireSocket is a connection on the wire.
 type wireSocket struct {
 	ID        string          `json:"id"`
@@ -58,7 +52,7 @@ func (l *link) question(m *redis.Message) error {
 		return nil
 	}
 	request, err := decodeRequest(m.Payload)
-	if err != nil || request.UID == l.uid {
+	if err != nil || isNode(request.UID) {
 		return err
 	}
 	responder, ok := l.node.(cluster.Responder)
@@ -68,7 +62,7 @@ func (l *link) question(m *redis.Message) error {
 	address := request.address(namespace)
 	// A large answer must not delay the messages that arrive meanwhile.
 	later := func(key string, value func() any) {
-		l.enqueue(answer{namespace, func() ([]byte, error) {
+		l.enqueue(answer{namespace: namespace, encode: func() ([]byte, error) {
 			return marshal(fields{"requestId": request.RequestID, key: value()})
 		}})
 	}
@@ -132,7 +126,7 @@ func (l *link) emitWithAck(responder cluster.Responder, address cluster.Address,
 	}
 	clients := responder.EmitWithAck(e, timeout, func(data []byte, attachments [][]byte) {
 		body, err := encodeAck(request.RequestID, data, attachments)
-		l.enqueue(answer{address.Namespace, func() ([]byte, error) { return body, err }})
+		l.enqueue(answer{address.Namespace, func() ([]byte, error) { return body, err }, len(body)})
 	})
 	l.respond(address.Namespace, fields{"type": answerClientCount, "requestId": request.RequestID, "clientCount": clients})
 	return nil
@@ -156,14 +150,12 @@ func encodeAck(id json.RawMessage, data []byte, attachments [][]byte) ([]byte, e
 // respond encodes an answer and publishes it later.
 func (l *link) respond(namespace string, f fields) {
 	body, err := marshal(f)
-	l.enqueue(answer{namespace, func() ([]byte, error) { return body, err }})
+	l.enqueue(answer{namespace, func() ([]byte, error) { return body, err }, len(body)})
 }
 
 // enqueue queues an answer, unless too many wait already.
 func (l *link) enqueue(a answer) {
-	select {
-	case l.answers <- a:
-	default:
+	if !l.answers.put(a) {
 		l.log.report(unanswered, "namespace", shorten(a.namespace), "error", "too many answers wait for Redis")
 	}
 }
