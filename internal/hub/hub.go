@@ -60,6 +60,7 @@ type Config struct {
 	// that applies the same commands. Without a name there is no other one:
 	// the hub keeps nothing that only late commands need.
 	Node         string
+	Journal      bool   // set Effects.Journal
 	TrackEntries bool   // keep the changes that TakeChanges returns
 	ProofPrefix  string // of the values of claims; may be empty
 
@@ -246,7 +247,10 @@ type Effects struct {
 	// Revoked has the session ids that Revoke or RevokeIdentity has revoked
 	// here. Other hubs may not know them. To revoke them there, too, apply a
 	// Revoke for each of them, with the same clock and Invalidate.
-	Revoked  []string
+	Revoked []string
+	// Journal has what the command has added to the ledger of this hub, with
+	// Config.Journal and for a command that was made in this process.
+	Journal  []ledger.Entry
 	Presence presence.Work
 }
 
@@ -273,6 +277,9 @@ func New(config Config) *Hub {
 	h.clock = hybridClock{node: config.Node, now: config.Now}
 	if config.Node != "" {
 		h.trails = make(map[*Conn]*step)
+	}
+	if config.Journal {
+		h.ledger.Journal = new(ledger.Journal)
 	}
 	if config.TrackEntries {
 		h.changes = newChanges()

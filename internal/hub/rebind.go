@@ -68,7 +68,7 @@ func (h *Hub) Rebind(cmd command.Rebind) (Effects, error) {
 	h.ledger.Exempt(ledger.Change{At: at, To: cmd.To})
 	r := rebinding{hub: h}
 	r.runLocked(&cmd, link{to: cmd.To, at: at, until: cmd.Until})
-	r.effects.Presence = h.workLocked()
+	r.effects.Presence, r.effects.Journal = h.workLocked(), h.journalLocked(own)
 	return r.effects, nil
 }
 
@@ -106,9 +106,11 @@ func (r *rebinding) runLocked(cmd *command.Rebind, l link) {
 		r.changeInPlaceLocked(l)
 		return
 	}
+	h.ledger.Journal.GiveUp(from.Session, l.to, l.at, l.until)
 	r.giveUpLocked(from.Session, l, true)
 	for _, session := range cmd.Others {
 		if session != l.to.Session {
+			h.ledger.Journal.GiveUp(session, l.to, l.at, l.until)
 			r.giveUpLocked(session, l, false)
 		}
 	}

@@ -24,7 +24,7 @@ import (
 func (h *Hub) Revoke(cmd command.Revoke) (ef Effects) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	at, _ := h.clockLocked(cmd.At)
+	at, own := h.clockLocked(cmd.At)
 	if cmd.Namespace != "" {
 		return Effects{Ended: exceptSession(h.connsLocked(cmd.Key), cmd.Except)}
 	}
@@ -49,7 +49,7 @@ func (h *Hub) Revoke(cmd command.Revoke) (ef Effects) {
 		h.ledger.RevokeSession(session, at, cmd.Until)
 		conns = append(conns, h.endSessionLocked(session, at)...)
 	}
-	return Effects{Ended: conns, Revoked: revoked, Presence: h.workLocked()}
+	return Effects{Ended: conns, Revoked: revoked, Journal: h.journalLocked(own), Presence: h.workLocked()}
 }
 
 // exceptSession returns the connections that do not have the session.
@@ -99,7 +99,7 @@ func (h *Hub) affectedLocked(cmd *command.Revoke, at command.Clock) (conns []*Co
 func (h *Hub) RevokeIdentity(cmd command.RevokeIdentity) Effects {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	at, _ := h.clockLocked(cmd.At)
+	at, own := h.clockLocked(cmd.At)
 	id := cmd.Identity
 	change, _ := h.ledger.Changed(id.Session)
 	if !cmd.At.IsZero() && at.Before(change.At) {
@@ -121,7 +121,7 @@ func (h *Hub) RevokeIdentity(cmd command.RevokeIdentity) Effects {
 		conns = append(conns, h.endSessionLocked(id.Session, at)...)
 		revoked = []string{id.Session}
 	}
-	return Effects{Ended: conns, Revoked: revoked, Presence: h.workLocked()}
+	return Effects{Ended: conns, Revoked: revoked, Journal: h.journalLocked(own), Presence: h.workLocked()}
 }
 
 // endSessionLocked removes the connections of a session that was revoked at a

@@ -57,10 +57,21 @@ func (h *Hub) mergePortion(entries []ledger.Entry, ef *Effects) {
 			h.mergeLocked(e, ef)
 		}
 	}
+	h.journalLocked(false)
 	work := h.workLocked()
 	ef.Presence.Notify = ef.Presence.Notify || work.Notify
 	ef.Presence.Changes = ef.Presence.Changes || work.Changes
 	ef.Presence.EndGraceAfter = max(ef.Presence.EndGraceAfter, work.EndGraceAfter) // only one of them is set
+}
+
+// journalLocked returns what a command has added to the ledger. A command that
+// was made in another process is in the journal of that one.
+func (h *Hub) journalLocked(own bool) []ledger.Entry {
+	entries := h.ledger.Journal.Take()
+	if !own {
+		return nil
+	}
+	return entries
 }
 
 func (h *Hub) mergeLocked(e *ledger.Entry, ef *Effects) {

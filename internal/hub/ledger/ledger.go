@@ -15,6 +15,7 @@ import (
 // Ledger is the list of all invalid session ids and logins. Now must be set.
 type Ledger struct {
 	Now      func() time.Time
+	Journal  *Journal            // nil: none
 	sessions entries[Retirement] // by session id
 	logins   entries[cutoff]     // by user id
 	changed  entries[Change]     // by session id
@@ -101,6 +102,9 @@ func (l *Ledger) RevokeSession(id string, at command.Clock, until time.Time) {
 		r.Revoked = at
 	}
 	l.sessions.add(id, r, until, now)
+	if l.Journal != nil {
+		l.Journal.add(Entry{Kind: Revoked, ID: id, At: r.Revoked, Until: until})
+	}
 }
 
 // CutOff lists a user. All logins of the user up to the clock at are not valid
@@ -112,6 +116,9 @@ func (l *Ledger) CutOff(user string, exempt []string, at command.Clock, until ti
 	e := l.logins.find(user, now)
 	if e == nil || e.value.at.Before(at) {
 		l.logins.add(user, cutoff{at, slices.Clone(exempt)}, until, now)
+		if l.Journal != nil {
+			l.Journal.add(Entry{Kind: CutOff, ID: user, At: at, Until: until, Exempt: slices.Clone(exempt)})
+		}
 		return true
 	}
 	if e.value.at == at {
@@ -142,6 +149,9 @@ func (l *Ledger) Exempt(login Change) {
 	}
 	if !loginTime.After(e.value.at.Wall()) {
 		e.value.addExempt(login.To.Session)
+		if l.Journal != nil {
+			l.Journal.add(Entry{Kind: CutOff, ID: e.id, At: e.value.at, Until: e.until, Exempt: []string{login.To.Session}})
+		}
 	}
 }
 
