@@ -7,6 +7,7 @@ import (
 
 	"github.com/mojosocket/mojo/internal/cluster"
 	"github.com/mojosocket/mojo/internal/parser"
+	"github.com/mojosocket/mojo/internal/persist"
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
@@ -56,6 +57,13 @@ var (
 	// ErrAlreadyAcked is returned by Message.Ack if the message was answered
 	// before.
 	ErrAlreadyAcked = socketio.ErrAlreadyAcked
+	// ErrNotStored is returned by LogIn, LogOut, Rebind, Revoke and RevokeExcept
+	// if Options.Ledger has not stored the change: it returned an error, or did
+	// not answer within two seconds or before the context ended. The change
+	// stands, in all processes of the cluster and in the cookies, and the Server
+	// tries again to store it until it closes. Only if all processes end before
+	// that is the change forgotten. It is wrapped together with the cause.
+	ErrNotStored = persist.ErrNotStored
 )
 
 // wrapError adds the package's name to an error of a layer below.
@@ -63,10 +71,15 @@ func wrapError(err error) error {
 	if err == nil {
 		return nil
 	}
-	if unconfirmed, ok := errors.AsType[*cluster.UnconfirmedError](err); ok {
-		return &UnconfirmedError{Nodes: unconfirmed.Nodes, err: unconfirmed.Unwrap()}
+	internal, ok := errors.AsType[*cluster.UnconfirmedError](err)
+	if !ok {
+		return fmt.Errorf("mojo: %w", err)
 	}
-	return fmt.Errorf("mojo: %w", err)
+	unconfirmed := &UnconfirmedError{Nodes: internal.Nodes, err: internal.Unwrap()}
+	if notStored, ok := errors.AsType[*persist.NotStoredError](err); ok {
+		return fmt.Errorf("%w; %w", unconfirmed, notStored)
+	}
+	return unconfirmed
 }
 
 // ClientError is an error for the client. Returned by OnConnect it becomes the

@@ -163,3 +163,17 @@ func (l *Limits) fillIn() {
 	setDefault(&l.MaxRoomName, 256)
 	setDefault(&l.MaxPendingAcks, 1000)
 }
+
+func checkSize(field string, n int) error {
+	if n != 0 && (n < minBytes || n > maxBytes) {
+		return fmt.Errorf("mojo: Options.%s is %d bytes; want 0, or from %d to %d", field, n, minBytes, maxBytes)
+	}
+	return nil
+}
+
+func checkCount(field string, n int) error {
+	if n < 0 {
+		return fmt.Errorf("mojo: Options.%s is %d; want 0 or more", field, n)
+	}
+	return nil
+}

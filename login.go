@@ -52,9 +52,10 @@ var errNoCookies = errors.New("mojo: Options.Cookies is not set, so there are no
 // session cannot be found: wrap the site's pages with EnsureSession.
 //
 // A new connection with the old session id has no identity, until its cookie
-// has expired. (A Server remembers the latest 65,536 of these ids.) If it
-// begins within 30 seconds, when its browser may not have stored the new
-// cookies yet, it is closed after a second, and its client reconnects.
+// has expired. (A Server remembers the latest 65,536 of these ids, and with
+// Options.Ledger also after a restart.) If it begins within 30 seconds, when its
+// browser may not have stored the new cookies yet, it is closed after a second,
+// and its client reconnects.
 //
 // If the browser has several sessions, because CookieOptions.Path or Domain has
 // changed, all of them are given up. The clients of those that were not in use
@@ -68,8 +69,8 @@ var errNoCookies = errors.New("mojo: Options.Cookies is not set, so there are no
 // with Session.Revoke, the change is always applied as a whole, even if the
 // context of r has ended. With Options.Cluster it is applied to the connections
 // of all processes, and an UnconfirmedError says that some have not confirmed
-// it in time: the browser gets its cookies nevertheless. It is safe for
-// concurrent use.
+// it in time: the browser gets its cookies nevertheless. So it does after an
+// ErrNotStored, of Options.Ledger. It is safe for concurrent use.
 func (s *Server) LogIn(w http.ResponseWriter, r *http.Request, userID string) error {
 	if userID == "" {
 		return errors.New("mojo: LogIn: the user id is empty; LogOut logs out")
@@ -158,8 +159,8 @@ func (s *Server) warnOfNoSession(r *http.Request) {
 // revoked; and without Options.Cookies and Identify. If the session has no
 // connection, it is no error. As with Session.Revoke, the change is always
 // applied as a whole, even if ctx has ended, and with Options.Cluster to the
-// connections of all processes: see LogIn about UnconfirmedError. It is safe
-// for concurrent use.
+// connections of all processes: see LogIn about UnconfirmedError and
+// ErrNotStored. It is safe for concurrent use.
 func (s *Server) Rebind(ctx context.Context, sessionID string, now Identity) error {
 	if s.opts.Cookies == nil && s.opts.Identify == nil {
 		return errors.New("mojo: Rebind: neither Options.Cookies nor Options.Identify is set, so nobody has a session")

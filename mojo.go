@@ -73,8 +73,9 @@ type channelsByMu struct {
 
 // New returns a Server without apps. Without Options.Cluster it starts nothing: a
 // Server that never had a connection needs no Close. With it, the Server begins
-// to join the cluster, and needs Shutdown or Close. New returns an error that
-// names the option which is wrong.
+// to join the cluster, and needs Shutdown or Close. With Options.Ledger, New
+// reads it, for at most ten seconds. New returns an error that names the option
+// which is wrong.
 func New(opts Options) (*Server, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
@@ -92,6 +93,9 @@ func New(opts Options) (*Server, error) {
 	s.sio = socketio.NewServer(s.socketIOOptions())
 	if node := s.sio.Node(); node != nil {
 		s.relay = relay.New(node, IdentityHeader, s.warn, s.opts.Logger)
+	}
+	if err := s.loadLedger(); err != nil {
+		return nil, err
 	}
 	if err := s.sio.Start(); err != nil {
 		return nil, fmt.Errorf("mojo: Options.Cluster: %w", err)
@@ -144,6 +148,7 @@ func (s *Server) socketIOOptions() socketio.Options {
 		Presence:           s.presenceCallback(),
 		Revalidation:       s.revalidation(),
 		Cluster:            config,
+		Ledger:             o.Ledger,
 		RefuseIsolated:     o.OnIsolation == RefuseIsolated,
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mojosocket/mojo/cluster"
 	"github.com/mojosocket/mojo/internal/engineio"
+	"github.com/mojosocket/mojo/ledger"
 )
 
 // Options configures a Server. New copies it; nothing can be changed later. The
@@ -149,6 +150,15 @@ type Options struct {
 	// reach the others. The zero value serves them.
 	OnIsolation IsolationPolicy
 
+	// Ledger stores which sessions and logins are not valid any more, so that a
+	// restart does not make them valid again: a ledger.Store, such as
+	// mojobolt's for one process or mojoredis's for a cluster, whose processes
+	// share one. LogIn, LogOut, Rebind, Revoke and RevokeExcept return when
+	// their change is stored, see ErrNotStored. New reads it; the Server does
+	// not close it. It needs Cookies or Identify. If it is nil, the end of all
+	// processes ends their memory.
+	Ledger ledger.Store
+
 	// Logger gets the messages for developers and operators. No secrets are
 	// logged. If it is nil, slog.Default() is used.
 	Logger *slog.Logger
@@ -260,6 +270,8 @@ func (o *Options) needsIdentity() string {
 		return "Limits.MaxConnsPerUser"
 	case o.Revalidation.Check != nil:
 		return "Revalidation.Check"
+	case o.Ledger != nil:
+		return "Ledger"
 	}
 	return ""
 }
@@ -285,20 +297,6 @@ func (v *Revalidation) check() error {
 func checkTime(field string, d time.Duration) error {
 	if d != 0 && (d < minTime || d > maxTime) {
 		return fmt.Errorf("mojo: Options.%s is %v; want 0, or from %v to %v", field, d, minTime, maxTime)
-	}
-	return nil
-}
-
-func checkSize(field string, n int) error {
-	if n != 0 && (n < minBytes || n > maxBytes) {
-		return fmt.Errorf("mojo: Options.%s is %d bytes; want 0, or from %d to %d", field, n, minBytes, maxBytes)
-	}
-	return nil
-}
-
-func checkCount(field string, n int) error {
-	if n < 0 {
-		return fmt.Errorf("mojo: Options.%s is %d; want 0 or more", field, n)
 	}
 	return nil
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/persist"
 	"github.com/mojosocket/mojo/internal/socketio"
 )
 
@@ -89,8 +91,9 @@ func isNotInToken(c rune) bool {
 // connected sessions are refused, and every login that was written before is
 // invalid, connected or not. With Options.Identify the Server does not know
 // when a login was made, so the site has to end the other logins itself. The
-// Server remembers the latest 65,536 sessions and users until the process ends.
-// With Reconnect nothing is remembered.
+// Server remembers the latest 65,536 sessions and users until the process ends
+// or, with Options.Ledger, until their cookies would have expired. With
+// Reconnect nothing is remembered.
 //
 // In the view of a Channel only the connections of that app are closed, by a
 // disconnect after which clients do not reconnect by themselves, and all ids
@@ -100,7 +103,8 @@ func isNotInToken(c rune) bool {
 // of a request whose client has gone, does not prevent it. With Options.Cluster
 // it reaches the connections of all processes, and waits until each has
 // confirmed it: for two seconds, or until ctx ends. Then it returns an
-// UnconfirmedError.
+// UnconfirmedError. With Options.Ledger it also waits, no longer than that,
+// until it is stored, or returns an ErrNotStored.
 //
 // It returns an error, and closes nothing, if a field of why is out of bounds,
 // and ErrServerClosed after Shutdown. The zero Session has no connections:
@@ -131,4 +135,23 @@ func (s Session) RevokeExcept(ctx context.Context, sessionID string, why Revocat
 	return wrapError(view.server.sio.Revoke(ctx, command.Revoke{
 		Namespace: view.namespace(), Key: s.key(), Except: sessionID, Invalidate: !why.Reconnect, Until: view.server.latestExpiry(),
 	}, socketio.Revocation{Code: why.Code, Reason: socketio.Reason(why.Reason), Message: why.Message, Reconnect: why.Reconnect}))
+}
+
+// loadTime is how long Options.Ledger may take to load.
+const loadTime = 10 * time.Second
+
+// loadLedger makes the Server refuse what was given up or revoked before it
+// began.
+func (s *Server) loadLedger() error {
+	if s.opts.Ledger == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), loadTime)
+	defer cancel()
+	entries, err := persist.Load(ctx, s.opts.Ledger, s.opts.Logger)
+	if err != nil {
+		return fmt.Errorf("mojo: Options.Ledger cannot be read: %w", err)
+	}
+	s.sio.Merge(entries)
+	return nil
 }

@@ -2,64 +2,67 @@ package socketio
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/hub/ledger"
+	"github.com/mojosocket/mojo/internal/persist"
 )
 
-// Change applies a Rebind on all nodes. After it has returned nil, no message to
-// their earlier identity is queued for the connections. A cluster.UnconfirmedError
-// says that this holds for the connections of this process.
+// Change applies a Rebind on all nodes and stores it. After it has returned nil,
+// no message to their earlier identity is queued for the connections. A
+// cluster.UnconfirmedError says that this holds for the connections of this
+// process, and a persist.ErrNotStored that a restart may forget it.
 func (s *Server) Change(ctx context.Context, cmd command.Rebind) error {
-	if s.node == nil {
-		return s.rebind(&cmd)
+	if s.node != nil {
+		cmd.At = s.hub.Clock()
 	}
-	cmd.At = s.hub.Clock()
-	if err := s.rebind(&cmd); err != nil {
+	stored, err := s.rebind(&cmd)
+	if err != nil {
 		return err
 	}
-	return s.node.Rebind(ctx, &cmd)
+	if s.node != nil {
+		err = s.node.Rebind(ctx, &cmd)
+	}
+	return errors.Join(err, stored.Wait(ctx))
 }
 
-// rebind applies a Rebind to the connections of this process.
-func (s *Server) rebind(cmd *command.Rebind) error {
-	claiming, closed, ended, err := s.change(*cmd)
-	for _, c := range claiming {
-		c.sendClaim()
+// rebind applies a Rebind to the connections of this process. It begins to store
+// it if it was made here.
+func (s *Server) rebind(cmd *command.Rebind) (persist.Pending, error) {
+	effects, err := s.change(*cmd)
+	stored := s.ledger.Put(effects.Journal)
+	for _, m := range effects.Moved {
+		switch {
+		case m.To.Claim != nil:
+			clientOf(m.Conn).sendClaim()
+		case s.opts.RequireSession && m.To.Session == "":
+			clientOf(m.Conn).session.Close(IdentityChanged)
+		}
 	}
-	for _, c := range closed {
-		c.session.Close(IdentityChanged)
+	for _, c := range effects.Outdated {
+		clientOf(c).session.Close(IdentityChanged)
 	}
-	if len(ended) > 0 {
-		s.dismissEnded(hub.Effects{Ended: ended}, Revocation{Code: CodeRevoked, Reason: Revoked})
+	if len(effects.Ended) > 0 {
+		s.dismissEnded(hub.Effects{Ended: effects.Ended}, Revocation{Code: CodeRevoked, Reason: Revoked})
 	}
-	return err
+	return stored, err
 }
 
-// change applies the Rebind. It returns the connections that must be sent a
-// claim, those that must be closed, and those whose session was revoked.
-func (s *Server) change(cmd command.Rebind) (claiming, closed []*client, ended []*hub.Conn, err error) {
+// change applies the Rebind until all connections of this process have their
+// new bindings.
+func (s *Server) change(cmd command.Rebind) (hub.Effects, error) {
 	s.changeMu.Lock()
 	defer s.changeMu.Unlock()
 	effects, err := s.hub.Rebind(cmd)
 	for _, m := range effects.Moved {
-		c := clientOf(m.Conn)
-		c.completeChange(m.From, m.To)
-		switch {
-		case m.To.Claim != nil:
-			claiming = append(claiming, c)
-		case s.opts.RequireSession && m.To.Session == "":
-			closed = append(closed, c)
-		}
-	}
-	for _, c := range effects.Outdated {
-		closed = append(closed, clientOf(c))
+		clientOf(m.Conn).completeChange(m.From, m.To)
 	}
 	s.identitiesAdded()
 	s.doPresenceWork(effects.Presence)
-	return claiming, closed, effects.Ended, err
+	return effects, err
 }
 
 // completeChange completes a change for one client: it accepts requests with

@@ -122,11 +122,12 @@ func (l local) Disconnect(cmd *command.Disconnect, wholeConn bool) {
 func (l local) Extend(cmd *command.Extend) { l.server.extend(*cmd) }
 
 // Rebind implements cluster.Local.
-func (l local) Rebind(cmd *command.Rebind) { _ = l.server.rebind(cmd) } // it returns no error for the command of another node
+func (l local) Rebind(cmd *command.Rebind) { _, _ = l.server.rebind(cmd) } // it returns no error for the command of another node
 
 // Revoke implements cluster.Local.
 func (l local) Revoke(cmd *command.Revoke, why *wire.Reason) (sessions []string) {
-	return l.server.revoke(cmd, revocationOf(why))
+	sessions, _ = l.server.revoke(cmd, revocationOf(why))
+	return sessions
 }
 
 // RevokeIdentity implements cluster.Local.
@@ -137,10 +138,12 @@ func (l local) RevokeIdentity(cmd *command.RevokeIdentity, why *wire.Reason) {
 // Ledger implements cluster.Local.
 func (l local) Ledger() []ledger.Entry { return l.server.hub.Ledger() }
 
-// Merge implements cluster.Local. Connections that were given up on other nodes
-// reconnect with the cookies of their browser.
-func (l local) Merge(entries []ledger.Entry) {
-	s := l.server
+// Merge implements cluster.Local.
+func (l local) Merge(entries []ledger.Entry) { l.server.Merge(entries) }
+
+// Merge applies what another node has, or what was stored. Connections that were
+// given up there reconnect with the cookies of their browser.
+func (s *Server) Merge(entries []ledger.Entry) {
 	effects := s.hub.Merge(entries)
 	for _, conn := range effects.Outdated {
 		clientOf(conn).session.Close(IdentityChanged)

@@ -268,7 +268,9 @@ func (v *revalidator) applyAnswer(id command.Identity, seen int, at command.Cloc
 	// closed, and it is asked about again when a client reconnects.
 	revoke := command.RevokeIdentity{Identity: id, Seen: seen, Invalidate: err == nil, Until: v.Until(), At: at}
 	why := Revocation{Code: CodeInvalid, Reason: Invalid}
-	v.server.dismissEnded(v.server.hub.RevokeIdentity(revoke), why)
+	effects := v.server.hub.RevokeIdentity(revoke)
+	v.server.ledger.Put(effects.Journal)
+	v.server.dismissEnded(effects, why)
 	if v.server.node != nil && revoke.Invalidate {
 		v.server.node.RevokeIdentity(&revoke, reasonOf(why))
 	}

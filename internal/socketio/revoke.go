@@ -2,38 +2,43 @@ package socketio
 
 import (
 	"context"
+	"errors"
 
 	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/parser"
+	"github.com/mojosocket/mojo/internal/persist"
 )
 
-// Revoke ends the connections that a command selects, on all nodes. After it has
-// returned nil they are in no index, and nothing more is queued for them, see
-// hub.Hub.Revoke. A cluster.UnconfirmedError says that this holds for the
-// connections of this process.
-func (s *Server) Revoke(ctx context.Context, cmd command.Revoke, why Revocation) error {
-	if s.node == nil {
-		s.revoke(&cmd, why)
-		return nil
+// Revoke ends the connections that a command selects, on all nodes, and stores
+// that. After it has returned nil they are in no index, and nothing more is
+// queued for them, see hub.Hub.Revoke. A cluster.UnconfirmedError says that this
+// holds for the connections of this process, and a persist.ErrNotStored that a
+// restart may forget it.
+func (s *Server) Revoke(ctx context.Context, cmd command.Revoke, why Revocation) (err error) {
+	if s.node != nil {
+		cmd.At = s.hub.Clock()
 	}
-	cmd.At = s.hub.Clock()
-	sessions := s.revoke(&cmd, why)
-	return s.node.Revoke(ctx, &cmd, reasonOf(why), sessions)
+	sessions, stored := s.revoke(&cmd, why)
+	if s.node != nil {
+		err = s.node.Revoke(ctx, &cmd, reasonOf(why), sessions)
+	}
+	return errors.Join(err, stored.WaitForAll(ctx)) // with the sessions of other nodes
 }
 
-// revoke ends the connections of this process. It returns the session ids that
-// it has revoked.
-func (s *Server) revoke(cmd *command.Revoke, why Revocation) (sessions []string) {
+// revoke ends the connections of this process. It begins to store it if it was
+// made here. It returns the session ids that it has revoked.
+func (s *Server) revoke(cmd *command.Revoke, why Revocation) (sessions []string, stored persist.Pending) {
 	effects := s.hub.Revoke(*cmd)
 	if cmd.Namespace == "" {
+		stored = s.ledger.Put(effects.Journal)
 		s.dismissEnded(effects, why)
-		return effects.Revoked
+		return effects.Revoked, stored
 	}
 	n := s.namespace([]byte(cmd.Namespace))
 	if n == nil { // it is mounted on another node alone
-		return nil
+		return nil, stored
 	}
 	encoded := s.encodeRevocation(why)
 	var b engineio.Batch
@@ -43,7 +48,7 @@ func (s *Server) revoke(cmd *command.Revoke, why Revocation) (sessions []string)
 			socket.dismiss(encoded, true, &b)
 		}
 	}
-	return nil
+	return nil, stored
 }
 
 // dismissEnded sends the revocation to clients that are in no index any more,

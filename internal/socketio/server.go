@@ -13,6 +13,7 @@
 //  6. The locks of engineio.
 //  7. notifications.mu guards notifications.notificationsByMu.
 //  8. activity.mu guards activity.activityByMu and mailbox.mailboxByActivityMu.
+//  9. The lock of package persist, which calls nothing here.
 //
 // Under a lock there is no user code, no I/O, no encoding and no log.
 package socketio
@@ -32,7 +33,9 @@ import (
 	"github.com/mojosocket/mojo/internal/engineio"
 	"github.com/mojosocket/mojo/internal/hub"
 	"github.com/mojosocket/mojo/internal/hub/presence"
+	"github.com/mojosocket/mojo/internal/persist"
 	"github.com/mojosocket/mojo/internal/warn"
+	"github.com/mojosocket/mojo/ledger"
 )
 
 // The errors of this package. Package mojo adds the prefix "mojo: ".
@@ -102,6 +105,9 @@ type Options struct {
 	// Cluster makes the Server a node; nil: it is alone. NewServer sets the
 	// field Local and those about presence.
 	Cluster *cluster.Config
+	// Ledger stores what was given up or revoked; nil: a restart forgets it. The
+	// Server does not load it, see Merge.
+	Ledger ledger.Store
 	// RefuseIsolated refuses handshakes while the cluster cannot be reached.
 	RefuseIsolated bool
 }
@@ -126,9 +132,10 @@ type Server struct {
 	notifications notifications
 	counters      counters
 	created       time.Time
-	revalidator   *revalidator  // nil without Options.Revalidation
-	node          *cluster.Node // nil without Options.Cluster
-	transitions   transitions   // of the hub or, in a cluster, of the node
+	revalidator   *revalidator    // nil without Options.Revalidation
+	node          *cluster.Node   // nil without Options.Cluster
+	transitions   transitions     // of the hub or, in a cluster, of the node
+	ledger        *persist.Writer // nil without Options.Ledger
 
 	// changeMu is held while an identity changes, so that a connection changes
 	// its identity once at a time.
@@ -147,6 +154,7 @@ func NewServer(opts Options) *Server {
 		opts.Engine.Warn = warn.New(opts.Engine.Logger)
 	}
 	s := &Server{opts: opts, log: opts.Engine.Logger, warn: opts.Engine.Warn, created: time.Now()}
+	s.ledger = persist.NewWriter(opts.Ledger, s.log, s.warn)
 	config := opts.hubConfig()
 	if opts.Cluster != nil {
 		s.node = s.newNode(*opts.Cluster)
@@ -170,7 +178,7 @@ func (o *Options) hubConfig() hub.Config {
 		RequireSession: o.RequireSession, MaxPerSession: o.MaxPerSession, MaxPerUser: o.MaxPerUser, CloseOldest: o.CloseOldest,
 		MaxRooms: o.MaxRooms, MaxRoomName: o.MaxRoomName,
 		WatchPresence: o.Presence != nil && o.Cluster == nil, PresenceGrace: o.PresenceGrace,
-		AskTime: o.AskTime, Revalidate: o.Revalidation.Ask != nil,
+		AskTime: o.AskTime, Revalidate: o.Revalidation.Ask != nil, Journal: o.Ledger != nil,
 	}
 }
 
@@ -204,6 +212,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return err
 	}
 	s.leaveCluster(goodbyeTime)
+	_ = s.ledger.Flush(ctx) // the error is logged
+	s.ledger.Close()
 	return nil
 }
 
@@ -250,6 +260,7 @@ func (s *Server) Close() {
 	s.markClosed()
 	s.engine.Close()
 	s.leaveCluster(0)
+	s.ledger.Close()
 }
 
 // Call runs a callback of the site and reports whether it has returned. A panic
