@@ -62,7 +62,8 @@
 // cookies, see [Cookies], or from a site's own sessions, see Options.Identify.
 // Only cookies that the client sent are believed. [Server.EnsureSession] gives
 // every browser a session; [Server.LogIn], [Server.LogOut] and [Server.Rebind]
-// change the identity of live connections, and [Session.Revoke] ends them. The
+// change the identity of live connections, and [Session.Revoke] ends them. With
+// Options.Ledger the cookies from before are refused after a restart, too. The
 // repository has more about it in docs/identity.md.
 //
 // # Limits

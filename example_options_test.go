@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mojosocket/mojo"
+	"github.com/mojosocket/mojo/ledger"
 	"github.com/mojosocket/mojo/mojotest"
 )
 
@@ -140,4 +141,31 @@ func ExampleRevalidation() {
 	locked.Store(true)
 	fmt.Println(page.Next())
 	// Output: mojo:revoked [{"code":4003,"reason":"session no longer valid","reconnect":false}]
+}
+
+// A cookie that was revoked is refused after a restart, too. A site uses a store
+// that outlives the process: that of module mojobolt or mojoredis.
+func ExampleOptions_ledger() {
+	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}})
+	check(err)
+	opts := mojo.Options{Cookies: cookies, Ledger: ledger.NewMemory(), Logger: quiet}
+	srv, err := mojo.New(opts)
+	check(err)
+	site := mojotest.NewServer(t, srv, nil)
+	browser := site.NewBrowser(t)
+	browser.LogIn("ada")
+	fmt.Println(browser.Identity().UserID)
+	check(srv.LoggedInSessions().Get("ada").Revoke(context.Background(), mojo.Revocation{}))
+	site.Close()
+
+	srv, err = mojo.New(opts) // the next process
+	check(err)
+	site = mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	again := site.NewBrowser(t)
+	again.SetCookies(browser.Cookies()...)
+	fmt.Printf("%q\n", again.Identity().UserID)
+	// Output:
+	// ada
+	// ""
 }
