@@ -116,8 +116,9 @@ func (e *Engine) openPacketTail(t Transport) string {
 // open makes a session and its handler, and adds the session to the map of
 // sessions. The open packet is the first in its queue, before the messages of
 // the handler. The header is for the answer.
-func (e *Engine) open(r *http.Request, t Transport) (*Session, http.Header, error) {
+func (e *Engine) open(r *http.Request, t Transport, revision codec.Revision) (*Session, http.Header, error) {
 	s := &Session{engine: e, id: e.opts.IDPrefix + rand.Text()}
+	s.revision = revision
 	openPacket := codec.NewPacket(string(codec.TypeOpen), `{"sid":"`, s.id, e.openPacketTails[t])
 	s.queue.push(openPacket)
 	s.queued, s.progressAt = int32(openPacket.Size()), e.nowMillis()

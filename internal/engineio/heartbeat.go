@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/mojosocket/mojo/internal/engineio/codec"
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
 
@@ -14,6 +15,56 @@ import (
 // deadline is suspended. Pings are still sent, because the client closes the
 // connection without them.
 // https://github.com/socketio/engine.io-protocol#heartbeat
+//
+// A client of revision 3 sends the pings, and the engine answers. Such a
+// client may be silent for PingInterval and PingTimeout; each byte that arrives
+// from it begins that time again.
+
+// never is a deadline that does not pass. A sum with it does not overflow.
+const never = time.Duration(math.MaxInt64 / 2)
+
+// beginHeartbeatLocked sets the first deadlines of a session. s.mu must be
+// held.
+func (s *Session) beginHeartbeatLocked() {
+	now, o := s.engine.now(), &s.engine.opts
+	s.pingDue = now + o.PingInterval
+	if s.revision == codec.Revision3 {
+		s.pingDue, s.pongDue = never, now+o.PingInterval+o.PingTimeout
+	}
+	s.scheduleLocked()
+}
+
+// heard is called when bytes arrive from the client. With revision 3 the client
+// may be silent from now.
+func (s *Session) heard() {
+	if s.revision == codec.Revision3 {
+		s.extendSilence()
+	}
+}
+
+// extendSilence does not schedule the later deadline: takePing does it when the
+// earlier one passes.
+func (s *Session) extendSilence() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pongDue = s.engine.now() + s.engine.opts.PingInterval + s.engine.opts.PingTimeout
+}
+
+// heartbeatMessage returns what the engine sends for the heartbeat: a ping or,
+// with revision 3, the answer to one.
+func (s *Session) heartbeatMessage() *Message {
+	if s.revision == codec.Revision3 {
+		return pongMessage
+	}
+	return pingMessage
+}
+
+// answerPing answers a ping of a client of revision 3.
+func (s *Session) answerPing() {
+	var b Batch
+	s.ping(&b)
+	b.Flush()
+}
 
 // handleDeadlines handles the sessions whose deadline has passed. The timing
 // wheel calls it.
@@ -30,12 +81,13 @@ func (e *Engine) handleDeadlines(due []*Session) {
 	b.Flush()
 }
 
-// ping sends a ping ahead of the queued messages. Behind them, the ping could
-// reach a slow client too late: the client closes a connection without pings.
+// ping sends the heartbeatMessage ahead of the queued messages. Behind them, it
+// could reach a slow client too late: the client closes a connection without
+// it.
 func (s *Session) ping(b *Batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.link
+	l, m := s.link, s.heartbeatMessage()
 	switch {
 	case s.state != sessionOpen || s.overflowed:
 	case l == nil:
@@ -45,12 +97,12 @@ func (s *Session) ping(b *Batch) {
 		}
 	case !l.writing:
 		l.writing = true
-		s.queued += int32(pingMessage.Size())
+		s.queued += int32(m.Size())
 		b.engine = s.engine
 		if s.progressAt != 0 {
-			b.uncounted += pingMessage.Size()
+			b.uncounted += m.Size()
 		}
-		b.add(due{l, pingMessage})
+		b.add(due{l, m})
 	case l.state.get() == linkOpen:
 		l.queuePingLocked()
 	}
@@ -109,8 +161,7 @@ func (s *Session) LapseAt(at time.Time) {
 	if !at.IsZero() {
 		// A time in the far future, the end of the year 9999 for instance, must
 		// not overflow.
-		const longest = math.MaxInt64 / 2
-		s.lapseAt = max(s.engine.now()+min(time.Until(at), longest), 1)
+		s.lapseAt = max(s.engine.now()+min(time.Until(at), never), 1)
 	}
 	if s.state == sessionOpen { // earlier, start calls scheduleLocked
 		s.scheduleLocked()
@@ -147,11 +198,11 @@ func (s *Session) extendPongLocked() {
 	s.scheduleLocked()
 }
 
-// pong handles a pong of the client.
+// pong handles a pong of the client. Clients of revision 3 have none to send.
 func (s *Session) pong() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.pongDue == 0 || s.state != sessionOpen {
+	if s.pongDue == 0 || s.state != sessionOpen || s.revision == codec.Revision3 {
 		return
 	}
 	s.pongDue = 0

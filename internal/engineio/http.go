@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/mojosocket/mojo/internal/engineio/codec"
 	"github.com/mojosocket/mojo/internal/engineio/origin"
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 )
@@ -17,6 +18,10 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, CauseOrigin, http.StatusForbidden, codeForbidden, textForbidden)
 		return
 	}
+	revision := e.revision(&q)
+	if revision == codec.Revision3 {
+		origin.AllowCredentials(w, r) // clients of revision 3 send them unless told otherwise
+	}
 	if r.Method == http.MethodOptions && !hasUnreadBody(r) {
 		origin.AnswerPreflight(w, r)
 		return
@@ -29,13 +34,13 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	transport := Transport(q.transport.value)
-	if q.transport.count != 1 || !e.serves(transport) {
-		e.warnTransport(transport)
+	if q.transport.count != 1 || !e.serves(transport) || revision == codec.Revision3 && q.jsonp {
+		e.warnTransport(transport, q.jsonp)
 		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeTransport, "Transport unknown")
 		return
 	}
 	if q.sid.count == 0 {
-		e.handshake(w, r, &q, transport)
+		e.handshake(w, r, &q, transport, revision)
 		return
 	}
 	s, p := e.find(r, q)
@@ -43,7 +48,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s == nil:
 		e.warnUnknown()
 		e.refuse(w, r, CauseUnknown, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
-	case !q.revisionKnown():
+	case revision != s.revision:
 		e.warnRevision(&q)
 		e.refuse(w, r, CauseRevision, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
 	case hasUnreadBody(r):
@@ -51,12 +56,25 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case transport == WebSocket && r.Method == http.MethodGet && p.admission != Withheld:
 		e.upgrade(w, r, s, q.base64)
 	case transport == Polling && r.Method == http.MethodGet:
-		s.servePoll(w, r, p)
+		s.servePoll(w, r, p, q.base64)
 	case transport == Polling && r.Method == http.MethodPost:
 		s.servePost(w, r)
 	default:
 		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeBadRequest, textBadRequest)
 	}
+}
+
+// revision returns the revision of the protocol that a request names, 0 if it
+// is not served.
+func (e *Engine) revision(q *query) codec.Revision {
+	switch {
+	case !q.eio.isSingle():
+	case q.eio.value == "4":
+		return codec.Revision4
+	case q.eio.value == "3" && e.opts.AllowEIO3:
+		return codec.Revision3
+	}
+	return 0
 }
 
 // hasUnreadBody reports whether r has a body that the engine does not read. The
@@ -82,23 +100,25 @@ func (e *Engine) find(r *http.Request, q query) (*Session, permission) {
 		s.end(PingTimeout, endAbruptly, websocket.StatusNormal)
 		return nil, permission{}
 	}
+	s.heard()
 	return s, p
 }
 
 // handshake opens a session. The code for refused clients is in other
 // functions, because otherwise the stack of the goroutine would have to grow
 // for all clients.
-func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q *query, transport Transport) {
-	if e.refusesHandshake(w, r, q, transport) {
+func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q *query, transport Transport, revision codec.Revision) {
+	if e.refusesHandshake(w, r, q, transport, revision) {
 		return
 	}
-	s, header, err := e.open(r, transport)
+	s, header, err := e.open(r, transport, revision)
 	switch {
 	case err != nil:
 		e.refuseHandshake(w, r, err)
 	case transport == Polling:
 		addHeader(w, header)
-		s.servePoll(w, r, s.initialPermission())
+		s.callOpened()
+		s.servePoll(w, r, s.initialPermission(), q.base64)
 	default:
 		e.serveWebSocket(w, r, s, q.base64, header)
 	}
@@ -115,12 +135,12 @@ func addHeader(w http.ResponseWriter, header http.Header) {
 
 // refusesHandshake answers a request that is not a valid handshake, and reports
 // whether it has answered.
-func (e *Engine) refusesHandshake(w http.ResponseWriter, r *http.Request, q *query, transport Transport) bool {
+func (e *Engine) refusesHandshake(w http.ResponseWriter, r *http.Request, q *query, transport Transport, revision codec.Revision) bool {
 	switch {
 	case r.Method != http.MethodGet:
 		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeMethod, "Bad handshake method")
 		return true
-	case !q.revisionKnown():
+	case revision == 0:
 		e.warnRevision(q)
 		e.refuse(w, r, CauseRevision, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
 		return true

@@ -136,6 +136,7 @@ func (l *link) handle(buf *readBuffer, p []byte) (rest []byte, keepReading bool)
 	if l.reading > readMessages {
 		return nil, true
 	}
+	l.session.heard()
 	defer l.uncork()
 	rest, err := l.handleFrames(p, &buf.scratch)
 	switch {
@@ -217,10 +218,8 @@ func (l *link) receiveMessage(binary bool, p []byte) error {
 		return l.receiveProbe(binary, p)
 	case !binary:
 		return l.receivePacket(p, isOpen)
-	case isOpen:
-		return l.session.deliver(p, true)
 	}
-	return nil
+	return l.session.receiveBinary(p, isOpen)
 }
 
 func (l *link) receivePacket(p []byte, isOpen bool) error {

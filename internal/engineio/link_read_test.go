@@ -18,6 +18,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mojosocket/mojo/internal/engineio/codec"
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
@@ -86,7 +87,7 @@ func newReader(t testing.TB, maxPayload int) *reader {
 	opts := testOptions()
 	opts.MaxPayload = maxPayload
 	opts.Open = func(*Session, *http.Request) (Handler, http.Header, error) { return r, nil, nil }
-	s, _, err := New(opts).open(nil, WebSocket)
+	s, _, err := New(opts).open(nil, WebSocket, codec.Revision4)
 	require.NoError(t, err)
 	t.Cleanup(func() { s.end(TransportClose, endBroken, websocket.StatusNormal) })
 	r.link = busyLink(s)
@@ -111,6 +112,7 @@ func (discard) SetWriteDeadline(time.Time) error { return nil }
 
 func (r *reader) Admits(*http.Request) Admission { return Admitted }
 
+func (r *reader) Opened()       {}
 func (r *reader) Lapsed()       {}
 func (r *reader) Closed(Reason) {}
 
@@ -264,7 +266,7 @@ func FuzzPayload(f *testing.F) {
 	f.Fuzz(func(t *testing.T, p []byte) {
 		r := newReader(t, 1000)
 		packets := strings.Split(string(p), "\x1e")
-		err := r.link.session.receivePayload(p)
+		err := r.link.session.receivePayload(p, false)
 		if err == nil {
 			for _, packet := range packets {
 				require.Contains(t, "34b6", packet[:1])

@@ -212,6 +212,9 @@ func (l *link) gatherLocked(first *Message) output {
 	buf := writeBuffers.Get().(*writeBuffer)
 	out := append(buf[:0], l.control...)
 	l.control, l.pong = nil, 0
+	if s.link == l {
+		s.pinging = false
+	}
 	if first != nil {
 		out = append(out, l.framesLocked(first)...)
 	}
@@ -237,8 +240,14 @@ func (l *link) gatherLocked(first *Message) output {
 // written. session.mu must be held.
 func (l *link) framesLocked(m *Message) []byte {
 	l.inflight += m.Size()
-	if l.base64 {
+	third := l.session.revision == codec.Revision3
+	switch {
+	case l.base64 && third:
+		return m.TextFrames3()
+	case l.base64:
 		return m.TextFrames()
+	case third:
+		return m.Frames3()
 	}
 	return m.Frames()
 }
@@ -290,10 +299,16 @@ func (l *link) sendPong(payload []byte) {
 	})
 }
 
-// queuePingLocked queues a ping of the heartbeat ahead of messages, while
-// another goroutine holds the claim to write. session.mu must be held.
+// queuePingLocked queues the heartbeat ahead of messages, while another
+// goroutine holds the claim to write. It does nothing if the one before is still
+// queued. session.mu must be held.
 func (l *link) queuePingLocked() {
-	l.control, l.pong = append(l.control, pingMessage.Frames()...), 0
+	s := l.session
+	if s.pinging {
+		return
+	}
+	s.pinging = true
+	l.control, l.pong = append(l.control, s.heartbeatMessage().Frames()...), 0
 }
 
 // queueControl calls add, which appends to l.control, with session.mu held.
@@ -315,6 +330,7 @@ func (l *link) queueControl(add func()) {
 // The packets that an engine sends by itself.
 var (
 	pingMessage  = codec.NewPacket(string(codec.TypePing))
+	pongMessage  = codec.NewPacket(string(codec.TypePong))
 	noopMessage  = codec.NewPacket(string(codec.TypeNoop))
 	closeMessage = codec.NewPacket(string(codec.TypeClose))
 	probePong    = codec.NewPacket(codec.ProbePong)

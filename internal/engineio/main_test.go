@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/mojosocket/mojo/internal/engineio/codec"
 	"github.com/mojosocket/mojo/internal/siotest"
 )
 
@@ -54,6 +55,8 @@ func (p *peer) Admits(r *http.Request) Admission {
 	}
 	return Refused
 }
+
+func (p *peer) Opened() {}
 
 func (p *peer) Message(data []byte, binary bool) error {
 	if p.host.message != nil {
@@ -261,7 +264,7 @@ func (h *host) openBare(t testing.TB) *Session {
 	t.Helper()
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
 	require.NoError(t, err)
-	s, _, err := h.open(r, Polling)
+	s, _, err := h.open(r, Polling, codec.Revision4)
 	require.NoError(t, err)
 	h.next()
 	s.mu.Lock()

@@ -2,6 +2,12 @@ package engineio
 
 import "github.com/mojosocket/mojo/internal/engineio/codec"
 
+// The revisions of the protocol, see Session.Revision.
+const (
+	Revision3 = codec.Revision3
+	Revision4 = codec.Revision4
+)
+
 // Message is what Session.Send sends: at most one text packet, and the binary
 // packets that belong to it. It is encoded once and shared by any number of
 // sessions.

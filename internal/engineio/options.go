@@ -13,7 +13,7 @@ import (
 // Transport is the name of a transport, as in the query parameter "transport".
 type Transport string
 
-// The transports of Engine.IO revision 4 that this engine speaks.
+// The transports that this engine speaks.
 const (
 	Polling   Transport = "polling"
 	WebSocket Transport = "websocket"
@@ -54,6 +54,9 @@ type Handler interface {
 	// Admits says what a request that names the session may do. It is called
 	// for every request after the handshake.
 	Admits(r *http.Request) Admission
+	// Opened is called when the session has its transport, before the first
+	// Message. The session may have ended by then. It must not block.
+	Opened()
 	// Message handles one message. Calls never overlap. The data is valid until
 	// Message returns, and may be modified. Message must not wait for user
 	// code, because its goroutine reads for many sessions. An error ends the
@@ -100,6 +103,7 @@ type Options struct {
 	IDPrefix       string // of the ids of all sessions; may be empty
 	Transports     []Transport
 	Origins        origin.Policy
+	AllowEIO3      bool // serve clients of revision 3, too
 
 	// Subprotocol chooses the subprotocol of a WebSocket: one of those that the
 	// client offers, or "" for none. It is called if the client offers at least

@@ -35,7 +35,9 @@ func (p *poller) signal() {
 
 // servePoll answers a poll with the messages that are queued for the client, as
 // soon as there are any.
-func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, perm permission) {
+//
+// With base64, a client of revision 3 wants binary packets as text.
+func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, perm permission, base64 bool) {
 	// A poll waits longer than the timeouts that a site sets for its pages.
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Time{})
@@ -45,15 +47,15 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, perm permiss
 	payload, answer := s.awaitAnswer(r, p)
 	switch answer {
 	case pollPayload:
-		s.writePoll(w, payload, writeLimits{idle: s.engine.opts.PingTimeout})
+		s.writePoll(w, payload, base64, writeLimits{idle: s.engine.opts.PingTimeout})
 	case pollLastMessages:
-		if s.writePoll(w, payload, s.lastWriteLimits()) {
+		if s.writePoll(w, payload, base64, s.lastWriteLimits()) {
 			s.awaitPoll()
 		} else {
 			s.clientLeft()
 		}
 	case pollLastPacket:
-		s.writePoll(w, payload, s.lastWriteLimits())
+		s.writePoll(w, payload, base64, s.lastWriteLimits())
 		s.clientLeft()
 	case pollUnknown:
 		refuse(w, r, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
@@ -153,7 +155,7 @@ func (s *Session) takePoll(p *poller) (payload, pollAnswer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case p.answer.packets != nil:
+	case !p.answer.isEmpty():
 		return p.answer, pollPayload
 	case p.refused:
 		s.poll = nil
@@ -161,7 +163,7 @@ func (s *Session) takePoll(p *poller) (payload, pollAnswer) {
 	case s.lastPacket == lateCloseMessage:
 		return payload{}, pollWait
 	}
-	var taken payload
+	taken := s.newPayload()
 	if !p.isWithheld() {
 		taken = s.takePayloadLocked()
 	}
@@ -174,7 +176,7 @@ func (s *Session) takePoll(p *poller) (payload, pollAnswer) {
 		}
 		taken.add(noopMessage)
 		answer = pollLastMessages
-	case s.lastPacket != nil && taken.packets != nil && (s.lastPacketAlone || s.queue.len() > 0):
+	case s.lastPacket != nil && !taken.isEmpty() && (s.lastPacketAlone || s.queue.len() > 0):
 		answer = pollLastMessages
 		s.setTimerLocked(s.lastWriteLimits().total, s.stopWaiting)
 	case s.lastPacket != nil:
@@ -182,7 +184,7 @@ func (s *Session) takePoll(p *poller) (payload, pollAnswer) {
 		answer = pollLastPacket
 		s.lastPacket = nil
 		s.setTimerLocked(s.lastWriteLimits().total, s.stopWaiting)
-	case taken.packets != nil:
+	case !taken.isEmpty():
 	case s.state > sessionOpen:
 		answer = pollUnknown
 	case p.noop:
@@ -194,14 +196,6 @@ func (s *Session) takePoll(p *poller) (payload, pollAnswer) {
 	return taken, answer
 }
 
-// payload is the body of the answer to a poll.
-type payload struct {
-	packets []byte
-	size    int // bytes of its messages, which count as queued until it is written
-}
-
-func (p *payload) add(m *Message) { p.packets = m.AppendTo(p.packets) }
-
 // payloadSize limits the bytes of messages in one payload. A larger message has
 // a payload of its own. A client handles no packet of a payload, not even a
 // ping, before it has received all of it.
@@ -210,9 +204,9 @@ const payloadSize = 1 << 20
 // takePayloadLocked takes as many messages from the queue as fit into one
 // payload. s.mu must be held.
 func (s *Session) takePayloadLocked() payload {
-	var p payload
+	p := s.newPayload()
 	if s.pinging && s.state == sessionOpen {
-		p.add(pingMessage)
+		p.add(s.heartbeatMessage())
 	}
 	s.pinging = false
 	for s.queue.len() > 0 && (p.size == 0 || p.size+s.queue.first().Size() <= payloadSize) {
@@ -220,7 +214,7 @@ func (s *Session) takePayloadLocked() payload {
 		p.size += m.Size()
 		p.add(m)
 	}
-	if p.packets != nil {
+	if !p.isEmpty() {
 		s.progressLocked(false)
 	}
 	return p
@@ -237,10 +231,11 @@ func (s *Session) RenewPoll() {
 	if p == nil || p.refused || s.state != sessionOpen {
 		return
 	}
+	p.answer = s.newPayload()
 	if !p.isWithheld() {
 		p.answer = s.takePayloadLocked()
 	}
-	if p.answer.packets == nil {
+	if p.answer.isEmpty() {
 		p.answer.add(noopMessage)
 	}
 	s.poll = nil
@@ -255,13 +250,14 @@ func (s *Session) lastWriteLimits() writeLimits {
 
 // writePoll writes the answer to a poll. If that fails, its messages are lost
 // and the session ends.
-func (s *Session) writePoll(w http.ResponseWriter, answer payload, limits writeLimits) (sent bool) {
+func (s *Session) writePoll(w http.ResponseWriter, answer payload, base64 bool, limits writeLimits) (sent bool) {
 	limits.onProgress = func() {
 		s.mu.Lock()
 		s.progressLocked(true)
 		s.mu.Unlock()
 	}
-	err := reply(w, http.StatusOK, textPlain, answer.packets, limits)
+	body, contentType := answer.encode(base64)
+	err := reply(w, http.StatusOK, contentType, body, limits)
 	s.Unreserve(answer.size)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):

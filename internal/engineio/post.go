@@ -59,7 +59,8 @@ func (s *Session) takePost(w http.ResponseWriter, r *http.Request) (status int, 
 		s.posting = false
 		s.mu.Unlock()
 	}()
-	if !isText(r.Header["Content-Type"]) {
+	binary := !isText(r.Header["Content-Type"])
+	if binary && s.revision != codec.Revision3 {
 		s.engine.logProtocolError(s, errBinaryPost)
 		return http.StatusBadRequest, ParseError
 	}
@@ -71,7 +72,7 @@ func (s *Session) takePost(w http.ResponseWriter, r *http.Request) (status int, 
 	case err != nil:
 		return http.StatusBadRequest, TransportError
 	}
-	err = s.receivePayload(payload)
+	err = s.receivePayload(payload, binary)
 	buffer.Recycle(payload)
 	switch {
 	case errors.Is(err, errClientClose):
@@ -83,15 +84,15 @@ func (s *Session) takePost(w http.ResponseWriter, r *http.Request) (status int, 
 	return http.StatusOK, ""
 }
 
-// isText reports whether a payload of this Content-Type may be one of revision
-// 4, which is always text. Clients and proxies send all kinds of types; only
+// isText reports whether a payload of this Content-Type is text, as it is always
+// with revision 4. Clients and proxies send all kinds of types; only
 // application/octet-stream, with or without parameters, alone or in a list,
 // says that the payload is binary.
 func isText(contentType []string) bool {
 	for _, line := range contentType {
 		for part := range strings.SplitSeq(line, ",") {
 			mediaType, _, _ := strings.Cut(part, ";")
-			if strings.EqualFold(strings.TrimSpace(mediaType), "application/octet-stream") {
+			if strings.EqualFold(strings.TrimSpace(mediaType), octetStream) {
 				return false
 			}
 		}
@@ -135,6 +136,7 @@ func (s *Session) readBody(r io.Reader, limit int) (body []byte, err error) {
 		case err != nil && !errors.Is(err, io.EOF):
 			return nil, err
 		}
+		s.heard()
 		body = buffer.Append(body, buf.data[:n])
 		if err != nil {
 			return body, nil
@@ -154,10 +156,10 @@ const (
 
 // receivePayload handles the packets of a polling payload, one after another.
 // https://github.com/socketio/engine.io-protocol#http-long-polling-1
-func (s *Session) receivePayload(payload []byte) error {
+func (s *Session) receivePayload(payload []byte, binary bool) error {
 	s.inbound.Lock()
 	defer s.inbound.Unlock()
-	if !utf8.Valid(payload) {
+	if !binary && !utf8.Valid(payload) {
 		return codec.ErrPacket
 	}
 	perPause := max(portionsPerPause, len(payload)/2/postPortion/maxPauses) // a packet has at least two bytes
@@ -168,13 +170,34 @@ func (s *Session) receivePayload(payload []byte) error {
 		case n%postPortion == 0:
 			runtime.Gosched()
 		}
-		packet, rest, more := bytes.Cut(payload, []byte{codec.Separator})
-		if err := s.receive(packet, s.isOpen()); err != nil {
+		rest, more, err := s.receiveFirst(payload, binary)
+		if err != nil || !more {
 			return err
-		}
-		if !more {
-			return nil
 		}
 		payload = rest
 	}
+}
+
+// receiveFirst handles the first packet of a payload, and reports whether there
+// are more. s.inbound must be held.
+func (s *Session) receiveFirst(payload []byte, binary bool) (rest []byte, more bool, err error) {
+	var packet []byte
+	isBinary := false
+	switch {
+	case s.revision != codec.Revision3:
+		packet, rest, more = bytes.Cut(payload, []byte{codec.Separator})
+		return rest, more, s.receive(packet, s.isOpen())
+	case binary:
+		packet, isBinary, rest, err = codec.CutBinary3(payload)
+	default:
+		packet, rest, err = codec.CutText3(payload)
+	}
+	switch {
+	case err != nil:
+	case isBinary:
+		err = s.receiveBinary(packet, s.isOpen())
+	default:
+		err = s.receive(packet, s.isOpen())
+	}
+	return rest, len(rest) > 0, err
 }

@@ -91,7 +91,7 @@ func TestPollingPayloadOfManyPackets(t *testing.T) {
 	payload := []byte(strings.Repeat("6\x1e", 500_000))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	err := s.receivePayload(payload)
+	err := s.receivePayload(payload, false)
 	runtime.ReadMemStats(&after)
 	require.ErrorIs(t, err, codec.ErrPacket, "the last one is empty")
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))

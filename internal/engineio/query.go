@@ -9,6 +9,7 @@ import (
 type query struct {
 	eio, transport, sid parameter
 	base64              bool // the client has requested binary packets as text
+	jsonp               bool // the client has requested a script, which calls it with the payload
 }
 
 // parameter is a query parameter, which may occur several times.
@@ -39,6 +40,9 @@ func parseQuery(raw string) query {
 		case "b64":
 			q.base64 = value != "" && value != "0" && value != "false"
 			continue
+		case "j":
+			q.jsonp = true
+			continue
 		default:
 			continue
 		}
@@ -51,5 +55,3 @@ func parseQuery(raw string) query {
 }
 
 func (q *query) isEmpty() bool { return q.eio.count+q.transport.count+q.sid.count == 0 }
-
-func (q *query) revisionKnown() bool { return q.eio.isSingle() && q.eio.value == "4" }

@@ -13,7 +13,11 @@ var errClientClose = errors.New("the client sent a close packet")
 // ignored. For a close packet, the error is errClientClose. s.inbound must be
 // held.
 func (s *Session) receive(p []byte, isOpen bool) error {
-	packetType, data, err := codec.Decode(p)
+	decode := codec.Decode
+	if s.revision == codec.Revision3 {
+		decode = codec.Decode3
+	}
+	packetType, data, err := decode(p)
 	switch {
 	case err != nil:
 		return err
@@ -21,11 +25,27 @@ func (s *Session) receive(p []byte, isOpen bool) error {
 		return errClientClose
 	case packetType == codec.TypePong:
 		s.pong()
+	case packetType == codec.TypePing:
+		s.answerPing()
 	case packetType == codec.TypeNoop, !isOpen:
 	default:
 		return s.deliver(data, packetType == codec.TypeBinary)
 	}
 	return nil
+}
+
+// receiveBinary handles one binary packet. s.inbound must be held.
+func (s *Session) receiveBinary(p []byte, isOpen bool) error {
+	if s.revision == codec.Revision3 {
+		var err error
+		if p, err = codec.DecodeBinary3(p); err != nil {
+			return err
+		}
+	}
+	if !isOpen {
+		return nil
+	}
+	return s.deliver(p, true)
 }
 
 // deliver passes a message to the handler. If handlers are behind, it then

@@ -69,7 +69,11 @@ func (e *Engine) refuse(w http.ResponseWriter, r *http.Request, cause Cause, sta
 // time for which the server reads what remains of the refused body.
 const refusalTimeout = 5 * time.Second
 
-const textPlain = "text/plain; charset=UTF-8"
+// The Content-Types of payloads.
+const (
+	textPlain   = "text/plain; charset=UTF-8"
+	octetStream = "application/octet-stream"
+)
 
 // writeLimits is the time that writing an answer may take.
 type writeLimits struct {

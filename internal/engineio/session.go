@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mojosocket/mojo/internal/engineio/codec"
 	"github.com/mojosocket/mojo/internal/engineio/timingwheel"
 )
 
@@ -48,15 +49,16 @@ type Session struct {
 // guards probe, and linkSessionMu of each link.
 type sessionMu struct {
 	state           sessionState
-	overflowed      bool   // a message did not fit, and the session is about to be closed
-	closedCalled    bool   // Handler.Closed has returned
-	posting         bool   // a POST is being read or handled
-	lastPacketAlone bool   // lastPacket does not share a payload with messages
-	pinging         bool   // the next poll is answered with a ping, ahead of the queue
-	renewals        uint8  // the number of calls of RenewPoll, modulo 256
-	link            *link  // the WebSocket, nil while polling
-	queued          int32  // bytes that are queued, being written or reserved
-	progressAt      uint32 // when the client last took some of the queued bytes, see Engine.nowMillis; 0 while they do not count in the total
+	overflowed      bool           // a message did not fit, and the session is about to be closed
+	closedCalled    bool           // Handler.Closed has returned
+	posting         bool           // a POST is being read or handled
+	lastPacketAlone bool           // lastPacket does not share a payload with messages
+	pinging         bool           // a heartbeat, see Session.heartbeatMessage, goes ahead of the queue: in the next poll, or among the control frames of link
+	renewals        uint8          // the number of calls of RenewPoll, modulo 256
+	revision        codec.Revision // does not change
+	link            *link          // the WebSocket, nil while polling
+	queued          int32          // bytes that are queued, being written or reserved
+	progressAt      uint32         // when the client last took some of the queued bytes, see Engine.nowMillis; 0 while they do not count in the total
 	queue           outQueue
 
 	poll       *poller     // the poll that is waiting, or nil
@@ -65,14 +67,17 @@ type sessionMu struct {
 	handler    Handler
 	reason     Reason
 
-	pingDue time.Duration // when the next ping is sent
-	pongDue time.Duration // the latest time for the pong; 0 if no ping is unanswered
+	pingDue time.Duration // when the next ping is sent; with revision 3 never
+	pongDue time.Duration // the latest time for the pong, 0 if no ping is unanswered; with revision 3 for any byte of the client
 	lapseAt time.Duration // when Handler.Lapsed is called; 0 for never
 }
 
 // ID returns the "sid" of the session: 130 random bits as text. It is a secret,
 // because a client that knows it can use the session.
 func (s *Session) ID() string { return s.id }
+
+// Revision returns the revision of the protocol that the client speaks.
+func (s *Session) Revision() codec.Revision { return s.revision }
 
 // Transport returns the transport that the session uses now.
 func (s *Session) Transport() Transport {
@@ -107,10 +112,20 @@ func (s *Session) start(h Handler) error {
 		return errEnded
 	}
 	s.state = sessionOpen
-	s.pingDue = s.engine.now() + s.engine.opts.PingInterval
-	s.scheduleLocked()
+	s.beginHeartbeatLocked()
 	s.mu.Unlock()
 	return nil
+}
+
+// callOpened calls Handler.Opened. It is not inlined, to keep the stack of
+// handshake small.
+//
+//go:noinline
+func (s *Session) callOpened() {
+	s.mu.Lock()
+	h := s.handler
+	s.mu.Unlock()
+	h.Opened()
 }
 
 // permission is the answer of Handler.Admits to a request, and the time of the

@@ -87,6 +87,7 @@ func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Sessi
 	}
 	s.mu.Unlock()
 	l.flush(nil)
+	s.callOpened()
 	// This function returns at once, so that the HTTP server's buffers and the
 	// stack of this goroutine are freed.
 	l.beginReading(early)

@@ -282,7 +282,7 @@ func TestPollAbortedDuringTheUpgrade(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		r := httptest.NewRequestWithContext(ctx, http.MethodGet, client.URL("polling"), nil)
 		var poll sync.WaitGroup
-		poll.Go(func() { p.servePoll(httptest.NewRecorder(), r, p.initialPermission()) })
+		poll.Go(func() { p.servePoll(httptest.NewRecorder(), r, p.initialPermission(), false) })
 		h.awaitPoll(p)
 
 		p.Session.mu.Lock()

@@ -33,18 +33,21 @@ func (e *Engine) warnOrigin(r *http.Request) {
 	}
 }
 
-func (e *Engine) warnTransport(t Transport) {
+func (e *Engine) warnTransport(t Transport, jsonp bool) {
 	help := "clients ask with the query parameter transport, once, as polling or websocket"
-	if t == Polling || t == WebSocket {
+	switch {
+	case jsonp:
+		help = "JSONP, the client's option forceJSONP, is not served; browsers since Internet Explorer 10 need none"
+	case t == Polling || t == WebSocket:
 		help = "Options.Transports decides which transports are served; the client's option transports has to match"
 	}
 	e.opts.Warn.Warn("transport "+string(t), "mojo: refused a request by its transport", "transport", string(t), "help", help)
 }
 
 func (e *Engine) warnRevision(q *query) {
-	help := "clients ask with the query parameter EIO=4"
-	if q.eio.value == "3" {
-		help = "Engine.IO 3 clients (socket.io-client 1.x and 2.x) are not served; socket.io-client 3 and later are"
+	help := "clients ask with the query parameter EIO=4, and name the same in each request of a connection"
+	if q.eio.value == "3" && !e.opts.AllowEIO3 {
+		help = "socket.io-client 1.x and 2.x and other clients of Engine.IO 3 are served with Options.AllowEIO3"
 	}
 	e.opts.Warn.Warn("revision "+q.eio.value, "mojo: refused a request by its protocol revision", "EIO", q.eio.value, "help", help)
 }

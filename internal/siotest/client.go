@@ -62,6 +62,9 @@ func NewClient(e *Engine) *Client {
 		answers: make(map[string]*mailbox[connectAnswer]),
 		known:   make(map[string]bool),
 	}
+	if e.opts.EIO3 {
+		c.known["/"] = true
+	}
 	e.wg.Go(c.dispatchLoop)
 	return c
 }
@@ -88,13 +91,12 @@ func (c *Client) TryConnect(namespace string, auth any) (*Socket, *ConnectError)
 // SendConnect sends a CONNECT and does not wait for the answer.
 func (c *Client) SendConnect(namespace string, auth any) {
 	c.Engine.t.Helper()
-	f := &frame{kind: typeConnect, namespace: namespace}
-	if auth != nil {
-		payload, err := json.Marshal(auth)
-		if err != nil {
-			c.Engine.t.Fatalf("auth: %v", err)
-		}
-		f.payload = payload
+	f, err := c.Engine.opts.connectFrame(namespace, auth)
+	if err != nil {
+		c.Engine.t.Fatalf("auth: %v", err)
+	}
+	if c.Engine.opts.EIO3 && namespace == "/" {
+		return // the server connects it
 	}
 	c.mu.Lock()
 	c.known[namespace] = true
@@ -233,7 +235,7 @@ func (c *Client) dispatch(pending *frame, p Packet) (*frame, error) {
 	case pending != nil:
 		return nil, violation("text between a header and its attachments: %.60q", p.Text)
 	}
-	f, err := decodeFrame(p.Text)
+	f, err := decodeFrame(p.Text, c.Engine.opts.EIO3)
 	if err != nil {
 		return nil, err
 	}
@@ -253,9 +255,9 @@ func (c *Client) deliver(f *frame) error {
 	case f.kind == typeConnect:
 		return c.receiveConnect(f)
 	case f.kind == typeConnectError:
-		refused := new(ConnectError)
-		if err := json.Unmarshal(f.payload, refused); err != nil {
-			return violation("payload of CONNECT_ERROR %q: %v", f.payload, err)
+		refused, err := c.parseRefusal(f.payload)
+		if err != nil {
+			return err
 		}
 		c.connectAnswers(f.namespace).put(connectAnswer{refused: refused})
 		return nil
@@ -265,12 +267,26 @@ func (c *Client) deliver(f *frame) error {
 	return s.receive(f)
 }
 
+// parseRefusal parses the payload of a CONNECT_ERROR.
+func (c *Client) parseRefusal(payload []byte) (*ConnectError, error) {
+	if c.Engine.opts.EIO3 {
+		return parseRefusal(payload)
+	}
+	refused := new(ConnectError)
+	if err := json.Unmarshal(payload, refused); err != nil {
+		return nil, violation("payload of CONNECT_ERROR %q: %v", payload, err)
+	}
+	return refused, nil
+}
+
 func (c *Client) receiveConnect(f *frame) error {
 	var answer struct {
 		SID string `json:"sid"`
 	}
-	if err := json.Unmarshal(f.payload, &answer); err != nil || answer.SID == "" {
-		return violation("payload of CONNECT %q has no sid", f.payload)
+	if !c.Engine.opts.EIO3 {
+		if err := json.Unmarshal(f.payload, &answer); err != nil || answer.SID == "" {
+			return violation("payload of CONNECT %q has no sid", f.payload)
+		}
 	}
 	s := &Socket{client: c, namespace: f.namespace, sid: answer.SID, disconnected: make(chan struct{}), pendingAcks: make(map[uint64]*Answer)}
 	c.mu.Lock()

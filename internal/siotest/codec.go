@@ -56,8 +56,9 @@ func (f *frame) encode() string {
 	return b.String()
 }
 
-// decodeFrame reads a header and checks its payload.
-func decodeFrame(s string) (*frame, error) {
+// decodeFrame reads a header and checks its payload. With eio3 it has the form
+// of revision 4 of Socket.IO.
+func decodeFrame(s string, eio3 bool) (*frame, error) {
 	if s == "" || s[0] < '0' || s[0] > '6' {
 		return nil, violation("Socket.IO packet %.60q has no type", s)
 	}
@@ -85,18 +86,23 @@ func decodeFrame(s string) (*frame, error) {
 	if rest != "" {
 		f.payload = json.RawMessage(rest)
 	}
-	if err := f.check(); err != nil {
+	if err := f.check(eio3); err != nil {
 		return nil, violation("Socket.IO packet %.60q: %v", s, err)
 	}
 	return f, nil
 }
 
-func (f *frame) check() error {
-	switch f.kind {
-	case typeDisconnect:
+func (f *frame) check(eio3 bool) error {
+	switch {
+	case f.kind == typeDisconnect, f.kind == typeConnect && eio3:
 		if f.payload != nil {
 			return fmt.Errorf("a payload was not expected")
 		}
+		return nil
+	case f.kind == typeConnectError && eio3:
+		return nil // parseRefusal checks it
+	}
+	switch f.kind {
 	case typeConnect, typeConnectError:
 		var object map[string]json.RawMessage
 		if err := json.Unmarshal(f.payload, &object); err != nil {

@@ -24,7 +24,7 @@ func TestFramesRoundTrip(t *testing.T) {
 		`61-15["bar",{"_placeholder":true,"num":0}]`,
 	} {
 		t.Run(wire, func(t *testing.T) {
-			f, err := decodeFrame(wire)
+			f, err := decodeFrame(wire, false)
 			require.NoError(t, err)
 			f.attachments = make([][]byte, f.announced)
 			require.NoError(t, f.complete())
@@ -55,14 +55,14 @@ func TestFramesRefused(t *testing.T) {
 		"text behind the namespace": `2/admin["x"]`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := decodeFrame(wire)
+			_, err := decodeFrame(wire, false)
 			require.Error(t, err)
 		})
 	}
 }
 
 func TestPlaceholderOutOfRange(t *testing.T) {
-	f, err := decodeFrame(`51-["x",{"a":[{"_placeholder":true,"num":1}]}]`)
+	f, err := decodeFrame(`51-["x",{"a":[{"_placeholder":true,"num":1}]}]`, false)
 	require.NoError(t, err)
 	f.attachments = [][]byte{{1}}
 	require.Error(t, f.complete())

@@ -22,6 +22,11 @@ type Options struct {
 	Query     url.Values  // added to each URL; may replace EIO, transport and sid; with b64=1 binary is sent as text
 	HTTP2     bool        // polls use HTTP/2; needs the network TLS
 
+	// EIO3 makes the client one of Engine.IO revision 3 and Socket.IO revision
+	// 4. Then the server connects the root namespace, auth is a
+	// map[string]string and becomes a query, and a Socket has no SID.
+	EIO3 bool
+
 	// Dial opens the connections, for instance through a proxy. If it is nil,
 	// they go to the site. The client negotiates TLS on them if the site has
 	// it. With Dial, ReadBuffer has no effect.
@@ -42,7 +47,7 @@ type Options struct {
 	// TryDial. If it is nil, the test of the Site fails.
 	T testing.TB
 
-	NoPong     bool     // do not answer pings
+	NoPong     bool     // do not answer pings; with EIO3: do not send them
 	ManualPoll bool     // do not poll until the test calls Engine.Poll
 	Early      []string // raw packets that are sent together with the request for a WebSocket
 	ReadBuffer int      // bytes that the server can send before the client reads (a hint on TCP, at least 32 KiB); 0: the default of the network
@@ -79,7 +84,7 @@ type Engine struct {
 	wg     sync.WaitGroup // background goroutines
 
 	in    mailbox[Packet]   // messages
-	pings mailbox[struct{}] // one for each ping
+	pings mailbox[struct{}] // one for each ping; with EIO3: one for each pong
 	out   mailbox[outgoing]
 
 	writing  chan struct{}          // a lock: full while a goroutine writes to the transport or replaces it; a mutex would stop the clock of a bubble
@@ -166,19 +171,21 @@ func tryOpen(ctx context.Context, t testing.TB, s *Site, o Options) (*Engine, er
 		e.Drop()
 		return nil, err
 	}
+	e.startPings()
 	return e, nil
 }
 
-// readOpenPacket decodes the open packet into e.Handshake.
-func (e *Engine) readOpenPacket(packet string) error {
-	if packet == "" || packet[0] != '0' {
-		return fmt.Errorf("an open packet was expected, not %q", packet)
+// readOpenPacket decodes the first packet, the open packet, into e.Handshake.
+func (e *Engine) readOpenPacket(packets []Packet) error {
+	if len(packets) == 0 || packets[0].Type != packetOpen {
+		return fmt.Errorf("an open packet was expected, not %v", packets)
 	}
-	if err := json.Unmarshal([]byte(packet[1:]), &e.Handshake); err != nil {
-		return fmt.Errorf("open packet %q: %w", packet, err)
+	text := packets[0].Text
+	if err := json.Unmarshal([]byte(text), &e.Handshake); err != nil {
+		return fmt.Errorf("open packet %q: %w", text, err)
 	}
 	if e.Handshake.SID == "" {
-		return fmt.Errorf("open packet %q has no sid", packet)
+		return fmt.Errorf("open packet %q has no sid", text)
 	}
 	return nil
 }
@@ -187,6 +194,9 @@ func (e *Engine) readOpenPacket(packet string) error {
 // test sends.
 func (e *Engine) URL(transport string) string {
 	q := url.Values{"EIO": {"4"}, "transport": {transport}}
+	if e.opts.EIO3 {
+		q.Set("EIO", "3")
+	}
 	if e.Handshake.SID != "" {
 		q.Set("sid", e.Handshake.SID)
 	}
@@ -211,7 +221,9 @@ func (e *Engine) receive(p Packet) bool {
 		e.in.put(p)
 	case p.Type == packetMessage:
 		e.in.put(p)
-	case p.Type == packetPing:
+	case p.Type == packetPong && e.opts.EIO3:
+		e.pings.put(struct{}{})
+	case p.Type == packetPing && !e.opts.EIO3:
 		e.pings.put(struct{}{})
 		if !e.opts.NoPong {
 			e.out.put(outgoing{text: "3" + p.Text})
@@ -253,7 +265,7 @@ func (e *Engine) NextOrEnd() (Packet, bool) {
 // not read.
 func (e *Engine) Unread() int { return e.in.len() }
 
-// NextPing waits for the next ping. It fails the test if none comes within the
+// NextPing waits for the next ping or, with EIO3, for the next pong. It fails the test if none comes within the
 // handshake's pingInterval plus Site.Limit.
 func (e *Engine) NextPing() {
 	e.t.Helper()

@@ -179,7 +179,7 @@ func (s *fakeSession) handle(raw string) {
 		namespace, _, _ := strings.Cut(p.Text[1:], ",")
 		s.connect(namespace)
 	default:
-		f, err := decodeFrame(p.Text)
+		f, err := decodeFrame(p.Text, false)
 		switch {
 		case err != nil || p.Binary:
 			s.out.put(raw)

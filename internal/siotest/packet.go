@@ -6,6 +6,7 @@ import (
 )
 
 const (
+	packetOpen    = '0'
 	packetClose   = '1'
 	packetPing    = '2'
 	packetMessage = '4'

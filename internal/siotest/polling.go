@@ -8,7 +8,7 @@ import (
 )
 
 func (e *Engine) openPolling(ctx context.Context) error {
-	status, header, body, err := e.request(ctx, http.MethodGet, "")
+	status, header, body, err := e.request(ctx, http.MethodGet, "", "")
 	if err != nil {
 		return err
 	}
@@ -16,15 +16,14 @@ func (e *Engine) openPolling(ctx context.Context) error {
 		return &HTTPError{Status: status, Body: body, Header: header}
 	}
 	e.Response = header
-	open, rest, more := strings.Cut(body, separator)
-	if err := e.readOpenPacket(open); err != nil {
+	packets, err := e.opts.parsePayload(body, header)
+	if err != nil {
 		return err
 	}
-	if more {
-		if err := e.receivePayload(rest); err != nil {
-			return err
-		}
+	if err := e.readOpenPacket(packets); err != nil {
+		return err
 	}
+	e.receiveAll(packets[1:])
 	e.wg.Go(e.sendLoop)
 	if e.opts.ManualPoll {
 		close(e.polled)
@@ -35,14 +34,14 @@ func (e *Engine) openPolling(ctx context.Context) error {
 }
 
 // request sends one HTTP request of the polling transport.
-func (e *Engine) request(ctx context.Context, method, body string) (int, http.Header, string, error) {
+func (e *Engine) request(ctx context.Context, method, body, contentType string) (int, http.Header, string, error) {
 	req, err := http.NewRequestWithContext(ctx, method, e.URL("polling"), strings.NewReader(body))
 	if err != nil {
 		return 0, nil, "", err
 	}
 	e.setHeader(req)
-	if method == http.MethodPost {
-		req.Header.Set("Content-Type", "text/plain;charset=UTF-8")
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
 	}
 	res, err := e.http.Do(req)
 	if err != nil {
@@ -84,28 +83,27 @@ func (e *Engine) pollLoop() {
 }
 
 func (e *Engine) poll(ctx context.Context) (int, string, error) {
-	status, header, body, err := e.request(ctx, http.MethodGet, "")
+	status, header, body, err := e.request(ctx, http.MethodGet, "", "")
 	if err == nil && status != http.StatusOK {
 		err = &HTTPError{Status: status, Body: body, Header: header}
 	}
+	if err != nil {
+		return status, body, err
+	}
+	packets, err := e.opts.parsePayload(body, header)
 	if err == nil {
-		err = e.receivePayload(body)
+		e.receiveAll(packets)
 	}
 	return status, body, err
 }
 
-// receivePayload receives the packets of a payload.
-func (e *Engine) receivePayload(payload string) error {
-	packets, err := parsePayload(payload)
-	if err != nil {
-		return err
-	}
+// receiveAll receives the packets of a payload.
+func (e *Engine) receiveAll(packets []Packet) {
 	for _, p := range packets {
 		if !e.receive(p) {
-			return nil
+			return
 		}
 	}
-	return nil
 }
 
 // Poll sends one poll, for Options.ManualPoll, and returns the status and the
@@ -133,7 +131,7 @@ func (e *Engine) Post(payload string) (status int, body string) {
 	e.t.Helper()
 	ctx, cancel := e.withPollLimit()
 	defer cancel()
-	status, _, body, err := e.request(ctx, http.MethodPost, payload)
+	status, _, body, err := e.request(ctx, http.MethodPost, payload, contentType(false))
 	if err != nil {
 		e.t.Fatalf("POST: %v%s", err, e.endText())
 	}
@@ -142,6 +140,13 @@ func (e *Engine) Post(payload string) (status int, body string) {
 
 // post sends the packets of a part in as few POSTs as maxPayload allows.
 func (e *Engine) post(part []outgoing) error {
+	if e.opts.EIO3 {
+		payload, binary := e.opts.join3(part)
+		if payload == "" {
+			return nil
+		}
+		return e.postPayload(payload, contentType(binary))
+	}
 	var payload strings.Builder
 	for _, item := range part {
 		text := item.text
@@ -153,7 +158,7 @@ func (e *Engine) post(part []outgoing) error {
 		}
 		limit := e.Handshake.MaxPayload
 		if payload.Len() > 0 && limit > 0 && payload.Len()+len(separator)+len(text) > limit {
-			if err := e.postPayload(payload.String()); err != nil {
+			if err := e.postPayload(payload.String(), contentType(false)); err != nil {
 				return err
 			}
 			payload.Reset()
@@ -166,11 +171,11 @@ func (e *Engine) post(part []outgoing) error {
 	if payload.Len() == 0 {
 		return nil
 	}
-	return e.postPayload(payload.String())
+	return e.postPayload(payload.String(), contentType(false))
 }
 
-func (e *Engine) postPayload(payload string) error {
-	status, header, body, err := e.request(e.ctx, http.MethodPost, payload)
+func (e *Engine) postPayload(payload, contentType string) error {
+	status, header, body, err := e.request(e.ctx, http.MethodPost, payload, contentType)
 	switch {
 	case err != nil:
 		return err

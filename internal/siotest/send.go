@@ -117,7 +117,7 @@ func (e *Engine) writePart(part []outgoing) error {
 		return nil
 	}
 	if ws := e.ws.Load(); ws != nil {
-		return ws.writePart(part, e.opts.Query.Get("b64") != "")
+		return ws.writePart(part, &e.opts)
 	}
 	return e.post(part)
 }

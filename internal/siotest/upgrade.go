@@ -91,7 +91,7 @@ func (e *Engine) probe(ctx context.Context) (*Probe, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = w.writePart([]outgoing{{text: "2probe"}}, false)
+	err = w.writePart([]outgoing{{text: "2probe"}}, &e.opts)
 	if err == nil {
 		err = w.awaitProbe(ctx)
 	}
@@ -130,7 +130,7 @@ func (p *Probe) complete(ctx context.Context) error {
 	if e.CloseReason() != "" {
 		return fmt.Errorf("the connection ended")
 	}
-	if err := p.ws.writePart([]outgoing{{text: "5"}}, false); err != nil {
+	if err := p.ws.writePart([]outgoing{{text: "5"}}, &e.opts); err != nil {
 		return err
 	}
 	e.ws.Store(p.ws)

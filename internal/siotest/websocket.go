@@ -120,7 +120,11 @@ func (e *Engine) openWebSocket(ctx context.Context) error {
 	if binary {
 		return violation("a binary frame before the open packet")
 	}
-	if err := e.readOpenPacket(string(data)); err != nil {
+	open, err := parsePacket(string(data))
+	if err != nil {
+		return err
+	}
+	if err := e.readOpenPacket([]Packet{open}); err != nil {
 		return err
 	}
 	e.ws.Store(w)
@@ -139,9 +143,13 @@ func (e *Engine) readLoop(w *wsConn) {
 			e.answerClose(w, end)
 			return
 		}
-		p := Packet{Type: packetMessage, Data: data, Binary: true}
-		if err == nil && !binary {
-			p, err = parsePacket(string(data))
+		var p Packet
+		switch {
+		case err != nil:
+		case binary:
+			p, err = e.opts.parseBinary(data)
+		default:
+			p, err = e.opts.parse(string(data))
 		}
 		if err != nil {
 			e.finishWithError(err)
@@ -191,7 +199,7 @@ func (e *Engine) WriteRaw(b []byte) {
 }
 
 // writePart sends a part in a single write.
-func (w *wsConn) writePart(part []outgoing, b64 bool) error {
+func (w *wsConn) writePart(part []outgoing, o *Options) error {
 	var out []byte
 	for _, item := range part {
 		switch {
@@ -199,8 +207,10 @@ func (w *wsConn) writePart(part []outgoing, b64 bool) error {
 			out = append(out, item.control...)
 		case item.binary == nil:
 			out = append(out, maskedFrame(ws.OpText, []byte(item.text))...)
-		case b64:
-			out = append(out, maskedFrame(ws.OpText, []byte(encodeBinary(item.binary)))...)
+		case o.usesBase64():
+			out = append(out, maskedFrame(ws.OpText, []byte(o.text(item)))...)
+		case o.EIO3:
+			out = append(out, maskedFrame(ws.OpBinary, append([]byte{4}, item.binary...))...)
 		default:
 			out = append(out, maskedFrame(ws.OpBinary, item.binary)...)
 		}

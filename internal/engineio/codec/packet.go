@@ -1,13 +1,24 @@
-// Package codec encodes and decodes the packets of Engine.IO, revision 4, for
-// polling payloads and for WebSocket frames. It does no I/O.
+// Package codec encodes and decodes the packets of Engine.IO, for polling
+// payloads and for WebSocket frames. Names without a number are those of
+// revision 4; names that end in 3 are those of revision 3. It does no I/O.
 package codec
 
 import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"sync/atomic"
 
 	"github.com/mojosocket/mojo/internal/engineio/websocket"
+)
+
+// Revision is a revision of the protocol, as in the query parameter "EIO".
+type Revision uint8
+
+// The revisions that a client may speak.
+const (
+	Revision3 Revision = 3
+	Revision4 Revision = 4
 )
 
 // The packet types,
@@ -88,10 +99,15 @@ type Message struct {
 	frames      []byte // all packets, as WebSocket frames
 	text        span   // the text packet within frames; empty if there is none
 	attachments []span // the binary packets within frames
+
+	third atomic.Pointer[form3] // the message for clients of revision 3; nil before the first one
 }
 
-// span is a part of Message.frames.
-type span struct{ start, end int }
+// span is a part of Message.frames. It is wrong for a message above 4 GiB,
+// which must not be sent.
+type span struct{ start, end uint32 }
+
+func newSpan(start, length int) span { return span{uint32(start), uint32(start + length)} }
 
 // NewMessage makes a message packet and a binary packet for each attachment.
 // The function fill appends the text. The hint is the number of bytes that it
@@ -116,7 +132,7 @@ func NewText(text []byte) *Message {
 func NewBinary(data []byte) *Message {
 	buf := websocket.AppendHeader(make([]byte, 0, websocket.MaxHeader+len(data)), websocket.Binary, len(data))
 	start := len(buf)
-	return &Message{frames: append(buf, data...), attachments: []span{{start, start + len(data)}}}
+	return &Message{frames: append(buf, data...), attachments: []span{newSpan(start, len(data))}}
 }
 
 // NewPacket makes a text packet of any type. Its text is the parts, joined.
@@ -140,12 +156,12 @@ func newMessage(buf []byte, attachments [][]byte) *Message {
 	h := websocket.AppendHeader(header[:0], websocket.Text, text)
 	skip := websocket.MaxHeader - len(h)
 	copy(buf[skip:], h)
-	m := &Message{text: span{len(h), len(h) + text}}
+	m := &Message{text: newSpan(len(h), text)}
 	for _, a := range attachments {
 		buf = websocket.AppendHeader(buf, websocket.Binary, len(a))
 		start := len(buf) - skip
 		buf = append(buf, a...)
-		m.attachments = append(m.attachments, span{start, start + len(a)})
+		m.attachments = append(m.attachments, newSpan(start, len(a)))
 	}
 	m.frames = buf[skip:]
 	return m
@@ -161,15 +177,18 @@ func (m *Message) Frames() []byte { return m.frames }
 // TextFrames returns the packets as WebSocket frames for a client that has
 // requested base64: binary packets are sent in text frames. They must not be
 // changed.
-func (m *Message) TextFrames() []byte {
+func (m *Message) TextFrames() []byte { return m.textFrames(string(TypeBinary)) }
+
+// textFrames is TextFrames. The prefix is in front of each base64 text.
+func (m *Message) textFrames(prefix string) []byte {
 	if len(m.attachments) == 0 {
 		return m.frames
 	}
 	out := append(make([]byte, 0, len(m.frames)*4/3+16), m.frames[:m.text.end]...)
 	for _, a := range m.attachments {
 		data := m.frames[a.start:a.end]
-		out = websocket.AppendHeader(out, websocket.Text, 1+base64.StdEncoding.EncodedLen(len(data)))
-		out = append(out, TypeBinary)
+		out = websocket.AppendHeader(out, websocket.Text, len(prefix)+base64.StdEncoding.EncodedLen(len(data)))
+		out = append(out, prefix...)
 		out = base64.StdEncoding.AppendEncode(out, data)
 	}
 	return out

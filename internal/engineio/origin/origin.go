@@ -117,6 +117,16 @@ func (p *Policy) Admit(w http.ResponseWriter, r *http.Request, webSocket bool) b
 	return listed || p.any
 }
 
+// AllowCredentials lets a page of any origin read an answer to a request with
+// credentials, where Admit has set an asterisk. A browser hides such an answer
+// from the page unless it names the origin.
+func AllowCredentials(w http.ResponseWriter, r *http.Request) {
+	if h := w.Header(); h.Get("Access-Control-Allow-Origin") == "*" {
+		h.Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
+		h.Set("Access-Control-Allow-Credentials", "true")
+	}
+}
+
 // crossSite reports whether a browser says that a request without an Origin
 // comes from a page of another site. An <img> element makes such requests; it
 // must not open a session.

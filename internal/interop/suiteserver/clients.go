@@ -63,6 +63,8 @@ func (b *clientSession) headers() ([]byte, error) {
 	}{b.cookie})
 }
 
+func (*clientSession) Opened() {}
+
 func (*clientSession) Lapsed() {}
 
 func (*clientSession) Closed(engineio.Reason) {}

@@ -130,6 +130,8 @@ type echo struct{ session *engineio.Session }
 
 func (echo) Admits(*http.Request) engineio.Admission { return engineio.Admitted }
 
+func (echo) Opened() {}
+
 func (echo) Lapsed() {}
 
 func (e echo) Message(data []byte, binary bool) error {
