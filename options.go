@@ -89,6 +89,32 @@ type Options struct {
 	// served: clients begin with polling and upgrade to a WebSocket.
 	Transports []Transport
 
+	// AllowEIO3 also serves clients of Engine.IO 3, which are socket.io-client 1
+	// and 2 and others of their time, at the same URL and on the same apps. It
+	// costs the other clients nothing. What it means for these clients:
+	//
+	//   - They have no auth. Handshake.Auth is the query that the page connects
+	//     to the namespace with, as a JSON object of strings; it is part of
+	//     URLs, so keep secrets in cookies.
+	//   - A ClientError reaches them as the event error, with its Data or, if
+	//     that is nil, its Message.
+	//   - The server connects them to "/" before anything else. An app there
+	//     gets OnConnect for each of them, and if it refuses, all their
+	//     namespaces are told.
+	//   - Their socket.id is not Conn.ID.
+	//   - The names of their namespaces are ASCII.
+	//   - The events connecting, error, ping, pong and reconnect are events of
+	//     theirs, so the site should use other names.
+	//   - They send the pings. One that falls silent is gone after
+	//     Timeouts.PingInterval and PingTimeout.
+	//   - An event with binary is encoded once more for all of them together,
+	//     and so is, for those that poll, one that is not ASCII.
+	//   - JSONP is not served.
+	//
+	// Identity, logins and revocations are the same as for other clients. If it
+	// is false, such clients are refused, and a line in the log says so.
+	AllowEIO3 bool
+
 	// Subprotocol chooses the subprotocol of a WebSocket from those that a
 	// client offers, in the client's order, by the option protocols of
 	// socket.io-client. It is called for each WebSocket that offers any. It
@@ -396,6 +422,7 @@ func (o *Options) engine() engineio.Options {
 		MaxInbound:     o.Limits.MaxInbound,
 		MaxSessions:    o.Limits.MaxConns,
 		Transports:     transports,
+		AllowEIO3:      o.AllowEIO3,
 		Logger:         o.Logger,
 	}
 }

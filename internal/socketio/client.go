@@ -145,6 +145,8 @@ func (c *client) Message(data []byte, binary bool) error {
 	}
 	namespace := c.server.namespace(p.Namespace)
 	switch {
+	case p.Type == parser.Connect && c.isEIO3():
+		return c.connectEIO3(p)
 	case p.Type == parser.Connect && namespace == nil:
 		c.refuseNamespace(string(p.Namespace))
 		return nil
@@ -158,7 +160,7 @@ func (c *client) Message(data []byte, binary bool) error {
 		return errUnexpected
 	}
 	socket, known := c.socket(namespace)
-	if !known {
+	if !known && !c.hasRoot(p.Namespace) {
 		return errUnexpected
 	}
 	if p.Attachments > c.server.opts.MaxAttachments {
@@ -181,20 +183,17 @@ func (c *client) refuseNamespace(name string) {
 			"namespace", name[:min(len(name), 200)], "help", "Server.Register and Server.Handle mount namespaces; an app's is /NameSocket, in this case")
 		c.server.counters.refused.Add(1)
 	}
-	_ = c.session.Send(packet(parser.ConnectError, name, invalidNamespace)) // the client may have gone
+	_ = c.session.Send(c.server.refusal(name, &invalidNamespace, c.isEIO3())) // the client may have gone
 }
 
-// invalidNamespace is the payload of the answer to a CONNECT to a namespace
-// that is not mounted.
-var invalidNamespace = func() parser.Payload {
-	payload, _ := parser.EncodeValue(Refusal{Message: "Invalid namespace"}.data()) // cannot fail
-	return payload
-}()
+// invalidNamespace is the answer to a CONNECT to a namespace that is not
+// mounted.
+var invalidNamespace = Refusal{Message: "Invalid namespace"}
 
 // refuse answers a CONNECT with a refusal.
 func (c *client) refuse(namespace []byte, r *Refusal) {
 	c.server.counters.refused.Add(1)
-	_ = c.session.Send(c.server.refusal(string(namespace), r)) // the client may have gone
+	_ = c.session.Send(c.server.refusal(string(namespace), r, c.isEIO3())) // the client may have gone
 }
 
 // socket returns the socket on a namespace, nil if it has ended, and whether

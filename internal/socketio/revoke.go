@@ -69,7 +69,13 @@ type encodedRevocation struct {
 	server  *Server
 	refused Refusal // for clients that are not connected yet
 	event   parser.Payload
-	packets map[*Namespace]revocationPackets
+	packets map[receiver]revocationPackets
+}
+
+// receiver is what the encoding of a revocation depends on.
+type receiver struct {
+	namespace *Namespace
+	eio3      bool
 }
 
 type revocationPackets struct{ event, disconnect, refusal *engineio.Message }
@@ -82,7 +88,7 @@ func (s *Server) encodeRevocation(why Revocation) *encodedRevocation {
 		n.Data = nil
 		event, _ = parser.EncodeOwnEvent(RevokedEvent, []any{n}) // cannot fail
 	}
-	e := &encodedRevocation{Revocation: why, server: s, event: event, packets: make(map[*Namespace]revocationPackets)}
+	e := &encodedRevocation{Revocation: why, server: s, event: event, packets: make(map[receiver]revocationPackets)}
 	e.refused = Refusal{Message: why.Message, Data: n}
 	if why.Message == "" {
 		e.refused.Message = string(why.Reason)
@@ -90,15 +96,16 @@ func (s *Server) encodeRevocation(why Revocation) *encodedRevocation {
 	return e
 }
 
-func (e *encodedRevocation) in(n *Namespace) revocationPackets {
-	f, made := e.packets[n]
+func (e *encodedRevocation) to(s *Socket) revocationPackets {
+	r, n := receiver{s.namespace, isEIO3(s.session)}, s.namespace
+	f, made := e.packets[r]
 	if !made {
 		f = revocationPackets{
 			event:      packet(parser.Event, n.name, e.event),
 			disconnect: packet(parser.Disconnect, n.name, parser.Payload{}),
-			refusal:    e.server.refusal(n.name, &e.refused),
+			refusal:    e.server.refusal(n.name, &e.refused, r.eio3),
 		}
-		e.packets[n] = f
+		e.packets[r] = f
 	}
 	return f
 }
@@ -120,7 +127,7 @@ func (c *client) dismiss(e *encodedRevocation, b *engineio.Batch) {
 // dismiss sends the revocation on one namespace, and ends the socket. Events
 // that were received and not handled yet are dropped.
 func (s *Socket) dismiss(e *encodedRevocation, disconnect bool, b *engineio.Batch) {
-	f := e.in(s.namespace)
+	f := e.to(s)
 	s.finish(e.Reason, func(was socketState) {
 		s.ignoresEvents = true
 		session := s.session

@@ -210,11 +210,7 @@ func (s *Socket) accept() bool {
 		server := s.namespace.server
 		server.doPresenceWork(server.hub.Show(&s.seat))
 	}
-	payload, _ := parser.EncodeValue(struct {
-		SID string `json:"sid"`
-	}{s.ID()}) // cannot fail
-	greeting := packet(parser.Connect, s.namespace.name, payload)
-
+	greeting := greeting(s)
 	var b engineio.Batch
 	defer b.Flush()
 	s.mu.Lock()
@@ -236,7 +232,7 @@ func (s *Socket) accept() bool {
 // refuse answers the CONNECT with an error and ends the socket.
 func (s *Socket) refuse(r *Refusal) {
 	s.namespace.server.counters.refused.Add(1)
-	answer := s.namespace.server.refusal(s.namespace.name, r)
+	answer := s.namespace.server.refusal(s.namespace.name, r, isEIO3(s.session))
 	var b engineio.Batch
 	defer b.Flush()
 	s.finish(ClientDisconnect, func(socketState) { _ = s.session.Queue(answer, engineio.Delivery{}, &b) })
