@@ -168,3 +168,20 @@ func TestEngineCloseAfterARefusedPost(t *testing.T) {
 		require.Zero(t, time.Since(begun))
 	})
 }
+
+// A client whose session ends while its WebSocket is accepted gets the open
+// packet before the end. Without it, socket.io-client would wait for 20 seconds.
+func TestSessionThatEndsDuringItsWebSocketHandshake(t *testing.T) {
+	siotest.Each(t, func(t *testing.T, n siotest.Network) {
+		var h *host
+		h = serve(t, n, func(o *Options) {
+			o.Subprotocol = func(*http.Request, []string) string { // between Options.Open and the WebSocket
+				h.next().Close(ForcedClose)
+				return ""
+			}
+		})
+		header := http.Header{"Sec-WebSocket-Protocol": {"chat"}}
+		client := siotest.Open(t, h.site, siotest.Options{Path: "/", Transport: "websocket", Header: header}) // fails without an open packet
+		require.Equal(t, siotest.ReasonCloseFrame, client.AwaitClosed())
+	})
+}

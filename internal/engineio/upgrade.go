@@ -80,13 +80,16 @@ func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Sessi
 	l := newLink(s, conn, answer, base64)
 	e.addLink(l)
 	s.mu.Lock()
-	if s.state == sessionOpen {
-		l.carrySessionLocked()
-	} else {
-		l.beginCloseLocked(websocket.StatusGoingAway)
+	l.carrySessionLocked()
+	ended := s.state > sessionOpen
+	if ended {
+		l.carryLastMessagesLocked(websocket.StatusGoingAway)
 	}
 	s.mu.Unlock()
 	l.flush(nil)
+	if ended {
+		s.forget()
+	}
 	s.callOpened()
 	// This function returns at once, so that the HTTP server's buffers and the
 	// stack of this goroutine are freed.
@@ -188,6 +191,18 @@ func (l *link) carrySessionLocked() {
 	l.setReadingLocked(readMessages)
 }
 
+// carryLastMessagesLocked makes a link send the last messages of a session that
+// has ended, and close. A client that is closed without the open packet of its
+// handshake would not notice, and wait for it. If carryLastMessagesLocked
+// returns true, the caller has the claim to write and must call flush.
+// session.mu must be held.
+func (l *link) carryLastMessagesLocked(status uint16) (flush bool) {
+	s := l.session
+	s.stopTimerLocked()
+	s.state, s.lastPacket = sessionClosed, nil
+	return l.beginCloseLocked(status)
+}
+
 // takeSessionLocked makes the probing link carry the session. If the session
 // has ended, the link carries its last messages. If takeSessionLocked returns
 // true, the caller has the claim to write and must call flush. session.mu must
@@ -205,9 +220,7 @@ func (l *link) takeSessionLocked() (flush bool) {
 		s.poll.signal()
 	}
 	if s.state > sessionOpen {
-		s.stopTimerLocked()
-		s.state, s.lastPacket = sessionClosed, nil
-		return l.beginCloseLocked(websocket.StatusNormal)
+		return l.carryLastMessagesLocked(websocket.StatusNormal)
 	}
 	if s.pinging {
 		s.pinging = false
