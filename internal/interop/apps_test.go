@@ -83,12 +83,12 @@ func arguments(m *mojo.Message) ([]any, error) {
 // gate is an app that refuses the clients whose auth payload says so.
 func gate() *mojo.Events {
 	return &mojo.Events{Connect: func(c *mojo.Conn) error {
-		switch string(c.Handshake().Auth) {
-		case `{"please":"refuse"}`:
+		switch authOf(c)["please"] {
+		case "refuse":
 			return mojo.ClientError{Message: "not today", Data: map[string]any{"code": 7, "days": []string{"Mon", "Tue"}}}
-		case `{"please":"wrap"}`:
+		case "wrap":
 			return fmt.Errorf("table users, row 12: %w", mojo.ClientError{Message: "not today"})
-		case `{"please":"fail"}`:
+		case "fail":
 			return errors.New("the database password is hunter2")
 		}
 		for i := range 3 {
@@ -130,6 +130,7 @@ func desk() *mojo.Events {
 	})
 	mojo.OnCall(ev, "reverse", func(_ *mojo.Conn, in parcel) (parcel, error) { return reversed(in), nil })
 	mojo.OnCall(ev, "quiz", quiz)
+	mojo.OnCall(ev, "shout", func(c *mojo.Conn, in parcel) (bool, error) { return true, c.Channel().Emit("shouted", in) })
 
 	mojo.On(ev, "count", func(c *mojo.Conn, n int) error {
 		seen, _ := c.Get(countKey{}).([]int)

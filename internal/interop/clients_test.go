@@ -6,6 +6,9 @@ import "testing"
 var clients = []struct{ name, module string }{
 	{"client-4.8", "socket.io-client-4"},
 	{"client-3.1", "socket.io-client-3"},
+	{"client-2.5", "socket.io-client-2.5"},
+	{"client-2.0", "socket.io-client-2.0"},
+	{"client-1.7", "socket.io-client-1"},
 }
 
 // transports are the transports of the clients. upgrade, their default, begins

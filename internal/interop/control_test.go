@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ func serveControl(t *testing.T, s *site) string {
 	t.Helper()
 	mux := http.NewServeMux()
 	handleVerb(mux, "conn", s.describe)
+	handleVerb(mux, "tab", s.findTab)
 	handleVerb(mux, "reason", s.waitForReason)
 	handleVerb(mux, "handshakes", s.countHandshakes)
 	handleVerb(mux, "emit", s.emit)
@@ -84,10 +86,34 @@ func (s *site) describe(_ context.Context, in connRequest) (any, error) {
 		return nil, err
 	}
 	h := c.Handshake()
+	auth := authOf(c)
+	delete(auth, "tab")
 	return map[string]any{
 		"id": c.ID(), "namespace": c.Channel().Namespace(), "transport": c.Transport(), "rooms": c.Rooms(),
-		"auth": h.Auth, "query": h.Query(), "header": h.Header(), "session": c.SessionID(), "user": c.UserID(),
+		"auth": auth, "query": h.Query(), "header": h.Header(), "session": c.SessionID(), "user": c.UserID(),
 	}, nil
+}
+
+// findTab waits for the latest live connection of a tab, see trial.mjs, and
+// returns its id. A tab that sends two CONNECTs has none for a moment.
+func (s *site) findTab(ctx context.Context, in tab) (string, error) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		s.mu.Lock()
+		ids := slices.Clone(s.tabs[in])
+		s.mu.Unlock()
+		for _, id := range slices.Backward(ids) {
+			if _, err := s.connection(id); err == nil {
+				return id, nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return "", fmt.Errorf("no app has a connection of %+v", in)
+		}
+	}
 }
 
 func (s *site) waitForReason(ctx context.Context, in connRequest) (mojo.Reason, error) {

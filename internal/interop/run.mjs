@@ -10,7 +10,7 @@ import { Trial } from "./trial.mjs";
 
 const [module, transport] = process.argv.slice(2);
 const client = await import(module);
-const major = Number(module.slice(-1));
+const major = Number(/-(\d+)(\.\d+)?$/.exec(module)[1]);
 
 const scenarios = new Map();
 const directory = new URL("scenarios/", import.meta.url);

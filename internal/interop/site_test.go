@@ -3,6 +3,7 @@ package interop_test
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"maps"
@@ -35,7 +36,29 @@ type site struct {
 	http       *http.Server
 	served     chan struct{} // closed when http has stopped
 	records    map[string]*record
+	tabs       map[tab][]string // the ids of the connections
 	handshakes int
+}
+
+// tab is how a client of Engine.IO 3 names its connection to a namespace.
+type tab struct{ Tab, Namespace string }
+
+// authOf returns what a client sent to connect, nil if it sent nothing.
+func authOf(c *mojo.Conn) map[string]any {
+	var auth map[string]any
+	_ = json.Unmarshal(c.Handshake().Auth, &auth)
+	return auth
+}
+
+// tabOf returns the tab of a connection. For the root namespace it is in the
+// URL.
+func tabOf(c *mojo.Conn) tab {
+	name, _ := authOf(c)["tab"].(string)
+	namespace := c.Channel().Namespace()
+	if namespace == "/" {
+		name = c.Handshake().Query().Get("tab")
+	}
+	return tab{name, namespace}
 }
 
 // record records the end of a connection.
@@ -49,7 +72,7 @@ func newSite(t *testing.T) *site {
 	t.Helper()
 	cookies, err := mojo.NewCookies(mojo.CookieOptions{Keys: []mojo.Key{mojo.NewKey()}, Insecure: true})
 	require.NoError(t, err)
-	s := &site{t: t, cookies: cookies, addr: "127.0.0.1:0", records: make(map[string]*record)}
+	s := &site{t: t, cookies: cookies, addr: "127.0.0.1:0", records: make(map[string]*record), tabs: make(map[tab][]string)}
 	require.NoError(t, s.start(serverOptions{}))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -85,8 +108,9 @@ func (s *site) start(o serverOptions) error {
 			PingInterval: cmp.Or(time.Duration(o.PingInterval)*time.Millisecond, pingInterval),
 			PingTimeout:  time.Duration(o.PingTimeout) * time.Millisecond,
 		},
-		Limits: mojo.Limits{MaxRate: o.MaxRate},
-		Logger: slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Limits:    mojo.Limits{MaxRate: o.MaxRate},
+		AllowEIO3: true,
+		Logger:    slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		return err
@@ -178,6 +202,7 @@ func (a recorded) OnConnect(c *mojo.Conn) error {
 	a.site.mu.Lock()
 	defer a.site.mu.Unlock()
 	a.site.records[c.ID()] = &record{conn: c, ended: make(chan struct{})}
+	a.site.tabs[tabOf(c)] = append(a.site.tabs[tabOf(c)], c.ID())
 	return nil
 }
 

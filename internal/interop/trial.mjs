@@ -1,6 +1,11 @@
 // A scenario gets a Trial: it opens sockets of the client under test and closes
 // them after the scenario, waits for their events, and sends requests about the
 // server to the test.
+//
+// The clients 1 and 2 speak Engine.IO 3. Their auth is a query, they do not
+// learn their id, and a refusal is an event error. The Trial makes up for that:
+// with each namespace it sends a name of its own, a tab, by which the test
+// knows the id.
 
 import assert from "node:assert/strict";
 
@@ -10,18 +15,20 @@ const LIMIT = LONG ? 1_000_000 : 60_000; // time limit of a scenario, in ms
 export class Trial {
   rounds = LONG ? 1000 : 20; // for scenarios that repeat something
   #sockets = new Set();
-  #waiting = new Set();
+  #waiting = new Map();
   #journal = [];
 
   constructor({ client, major, transport, url, control }) {
     Object.assign(this, { client, major, transport, url, controlURL: control });
+    this.io = client.io ?? client.default;
+    this.eio3 = major < 3;
   }
 
   // run returns the text of an error, or undefined.
   async run(scenario) {
     let timer;
     const timeout = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`still waiting for ${[...this.#waiting].join(", ")}`)), LIMIT);
+      timer = setTimeout(() => reject(new Error(`still waiting for ${[...this.#waiting.values()].join(", ")}`)), LIMIT);
     });
     const onError = (error) => this.#fail(error);
     const failure = new Promise((_, reject) => (this.#fail = reject));
@@ -54,20 +61,51 @@ export class Trial {
   // wait.
   open(app, { manager, ...options } = {}) {
     const namespace = app && `/${app}Socket`;
+    const tab = `${++this.#tabs}`;
+    if (this.eio3) Object.assign(options, this.#query(tab, options));
     const socket = manager
       ? manager.socket(namespace || "/", options)
-      : this.client.io(this.url + namespace, {
+      : this.io(this.url + namespace, {
           forceNew: true,
           transports: this.transport === "upgrade" ? ["polling", "websocket"] : [this.transport],
           reconnectionDelay: 20,
           reconnectionDelayMax: 50,
           ...options,
         });
+    socket.io.tab ??= tab; // the server connects the root with the query of the URL
+    socket.tab ??= namespace ? tab : socket.io.tab;
     this.#sockets.add(socket);
     for (const event of ["connect", "disconnect", "connect_error"]) {
       socket.on(event, (detail) => this.#journal.push(`${app}: ${event} ${detail ?? socket.id}`));
     }
     return socket;
+  }
+
+  #tabs = 0;
+
+  // #query returns auth as a query, with the tab.
+  #query(tab, { auth, query }) {
+    const pairs = Object.entries({ ...query, ...auth, tab });
+    return { auth: undefined, query: pairs.map((pair) => pair.map(encodeURIComponent).join("=")).join("&") };
+  }
+
+  // setAuth sets the auth of the next connect of a socket.
+  setAuth(socket, auth) {
+    if (this.eio3) socket.query = this.#query(socket.tab, { auth }).query;
+    else socket.auth = auth;
+  }
+
+  // refusal waits until a namespace refuses a socket. It returns the message
+  // and the data. A client of Engine.IO 3 gets the message only without data.
+  async refusal(socket) {
+    const [error] = await this.once(socket, this.eio3 ? "error" : "connect_error");
+    if (!this.eio3) return error;
+    return typeof error === "string" ? { message: error } : { data: error };
+  }
+
+  // isActive reports whether a socket is connected or tries to be.
+  isActive(socket) {
+    return Boolean(socket.subs);
   }
 
   // connect calls open and waits until the socket is connected.
@@ -78,8 +116,15 @@ export class Trial {
   }
 
   // once waits for the next event and returns its arguments.
-  once(emitter, event) {
-    return this.#wait(event, (resolve) => emitter.once(event, (...args) => resolve(args)));
+  async once(emitter, event) {
+    const args = await this.#wait(event, (resolve) => emitter.once(event, (...args) => resolve(args)));
+    if (event === "connect") emitter.id = await this.idOf(emitter);
+    return args;
+  }
+
+  // idOf returns the id of a connected socket.
+  async idOf({ id, tab, nsp }) {
+    return this.eio3 ? this.server("tab", { tab, namespace: nsp }) : id;
   }
 
   // ask emits an event and returns the arguments of the ack.
@@ -131,11 +176,12 @@ export class Trial {
   }
 
   async #wait(what, executor) {
-    this.#waiting.add(what);
+    const key = Symbol();
+    this.#waiting.set(key, what);
     try {
       return await new Promise(executor);
     } finally {
-      this.#waiting.delete(what);
+      this.#waiting.delete(key);
     }
   }
 }

@@ -82,7 +82,7 @@ export class Visitor {
 
 // identityOf returns the session and the user of a connection.
 export async function identityOf(t, socket) {
-  const { session, user } = await t.server("conn", { id: socket.id });
+  const { session, user } = await t.server("conn", { id: await t.idOf(socket) });
   return { session, user };
 }
 

@@ -37,6 +37,7 @@ type clientByMu struct {
 	assembly     *assembly   // of the packet whose attachments are being read; may be nil
 	connectTimer *time.Timer // for the first CONNECT; nil after it
 	closed       bool        // no new socket is accepted
+	encodesTwice bool        // the client is socket.io-client 1, see undouble
 	expected     expectation // the identities of its requests
 }
 
@@ -139,6 +140,9 @@ func (c *client) Message(data []byte, binary bool) error {
 	if c.assembling() {
 		return errUnexpected // a text message between a header and its attachments
 	}
+	if c.isEIO3() {
+		data = c.undouble(data)
+	}
 	p, err := parser.Decode(data)
 	if err != nil {
 		return err
@@ -146,7 +150,7 @@ func (c *client) Message(data []byte, binary bool) error {
 	namespace := c.server.namespace(p.Namespace)
 	switch {
 	case p.Type == parser.Connect && c.isEIO3():
-		return c.connectEIO3(p)
+		return c.connectEIO3(p, data[len(data)-1] == ',')
 	case p.Type == parser.Connect && namespace == nil:
 		c.refuseNamespace(string(p.Namespace))
 		return nil

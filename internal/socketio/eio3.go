@@ -22,6 +22,9 @@ import (
 //
 // The names of namespaces have to be ASCII, because over polling such a client
 // gets the names escaped, see package codec.
+//
+// socket.io-client 1 also encodes text as UTF-8 twice where it polls. It shows
+// itself by a CONNECT without a comma behind the namespace.
 
 // isEIO3 reports whether the client speaks Engine.IO revision 3.
 func (c *client) isEIO3() bool { return isEIO3(c.session) }
@@ -60,8 +63,14 @@ var (
 	errQuery          = errors.New("CONNECT with a query of more than 64 KiB")
 )
 
-// connectEIO3 handles a CONNECT.
-func (c *client) connectEIO3(p parser.Packet) error {
+// connectEIO3 handles a CONNECT. The parameter comma says whether it ends with
+// one.
+func (c *client) connectEIO3(p parser.Packet, comma bool) error {
+	if len(p.Namespace) > 0 && !comma {
+		c.mu.Lock()
+		c.encodesTwice = true
+		c.mu.Unlock()
+	}
 	name, query, hasQuery := bytes.Cut(p.Namespace, []byte("?"))
 	if len(name) <= 1 {
 		name = nil
@@ -83,6 +92,30 @@ func (c *client) connectEIO3(p parser.Packet) error {
 		c.connect(n, nil)
 	}
 	return nil
+}
+
+// undouble decodes text that socket.io-client 1 has encoded twice. Other
+// clients leave out the comma, too, so text that cannot be encoded twice is not
+// changed: a character above U+00FF is none of the bytes that the second
+// encoding has encoded, and these bytes are UTF-8.
+func (c *client) undouble(text []byte) []byte {
+	c.mu.Lock()
+	twice := c.encodesTwice
+	c.mu.Unlock()
+	if !twice || isASCII(text) || c.session.Transport() != engineio.Polling {
+		return text
+	}
+	once := make([]byte, 0, len(text))
+	for _, r := range string(text) {
+		if r > 0xff {
+			return text
+		}
+		once = append(once, byte(r))
+	}
+	if !utf8.Valid(once) {
+		return text
+	}
+	return once
 }
 
 // isOn reports whether the client has a socket on a namespace that has not

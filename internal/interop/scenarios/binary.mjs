@@ -6,7 +6,8 @@ import { bytes, only, range } from "../trial.mjs";
 const all = Uint8Array.from(range(256));
 
 async function requireBinaryEcho(t, socket) {
-  const kinds = [Buffer.from(all), all, all.buffer.slice(0), new Uint8Array(all.buffer, 100, 9), Buffer.alloc(0)];
+  const views = [all, new Uint8Array(all.buffer, 100, 9)]; // for the clients 1 and 2 these are objects
+  const kinds = [Buffer.from(all), all.buffer.slice(0), Buffer.alloc(0), ...(t.eio3 ? [] : views)];
   const want = kinds.map(bytes);
   assert.deepEqual((await t.ask(socket, "echo", ...kinds)).map(bytes), want);
   socket.emit("echo", ...kinds);

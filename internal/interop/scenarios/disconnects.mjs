@@ -11,7 +11,7 @@ export async function byServer(t) {
   await t.server("disconnect", { id });
   assert.equal((await disconnected)[0], "io server disconnect");
   assert.deepEqual(said, ["friend"]);
-  assert.equal(socket.active, false);
+  assert.equal(t.isActive(socket), false);
   await t.requireReason(id, "server namespace disconnect");
 
   socket.connect();

@@ -26,7 +26,9 @@ export async function text(t) {
 
 export async function eventNames(t) {
   const socket = await t.connect("Echo");
-  for (const name of ["日本", "with space", "a,b", "[1]", "", "error", "ping", "hasOwnProperty"]) {
+  const names = ["日本", "with space", "a,b", "[1]", "", "hasOwnProperty"];
+  if (!t.eio3) names.push("error", "ping"); // events of the clients 1 and 2 themselves
+  for (const name of names) {
     assert.deepEqual(await t.ask(socket, name, 1), [1], name);
   }
 }
@@ -40,6 +42,6 @@ export async function send(t) {
 export async function big(t) {
   const socket = await t.connect("Echo");
   await requireEcho(t, socket, "x".repeat(900_000));
-  await requireEcho(t, socket, "€".repeat(300_000));
+  await requireEcho(t, socket, "€".repeat(t.major === 1 ? 150_000 : 300_000)); // the client 1 encodes text twice
   await requireEcho(t, socket, "<".repeat(900_000));
 }

@@ -16,8 +16,10 @@ async function requireConnected(t, socket, engine) {
 }
 
 export async function multiplexed(t) {
-  const { echo, desk, engine } = await connectTwo(t);
-  const root = await t.connect("", { manager: echo.io });
+  const root = await t.connect(""); // the clients 1 and 2 can connect to it only at first
+  const echo = await t.connect("Echo", { manager: root.io });
+  const desk = await t.connect("Desk", { manager: root.io });
+  const engine = root.io.engine.id;
   assert.equal(new Set([echo, desk, root].map((socket) => socket.io.engine.id)).size, 1);
   assert.equal(new Set([echo.id, desk.id, root.id, engine]).size, 4);
   assert.equal(await t.server("handshakes"), 1);
@@ -98,7 +100,7 @@ export async function strictMode(t) {
     // The server reads this after the second CONNECT, and answers in this
     // order.
     const [id] = await t.ask(desk, "whoami");
-    assert.equal(desk.id, id);
+    assert.equal(await t.idOf(desk), id);
     assert.equal((await t.server("conn", { id })).id, id);
     desk.disconnect();
     await t.requireReason(id, "client namespace disconnect");
