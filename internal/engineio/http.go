@@ -34,8 +34,9 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	transport := Transport(q.transport.value)
-	if q.transport.count != 1 || !e.serves(transport) || revision == codec.Revision3 && q.jsonp {
-		e.warnTransport(transport, q.jsonp)
+	jsonp := revision == codec.Revision3 && q.jsonp
+	if q.transport.count != 1 || !e.serves(transport) || jsonp {
+		e.warnTransport(transport, jsonp)
 		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeTransport, "Transport unknown")
 		return
 	}

@@ -1,5 +1,5 @@
-// Package interop tests mojo with real clients: the official socket.io-client,
-// releases 4.8 and 3.1, in Node, and a browser. It exports nothing.
+// Package interop tests mojo with real clients: releases of the official
+// socket.io-client, from 1.7 to 4.8, in Node, and a browser. It exports nothing.
 //
 //	go test ./internal/interop/
 //
