@@ -102,7 +102,9 @@ type Node struct {
 	closing  sync.Once
 
 	entries entries
-	applied applied // used by the goroutine of the Bus alone
+	applied applied              // used by the goroutine of the Bus alone
+	warned  map[string]time.Time // about the clocks of nodes, and when; like applied
+	checked time.Time            // when checkClock warned; used by run alone
 
 	changes sync.Mutex // held while members change, until the change is complete
 	mu      sync.Mutex
@@ -126,6 +128,7 @@ type counts struct {
 	stale    atomic.Uint64 // messages for people that came while this node was isolated
 	repeated atomic.Uint64 // commands that were applied already
 	late     atomic.Uint64 // commands that were not confirmed in time
+	ahead    atomic.Uint64 // commands and ledger entries that were ahead of the cluster's time
 }
 
 // NewName returns the name of a node, which no other node has.
@@ -143,7 +146,7 @@ func New(config Config) *Node {
 	n.entries.self, _ = n.dir.Add(name)
 	n.entries.others, n.entries.named = make(map[string]*remote), make(map[string]time.Time)
 	n.entries.presenceState = n.newPresence()
-	n.applied = make(applied)
+	n.applied, n.warned = make(applied), make(map[string]time.Time)
 	n.members = members.New(origin, config.Info, time.Now)
 	n.changed = make(chan struct{})
 	n.pending.byID = make(map[uint64]*call)
@@ -251,6 +254,7 @@ func (n *Node) run(ctx context.Context) {
 
 func (n *Node) tick() {
 	n.change(func() members.Result { return n.members.Tick() })
+	n.checkClock()
 	n.mu.Lock()
 	again := n.pending.repeatLocked(time.Now())
 	n.mu.Unlock()

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/mojosocket/mojo/internal/cluster/seal"
 	"github.com/mojosocket/mojo/internal/cluster/wire"
 	"github.com/mojosocket/mojo/internal/command"
+	"github.com/mojosocket/mojo/internal/hub/ledger"
 )
 
 // receiver is the Node as its Bus sees it.
@@ -181,17 +183,21 @@ func (n *Node) dispatch(from seal.Origin, m wire.Message, current bool) {
 	case *wire.Extend:
 		local.Extend(&m.Extend)
 	case *wire.Rebind:
-		n.apply(from.Node, m.ID, func() []string { local.Rebind(&m.Rebind); return nil })
+		n.apply(from.Node, m.ID, m.At, func() []string { local.Rebind(&m.Rebind); return nil })
 	case *wire.Revoke:
-		n.apply(from.Node, m.ID, func() []string { return local.Revoke(&m.Revoke, &m.Why) })
+		n.apply(from.Node, m.ID, m.At, func() []string { return local.Revoke(&m.Revoke, &m.Why) })
 	case *wire.RevokeIdentity:
-		n.apply(from.Node, m.ID, func() []string { local.RevokeIdentity(&m.RevokeIdentity, &m.Why); return nil })
+		n.apply(from.Node, m.ID, m.At, func() []string { local.RevokeIdentity(&m.RevokeIdentity, &m.Why); return nil })
 	}
 }
 
 // apply applies a command once, and confirms it each time that it comes. The
-// sender gets the changes of the entries before the confirmation.
-func (n *Node) apply(from string, id uint64, run func() (sessions []string)) {
+// sender gets the changes of the entries before the confirmation. A command that
+// is ahead of its time is neither applied nor confirmed: it comes again.
+func (n *Node) apply(from string, id uint64, at command.Clock, run func() (sessions []string)) {
+	if n.isAhead(from, at) {
+		return
+	}
 	ids := n.applied.of(from, time.Now())
 	sessions, repeated := ids.sessions[id]
 	if repeated {
@@ -220,6 +226,6 @@ func (n *Node) sendLedger(to string) {
 }
 
 func (n *Node) mergeLedger(from string, m *wire.Ledger) {
-	n.config.Local.Merge(m.Entries)
+	n.config.Local.Merge(slices.DeleteFunc(m.Entries, func(e ledger.Entry) bool { return n.isAhead(from, e.At) }))
 	n.change(func() members.Result { return n.members.Fetched(from, m.Part, m.Last) })
 }

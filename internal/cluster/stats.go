@@ -22,13 +22,14 @@ type Stats struct {
 	Replayed uint64 // messages that had come before, or of an incarnation that is gone
 	Repeated uint64 // commands that had been applied before
 	Stale    uint64 // messages for people that came while this node was isolated
+	Ahead    uint64 // commands and ledger entries that were too far ahead of the clocks of the cluster
 }
 
 // Stats returns the figures of this moment.
 func (n *Node) Stats() Stats {
 	s := Stats{
 		Late: n.counts.late.Load(), Forged: n.counts.forged.Load(), Unknown: n.counts.unknown.Load(),
-		Repeated: n.counts.repeated.Load(), Stale: n.counts.stale.Load(),
+		Repeated: n.counts.repeated.Load(), Stale: n.counts.stale.Load(), Ahead: n.counts.ahead.Load(),
 	}
 	n.mu.Lock()
 	s.Phase, s.Members, s.Deaf = n.phase, n.members.Len()+1, time.Since(n.members.Returned())

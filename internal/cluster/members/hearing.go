@@ -74,7 +74,7 @@ func (m *Members) removeSilent(r *Result) {
 
 // Heartbeat returns what a Heartbeat says of the members.
 func (m *Members) Heartbeat() *wire.Heartbeat {
-	h := &wire.Heartbeat{Ready: m.hasLedger, Isolated: m.phase == Isolated}
+	h := &wire.Heartbeat{Ready: m.hasLedger, Isolated: m.phase == Isolated, Now: m.now()}
 	if m.phase != Ready {
 		return h
 	}

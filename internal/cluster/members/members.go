@@ -115,11 +115,12 @@ type peer struct {
 	number     uint64 // of its latest message
 	challenge  uint64 // 0: it was not challenged yet
 	challenged time.Time
-	admitted   time.Time // when it became a member of this incarnation
-	silentFrom time.Time // Heard, or later by the time in which this node heard nothing
-	welcomed   bool      // it has made this incarnation a member
-	ready      bool      // it was ready once, so it has a ledger to give
-	isolated   bool      // as its latest Heartbeat said
+	admitted   time.Time     // when it became a member of this incarnation
+	silentFrom time.Time     // Heard, or later by the time in which this node heard nothing
+	welcomed   bool          // it has made this incarnation a member
+	ready      bool          // it was ready once, so it has a ledger to give
+	isolated   bool          // as its latest Heartbeat said
+	offset     time.Duration // of its clock from that of this node
 
 	// What its ledger had when it made this incarnation a member was merged, or
 	// it had none.
@@ -280,6 +281,7 @@ func (m *Members) receiveFromMember(p *peer, message wire.Message, r *Result) {
 		r.send(p.Node, m.welcome(p))
 	case *wire.Heartbeat:
 		p.ready, p.isolated = message.Ready, message.Isolated
+		p.offset = message.Now.Sub(m.now())
 		m.heardBy(p, message, r)
 	case *wire.Goodbye:
 		m.remove(p, true, r)

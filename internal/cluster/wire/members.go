@@ -63,8 +63,9 @@ type Heartbeat struct {
 	Sequence uint64 // of the latest Changes
 	Entries  uint64
 	Checksum uint64
-	Ready    bool // as in Welcome
-	Isolated bool // the sender does not belong to the cluster now
+	Ready    bool      // as in Welcome
+	Isolated bool      // the sender does not belong to the cluster now
+	Now      time.Time // by the clock of the sender
 	// Members are the other members. The list is nil while the sender is not
 	// ready.
 	Members []Heard
@@ -94,6 +95,7 @@ func (m *Heartbeat) fields(c *codec) {
 	c.fixed64(&m.Checksum)
 	c.bool(&m.Ready)
 	c.bool(&m.Isolated)
+	c.time(&m.Now)
 	slice(c, &m.Members, 3, heard)
 }
 
