@@ -27,11 +27,12 @@ type Handover struct {
 	Online []presence.Key // the application was told last that they are online
 	Unsure []presence.Key // it may not have been told the latest transition
 
-	Joining   bool // the sender joins, too
-	Returning bool // the sender joins after it was isolated
-	Leaving   bool // the sender leaves, and tells nothing from now on
-	Released  bool // the sender knows that the receiver leaves
-	Last      bool // of those about a join, or about leaving
+	Joining   bool     // the sender joins, too
+	Returning bool     // the sender joins after it was isolated
+	Leaving   bool     // the sender leaves, and tells nothing from now on
+	Members   []string // with Leaving: the others that it knew when it began to
+	Released  bool     // the sender knows that the receiver leaves
+	Last      bool     // of those about a join, or about leaving
 }
 
 // outgoing is what must be sent to a member.
@@ -160,6 +161,9 @@ func (o *Ownership) NextHandover() (to string, h Handover, ok bool) {
 		}
 		h.Joining, h.Returning, h.Leaving = out.joining, out.returning, o.phase == leaving
 		if h.Leaving {
+			if out.announce {
+				h.Members = o.leavingFrom
+			}
 			out.sentOnline = append(out.sentOnline, h.Online...)
 			out.sentUnsure = append(out.sentUnsure, h.Unsure...)
 		}
@@ -210,6 +214,9 @@ func (o *Ownership) Receive(from string, h Handover) {
 		o.members = o.members.without(from)
 		o.released = append(o.released, release{from, o.outgoingTo(from).parts})
 		o.takeBack(from)
+		for _, name := range h.Members {
+			o.inherit(o.leavers[from], name)
+		}
 		o.moveKeys()
 	}
 	if h.Released {
@@ -226,7 +233,8 @@ func (o *Ownership) Receive(from string, h Handover) {
 	switch {
 	case h.Last:
 		o.receiveLast(from, in, h.Joining)
-	case h.Joining && in.awaited:
+	case h.Joining && (in.awaited || o.phase == member && !o.settledAt.IsZero()):
+		// It may have what others told before they knew of this node.
 		in.awaited = false
 		o.joiners[from] = true
 	}

@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -40,6 +41,8 @@ func (o *Ownership) NodeJoined(name string) {
 	}
 	delete(o.outgoing, name)
 	delete(o.incoming, name)
+	delete(o.died, name)
+	o.forgetDeaths()
 	o.members = append(o.members.without(name), node{name, hashName(name), o.Now()})
 	out := o.outgoingTo(name)
 	if o.phase == leaving {
@@ -136,6 +139,7 @@ func (o *Ownership) NodeLeft(name string) {
 func (o *Ownership) NodeDied(name string, heard time.Time) { o.remove(name, heard) }
 
 func (o *Ownership) remove(name string, heard time.Time) {
+	o.forgetDeaths()
 	delete(o.unreleased, name)
 	m, ok := o.members.find(name)
 	before := o.members
@@ -157,6 +161,7 @@ func (o *Ownership) remove(name string, heard time.Time) {
 		since = earlier(since, o.pausedFrom.Add(-lag))
 	}
 	o.assume(m, before, since, heard)
+	o.died[name] = death{before, since, o.Now()}
 	delete(o.incoming, name)
 	o.endWait(name)
 	o.moveKeys()
@@ -192,7 +197,7 @@ func (o *Ownership) takeBack(name string) {
 // lost is when its messages ended, zero if it is not dead.
 func (o *Ownership) assume(gone node, before view, since, lost time.Time) {
 	if o.phase == leaving {
-		before = append(slices.Clip(before), node{name: o.Self, hash: hashName(o.Self)})
+		before = append(slices.Clip(before), node{o.Self, hashName(o.Self), o.joinedAt})
 	}
 	former := before // those that shared the keys before
 	if in := o.incoming[gone.name]; in != nil && in.awaited || o.joiners[gone.name] {
@@ -233,11 +238,39 @@ func (o *Ownership) assume(gone node, before view, since, lost time.Time) {
 	}
 }
 
+// inherit takes over the keys of a node that this node knows to be dead, and that
+// a member which leaves had to take over, but did not know to be dead when it
+// began to leave.
+func (o *Ownership) inherit(l leaver, dead string) {
+	d, isDead := o.died[dead]
+	if !isDead || l.name == dead {
+		return
+	}
+	heirs := func(h uint64) bool {
+		return d.before.owner(h) == dead && l.before.owner(h) == l.name && o.members.owner(h) == o.Self
+	}
+	for k := range o.Keys {
+		if o.concerns(k) && heirs(hash(k)) {
+			o.keys[k] = max(o.keys[k], online)
+		}
+	}
+	for t := range o.recent.since(d.since) {
+		if heirs(t.hash) {
+			o.keys[t.key] = unsure
+		}
+	}
+}
+
+// forgetDeaths forgets those that every other node must have noticed.
+func (o *Ownership) forgetDeaths() {
+	maps.DeleteFunc(o.died, func(_ string, d death) bool { return o.Now().Sub(d.noticed) > handoverTimeout })
+}
+
 // mustSend reports whether this node must send what it knows about a key since
 // a time to the owner, which joined later. gone may not have told it. One node
 // sends it: the owner among those that know it.
 func (o *Ownership) mustSend(key uint64, at time.Time, gone node, before view) bool {
-	if at.Before(o.syncedAt) {
+	if o.syncedAt.IsZero() || at.Before(o.syncedAt) {
 		return false
 	}
 	// The longer ago a node joined, the more it knows: it may not have the
@@ -295,6 +328,7 @@ func (o *Ownership) Leave() {
 		out := o.outgoingTo(m.name)
 		out.announce, out.last = true, true
 		o.unreleased[m.name] = true
+		o.leavingFrom = append(o.leavingFrom, m.name)
 	}
 	for name := range o.leavers {
 		// It must not hand over to this node any more.

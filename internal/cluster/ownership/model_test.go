@@ -559,7 +559,7 @@ func (c *cluster) requireAlternating(repetitions int) {
 // TestModelWithoutCrash: online and offline alternate while nodes join and
 // leave, and in the end the application knows who is online.
 func TestModelWithoutCrash(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(300) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			c := newCluster(t, seed, conditions{
 				200 * time.Millisecond, []time.Duration{0, 300 * time.Millisecond}[seed%2], 100 * time.Millisecond, time.Duration(seed%3) * time.Second,
@@ -633,7 +633,7 @@ func TestModelEveryTransition(t *testing.T) {
 // TestModelWithCrashes: after crashes and isolations, transitions are told at
 // least once, and none too often.
 func TestModelWithCrashes(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(300) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			c := newCluster(t, seed, conditions{
 				200 * time.Millisecond, []time.Duration{0, 300 * time.Millisecond}[seed%2], 100 * time.Millisecond, time.Duration(seed%3) * time.Second,
@@ -663,7 +663,7 @@ func TestModelWithCrashes(t *testing.T) {
 				}
 			}
 			c.runFor(time.Minute)
-			c.requireAlternating(c.disruptions)
+			c.requireAlternating(2 * c.disruptions)
 			c.requireConsistent()
 		})
 	}

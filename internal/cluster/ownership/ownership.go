@@ -25,8 +25,10 @@
 //     once that it is isolated, it tells nothing that is newer than its latest
 //     message to itself. See Ownership.Reached.
 //
-// A transition is told twice only if the owner died, or could not hand over. It
-// is told late while a node joins or leaves. It may be lost if all nodes that
+// A transition is told twice only if the owner died, or could not hand over, and
+// more often only if nodes join or leave while the others notice that: a node
+// that joins cannot know whether the dead one had told. It is told late while a
+// node joins or leaves. It may be lost if all nodes that
 // knew of it fail, or if several nodes fail and join within seconds.
 //
 // The copies of two nodes differ while changes are under way, and the next
@@ -120,9 +122,19 @@ type Ownership struct {
 
 	released []release // to send to nodes that leave
 
+	died map[string]death // nodes that have died lately, by name
+
 	// Of a node that leaves.
-	leavingAt  time.Time
-	unreleased map[string]bool // nodes that may still send keys
+	leavingAt   time.Time
+	unreleased  map[string]bool // nodes that may still send keys
+	leavingFrom []string        // the members at that time
+}
+
+// death is that of a member. It may not have told the transitions since a time.
+type death struct {
+	before  view // the members with it
+	since   time.Time
+	noticed time.Time
 }
 
 // release is a Handover that says Released.
@@ -186,6 +198,7 @@ func (o *Ownership) reset() {
 		joiners:         make(map[string]bool),
 		leavers:         make(map[string]leaver),
 		toldHere:        make(map[presence.Key]time.Time),
+		died:            make(map[string]death),
 	}
 }
 

@@ -389,7 +389,7 @@ func TestLeave(t *testing.T) {
 	require.Empty(t, a.tell())
 	require.False(t, a.HasLeft())
 	got := a.handovers()
-	require.Equal(t, map[string][]Handover{"b": {{Part: 1, Online: []presence.Key{user(x)}, Leaving: true}}}, got)
+	require.Equal(t, map[string][]Handover{"b": {{Part: 1, Online: []presence.Key{user(x)}, Leaving: true, Members: []string{"b"}}}}, got)
 	require.False(t, a.HasLeft())
 
 	b.Receive("a", got["b"][0])

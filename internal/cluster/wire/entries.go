@@ -64,6 +64,7 @@ func (m *Handover) fields(c *codec) {
 	for _, flag := range []*bool{&m.Joining, &m.Returning, &m.Leaving, &m.Released, &m.Last} {
 		c.bool(flag)
 	}
+	c.strings(&m.Members)
 }
 
 func presenceKey(c *codec, v *presence.Key) {

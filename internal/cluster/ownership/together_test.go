@@ -1,0 +1,105 @@
+package ownership
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mojosocket/mojo/internal/hub/presence"
+)
+
+// TestNodesThatJoinTogether: a member hands a key over to a node that joins,
+// before it knows of another one that joins, too, and owns the key then. That
+// waits for what the first one has got.
+func TestNodesThatJoinTogether(t *testing.T) {
+	k := idOf("c", "d", "a")
+	n := newNode("c")
+	n.Join()
+	n.NodeJoined("a")
+	n.Synced()
+	n.online[k] = true
+	n.Receive("a", Handover{Last: true})
+
+	n.NodeJoined("d")
+	n.Receive("d", Handover{Joining: true})
+	n.pass(2 * settleTime)
+	require.Empty(t, n.tell())
+	n.Receive("d", Handover{Part: 1, Online: []presence.Key{user(k)}, Joining: true, Last: true})
+	n.pass(2 * settleTime)
+
+	require.Empty(t, n.tell(), "it was told")
+	n.set(k, false)
+	require.Equal(t, []string{k + " false"}, n.tell())
+}
+
+// TestLeaverThatDidNotKnowOfADeath: a node dies, and the next owner of its keys
+// leaves before it has noticed. The owner after that takes the keys over.
+func TestLeaverThatDidNotKnowOfADeath(t *testing.T) {
+	k := idOf("x", "l", "a")
+	for _, knew := range []bool{false, true} {
+		n := newMember("a", "l", "x")
+		n.set(k, true) // which x told
+		n.pass(time.Minute)
+		n.NodeDied("x", n.now.Add(-5*time.Second))
+		require.Empty(t, n.tell(), "l owns it")
+
+		h := Handover{Leaving: true, Members: []string{"a"}}
+		if !knew {
+			h.Members = []string{"a", "x"}
+		}
+		n.Receive("l", h)
+		n.Receive("l", Handover{Part: 1, Leaving: true, Last: true})
+		n.pass(2 * settleTime)
+
+		if knew {
+			require.Equal(t, []string{k + " true"}, n.tell(), "l has not told it")
+			continue
+		}
+		require.Empty(t, n.tell(), "x has told it")
+		n.set(k, false)
+		require.Equal(t, []string{k + " false"}, n.tell())
+	}
+}
+
+// TestLeaverThatDidNotKnowOfALateTransition: the same, and the dead node may not
+// have told the latest transition.
+func TestLeaverThatDidNotKnowOfALateTransition(t *testing.T) {
+	k := idOf("x", "l", "a")
+	n := newMember("a", "l", "x")
+	n.set(k, true)
+	n.pass(time.Minute)
+	n.set(k, false)
+	n.NodeDied("x", n.now)
+	n.Receive("l", Handover{Leaving: true, Members: []string{"a", "x"}})
+	n.Receive("l", Handover{Part: 1, Leaving: true, Last: true})
+	n.pass(2 * settleTime)
+	require.Equal(t, []string{k + " false"}, n.tell())
+}
+
+// TestLeaverNamesTheMembers: a node that leaves says once whom it knows.
+func TestLeaverNamesTheMembers(t *testing.T) {
+	n := newMember("l", "a", "b")
+	n.Leave()
+	for _, handovers := range n.handovers() {
+		require.ElementsMatch(t, []string{"a", "b"}, handovers[0].Members)
+	}
+}
+
+// TestLeaverThatHasNotJoined: a node that leaves while it joins knows nothing
+// that the owner of a key does not know.
+func TestLeaverThatHasNotJoined(t *testing.T) {
+	k := idOf("x", "n", "a")
+	n := newNode("n")
+	n.Join()
+	for _, name := range []string{"a", "x"} {
+		n.NodeJoined(name)
+		n.Receive(name, Handover{Last: true})
+	}
+	n.pass(time.Second)
+	n.Leave()
+	n.handovers()
+	n.set(k, true)
+	n.NodeDied("x", n.now)
+	require.Empty(t, n.handovers()["a"])
+}
