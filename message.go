@@ -148,7 +148,8 @@ func (a *Answers) Missing() []Answer {
 // context.DeadlineExceeded after Timeouts.AckTimeout if it has no deadline. It
 // returns ErrNodeLost if another process was not reached or has died before its
 // connections had answered: the loop does not wait for them then. With both,
-// errors.Is reports both.
+// errors.Is reports both. After a loop that its body has left it returns nil,
+// although answers may be missing.
 func (a *Answers) Err() error {
 	if a.collection == nil {
 		return nil

@@ -61,7 +61,7 @@ func (m Message) Decode(dst ...any) {
 }
 
 // WantsAck reports whether the server waits for an ack, because it sent the
-// event with mojo.Call or mojo.Conn.EmitWithAck.
+// event with mojo.Call or EmitWithAck, of a mojo.Conn or a mojo.Broadcast.
 func (m Message) WantsAck() bool { return m.event.AckID != nil }
 
 // Ack answers an event. It fails the test if the server does not wait for an
