@@ -2,16 +2,10 @@ package mojoredis_test
 
 import (
 	"bufio"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -19,52 +13,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mojosocket/mojo/cluster"
+	"github.com/mojosocket/mojo/internal/nodetest"
 	"github.com/mojosocket/mojo/internal/redistest"
 	"github.com/mojosocket/mojo/mojoredis"
 )
 
 const interopDir = "testdata/interop"
 
-// offline matches the output of npm when it cannot reach its registry.
-var offline = regexp.MustCompile(`ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED|FETCH_ERROR|E403|E5\d\d`)
-
-// requireNode installs the packages of package-lock.json. If that is not
-// possible it skips the test, or fails it if MOJO_INTEROP=require.
+// requireNode skips the test without redis-server, Node or its packages.
 func requireNode(t *testing.T) {
 	t.Helper()
 	redistest.Require(t)
-	err := installPackages(t)
-	if errors.Is(err, errors.ErrUnsupported) && os.Getenv("MOJO_INTEROP") != "require" {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
-}
-
-func installPackages(t *testing.T) error {
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return fmt.Errorf("%w: %w", errors.ErrUnsupported, err)
-		}
-	}
-	lock, err := os.ReadFile(filepath.Join(interopDir, "package-lock.json"))
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(lock)
-	stamp := filepath.Join(interopDir, "node_modules", ".installed")
-	if have, err := os.ReadFile(stamp); err == nil && string(have) == hex.EncodeToString(sum[:]) {
-		return nil
-	}
-	npm := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund",
-		"--fetch-retries=1", "--loglevel=error")
-	npm.Dir = interopDir
-	if out, err := npm.CombinedOutput(); err != nil {
-		if offline.Match(out) {
-			err = fmt.Errorf("%w: %w", errors.ErrUnsupported, err)
-		}
-		return fmt.Errorf("npm ci: %w\n%s", err, out)
-	}
-	return os.WriteFile(stamp, []byte(hex.EncodeToString(sum[:])), 0o644)
+	nodetest.Install(t, interopDir)
 }
 
 // nodeServer is a Node server, see testdata/interop/node.mjs.
