@@ -116,8 +116,9 @@ type Emission struct {
 	Users   []string
 	AnyUser bool
 	Session string
-	First   int // the argument of the first event
-	Count   int // 0: one event
+	First   int  // the argument of the first event
+	Count   int  // 0: one event
+	Mixed   bool // only those with an odd argument go to the users, the others to the channel
 }
 
 // Emitted is the result of Emit.
@@ -139,8 +140,12 @@ func (n *Node) Emit(e Emission, result *Emitted) error {
 	case len(e.Users) > 1:
 		emit = n.chat.LoggedInSessions().Of(e.Users...).Emit
 	}
-	for i := range max(e.Count, 1) {
-		if err := emit(e.Event, e.First+i); err != nil {
+	for i := e.First; i < e.First+max(e.Count, 1); i++ {
+		emitOne := emit
+		if e.Mixed && i%2 == 0 {
+			emitOne = n.chat.Emit
+		}
+		if err := emitOne(e.Event, i); err != nil {
 			result.Outcome = outcomeOf(err)
 			result.Failed++
 		}
@@ -217,11 +222,8 @@ func (n *Node) Revoke(target Target, result *Outcome) error {
 	return nil
 }
 
-// Seen is when a node has seen a session.
-type Seen struct{ Accepted, Known time.Time }
-
-// AwaitSession returns when a session is known.
-func (n *Node) AwaitSession(session string, seen *Seen) error {
+// AwaitSession waits until a session is known, and returns the time.
+func (n *Node) AwaitSession(session string, known *time.Time) error {
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
 	for deadline := time.Now().Add(limit); !n.CurrentSessions().Has(session); <-ticker.C {
@@ -229,7 +231,7 @@ func (n *Node) AwaitSession(session string, seen *Seen) error {
 			return errors.New("the session is not known")
 		}
 	}
-	*seen = Seen{n.app.acceptedAt(session), time.Now()}
+	*known = time.Now()
 	return nil
 }
 
