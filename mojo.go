@@ -384,6 +384,7 @@ func (s *Server) warnCut() {
 // http.Server.Shutdown does not close WebSockets, so call both.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.sio.Shutdown(ctx)
+	s.closeRelay()
 	if err == nil {
 		return nil
 	}
@@ -406,5 +407,12 @@ func describe(r socketio.Running) string {
 // called for each connection. It returns nil.
 func (s *Server) Close() error {
 	s.sio.Close()
+	s.closeRelay()
 	return nil
+}
+
+func (s *Server) closeRelay() {
+	if s.relay != nil {
+		s.relay.Close()
+	}
 }

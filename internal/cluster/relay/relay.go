@@ -4,6 +4,7 @@
 package relay
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -23,6 +24,10 @@ type Relay struct {
 	header string                // that may have an id, beside the query
 	proxy  httputil.ReverseProxy // without a Rewrite
 	warn   *warn.Log
+
+	transport *http.Transport
+	closed    context.Context // done after Close
+	close     context.CancelFunc
 }
 
 // relayedHeader marks a request that was passed on, so that it is not passed on
@@ -53,7 +58,8 @@ func New(node *cluster.Node, header string, w *warn.Log, log *slog.Logger) *Rela
 		MaxIdleConnsPerHost: 256,
 		IdleConnTimeout:     time.Minute,
 	}
-	rl := &Relay{node: node, own: Tag(node.Name()), header: header, warn: w}
+	rl := &Relay{node: node, own: Tag(node.Name()), header: header, warn: w, transport: transport}
+	rl.closed, rl.close = context.WithCancel(context.Background())
 	rl.proxy = httputil.ReverseProxy{
 		Transport:     transport,
 		FlushInterval: -1,
@@ -61,6 +67,13 @@ func New(node *cluster.Node, header string, w *warn.Log, log *slog.Logger) *Rela
 		ErrorHandler:  rl.failed,
 	}
 	return rl
+}
+
+// Close passes no requests on any more. It ends the WebSockets and the idle
+// connections to other nodes. Requests that are being passed on are finished.
+func (rl *Relay) Close() {
+	rl.close()
+	rl.transport.CloseIdleConnections()
 }
 
 // rewrite directs a request to another node, and leaves it as the client or its
@@ -87,7 +100,7 @@ func (rl *Relay) failed(w http.ResponseWriter, r *http.Request, err error) {
 // Serve passes a request on, if it belongs to a connection of another node that
 // has an address, and reports whether it has.
 func (rl *Relay) Serve(w http.ResponseWriter, r *http.Request) bool {
-	if r.Header[relayedHeader] != nil {
+	if r.Header[relayedHeader] != nil || rl.closed.Err() != nil {
 		return false
 	}
 	id := r.Header.Get(rl.header)
@@ -103,6 +116,12 @@ func (rl *Relay) Serve(w http.ResponseWriter, r *http.Request) bool {
 	target := rl.node.AdvertisedBy(id[:tagLength])
 	if target == nil {
 		return false
+	}
+	if r.Header["Upgrade"] != nil {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(rl.closed, cancel)()
+		r = r.WithContext(ctx)
 	}
 	proxy := rl.proxy
 	proxy.Rewrite = func(r *httputil.ProxyRequest) { rewrite(r, target) }

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -85,6 +87,52 @@ func TestRelay(t *testing.T) {
 			require.Equal(t, "ann", conn.UserID())
 		})
 	}
+}
+
+// When a node shuts down, the WebSockets end that it has passed on, and its
+// connections to other nodes.
+func TestRelayEndsWithItsNode(t *testing.T) {
+	bus, app := cluster.NewMemory(), e2e.NewApp()
+	var relaying, serving atomic.Pointer[mojo.Server]
+	var open atomic.Int64 // connections to the site that serves
+	handler := func(srv *atomic.Pointer[mojo.Server]) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { srv.Load().ServeHTTP(w, r) })
+	}
+	sites := []*siotest.Site{
+		siotest.Serve(t, siotest.TCP, handler(&relaying)),
+		siotest.ServeServer(t, siotest.TCP, &http.Server{Handler: handler(&serving), ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				open.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				open.Add(-1)
+			}
+		}}),
+	}
+	for i, srv := range []*atomic.Pointer[mojo.Server]{&relaying, &serving} {
+		srv.Store(e2e.NewServer(t, mojo.Options{Cookies: e2e.NewCookies(t, mojo.CookieOptions{}), Cluster: bus, Advertise: sites[i].URL}))
+		e2e.Register(t, srv.Load(), "Chat", app)
+	}
+	e2e.WaitUntil(t, "both nodes know each other", func() bool {
+		return len(relaying.Load().Nodes()) == 2 && len(serving.Load().Nodes()) == 2
+	})
+	address := sites[1].Host()
+	client := siotest.Dial(t, sites[1], siotest.Options{Transport: "polling", Dial: func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", address)
+	}})
+	client.Connect(e2e.ChatNamespace, nil)
+	answer := e2e.Do(t, sites[0], http.MethodPost, sites[0].URL+handshake+"&sid="+client.Engine.Handshake.SID, nil, `42/ChatSocket,["x"]`)
+	require.Equal(t, http.StatusOK, answer.Status, answer.Body)
+	address = sites[0].Host()
+	client.Upgrade()
+	client.Barrier() // the other node has completed the upgrade
+	require.NotZero(t, open.Load())
+
+	e2e.Shutdown(t, relaying.Load())
+
+	client.Engine.AwaitClosed()
+	e2e.WaitUntil(t, "the connections to the other node have ended", func() bool { return open.Load() == 0 })
+	e2e.Await(t, app.Ended)
 }
 
 // Without Advertise, and for nodes that are gone, the answer is that of a
