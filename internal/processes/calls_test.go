@@ -97,7 +97,7 @@ func outcomeOf(err error) (o Outcome) {
 }
 
 // err returns the error.
-func (o *Outcome) err() error {
+func (o Outcome) err() error {
 	switch {
 	case o.Text == "":
 		return nil

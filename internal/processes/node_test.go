@@ -31,6 +31,7 @@ type node struct {
 	calls   *rpc.Client
 	log     e2e.Log
 	exited  chan struct{} // closed when the process has ended
+	result  error         // of the process, set before exited is closed
 }
 
 // start starts a node. The end of the test kills it.
@@ -71,7 +72,7 @@ func spawn(t testing.TB, c Config, attributes ...func(*exec.Cmd)) *node {
 	}{out, in})
 	go func() {
 		defer close(n.exited)
-		_, _ = n.process.Process.Wait() // n.process.Wait would close a pipe that is read
+		n.result = n.process.Wait()
 	}()
 	t.Cleanup(n.clean)
 	return n
@@ -113,6 +114,18 @@ func (n *node) signal(s syscall.Signal) { _ = n.process.Process.Signal(s) }
 func (n *node) kill() {
 	n.signal(syscall.SIGKILL)
 	<-n.exited
+}
+
+// shutDown lets the process shut down, and waits for its end.
+func (n *node) shutDown() {
+	n.t.Helper()
+	n.signal(syscall.SIGTERM)
+	select {
+	case <-n.exited:
+		require.NoError(n.t, n.result)
+	case <-time.After(limit):
+		require.FailNow(n.t, "a node does not shut down")
+	}
 }
 
 // tryCall calls a method of Node. It fails if the node has not answered in time.
