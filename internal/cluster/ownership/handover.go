@@ -1,6 +1,8 @@
 package ownership
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/mojosocket/mojo/internal/hub/presence"
@@ -33,6 +35,7 @@ type Handover struct {
 	Members   []string // with Leaving: the others that it knew when it began to
 	Released  bool     // the sender knows that the receiver leaves
 	Last      bool     // of those about a join, or about leaving
+	Dead      []string // with Last: the nodes whose keys the sender has taken over lately, because they died
 }
 
 // outgoing is what must be sent to a member.
@@ -57,6 +60,7 @@ type incoming struct {
 	missing   bool // some have not come
 	awaited   bool // this node joins and tells nothing before Last
 	returning bool
+	dead      []string // see Handover
 }
 
 func (o *Ownership) outgoingTo(name string) *outgoing {
@@ -170,6 +174,9 @@ func (o *Ownership) NextHandover() (to string, h Handover, ok bool) {
 		out.parts++
 		out.announce = false
 		if h.Last {
+			if o.phase == member {
+				h.Dead = slices.Sorted(maps.Keys(o.died))
+			}
 			out.last, out.joining, out.returning = false, false, false
 		}
 		return m.name, h, true
@@ -232,6 +239,7 @@ func (o *Ownership) Receive(from string, h Handover) {
 	in.returning = in.returning || h.Returning
 	switch {
 	case h.Last:
+		in.dead = h.Dead
 		o.receiveLast(from, in, h.Joining)
 	case h.Joining && (in.awaited || o.phase == member && !o.settledAt.IsZero()):
 		// It may have what others told before they knew of this node.

@@ -130,13 +130,6 @@ type Ownership struct {
 	leavingFrom []string        // the members at that time
 }
 
-// death is that of a member. It may not have told the transitions since a time.
-type death struct {
-	before  view // the members with it
-	since   time.Time
-	noticed time.Time
-}
-
 // release is a Handover that says Released.
 type release struct {
 	to   string

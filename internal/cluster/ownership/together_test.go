@@ -103,3 +103,42 @@ func TestLeaverThatHasNotJoined(t *testing.T) {
 	n.NodeDied("x", n.now)
 	require.Empty(t, n.handovers()["a"])
 }
+
+// TestDeadNodeThatOthersKnewOf: a node joins, and hears of one that does not
+// answer. The owner of its keys has taken them over before it handed over, so
+// what it has handed over counts.
+func TestDeadNodeThatOthersKnewOf(t *testing.T) {
+	k := idOf("n", "x", "b")
+	for _, knew := range []bool{false, true} {
+		n := newNode("n")
+		n.Join()
+		n.NodeJoined("b")
+		n.NodeJoined("x")
+		n.online[k] = true
+		n.Synced()
+		h := Handover{Last: true}
+		if knew {
+			h.Dead = []string{"x"}
+		}
+		n.Receive("b", h)
+		n.NodeDied("x", n.now)
+		n.pass(2 * settleTime)
+		if knew {
+			require.Equal(t, []string{k + " true"}, n.tell(), "b has told that it is offline")
+		} else {
+			require.Empty(t, n.tell(), "x has told what the copy says")
+		}
+	}
+}
+
+// TestMemberNamesTheDead: a member tells a node that joins whose keys it has
+// taken over lately.
+func TestMemberNamesTheDead(t *testing.T) {
+	m := newMember("a", "x")
+	m.NodeDied("x", m.now)
+	m.NodeJoined("n")
+	require.Equal(t, []string{"x"}, m.handovers()["n"][0].Dead)
+	m.pass(time.Minute)
+	m.NodeJoined("o")
+	require.Empty(t, m.handovers()["o"][0].Dead)
+}

@@ -65,6 +65,7 @@ func (m *Handover) fields(c *codec) {
 		c.bool(flag)
 	}
 	c.strings(&m.Members)
+	c.strings(&m.Dead)
 }
 
 func presenceKey(c *codec, v *presence.Key) {
