@@ -32,8 +32,9 @@ type Broadcast struct {
 var errNoRooms = errors.New("mojo: rooms belong to a Channel; want one for To and Except, not the whole Server")
 
 // To addresses everybody in any of the rooms, in addition to the rooms and
-// sessions of earlier calls of To and Sessions.Of. A To without rooms adds
-// nobody. A name that begins with "~" is reserved, see ErrRoomName: the methods
+// sessions of earlier calls of To and Sessions.Of. The id of a connection on
+// the Channel, see Conn.ID, is a room with that connection alone. A To without
+// rooms adds nobody. A name that begins with "~" is reserved, see ErrRoomName: the methods
 // that do something then do nothing and return an error. A Broadcast that was made from Sessions or a Session stays among the
 // connections that have a session, or a user.
 //
@@ -42,6 +43,7 @@ var errNoRooms = errors.New("mojo: rooms belong to a Channel; want one for To an
 func (b Broadcast) To(rooms ...string) Broadcast {
 	b = b.selecting(rooms)
 	b.selector.Keys = withRooms(b.selector.Keys, rooms)
+	b.selector.IDs = withIDs(b.selector.IDs, rooms)
 	return b
 }
 
@@ -49,6 +51,7 @@ func (b Broadcast) To(rooms ...string) Broadcast {
 func (b Broadcast) Except(rooms ...string) Broadcast {
 	b = b.selecting(rooms)
 	b.selector.Except = withRooms(b.selector.Except, rooms)
+	b.selector.ExceptIDs = withIDs(b.selector.ExceptIDs, rooms)
 	return b
 }
 
@@ -88,6 +91,18 @@ func withRooms(keys []command.Key, rooms []string) []command.Key {
 		all = append(all, command.Key{Kind: command.Room, ID: room})
 	}
 	return all
+}
+
+// withIDs returns ids with those of the rooms that are ids of connections. It
+// does not change ids.
+func withIDs(ids, rooms []string) []string {
+	ids = slices.Clip(ids)
+	for _, room := range rooms {
+		if command.IsConnID(room) {
+			ids = append(ids, room)
+		}
+	}
+	return ids
 }
 
 // Volatile makes Emit skip connections that are behind. It is for events that
@@ -175,6 +190,11 @@ func (b Broadcast) EmitWithAck(ctx context.Context, event string, args ...any) (
 	}
 	return &Answers{c}, nil
 }
+
+// Len returns the number of connections of this process that are addressed now:
+// the size of a room, for instance. Those that have not connected yet, and those
+// of other processes, do not count.
+func (b Broadcast) Len() int { return len(b.sockets()) }
 
 // Conns iterates over the connections of this process that are addressed when
 // the loop begins.

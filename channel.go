@@ -46,6 +46,24 @@ func (ch *Channel) Len() int { return ch.view().len() }
 // begins. It holds no lock: the body may do anything.
 func (ch *Channel) Conns() iter.Seq[*Conn] { return ch.all().Conns() }
 
+// Rooms iterates over the rooms of this process in which connections are, each
+// with their number, in no order. It looks the names up when the loop begins and
+// each number when its turn comes, and holds no lock: the body may do anything.
+func (ch *Channel) Rooms() iter.Seq2[string, int] {
+	return func(yield func(room string, conns int) bool) {
+		if ch.server == nil {
+			return
+		}
+		hub := ch.server.sio.Hub()
+		for _, room := range hub.IDs(ch.name, command.Room) {
+			n := hub.CountUnder(ch.name, command.Key{Kind: command.Room, ID: room})
+			if n > 0 && !yield(room, n) {
+				return
+			}
+		}
+	}
+}
+
 // Conn returns the live connection of this process with this id, see Conn.ID.
 func (ch *Channel) Conn(id string) (*Conn, bool) {
 	if ch.server == nil {

@@ -13,7 +13,7 @@ import (
 // connected to the app's namespace. A Server makes it and passes it to
 // OnConnect; it ends when OnConnect returns an error, or before OnDisconnect.
 // It may be kept after that: Emit and other methods that need the client then
-// return ErrNotConnected, and Rooms is empty. Its ids, its identity, its
+// return ErrNotConnected. Its rooms are then those it was in last. Its ids, its identity, its
 // handshake and its values can still be read. Its methods are safe for
 // concurrent use and, except for EmitWithAck, never block. A Conn is in the
 // process that its client is connected to. There is no useful zero value.
@@ -159,7 +159,9 @@ func (c *Conn) Join(rooms ...string) error { return wrapError(c.socket.Join(room
 // not in.
 func (c *Conn) Leave(rooms ...string) { c.socket.Leave(rooms...) }
 
-// Rooms returns the names of the rooms that the connection is in, sorted.
+// Rooms returns the names of the rooms that the connection is in, sorted. In
+// OnDisconnect and later they are the rooms that it was in at its end. Its id,
+// which addresses it as a room does, is not among them.
 func (c *Conn) Rooms() []string { return c.socket.Rooms() }
 
 // Set stores a value with the connection under a key. As with
@@ -183,6 +185,14 @@ func (c *Conn) Get(key any) any {
 	defer c.mu.Unlock()
 	return c.values[key]
 }
+
+// Close disconnects the client from all its apps and closes the connection below
+// them, as socket.disconnect(true) does on the official server: the disconnect
+// events of the client have the reason "io server disconnect", and it does not
+// reconnect by itself. What was emitted before still arrives. It returns
+// ErrNotConnected if the connection to this app has ended; the other apps are
+// closed nevertheless.
+func (c *Conn) Close() error { return wrapError(c.socket.CloseAll()) }
 
 // Disconnect disconnects the client from this app: what was emitted before
 // still arrives, the client's disconnect event has the reason "io server

@@ -50,7 +50,8 @@ var (
 	// ErrTooManyRooms is returned by Join for more than Limits.MaxRooms rooms.
 	ErrTooManyRooms = socketio.ErrTooManyRooms
 	// ErrRoomName is returned by Join for a name of more than
-	// Limits.MaxRoomName bytes. It is also returned for a name that begins with
+	// Limits.MaxRoomName bytes, and for one that looks like the id of a
+	// connection: 26 characters of A to Z and 2 to 7. It is also returned for a name that begins with
 	// "~", by everything that takes the names of rooms: these are reserved for
 	// users and sessions on the wire of a cluster.
 	ErrRoomName = socketio.ErrRoomName

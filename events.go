@@ -3,6 +3,7 @@ package mojo
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -37,12 +38,13 @@ type Events struct {
 	// Emit is EmitObserver.OnEmit. It may be nil.
 	Emit func(c *Conn, event string, args []any)
 
-	routes map[string]route
+	routes map[string]EventFunc
+	around []func(next EventFunc) EventFunc
 	sealed atomic.Bool
 }
 
-// route handles the messages of one event.
-type route func(c *Conn, m *Message)
+// EventFunc handles a message. An error becomes the client's answer, see On.
+type EventFunc func(c *Conn, m *Message) error
 
 // Handler returns the SocketHandler that calls the functions of ev. It may be
 // registered with several apps. After the first call On, On2, On3, OnCall and
@@ -53,11 +55,60 @@ func (ev *Events) Handler() SocketHandler {
 		return nil
 	}
 	ev.sealed.Store(true)
-	return eventsHandler{ev}
+	next := ev.dispatch
+	for _, around := range slices.Backward(ev.around) {
+		if next = around(next); next == nil {
+			panic("mojo: a function for Events.Use returned nil")
+		}
+	}
+	return eventsHandler{ev, next}
+}
+
+// Use puts around between the clients and the functions of ev: Handler calls it
+// once, with the EventFunc that handles a message, and uses what it returns in
+// its place. That function sees every event, also one without a function and
+// one for Fallback. It may refuse a message by an error, or pass it on by next,
+// and sees the error that next returns. It decides itself if it returns nil
+// without calling next: then it should answer by Message.Ack.
+//
+//	ev.Use(func(next mojo.EventFunc) mojo.EventFunc {
+//		return func(c *mojo.Conn, m *mojo.Message) error {
+//			if c.UserID() == "" {
+//				return mojo.ClientError{Message: "log in first"}
+//			}
+//			return next(c, m)
+//		}
+//	})
+//
+// With several calls the first is the outermost. Use panics if around is nil,
+// and after ev.Handler was called. It is not safe for concurrent use; the
+// function that around returns is called for several connections at a time.
+func (ev *Events) Use(around func(next EventFunc) EventFunc) {
+	if ev.sealed.Load() {
+		panic("mojo: Events.Use was called after its Handler was made")
+	}
+	if around == nil {
+		panic("mojo: the function for Events.Use is nil")
+	}
+	ev.around = append(ev.around, around)
+}
+
+// dispatch calls the function of an event.
+func (ev *Events) dispatch(c *Conn, m *Message) error {
+	if fn, ok := ev.routes[m.Event()]; ok {
+		return fn(c, m)
+	}
+	if ev.Fallback != nil {
+		ev.Fallback(c, m)
+	}
+	return nil
 }
 
 // eventsHandler is the SocketHandler of an Events.
-type eventsHandler struct{ ev *Events }
+type eventsHandler struct {
+	ev     *Events
+	handle EventFunc
+}
 
 func (h eventsHandler) OnConnect(c *Conn) error {
 	if h.ev.Connect == nil {
@@ -67,12 +118,8 @@ func (h eventsHandler) OnConnect(c *Conn) error {
 }
 
 func (h eventsHandler) OnMessage(c *Conn, m *Message) {
-	if fn, ok := h.ev.routes[m.Event()]; ok {
-		fn(c, m)
-		return
-	}
-	if h.ev.Fallback != nil {
-		h.ev.Fallback(c, m)
+	if err := h.handle(c, m); err != nil {
+		answerError(c, m, err)
 	}
 }
 
@@ -117,11 +164,12 @@ func (h eventsHandler) OnEmit(c *Conn, event string, args []any) {
 // after ev.Handler was called. It is not safe for concurrent use.
 func On[In any](ev *Events, event string, fn func(c *Conn, in In) error) {
 	var tooMany sync.Once
-	ev.add(event, func(c *Conn, m *Message) {
+	ev.add(event, func(c *Conn, m *Message) error {
 		var in In
-		if decodeArgs(c, m, &tooMany, &in) {
-			answer(c, m, fn(c, in))
+		if err := decodeArgs(c, m, &tooMany, &in); err != nil {
+			return err
 		}
+		return done(c, m, fn(c, in))
 	})
 }
 
@@ -129,12 +177,13 @@ func On[In any](ev *Events, event string, fn func(c *Conn, in In) error) {
 // value.
 func On2[A1, A2 any](ev *Events, event string, fn func(c *Conn, a1 A1, a2 A2) error) {
 	var tooMany sync.Once
-	ev.add(event, func(c *Conn, m *Message) {
+	ev.add(event, func(c *Conn, m *Message) error {
 		var a1 A1
 		var a2 A2
-		if decodeArgs(c, m, &tooMany, &a1, &a2) {
-			answer(c, m, fn(c, a1, a2))
+		if err := decodeArgs(c, m, &tooMany, &a1, &a2); err != nil {
+			return err
 		}
+		return done(c, m, fn(c, a1, a2))
 	})
 }
 
@@ -142,13 +191,14 @@ func On2[A1, A2 any](ev *Events, event string, fn func(c *Conn, a1 A1, a2 A2) er
 // value.
 func On3[A1, A2, A3 any](ev *Events, event string, fn func(c *Conn, a1 A1, a2 A2, a3 A3) error) {
 	var tooMany sync.Once
-	ev.add(event, func(c *Conn, m *Message) {
+	ev.add(event, func(c *Conn, m *Message) error {
 		var a1 A1
 		var a2 A2
 		var a3 A3
-		if decodeArgs(c, m, &tooMany, &a1, &a2, &a3) {
-			answer(c, m, fn(c, a1, a2, a3))
+		if err := decodeArgs(c, m, &tooMany, &a1, &a2, &a3); err != nil {
+			return err
 		}
+		return done(c, m, fn(c, a1, a2, a3))
 	})
 }
 
@@ -156,12 +206,13 @@ func On3[A1, A2, A3 any](ev *Events, event string, fn func(c *Conn, a1 A1, a2 A2
 // gets if it waits for one.
 func OnCall[In, Out any](ev *Events, event string, fn func(c *Conn, in In) (Out, error)) {
 	var tooMany sync.Once
-	ev.add(event, func(c *Conn, m *Message) {
+	ev.add(event, func(c *Conn, m *Message) error {
 		var in In
-		if decodeArgs(c, m, &tooMany, &in) {
-			out, err := fn(c, in)
-			answer(c, m, err, out)
+		if err := decodeArgs(c, m, &tooMany, &in); err != nil {
+			return err
 		}
+		out, err := fn(c, in)
+		return done(c, m, err, out)
 	})
 }
 
@@ -169,15 +220,9 @@ func OnCall[In, Out any](ev *Events, event string, fn func(c *Conn, in In) (Out,
 // decodes the Message itself and answers it by Message.Ack, at once or later.
 // If fn returns an error and has not answered, the error is the answer, as with
 // On. Raw panics as On does.
-func (ev *Events) Raw(event string, fn func(c *Conn, m *Message) error) {
-	ev.add(event, func(c *Conn, m *Message) {
-		if err := fn(c, m); err != nil {
-			answer(c, m, err)
-		}
-	})
-}
+func (ev *Events) Raw(event string, fn func(c *Conn, m *Message) error) { ev.add(event, fn) }
 
-func (ev *Events) add(event string, fn route) {
+func (ev *Events) add(event string, fn EventFunc) {
 	if ev.sealed.Load() {
 		panic(fmt.Sprintf("mojo: event %q added to an Events after its Handler was made", event))
 	}
@@ -188,30 +233,31 @@ func (ev *Events) add(event string, fn route) {
 		panic(fmt.Sprintf("mojo: event %q has a function already", event))
 	}
 	if ev.routes == nil {
-		ev.routes = make(map[string]route)
+		ev.routes = make(map[string]EventFunc)
 	}
 	ev.routes[event] = fn
 }
 
+// errArguments is for a message whose function was not called.
+var errArguments error = ClientError{Message: "invalid arguments"}
+
 // decodeArgs decodes the arguments of m, each into a pointer; missing ones stay
-// as they are. If there are more arguments, or one does not decode, it answers
-// with an error and reports false.
-func decodeArgs(c *Conn, m *Message, tooMany *sync.Once, dst ...any) bool {
+// as they are. If there are more arguments, or one does not decode, it returns
+// errArguments.
+func decodeArgs(c *Conn, m *Message, tooMany *sync.Once, dst ...any) error {
 	if m.Len() > len(dst) {
 		takes := len(dst)
 		tooMany.Do(func() { c.logTooManyArgs(m, takes) })
-		sendAnswer(c, m, errorAnswer{errorBody{Message: "invalid arguments"}})
-		return false
+		return errArguments
 	}
 	for i := range m.Len() {
 		if err := m.args.Decode(i, dst[i]); err != nil {
 			c.channel.server.opts.Logger.Debug("mojo: a message does not decode", "namespace", c.channel.name,
 				"event", m.Event(), "error", m.decodeError(i, dst[i], err))
-			sendAnswer(c, m, errorAnswer{errorBody{Message: "invalid arguments"}})
-			return false
+			return errArguments
 		}
 	}
-	return true
+	return nil
 }
 
 func (c *Conn) logTooManyArgs(m *Message, takes int) {
@@ -219,17 +265,21 @@ func (c *Conn) logTooManyArgs(m *Message, takes int) {
 		"event", m.Event(), "arguments", m.Len(), "takes", takes, "help", "use On2, On3 or Events.Raw, or send one object")
 }
 
-// answer answers a routed message: with the results or, if err is not nil, with
-// the part of err that the client may get.
-func answer(c *Conn, m *Message, err error, results ...any) {
-	if err != nil {
-		shown, isClient := clientError(err)
-		if !isClient {
-			c.logHandlerError("OnMessage", m.Event(), err)
-		}
-		results = []any{errorAnswer{errorBody(shown)}}
+// done answers m with the results of its function, unless err is not nil.
+func done(c *Conn, m *Message, err error, results ...any) error {
+	if err == nil {
+		sendAnswer(c, m, results...)
 	}
-	sendAnswer(c, m, results...)
+	return err
+}
+
+// answerError answers a message with the part of err that the client may get.
+func answerError(c *Conn, m *Message, err error) {
+	shown, isClient := clientError(err)
+	if !isClient {
+		c.logHandlerError("OnMessage", m.Event(), err)
+	}
+	sendAnswer(c, m, errorAnswer{errorBody(shown)})
 }
 
 // sendAnswer acknowledges m. If the results cannot be encoded, the client gets

@@ -169,3 +169,54 @@ func ExampleOptions_ledger() {
 	// ada
 	// ""
 }
+
+// Guests may only listen, and failures are counted.
+func ExampleEvents_Use() {
+	var failed atomic.Int64
+	var chat mojo.Events
+	chat.Use(func(next mojo.EventFunc) mojo.EventFunc {
+		return func(c *mojo.Conn, m *mojo.Message) error {
+			if c.UserID() == "" {
+				return mojo.ClientError{Message: "log in first"}
+			}
+			err := next(c, m)
+			if err != nil {
+				failed.Add(1)
+			}
+			return err
+		}
+	})
+	mojo.OnCall(&chat, "say", func(_ *mojo.Conn, text string) (string, error) { return "said " + text, nil })
+	srv, err := mojo.New(mojo.Options{})
+	check(err)
+	_, err = srv.Register("Chat", chat.Handler())
+	check(err)
+
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	fmt.Println(site.Dial(t, "/ChatSocket", nil).Call("say", "hello").Err())
+	fmt.Println("failed:", failed.Load())
+	// Output:
+	// log in first
+	// failed: 0
+}
+
+// A client that is too old is refused on every app.
+func ExampleServer_Use() {
+	srv, err := mojo.New(mojo.Options{})
+	check(err)
+	srv.Use(func(c *mojo.Conn) error {
+		if c.Handshake().Query().Get("version") != "2" {
+			return mojo.ClientError{Message: "reload the page"}
+		}
+		return nil
+	})
+	_, err = srv.Register("Chat", new(mojo.Events).Handler())
+	check(err)
+
+	site := mojotest.NewServer(t, srv, nil)
+	defer site.Close()
+	_, err = site.NewBrowser(t).TryDial("/ChatSocket", nil)
+	fmt.Println(err)
+	// Output: mojotest: /ChatSocket was refused: reload the page
+}

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/hub/presence"
@@ -37,8 +40,8 @@ type SocketHandler interface {
 	// OnMessage gets every event. Its name is "message" for socket.send.
 	OnMessage(c *Conn, m *Message)
 	// OnDisconnect is called once and last, if and only if OnConnect returned
-	// nil. The Conn is not in Channel, Sessions or Broadcasts any more, nor in
-	// rooms, but has its Identity and the values of Conn.Set.
+	// nil. The Conn is not in Channel, Sessions or Broadcasts any more, but has
+	// its Identity, the values of Conn.Set, and Conn.Rooms as they were.
 	OnDisconnect(c *Conn, reason Reason)
 }
 
@@ -122,9 +125,45 @@ type channelApp struct{ ch *Channel }
 func (a channelApp) Connect(s *socketio.Socket, auth []byte) *socketio.Refusal {
 	c := &Conn{socket: s, channel: a.ch, connByMu: connByMu{auth: auth}}
 	s.Data = c
-	err := a.ch.handler.OnConnect(c)
-	c.dropLargeAuth()
-	return c.refusal("OnConnect", err)
+	defer c.dropLargeAuth()
+	for _, check := range a.ch.server.checks.list() {
+		if err := check(c); err != nil {
+			return c.refusal("Use", err)
+		}
+	}
+	return c.refusal("OnConnect", a.ch.handler.OnConnect(c))
+}
+
+// checks are the functions of Server.Use.
+type checks struct {
+	mu  sync.Mutex // held while the list is replaced
+	all atomic.Pointer[[]func(*Conn) error]
+}
+
+func (k *checks) list() []func(*Conn) error {
+	if all := k.all.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
+
+// Use makes the Server call check for every client that connects to an app,
+// before OnConnect. What OnConnect may do, check may do; an error refuses the
+// client in the same way, and neither the checks after it nor OnConnect are
+// called then. The checks are called in the order of the calls of Use. Clients
+// whose first check has begun already are not affected.
+//
+// For requests, before there is a connection, wrap the Server as any
+// http.Handler. Events.Use is for what clients send. Use panics if check is nil.
+// It is safe for concurrent use.
+func (s *Server) Use(check func(c *Conn) error) {
+	if check == nil {
+		panic("mojo: the function for Server.Use is nil")
+	}
+	s.checks.mu.Lock()
+	defer s.checks.mu.Unlock()
+	all := append(slices.Clone(s.checks.list()), check)
+	s.checks.all.Store(&all)
 }
 
 // refusal returns the refusal for the error of a callback, nil if the error is

@@ -45,6 +45,7 @@ type Server struct {
 	relay         *relay.Relay       // nil without Options.Cluster
 	files         *clientfiles.Files // nil without Options.Client
 	handlerErrors atomic.Uint64      // number of errors that were logged
+	checks        checks
 
 	channels
 }

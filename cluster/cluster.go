@@ -115,10 +115,11 @@ type Message struct {
 type Address struct {
 	Namespace string   // begins with a slash
 	Rooms     []string // the connections in any of these; empty: all in the namespace
-	Except    []string // no connection in any of these
+	Except    []string // no connection in any of these, and none with such an id
 
-	// IDs says that each connection is also in a room with its id as the name.
-	// It is so for what the official servers and their emitters publish.
+	// IDs says that Rooms may have ids of connections: each is also a room with
+	// that connection alone. It is so for what the official servers and their
+	// emitters publish.
 	IDs bool
 }
 

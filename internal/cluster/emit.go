@@ -96,6 +96,7 @@ func addressOf(sel *command.Selector) (a cluster.Address, is bool) {
 		a.Except = append(a.Except, k.ID)
 	}
 	a.Except = append(a.Except, sel.ExceptIDs...)
+	a.IDs = len(sel.IDs) > 0 // package mojo has them among the rooms, too
 	return a, true
 }
 

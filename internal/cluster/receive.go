@@ -79,8 +79,9 @@ func selector(a *cluster.Address) command.Selector {
 	for _, room := range a.Except {
 		sel.Except = append(sel.Except, keyOf(room))
 	}
+	sel.ExceptIDs = a.Except
 	if a.IDs {
-		sel.IDs, sel.ExceptIDs = a.Rooms, a.Except
+		sel.IDs = a.Rooms
 	}
 	return sel
 }

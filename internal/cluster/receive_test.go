@@ -17,10 +17,11 @@ func TestAddressesOfOtherPrograms(t *testing.T) {
 		Namespace: app,
 		Keys:      []command.Key{{Kind: command.Room, ID: "room"}, {Kind: command.User, ID: "ann"}, {Kind: command.Session, ID: "1"}},
 		Except:    []command.Key{{Kind: command.Room, ID: "other"}, {Kind: command.User, ID: "bob"}},
+		ExceptIDs: address.Except,
 	}
 	require.Equal(t, want, selector(&address))
 	address.IDs = true
-	want.IDs, want.ExceptIDs = address.Rooms, address.Except
+	want.IDs = address.Rooms
 	require.Equal(t, want, selector(&address))
 	require.Equal(t, command.Selector{Namespace: app}, selector(&cluster.Address{Namespace: app, IDs: true}))
 }

@@ -37,6 +37,21 @@ const ReservedRooms = "~"
 // IsReservedRoom reports whether a name is not allowed for a room.
 func IsReservedRoom(name string) bool { return strings.HasPrefix(name, ReservedRooms) }
 
+// IsConnID reports whether a name looks like the id of a connection, as
+// crypto/rand.Text makes it: 26 characters of A to Z and 2 to 7. No room has
+// such a name, so that nobody can listen to what is sent to a connection.
+func IsConnID(name string) bool {
+	if len(name) != 26 {
+		return false
+	}
+	for _, c := range []byte(name) {
+		if (c < 'A' || c > 'Z') && (c < '2' || c > '7') {
+			return false
+		}
+	}
+	return true
+}
+
 // Identity is the session and the user that a connection belongs to. A field is
 // empty if there is none.
 type Identity struct {

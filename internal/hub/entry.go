@@ -40,7 +40,6 @@ func (h *Hub) removeSeatLocked(s *Seat) {
 	for room := range s.rooms {
 		h.leaveRoomLocked(room, s)
 	}
-	s.rooms = nil
 	c := s.conn
 	c.removeSeatLocked(s)
 	if !s.visible {

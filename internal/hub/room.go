@@ -13,7 +13,7 @@ import (
 var (
 	ErrRemoved      = errors.New("the connection has ended")
 	ErrTooManyRooms = errors.New("too many rooms")
-	ErrRoomName     = errors.New("the name of a room is too long")
+	ErrRoomName     = errors.New("the name of a room is not allowed")
 )
 
 // reservedRoom is the ErrRoomName for a name that is reserved.
@@ -51,8 +51,11 @@ func (h *Hub) JoinSeat(s *Seat, rooms []string) error {
 func (h *Hub) checkRooms(rooms []string) error {
 	for _, room := range rooms {
 		if limit := h.config.MaxRoomName; limit > 0 && len(room) > limit {
-			return ErrRoomName
+			return fmt.Errorf("%w: it has %d bytes; want at most %d", ErrRoomName, len(room), limit)
 		}
+	}
+	if slices.ContainsFunc(rooms, command.IsConnID) {
+		return fmt.Errorf("%w: it looks like the id of a connection", ErrRoomName)
 	}
 	return CheckReserved(rooms)
 }
@@ -98,6 +101,9 @@ func (h *Hub) LeaveSeat(s *Seat, rooms []string) {
 }
 
 func (h *Hub) leaveLocked(s *Seat, rooms []string) {
+	if s.removed {
+		return
+	}
 	for _, room := range rooms {
 		if _, in := s.rooms[room]; in {
 			delete(s.rooms, room)
@@ -114,7 +120,8 @@ func (h *Hub) leaveRoomLocked(room string, s *Seat) {
 	}
 }
 
-// Rooms returns the rooms that a seat is in, sorted.
+// Rooms returns the rooms that a seat is in, sorted. For one that was removed
+// they are those it was in then.
 func (h *Hub) Rooms(s *Seat) []string {
 	h.mu.RLock()
 	defer h.mu.RUnlock()

@@ -111,10 +111,7 @@ func (l local) Disconnect(cmd *command.Disconnect, wholeConn bool) {
 		return
 	}
 	for _, socket := range sockets {
-		for _, other := range socket.client().liveSockets() {
-			_ = other.Disconnect() // its client does not reconnect then
-		}
-		socket.session.Close(ServerDisconnect)
+		_ = socket.CloseAll() // it may have ended
 	}
 }
 

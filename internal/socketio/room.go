@@ -28,7 +28,8 @@ func (s *Socket) Leave(rooms ...string) {
 	server.takeChanges()
 }
 
-// Rooms returns the rooms the socket is in, sorted.
+// Rooms returns the rooms the socket is in, sorted. After its end they are the
+// last ones.
 func (s *Socket) Rooms() []string { return s.namespace.server.hub.Rooms(&s.seat) }
 
 // Join puts the sockets that a command selects into rooms, on all nodes unless

@@ -269,6 +269,21 @@ func (s *Socket) finish(reason Reason, last func(was socketState)) {
 	}
 }
 
+// CloseAll disconnects the client from all its namespaces, so that it does not
+// reconnect by itself, and closes its connection. It returns ErrNotConnected if
+// that has ended.
+func (s *Socket) CloseAll() error {
+	ended := s.Ended()
+	for _, other := range s.client().liveSockets() {
+		_ = other.Disconnect()
+	}
+	s.session.Close(ServerDisconnect)
+	if ended {
+		return ErrNotConnected
+	}
+	return nil
+}
+
 // Disconnect disconnects the client from the namespace; it does not reconnect
 // by itself. The other namespaces stay connected. A call in Connect takes
 // effect when Connect has returned nil.

@@ -183,7 +183,6 @@ func TestRefusedGetsNothing(t *testing.T) {
 		require.NoError(t, ch.Emit("all"))
 		require.ErrorIs(t, refused.Emit("own"), mojo.ErrNotConnected)
 		require.ErrorIs(t, refused.Join("room"), mojo.ErrNotConnected)
-		require.Empty(t, refused.Rooms())
 		e2e.AwaitClosed(t, refused.Context().Done())
 		client.Barrier() // the client would report an event of a namespace without a socket
 		e2e.RequireEmptyViews(t, srv, ch)

@@ -132,7 +132,7 @@ func TestEnds(t *testing.T) {
 				}
 				h.Connect = func(c *mojo.Conn) error {
 					c.Set("key", "value")
-					return nil
+					return c.Join("room")
 				}
 				h.Disconnect = func(c *mojo.Conn, _ mojo.Reason) {
 					_, found := c.Channel().Conn(c.ID())
@@ -140,7 +140,7 @@ func TestEnds(t *testing.T) {
 					require.Zero(t, c.Channel().Len())
 					require.ErrorIs(t, c.Join("room"), mojo.ErrNotConnected)
 					require.Error(t, c.Context().Err())
-					require.Empty(t, c.Rooms())
+					require.Equal(t, []string{"room"}, c.Rooms())
 					require.Equal(t, "u", c.UserID())
 					require.Equal(t, "value", c.Get("key"))
 				}

@@ -117,7 +117,7 @@ func TestMaxRooms(t *testing.T) {
 	require.NoError(t, c.Join("c", "a", "b"))
 	require.ErrorIs(t, c.Join("d"), mojo.ErrTooManyRooms)
 	c.Leave("c")
-	require.EqualError(t, c.Join("x", "longer"), "mojo: the name of a room is too long")
+	require.EqualError(t, c.Join("x", "longer"), "mojo: the name of a room is not allowed: it has 6 bytes; want at most 5")
 	require.Equal(t, []string{"a", "b"}, c.Rooms())
 	require.ErrorIs(t, c.Channel().To("a").Join("longer"), mojo.ErrRoomName)
 	require.NoError(t, c.Channel().To("a").Join("five5"))
