@@ -5,9 +5,13 @@ import (
 	_ "github.com/alexedwards/scs/v2"
 	_ "github.com/gorilla/securecookie"
 	_ "github.com/gorilla/sessions"
+	_ "github.com/mojosocket/mojo/mojonats"
 	_ "github.com/mojosocket/mojo/mojoprom"
+	_ "github.com/mojosocket/mojo/mojoredis"
 	_ "github.com/mojosocket/mojo/mojotest"
+	_ "github.com/nats-io/nats.go"
 	_ "github.com/prometheus/client_golang/prometheus"
+	_ "github.com/redis/go-redis/v9"
 )
 
 // imports has the packages that the code may use without an import, by name.
@@ -23,17 +27,24 @@ var imports = map[string]string{
 	"fmt":            "fmt",
 	"gin":            "github.com/gin-gonic/gin",
 	"http":           "net/http",
+	"json":           "encoding/json",
 	"log":            "log",
 	"middleware":     "github.com/go-chi/chi/v5/middleware",
 	"mojo":           "github.com/mojosocket/mojo",
+	"mojonats":       "github.com/mojosocket/mojo/mojonats",
 	"mojoprom":       "github.com/mojosocket/mojo/mojoprom",
+	"mojoredis":      "github.com/mojosocket/mojo/mojoredis",
 	"mojotest":       "github.com/mojosocket/mojo/mojotest",
+	"nats":           "github.com/nats-io/nats.go",
+	"os":             "os",
 	"prometheus":     "github.com/prometheus/client_golang/prometheus",
+	"redis":          "github.com/redis/go-redis/v9",
 	"scs":            "github.com/alexedwards/scs/v2",
 	"securecookie":   "github.com/gorilla/securecookie",
 	"sessions":       "github.com/gorilla/sessions",
 	"synctest":       "testing/synctest",
 	"testing":        "testing",
+	"tls":            "crypto/tls",
 	"time":           "time",
 }
 
@@ -42,6 +53,7 @@ var imports = map[string]string{
 var declarations = map[string]string{
 	"Handler":      "type Handler struct{}",
 	"Say":          "type Say struct{ Room, Text string }",
+	"client":       "var client redis.UniversalClient",
 	"cookieSecret": "var cookieSecret string",
 	"cookies":      "var cookies *mojo.Cookies",
 	"csrfKey":      "var csrfKey []byte",
@@ -63,4 +75,5 @@ var declarations = map[string]string{
 	"srv":          "var srv *mojo.Server",
 	"userID":       "var userID string",
 	"users":        "var users interface{ Active(ctx context.Context, id string) (bool, error) }",
+	"w":            "var w http.ResponseWriter",
 }
