@@ -2,7 +2,10 @@ package mojo
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"math"
+	"reflect"
 	"sync"
 
 	"github.com/mojosocket/mojo/internal/command"
@@ -200,3 +203,49 @@ func (c *Conn) Close() error { return wrapError(c.socket.CloseAll()) }
 // connected. In OnConnect it takes effect when that returns nil. It returns
 // ErrNotConnected if the connection has ended.
 func (c *Conn) Disconnect() error { return wrapError(c.socket.Disconnect()) }
+
+// describeConn returns the handshake and the data of a connection as the JSON that
+// Node servers in the cluster get from each other. The auth payload is left out,
+// because clients send their tokens there, and so is what a Handshake does not
+// have.
+func describeConn(s *socketio.Socket) (handshake, data []byte) {
+	c := connOf(s)
+	return c.handshake().toHandshake(nil).describe(), c.describeValues()
+}
+
+// describeValues returns the values of Conn.Set that are strings, numbers or
+// bools under a string as a JSON object. Other goroutines may change other values
+// meanwhile.
+func (c *Conn) describeValues() []byte {
+	values := make(map[string]any)
+	c.mu.Lock()
+	for key, value := range c.values {
+		if name, isText := key.(string); isText {
+			if plain := plainValue(value); plain != nil {
+				values[name] = plain
+			}
+		}
+	}
+	c.mu.Unlock()
+	text, _ := json.Marshal(values) // cannot fail
+	return text
+}
+
+// plainValue returns a string, a number or a bool without the methods of its
+// type. It is nil for other values, and for a number that JSON does not have.
+func plainValue(value any) any {
+	v := reflect.ValueOf(value)
+	switch {
+	case v.Kind() == reflect.String:
+		return v.String()
+	case v.Kind() == reflect.Bool:
+		return v.Bool()
+	case v.CanInt():
+		return v.Int()
+	case v.CanUint():
+		return v.Uint()
+	case v.CanFloat() && !math.IsNaN(v.Float()) && !math.IsInf(v.Float(), 0):
+		return v.Float()
+	}
+	return nil
+}

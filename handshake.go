@@ -2,6 +2,7 @@ package mojo
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -238,3 +239,38 @@ const (
 	Polling   Transport = "polling"   // HTTP long-polling
 	WebSocket Transport = "websocket" // a WebSocket
 )
+
+// nodeHandshake is the property handshake of a socket on a Node server.
+type nodeHandshake struct {
+	Headers     map[string]string `json:"headers"` // the names in lower case
+	Time        string            `json:"time"`
+	Issued      int64             `json:"issued"` // milliseconds since 1970
+	Address     string            `json:"address"`
+	CrossDomain bool              `json:"xdomain"`
+	URL         string            `json:"url"`
+	Query       map[string]any    `json:"query"` // strings, or arrays of strings
+	Auth        struct{}          `json:"auth"`
+}
+
+func (h Handshake) describe() []byte {
+	d := nodeHandshake{
+		Headers: make(map[string]string), Query: make(map[string]any),
+		Time:   h.Time.UTC().Format("Mon Jan 02 2006 15:04:05") + " GMT+0000 (Coordinated Universal Time)",
+		Issued: h.Time.UnixMilli(), Address: h.RemoteAddr, URL: "/socket.io/?" + h.query,
+	}
+	if host, _, err := net.SplitHostPort(h.RemoteAddr); err == nil {
+		d.Address = host
+	}
+	header := h.Header()
+	d.CrossDomain = header.Get("Origin") != ""
+	for name, values := range header {
+		d.Headers[strings.ToLower(name)] = strings.Join(values, ", ")
+	}
+	for name, values := range h.Query() {
+		if d.Query[name] = values; len(values) == 1 {
+			d.Query[name] = values[0]
+		}
+	}
+	text, _ := json.Marshal(d) // cannot fail
+	return text
+}
