@@ -14,6 +14,7 @@ require (
 	github.com/klauspost/compress v1.20.3
 	github.com/labstack/echo/v5 v5.4.4
 	github.com/mojosocket/mojo v0.0.0
+	github.com/mojosocket/mojo/mojobolt v0.0.0-00010101000000-000000000000
 	github.com/mojosocket/mojo/mojonats v0.0.0-00010101000000-000000000000
 	github.com/mojosocket/mojo/mojoprom v0.0.0-00010101000000-000000000000
 	github.com/mojosocket/mojo/mojoredis v0.0.0-00010101000000-000000000000
@@ -69,6 +70,7 @@ require (
 	github.com/valyala/fasthttp v1.69.0 // indirect
 	github.com/vmihailenco/msgpack/v5 v5.4.1 // indirect
 	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
+	go.etcd.io/bbolt v1.5.0 // indirect
 	go.mongodb.org/mongo-driver/v2 v2.5.0 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
@@ -84,6 +86,7 @@ require (
 replace (
 	github.com/mojosocket/mojo => ../..
 	github.com/mojosocket/mojo/internal/msgjson => ../msgjson
+	github.com/mojosocket/mojo/mojobolt => ../../mojobolt
 	github.com/mojosocket/mojo/mojonats => ../../mojonats
 	github.com/mojosocket/mojo/mojoprom => ../../mojoprom
 	github.com/mojosocket/mojo/mojoredis => ../../mojoredis

@@ -5,6 +5,7 @@ import (
 	_ "github.com/alexedwards/scs/v2"
 	_ "github.com/gorilla/securecookie"
 	_ "github.com/gorilla/sessions"
+	_ "github.com/mojosocket/mojo/mojobolt"
 	_ "github.com/mojosocket/mojo/mojonats"
 	_ "github.com/mojosocket/mojo/mojoprom"
 	_ "github.com/mojosocket/mojo/mojoredis"
@@ -31,6 +32,7 @@ var imports = map[string]string{
 	"log":            "log",
 	"middleware":     "github.com/go-chi/chi/v5/middleware",
 	"mojo":           "github.com/mojosocket/mojo",
+	"mojobolt":       "github.com/mojosocket/mojo/mojobolt",
 	"mojonats":       "github.com/mojosocket/mojo/mojonats",
 	"mojoprom":       "github.com/mojosocket/mojo/mojoprom",
 	"mojoredis":      "github.com/mojosocket/mojo/mojoredis",
