@@ -13,6 +13,9 @@
 //	emitter := mojoredis.NewEmitter(client, mojoredis.EmitterOptions{})
 //	err := emitter.Of("/ChatSocket").To("lobby").Emit(ctx, "said", "hello")
 //
+// A Ledger stores what was given up or revoked, see mojo.Options.Ledger. It needs
+// no Bus.
+//
 // # Node servers
 //
 // Events, rooms and questions travel as those of @socket.io/redis-adapter, the

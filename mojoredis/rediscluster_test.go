@@ -11,10 +11,11 @@ import (
 	"github.com/mojosocket/mojo/cluster"
 	"github.com/mojosocket/mojo/cluster/clustertest"
 	"github.com/mojosocket/mojo/internal/redistest"
+	"github.com/mojosocket/mojo/ledger/ledgertest"
 	"github.com/mojosocket/mojo/mojoredis"
 )
 
-// TestBusOnRedisCluster runs the conformance suite on a Redis Cluster of two
+// TestBusOnRedisCluster runs the conformance suites on a Redis Cluster of two
 // masters. The nodes of mojo are spread over both.
 func TestBusOnRedisCluster(t *testing.T) {
 	servers := []*redistest.Server{redistest.New(t, "--cluster-enabled", "yes"), redistest.New(t, "--cluster-enabled", "yes")}
@@ -42,6 +43,9 @@ func TestBusOnRedisCluster(t *testing.T) {
 		spread[master.Options().Addr] = true
 	}
 	require.Len(t, spread, 2)
+	t.Run("Ledger", func(t *testing.T) {
+		ledgertest.Run(t, func(t *testing.T) ledgertest.Backend { return backend(t, client, nil) })
+	})
 	clustertest.Run(t, func(t *testing.T) clustertest.Broker {
 		// What was published in the last case may still be on its way between the
 		// masters, so each case has channels of its own.
