@@ -21,6 +21,7 @@ type app struct {
 	ends     map[string]chan mojo.Reason // the reason of OnDisconnect, by id
 	recorded []string
 	exempted string // the id of the bystander's connection
+	latest   string // the id of the latest connection
 }
 
 // newApp returns an app that accepts every client.
@@ -33,6 +34,7 @@ func (a *app) OnConnect(c *mojo.Conn) error {
 	defer a.mu.Unlock()
 	a.conns[c.ID()] = c
 	a.ends[c.ID()] = make(chan mojo.Reason, 1)
+	a.latest = c.ID()
 	return nil
 }
 

@@ -97,22 +97,20 @@ func (o *Options) parsePayload(payload string, header http.Header) ([]Packet, er
 }
 
 func (o *Options) parseTextPayload(payload string) (packets []Packet, err error) {
+	if strings.ContainsFunc(payload, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return nil, violation("a payload is not ASCII, which socket.io-client 1 cannot read: %.60q", payload)
+	}
 	for payload != "" {
 		length, rest, found := strings.Cut(payload, ":")
 		n, err := strconv.Atoi(length)
-		units := utf16.Encode([]rune(rest))
-		if err != nil || !found || n < 1 || n > len(units) {
+		if err != nil || !found || n < 1 || n > len(rest) {
 			return nil, violation("payload %.60q has no valid length", payload)
 		}
-		text := string(utf16.Decode(units[:n]))
-		if strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) {
-			return nil, violation("a packet is not ASCII, which socket.io-client 1 cannot read: %.60q", text)
-		}
-		p, err := o.parse(text)
+		p, err := o.parse(rest[:n])
 		if err != nil {
 			return nil, err
 		}
-		packets, payload = append(packets, p), rest[len(text):]
+		packets, payload = append(packets, p), rest[n:]
 	}
 	return packets, nil
 }
@@ -156,10 +154,18 @@ func (o *Options) join3(part []outgoing) (payload string, binary bool) {
 			out.WriteString("\x00" + binaryLength(len(item.text)) + item.text)
 		default:
 			text := o.text(item)
-			out.WriteString(strconv.Itoa(len(utf16.Encode([]rune(text)))) + ":" + text)
+			out.WriteString(strconv.Itoa(utf16Length(text)) + ":" + text)
 		}
 	}
 	return out.String(), binary
+}
+
+// utf16Length returns the length of a text in UTF-16 code units.
+func utf16Length(text string) (n int) {
+	for _, r := range text {
+		n += utf16.RuneLen(r)
+	}
+	return n
 }
 
 func binaryLength(n int) string {
