@@ -18,8 +18,8 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, CauseOrigin, http.StatusForbidden, codeForbidden, textForbidden)
 		return
 	}
-	revision := e.revision(&q)
-	if revision == codec.Revision3 {
+	q.revision = e.revision(&q)
+	if q.revision == codec.Revision3 {
 		origin.AllowCredentials(w, r) // clients of revision 3 send them unless told otherwise
 	}
 	if r.Method == http.MethodOptions && !hasUnreadBody(r) {
@@ -34,14 +34,14 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	transport := Transport(q.transport.value)
-	jsonp := revision == codec.Revision3 && q.jsonp
+	jsonp := q.revision == codec.Revision3 && q.jsonp
 	if q.transport.count != 1 || !e.serves(transport) || jsonp {
 		e.warnTransport(transport, jsonp)
 		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeTransport, "Transport unknown")
 		return
 	}
 	if q.sid.count == 0 {
-		e.handshake(w, r, &q, transport, revision)
+		e.handshake(w, r, &q, transport)
 		return
 	}
 	s, p := e.find(r, q)
@@ -49,7 +49,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s == nil:
 		e.warnUnknown()
 		e.refuse(w, r, CauseUnknown, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
-	case revision != s.revision:
+	case q.revision != s.revision:
 		e.warnRevision(&q)
 		e.refuse(w, r, CauseRevision, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
 	case hasUnreadBody(r):
@@ -108,11 +108,11 @@ func (e *Engine) find(r *http.Request, q query) (*Session, permission) {
 // handshake opens a session. The code for refused clients is in other
 // functions, because otherwise the stack of the goroutine would have to grow
 // for all clients.
-func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q *query, transport Transport, revision codec.Revision) {
-	if e.refusesHandshake(w, r, q, transport, revision) {
+func (e *Engine) handshake(w http.ResponseWriter, r *http.Request, q *query, transport Transport) {
+	if e.refusesHandshake(w, r, q, transport) {
 		return
 	}
-	s, header, err := e.open(r, transport, revision)
+	s, header, err := e.open(r, transport, q.revision)
 	switch {
 	case err != nil:
 		e.refuseHandshake(w, r, err)
@@ -136,12 +136,12 @@ func addHeader(w http.ResponseWriter, header http.Header) {
 
 // refusesHandshake answers a request that is not a valid handshake, and reports
 // whether it has answered.
-func (e *Engine) refusesHandshake(w http.ResponseWriter, r *http.Request, q *query, transport Transport, revision codec.Revision) bool {
+func (e *Engine) refusesHandshake(w http.ResponseWriter, r *http.Request, q *query, transport Transport) bool {
 	switch {
 	case r.Method != http.MethodGet:
 		e.refuse(w, r, CauseRequest, http.StatusBadRequest, codeMethod, "Bad handshake method")
 		return true
-	case revision == 0:
+	case q.revision == 0:
 		e.warnRevision(q)
 		e.refuse(w, r, CauseRevision, http.StatusBadRequest, codeProtocol, "Unsupported protocol version")
 		return true

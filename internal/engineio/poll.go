@@ -47,15 +47,15 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, perm permiss
 	payload, answer := s.awaitAnswer(r, p)
 	switch answer {
 	case pollPayload:
-		s.writePoll(w, payload, base64, writeLimits{idle: s.engine.opts.PingTimeout})
+		s.writePoll(w, &payload, base64, writeLimits{idle: s.engine.opts.PingTimeout})
 	case pollLastMessages:
-		if s.writePoll(w, payload, base64, s.lastWriteLimits()) {
+		if s.writePoll(w, &payload, base64, s.lastWriteLimits()) {
 			s.awaitPoll()
 		} else {
 			s.clientLeft()
 		}
 	case pollLastPacket:
-		s.writePoll(w, payload, base64, s.lastWriteLimits())
+		s.writePoll(w, &payload, base64, s.lastWriteLimits())
 		s.clientLeft()
 	case pollUnknown:
 		refuse(w, r, http.StatusBadRequest, codeUnknownSID, textUnknownSID)
@@ -250,7 +250,7 @@ func (s *Session) lastWriteLimits() writeLimits {
 
 // writePoll writes the answer to a poll. If that fails, its messages are lost
 // and the session ends.
-func (s *Session) writePoll(w http.ResponseWriter, answer payload, base64 bool, limits writeLimits) (sent bool) {
+func (s *Session) writePoll(w http.ResponseWriter, answer *payload, base64 bool, limits writeLimits) (sent bool) {
 	limits.onProgress = func() {
 		s.mu.Lock()
 		s.progressLocked(true)

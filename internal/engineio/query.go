@@ -3,6 +3,8 @@ package engineio
 import (
 	"net/url"
 	"strings"
+
+	"github.com/mojosocket/mojo/internal/engineio/codec"
 )
 
 // query has the parameters of a request that an engine uses.
@@ -10,6 +12,8 @@ type query struct {
 	eio, transport, sid parameter
 	base64              bool // the client has requested binary packets as text
 	jsonp               bool // the client has requested a script, which calls it with the payload
+
+	revision codec.Revision // set by Engine.ServeHTTP
 }
 
 // parameter is a query parameter, which may occur several times.

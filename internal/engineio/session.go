@@ -117,8 +117,8 @@ func (s *Session) start(h Handler) error {
 	return nil
 }
 
-// callOpened calls Handler.Opened. It is not inlined, to keep the stack of
-// handshake small.
+// callOpened calls Handler.Opened, and forgets a session that has ended. It is
+// not inlined, to keep the stack of handshake small.
 //
 //go:noinline
 func (s *Session) callOpened() {
@@ -126,6 +126,7 @@ func (s *Session) callOpened() {
 	h := s.handler
 	s.mu.Unlock()
 	h.Opened()
+	s.forget()
 }
 
 // permission is the answer of Handler.Admits to a request, and the time of the

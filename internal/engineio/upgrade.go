@@ -81,15 +81,11 @@ func (e *Engine) serveWebSocket(w http.ResponseWriter, r *http.Request, s *Sessi
 	e.addLink(l)
 	s.mu.Lock()
 	l.carrySessionLocked()
-	ended := s.state > sessionOpen
-	if ended {
+	if s.state > sessionOpen {
 		l.carryLastMessagesLocked(websocket.StatusGoingAway)
 	}
 	s.mu.Unlock()
 	l.flush(nil)
-	if ended {
-		s.forget()
-	}
 	s.callOpened()
 	// This function returns at once, so that the HTTP server's buffers and the
 	// stack of this goroutine are freed.
