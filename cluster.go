@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/mojosocket/mojo/internal/answers"
 	internal "github.com/mojosocket/mojo/internal/cluster"
 	"github.com/mojosocket/mojo/internal/cluster/relay"
+	"github.com/mojosocket/mojo/internal/cluster/seal"
+	"github.com/mojosocket/mojo/internal/cluster/wire"
 	"github.com/mojosocket/mojo/internal/parser"
 )
 
@@ -77,6 +81,45 @@ func (o *Options) checkCluster() error {
 		return fmt.Errorf("mojo: Options.ClusterKey has %d bytes; want at least %d random bytes", len(o.ClusterKey), minClusterKey)
 	}
 	return nil
+}
+
+// clusterConfig returns the configuration of this node, nil without
+// Options.Cluster.
+func (o *Options) clusterConfig() *internal.Config {
+	if o.Cluster == nil {
+		return nil
+	}
+	secrets := []seal.Secret{seal.NewSecret(o.ClusterKey)}
+	if o.ClusterKey == nil {
+		secrets = o.Cookies.secrets()
+	}
+	host, _ := os.Hostname() // an empty name is shown as such
+	return &internal.Config{
+		Bus: o.Cluster, Secrets: secrets, Log: o.Logger, Outbox: maxOutbox,
+		Name: internal.NewName(), Info: wire.NodeInfo{Advertise: o.Advertise, Host: host, Version: version()},
+	}
+}
+
+// maxOutbox bounds the bytes that wait to be sent to other processes.
+const maxOutbox = 16 << 20
+
+// version returns the version of this module in the running program, "" if it is
+// not known.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	const path = "github.com/mojosocket/mojo"
+	if info.Main.Path == path {
+		return info.Main.Version
+	}
+	for _, dep := range info.Deps {
+		if dep.Path == path {
+			return dep.Version
+		}
+	}
+	return ""
 }
 
 // Node is one process of a cluster, as this process knows it.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -16,10 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mojosocket/mojo/internal/clientfiles"
-	"github.com/mojosocket/mojo/internal/cluster"
 	"github.com/mojosocket/mojo/internal/cluster/relay"
-	"github.com/mojosocket/mojo/internal/cluster/seal"
-	"github.com/mojosocket/mojo/internal/cluster/wire"
 	"github.com/mojosocket/mojo/internal/command"
 	"github.com/mojosocket/mojo/internal/engineio/origin"
 	"github.com/mojosocket/mojo/internal/siblings"
@@ -152,45 +147,6 @@ func (s *Server) socketIOOptions() socketio.Options {
 		Ledger:             o.Ledger,
 		RefuseIsolated:     o.OnIsolation == RefuseIsolated,
 	}
-}
-
-// clusterConfig returns the configuration of this node, nil without
-// Options.Cluster.
-func (o *Options) clusterConfig() *cluster.Config {
-	if o.Cluster == nil {
-		return nil
-	}
-	secrets := []seal.Secret{seal.NewSecret(o.ClusterKey)}
-	if o.ClusterKey == nil {
-		secrets = o.Cookies.secrets()
-	}
-	host, _ := os.Hostname() // an empty name is shown as such
-	return &cluster.Config{
-		Bus: o.Cluster, Secrets: secrets, Log: o.Logger, Outbox: maxOutbox,
-		Name: cluster.NewName(), Info: wire.NodeInfo{Advertise: o.Advertise, Host: host, Version: version()},
-	}
-}
-
-// maxOutbox bounds the bytes that wait to be sent to other processes.
-const maxOutbox = 16 << 20
-
-// version returns the version of this module in the running program, "" if it is
-// not known.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	const path = "github.com/mojosocket/mojo"
-	if info.Main.Path == path {
-		return info.Main.Version
-	}
-	for _, dep := range info.Deps {
-		if dep.Path == path {
-			return dep.Version
-		}
-	}
-	return ""
 }
 
 // revalidation returns Options.Revalidation for the Socket.IO layer.

@@ -8,9 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/mojosocket/mojo/cluster"
@@ -325,52 +323,6 @@ func checkTime(field string, d time.Duration) error {
 		return fmt.Errorf("mojo: Options.%s is %v; want 0, or from %v to %v", field, d, minTime, maxTime)
 	}
 	return nil
-}
-
-func checkOrigin(origin string, identity bool) error {
-	if origin == "*" {
-		if identity {
-			return errors.New(`mojo: Options.Origins has "*"; with Cookies or Identify every site could act as its visitors here, so list the sites`)
-		}
-		return nil
-	}
-	if !isOrigin(origin) {
-		return fmt.Errorf("mojo: Options.Origins has %q; want scheme://host, scheme://host:port, "+
-			"one of these with *. in front of a host of two labels or more, file:// or null", origin)
-	}
-	return nil
-}
-
-func isOrigin(origin string) bool {
-	if origin == "null" || origin == "file://" {
-		return true
-	}
-	scheme, host, _ := strings.Cut(origin, "://")
-	if parent, pattern := strings.CutPrefix(host, "*."); pattern {
-		u, err := url.Parse(scheme + "://" + parent)
-		if err != nil || !isParent(u.Hostname()) {
-			return false
-		}
-		host = parent
-	}
-	u, err := url.Parse(scheme + "://" + host)
-	return err == nil && u.Host != "" && u.Host == host && strings.EqualFold(u.Scheme, scheme) &&
-		!strings.Contains(host, "*") && !strings.HasSuffix(host, ":")
-}
-
-// isParent reports whether a pattern may stand for the names under a host. It
-// may not if the host is a top-level domain or an address.
-func isParent(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	for label := range strings.SplitSeq(host, ".") {
-		if label == "" {
-			return false
-		}
-	}
-	last := host[strings.LastIndexByte(host, '.')+1:]
-	return last != host && strings.Trim(last, "0123456789") != ""
 }
 
 // setDefault sets a field that is zero.
