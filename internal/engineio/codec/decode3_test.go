@@ -146,10 +146,10 @@ func TestDecodeBinary3(t *testing.T) {
 // FuzzPayload3: a payload is cut into packets that fit into it, and the packets
 // of a payload that was made from them are the same.
 func FuzzPayload3(f *testing.F) {
-	for _, payload := range []string{"5:4ü€😀6:b4AQID1:2", "1:2", "3:4ü", "9999999999:4", "2:408:40/chat,"} {
+	for _, payload := range []string{"5:4ü€😀6:b4AQID1:2", "1:2", "3:4ü", "9999999999:4", "2:408:40/chat,", "x", "2:4😀"} {
 		f.Add([]byte(payload), false)
 	}
-	for _, payload := range []string{"\x00\x01\x00\xff4\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80\x01\x04\xff\x04\x01\x02\x03\x00\x01\xff2", "\x00\x02\xff4"} {
+	for _, payload := range []string{"\x00\x01\x00\xff4\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80\x01\x04\xff\x04\x01\x02\x03\x00\x01\xff2", "\x00\x02\xff4", "\x02", "\x00\x00"} {
 		f.Add([]byte(payload), true)
 	}
 	f.Fuzz(func(t *testing.T, payload []byte, binary bool) {
