@@ -40,10 +40,10 @@ export async function broadcasts(t) {
   await say("r not b", { to: ["r"], without: [b.id] });
   await say("not a", { without: [a.id] });
   await say("empty room", { to: ["empty"] });
-  await say("id is no room", { to: [a.id] });
+  await say("id of a", { to: [a.id] });
   assert.equal(
     await result(),
-    "a:all a:r a:r or s a:r not s a:r not b " +
+    "a:all a:r a:r or s a:r not s a:r not b a:id of a " +
       "b:all b:r b:r or s b:not a " +
       "c:all c:r or s c:not r c:not a",
   );
