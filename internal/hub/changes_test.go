@@ -57,7 +57,7 @@ func TestTakeManyChanges(t *testing.T) {
 	h := newTracking()
 	n := h.Namespace("/a", false)
 	c, _ := admit(t, h, command.Identity{})
-	s := seatOf(c, n, "1")
+	s := seatOf(c, n, "seat")
 	for i := range MaxChanges + 1 {
 		require.NoError(t, h.JoinSeat(s, []string{fmt.Sprint(i)}))
 	}

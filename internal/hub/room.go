@@ -39,7 +39,11 @@ func CheckReserved(rooms []string) error {
 // JoinSeat adds a seat to rooms. It returns ErrRemoved if the seat was removed,
 // and ErrRoomName or ErrTooManyRooms if it would exceed a limit. After an error
 // the seat has joined none of the rooms.
+// The id of the seat itself is no room to join, as it is one already.
 func (h *Hub) JoinSeat(s *Seat, rooms []string) error {
+	if slices.Contains(rooms, s.id) {
+		rooms = slices.DeleteFunc(slices.Clone(rooms), func(room string) bool { return room == s.id })
+	}
 	if err := h.checkRooms(rooms); err != nil {
 		return err
 	}

@@ -259,22 +259,25 @@ func TestProofRequests(t *testing.T) {
 
 // A proof has no effect if the user or the session was revoked after the login.
 func TestRevokedBeforeTheProof(t *testing.T) {
-	for name, revoke := range map[string]func(srv *mojo.Server, session string) error{
-		"user": func(srv *mojo.Server, _ string) error {
+	for name, test := range map[string]struct {
+		revoke func(srv *mojo.Server, session string) error
+		status int // of the proof
+	}{
+		"user": {func(srv *mojo.Server, _ string) error {
 			return srv.LoggedInSessions().Get("ann").Revoke(t.Context(), mojo.Revocation{})
-		},
-		"session": func(srv *mojo.Server, s string) error {
+		}, http.StatusConflict},
+		"session, which ends the connection that would get it": {func(srv *mojo.Server, s string) error {
 			return srv.CurrentSessions().Get(s).Revoke(t.Context(), mojo.Revocation{})
-		},
+		}, http.StatusNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newFixation(t, siotest.TCP, e2e.NewApp())
 			socket := p.victim.Dial("websocket").Connect(e2e.ChatNamespace, nil)
 			conn := e2e.Await(t, p.app.Accepted)
 			session, _ := p.victim.WhoIs("/login?user=ann")
-			require.NoError(t, revoke(p.srv, session))
+			require.NoError(t, test.revoke(p.srv, session))
 
-			require.Equal(t, http.StatusConflict, e2e.SendProof(t, p.site, p.victim.Header(), e2e.ReadProof(t, socket)))
+			require.Equal(t, test.status, e2e.SendProof(t, p.site, p.victim.Header(), e2e.ReadProof(t, socket)))
 
 			require.Equal(t, mojo.Identity{}, conn.Identity())
 			e2e.RequireEmptyViews(t, p.srv)

@@ -300,7 +300,11 @@ func TestRevokeInHandlers(t *testing.T) {
 			return nil
 		}
 		h.Message = func(c *mojo.Conn, m *mojo.Message) {
+			old := c.SessionID()
 			browser.Load().Engine.SetHeader(logIn(c))
+			if transport == "polling" { // a poll proves the login; one that came after Revoke would be refused
+				e2e.WaitUntil(t, "the login is proven", func() bool { return c.SessionID() != old })
+			}
 			if err := srv.LoggedInSessions().Get(c.UserID()).Revoke(t.Context(), mojo.Revocation{}); err != nil {
 				t.Error(err)
 			}
