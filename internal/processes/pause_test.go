@@ -53,11 +53,18 @@ func TestPause(t *testing.T) {
 	waitUntil(t, "the node has noticed", func() bool { return c.look().Stats.Cluster.Deaf < 2*time.Second })
 	awaitWhole(t, n...)
 	measured(t, "the node is back after", time.Since(resumed), 5*time.Second)
-	require.Equal(t, mojo.RevokedEvent, revoked.Next().Name)
-	require.Equal(t, mojo.RevokedEvent, alsoRevoked.Next().Name)
-	revoked.AwaitDisconnected()
-	alsoRevoked.AwaitDisconnected()
-	c.requireRefused(revoked.cookie)
+	for _, p := range []*person{revoked, alsoRevoked} {
+		for { // what was on its way to everybody when the node was stopped may come first
+			e := p.Next()
+			require.NotEqual(t, "secret", e.Name)
+			if e.Name == mojo.RevokedEvent {
+				break
+			}
+		}
+		p.AwaitDisconnected()
+	}
+	// The cookie of ann is not tested: the others did not know her session any
+	// more, so that it is a guest's now.
 	c.requireRefused(alsoRevoked.cookie)
 	waitUntil(t, "all nodes know the same people", func() bool {
 		for _, other := range n {
