@@ -23,8 +23,8 @@ func TestConnClose(t *testing.T) {
 		require.NoError(t, conn.Close())
 
 		socket.Expect("last")
-		require.Equal(t, siotest.ReasonServerDisconnect, socket.Reason())
-		require.Equal(t, siotest.ReasonServerDisconnect, other.Reason())
+		require.Equal(t, siotest.ReasonServerDisconnect, socket.AwaitDisconnected())
+		require.Equal(t, siotest.ReasonServerDisconnect, other.AwaitDisconnected())
 		require.Equal(t, e2e.End{Conn: conn, Reason: mojo.ReasonServerDisconnect}, e2e.Await(t, h.Ended))
 		require.ErrorIs(t, conn.Close(), mojo.ErrNotConnected)
 	})
