@@ -100,7 +100,7 @@ func TestRefusals(t *testing.T) {
 
 	page := mojotest.NewServer(t, nil, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	_, err = page.NewBrowser(t).TryDial("/ChatSocket", nil)
-	require.ErrorContains(t, err, "mojotest: handshake at /socket.io/: an open packet was expected")
+	require.ErrorContains(t, err, "mojotest: handshake at /socket.io/: an empty packet")
 
 	tab := ann.Dial("/ChatSocket", nil).Tab()
 	_, err = tab.TryConnect("/none", nil)
