@@ -38,9 +38,8 @@ type View struct {
 	Status   string // its body
 	Sessions []string
 	Users    []string
-	Local    []string // sessions
+	Conns    map[string]int // connections of each user
 	At       time.Time
-	Heap     uint64 // bytes
 }
 
 // Look returns what the node knows.
@@ -49,7 +48,10 @@ func (n *Node) Look(_ Nothing, view *View) error {
 	n.Health().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/health", nil))
 	*view = View{
 		Nodes: n.Nodes(), Stats: n.Stats(), Bus: n.bus.Stats(), Health: w.Code, Status: w.Body.String(), At: time.Now(),
-		Sessions: idsOf(n.CurrentSessions()), Users: idsOf(n.LoggedInSessions()), Local: idsOf(n.CurrentSessions().Local()),
+		Sessions: idsOf(n.CurrentSessions()), Users: idsOf(n.LoggedInSessions()), Conns: make(map[string]int),
+	}
+	for user := range n.LoggedInSessions().All() {
+		view.Conns[user.ID()] = user.Len()
 	}
 	return nil
 }
@@ -60,6 +62,12 @@ func (n *Node) Heap(_ Nothing, bytes *uint64) error {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	*bytes = m.HeapAlloc
+	return nil
+}
+
+// Count returns the number of sessions.
+func (n *Node) Count(_ Nothing, sessions *int) error {
+	*sessions = n.CurrentSessions().Len()
 	return nil
 }
 
@@ -238,5 +246,13 @@ func (n *Node) AwaitSession(session string, known *time.Time) error {
 // AcceptedAt returns when OnConnect was called for a session.
 func (n *Node) AcceptedAt(session string, at *time.Time) error {
 	*at = n.app.acceptedAt(session)
+	return nil
+}
+
+// IdentityOf returns the identity of a connection, zero if it is not connected.
+func (n *Node) IdentityOf(id string, identity *mojo.Identity) error {
+	if c, found := n.chat.Conn(id); found {
+		*identity = c.Identity()
+	}
 	return nil
 }

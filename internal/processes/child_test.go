@@ -33,6 +33,7 @@ type Config struct {
 	Key    string // see mojoredis.Options
 	Listen string // the address to listen at; empty: any of the loopback interface
 	Grace  time.Duration
+	Secret string // the key of another cluster; empty: that of the cookies
 }
 
 // child is the node in its process.
@@ -80,8 +81,13 @@ func serveNode(c *Config) error {
 	n := &child{address: listener.Addr().String(), cookies: cookies, app: newApp()}
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	n.bus = mojoredis.New(client, mojoredis.Options{Key: c.Key, Logger: logger})
+	var key []byte
+	if c.Secret != "" {
+		key = []byte(c.Secret)
+	}
 	n.Server, err = mojo.New(mojo.Options{
-		Cookies: cookies, Cluster: n.bus, Advertise: "http://" + n.address, OnPresence: n.app.notePresence, Logger: logger,
+		ClusterKey: key,
+		Cookies:    cookies, Cluster: n.bus, Advertise: "http://" + n.address, OnPresence: n.app.notePresence, Logger: logger,
 		Timeouts: mojo.Timeouts{PresenceGrace: c.Grace, PingInterval: 5 * time.Second, PingTimeout: 40 * time.Second},
 	})
 	if err != nil {
