@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -66,21 +65,7 @@ func encodeQuestion(uid, id string, e *cluster.Event, timeout time.Duration) ([]
 		return nil, err
 	}
 	w.Text("opts")
-	w.Map(3)
-	w.Text("rooms")
-	w.Texts(e.Rooms)
-	w.Text("except")
-	w.Texts(e.Except)
-	w.Text("flags")
-	if e.Volatile {
-		w.Map(2)
-		w.Text("volatile")
-		w.Bool(true)
-	} else {
-		w.Map(1)
-	}
-	w.Text("timeout")
-	w.Int(max(timeout.Milliseconds(), 1))
+	encodeOptions(w, uid, e, max(timeout, 1))
 	return w.Bytes(), nil
 }
 
@@ -111,9 +96,7 @@ func (l *link) ServerSideEmit(ctx context.Context, namespace string, data []byte
 
 func (l *link) publishRequest(namespace string, body []byte) error {
 	e := entry{l.channels.request(namespace), body}
-	if len(e.body) > l.options.MaxMessage {
-		err := fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(e.body), l.options.MaxMessage)
-		l.log.report(tooLarge, "channel", shorten(e.channel), "error", err)
+	if err := l.acceptSize(e); err != nil {
 		return err
 	}
 	return l.publisher.publish(l.closed, []entry{e}) // the end of a question must not abort the connection

@@ -2,6 +2,7 @@ package mojoredis
 
 import (
 	"errors"
+	"time"
 
 	"github.com/mojosocket/mojo/cluster"
 	"github.com/mojosocket/mojo/internal/msgjson"
@@ -35,17 +36,7 @@ func encodeEvent(uid string, e *cluster.Event) ([]byte, error) {
 	if err := encodePacket(w, e); err != nil {
 		return nil, err
 	}
-	w.Map(3)
-	w.Text("rooms")
-	w.Texts(e.Rooms)
-	if uid == emitterUID {
-		encodeFlags(w, e)
-	}
-	w.Text("except")
-	w.Texts(e.Except)
-	if uid != emitterUID {
-		encodeFlags(w, e)
-	}
+	encodeOptions(w, uid, e, 0)
 	return w.Bytes(), nil
 }
 
@@ -61,9 +52,25 @@ func encodePacket(w *msgjson.Writer, e *cluster.Event) error {
 	return nil
 }
 
-func encodeFlags(w *msgjson.Writer, e *cluster.Event) {
+// encodeOptions encodes the address and the flags, with a timeout for acks if it
+// is not zero.
+func encodeOptions(w *msgjson.Writer, uid string, e *cluster.Event, timeout time.Duration) {
+	w.Map(3)
+	w.Text("rooms")
+	w.Texts(e.Rooms)
+	if uid == emitterUID {
+		encodeFlags(w, e, timeout)
+	}
+	w.Text("except")
+	w.Texts(e.Except)
+	if uid != emitterUID {
+		encodeFlags(w, e, timeout)
+	}
+}
+
+func encodeFlags(w *msgjson.Writer, e *cluster.Event, timeout time.Duration) {
 	n := 0
-	for _, set := range []bool{e.Volatile, e.Latest} {
+	for _, set := range []bool{e.Volatile, e.Latest, timeout > 0} {
 		if set {
 			n++
 		}
@@ -76,6 +83,10 @@ func encodeFlags(w *msgjson.Writer, e *cluster.Event) {
 	}
 	if e.Latest {
 		w.Text("latest", e.Key)
+	}
+	if timeout > 0 {
+		w.Text("timeout")
+		w.Int(max(timeout.Milliseconds(), 1))
 	}
 }
 

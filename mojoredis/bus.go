@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/mojosocket/mojo/cluster"
+	"github.com/mojosocket/mojo/internal/warn"
 )
 
 // ErrTooLarge is the error of a message that is larger than MaxMessage.
@@ -87,10 +88,7 @@ func New(client redis.UniversalClient, options Options) *Bus {
 	if options.Timeout <= 0 {
 		options.Timeout = 3 * time.Second
 	}
-	if options.Logger == nil {
-		options.Logger = slog.Default()
-	}
-	return &Bus{client: client, options: options, channels: newChannels(options.Key), log: newIncidents(options.Logger)}
+	return &Bus{client: client, options: options, channels: newChannels(options.Key), log: &incidents{log: warn.New(options.Logger)}}
 }
 
 const (

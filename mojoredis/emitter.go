@@ -161,6 +161,9 @@ func (t Target) publish(ctx context.Context, message *cluster.Message) error {
 		return nil
 	}
 	e, err := t.emitter.bus.entry(emitterUID, "", message)
+	if err == nil {
+		err = t.emitter.bus.checkSize(e)
+	}
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ type entry struct {
 }
 
 // entry encodes a message of a program with a uid and, for control messages, a
-// name. It returns ErrTooLarge for one that is larger than MaxMessage.
+// name.
 func (b *Bus) entry(uid, name string, message *cluster.Message) (e entry, err error) {
 	if err := message.Check(); err != nil {
 		return entry{}, err
@@ -30,8 +30,13 @@ func (b *Bus) entry(uid, name string, message *cluster.Message) (e entry, err er
 		e.channel = b.channels.control(message.To)
 		e.body = slices.Concat([]byte(name), []byte("#"), message.Control)
 	}
-	if err == nil && len(e.body) > b.options.MaxMessage {
-		err = fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(e.body), b.options.MaxMessage)
-	}
 	return e, err
+}
+
+// checkSize returns ErrTooLarge for an entry that is larger than MaxMessage.
+func (b *Bus) checkSize(e entry) error {
+	if len(e.body) <= b.options.MaxMessage {
+		return nil
+	}
+	return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(e.body), b.options.MaxMessage)
 }

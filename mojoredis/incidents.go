@@ -1,9 +1,9 @@
 package mojoredis
 
 import (
-	"log/slog"
-	"sync"
-	"time"
+	"sync/atomic"
+
+	"github.com/mojosocket/mojo/internal/warn"
 )
 
 // incident is a kind of what goes wrong.
@@ -24,41 +24,17 @@ var incidentTexts = [incidentKinds]string{
 	unanswered:   "mojoredis: did not answer another server",
 }
 
-// logInterval is how often an incident of a kind is logged at most.
-const logInterval = time.Minute
-
 // incidents counts what goes wrong, and logs each kind from time to time.
 type incidents struct {
-	logger *slog.Logger
-
-	mu     sync.Mutex
-	counts [incidentKinds]uint64
-	logged [incidentKinds]struct {
-		count uint64
-		at    time.Time
-	}
+	log    *warn.Log
+	counts [incidentKinds]atomic.Uint64
 }
-
-func newIncidents(logger *slog.Logger) *incidents { return &incidents{logger: logger} }
 
 // report counts an incident, and logs it unless one of its kind was logged just
 // now. The args are those of slog.Logger.Warn.
 func (i *incidents) report(kind incident, args ...any) {
-	i.mu.Lock()
-	i.counts[kind]++
-	last, now := &i.logged[kind], time.Now()
-	if last.count > 0 && now.Sub(last.at) < logInterval {
-		i.mu.Unlock()
-		return
-	}
-	args = append(args, "count", i.counts[kind]-last.count)
-	last.count, last.at = i.counts[kind], now
-	i.mu.Unlock()
-	i.logger.Warn(incidentTexts[kind], args...)
+	i.counts[kind].Add(1)
+	i.log.Warn(incidentTexts[kind], incidentTexts[kind], args...)
 }
 
-func (i *incidents) count(kind incident) uint64 {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.counts[kind]
-}
+func (i *incidents) count(kind incident) uint64 { return i.counts[kind].Load() }

@@ -82,10 +82,10 @@ func (l *link) Publish(ctx context.Context, messages []cluster.Message) error {
 	var refused error
 	for i := range messages {
 		e, err := l.entry(l.uid, l.name, &messages[i])
+		if err == nil {
+			err = l.acceptSize(e)
+		}
 		if err != nil {
-			if errors.Is(err, ErrTooLarge) {
-				l.log.report(tooLarge, "channel", shorten(e.channel), "error", err)
-			}
 			refused = errors.Join(refused, fmt.Errorf("mojoredis: publish: message %d of %d: %w", i+1, len(messages), err))
 			continue
 		}
@@ -95,6 +95,15 @@ func (l *link) Publish(ctx context.Context, messages []cluster.Message) error {
 		return errors.Join(refused, fmt.Errorf("mojoredis: publish: %w", err))
 	}
 	return refused
+}
+
+// acceptSize is checkSize, and reports the error.
+func (l *link) acceptSize(e entry) error {
+	err := l.checkSize(e)
+	if err != nil {
+		l.log.report(tooLarge, "channel", e.channel, "error", err)
+	}
+	return err
 }
 
 // Mount subscribes to the questions of other servers about a namespace. They
@@ -186,17 +195,8 @@ func (l *link) appendAnswer(entries []entry, a answer) []entry {
 		err = fmt.Errorf("%w: %d bytes, at most %d", errAnswer, len(body), l.options.MaxAnswer)
 	}
 	if err != nil {
-		l.log.report(unanswered, "namespace", shorten(a.namespace), "error", err)
+		l.log.report(unanswered, "namespace", a.namespace, "error", err)
 		return entries
 	}
 	return append(entries, entry{l.channels.response(a.namespace), body})
-}
-
-// shorten cuts a name of the wire for the log.
-func shorten(name string) string {
-	const most = 100
-	if len(name) > most {
-		return name[:most] + "..."
-	}
-	return name
 }

@@ -208,7 +208,7 @@ func (l *link) message(m *redis.Message) {
 		err = l.question(m)
 	}
 	if err != nil {
-		l.log.report(malformed, "channel", shorten(m.Channel), "error", err)
+		l.log.report(malformed, "channel", m.Channel, "error", err)
 	}
 }
 

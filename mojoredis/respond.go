@@ -156,7 +156,7 @@ func (l *link) respond(namespace string, f fields) {
 // enqueue queues an answer, unless too many wait already.
 func (l *link) enqueue(a answer) {
 	if !l.answers.put(a) {
-		l.log.report(unanswered, "namespace", shorten(a.namespace), "error", "too many answers wait for Redis")
+		l.log.report(unanswered, "namespace", a.namespace, "error", "too many answers wait for Redis")
 	}
 }
 
