@@ -34,9 +34,10 @@ var errNoRooms = errors.New("mojo: rooms belong to a Channel; want one for To an
 // To addresses everybody in any of the rooms, in addition to the rooms and
 // sessions of earlier calls of To and Sessions.Of. The id of a connection on
 // the Channel, see Conn.ID, is a room with that connection alone. A To without
-// rooms adds nobody. A name that begins with "~" is reserved, see ErrRoomName: the methods
-// that do something then do nothing and return an error. A Broadcast that was made from Sessions or a Session stays among the
-// connections that have a session, or a user.
+// rooms adds nobody. A name that begins with "~" is reserved, see ErrRoomName:
+// the methods that do something then do nothing and return an error. A Broadcast
+// that was made from Sessions or a Session stays among the connections that have
+// a session, or a user.
 //
 // On a Broadcast that was made from a Conn, To, Except and Without address the
 // others on the Channel, as Conn.To does.
@@ -69,8 +70,8 @@ func (b Broadcast) Without(conns ...*Conn) Broadcast {
 }
 
 // selecting prepares b for a selection. A Broadcast to one Conn becomes one to
-// the others on its Channel. Rooms without a Channel set the error,
-// and so do reserved names.
+// the others on its Channel. Rooms without a Channel set the error, and so do
+// reserved names.
 func (b Broadcast) selecting(rooms []string) Broadcast {
 	if b.conn != nil {
 		b.selector.ExceptIDs, b.conn = []string{b.conn.ID()}, nil

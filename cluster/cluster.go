@@ -119,7 +119,7 @@ type Address struct {
 
 	// IDs says that Rooms may have ids of connections: each is also a room with
 	// that connection alone. It is so for what the official servers and their
-	// emitters publish.
+	// emitters publish. A backend may set it if it is not known.
 	IDs bool
 }
 

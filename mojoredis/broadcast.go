@@ -120,7 +120,7 @@ func decodeBroadcast(payload string) (*broadcast, error) {
 			return nil, err
 		}
 	}
-	b.IDs = !isNode(b.uid)
+	b.IDs = hasIDs(b.uid, b.Rooms)
 	if b.data == "" {
 		return nil, errBroadcast
 	}

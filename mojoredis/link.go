@@ -14,14 +14,20 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/mojosocket/mojo/cluster"
+	"github.com/mojosocket/mojo/internal/command"
 )
 
 // nodeUID begins the uid of each node of mojo. No other server has such a uid.
 const nodeUID = "~"
 
-// isNode reports whether a uid is that of a node of mojo. For the others the id of
-// a connection is a room.
+// isNode reports whether a uid is that of a node of mojo.
 func isNode(uid string) bool { return strings.HasPrefix(uid, nodeUID) }
+
+// hasIDs reports whether rooms of a message may be ids of connections. Those of
+// other programs may always be: their ids have another form.
+func hasIDs(uid string, rooms []string) bool {
+	return !isNode(uid) || slices.ContainsFunc(rooms, command.IsConnID)
+}
 
 // link is a node's end of a Bus. It has two connections: one that publishes and
 // one that is subscribed.

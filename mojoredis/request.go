@@ -168,10 +168,11 @@ func decodeRequest(payload string) (*wireRequest, error) {
 
 // address returns the address of a request in a namespace.
 func (r *wireRequest) address(namespace string) cluster.Address {
-	a := cluster.Address{Namespace: namespace, IDs: !isNode(r.UID)}
+	a := cluster.Address{Namespace: namespace}
 	if r.Options != nil {
 		a.Rooms, a.Except = r.Options.Rooms, r.Options.Except
 	}
+	a.IDs = hasIDs(r.UID, a.Rooms)
 	return a
 }
 

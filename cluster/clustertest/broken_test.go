@@ -336,6 +336,7 @@ func TestBroken(t *testing.T) {
 		},
 		{"loses exceptions", onEvent(func(e *cluster.Event) { e.Except = nil }), map[string]string{"Events": "Except has changed"}},
 		{"loses rooms", onEvent(func(e *cluster.Event) { e.Rooms = e.Rooms[:min(len(e.Rooms), 1)] }), map[string]string{"Events": "Rooms has changed"}},
+		{"loses IDs", onEvent(func(e *cluster.Event) { e.IDs = false }), map[string]string{"Events": "IDs has changed"}},
 		{"loses Volatile", onEvent(func(e *cluster.Event) { e.Volatile = false }), map[string]string{"Events": "Volatile has changed"}},
 		{"loses Latest", onEvent(func(e *cluster.Event) { e.Latest = false }), map[string]string{"Events": "Latest has changed"}},
 		{"loses keys", onEvent(func(e *cluster.Event) { e.Key = "" }), map[string]string{"Events": "Key has changed"}},

@@ -58,6 +58,7 @@ var someAddresses = []cluster.Address{
 	{Namespace: "/", Rooms: []string{"a.b.*", "a.>", ">", "#", "a#b", "?", "[a]", "a b", " ", "\t", "\x00", "/", `"`, `\`}},
 	{Namespace: "/", Rooms: []string{strings.Repeat("x", 500)}},
 	{Namespace: "/a.b/*", Rooms: []string{"one"}},
+	{Namespace: "/", Rooms: []string{"ABCDEFGHIJKLMNOPQRSTUVWXYZ"}, Except: []string{"ABCDEFGHIJKLMNOPQRSTUVWX23"}, IDs: true},
 }
 
 // testEvents sends events that differ in each field.

@@ -155,6 +155,8 @@ func differentAddress(want, got *cluster.Address) string {
 		return "Rooms"
 	case !sameSet(want.Except, got.Except):
 		return "Except"
+	case want.IDs && !got.IDs: // where the wire does not say it, it may always be set
+		return "IDs"
 	}
 	return ""
 }

@@ -6,15 +6,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The id of a client is a room for Node servers and emitters: for all of
-// their verbs, and on all servers.
+// The id of a client is a room: for all verbs of all senders, and on all servers.
 func TestIDsAreRooms(t *testing.T) {
 	c := start(t)
 	c.connectAll()
 	c.forEachSender(func(t *testing.T, s sender) {
-		if _, isMojo := s.(goServer); isMojo {
-			t.Skip("a server of mojo knows the ids of its own connections, and only rooms of others")
-		}
 		for name, id := range c.ids {
 			s.emit(address{to: []string{id}}, "event", name)
 			require.Equal(t, name, c.receivers(s, "event", name))
@@ -37,17 +33,6 @@ func TestIDsAreRooms(t *testing.T) {
 			c.drop(server + " leaves")
 		}
 	})
-}
-
-// A server of mojo reaches a client of a Node server by its id, as a room.
-func TestIDsOfNodeForMojo(t *testing.T) {
-	c := start(t)
-	c.connectAll()
-	s := c.senders(chat)["mojo"]
-	s.emit(address{to: []string{c.ids["node1"]}}, "event")
-	require.Equal(t, "node1", c.receivers(s, "event"))
-	s.emit(address{to: []string{"room1"}, except: []string{c.ids["node1"]}}, "event")
-	require.Equal(t, "a1 b1", c.receivers(s, "event"))
 }
 
 // Users and sessions of mojo are rooms for Node servers and emitters.
