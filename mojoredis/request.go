@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 
@@ -66,31 +67,41 @@ type wireRequest struct {
 type roomList []string
 
 func (l *roomList) UnmarshalJSON(text []byte) error {
-	var rooms []json.RawMessage
+	var rooms []room
 	if err := json.Unmarshal(text, &rooms); err != nil {
 		return err
 	}
-	*l = make(roomList, 0, len(rooms))
-	for _, raw := range rooms {
-		room, err := roomName(raw)
-		if err != nil {
-			return err
-		}
-		*l = append(*l, room)
+	*l = make(roomList, len(rooms))
+	for i, r := range rooms {
+		(*l)[i] = string(r)
 	}
 	return nil
 }
 
-func roomName(raw json.RawMessage) (string, error) {
-	var number json.Number
-	if err := json.Unmarshal(raw, &number); err == nil && len(raw) > 0 && raw[0] != '"' && raw[0] != 'n' {
-		return number.String(), nil
-	}
-	var name string
-	if err := json.Unmarshal(raw, &name); err != nil || raw[0] != '"' {
+// room is a room in JSON: a string or a number.
+type room string
+
+func (r *room) UnmarshalJSON(text []byte) error {
+	name, err := roomName(text)
+	*r = room(name)
+	return err
+}
+
+// roomName returns the name of a room in JSON. A request of another server may
+// have very many, so it is fast for names without escapes.
+func roomName(text json.RawMessage) (name string, err error) {
+	switch {
+	case len(text) == 0:
 		return "", errRequest
+	case text[0] == '-' || '0' <= text[0] && text[0] <= '9':
+		return string(text), nil
+	case text[0] != '"':
+		return "", errRequest
+	case bytes.IndexByte(text, '\\') < 0 && utf8.Valid(text):
+		return string(text[1 : len(text)-1]), nil
 	}
-	return name, nil
+	err = json.Unmarshal(text, &name)
+	return name, err
 }
 
 // encodeCommand encodes a command. The official emitter gives no uid.

@@ -156,6 +156,8 @@ func TestCommandsOfOthers(t *testing.T) {
 		{`{"uid":"AbC123","type":3,"opts":{"rooms":["a",7],"except":["b"]},"rooms":["r",1.5]}`, &cluster.Command{
 			Address: cluster.Address{Namespace: "/x", Rooms: []string{"a", "7"}, Except: []string{"b"}, IDs: true}, Verb: cluster.Leave, Names: []string{"r", "1.5"},
 		}, false, ""},
+		{`{"type":2,"opts":{},"rooms":["\u00e4\"","ä","",-1]}`, &cluster.Command{Address: all, Verb: cluster.Join, Names: []string{`ä"`, "ä", "", "-1"}}, false, ""},
+		{"{\"type\":2,\"opts\":{},\"rooms\":[\"\xff\"]}", &cluster.Command{Address: all, Verb: cluster.Join, Names: []string{"\ufffd"}}, false, ""},
 		{`{"type":4,"opts":{"rooms":[],"except":[]},"close":true}`, &cluster.Command{Address: all, Verb: cluster.Disconnect, Close: true}, false, ""},
 		{`{"type":4,"opts":{}}`, &cluster.Command{Address: all, Verb: cluster.Disconnect}, false, ""},
 		{"\x83\xa4type\x02\xa4opts\x80\xa5rooms\x91\xa1r", &cluster.Command{Address: all, Verb: cluster.Join, Names: []string{"r"}}, false, ""},
@@ -173,6 +175,8 @@ func TestCommandsOfOthers(t *testing.T) {
 		{`{"type":"2"}`, nil, true, ""},
 		{`{"type":2,"opts":{"rooms":["a",null]},"rooms":["r"]}`, nil, true, ""},
 		{`{"type":2,"opts":{"rooms":"a"},"rooms":["r"]}`, nil, true, ""},
+		{`{"type":2,"opts":{},"rooms":[true]}`, nil, true, ""},
+		{`{"type":2,"opts":{},"rooms":[["r"]]}`, nil, true, ""},
 		{`{"type":2,"rooms":["r"]}`, nil, true, ""},
 		{"\x83\xa4type", nil, true, ""},
 		{"\xc1", nil, true, ""},
