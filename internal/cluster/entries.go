@@ -52,8 +52,8 @@ const (
 	announceTime = 50 * time.Millisecond
 	// askAgain is the least time between two questions for the whole.
 	askAgain = 2 * time.Second
-	// shardsPart is about how many bytes of entries are sent at once.
-	shardsPart = 64 << 10
+	// entriesPart is about how many bytes of entries are sent at once.
+	entriesPart = 64 << 10
 )
 
 // Changed is called when Local.TakeChanges has something. When it returns, the
@@ -91,18 +91,31 @@ func (n *Node) flushLocked() {
 		e.timer.Stop()
 		e.timer = nil
 	}
-	if len(e.unsent) == 0 {
-		return
-	}
-	e.sequence++
-	m := wire.Changes{Sequence: e.sequence, Entries: make([]directory.Entry, 0, len(e.unsent))}
+	m, size := wire.Changes{}, 0
 	for key, count := range e.unsent {
 		key.Count = count
 		m.Entries = append(m.Entries, key.Entry)
+		if size += entrySize(key.Entry); size >= entriesPart {
+			n.sendChangesLocked(&m)
+			m, size = wire.Changes{}, 0
+		}
+	}
+	if len(m.Entries) > 0 {
+		n.sendChangesLocked(&m)
 	}
 	e.unsent = nil
-	n.send("", &m) // if it is lost, the others see a gap, or another digest
 }
+
+// sendChangesLocked announces changes. If they are lost, the others see a gap,
+// or another digest. entries.mu must be held.
+func (n *Node) sendChangesLocked(m *wire.Changes) {
+	n.entries.sequence++
+	m.Sequence = n.entries.sequence
+	n.send("", m)
+}
+
+// entrySize returns about how many bytes an entry has in a message.
+func entrySize(e directory.Entry) int { return len(e.ID) + len(e.Namespace) + 4 }
 
 // heartbeat publishes a heartbeat with the digest of this node's entries.
 func (n *Node) heartbeat() {
@@ -235,11 +248,11 @@ func (n *Node) sendWhole(to string) {
 	for shard := 0; shard < directory.Shards; {
 		n.entries.mu.Lock()
 		m := wire.Shards{From: shard}
-		for size := 0; shard < directory.Shards && size < shardsPart; shard++ {
+		for size := 0; shard < directory.Shards && size < entriesPart; shard++ {
 			before := len(m.Entries)
 			m.Entries = n.dir.AppendEntries(m.Entries, n.entries.self, shard)
 			for _, entry := range m.Entries[before:] {
-				size += len(entry.ID) + len(entry.Namespace) + 4
+				size += entrySize(entry)
 			}
 		}
 		m.To = shard
